@@ -1,0 +1,57 @@
+# Everything here in one word each; `make help` lists them. Results lie in build/, cargo's own in target/.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PREFIX ?= /usr/local
+LIBDIR ?= lib
+target := $(or $(CARGO_TARGET_DIR),target)
+library := $(target)/release/liblaser.so
+
+export CUDA
+# An existing LIBTORCH is honoured; otherwise the one that setup installs.
+ifndef LIBTORCH
+export LIBTORCH := $(shell CUDA=$(CUDA) scripts/setup --libtorch)
+endif
+
+.PHONY: help setup build demo test lint header install clean
+
+help: ## this list
+	@echo 'liblaser: latent space refinement of generative models'
+	@echo
+	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
+	@echo
+	@echo '  CUDA=1              with everything a GPU needs (libtorch then takes 4.7 GB instead of 1.3)'
+	@echo '  LIBTORCH=folder     use this libtorch 2.11.0 instead of the one that setup installs'
+	@echo '  CARGO_TARGET_DIR    where cargo builds, default target/'
+
+setup: ## install what is missing: system packages, libtorch, Python packages (once)
+	@scripts/setup
+
+build: setup ## build liblaser.so; the first time compiles libtorch's bindings, 3 to 5 minutes
+	@echo 'build: cargo build --release'
+	@cargo build --release
+	@echo 'build: $(library)'
+
+demo: build ## simulator, training, refined events, scores and figure, in about 5 minutes
+	@LIBRARY=$(library) scripts/demo
+
+test: build ## all tests; the last line counts them
+	@scripts/test
+
+lint: build ## rustfmt, clippy with warnings as errors, header in sync
+	@scripts/test --lint
+
+header: setup ## write include/laser.h anew from src/capi
+	@touch cbindgen.toml # makes build.rs run
+	@cargo build --release
+	@echo 'header: include/laser.h'
+
+install: build ## install to PREFIX (default /usr/local), LIBDIR (lib), DESTDIR: library, header, CMake package, pkg-config file
+	@cmake -DLIBRARY=$(library) -DPREFIX='$(PREFIX)' -DLIBDIR='$(LIBDIR)' -P cmake/install.cmake
+	@echo "install: liblaser is in $${DESTDIR-}$(PREFIX); CMake projects: find_package(laser), link laser::laser"
+
+clean: ## remove build/ and what cargo built; installed packages and libtorch stay
+	rm -rf build
+	cargo clean

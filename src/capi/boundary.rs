@@ -1,0 +1,143 @@
+//! What crosses the boundary when something fails: a status number and, on request, the message. Never a panic.
+
+use super::status::{self, laser_status, LASER_ERR_NULL, LASER_ERR_PANIC, LASER_OK};
+use super::text;
+use crate::{Error, Result};
+use std::cell::{Cell, RefCell};
+use std::ffi::c_char;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Once;
+
+thread_local! {
+    static LAST_MESSAGE: RefCell<String> = const { RefCell::new(String::new()) };
+    static LAST_CALLBACK_CODE: Cell<i32> = const { Cell::new(0) };
+    /// Whether this thread is inside a call of the library.
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs the body of a C function; turns its error, or its panic, into a status number and this thread's last error.
+pub(super) fn call(body: impl FnOnce() -> Result<()>) -> laser_status {
+    keep_panics_off_stderr();
+    let nested = INSIDE.replace(true);
+    // Whatever a panic leaves behind is memory-safe; LASER_ERR_PANIC tells the host not to build on it.
+    let outcome = panic::catch_unwind(AssertUnwindSafe(body));
+    INSIDE.set(nested);
+    match outcome {
+        Ok(Ok(())) => LASER_OK,
+        Ok(Err(error)) => {
+            let code = match error {
+                Error::Callback { code, .. } => code,
+                _ => 0,
+            };
+            remember(error.to_string(), code);
+            status::of(&error)
+        }
+        // The panic hook below has left the message.
+        Err(_) => LASER_ERR_PANIC,
+    }
+}
+
+fn remember(message: String, callback_code: i32) {
+    // While a thread ends, its last error may be gone already.
+    let _ = LAST_MESSAGE.try_with(|last| last.replace(message));
+    LAST_CALLBACK_CODE.set(callback_code);
+}
+
+/// The library writes nothing to stderr, panics included; and only the hook knows where a panic happened.
+/// In liblaser.so the hook is private to the library; in a Rust program it leaves other panics to the hook before it.
+fn keep_panics_off_stderr() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let previous = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if INSIDE.get() {
+                remember(format!("internal error, please report: {info}"), 0);
+            } else {
+                previous(info);
+            }
+        }));
+    });
+}
+
+/// Copies out the message of this thread's last failure: which argument, what was wrong with it, what would be right.
+///
+/// Successful calls leave it as it is, and so does this function, whatever it returns; ask after a failure.
+/// Too long a message is cut, at a whole character. Before the first failure it is empty.
+///
+/// @param buf receives the message, always NUL-terminated; may be NULL if `cap` is 0, to ask for the size only
+/// @param cap size of `buf` in bytes
+/// @param needed receives the size of the whole message in bytes, its NUL included; may be NULL
+/// @return LASER_OK, also for a message that was cut; LASER_ERR_NULL if `buf` is NULL and `cap` is not 0
+///
+/// Threads: any number at once, each has its own message.
+#[no_mangle]
+pub unsafe extern "C" fn laser_last_error(
+    buf: *mut c_char,
+    cap: usize,
+    needed: *mut usize,
+) -> laser_status {
+    if buf.is_null() && cap != 0 {
+        return LASER_ERR_NULL;
+    }
+    let copy = |message: &str| {
+        // SAFETY: the host's promise; `buf` is not NULL if `cap` is not 0.
+        unsafe { text::copy_truncated(message, buf, cap, needed) }
+    };
+    if LAST_MESSAGE.try_with(|last| copy(&last.borrow())).is_err() {
+        copy("");
+    }
+    LASER_OK
+}
+
+/// What the callback returned that ended this thread's last failed call.
+///
+/// @return the number if that call's status was LASER_ERR_CALLBACK, otherwise 0
+///
+/// Threads: any number at once, each has its own number.
+#[no_mangle]
+pub extern "C" fn laser_last_callback_code() -> i32 {
+    LAST_CALLBACK_CODE.get()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn last_error() -> String {
+        LAST_MESSAGE.with(|last| last.borrow().clone())
+    }
+
+    #[test]
+    fn a_panic_becomes_a_status_that_says_where() {
+        assert_eq!(call(|| panic!("bits fell out")), LASER_ERR_PANIC);
+        assert!(last_error().contains("bits fell out"), "{}", last_error());
+        assert!(last_error().contains(file!()), "{}", last_error());
+        assert!(!INSIDE.get());
+    }
+
+    #[test]
+    fn the_outer_call_stays_inside_after_a_nested_one() {
+        let status = call(|| {
+            assert_eq!(call(|| Ok(())), LASER_OK);
+            assert!(INSIDE.get());
+            Err(Error::Data("outer".into()))
+        });
+        assert_eq!(status, status::LASER_ERR_DATA);
+        assert_eq!(last_error(), "outer");
+    }
+
+    #[test]
+    fn the_callback_code_belongs_to_the_last_failure() {
+        let stopped = || {
+            Err(Error::Callback {
+                callback: "events",
+                code: -7,
+            })
+        };
+        assert_eq!(call(stopped), status::LASER_ERR_CALLBACK);
+        assert_eq!(call(|| Ok(())), LASER_OK);
+        assert_eq!(laser_last_callback_code(), -7);
+        call(|| Err(Error::NullPointer("x")));
+        assert_eq!(laser_last_callback_code(), 0);
+    }
+}

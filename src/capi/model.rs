@@ -1,0 +1,436 @@
+//! `laser_model`.
+
+use super::array::{self, Array, Out};
+use super::boundary::call;
+use super::generator::laser_generator;
+use super::handle::Handle;
+use super::hooks::{self, laser_hooks};
+use super::options::{self, laser_options};
+use super::source::laser_source;
+use super::status::laser_status;
+use super::text;
+use crate::model::Model;
+use crate::options::Options;
+use crate::{protocol, Error, Result};
+use serde_json::Value;
+use std::ffi::c_char;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A generator with its classifier and refiner: all that makes refined events. Immutable. Threads: any number at once.
+pub struct laser_model(Arc<Model>);
+
+impl Handle for laser_model {}
+
+impl laser_model {
+    pub(super) fn model(&self) -> &Arc<Model> {
+        &self.0
+    }
+}
+
+/// Refines a generator (LaSeR): trains the classifier of target against generated events, pulls its weights back to the latent
+/// space, and prepares or trains the refiner that option "refiner.method" names.
+///
+/// The calling thread works until it is done; the callbacks of source and hooks are called on it.
+///
+/// @param generator what to refine; the model keeps what it needs of it
+/// @param target the events; in use until the call returns. May be the source that trained the generator
+/// @param options the groups "classifier", "weights", "refiner", "rejection", "gan", "hmc" and "validation", and "seed",
+/// "dtype", "device", "threads"; copied; NULL for the defaults
+/// @param hooks progress, log and cancel; copied; NULL for none
+/// @param out receives the model; the caller frees it with laser_model_free
+/// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT if the events are not those of the generator's dimension; else as
+/// laser_generator_train
+///
+/// Threads: needs `target` alone; the others may be shared.
+#[no_mangle]
+pub unsafe extern "C" fn laser_refine(
+    generator: *const laser_generator,
+    target: *mut laser_source,
+    options: *const laser_options,
+    hooks: *const laser_hooks,
+    out: *mut *mut laser_model,
+) -> laser_status {
+    call(|| {
+        // SAFETY: the host's promise.
+        let (out, generator, target, options, hooks) = unsafe {
+            (
+                Out::new("out", out)?,
+                laser_generator::hold(generator, "generator")?,
+                laser_source::hold(target, "target")?,
+                options::given(options)?,
+                hooks::given(hooks)?,
+            )
+        };
+        let mut target = target.gate().write()?;
+        let model = protocol::refine(generator.model(), &mut target.0, &options, &hooks)?;
+        out.set(laser_model(Arc::new(model)).give());
+        Ok(())
+    })
+}
+
+/// Makes a model of a generator alone: the baseline, without classifier and refiner.
+///
+/// @param generator shared with the model: either may be freed first
+/// @param out receives the model; the caller frees it with laser_model_free
+/// @return LASER_OK; LASER_ERR_NULL
+///
+/// Threads: any number at once.
+#[no_mangle]
+pub unsafe extern "C" fn laser_model_from_generator(
+    generator: *const laser_generator,
+    out: *mut *mut laser_model,
+) -> laser_status {
+    call(|| {
+        // SAFETY: the host's promise.
+        let (generator, out) = unsafe {
+            (
+                laser_generator::hold(generator, "generator")?,
+                Out::new("out", out)?,
+            )
+        };
+        out.set(laser_model(generator.model().clone()).give());
+        Ok(())
+    })
+}
+
+/// Saves a model to one file, a safetensors file that describes itself. It appears whole or not at all, and replaces what had its
+/// name.
+///
+/// @param model what to save
+/// @param path the file, in UTF-8
+/// @return LASER_OK; LASER_ERR_IO; LASER_ERR_INVALID_ARGUMENT for a path that is not UTF-8; LASER_ERR_NULL
+///
+/// Threads: any number at once.
+#[no_mangle]
+pub unsafe extern "C" fn laser_model_save(
+    model: *const laser_model,
+    path: *const c_char,
+) -> laser_status {
+    call(|| {
+        // SAFETY: the host's promise.
+        let (model, path) = unsafe { (laser_model::hold(model, "model")?, text::read(path, "path")?) };
+        model.0.save(Path::new(path))
+    })
+}
+
+/// Loads a model file. The saved and the loaded model generate the same bits.
+///
+/// @param path the file, in UTF-8
+/// @param options NULL for the defaults; no key changes how this version reads files
+/// @param out receives the model; the caller frees it with laser_model_free
+/// @return LASER_OK; LASER_ERR_IO; LASER_ERR_FORMAT for a file that is not a valid model; LASER_ERR_INVALID_ARGUMENT for a path
+/// that is not UTF-8; LASER_ERR_NULL; LASER_ERR_BUSY while `options` are being changed
+///
+/// Threads: any number at once.
+#[no_mangle]
+pub unsafe extern "C" fn laser_model_load(
+    path: *const c_char,
+    options: *const laser_options,
+    out: *mut *mut laser_model,
+) -> laser_status {
+    call(|| {
+        // SAFETY: the host's promise.
+        let (path, out) = unsafe {
+            options::given(options)?;
+            (text::read(path, "path")?, Out::new("out", out)?)
+        };
+        let model = Model::load(Path::new(path))?;
+        out.set(laser_model(Arc::new(model)).give());
+        Ok(())
+    })
+}
+
+/// M, the values per event.
+///
+/// @param model what to ask
+/// @param out receives M
+/// @return LASER_OK; LASER_ERR_NULL
+///
+/// Threads: any number at once.
+#[no_mangle]
+pub unsafe extern "C" fn laser_model_event_dim(
+    model: *const laser_model,
+    out: *mut usize,
+) -> laser_status {
+    call(|| {
+        // SAFETY: the host's promise.
+        let (model, out) = unsafe { (laser_model::hold(model, "model")?, Out::new("out", out)?) };
+        out.set(model.0.generator.event_dim());
+        Ok(())
+    })
+}
+
+/// N, the dimensions of the generator's latent space.
+///
+/// @param model what to ask
+/// @param out receives N
+/// @return LASER_OK; LASER_ERR_NULL
+///
+/// Threads: any number at once.
+#[no_mangle]
+pub unsafe extern "C" fn laser_model_latent_dim(
+    model: *const laser_model,
+    out: *mut usize,
+) -> laser_status {
+    call(|| {
+        // SAFETY: the host's promise.
+        let (model, out) = unsafe { (laser_model::hold(model, "model")?, Out::new("out", out)?) };
+        out.set(model.0.generator.latent_dim());
+        Ok(())
+    })
+}
+
+/// C, the values of the condition of an event; 0 for a model without conditions.
+///
+/// @param model what to ask
+/// @param out receives C
+/// @return LASER_OK; LASER_ERR_NULL
+///
+/// Threads: any number at once.
+#[no_mangle]
+pub unsafe extern "C" fn laser_model_condition_dim(
+    model: *const laser_model,
+    out: *mut usize,
+) -> laser_status {
+    call(|| {
+        // SAFETY: the host's promise.
+        let (model, out) = unsafe { (laser_model::hold(model, "model")?, Out::new("out", out)?) };
+        out.set(model.0.generator.condition_dim());
+        Ok(())
+    })
+}
+
+/// Describes a model: networks, scalings, refiner, and the record of its training with settings, losses and the weight report.
+///
+/// @param model what to describe
+/// @param buf receives JSON, NUL-terminated; NULL with `cap` 0 asks for the size only
+/// @param cap size of `buf` in bytes
+/// @param needed receives the size of the JSON in bytes, its NUL included, also if `buf` is too small; may be NULL
+/// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for too small a buffer; LASER_ERR_NULL
+///
+/// Threads: any number at once.
+#[no_mangle]
+pub unsafe extern "C" fn laser_model_info(
+    model: *const laser_model,
+    buf: *mut c_char,
+    cap: usize,
+    needed: *mut usize,
+) -> laser_status {
+    call(|| {
+        // SAFETY: the host's promise.
+        let model = unsafe { laser_model::hold(model, "model")? };
+        let json = serde_json::to_string_pretty(&*model.0).map_err(|e| Error::Internal(e.to_string()))?;
+        // SAFETY: the host's promise.
+        unsafe { text::write(&json, buf, cap, needed) }
+    })
+}
+
+/// Reads a number of the training record.
+///
+/// @param model what to ask
+/// @param key path into the record with dots, e.g. "weights.effective_fraction" or "classifier.validation_loss"; an element of an
+/// array goes by its index from 0
+/// @param out receives the number
+/// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT if there is no such number, with the keys that there are; LASER_ERR_NULL
+///
+/// Threads: any number at once.
+#[no_mangle]
+pub unsafe extern "C" fn laser_model_get_f64(
+    model: *const laser_model,
+    key: *const c_char,
+    out: *mut f64,
+) -> laser_status {
+    call(|| {
+        // SAFETY: the host's promise.
+        let (model, key, out) = unsafe {
+            (
+                laser_model::hold(model, "model")?,
+                text::read(key, "key")?,
+                Out::new("out", out)?,
+            )
+        };
+        out.set(number(&model.0.record, key)?);
+        Ok(())
+    })
+}
+
+/// The number at a dotted path into the record.
+fn number(level: &serde_json::Map<String, Value>, path: &str) -> Result<f64> {
+    let (key, inner_path) = match path.split_once('.') {
+        Some((key, inner_path)) => (key, Some(inner_path)),
+        None => (path, None),
+    };
+    match (level.get(key), inner_path) {
+        (Some(Value::Object(inner)), Some(inner_path)) => number(inner, inner_path),
+        (Some(Value::Number(number)), None) => {
+            number.as_f64().ok_or_else(|| Error::Internal(format!("{number} is no double")))
+        }
+        _ => {
+            let there_are: Vec<String> = level
+                .iter()
+                .map(|(key, value)| match value {
+                    Value::Object(_) => format!("`{key}.…`"),
+                    _ => format!("`{key}`"),
+                })
+                .collect();
+            Err(Error::InvalidArgument(format!(
+                "the model's record holds no number `{path}`; at that place it holds {}",
+                there_are.join(", ")
+            )))
+        }
+    }
+}
+
+/// log w(x), the logarithm of the density ratio target / generated, from the classifier.
+///
+/// @param model what to ask; needs a classifier
+/// @param options keys "device", "threads"; NULL for the defaults
+/// @param n number of events; 0 does nothing
+/// @param x `n` rows of M doubles; row i begins at x + i * stride
+/// @param stride doubles between the beginnings of rows, at least M; 0 for packed rows
+/// @param log_w receives `n` numbers; must not overlap `x`
+/// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for wrong sizes; LASER_ERR_DATA for events that are not finite;
+/// LASER_ERR_UNSUPPORTED without a classifier; LASER_ERR_DEVICE; LASER_ERR_TORCH; LASER_ERR_NULL; LASER_ERR_BUSY while `options`
+/// are being changed
+///
+/// Threads: any number at once.
+#[no_mangle]
+pub unsafe extern "C" fn laser_model_log_weight(
+    model: *const laser_model,
+    options: *const laser_options,
+    n: usize,
+    x: *const f64,
+    stride: usize,
+    log_w: *mut f64,
+) -> laser_status {
+    call(|| {
+        // SAFETY: the host's promise.
+        unsafe { evaluate(protocol::log_weight, model, options, (n, x, stride), ("log_w", log_w)) }
+    })
+}
+
+/// log p_g(x), the logarithm of the generator's density. Units: 1 / (product of the units of x).
+///
+/// @param model what to ask; its generator must have a density, as flows do
+/// @param options keys "device", "threads"; NULL for the defaults
+/// @param n number of events; 0 does nothing
+/// @param x `n` rows of M doubles; row i begins at x + i * stride
+/// @param stride doubles between the beginnings of rows, at least M; 0 for packed rows
+/// @param log_p receives `n` numbers; must not overlap `x`
+/// @return as laser_model_log_weight; LASER_ERR_UNSUPPORTED without a density
+///
+/// Threads: any number at once.
+#[no_mangle]
+pub unsafe extern "C" fn laser_model_log_prob(
+    model: *const laser_model,
+    options: *const laser_options,
+    n: usize,
+    x: *const f64,
+    stride: usize,
+    log_p: *mut f64,
+) -> laser_status {
+    call(|| {
+        // SAFETY: the host's promise.
+        unsafe { evaluate(protocol::log_prob, model, options, (n, x, stride), ("log_p", log_p)) }
+    })
+}
+
+/// A function of the protocol that has one number per event: x, rows, stride, out.
+type PerEvent = fn(&Model, &Options, &[f64], usize, usize, &mut [f64]) -> Result<()>;
+
+/// Calls it with the arrays of the host.
+///
+/// # Safety
+/// The host's promise.
+unsafe fn evaluate(
+    function: PerEvent,
+    model: *const laser_model,
+    options: *const laser_options,
+    (n, x, stride): (usize, *const f64, usize),
+    (name, out): (&'static str, *mut f64),
+) -> Result<()> {
+    // SAFETY: the caller's promise.
+    let (model, options) = unsafe { (laser_model::hold(model, "model")?, options::given(options)?) };
+    let columns = model.0.generator.event_dim();
+    let stride = array::stride("stride", stride, columns)?;
+    let x = Array::new("x", x, array::extent(n, columns, stride)?)?;
+    let out = Array::new(name, out, n)?;
+    array::disjoint([Some(x.place()), Some(out.place())])?;
+    if n == 0 {
+        return Ok(());
+    }
+    // SAFETY: the caller's promise; the arrays are apart.
+    let (x, out) = unsafe { (x.read(), out.write()) };
+    function(&model.0, &options, x, n, stride, out)
+}
+
+/// z with g(z) = x: the latent points of events.
+///
+/// @param model what to ask; its generator must be invertible, as flows are
+/// @param options keys "device", "threads"; NULL for the defaults
+/// @param n number of events; 0 does nothing
+/// @param x `n` rows of M doubles; row i begins at x + i * x_stride
+/// @param x_stride doubles between the beginnings of rows of `x`, at least M; 0 for packed rows
+/// @param z receives `n` rows of N doubles; row i begins at z + i * z_stride; must not overlap `x`
+/// @param z_stride doubles between the beginnings of rows of `z`, at least N; 0 for packed rows
+/// @return as laser_model_log_weight; LASER_ERR_UNSUPPORTED for a generator that is not invertible
+///
+/// Threads: any number at once.
+#[no_mangle]
+pub unsafe extern "C" fn laser_model_latent(
+    model: *const laser_model,
+    options: *const laser_options,
+    n: usize,
+    x: *const f64,
+    x_stride: usize,
+    z: *mut f64,
+    z_stride: usize,
+) -> laser_status {
+    call(|| {
+        // SAFETY: the host's promise.
+        let (model, options) = unsafe { (laser_model::hold(model, "model")?, options::given(options)?) };
+        let (x_columns, z_columns) = (model.0.generator.event_dim(), model.0.generator.latent_dim());
+        let x_stride = array::stride("x_stride", x_stride, x_columns)?;
+        let z_stride = array::stride("z_stride", z_stride, z_columns)?;
+        let x = Array::new("x", x, array::extent(n, x_columns, x_stride)?)?;
+        let z = Array::new("z", z, array::extent(n, z_columns, z_stride)?)?;
+        array::disjoint([Some(x.place()), Some(z.place())])?;
+        if n == 0 {
+            return Ok(());
+        }
+        // SAFETY: the host's promise; the arrays are apart.
+        let (x, z) = unsafe { (x.read(), z.write()) };
+        protocol::latent(&model.0, &options, x, n, x_stride, z, z_stride)
+    })
+}
+
+/// Frees a model. Samplers made from it do not need it.
+///
+/// @param model what to free; NULL is fine
+///
+/// Threads: no other thread may use `model` any more.
+#[no_mangle]
+pub unsafe extern "C" fn laser_model_free(model: *mut laser_model) {
+    // SAFETY: the host's promise.
+    unsafe { laser_model::free(model) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_the_record_go_by_path() {
+        let record = serde_json::json!({"events": 7, "weights": {"mean": 1.5, "note": "ok"}});
+        let get = |path| number(record.as_object().unwrap(), path);
+        assert_eq!(get("events").unwrap(), 7.0);
+        assert_eq!(get("weights.mean").unwrap(), 1.5);
+        for path in ["", ".", "weights", "weights.", "weights.note", "events.mean", "mean"] {
+            assert!(get(path).is_err(), "{path}");
+        }
+        let message = get("weights.median").unwrap_err().to_string();
+        assert!(message.contains("`mean`, `note`"), "{message}");
+        assert!(get("x").unwrap_err().to_string().contains("`events`, `weights.…`"));
+    }
+}

@@ -1,0 +1,302 @@
+//! `laser_sampler`.
+
+use super::array::{self, Array, Out};
+use super::boundary::call;
+use super::handle::{Gate, Handle};
+use super::model::laser_model;
+use super::options::{self, laser_options};
+use super::status::laser_status;
+use super::text;
+use crate::protocol::{Outputs, Sampler};
+use crate::train::Real;
+use crate::Result;
+use parking_lot::Mutex;
+use std::ffi::c_char;
+
+/// A stream of events from a model. Make one per thread, with streams of their own.
+///
+/// Event i of stream s with seed k depends on the model, k, s and i alone, not on how the events are asked for. Threads:
+/// generating and seeking one at a time, else LASER_ERR_BUSY; const uses by any number of threads at once.
+pub struct laser_sampler(Gate<Shared>);
+
+impl Handle for laser_sampler {}
+
+/// A sampler may move between threads but not be shared by them. The gate keeps writers apart, so they go past the mutex; its
+/// readers meet at the mutex, for the time of reading a number.
+struct Shared(Mutex<Sampler>);
+
+/// Makes a sampler that stands at event 0.
+///
+/// @param model shared with the sampler: either may be freed first
+/// @param seed k, any number
+/// @param stream s, any number: other streams of a seed are independent of each other
+/// @param options keys "sampler.method" ("model", "baseline", "reweight", "rejection", "gan" or "hmc"), "device", "threads"; copied;
+/// NULL for the defaults
+/// @param out receives the sampler; the caller frees it with laser_sampler_free
+/// @return LASER_OK; LASER_ERR_UNSUPPORTED if the model lacks what the method needs; LASER_ERR_DEVICE; LASER_ERR_TORCH;
+/// LASER_ERR_NULL; LASER_ERR_BUSY while `options` are being changed
+///
+/// Threads: any number at once.
+#[no_mangle]
+pub unsafe extern "C" fn laser_sampler_new(
+    model: *const laser_model,
+    seed: u64,
+    stream: u64,
+    options: *const laser_options,
+    out: *mut *mut laser_sampler,
+) -> laser_status {
+    call(|| {
+        // SAFETY: the host's promise.
+        let (out, model, options) = unsafe {
+            (
+                Out::new("out", out)?,
+                laser_model::hold(model, "model")?,
+                options::given(options)?,
+            )
+        };
+        let sampler = Sampler::new(model.model().clone(), seed, stream, &options)?;
+        let sampler = Shared(Mutex::new(sampler));
+        out.set(laser_sampler(Gate::new("sampler", sampler)).give());
+        Ok(())
+    })
+}
+
+/// Goes to an event, forward or backward: the next one generated is that one. Costs nothing, but with "hmc", whose chains must run
+/// up to there.
+///
+/// @param sampler the stream
+/// @param event number of the event, from 0
+/// @return LASER_OK; LASER_ERR_NULL; LASER_ERR_BUSY
+///
+/// Threads: needs `sampler` alone.
+#[no_mangle]
+pub unsafe extern "C" fn laser_sampler_seek(sampler: *mut laser_sampler, event: u64) -> laser_status {
+    call(|| {
+        // SAFETY: the host's promise.
+        let sampler = unsafe { laser_sampler::hold(sampler, "sampler")? };
+        sampler.0.write()?.0.get_mut().seek(event);
+        Ok(())
+    })
+}
+
+/// Tells where the stream stands.
+///
+/// @param sampler the stream
+/// @param event receives the number of the event that comes next, from 0
+/// @return LASER_OK; LASER_ERR_NULL; LASER_ERR_BUSY while events are being generated
+///
+/// Threads: any number at once.
+#[no_mangle]
+pub unsafe extern "C" fn laser_sampler_tell(
+    sampler: *const laser_sampler,
+    event: *mut u64,
+) -> laser_status {
+    call(|| {
+        // SAFETY: the host's promise.
+        let (sampler, event) = unsafe {
+            (
+                laser_sampler::hold(sampler, "sampler")?,
+                Out::new("event", event)?,
+            )
+        };
+        event.set(sampler.0.read()?.0.lock().tell());
+        Ok(())
+    })
+}
+
+/// Generates the next events of the stream.
+///
+/// @param sampler the stream; moves on by `n` events
+/// @param n number of events; 0 does nothing
+/// @param stride doubles between the beginnings of rows, at least M; 0 for packed rows
+/// @param x receives `n` rows of M doubles; row i begins at x + i * stride; what lies between rows is left alone
+/// @param w receives `n` weights: w(z) for the method "reweight"; else 1, but w / w_max for the events of "rejection" above w_max;
+/// NULL if not wanted
+/// @param logp receives `n` logarithms of the density of the events, in 1 / (product of the units of x): that of the generator for
+/// "baseline" and "reweight", the refined one for "rejection" and "hmc"; NULL if not wanted
+/// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for wrong sizes or arrays that overlap; LASER_ERR_UNSUPPORTED if `logp` is wanted of
+/// "gan"; LASER_ERR_NUMERICAL if the method gives up; LASER_ERR_TORCH; LASER_ERR_NULL; LASER_ERR_BUSY. After LASER_ERR_NUMERICAL
+/// or LASER_ERR_TORCH the stream stands where it stood, and the arrays may be written in part
+///
+/// Threads: needs `sampler` alone.
+#[no_mangle]
+pub unsafe extern "C" fn laser_sampler_generate(
+    sampler: *mut laser_sampler,
+    n: usize,
+    stride: usize,
+    x: *mut f64,
+    w: *mut f64,
+    logp: *mut f64,
+) -> laser_status {
+    // SAFETY: the host's promise.
+    call(|| unsafe { generate(sampler, n, (x, stride), None, w, logp) })
+}
+
+/// laser_sampler_generate in single precision: the same events, rounded.
+///
+/// @param sampler the stream; moves on by `n` events
+/// @param n number of events; 0 does nothing
+/// @param stride floats between the beginnings of rows, at least M; 0 for packed rows
+/// @param x receives `n` rows of M floats; row i begins at x + i * stride; what lies between rows is left alone
+/// @param w receives `n` weights, as of laser_sampler_generate; NULL if not wanted
+/// @param logp receives `n` log densities, as of laser_sampler_generate; NULL if not wanted
+/// @return as laser_sampler_generate
+///
+/// Threads: needs `sampler` alone.
+#[no_mangle]
+pub unsafe extern "C" fn laser_sampler_generate_f32(
+    sampler: *mut laser_sampler,
+    n: usize,
+    stride: usize,
+    x: *mut f32,
+    w: *mut f32,
+    logp: *mut f32,
+) -> laser_status {
+    // SAFETY: the host's promise.
+    call(|| unsafe { generate(sampler, n, (x, stride), None, w, logp) })
+}
+
+/// Generates the next events of the stream together with the latent points they were made from. The same events as of
+/// laser_sampler_generate.
+///
+/// @param sampler the stream; moves on by `n` events
+/// @param n number of events; 0 does nothing
+/// @param x_stride doubles between the beginnings of rows of `x`, at least M; 0 for packed rows
+/// @param x receives `n` rows of M doubles; row i begins at x + i * x_stride; what lies between rows is left alone
+/// @param z_stride doubles between the beginnings of rows of `z`, at least N; 0 for packed rows
+/// @param z receives `n` rows of N doubles, x = g(z); row i begins at z + i * z_stride; what lies between rows is left alone
+/// @param w receives `n` weights: w(z) for the method "reweight"; else 1, but w / w_max for the events of "rejection" above w_max;
+/// NULL if not wanted
+/// @return as laser_sampler_generate
+///
+/// Threads: needs `sampler` alone.
+#[no_mangle]
+pub unsafe extern "C" fn laser_sampler_generate_latent(
+    sampler: *mut laser_sampler,
+    n: usize,
+    x_stride: usize,
+    x: *mut f64,
+    z_stride: usize,
+    z: *mut f64,
+    w: *mut f64,
+) -> laser_status {
+    let none = std::ptr::null_mut();
+    // SAFETY: the host's promise.
+    call(|| unsafe { generate(sampler, n, (x, x_stride), Some((z, z_stride)), w, none) })
+}
+
+/// Generates the next event of the stream, out of a batch kept inside: made for event loops.
+///
+/// @param sampler the stream; moves on by one event
+/// @param x receives M doubles
+/// @param w receives the weight, as of laser_sampler_generate; NULL if not wanted
+/// @return as laser_sampler_generate
+///
+/// Threads: needs `sampler` alone.
+#[no_mangle]
+pub unsafe extern "C" fn laser_sampler_next(
+    sampler: *mut laser_sampler,
+    x: *mut f64,
+    w: *mut f64,
+) -> laser_status {
+    let none = std::ptr::null_mut();
+    // SAFETY: the host's promise.
+    call(|| unsafe { generate(sampler, 1, (x, 0), None, w, none) })
+}
+
+/// The next `n` events into the arrays given, which are (start, stride).
+///
+/// # Safety
+/// The host's promise.
+unsafe fn generate<T: Real>(
+    sampler: *mut laser_sampler,
+    n: usize,
+    (x, x_stride): (*mut T, usize),
+    z: Option<(*mut T, usize)>,
+    w: *mut T,
+    log_prob: *mut T,
+) -> Result<()> {
+    // SAFETY: the caller's promise.
+    let sampler = unsafe { laser_sampler::hold(sampler, "sampler")? };
+    let mut sampler = sampler.0.write()?;
+    let sampler = sampler.0.get_mut();
+
+    let x_name = if z.is_some() { "x_stride" } else { "stride" };
+    let (x, x_stride) = table(("x", x), (x_name, x_stride), n, sampler.event_dim())?;
+    let z = z.map(|(z, stride)| table(("z", z), ("z_stride", stride), n, sampler.latent_dim()));
+    let z = z.transpose()?;
+    let w = Array::optional("w", w, n)?;
+    let log_prob = Array::optional("logp", log_prob, n)?;
+    array::disjoint([
+        Some(x.place()),
+        z.as_ref().map(|(z, _)| z.place()),
+        w.as_ref().map(Array::place),
+        log_prob.as_ref().map(Array::place),
+    ])?;
+    if n == 0 {
+        return Ok(());
+    }
+    // SAFETY: the caller's promise; the arrays are apart.
+    let outputs = unsafe {
+        Outputs {
+            x: Some((x.write(), x_stride)),
+            z: z.map(|(z, stride)| (z.write(), stride)),
+            w: w.map(|w| w.write()),
+            log_prob: log_prob.map(|log_prob| log_prob.write()),
+        }
+    };
+    sampler.generate(n, outputs)
+}
+
+/// An array of rows, with its stride.
+fn table<T>(
+    (name, start): (&'static str, *mut T),
+    (stride_name, stride): (&'static str, usize),
+    rows: usize,
+    columns: usize,
+) -> Result<(Array<T>, usize)> {
+    let stride = array::stride(stride_name, stride, columns)?;
+    let array = Array::new(name, start, array::extent(rows, columns, stride)?)?;
+    Ok((array, stride))
+}
+
+/// Reads a diagnostic of the sampler, counted since it was made.
+///
+/// @param sampler what to ask
+/// @param key "events" (made inside, in whole blocks), "proposals", "acceptance" (accepted fraction of the proposals),
+/// "overweight_fraction" (share of the weight that lies above w_max), "non_finite" (proposals whose weight is not finite) or
+/// "divergences" (proposals of HMC whose trajectory diverged)
+/// @param out receives the number; NaN for a fraction of nothing
+/// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for another key; LASER_ERR_NULL; LASER_ERR_BUSY while events are being generated
+///
+/// Threads: any number at once.
+#[no_mangle]
+pub unsafe extern "C" fn laser_sampler_get_f64(
+    sampler: *const laser_sampler,
+    key: *const c_char,
+    out: *mut f64,
+) -> laser_status {
+    call(|| {
+        // SAFETY: the host's promise.
+        let (sampler, key, out) = unsafe {
+            (
+                laser_sampler::hold(sampler, "sampler")?,
+                text::read(key, "key")?,
+                Out::new("out", out)?,
+            )
+        };
+        out.set(sampler.0.read()?.0.lock().diagnostic(key)?);
+        Ok(())
+    })
+}
+
+/// Frees a sampler.
+///
+/// @param sampler what to free; NULL is fine
+///
+/// Threads: no other thread may use `sampler` any more.
+#[no_mangle]
+pub unsafe extern "C" fn laser_sampler_free(sampler: *mut laser_sampler) {
+    // SAFETY: the host's promise.
+    unsafe { laser_sampler::free(sampler) }
+}

@@ -1,0 +1,200 @@
+//! `laser_source`.
+
+use super::array::{self, Array, Out};
+use super::boundary::call;
+use super::handle::{Gate, Handle, User};
+use super::hooks::go_on;
+use super::status::laser_status;
+use crate::protocol::{EventSource, Source};
+use crate::{Error, Result};
+use std::ffi::c_void;
+
+/// Where target events come from: an array or a callback of the host.
+///
+/// One source can serve several trainings in turn; the events that it holds out of them stay the same. Threads: one call at a
+/// time, else LASER_ERR_BUSY; it may move between threads.
+pub struct laser_source(Gate<HostSource>);
+
+impl Handle for laser_source {}
+
+pub(super) struct HostSource(pub Source<'static>);
+
+// SAFETY: besides plain data it holds the host's arrays and a `HostEvents`, whose callback is called on the thread that
+// calls into the library: the host's to allow.
+unsafe impl Send for HostSource {}
+// SAFETY: only ever used through an exclusive reference.
+unsafe impl Sync for HostSource {}
+
+impl laser_source {
+    fn new(source: Source<'static>) -> Self {
+        laser_source(Gate::new("source", HostSource(source)))
+    }
+
+    /// The source of a training, which uses it alone.
+    pub(super) fn gate(&self) -> &Gate<HostSource> {
+        &self.0
+    }
+}
+
+/// Delivers events: fills up to `n` rows of `dim` values each.
+///
+/// Called only on the thread that made the training call, never concurrently. May call the library, except with the source
+/// that it serves (LASER_ERR_BUSY). Must not throw, nor jump out. Events and weights must be finite, and the total weight
+/// positive.
+///
+/// @param n how many events are wanted, at least 1
+/// @param dim values per event
+/// @param x `n` rows of `dim` doubles, packed; row i begins at x + i * dim
+/// @param w `n` weights; NULL if the source was declared unweighted
+/// @param got set it to the number of rows filled, at most `n`; it is 0 when the callback begins. Less than `n` ends the
+/// epoch: the next call begins the next one, from the first event or with fresh ones
+/// @param user the pointer given with the callback
+/// @return 0 to go on; anything else ends the training with LASER_ERR_CALLBACK and this number
+pub type laser_events_fn = Option<
+    unsafe extern "C" fn(
+        n: usize,
+        dim: usize,
+        x: *mut f64,
+        w: *mut f64,
+        got: *mut usize,
+        user: *mut c_void,
+    ) -> i32,
+>;
+
+type Events =
+    unsafe extern "C" fn(usize, usize, *mut f64, *mut f64, *mut usize, *mut c_void) -> i32;
+
+struct HostEvents {
+    dim: usize,
+    weighted: bool,
+    events: Events,
+    user: User,
+}
+
+impl EventSource for HostEvents {
+    fn dim(&self) -> usize {
+        self.dim
+    }
+
+    fn weighted(&self) -> bool {
+        self.weighted
+    }
+
+    /// What was delivered, and that it is not more than was asked for, is checked by the caller.
+    fn fill(&mut self, x: &mut [f64], w: &mut [f64]) -> Result<usize> {
+        let rows = w.len();
+        if rows.checked_mul(self.dim) != Some(x.len()) {
+            return Err(Error::Internal(format!(
+                "{} numbers for {rows} events of {}",
+                x.len(),
+                self.dim
+            )));
+        }
+        let weights = if self.weighted {
+            w.as_mut_ptr()
+        } else {
+            std::ptr::null_mut()
+        };
+        let mut got = 0;
+        // SAFETY: the arrays have the sizes stated; the rest is the host's promise when it made the source.
+        let code = unsafe {
+            (self.events)(
+                rows,
+                self.dim,
+                x.as_mut_ptr(),
+                weights,
+                &mut got,
+                self.user.0,
+            )
+        };
+        go_on("events", code)?;
+        Ok(got)
+    }
+}
+
+/// Makes a source of events in an array. The arrays are borrowed: they must live and stay unchanged until the source is freed.
+///
+/// @param x `n` rows of `dim` doubles; row i begins at x + i * stride
+/// @param w `n` weights, which may be negative if their sum is positive; NULL for weights of 1
+/// @param n number of events, at least 1
+/// @param dim values per event, at least 1
+/// @param stride doubles between the beginnings of rows, at least `dim`; 0 for packed rows
+/// @param out receives the source; the caller frees it with laser_source_free
+/// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for zero or overflowing sizes; LASER_ERR_DATA naming the first row and column
+/// that is NaN or infinite; LASER_ERR_NULL
+///
+/// Threads: any number at once.
+#[no_mangle]
+pub unsafe extern "C" fn laser_source_from_array(
+    x: *const f64,
+    w: *const f64,
+    n: usize,
+    dim: usize,
+    stride: usize,
+    out: *mut *mut laser_source,
+) -> laser_status {
+    call(|| {
+        let stride = array::stride("stride", stride, dim)?;
+        let x = Array::new("x", x, array::extent(n, dim, stride)?)?;
+        let w = Array::optional("w", w, n)?;
+        // SAFETY: the host's promise, for as long as the source lives.
+        let (x, w, out) = unsafe { (x.read(), w.map(|w| w.read()), Out::new("out", out)?) };
+        let source = Source::from_rows(x, w, n, dim, stride)?;
+        out.set(laser_source::new(source).give());
+        Ok(())
+    })
+}
+
+/// Makes a source that asks a callback for events, batch by batch. Memory does not grow with their number.
+///
+/// @param dim values per event, at least 1
+/// @param weighted 1 if the callback gives weights, 0 if all events weigh 1
+/// @param events the callback
+/// @param user handed to the callback; must live until the source is freed, and be usable on the threads of the calls that
+/// get this source
+/// @param out receives the source; the caller frees it with laser_source_free
+/// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT if `dim` is 0 or `weighted` neither 0 nor 1; LASER_ERR_NULL, also if `events`
+/// is NULL
+///
+/// Threads: any number at once. The callback is not called here.
+#[no_mangle]
+pub unsafe extern "C" fn laser_source_from_callback(
+    dim: usize,
+    weighted: i32,
+    events: laser_events_fn,
+    user: *mut c_void,
+    out: *mut *mut laser_source,
+) -> laser_status {
+    call(|| {
+        // SAFETY: the host's promise.
+        let out = unsafe { Out::new("out", out)? };
+        let events = HostEvents {
+            dim,
+            weighted: match weighted {
+                0 => false,
+                1 => true,
+                _ => {
+                    return Err(Error::InvalidArgument(format!(
+                        "argument `weighted` is {weighted}; 0 or 1 is required"
+                    )))
+                }
+            },
+            events: events.ok_or(Error::NullPointer("events"))?,
+            user: User(user),
+        };
+        let source = Source::from_events(Box::new(events))?;
+        out.set(laser_source::new(source).give());
+        Ok(())
+    })
+}
+
+/// Frees a source. A call that is using it, one that called the calling callback, keeps it until its end.
+///
+/// @param source what to free; NULL is fine
+///
+/// Threads: no other thread may use `source` any more.
+#[no_mangle]
+pub unsafe extern "C" fn laser_source_free(source: *mut laser_source) {
+    // SAFETY: the host's promise.
+    unsafe { laser_source::free(source) }
+}

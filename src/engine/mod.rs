@@ -1,0 +1,2 @@
+//! The CPU engine: what runs without libtorch.
+pub mod noise;

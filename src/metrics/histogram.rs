@@ -1,0 +1,236 @@
+//! Two-dimensional histograms.
+
+use crate::error::{Error, Result};
+
+/// Weighted histogram of events over `[xlo, xhi] × [ylo, yhi]` in `nx × ny` bins of equal size.
+///
+/// Bins include their lower edges and exclude their upper ones; the last bin of an axis includes both.
+/// Events outside the range are counted apart. Memory: 8 bytes a bin. Filling needs exclusive access;
+/// reading is safe from any number of threads.
+#[derive(Debug, Clone)]
+pub struct Histogram2d {
+    x: Axis,
+    y: Axis,
+    contents: Vec<f64>,
+    outside: f64,
+    entries: u64,
+}
+
+/// Bins of equal width over a closed range.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Axis {
+    bins: usize,
+    range: [f64; 2],
+}
+
+impl Axis {
+    fn new(name: &str, bins: usize, range: [f64; 2]) -> Result<Self> {
+        let [lo, hi] = range;
+        if bins == 0 {
+            return Err(Error::InvalidArgument(format!(
+                "n{name} is 0; at least one bin is required"
+            )));
+        }
+        let axis = Axis { bins, range };
+        let width = axis.width();
+        if !(width.is_normal() && width > 0.0 && lo + width > lo && hi - width < hi) {
+            return Err(Error::InvalidArgument(format!(
+                "the {name} range [{lo}, {hi}] cannot be divided into {bins} bins; finite edges in increasing order are required"
+            )));
+        }
+        Ok(axis)
+    }
+
+    fn width(&self) -> f64 {
+        (self.range[1] - self.range[0]) / self.bins as f64
+    }
+
+    fn bin(&self, value: f64) -> Option<usize> {
+        let [lo, hi] = self.range;
+        if value < lo || value > hi {
+            return None;
+        }
+        let bin = ((value - lo) / (hi - lo) * self.bins as f64) as usize;
+        Some(bin.min(self.bins - 1))
+    }
+}
+
+impl Histogram2d {
+    /// An empty histogram of `nx` bins over `[xlo, xhi]` and `ny` bins over `[ylo, yhi]`.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for zero bins, a number of bins whose memory cannot be had, edges that are
+    /// not finite or not in increasing order.
+    pub fn new(nx: usize, x_range: [f64; 2], ny: usize, y_range: [f64; 2]) -> Result<Self> {
+        let x = Axis::new("x", nx, x_range)?;
+        let y = Axis::new("y", ny, y_range)?;
+        let too_many =
+            || Error::InvalidArgument(format!("{nx} × {ny} bins do not fit into memory"));
+        let bins = nx.checked_mul(ny).ok_or_else(too_many)?;
+        let mut contents = Vec::new();
+        contents.try_reserve_exact(bins).map_err(|_| too_many())?;
+        contents.resize(bins, 0.0);
+        Ok(Histogram2d {
+            x,
+            y,
+            contents,
+            outside: 0.0,
+            entries: 0,
+        })
+    }
+
+    /// Add `rows` events. Row `i` starts at `events[i * stride]`; its first two columns are x and y.
+    /// `weights` has one weight per row; without it each event weighs 1.
+    ///
+    /// # Errors
+    /// [`Error::Data`] naming the row and column of the first NaN or infinity among the events or weights,
+    /// and [`Error::InvalidArgument`] for a stride below 2 or slices too short for `rows`; the histogram is
+    /// then left as it was.
+    pub fn fill(
+        &mut self,
+        events: &[f64],
+        rows: usize,
+        stride: usize,
+        weights: Option<&[f64]>,
+    ) -> Result<()> {
+        if rows == 0 {
+            return Ok(());
+        }
+        check_shape(events, rows, stride, weights)?;
+        check_finite(events, rows, stride, weights)?;
+        for row in 0..rows {
+            let weight = weights.map_or(1.0, |w| w[row]);
+            let event = &events[row * stride..][..2];
+            match (self.x.bin(event[0]), self.y.bin(event[1])) {
+                (Some(ix), Some(iy)) => self.contents[ix * self.y.bins + iy] += weight,
+                _ => self.outside += weight,
+            }
+        }
+        self.entries += rows as u64;
+        Ok(())
+    }
+
+    /// Add the contents of another histogram of the same binning.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if the binnings differ.
+    pub fn merge(&mut self, other: &Histogram2d) -> Result<()> {
+        self.require_same_binning(other)?;
+        for (mine, theirs) in self.contents.iter_mut().zip(&other.contents) {
+            *mine += theirs;
+        }
+        self.outside += other.outside;
+        self.entries += other.entries;
+        Ok(())
+    }
+
+    /// The sum of weights of each bin: `nx * ny` values, bin `(ix, iy)` at `ix * ny + iy`.
+    pub fn contents(&self) -> &[f64] {
+        &self.contents
+    }
+
+    /// The number of bins in x.
+    pub fn nx(&self) -> usize {
+        self.x.bins
+    }
+
+    /// The number of bins in y.
+    pub fn ny(&self) -> usize {
+        self.y.bins
+    }
+
+    /// The edges of the x axis, `[xlo, xhi]`.
+    pub fn x_range(&self) -> [f64; 2] {
+        self.x.range
+    }
+
+    /// The edges of the y axis, `[ylo, yhi]`.
+    pub fn y_range(&self) -> [f64; 2] {
+        self.y.range
+    }
+
+    /// The sum of weights inside the range.
+    pub fn total(&self) -> f64 {
+        self.contents.iter().sum()
+    }
+
+    /// The sum of weights of the events outside the range; no score takes account of them.
+    pub fn outside(&self) -> f64 {
+        self.outside
+    }
+
+    /// The number of events filled, inside and outside the range.
+    pub fn entries(&self) -> u64 {
+        self.entries
+    }
+
+    /// The width of a bin in x and in y.
+    pub fn bin_widths(&self) -> [f64; 2] {
+        [self.x.width(), self.y.width()]
+    }
+
+    /// The area of a bin, in units of x times units of y.
+    pub fn bin_area(&self) -> f64 {
+        self.x.width() * self.y.width()
+    }
+
+    pub(super) fn require_same_binning(&self, other: &Histogram2d) -> Result<()> {
+        if (self.x, self.y) == (other.x, other.y) {
+            return Ok(());
+        }
+        let binning = |h: &Histogram2d| {
+            format!(
+                "{} bins over {:?} × {} bins over {:?}",
+                h.x.bins, h.x.range, h.y.bins, h.y.range
+            )
+        };
+        Err(Error::InvalidArgument(format!(
+            "the histograms differ in binning ({}; {}); the same binning is required",
+            binning(self),
+            binning(other)
+        )))
+    }
+}
+
+fn check_shape(events: &[f64], rows: usize, stride: usize, weights: Option<&[f64]>) -> Result<()> {
+    if stride < 2 {
+        return Err(Error::InvalidArgument(format!(
+            "stride is {stride}; rows of at least two columns, x and y, are required"
+        )));
+    }
+    let needed = (rows - 1)
+        .checked_mul(stride)
+        .and_then(|n| n.checked_add(2));
+    if needed.is_none_or(|needed| events.len() < needed) {
+        return Err(Error::InvalidArgument(format!(
+            "events holds {} doubles, too few for {rows} rows of stride {stride}",
+            events.len()
+        )));
+    }
+    match weights {
+        Some(weights) if weights.len() < rows => Err(Error::InvalidArgument(format!(
+            "weights holds {} doubles; one for each of {rows} rows is required",
+            weights.len()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn check_finite(events: &[f64], rows: usize, stride: usize, weights: Option<&[f64]>) -> Result<()> {
+    for row in 0..rows {
+        let event = &events[row * stride..][..2];
+        if let Some(column) = event.iter().position(|v| !v.is_finite()) {
+            return Err(Error::Data(format!(
+                "event {} at row {row}, column {column}; finite numbers are required",
+                event[column]
+            )));
+        }
+        let weight = weights.map_or(1.0, |w| w[row]);
+        if !weight.is_finite() {
+            return Err(Error::Data(format!(
+                "weight {weight} at row {row}, column 0 of the weights; finite numbers are required"
+            )));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,45 @@
+//! What can be computed with a model, whoever computes it.
+
+use crate::Result;
+
+/// A model made ready to compute on blocks of rows. libtorch implements it in [`crate::nn`]; samplers and the pull-back see only this.
+///
+/// All arrays are row-major `f64` of `rows` rows, without padding. A result of a row may depend, in its last bits, on the number of rows
+/// and on the row's place among them; callers that promise reproducible bits always ask for the same blocks.
+pub trait Evaluator: Send {
+    /// x = g(z), and log p_g(x) on request. `z`: rows × N, `x`: rows × M, `log_prob`: rows.
+    ///
+    /// # Errors
+    /// Those of the backend; [`crate::Error::Unsupported`] if `log_prob` is asked of a generator without a density.
+    fn generate(&mut self, z: &[f64], rows: usize, x: &mut [f64], log_prob: Option<&mut [f64]>) -> Result<()>;
+
+    /// log p_g(x) of given events. `x`: rows × M, `out`: rows.
+    ///
+    /// # Errors
+    /// As [`Evaluator::generate`].
+    fn log_prob(&mut self, x: &[f64], rows: usize, out: &mut [f64]) -> Result<()>;
+
+    /// z = g⁻¹(x) of an invertible generator. `x`: rows × M, `z`: rows × N.
+    ///
+    /// # Errors
+    /// As [`Evaluator::generate`].
+    fn latent(&mut self, x: &[f64], rows: usize, z: &mut [f64]) -> Result<()>;
+
+    /// log w(x), the logit of the classifier with its offset. `x`: rows × M, `out`: rows.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unsupported`] if the model has no classifier; those of the backend.
+    fn log_weight(&mut self, x: &[f64], rows: usize, out: &mut [f64]) -> Result<()>;
+
+    /// log w(z) = log w(g(z)) and its gradient ∇_z log w(z). `z` and `gradient`: rows × N, `log_w`: rows.
+    ///
+    /// # Errors
+    /// As [`Evaluator::log_weight`].
+    fn log_weight_gradient(&mut self, z: &[f64], rows: usize, log_w: &mut [f64], gradient: &mut [f64]) -> Result<()>;
+
+    /// z = Φ(y) of the learned refiner. `y`: rows × L, `z`: rows × N.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unsupported`] if the model has none; those of the backend.
+    fn refine(&mut self, y: &[f64], rows: usize, z: &mut [f64]) -> Result<()>;
+}

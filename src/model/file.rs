@@ -1,0 +1,315 @@
+//! The model file: one safetensors file that holds the parameters as tensors and everything else as a JSON description in the metadata.
+//!
+//! | part of the file | content |
+//! |---|---|
+//! | tensors `generator.…`, `classifier.…`, `refiner.…` | the parameters of the networks, named and shaped as [`super::Flow::parameters`] and [`super::Mlp::parameters`] say, `F32` or `F64` as the model's dtype |
+//! | metadata key `laser` | JSON: `format_version`, `library` (the version that wrote the file), `latent_dim`, `event_dim`, `condition_dim`, and `model`, the serialised [`Model`] |
+//!
+//! Equal models give equal bytes. Reading trusts nothing: sizes are compared with the length of the file, and the tensors with the
+//! description, before memory is taken for them.
+
+mod tensors;
+
+use super::{GeneratorKind, Model};
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io::{self, Read, Write};
+use std::path::Path;
+use tensors::{StoredTensors, TensorWriter};
+
+/// The version of the model file that this library writes, and the newest that it reads.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// The metadata entry that holds the description.
+const METADATA_KEY: &str = "laser";
+
+/// No file may describe more linear layers: bounds the list of tensors that a short description can ask for.
+const MAX_LAYERS: usize = 1 << 16;
+
+/// No model file is longer: three networks of the greatest size, the header and its length.
+const MAX_FILE: u64 = 3 * 8 * super::MAX_PARAMETERS as u64 + tensors::MAX_HEADER as u64 + 8;
+
+/// What every version of the description says about itself.
+#[derive(Deserialize)]
+struct Version {
+    format_version: u64,
+    #[serde(default)]
+    library: String,
+}
+
+/// The JSON in the metadata; `M` is `&Model` to write and `Model` to read.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Description<M> {
+    format_version: u32,
+    library: String,
+    latent_dim: usize,
+    event_dim: usize,
+    condition_dim: usize,
+    model: M,
+}
+
+impl Model {
+    /// The model as the bytes of a model file. [`Model::from_bytes`] accepts them: that is tried before they are returned.
+    ///
+    /// Parameters of a [`super::Dtype::Float32`] model are rounded to `f32`; those that training made are `f32` values already, so they and
+    /// all numbers of the description come back bit for bit. Takes `&self` only, so threads may save one model at once.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if the description does not [`validate`](Model::validate), if it or a parameter holds a value that is not finite
+    /// (in the model's dtype), or if a network has too many or too few parameters.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        self.validate()?;
+        if let Some(refinement) = self
+            .refinement
+            .as_ref()
+            .filter(|r| !r.log_w_max.is_finite())
+        {
+            return Err(invalid(format!(
+                "log_w_max is {}, which the file cannot hold",
+                refinement.log_w_max
+            )));
+        }
+        let description = Description {
+            format_version: FORMAT_VERSION,
+            library: env!("CARGO_PKG_VERSION").into(),
+            latent_dim: self.generator.latent_dim(),
+            event_dim: self.generator.event_dim(),
+            condition_dim: self.generator.condition_dim(),
+            model: self,
+        };
+        let json = serde_json::to_string(&description).map_err(invalid)?;
+
+        let mut writer = TensorWriter::new(self.dtype);
+        let generator = &self.generator;
+        writer.add(generator.tensors("generator."), &generator.parameters)?;
+        if let Some(classifier) = &self.classifier {
+            let tensors = classifier.network.parameters("classifier.");
+            writer.add(tensors, &classifier.parameters)?;
+        }
+        if let Some(gan) = self.refinement.as_ref().and_then(|r| r.gan.as_ref()) {
+            writer.add(gan.network.parameters("refiner."), &gan.parameters)?;
+        }
+        let bytes = writer.finish(METADATA_KEY, json)?;
+        Model::from_bytes(&bytes)?;
+        Ok(bytes)
+    }
+
+    /// Writes the model to the file `path`, which appears complete or not at all: the bytes go to a temporary file in the same directory, which
+    /// is synchronised and renamed. Until then an existing file stays as it is, whatever fails. The new file has the permissions
+    /// of any newly created one; a symbolic link at `path` is replaced.
+    ///
+    /// # Errors
+    /// Those of [`Model::to_bytes`]; [`Error::Io`] if the file cannot be written, or if `path` is something else than a file.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let bytes = self.to_bytes()?;
+        write_atomically(path, &bytes).map_err(io_error(path))
+    }
+
+    /// Reads a model from the bytes of a model file. Memory is bounded by a multiple of their number.
+    ///
+    /// # Errors
+    /// [`Error::Format`] naming what is wrong: no safetensors file, no or an invalid description, an unknown format version, a missing, unknown
+    /// or misshapen tensor, a parameter that is not finite.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Model> {
+        let mut stored = StoredTensors::parse(bytes)?;
+        let mut model = read_description(stored.metadata(METADATA_KEY)?)?;
+
+        let dtype = model.dtype;
+        let tensors = model.generator.tensors("generator.");
+        model.generator.parameters = stored.take(&tensors, dtype)?;
+        if let Some(classifier) = &mut model.classifier {
+            let tensors = classifier.network.parameters("classifier.");
+            classifier.parameters = stored.take(&tensors, dtype)?;
+        }
+        if let Some(gan) = model.refinement.as_mut().and_then(|r| r.gan.as_mut()) {
+            let tensors = gan.network.parameters("refiner.");
+            gan.parameters = stored.take(&tensors, dtype)?;
+        }
+        stored.finish()?;
+        Ok(model)
+    }
+
+    /// Reads a model from the file `path`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if there is no file that can be read; [`Error::Format`] as [`Model::from_bytes`], with the path.
+    pub fn load(path: &Path) -> Result<Model> {
+        let bytes = read_file(path).map_err(io_error(path))?;
+        Model::from_bytes(&bytes).map_err(|error| match error {
+            Error::Format(what) => Error::Format(format!("{}: {what}", path.display())),
+            other => other,
+        })
+    }
+}
+
+/// Parses and checks the description; the parameters stay empty.
+fn read_description(json: &str) -> Result<Model> {
+    let broken = |error| invalid(format!("its description: {error}"));
+    let version: Version = serde_json::from_str(json).map_err(broken)?;
+    if version.format_version > u64::from(FORMAT_VERSION) {
+        return Err(invalid(format!(
+            "it was written by liblaser {} in format version {}; liblaser {} reads versions up to {FORMAT_VERSION}",
+            version.library,
+            version.format_version,
+            env!("CARGO_PKG_VERSION")
+        )));
+    }
+    if version.format_version < u64::from(FORMAT_VERSION) {
+        return Err(invalid(format!(
+            "there is no format version {}",
+            version.format_version
+        )));
+    }
+    let description: Description<Model> = serde_json::from_str(json).map_err(broken)?;
+    let model = description.model;
+    model.validate()?;
+    let generator = &model.generator;
+    for (name, stated, actual) in [
+        ("latent_dim", description.latent_dim, generator.latent_dim()),
+        ("event_dim", description.event_dim, generator.event_dim()),
+        (
+            "condition_dim",
+            description.condition_dim,
+            generator.condition_dim(),
+        ),
+    ] {
+        if stated != actual {
+            return Err(invalid(format!(
+                "{name} is {stated}, but the generator has {actual}"
+            )));
+        }
+    }
+    let layers = layer_count(&model);
+    if layers > MAX_LAYERS {
+        return Err(invalid(format!(
+            "its networks have {layers} layers together, more than {MAX_LAYERS}"
+        )));
+    }
+    Ok(model)
+}
+
+/// The linear layers of all networks.
+fn layer_count(model: &Model) -> usize {
+    let GeneratorKind::Flow(flow) = &model.generator.kind;
+    let subnets = flow.blocks.iter().map(|block| &block.subnet);
+    let classifier = model.classifier.iter().map(|c| &c.network);
+    let refiner = model
+        .refinement
+        .iter()
+        .filter_map(|r| Some(&r.gan.as_ref()?.network));
+    let networks = subnets.chain(classifier).chain(refiner);
+    networks.map(|network| network.layers().count()).sum()
+}
+
+fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    // Before opening: a pipe would block.
+    let length = require_file(&fs::metadata(path)?)?.len();
+    if length > MAX_FILE {
+        let what = format!("{length} bytes are more than a model file can have");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, what));
+    }
+    let mut bytes = Vec::new();
+    // The length is the file system's word: without that much memory this is an error, not an abort.
+    bytes.try_reserve_exact(length as usize)?;
+    fs::File::open(path)?
+        .take(MAX_FILE)
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    // Renaming onto a device such as /dev/null would replace it.
+    if let Ok(existing) = fs::metadata(path) {
+        require_file(&existing)?;
+    }
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".laser-");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // The process's umask takes its part away.
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    let mut file = builder.tempfile_in(directory)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}
+
+/// Passes on regular files.
+fn require_file(metadata: &fs::Metadata) -> io::Result<&fs::Metadata> {
+    let (kind, what) = match metadata {
+        m if m.is_file() => return Ok(metadata),
+        m if m.is_dir() => (
+            io::ErrorKind::IsADirectory,
+            "this is a directory, not a file",
+        ),
+        _ => (io::ErrorKind::InvalidInput, "this is not a regular file"),
+    };
+    Err(io::Error::new(kind, what))
+}
+
+fn io_error(path: &Path) -> impl FnOnce(io::Error) -> Error + '_ {
+    |source| Error::Io {
+        path: path.into(),
+        source,
+    }
+}
+
+/// The error for a wrong file. What names and words it quotes were chosen by the file: long ones are cut, control characters escaped.
+fn invalid(what: impl ToString) -> Error {
+    const LONGEST: usize = 400;
+    let what = what.to_string();
+    let mut message = String::new();
+    for c in what.chars().take(LONGEST) {
+        if c.is_control() {
+            message.extend(c.escape_default());
+        } else {
+            message.push(c);
+        }
+    }
+    if what.chars().nth(LONGEST).is_some() {
+        message.push('…');
+    }
+    Error::Format(message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_from_the_file_cannot_flood_or_garble_a_message() {
+        let Error::Format(message) = invalid(format!("tensor `{}`\0", "x".repeat(1_000_000)))
+        else {
+            panic!("another kind of error");
+        };
+        assert!(
+            message.starts_with("tensor `xxx") && message.ends_with("x…") && message.len() < 410
+        );
+        assert!(invalid("a\0b\u{1b}[2Jµ")
+            .to_string()
+            .ends_with("a\\u{0}b\\u{1b}[2Jµ"));
+    }
+
+    #[test]
+    fn the_version_is_judged_before_the_rest() {
+        let read = |json: &str| read_description(json).unwrap_err().to_string();
+        let newer = read(r#"{"format_version": 2, "library": "9.1.0", "unheard": "of"}"#);
+        assert!(
+            newer.contains("written by liblaser 9.1.0 in format version 2"),
+            "{newer}"
+        );
+        assert!(read(r#"{"format_version": 0}"#).contains("no format version 0"));
+        assert!(read(r#"{"format_version": -1}"#).contains("invalid value"));
+        assert!(read(r#"{"library": "0.1.0"}"#).contains("missing field `format_version`"));
+        assert!(read(r#"{"format_version": 1}"#).contains("missing field"));
+    }
+}

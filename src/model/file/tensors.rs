@@ -1,0 +1,365 @@
+//! Parameters as the tensors of a safetensors file: eight bytes of header length, a JSON header, the data.
+
+use super::invalid;
+use crate::model::{Dtype, Parameter};
+use crate::Result;
+use safetensors::tensor::{Dtype as Element, TensorInfo, View};
+use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+
+/// No header may be longer: bounds what its JSON can make us allocate.
+pub(super) const MAX_HEADER: usize = 1 << 24;
+
+fn element(dtype: Dtype) -> Element {
+    match dtype {
+        Dtype::Float32 => Element::F32,
+        Dtype::Float64 => Element::F64,
+    }
+}
+
+fn element_size(dtype: Dtype) -> usize {
+    match dtype {
+        Dtype::Float32 => 4,
+        Dtype::Float64 => 8,
+    }
+}
+
+/// Tensors on their way into a file.
+pub(super) struct TensorWriter<'a> {
+    dtype: Dtype,
+    tensors: Vec<(String, Tensor<'a>)>,
+}
+
+struct Tensor<'a> {
+    dtype: Dtype,
+    shape: Vec<usize>,
+    values: &'a [f64],
+}
+
+impl View for Tensor<'_> {
+    fn dtype(&self) -> Element {
+        element(self.dtype)
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        let values = self.values.iter();
+        Cow::Owned(match self.dtype {
+            Dtype::Float32 => values.flat_map(|&v| (v as f32).to_le_bytes()).collect(),
+            Dtype::Float64 => values.flat_map(|v| v.to_le_bytes()).collect(),
+        })
+    }
+
+    fn data_len(&self) -> usize {
+        self.values.len() * element_size(self.dtype)
+    }
+}
+
+impl<'a> TensorWriter<'a> {
+    pub(super) fn new(dtype: Dtype) -> Self {
+        TensorWriter {
+            dtype,
+            tensors: Vec::new(),
+        }
+    }
+
+    /// Adds the tensors of one network, whose values lie one after the other in `parameters`.
+    pub(super) fn add(&mut self, tensors: Vec<Parameter>, parameters: &'a [f64]) -> Result<()> {
+        let needed: usize = tensors.iter().map(Parameter::len).sum();
+        if parameters.len() != needed {
+            let name = tensors.first().map_or("", |tensor| tensor.name.as_str());
+            return Err(invalid(format!(
+                "the network of `{name}` has {needed} parameters, but {} are given",
+                parameters.len()
+            )));
+        }
+        let mut rest = parameters;
+        for tensor in tensors {
+            let (values, after) = rest.split_at(tensor.len());
+            rest = after;
+            let stored = Tensor {
+                dtype: self.dtype,
+                shape: tensor.shape,
+                values,
+            };
+            self.tensors.push((tensor.name, stored));
+        }
+        Ok(())
+    }
+
+    /// The bytes of the file, with one entry of metadata.
+    pub(super) fn finish(self, key: &str, value: String) -> Result<Vec<u8>> {
+        let metadata = HashMap::from([(key.to_owned(), value)]);
+        safetensors::serialize(self.tensors, Some(metadata)).map_err(invalid)
+    }
+}
+
+/// The header of a safetensors file.
+#[derive(Default)]
+struct Header {
+    metadata: HashMap<String, String>,
+    tensors: BTreeMap<String, TensorInfo>,
+}
+
+impl<'de> Deserialize<'de> for Header {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        deserializer.deserialize_map(HeaderVisitor)
+    }
+}
+
+/// Stricter than the library's own reader and without its intermediate tree: a tensor that is listed twice is an error, and errors name the tensor.
+struct HeaderVisitor;
+
+impl<'de> Visitor<'de> for HeaderVisitor {
+    type Value = Header;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map of tensors")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Header, A::Error> {
+        let mut header = Header::default();
+        while let Some(name) = map.next_key::<String>()? {
+            if name == "__metadata__" {
+                header.metadata.extend(map.next_value::<HashMap<_, _>>()?);
+                continue;
+            }
+            let info = map
+                .next_value()
+                .map_err(|error| de::Error::custom(format!("tensor `{name}`: {error}")))?;
+            if header.tensors.contains_key(&name) {
+                return Err(de::Error::custom(format!(
+                    "tensor `{name}` is listed twice"
+                )));
+            }
+            header.tensors.insert(name, info);
+        }
+        Ok(header)
+    }
+}
+
+/// The tensors of a file, until networks take them.
+pub(super) struct StoredTensors<'a> {
+    header: Header,
+    data: &'a [u8],
+}
+
+impl<'a> StoredTensors<'a> {
+    /// Reads the header. On success the tensors cover the data without gap or overlap.
+    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self> {
+        if bytes.is_empty() {
+            return Err(invalid("it is empty"));
+        }
+        let Some((length, rest)) = bytes.split_first_chunk() else {
+            return Err(invalid(
+                "it has less than the 8 bytes that begin a safetensors file",
+            ));
+        };
+        let length = u64::from_le_bytes(*length);
+        if length > MAX_HEADER as u64 {
+            return Err(invalid(format!(
+                "it does not begin like a safetensors file: a header of {length} bytes exceeds the limit of {MAX_HEADER}"
+            )));
+        }
+        let Some((header, data)) = rest.split_at_checked(length as usize) else {
+            return Err(invalid(format!(
+                "its header of {length} bytes does not fit into its {} bytes: it is truncated or no safetensors file",
+                bytes.len()
+            )));
+        };
+        let header: Header = serde_json::from_slice(header)
+            .map_err(|error| invalid(format!("its safetensors header: {error}")))?;
+        let stored = StoredTensors { header, data };
+        stored.check_layout()?;
+        Ok(stored)
+    }
+
+    fn check_layout(&self) -> Result<()> {
+        let mut ranges: Vec<_> = self
+            .header
+            .tensors
+            .iter()
+            .map(|(n, t)| (t.data_offsets, n))
+            .collect();
+        ranges.sort_unstable();
+        let mut end = 0;
+        for ((begin, next), name) in ranges {
+            if begin != end || next < begin {
+                return Err(invalid(format!(
+                    "tensor `{name}` lies at bytes {begin} to {next} of the data, but should begin at {end}"
+                )));
+            }
+            end = next;
+        }
+        if end != self.data.len() {
+            return Err(invalid(format!(
+                "its tensors need {end} bytes of data, but it holds {}: it is truncated or damaged",
+                self.data.len()
+            )));
+        }
+        Ok(())
+    }
+
+    /// An entry of the metadata.
+    pub(super) fn metadata(&self, key: &str) -> Result<&str> {
+        match self.header.metadata.get(key) {
+            Some(value) => Ok(value),
+            None => Err(invalid(format!(
+                "it is a safetensors file, but has no `{key}` in its metadata: it was not written by liblaser"
+            ))),
+        }
+    }
+
+    /// The parameters of one network, whose `tensors` are removed.
+    pub(super) fn take(&mut self, tensors: &[Parameter], dtype: Dtype) -> Result<Vec<f64>> {
+        // Every tensor is compared with the file before memory is taken for any.
+        let bytes = tensors
+            .iter()
+            .map(|tensor| self.claim(tensor, dtype))
+            .collect::<Result<Vec<_>>>()?;
+        let mut parameters = Vec::with_capacity(tensors.iter().map(Parameter::len).sum());
+        for (tensor, bytes) in tensors.iter().zip(bytes) {
+            let start = parameters.len();
+            decode(bytes, dtype, &mut parameters);
+            if let Some(i) = parameters[start..].iter().position(|v| !v.is_finite()) {
+                return Err(invalid(format!(
+                    "element {i} of tensor `{}` is {}; parameters must be finite numbers of its dtype",
+                    tensor.name,
+                    parameters[start + i]
+                )));
+            }
+        }
+        Ok(parameters)
+    }
+
+    /// Removes one tensor, which must be as the description says, and returns its data.
+    fn claim(&mut self, tensor: &Parameter, dtype: Dtype) -> Result<&'a [u8]> {
+        let name = &tensor.name;
+        let Some(info) = self.header.tensors.remove(name) else {
+            return Err(invalid(format!("tensor `{name}` is missing")));
+        };
+        if info.dtype != element(dtype) || info.shape != tensor.shape {
+            return Err(invalid(format!(
+                "tensor `{name}` is {} of shape {:?}, but its description says {} of shape {:?}",
+                info.dtype,
+                info.shape,
+                element(dtype),
+                tensor.shape
+            )));
+        }
+        let needed = tensor.len() * element_size(dtype);
+        let (begin, end) = info.data_offsets;
+        match self.data.get(begin..end) {
+            Some(bytes) if bytes.len() == needed => Ok(bytes),
+            _ => Err(invalid(format!(
+                "tensor `{name}` lies at bytes {begin} to {end} of the data, but needs {needed} bytes"
+            ))),
+        }
+    }
+
+    /// The end of reading: a tensor that no network has taken is an error.
+    pub(super) fn finish(self) -> Result<()> {
+        let mut unknown = self.header.tensors.keys();
+        match unknown.next() {
+            Some(name) => Err(invalid(format!(
+                "tensor `{name}` belongs to no network of its description ({} more do not either)",
+                unknown.count()
+            ))),
+            None => Ok(()),
+        }
+    }
+}
+
+fn decode(bytes: &[u8], dtype: Dtype, into: &mut Vec<f64>) {
+    match dtype {
+        Dtype::Float32 => into.extend(
+            bytes
+                .as_chunks()
+                .0
+                .iter()
+                .map(|&v| f64::from(f32::from_le_bytes(v))),
+        ),
+        Dtype::Float64 => into.extend(bytes.as_chunks().0.iter().map(|&v| f64::from_le_bytes(v))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn container(header: &str, data: usize) -> Vec<u8> {
+        let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+        bytes.extend(header.bytes());
+        bytes.resize(bytes.len() + data, 0);
+        bytes
+    }
+
+    fn refused(header: &str, data: usize) -> String {
+        match StoredTensors::parse(&container(header, data)) {
+            Ok(_) => panic!("accepted {header}"),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn layouts_that_do_not_cover_the_data_are_refused() {
+        let two = |a: &str, b: &str| {
+            format!(
+                r#"{{"a":{{"dtype":"F32","shape":[1],"data_offsets":{a}}},"b":{{"dtype":"F32","shape":[1],"data_offsets":{b}}}}}"#
+            )
+        };
+        assert!(StoredTensors::parse(&container(&two("[4,8]", "[0,4]"), 8)).is_ok());
+        assert!(
+            refused(&two("[0,4]", "[5,9]"), 9).contains("`b` lies at bytes 5 to 9"),
+            "gap"
+        );
+        assert!(
+            refused(&two("[0,4]", "[3,7]"), 7).contains("should begin at 4"),
+            "overlap"
+        );
+        assert!(
+            refused(&two("[0,4]", "[4,3]"), 8).contains("`b`"),
+            "negative"
+        );
+        assert!(refused(&two("[0,4]", "[4,8]"), 7).contains("truncated"));
+        assert!(refused(&two("[0,4]", "[4,8]"), 9).contains("need 8 bytes of data, but it holds 9"));
+        assert!(refused(&two("[0,4]", "[4,18446744073709551615]"), 8).contains("it holds 8"));
+        assert!(refused(&two("[0,4]", "[4,18446744073709551616]"), 8).contains("tensor `b`"));
+    }
+
+    #[test]
+    fn headers_that_are_no_tensor_list_are_refused() {
+        let a = r#""a":{"dtype":"F32","shape":[],"data_offsets":[0,4]}"#;
+        assert!(refused(&format!("{{{a},{a}}}"), 4).contains("tensor `a` is listed twice"));
+        assert!(refused(r#"{"a":{"dtype":"F32"}}"#, 0).contains("tensor `a`: missing field"));
+        assert!(
+            refused(r#"{"a":{"dtype":"Q9","shape":[],"data_offsets":[0,0]}}"#, 0).contains("`Q9`")
+        );
+        assert!(refused("[]", 0).contains("a map of tensors"));
+        assert!(refused("{} x", 0).contains("trailing characters"));
+        assert!(refused("", 0).contains("EOF"));
+        assert!(refused(&"[".repeat(1 << 20), 0).contains("header"));
+        let deep = format!(r#"{{"a":{{"dtype":"F32","x":{}"#, "[".repeat(1 << 20));
+        assert!(refused(&deep, 0).contains("tensor `a`"));
+    }
+
+    #[test]
+    fn the_header_length_is_held_against_the_file() {
+        let mut bytes = container("{}", 0);
+        assert!(StoredTensors::parse(&bytes).is_ok());
+        bytes[0] = 3;
+        let error = StoredTensors::parse(&bytes).err().unwrap().to_string();
+        assert!(
+            error.contains("3 bytes does not fit into its 10 bytes"),
+            "{error}"
+        );
+        bytes[..8].fill(0xff);
+        let error = StoredTensors::parse(&bytes).err().unwrap().to_string();
+        assert!(error.contains("exceeds the limit"), "{error}");
+    }
+}

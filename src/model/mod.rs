@@ -1,0 +1,278 @@
+//! Models: what a generator, a classifier and a refiner are, as data, and the file that holds them.
+
+mod evaluator;
+mod file;
+mod network;
+
+pub use evaluator::Evaluator;
+pub use file::FORMAT_VERSION;
+pub use network::{
+    Activation, Coupling, Dtype, Flow, Mlp, Parameter, Scaling, Transform, MAX_DEPTH, MAX_PARAMETERS, MAX_WIDTH,
+};
+
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+/// The network of a generator g.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "network", rename_all = "snake_case")]
+pub enum GeneratorKind {
+    /// A normalizing flow: invertible, with a density.
+    Flow(Flow),
+}
+
+/// g: latent z (N) ↦ event x (M), x = scaling⁻¹(network(z)).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Generator {
+    /// The network.
+    pub kind: GeneratorKind,
+    /// One per feature of x.
+    pub scalings: Vec<Scaling>,
+    /// Flat parameters of the network (kept as tensors in files, not in the description).
+    #[serde(skip)]
+    pub parameters: Vec<f64>,
+}
+
+impl Generator {
+    /// N, the dimension of z.
+    pub fn latent_dim(&self) -> usize {
+        match &self.kind {
+            GeneratorKind::Flow(flow) => flow.dim,
+        }
+    }
+
+    /// M, the dimension of x.
+    pub fn event_dim(&self) -> usize {
+        self.scalings.len()
+    }
+
+    /// C, the dimension of the condition.
+    pub fn condition_dim(&self) -> usize {
+        match &self.kind {
+            GeneratorKind::Flow(flow) => flow.conditions,
+        }
+    }
+
+    /// The tensors of the network, in flat order.
+    pub fn tensors(&self, prefix: &str) -> Vec<Parameter> {
+        match &self.kind {
+            GeneratorKind::Flow(flow) => flow.parameters(prefix),
+        }
+    }
+
+    /// Checks the description (not the parameters).
+    ///
+    /// # Errors
+    /// [`Error::Format`] naming what does not fit.
+    pub fn validate(&self) -> Result<()> {
+        match &self.kind {
+            GeneratorKind::Flow(flow) => {
+                flow.validate()?;
+                if flow.dim != self.scalings.len() {
+                    return Err(Error::Format(format!(
+                        "{} scalings for a flow of {} dimensions",
+                        self.scalings.len(),
+                        flow.dim
+                    )));
+                }
+            }
+        }
+        self.scalings.iter().try_for_each(Scaling::validate)
+    }
+}
+
+/// f: event x (M) ↦ logit ℓ(x); log w(x) = ℓ(x) + log_ratio_offset is the log density ratio target / generated.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Classifier {
+    /// M → 1.
+    pub network: Mlp,
+    /// One per feature of x.
+    pub scalings: Vec<Scaling>,
+    /// Corrects the ratio when the two classes had different total weight in training.
+    pub log_ratio_offset: f64,
+    /// Flat parameters of the network.
+    #[serde(skip)]
+    pub parameters: Vec<f64>,
+}
+
+impl Classifier {
+    /// Checks the description against the generator's event dimension.
+    ///
+    /// # Errors
+    /// [`Error::Format`] naming what does not fit.
+    pub fn validate(&self, event_dim: usize) -> Result<()> {
+        self.network.validate()?;
+        self.scalings.iter().try_for_each(Scaling::validate)?;
+        if self.network.inputs != event_dim || self.network.outputs != 1 || self.scalings.len() != event_dim {
+            return Err(Error::Format(format!(
+                "the classifier maps {} features ({} scalings) to {}, but {event_dim} to 1 is needed",
+                self.network.inputs,
+                self.scalings.len(),
+                self.network.outputs
+            )));
+        }
+        if !self.log_ratio_offset.is_finite() {
+            return Err(Error::Format("the classifier's log_ratio_offset is not finite".into()));
+        }
+        Ok(())
+    }
+}
+
+/// Φ: auxiliary latent y (L, standard normal) ↦ refined latent z (N).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GanRefiner {
+    /// L → N.
+    pub network: Mlp,
+    /// Flat parameters of the network.
+    #[serde(skip)]
+    pub parameters: Vec<f64>,
+}
+
+impl GanRefiner {
+    /// L, the dimension of y.
+    pub fn auxiliary_dim(&self) -> usize {
+        self.network.inputs
+    }
+
+    /// Checks the description against the generator's latent dimension.
+    ///
+    /// # Errors
+    /// [`Error::Format`] naming what does not fit.
+    pub fn validate(&self, latent_dim: usize) -> Result<()> {
+        self.network.validate()?;
+        if self.network.inputs == 0 || self.network.outputs != latent_dim {
+            return Err(Error::Format(format!(
+                "the GAN refiner maps {} to {}, but its output must have the {latent_dim} latent dimensions",
+                self.network.inputs, self.network.outputs
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// How refined events are made from g and w(z). The names are those of the option `refiner.method`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// No refinement: z ~ p(z).
+    Baseline,
+    /// DCTR: z ~ p(z), events carry the weight w(z).
+    Reweight,
+    /// z accepted with probability w(z) / w_max.
+    Rejection,
+    /// z = Φ(y).
+    Gan,
+    /// z from Hamiltonian Monte Carlo chains of q(z).
+    Hmc,
+}
+
+impl Method {
+    /// The option's word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Method::Baseline => "baseline",
+            Method::Reweight => "reweight",
+            Method::Rejection => "rejection",
+            Method::Gan => "gan",
+            Method::Hmc => "hmc",
+        }
+    }
+
+    /// The inverse of [`Method::name`]; `none` is the refiner option's word for the baseline.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for any other word.
+    pub fn parse(name: &str) -> Result<Self> {
+        match name {
+            "none" | "baseline" => Ok(Method::Baseline),
+            "reweight" => Ok(Method::Reweight),
+            "rejection" => Ok(Method::Rejection),
+            "gan" => Ok(Method::Gan),
+            "hmc" => Ok(Method::Hmc),
+            _ => Err(Error::InvalidArgument(format!("there is no refinement method `{name}`"))),
+        }
+    }
+}
+
+/// Hamiltonian Monte Carlo as in the paper's Sec. 4.1.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HmcSettings {
+    /// Chains that run in parallel.
+    pub chains: usize,
+    /// ε of the leapfrog integrator.
+    pub step_size: f64,
+    /// Leapfrog steps per trajectory.
+    pub leapfrog: usize,
+    /// Trajectories discarded at the start of every chain.
+    pub burn_in: u64,
+    /// Trajectories per delivered state of a chain.
+    pub thin: u64,
+}
+
+/// Everything about refinement that is not a network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refinement {
+    /// What a sampler does unless told otherwise.
+    pub method: Method,
+    /// log w_max of the rejection method, from the pilot run.
+    pub log_w_max: f64,
+    /// log of the mean of w(z) over the prior, from the pilot run: the estimate of log Z in q(z) = p(z) w(z) / Z.
+    pub log_mean_weight: f64,
+    /// Proposals per event before rejection gives up.
+    pub max_tries: u64,
+    /// Settings of the chains.
+    pub hmc: HmcSettings,
+    /// The learned refiner, if one was trained.
+    pub gan: Option<GanRefiner>,
+}
+
+/// g, f and the refiner with everything needed to sample: what one file holds. Immutable once made; share it by reference.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    /// Precision the networks were trained in and are evaluated in.
+    pub dtype: Dtype,
+    /// g.
+    pub generator: Generator,
+    /// f, absent in a model that is a bare generator.
+    pub classifier: Option<Classifier>,
+    /// The refiner, absent in a model that is a bare generator.
+    pub refinement: Option<Refinement>,
+    /// Training record: settings, data size, losses, weight report, library version. Free-form; readers must not depend on it.
+    pub record: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Model {
+    /// Checks the whole description: every part in itself and against the others.
+    ///
+    /// # Errors
+    /// [`Error::Format`] naming what does not fit.
+    pub fn validate(&self) -> Result<()> {
+        self.generator.validate()?;
+        if let Some(classifier) = &self.classifier {
+            classifier.validate(self.generator.event_dim())?;
+        }
+        let Some(refinement) = &self.refinement else { return Ok(()) };
+        if self.classifier.is_none() {
+            return Err(Error::Format("a refiner without a classifier".into()));
+        }
+        if !refinement.log_w_max.is_finite() || !refinement.log_mean_weight.is_finite() || refinement.max_tries == 0 {
+            return Err(Error::Format("rejection settings out of range".into()));
+        }
+        let hmc = refinement.hmc;
+        if hmc.chains == 0 || hmc.chains > 1_000_000 || hmc.leapfrog == 0 || hmc.thin == 0 || !(hmc.step_size > 0.0 && hmc.step_size.is_finite()) {
+            return Err(Error::Format("HMC settings out of range".into()));
+        }
+        if let Some(gan) = &refinement.gan {
+            gan.validate(self.generator.latent_dim())?;
+        } else if refinement.method == Method::Gan {
+            return Err(Error::Format("the method is `gan`, but there is no GAN refiner".into()));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,393 @@
+//! Networks as plain data. This description is what libtorch builds, what the CPU engine runs and what model files store;
+//! there is no second one.
+//!
+//! Parameters of a network live in one flat buffer, in the order in which [`Mlp::parameters`] and [`Flow::parameters`] list them:
+//! layer by layer, each weight (row-major, outputs × inputs) before its bias.
+
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+/// No layer of a stored network may be wider: bounds what a file can make us allocate.
+pub const MAX_WIDTH: usize = 1 << 16;
+/// No network may have more layers or blocks.
+pub const MAX_DEPTH: usize = 1 << 12;
+/// No network may have more parameters in total.
+pub const MAX_PARAMETERS: usize = 1 << 28;
+
+/// The element type a network is trained and evaluated in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dtype {
+    /// IEEE single precision.
+    Float32,
+    /// IEEE double precision.
+    Float64,
+}
+
+/// The nonlinearity between the layers of an [`Mlp`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Activation {
+    /// x for x > 0, slope · x otherwise.
+    LeakyRelu {
+        /// Slope on the negative side, within [0, 1).
+        slope: f64,
+    },
+    /// Hyperbolic tangent.
+    Tanh,
+}
+
+/// One tensor of a network: its name within the network and its shape.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    /// Dotted path, e.g. `blocks.3.subnet.0.weight`.
+    pub name: String,
+    /// `[outputs, inputs]` of a weight, `[outputs]` of a bias.
+    pub shape: Vec<usize>,
+}
+
+impl Parameter {
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// True if it holds nothing, as the weight of a layer without inputs.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A fully connected network: `inputs → hidden[0] → … → outputs`, the activation after every layer but the last.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mlp {
+    /// Width of the input.
+    pub inputs: usize,
+    /// Widths of the hidden layers.
+    pub hidden: Vec<usize>,
+    /// Width of the output.
+    pub outputs: usize,
+    /// Nonlinearity of the hidden layers.
+    pub activation: Activation,
+}
+
+impl Mlp {
+    /// A network with `layers` hidden layers of `units` each and LeakyReLU activations.
+    pub fn new(inputs: usize, layers: usize, units: usize, outputs: usize, slope: f64) -> Self {
+        Mlp {
+            inputs,
+            hidden: vec![units; layers],
+            outputs,
+            activation: Activation::LeakyRelu { slope },
+        }
+    }
+
+    /// `(inputs, outputs)` of every linear layer.
+    pub fn layers(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+        let into = std::iter::once(self.inputs).chain(self.hidden.iter().copied());
+        let out = self.hidden.iter().copied().chain(std::iter::once(self.outputs));
+        into.zip(out)
+    }
+
+    /// The tensors, in flat order, with `prefix` before their names.
+    pub fn parameters(&self, prefix: &str) -> Vec<Parameter> {
+        self.layers()
+            .enumerate()
+            .flat_map(|(i, (inputs, outputs))| {
+                [
+                    Parameter {
+                        name: format!("{prefix}{i}.weight"),
+                        shape: vec![outputs, inputs],
+                    },
+                    Parameter {
+                        name: format!("{prefix}{i}.bias"),
+                        shape: vec![outputs],
+                    },
+                ]
+            })
+            .collect()
+    }
+
+    /// Number of parameters, or `None` beyond [`MAX_PARAMETERS`].
+    pub fn parameter_count(&self) -> Option<usize> {
+        self.layers()
+            .try_fold(0usize, |n, (inputs, outputs)| {
+                n.checked_add(outputs.checked_mul(inputs.checked_add(1)?)?)
+            })
+            .filter(|&n| n <= MAX_PARAMETERS)
+    }
+
+    /// Checks widths, depth and activation.
+    ///
+    /// # Errors
+    /// [`Error::Format`] naming the first thing out of bounds.
+    pub fn validate(&self) -> Result<()> {
+        let wide = |n: usize| n > MAX_WIDTH;
+        if self.hidden.len() > MAX_DEPTH {
+            return Err(Error::Format(format!(
+                "a network of {} hidden layers exceeds the limit of {MAX_DEPTH}",
+                self.hidden.len()
+            )));
+        }
+        if wide(self.inputs) || wide(self.outputs) || self.hidden.iter().any(|&n| wide(n)) {
+            return Err(Error::Format(format!("a layer is wider than {MAX_WIDTH}")));
+        }
+        if self.outputs == 0 || self.hidden.contains(&0) {
+            return Err(Error::Format("a layer has no units".into()));
+        }
+        if self.parameter_count().is_none() {
+            return Err(Error::Format(format!(
+                "a network has more than {MAX_PARAMETERS} parameters"
+            )));
+        }
+        match self.activation {
+            Activation::LeakyRelu { slope } if !(0.0..1.0).contains(&slope) => {
+                Err(Error::Format(format!("LeakyReLU slope {slope} is outside [0, 1)")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// How a coupling block transforms its active coordinates, given the passive ones.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Transform {
+    /// RealNVP (Dinh et al., ICLR 2017): x = z · exp(s) + t. The subnet's outputs are (s̃, t), and s = clamp · tanh(s̃ / clamp) keeps one
+    /// block from scaling by more than exp(clamp).
+    Affine {
+        /// Bound on |s|, positive.
+        clamp: f64,
+    },
+}
+
+impl Transform {
+    /// Subnet outputs needed per active coordinate.
+    pub fn outputs_per_coordinate(&self) -> usize {
+        match self {
+            Transform::Affine { .. } => 2,
+        }
+    }
+}
+
+/// One coupling block: the passive coordinates (and the condition) go through the subnet, whose outputs transform the active ones.
+/// The index lists are the permutation: no data is moved.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Coupling {
+    /// Coordinates that are transformed.
+    pub active: Vec<usize>,
+    /// Coordinates that pass and feed the subnet; together with `active` each coordinate exactly once.
+    pub passive: Vec<usize>,
+    /// What is done to the active coordinates.
+    pub transform: Transform,
+    /// `passive + conditions → outputs_per_coordinate · active`.
+    pub subnet: Mlp,
+}
+
+/// A normalizing flow: z ↦ x = g(z) through the coupling blocks in order; the prior p(z) is the standard normal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Flow {
+    /// Dimension of z and of x.
+    pub dim: usize,
+    /// Dimension of the condition c that is fed to every subnet.
+    pub conditions: usize,
+    /// Coupling blocks, first applied to z first.
+    pub blocks: Vec<Coupling>,
+}
+
+impl Flow {
+    /// The tensors, in flat order, with `prefix` before their names.
+    pub fn parameters(&self, prefix: &str) -> Vec<Parameter> {
+        self.blocks
+            .iter()
+            .enumerate()
+            .flat_map(|(i, block)| block.subnet.parameters(&format!("{prefix}blocks.{i}.subnet.")))
+            .collect()
+    }
+
+    /// Number of parameters, or `None` beyond [`MAX_PARAMETERS`].
+    pub fn parameter_count(&self) -> Option<usize> {
+        self.blocks
+            .iter()
+            .try_fold(0usize, |n, b| n.checked_add(b.subnet.parameter_count()?))
+            .filter(|&n| n <= MAX_PARAMETERS)
+    }
+
+    /// Checks that the blocks partition the coordinates and that the subnets fit.
+    ///
+    /// # Errors
+    /// [`Error::Format`] naming the block.
+    pub fn validate(&self) -> Result<()> {
+        if self.dim < 2 || self.dim > MAX_WIDTH || self.conditions > MAX_WIDTH {
+            return Err(Error::Format(format!(
+                "a coupling flow has between 2 and {MAX_WIDTH} dimensions, not {} (conditions: {})",
+                self.dim, self.conditions
+            )));
+        }
+        if self.blocks.is_empty() || self.blocks.len() > MAX_DEPTH {
+            return Err(Error::Format(format!(
+                "a flow has between 1 and {MAX_DEPTH} coupling blocks, not {}",
+                self.blocks.len()
+            )));
+        }
+        for (i, block) in self.blocks.iter().enumerate() {
+            let wrong = |what: String| Error::Format(format!("coupling block {i}: {what}"));
+            let mut seen = vec![false; self.dim];
+            for &k in block.active.iter().chain(&block.passive) {
+                match seen.get_mut(k) {
+                    Some(s) if !*s => *s = true,
+                    Some(_) => return Err(wrong(format!("coordinate {k} appears twice"))),
+                    None => return Err(wrong(format!("coordinate {k} is outside 0..{}", self.dim))),
+                }
+            }
+            if seen.contains(&false) || block.active.is_empty() {
+                return Err(wrong("active and passive are no partition of the coordinates".into()));
+            }
+            block.subnet.validate()?;
+            let outputs = block.transform.outputs_per_coordinate() * block.active.len();
+            if block.subnet.inputs != block.passive.len() + self.conditions || block.subnet.outputs != outputs {
+                return Err(wrong(format!(
+                    "the subnet maps {} to {}, but {} to {outputs} is needed",
+                    block.subnet.inputs,
+                    block.subnet.outputs,
+                    block.passive.len() + self.conditions,
+                )));
+            }
+            match block.transform {
+                Transform::Affine { clamp } if !(clamp > 0.0 && clamp.is_finite()) => {
+                    return Err(wrong(format!("clamp {clamp} is not positive")));
+                }
+                Transform::Affine { .. } => {}
+            }
+        }
+        if self.parameter_count().is_none() {
+            return Err(Error::Format(format!("the flow has more than {MAX_PARAMETERS} parameters")));
+        }
+        Ok(())
+    }
+}
+
+/// The invertible map between a feature x of an event and what the networks see, u.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Scaling {
+    /// u = x.
+    None,
+    /// u = (x − mean) / std.
+    Standardise {
+        /// Mean of the feature in the training data.
+        mean: f64,
+        /// Its standard deviation, positive.
+        std: f64,
+    },
+}
+
+impl Scaling {
+    /// x ↦ u.
+    pub fn forward(&self, x: f64) -> f64 {
+        match *self {
+            Scaling::None => x,
+            Scaling::Standardise { mean, std } => (x - mean) / std,
+        }
+    }
+
+    /// u ↦ x.
+    pub fn inverse(&self, u: f64) -> f64 {
+        match *self {
+            Scaling::None => u,
+            Scaling::Standardise { mean, std } => u * std + mean,
+        }
+    }
+
+    /// log |du/dx| at x.
+    pub fn log_derivative(&self, _x: f64) -> f64 {
+        match *self {
+            Scaling::None => 0.0,
+            Scaling::Standardise { std, .. } => -std.ln(),
+        }
+    }
+
+    /// Checks the constants.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if they are not finite or the width is not positive.
+    pub fn validate(&self) -> Result<()> {
+        match *self {
+            Scaling::Standardise { mean, std } if !(mean.is_finite() && std > 0.0 && std.is_finite()) => Err(
+                Error::Format(format!("scaling with mean {mean} and standard deviation {std}")),
+            ),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flow() -> Flow {
+        let block = |active: usize| Coupling {
+            active: vec![active],
+            passive: vec![1 - active],
+            transform: Transform::Affine { clamp: 2.0 },
+            subnet: Mlp::new(1, 3, 48, 2, 0.01),
+        };
+        Flow {
+            dim: 2,
+            conditions: 0,
+            blocks: vec![block(0), block(1)],
+        }
+    }
+
+    #[test]
+    fn the_papers_flow_has_the_papers_size() {
+        let flow = flow();
+        flow.validate().unwrap();
+        // 1→48→48→48→2 with biases.
+        assert_eq!(flow.parameter_count(), Some(2 * (96 + 2 * (48 * 48 + 48) + 98)));
+        let listed: usize = flow.parameters("").iter().map(Parameter::len).sum();
+        assert_eq!(Some(listed), flow.parameter_count());
+        assert_eq!(flow.parameters("g.")[2].name, "g.blocks.0.subnet.1.weight");
+        assert_eq!(flow.parameters("g.")[2].shape, [48, 48]);
+    }
+
+    #[test]
+    fn descriptions_survive_json() {
+        let flow = flow();
+        let text = serde_json::to_string(&flow).unwrap();
+        assert_eq!(serde_json::from_str::<Flow>(&text).unwrap(), flow);
+    }
+
+    #[test]
+    fn wrong_descriptions_are_named() {
+        let mut twice = flow();
+        twice.blocks[1].passive = vec![1];
+        assert!(twice.validate().unwrap_err().to_string().contains("block 1: coordinate 1 appears twice"));
+        let mut outside = flow();
+        outside.blocks[0].active = vec![7];
+        assert!(outside.validate().unwrap_err().to_string().contains("outside 0..2"));
+        let mut narrow = flow();
+        narrow.blocks[0].subnet.outputs = 1;
+        assert!(narrow.validate().unwrap_err().to_string().contains("1 to 2 is needed"));
+        let mut empty = flow();
+        empty.blocks.clear();
+        assert!(empty.validate().is_err());
+        assert!(Mlp::new(1, 1, MAX_WIDTH + 1, 1, 0.0).validate().is_err());
+        assert!(Mlp::new(1, 8, MAX_WIDTH, 1, 0.0).validate().is_err(), "too many parameters");
+        assert!(Mlp::new(1, 1, 0, 1, 0.0).validate().is_err());
+        assert!(Mlp::new(1, 1, 1, 1, 1.5).validate().is_err());
+        assert!(Scaling::Standardise { mean: 0.0, std: 0.0 }.validate().is_err());
+    }
+
+    #[test]
+    fn scalings_invert() {
+        let s = Scaling::Standardise { mean: 3.0, std: 0.5 };
+        assert!((s.inverse(s.forward(1.25)) - 1.25).abs() < 1e-15);
+        let h = 1e-6;
+        let slope = (s.forward(1.0 + h) - s.forward(1.0 - h)) / (2.0 * h);
+        assert!((s.log_derivative(1.0) - slope.ln()).abs() < 1e-9);
+    }
+}

@@ -1,0 +1,101 @@
+//! [`Flow`] on libtorch: both directions, with log |det|.
+
+use super::mlp;
+use crate::model::{Coupling, Flow, Transform};
+use crate::Result;
+use tch::Tensor;
+
+/// The current coordinates, as tensors of some columns each: blocks that swap the same two halves move no data.
+struct Columns {
+    parts: Vec<(Vec<usize>, Tensor)>,
+}
+
+impl Columns {
+    fn new(x: &Tensor, dim: usize) -> Self {
+        Columns {
+            parts: vec![((0..dim).collect(), x.shallow_clone())],
+        }
+    }
+
+    /// The columns `wanted`, in that order.
+    fn get(&self, wanted: &[usize]) -> Result<Tensor> {
+        if let Some((_, part)) = self.parts.iter().find(|(columns, _)| columns == wanted) {
+            return Ok(part.shallow_clone());
+        }
+        let order: Vec<usize> = self.parts.iter().flat_map(|(columns, _)| columns.iter().copied()).collect();
+        let tensors: Vec<&Tensor> = self.parts.iter().map(|(_, t)| t).collect();
+        let all = if let [one] = tensors[..] { one.shallow_clone() } else { Tensor::f_cat(&tensors, 1)? };
+        if let [column] = wanted {
+            let at = order.iter().position(|c| c == column).unwrap_or_default();
+            return Ok(all.f_narrow(1, at as i64, 1)?);
+        }
+        if order == wanted {
+            return Ok(all);
+        }
+        let index: Vec<i64> = wanted
+            .iter()
+            .map(|c| order.iter().position(|o| o == c).unwrap_or_default() as i64)
+            .collect();
+        let index = Tensor::f_from_slice(&index)?.f_to_device(all.device())?;
+        Ok(all.f_index_select(1, &index)?)
+    }
+}
+
+/// z ↦ (x, log |det ∂x/∂z|), x and z: rows × dim, the log-determinant: rows.
+pub(super) fn generate(flow: &Flow, parameters: &[Tensor], z: &Tensor) -> Result<(Tensor, Tensor)> {
+    apply(flow, parameters, z, false)
+}
+
+/// x ↦ (z, log |det ∂z/∂x|), shapes as in [`generate`].
+pub(super) fn normalise(flow: &Flow, parameters: &[Tensor], x: &Tensor) -> Result<(Tensor, Tensor)> {
+    apply(flow, parameters, x, true)
+}
+
+fn apply(flow: &Flow, parameters: &[Tensor], input: &Tensor, inverse: bool) -> Result<(Tensor, Tensor)> {
+    let mut blocks = Vec::with_capacity(flow.blocks.len());
+    let mut rest = parameters;
+    for block in &flow.blocks {
+        let (own, others) = rest.split_at(mlp::tensor_count(&block.subnet));
+        blocks.push((block, own));
+        rest = others;
+    }
+    if inverse {
+        blocks.reverse();
+    }
+    let mut columns = Columns::new(input, flow.dim);
+    let mut log_det = input.f_new_zeros([input.size()[0]], (input.kind(), input.device()))?;
+    for (block, own) in blocks {
+        log_det = log_det.f_add(&couple(block, own, &mut columns, inverse)?)?;
+    }
+    let order: Vec<usize> = (0..flow.dim).collect();
+    Ok((columns.get(&order)?, log_det))
+}
+
+/// Applies one block to the columns and returns its log |det| per row.
+fn couple(block: &Coupling, parameters: &[Tensor], columns: &mut Columns, inverse: bool) -> Result<Tensor> {
+    let passive = columns.get(&block.passive)?;
+    let active = columns.get(&block.active)?;
+    let out = mlp::forward(&block.subnet, parameters, &passive)?;
+    let n = block.active.len() as i64;
+    let (active, log_det) = match block.transform {
+        Transform::Affine { clamp } => {
+            let s = out.f_narrow(1, 0, n)?.f_div_scalar(clamp)?.f_tanh()?.f_mul_scalar(clamp)?;
+            let t = out.f_narrow(1, n, n)?;
+            let sum = s.f_sum_dim_intlist([1i64].as_slice(), false, s.kind())?;
+            if inverse {
+                (active.f_sub(&t)?.f_mul(&s.f_neg()?.f_exp()?)?, sum.f_neg()?)
+            } else {
+                (active.f_mul(&s.f_exp()?)?.f_add(&t)?, sum)
+            }
+        }
+    };
+    columns.parts = vec![(block.active.clone(), active), (block.passive.clone(), passive)];
+    Ok(log_det)
+}
+
+/// log of the standard normal density of z (rows × dim): rows.
+pub(super) fn log_normal(z: &Tensor, dim: usize) -> Result<Tensor> {
+    let square = z.f_square()?.f_sum_dim_intlist([1i64].as_slice(), false, z.kind())?;
+    let constant = dim as f64 * 0.5 * (2.0 * std::f64::consts::PI).ln();
+    Ok(square.f_mul_scalar(-0.5)?.f_sub_scalar(constant)?)
+}

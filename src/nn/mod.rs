@@ -1,0 +1,15 @@
+//! The networks on libtorch: for training, for CUDA, and as the oracle of the CPU engine's tests.
+//!
+//! Built from the descriptions of [`crate::model`]; nothing outside this module and the two places that ask it for an evaluator or an
+//! objective knows libtorch.
+
+mod backend;
+mod evaluator;
+mod flow;
+mod mlp;
+mod objective;
+mod parameters;
+
+pub(crate) use backend::{open_device, Backend};
+pub(crate) use evaluator::TorchEvaluator;
+pub(crate) use objective::{BceObjective, GanObjective, NllObjective};

@@ -1,0 +1,56 @@
+//! Flat parameters and the tensors that view them.
+
+use super::Backend;
+use crate::model::Parameter;
+use crate::Result;
+use tch::{Device, Tensor};
+
+/// The parameter tensors of a network over one flat storage, on the backend's device.
+pub(super) struct Parameters {
+    flat: Tensor,
+    pub tensors: Vec<Tensor>,
+}
+
+impl Parameters {
+    /// Views of `flat.len()` zeros, to be filled by [`Parameters::set`].
+    pub fn new(backend: Backend, shapes: &[Parameter], requires_grad: bool) -> Result<Self> {
+        let total: usize = shapes.iter().map(Parameter::len).sum();
+        let flat = Tensor::f_zeros([total as i64], (backend.kind, backend.device))?;
+        let mut offset = 0;
+        let mut tensors = Vec::with_capacity(shapes.len());
+        for p in shapes {
+            let shape: Vec<i64> = p.shape.iter().map(|&n| n as i64).collect();
+            // Detached: a gradient with respect to the narrow itself would be of the whole buffer's size.
+            let view = flat.f_narrow(0, offset, p.len() as i64)?.f_view(shape.as_slice())?.f_detach()?;
+            tensors.push(view.f_set_requires_grad(requires_grad)?);
+            offset += p.len() as i64;
+        }
+        Ok(Parameters { flat, tensors })
+    }
+
+    /// Number of parameters.
+    pub fn len(&self) -> usize {
+        self.flat.numel()
+    }
+
+    /// Copies values in; the views see them.
+    pub fn set<T: tch::kind::Element>(&mut self, values: &[T]) -> Result<()> {
+        let source = Tensor::f_from_slice(values)?;
+        let _grad = tch::no_grad_guard();
+        self.flat.f_copy_(&source)?;
+        Ok(())
+    }
+}
+
+/// Row-major host values as a `rows × cols` tensor on the device.
+pub(super) fn to_device<T: tch::kind::Element>(backend: Backend, values: &[T], cols: usize) -> Result<Tensor> {
+    let rows = if cols == 0 { 0 } else { values.len() / cols };
+    let host = Tensor::f_from_slice(values)?.f_view([rows as i64, cols as i64])?;
+    Ok(host.f_to_device(backend.device)?.f_to_kind(backend.kind)?)
+}
+
+/// All elements of a tensor, row-major, to the host.
+pub(super) fn to_host<T: tch::kind::Element>(tensor: &Tensor, out: &mut [T]) -> Result<()> {
+    let host = tensor.f_to_device(Device::Cpu)?.f_to_kind(T::KIND)?.f_contiguous()?;
+    Ok(host.f_copy_data(out, out.len())?)
+}

@@ -1,0 +1,264 @@
+//! Every option key: the one table of names, ranges, defaults and meanings.
+//!
+//! The default is the paper's setting (Winterhalder, Bellagente, Nachman, sections 4.1 to 4.3, as the text has it)
+//! wherever the paper gives one. `.fast(..)` is the value in the preset `fast`, where it differs.
+
+use super::key::{choice, float, int, text, AnyKey, Interval, Key};
+
+type Int = i64;
+type Float = f64;
+type Text = &'static str;
+
+const MAX: i64 = i64::MAX;
+
+/// Declares a group of keys: their constants, and the group's rows of the table.
+macro_rules! keys {
+    ($($group:ident { $(#[doc = $doc:literal] $name:ident: $kind:ident = $key:expr;)* })*) => {
+        $($(
+            #[doc = $doc]
+            pub const $name: Key<$kind> = $key.doc($doc);
+        )*
+        const $group: &[AnyKey] = &[$(AnyKey::$kind($name)),*];)*
+    };
+}
+
+keys! {
+    GENERAL {
+        /// Seed of training: initial weights, shuffles, noise.
+        SEED: Int = int("seed", 0, MAX, 1);
+        /// Precision of training and evaluation.
+        DTYPE: Text = choice("dtype", &["float32", "float64"], "float32");
+        /// Where networks run: `cpu`, `cuda` or `cuda:N`. A device that cannot be used is an error, never replaced.
+        DEVICE: Text = text("device", "cpu");
+        /// Threads of libtorch during a call; 1 means none besides the caller's.
+        THREADS: Int = int("threads", 1, 1024, 1);
+        /// Events held out of a source; their loss is reported and decides early stopping.
+        VALIDATION_EVENTS: Int = int("validation.events", 0, MAX, 20_000);
+        /// At most this fraction of an array is held out.
+        VALIDATION_FRACTION: Float = float("validation.fraction", Interval::from_below(0.0, 0.5), 0.1);
+        /// What kind of generator to train.
+        GENERATOR_TYPE: Text = choice("generator.type", &["flow"], "flow");
+    }
+    FLOW {
+        /// Coupling blocks (the paper takes 20 for the rings).
+        FLOW_BLOCKS: Int = int("flow.blocks", 1, 1000, 12);
+        /// Hidden layers of each subnet.
+        FLOW_LAYERS: Int = int("flow.layers", 0, 100, 3);
+        /// Units of each hidden layer of a subnet (the paper takes 60 for the rings).
+        FLOW_UNITS: Int = int("flow.units", 1, 65_536, 48);
+        /// LeakyReLU slope below zero; the paper's text gives none.
+        FLOW_SLOPE: Float = float("flow.slope", Interval::from_below(0.0, 1.0), 0.01);
+        /// Bound on the absolute log scale of one coupling, s -> clamp tanh(s / clamp); the paper's text gives none.
+        FLOW_CLAMP: Float = float("flow.clamp", Interval::above_to(0.0, 20.0), 2.0);
+    }
+    CLASSIFIER {
+        /// Hidden layers of the classifier.
+        CLASSIFIER_LAYERS: Int = int("classifier.layers", 0, 100, 8);
+        /// Units of each hidden layer of the classifier.
+        CLASSIFIER_UNITS: Int = int("classifier.units", 1, 65_536, 96);
+        /// LeakyReLU slope below zero; the paper's text gives none.
+        CLASSIFIER_SLOPE: Float = float("classifier.slope", Interval::from_below(0.0, 1.0), 0.01);
+    }
+    WEIGHTS {
+        /// Latents drawn in the pilot run, for the weight report and w_max.
+        WEIGHTS_EVENTS: Int = int("weights.events", 1000, MAX, 200_000);
+    }
+    REFINER {
+        /// How the latent space is refined.
+        REFINER_METHOD: Text =
+            choice("refiner.method", &["none", "reweight", "rejection", "gan", "hmc"], "rejection");
+    }
+    REJECTION {
+        /// Share of the total weight that may lie above w_max.
+        REJECTION_OVERWEIGHT: Float = float("rejection.overweight", Interval::from_below(0.0, 1.0), 0.001);
+        /// Proposals for one event before giving up with an error.
+        REJECTION_MAX_TRIES: Int = int("rejection.max_tries", 1, MAX, 10_000);
+    }
+    GAN {
+        /// Hidden layers of the refiner's generator and of its discriminator.
+        GAN_LAYERS: Int = int("gan.layers", 0, 100, 7);
+        /// Units of each hidden layer of both.
+        GAN_UNITS: Int = int("gan.units", 1, 65_536, 100);
+        /// LeakyReLU slope below zero; the paper's text gives none.
+        GAN_SLOPE: Float = float("gan.slope", Interval::from_below(0.0, 1.0), 0.01);
+        /// L, the dimension of the auxiliary latent y.
+        GAN_LATENT: Int = int("gan.latent", 1, 65_536, 4);
+        /// Discriminator updates for each generator update.
+        GAN_DISCRIMINATOR_STEPS: Int = int("gan.discriminator_steps", 1, 1000, 4);
+        /// Weighted latents that the refiner learns from.
+        GAN_POOL: Int = int("gan.pool", 1000, MAX, 480_000);
+    }
+    HMC {
+        /// Chains run side by side.
+        HMC_CHAINS: Int = int("hmc.chains", 1, 1_000_000, 100).fast(2000);
+        /// Step size of the leapfrog integrator.
+        HMC_STEP_SIZE: Float = float("hmc.step_size", Interval::above(0.0), 0.004).fast(0.15);
+        /// Leapfrog steps of one transition.
+        HMC_LEAPFROG: Int = int("hmc.leapfrog", 1, 1_000_000, 50).fast(10);
+        /// Transitions dropped before the first event is taken.
+        HMC_BURN_IN: Int = int("hmc.burn_in", 0, MAX, 3000).fast(100);
+        /// Transitions from one event of a chain to its next.
+        HMC_THIN: Int = int("hmc.thin", 1, MAX, 1);
+    }
+    SAMPLER {
+        /// How events are drawn; `model` means the method that the model was refined with.
+        SAMPLER_METHOD: Text = choice(
+            "sampler.method",
+            &["model", "baseline", "reweight", "rejection", "gan", "hmc"],
+            "model",
+        );
+    }
+}
+
+/// The training keys of one stage: the training loop reads every stage through this group.
+#[derive(Clone, Copy, Debug)]
+pub struct StageKeys {
+    /// Epochs.
+    pub epochs: Key<i64>,
+    /// Updates of one epoch when the source does not end sooner.
+    pub steps: Key<i64>,
+    /// Events of one update.
+    pub batch: Key<i64>,
+    /// Adam: first learning rate.
+    pub lr: Key<f64>,
+    /// How the learning rate falls: `exponential`, `cosine` or `constant`.
+    pub schedule: Key<&'static str>,
+    /// Exponential schedule: factor after each epoch.
+    pub gamma: Key<f64>,
+    /// Updates over which the learning rate first rises, linearly.
+    pub warmup: Key<i64>,
+    /// Adam: weight decay.
+    pub weight_decay: Key<f64>,
+    /// Adam: decay of the mean gradient.
+    pub beta1: Key<f64>,
+    /// Adam: decay of the mean squared gradient.
+    pub beta2: Key<f64>,
+    /// Adam: added to the root of the mean squared gradient.
+    pub epsilon: Key<f64>,
+    /// Epochs without a better held-out loss before stopping; 0 never stops early.
+    pub patience: Key<i64>,
+    /// Largest norm of the gradient; 0 does not clip.
+    pub clip: Key<f64>,
+}
+
+/// The training keys of `$stage`, with what the paper sets for each stage apart.
+macro_rules! training {
+    ($stage:literal, epochs: $epochs:literal (fast $fast:literal), lr: $lr:literal, weight_decay: $decay:literal,
+     betas: ($beta1:literal, $beta2:literal)) => {
+        StageKeys {
+            epochs: int(concat!($stage, ".epochs"), 1, MAX, $epochs)
+                .fast($fast)
+                .doc("Epochs."),
+            steps: int(concat!($stage, ".steps"), 1, MAX, 240)
+                .doc("Updates of one epoch when the source does not end sooner."),
+            batch: int(concat!($stage, ".batch"), 2, 10_000_000, 2000).doc("Events of one update."),
+            lr: float(concat!($stage, ".lr"), Interval::above(0.0), $lr)
+                .doc("Adam: first learning rate."),
+            schedule: choice(
+                concat!($stage, ".schedule"),
+                &["exponential", "cosine", "constant"],
+                "exponential",
+            )
+            .fast("cosine")
+            .doc("How the learning rate falls."),
+            gamma: float(
+                concat!($stage, ".gamma"),
+                Interval::above_to(0.0, 1.0),
+                0.999,
+            )
+            .doc("Exponential schedule: factor after each epoch."),
+            warmup: int(concat!($stage, ".warmup"), 0, MAX, 0)
+                .doc("Updates over which the learning rate first rises, linearly."),
+            weight_decay: float(
+                concat!($stage, ".weight_decay"),
+                Interval::at_least(0.0),
+                $decay,
+            )
+            .doc("Adam: weight decay."),
+            beta1: float(
+                concat!($stage, ".beta1"),
+                Interval::from_below(0.0, 1.0),
+                $beta1,
+            )
+            .doc("Adam: decay of the mean gradient."),
+            beta2: float(
+                concat!($stage, ".beta2"),
+                Interval::from_below(0.0, 1.0),
+                $beta2,
+            )
+            .doc("Adam: decay of the mean squared gradient."),
+            epsilon: float(concat!($stage, ".epsilon"), Interval::above(0.0), 1e-8)
+                .doc("Adam: added to the root of the mean squared gradient."),
+            patience: int(concat!($stage, ".patience"), 0, MAX, 0)
+                .doc("Epochs without a better held-out loss before stopping; 0 never stops early."),
+            clip: float(concat!($stage, ".clip"), Interval::at_least(0.0), 0.0)
+                .doc("Largest norm of the gradient; 0 does not clip."),
+        }
+    };
+}
+
+/// Training of the flow by maximum likelihood.
+pub const FLOW_TRAINING: StageKeys = training!("flow",
+    epochs: 100 (fast 8), lr: 1e-3, weight_decay: 1e-5, betas: (0.9, 0.999));
+
+/// Training of the classifier.
+pub const CLASSIFIER_TRAINING: StageKeys = training!("classifier",
+    epochs: 50 (fast 10), lr: 1e-3, weight_decay: 0.0, betas: (0.9, 0.999));
+
+/// Training of the GAN refiner; generator and discriminator alike.
+pub const GAN_TRAINING: StageKeys = training!("gan",
+    epochs: 200 (fast 30), lr: 1e-4, weight_decay: 0.0, betas: (0.5, 0.9));
+
+impl StageKeys {
+    const fn rows(self) -> [AnyKey; 13] {
+        let StageKeys {
+            epochs,
+            steps,
+            batch,
+            lr,
+            schedule,
+            gamma,
+            warmup,
+            weight_decay,
+            beta1,
+            beta2,
+            epsilon,
+            patience,
+            clip,
+        } = self;
+        [
+            AnyKey::Int(epochs),
+            AnyKey::Int(steps),
+            AnyKey::Int(batch),
+            AnyKey::Float(lr),
+            AnyKey::Text(schedule),
+            AnyKey::Float(gamma),
+            AnyKey::Int(warmup),
+            AnyKey::Float(weight_decay),
+            AnyKey::Float(beta1),
+            AnyKey::Float(beta2),
+            AnyKey::Float(epsilon),
+            AnyKey::Int(patience),
+            AnyKey::Float(clip),
+        ]
+    }
+}
+
+/// The whole table, in the order in which it is printed.
+pub(super) fn table() -> impl Iterator<Item = &'static AnyKey> {
+    static TABLE: &[&[AnyKey]] = &[
+        GENERAL,
+        FLOW,
+        &FLOW_TRAINING.rows(),
+        CLASSIFIER,
+        &CLASSIFIER_TRAINING.rows(),
+        WEIGHTS,
+        REFINER,
+        REJECTION,
+        GAN,
+        &GAN_TRAINING.rows(),
+        HMC,
+        SAMPLER,
+    ];
+    TABLE.iter().copied().flatten()
+}

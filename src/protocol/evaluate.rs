@@ -1,0 +1,145 @@
+//! Evaluating a model's functions on events of the host.
+
+use crate::model::{Evaluator, Model};
+use crate::options::Options;
+use crate::{Error, Result};
+
+/// The model made ready to compute, on the device and with the threads that the options name.
+///
+/// # Errors
+/// [`Error::Device`] if the device is not usable, [`Error::Unsupported`] in a build without libtorch.
+#[cfg(feature = "torch")]
+pub fn evaluator(model: &Model, options: &Options) -> Result<Box<dyn Evaluator>> {
+    let backend = crate::nn::Backend::open(options, model.dtype)?;
+    Ok(Box::new(crate::nn::TorchEvaluator::new(model, backend)?))
+}
+
+/// The model made ready to compute.
+///
+/// # Errors
+/// [`Error::Unsupported`]: this build has no libtorch.
+#[cfg(not(feature = "torch"))]
+pub fn evaluator(_model: &Model, _options: &Options) -> Result<Box<dyn Evaluator>> {
+    Err(Error::Unsupported(NO_TORCH.into()))
+}
+
+/// What a build without libtorch says to everything that needs it.
+#[cfg(not(feature = "torch"))]
+pub(super) const NO_TORCH: &str = "this build of liblaser has no libtorch (cargo feature `torch`), which training and sampling need";
+
+/// Checks that a device (`cpu`, `cuda`, `cuda:N`) can be used here.
+///
+/// # Errors
+/// [`Error::Device`] saying why not, [`Error::InvalidArgument`] for other words.
+#[cfg(feature = "torch")]
+pub fn device_check(device: &str) -> Result<()> {
+    crate::nn::open_device(device).map(|_| ())
+}
+
+/// Checks that a device can be used here.
+///
+/// # Errors
+/// [`Error::Unsupported`]: this build has no libtorch.
+#[cfg(not(feature = "torch"))]
+pub fn device_check(_device: &str) -> Result<()> {
+    Err(Error::Unsupported(NO_TORCH.into()))
+}
+
+/// Rows gathered at once; bounds the memory of a call.
+const BLOCK: usize = 1 << 16;
+
+/// Calls `f(first row, packed rows)` for blocks of a strided array.
+fn for_blocks(
+    x: &[f64],
+    rows: usize,
+    dim: usize,
+    stride: usize,
+    mut f: impl FnMut(usize, &[f64]) -> Result<()>,
+) -> Result<()> {
+    let needed = rows.checked_sub(1).map_or(Some(0), |n| n.checked_mul(stride)?.checked_add(dim));
+    if stride < dim || needed.is_none_or(|n| x.len() < n) {
+        return Err(Error::InvalidArgument(format!(
+            "an array of {} elements does not hold {rows} rows of {dim} with stride {stride}",
+            x.len()
+        )));
+    }
+    let mut packed = Vec::new();
+    for start in (0..rows).step_by(BLOCK) {
+        packed.clear();
+        for row in start..rows.min(start + BLOCK) {
+            let event = &x[row * stride..row * stride + dim];
+            if let Some(column) = event.iter().position(|v| !v.is_finite()) {
+                return Err(Error::Data(format!("row {row}, column {column} of the events is {}", event[column])));
+            }
+            packed.extend_from_slice(event);
+        }
+        f(start, &packed)?;
+    }
+    Ok(())
+}
+
+fn check_length(out: &[f64], rows: usize) -> Result<()> {
+    if out.len() < rows {
+        return Err(Error::InvalidArgument(format!("an output of {} elements for {rows} rows", out.len())));
+    }
+    Ok(())
+}
+
+/// log w(x) of given events (paper, Eq. 1 and Sec. 2): log of the density ratio target / generated. `x`: rows × M with a stride, `out`: rows.
+///
+/// # Errors
+/// [`Error::Unsupported`] without a classifier, [`Error::Data`] for events that are not finite.
+pub fn log_weight(model: &Model, options: &Options, x: &[f64], rows: usize, stride: usize, out: &mut [f64]) -> Result<()> {
+    check_length(out, rows)?;
+    let mut evaluator = evaluator(model, options)?;
+    for_blocks(x, rows, model.generator.event_dim(), stride, |start, x| {
+        let n = x.len() / model.generator.event_dim();
+        evaluator.log_weight(x, n, &mut out[start..start + n])
+    })
+}
+
+/// log p_g(x) of given events under the unrefined generator. `x`: rows × M with a stride, `out`: rows.
+///
+/// # Errors
+/// [`Error::Unsupported`] without a tractable density, [`Error::Data`] for events that are not finite.
+pub fn log_prob(model: &Model, options: &Options, x: &[f64], rows: usize, stride: usize, out: &mut [f64]) -> Result<()> {
+    check_length(out, rows)?;
+    let mut evaluator = evaluator(model, options)?;
+    for_blocks(x, rows, model.generator.event_dim(), stride, |start, x| {
+        let n = x.len() / model.generator.event_dim();
+        evaluator.log_prob(x, n, &mut out[start..start + n])
+    })
+}
+
+/// z = g⁻¹(x) of given events. `x`: rows × M with a stride, `z`: rows × N with a stride.
+///
+/// # Errors
+/// [`Error::Unsupported`] if g is not invertible, [`Error::Data`] for events that are not finite.
+pub fn latent(
+    model: &Model,
+    options: &Options,
+    x: &[f64],
+    rows: usize,
+    x_stride: usize,
+    z: &mut [f64],
+    z_stride: usize,
+) -> Result<()> {
+    let (m, n) = (model.generator.event_dim(), model.generator.latent_dim());
+    if z_stride < n || rows > 0 && z.len() < (rows - 1).saturating_mul(z_stride).saturating_add(n) {
+        return Err(Error::InvalidArgument(format!(
+            "an output of {} elements does not hold {rows} rows of {n} with stride {z_stride}",
+            z.len()
+        )));
+    }
+    let mut evaluator = evaluator(model, options)?;
+    for_blocks(x, rows, m, x_stride, |start, x| {
+        let rows = x.len() / m;
+        let mut packed = vec![0.0; rows * n];
+        evaluator.latent(x, rows, &mut packed)?;
+        for (row, latent) in packed.chunks_exact(n).enumerate() {
+            let at = (start + row) * z_stride;
+            z[at..at + n].copy_from_slice(latent);
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,211 @@
+//! Pulling the classifier's weights back to the latent space, w(z) = w(g(z)) (paper, Sec. 2), and judging them.
+
+use crate::engine::noise::{domain, Noise};
+use crate::model::Evaluator;
+use crate::train::{Hooks, Level, Progress};
+use crate::{Error, Result};
+use serde::Serialize;
+use std::time::Instant;
+
+/// Latents of the prior with log w(z), drawn under `domain`. `dim`: N. Returns z (rows × N) and log w (rows).
+pub(super) fn weighted_latents(
+    evaluator: &mut dyn Evaluator,
+    (dim, event_dim): (usize, usize),
+    rows: usize,
+    noise: Noise,
+    stage: &'static str,
+    hooks: &dyn Hooks,
+) -> Result<(Vec<f64>, Vec<f64>)> {
+    const BLOCK: usize = 4096;
+    let start = Instant::now();
+    let mut z = vec![0.0; rows * dim];
+    let mut log_w = vec![0.0; rows];
+    let mut x = vec![0.0; BLOCK * event_dim];
+    let blocks = rows.div_ceil(BLOCK);
+    for (i, (z, log_w)) in z.chunks_mut(BLOCK * dim).zip(log_w.chunks_mut(BLOCK)).enumerate() {
+        hooks.check(stage)?;
+        let n = log_w.len();
+        noise.fill_normals((i * BLOCK) as u64, n, dim, z);
+        let x = &mut x[..n * event_dim];
+        evaluator.generate(z, n, x, None)?;
+        evaluator.log_weight(x, n, log_w)?;
+        let done = i as u64 + 1;
+        hooks.progress(&Progress {
+            stage,
+            epoch: 1,
+            epochs: 1,
+            step: done,
+            steps: blocks as u64,
+            loss: f64::NAN,
+            validation_loss: f64::NAN,
+            seconds_left: start.elapsed().as_secs_f64() / done as f64 * (blocks as u64 - done) as f64,
+        })?;
+    }
+    Ok((z, log_w))
+}
+
+/// Noise of the pilot run that the report is made from.
+pub(super) fn pilot_noise(seed: u64) -> Noise {
+    Noise::new(seed, 0, domain::PILOT)
+}
+
+/// What the weights of a pilot run look like: whether refinement can work, and how efficient rejection will be.
+#[derive(Clone, Debug, Serialize)]
+pub struct WeightReport {
+    /// Latents drawn.
+    pub events: u64,
+    /// Of these, latents whose event or weight was NaN or infinite; they count as weight 0.
+    pub non_finite: u64,
+    /// Mean weight; 1 for a perfect classifier.
+    pub mean: f64,
+    /// Smallest weight.
+    pub min: f64,
+    /// Largest weight.
+    pub max: f64,
+    /// Quantiles of the weight.
+    pub quantiles: Quantiles,
+    /// (Σw)² / Σw², in events.
+    pub effective_sample_size: f64,
+    /// The same as a fraction of the events.
+    pub effective_fraction: f64,
+    /// w_max of the rejection method: as small as the allowed overweight permits.
+    pub w_max: f64,
+    /// Σ max(0, w − w_max) / Σ w: the share of the weight above w_max.
+    pub overweight_fraction: f64,
+    /// Fraction of proposals that rejection will accept.
+    pub acceptance: f64,
+}
+
+/// Quantiles of the weights of a pilot run.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Quantiles {
+    /// 0.1 %.
+    pub q001: f64,
+    /// 1 %.
+    pub q01: f64,
+    /// 10 %.
+    pub q10: f64,
+    /// Median.
+    pub q50: f64,
+    /// 90 %.
+    pub q90: f64,
+    /// 99 %.
+    pub q99: f64,
+    /// 99.9 %.
+    pub q999: f64,
+}
+
+impl WeightReport {
+    /// From log w of latents drawn from the prior. `overweight` is the share of the total weight that may lie above w_max.
+    ///
+    /// # Errors
+    /// [`Error::Numerical`] if no weight is positive and finite.
+    pub fn new(log_w: &[f64], overweight: f64) -> Result<Self> {
+        let mut w: Vec<f64> = log_w.iter().map(|l| l.exp()).filter(|w| w.is_finite()).collect();
+        let non_finite = log_w.len() - w.len();
+        w.sort_by(f64::total_cmp);
+        w.splice(0..0, std::iter::repeat_n(0.0, non_finite));
+        let n = w.len();
+        let sum: f64 = w.iter().sum();
+        let squares: f64 = w.iter().map(|w| w * w).sum();
+        if !(sum > 0.0 && sum.is_finite() && squares > 0.0 && squares.is_finite()) {
+            return Err(Error::Numerical(format!(
+                "of the weights of {n} generated events none is positive, or they exceed double precision ({non_finite} are NaN or infinite); the classifier's training has failed"
+            )));
+        }
+        // From the largest weight down: raise the share above w_max until the budget is spent.
+        let (mut above, mut w_max) = (0.0, w[n - 1]);
+        for (count, pair) in (1..).zip(w.windows(2).rev()) {
+            let share = above + count as f64 * (w_max - pair[0]);
+            if share > overweight * sum || pair[0] <= 0.0 {
+                break;
+            }
+            (above, w_max) = (share, pair[0]);
+        }
+        let quantile = |q: f64| w[((n - 1) as f64 * q).round() as usize];
+        Ok(WeightReport {
+            events: n as u64,
+            non_finite: non_finite as u64,
+            mean: sum / n as f64,
+            min: w[0],
+            max: w[n - 1],
+            quantiles: Quantiles {
+                q001: quantile(0.001),
+                q01: quantile(0.01),
+                q10: quantile(0.1),
+                q50: quantile(0.5),
+                q90: quantile(0.9),
+                q99: quantile(0.99),
+                q999: quantile(0.999),
+            },
+            effective_sample_size: sum * sum / squares,
+            effective_fraction: sum * sum / squares / n as f64,
+            w_max,
+            overweight_fraction: above / sum,
+            acceptance: (sum - above) / (n as f64 * w_max),
+        })
+    }
+
+    /// Tells the host what is remarkable about the weights.
+    pub(super) fn warn(&self, hooks: &dyn Hooks) -> Result<()> {
+        if self.non_finite > 0 {
+            hooks.log(
+                Level::Warning,
+                &format!("{} of {} pilot events had weights that are NaN or infinite; they count as 0", self.non_finite, self.events),
+            )?;
+        }
+        if (self.mean - 1.0).abs() > 0.1 {
+            hooks.log(
+                Level::Warning,
+                &format!("the mean weight is {:.3}, not 1: the classifier is not calibrated; train it longer (`classifier.epochs`)", self.mean),
+            )?;
+        }
+        if self.effective_fraction < 0.05 {
+            hooks.log(
+                Level::Warning,
+                &format!(
+                    "the weights are broad: {} events are worth {:.0}; train the generator longer",
+                    self.events, self.effective_sample_size
+                ),
+            )?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn report_of_known_weights() {
+        // Weights 1, 2, 3, 4.
+        let log_w: Vec<f64> = [3.0f64, 1.0, 4.0, 2.0].iter().map(|w| w.ln()).collect();
+        let r = WeightReport::new(&log_w, 0.0).unwrap();
+        assert!((r.mean - 2.5).abs() < 1e-12 && (r.max - 4.0).abs() < 1e-12 && (r.min - 1.0).abs() < 1e-12);
+        assert!((r.effective_sample_size - 100.0 / 30.0).abs() < 1e-12);
+        assert!((r.w_max - 4.0).abs() < 1e-12 && r.overweight_fraction == 0.0);
+        assert!((r.acceptance - 2.5 / 4.0).abs() < 1e-12);
+        // A budget of 10 % of the weight (1) pays for w_max = 3 exactly; one of 30 % (3) for w_max = 2.
+        let r = WeightReport::new(&log_w, 0.1 + 1e-9).unwrap();
+        assert!((r.w_max - 3.0).abs() < 1e-12 && (r.overweight_fraction - 0.1).abs() < 1e-12);
+        assert!((r.acceptance - 9.0 / 12.0).abs() < 1e-12);
+        let r = WeightReport::new(&log_w, 0.3 + 1e-9).unwrap();
+        assert!((r.w_max - 2.0).abs() < 1e-12 && (r.overweight_fraction - 0.3).abs() < 1e-12);
+    }
+
+    #[test]
+    fn defects_are_counted_and_hopeless_weights_refused() {
+        let r = WeightReport::new(&[0.0, f64::NAN, f64::INFINITY, 1000.0, 0.0], 0.0).unwrap();
+        assert_eq!((r.events, r.non_finite), (5, 3));
+        assert!((r.mean - 0.4).abs() < 1e-12);
+        assert!(WeightReport::new(&[f64::NAN; 3], 0.1).is_err());
+        assert!(WeightReport::new(&[-f64::INFINITY; 3], 0.1).is_err());
+    }
+
+    #[test]
+    fn equal_weights_accept_everything() {
+        let r = WeightReport::new(&[0.0; 100], 0.001).unwrap();
+        assert!((r.acceptance - 1.0).abs() < 1e-12 && (r.effective_fraction - 1.0).abs() < 1e-12);
+    }
+}

@@ -1,0 +1,169 @@
+//! The paper's refiner network: a GAN that learns the weighted latents (paper, Sec. 4.1 and ref. 98), y → z = Φ(y) with L ≥ N.
+
+use super::proposals::Proposals;
+use super::Statistics;
+use crate::engine::noise::{domain, Noise};
+use crate::model::{Dtype, Evaluator, GanRefiner, Mlp};
+use crate::options::{keys, Options};
+use crate::protocol::generator::initial_mlp;
+use crate::train::{Batch, Feed, Hooks, Real, Record, Settings};
+use crate::{Error, Result};
+use rand::seq::SliceRandom;
+
+/// Refined events x = g(Φ(y)).
+pub(in super::super) struct Gan {
+    auxiliary: Noise,
+    /// L.
+    auxiliary_dim: usize,
+    y: Vec<f64>,
+}
+
+impl Gan {
+    pub fn new(seed: u64, stream: u64, auxiliary_dim: usize) -> Self {
+        Gan {
+            auxiliary: Noise::new(seed, stream, domain::LATENT),
+            auxiliary_dim,
+            y: Vec::new(),
+        }
+    }
+}
+
+impl Proposals for Gan {
+    const WEIGHTED: bool = false;
+
+    fn max_tries(&self) -> u64 {
+        super::prior::FINITE_TRIES
+    }
+
+    fn propose(&mut self, evaluator: &mut dyn Evaluator, events: &[u64], attempt: u64, z: &mut [f64]) -> Result<()> {
+        self.y.resize(events.len() * self.auxiliary_dim, 0.0);
+        super::prior::propose(self.auxiliary, self.auxiliary_dim, events, attempt, &mut self.y);
+        evaluator.refine(&self.y, events.len(), z)
+    }
+
+    fn judge(&mut self, _: u64, _: u64, _: f64, _: &mut Statistics) -> Option<f64> {
+        Some(1.0)
+    }
+}
+
+/// The pool of weighted latents, shuffled anew every epoch. Weights have mean 1.
+struct Pool {
+    z: Vec<f64>,
+    w: Vec<f64>,
+    dim: usize,
+    order: Vec<usize>,
+    next: usize,
+    epoch: u64,
+    shuffle: Noise,
+}
+
+/// Stream of the pool's shuffles; sources have those below.
+const SHUFFLE_STREAM: u64 = 2;
+/// Streams of the initial weights.
+const DISCRIMINATOR_STREAM: u64 = 0;
+const REFINER_STREAM: u64 = 1;
+
+impl<T: Real> Feed<T> for Pool {
+    fn fill(&mut self, rows: usize, batch: &mut Batch<T>) -> Result<bool> {
+        if self.next == 0 {
+            self.order.shuffle(&mut self.shuffle.rng(self.epoch));
+            self.epoch += 1;
+        }
+        if self.order.len() - self.next < rows {
+            self.next = 0;
+            return Ok(false);
+        }
+        let chosen = &self.order[self.next..self.next + rows];
+        self.next += rows;
+        batch.rows = rows;
+        batch.x.clear();
+        batch.weights.clear();
+        for &row in chosen {
+            batch.x.extend(self.z[row * self.dim..(row + 1) * self.dim].iter().map(|&v| T::from_f64(v)));
+            batch.weights.push(T::from_f64(self.w[row]));
+        }
+        Ok(true)
+    }
+
+    fn held_out(&mut self) -> Result<Vec<Batch<T>>> {
+        Ok(Vec::new())
+    }
+}
+
+/// Trains Φ on latents `z` (rows × `latent_dim`) of the prior with weights exp(`log_w`).
+pub(in super::super) fn train_gan(
+    z: Vec<f64>,
+    log_w: &[f64],
+    latent_dim: usize,
+    dtype: Dtype,
+    options: &Options,
+    hooks: &dyn Hooks,
+) -> Result<(GanRefiner, Record)> {
+    let seed = options.get(keys::SEED) as u64;
+    let mut w: Vec<f64> = log_w.iter().map(|l| l.exp()).map(|w| if w.is_finite() { w } else { 0.0 }).collect();
+    let mean = w.iter().sum::<f64>() / w.len() as f64;
+    if !(mean > 0.0 && mean.is_finite()) {
+        return Err(Error::Numerical(format!("the mean weight of the latent pool is {mean}")));
+    }
+    w.iter_mut().for_each(|w| *w /= mean);
+    let (layers, units) = (options.get(keys::GAN_LAYERS) as usize, options.get(keys::GAN_UNITS) as usize);
+    let slope = options.get(keys::GAN_SLOPE);
+    let auxiliary = options.get(keys::GAN_LATENT) as usize;
+    if auxiliary < latent_dim {
+        return Err(Error::InvalidArgument(format!(
+            "`gan.latent` is {auxiliary}, but the refiner needs at least as many auxiliary dimensions as the latent space has: {latent_dim}"
+        )));
+    }
+    let discriminator = Mlp::new(latent_dim, layers, units, 1, slope);
+    let network = Mlp::new(auxiliary, layers, units, latent_dim, slope);
+    discriminator.validate()?;
+    network.validate()?;
+    let init = |mlp, stream| initial_mlp(mlp, Noise::new(seed, stream, domain::GAN_INITIAL), false);
+    let mut parameters = init(&discriminator, DISCRIMINATOR_STREAM);
+    let split = parameters.len();
+    parameters.append(&mut init(&network, REFINER_STREAM));
+    let mut pool = Pool {
+        order: (0..w.len()).collect(),
+        z,
+        w,
+        dim: latent_dim,
+        next: 0,
+        epoch: 0,
+        shuffle: Noise::new(seed, SHUFFLE_STREAM, domain::SHUFFLE),
+    };
+    let record = fit_gan(&discriminator, &network, dtype, &mut pool, &mut parameters, options, hooks)?;
+    let parameters = parameters.split_off(split);
+    Ok((GanRefiner { network, parameters }, record))
+}
+
+#[cfg(feature = "torch")]
+fn fit_gan(
+    discriminator: &Mlp,
+    refiner: &Mlp,
+    dtype: Dtype,
+    pool: &mut Pool,
+    parameters: &mut [f64],
+    options: &Options,
+    hooks: &dyn Hooks,
+) -> Result<Record> {
+    let backend = crate::nn::Backend::open(options, dtype)?;
+    let settings = Settings::from_options("gan", options, &keys::GAN_TRAINING)?;
+    let steps = options.get(keys::GAN_DISCRIMINATOR_STEPS) as u64;
+    let seed = options.get(keys::SEED) as u64;
+    let mut objective = crate::nn::GanObjective::new(discriminator, refiner, backend, steps, seed)?;
+    crate::protocol::fit(&settings, dtype, &mut objective, pool, parameters, hooks)
+}
+
+#[cfg(not(feature = "torch"))]
+fn fit_gan(
+    _: &Mlp,
+    _: &Mlp,
+    _: Dtype,
+    _: &mut Pool,
+    _: &mut [f64],
+    options: &Options,
+    _: &dyn Hooks,
+) -> Result<Record> {
+    Settings::from_options("gan", options, &keys::GAN_TRAINING)?;
+    Err(Error::Unsupported(crate::protocol::evaluate::NO_TORCH.into()))
+}

@@ -1,0 +1,423 @@
+//! Where target events come from: an array, or a host callback that is pulled batch by batch.
+
+use crate::engine::noise::{domain, Noise};
+use crate::model::Scaling;
+use crate::options::{keys, Options};
+use crate::train::{Batch, Feed, Real};
+use crate::{Error, Result};
+use rand::seq::SliceRandom;
+
+/// A stream of events of one host. Implemented for host callbacks; arrays need none.
+pub trait EventSource {
+    /// M, features per event.
+    fn dim(&self) -> usize;
+
+    /// Whether events carry weights.
+    fn weighted(&self) -> bool;
+
+    /// Fills up to `w.len()` rows (`x` has `w.len() · dim` elements) and returns how many. Fewer than asked for ends the epoch; the next call
+    /// begins the next epoch. An unweighted source leaves `w` alone.
+    ///
+    /// # Errors
+    /// Whatever the host stops with.
+    fn fill(&mut self, x: &mut [f64], w: &mut [f64]) -> Result<usize>;
+}
+
+/// Rows of events with their weights, row-major.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rows {
+    pub dim: usize,
+    pub x: Vec<f64>,
+    pub w: Vec<f64>,
+}
+
+impl Rows {
+    fn new(dim: usize) -> Self {
+        Rows {
+            dim,
+            x: Vec::new(),
+            w: Vec::new(),
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.w.len()
+    }
+
+    fn resize(&mut self, rows: usize) {
+        self.x.resize(rows * self.dim, 0.0);
+        self.w.clear();
+        self.w.resize(rows, 1.0);
+    }
+
+    /// The first event or weight that is not finite, in words.
+    fn defect(&self) -> Option<String> {
+        let describe = |v: f64| if v.is_nan() { "NaN" } else { "infinite" };
+        if let Some(i) = self.x.iter().position(|v| !v.is_finite()) {
+            let (row, column) = (i / self.dim, i % self.dim);
+            return Some(format!("column {column} of row {row} is {}", describe(self.x[i])));
+        }
+        let i = self.w.iter().position(|w| !w.is_finite())?;
+        Some(format!("the weight of row {i} is {}", describe(self.w[i])))
+    }
+}
+
+struct Array<'a> {
+    x: &'a [f64],
+    w: Option<&'a [f64]>,
+    stride: usize,
+    /// Order of the rows: the held-out ones first, the rest shuffled anew every epoch.
+    order: Vec<usize>,
+    next: usize,
+    epoch: u64,
+}
+
+enum Origin<'a> {
+    Array(Array<'a>),
+    Events(Box<dyn EventSource + 'a>),
+}
+
+/// Target events, with the part of them that is held out of every training. One source can serve several trainings in turn: its held-out
+/// events stay the same.
+pub struct Source<'a> {
+    origin: Origin<'a>,
+    dim: usize,
+    weighted: bool,
+    held_out: Option<Rows>,
+    /// Rows of a callback source that were pulled to measure the data and belong to the training.
+    pending: Rows,
+    /// Rows to skip before a callback source's epoch goes on: its held-out ones, met again.
+    skip: usize,
+    served: u64,
+    buffer: Rows,
+}
+
+/// Rows pulled at once when a source is measured.
+const CHUNK: usize = 4096;
+/// Fewest events that means and standard deviations are measured on, if the source has them.
+const MEASURE: usize = 10_000;
+
+impl<'a> Source<'a> {
+    /// Events in an array: `rows` rows of `dim` features, `stride` elements apart, with one weight each if `w` is given. The slices are
+    /// borrowed, not copied.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for zero or wrong sizes, [`Error::Data`] naming the first row and column that are not finite.
+    pub fn from_rows(x: &'a [f64], w: Option<&'a [f64]>, rows: usize, dim: usize, stride: usize) -> Result<Self> {
+        if rows == 0 || dim == 0 || stride < dim {
+            return Err(Error::InvalidArgument(format!(
+                "an event array needs at least one row and one feature, and a stride of at least the features; got {rows} rows of {dim} with stride {stride}"
+            )));
+        }
+        let needed = (rows - 1).checked_mul(stride).and_then(|n| n.checked_add(dim));
+        if needed.is_none_or(|n| x.len() < n) || w.is_some_and(|w| w.len() < rows) {
+            return Err(Error::InvalidArgument(format!(
+                "the event array is shorter than its {rows} rows of stride {stride}"
+            )));
+        }
+        let defect = |row: usize, what: String, v: f64| {
+            Error::Data(format!("row {row} of the event array: {what} is {v}; events must be finite"))
+        };
+        for row in 0..rows {
+            let event = &x[row * stride..row * stride + dim];
+            if let Some(column) = event.iter().position(|v| !v.is_finite()) {
+                return Err(defect(row, format!("column {column}"), event[column]));
+            }
+            if let Some(w) = w.map(|w| w[row]).filter(|w| !w.is_finite()) {
+                return Err(defect(row, "the weight".into(), w));
+            }
+        }
+        Ok(Self::new(
+            Origin::Array(Array {
+                x,
+                w,
+                stride,
+                order: (0..rows).collect(),
+                next: 0,
+                epoch: 0,
+            }),
+            dim,
+            w.is_some(),
+        ))
+    }
+
+    /// Events from a host, pulled as they are needed. Memory does not grow with their number.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if the source has no features.
+    pub fn from_events(events: Box<dyn EventSource + 'a>) -> Result<Self> {
+        let (dim, weighted) = (events.dim(), events.weighted());
+        if dim == 0 {
+            return Err(Error::InvalidArgument("an event source needs at least one feature".into()));
+        }
+        Ok(Self::new(Origin::Events(events), dim, weighted))
+    }
+
+    fn new(origin: Origin<'a>, dim: usize, weighted: bool) -> Self {
+        Source {
+            origin,
+            dim,
+            weighted,
+            held_out: None,
+            pending: Rows::new(dim),
+            skip: 0,
+            served: 0,
+            buffer: Rows::new(dim),
+        }
+    }
+
+    /// M, features per event.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// Whether events carry weights.
+    pub fn weighted(&self) -> bool {
+        self.weighted
+    }
+
+    /// Sets the held-out events aside, once for the life of the source.
+    fn prepare(&mut self, options: &Options) -> Result<()> {
+        if self.held_out.is_some() {
+            return Ok(());
+        }
+        let wanted = options.get(keys::VALIDATION_EVENTS) as usize;
+        let rows = match &mut self.origin {
+            Origin::Array(array) => {
+                let fraction = options.get(keys::VALIDATION_FRACTION);
+                let rows = wanted.min((array.order.len() as f64 * fraction) as usize);
+                // The array may be ordered: what is held out is drawn at random.
+                let seed = options.get(keys::SEED) as u64;
+                array.order.shuffle(&mut Noise::new(seed, 0, domain::SHUFFLE).rng(u64::MAX));
+                array.next = rows;
+                self.held_out = Some(array.copy(self.dim, 0..rows));
+                return Ok(());
+            }
+            Origin::Events(_) => wanted,
+        };
+        let mut held_out = Rows::new(self.dim);
+        while held_out.len() < rows {
+            let ended = !self.pull(CHUNK.min(rows - held_out.len()))?;
+            held_out.x.extend_from_slice(&self.buffer.x);
+            held_out.w.extend_from_slice(&self.buffer.w);
+            if ended {
+                return Err(Error::Data(format!(
+                    "the event callback ended its first epoch after {} events, but {rows} are held out of the training (`validation.events`); deliver more events or hold out fewer",
+                    held_out.len()
+                )));
+            }
+        }
+        self.held_out = Some(held_out);
+        Ok(())
+    }
+
+    /// Pulls up to `rows` rows of a callback source into the buffer. False if the epoch ended.
+    fn pull(&mut self, rows: usize) -> Result<bool> {
+        let Origin::Events(events) = &mut self.origin else {
+            return Err(Error::Internal("an array is not pulled".into()));
+        };
+        self.buffer.resize(rows);
+        let got = events.fill(&mut self.buffer.x, &mut self.buffer.w)?;
+        if got > rows {
+            return Err(Error::Data(format!(
+                "the event callback says it delivered {got} events, but {rows} were asked for"
+            )));
+        }
+        self.buffer.x.truncate(got * self.dim);
+        self.buffer.w.truncate(got);
+        if let Some(defect) = self.buffer.defect() {
+            return Err(Error::Data(format!(
+                "the event callback delivered an unusable event: {defect} (rows of a request count from 0; this one began at event {} of the stream)",
+                self.served
+            )));
+        }
+        self.served += got as u64;
+        Ok(got == rows)
+    }
+
+    /// Fills the buffer with `rows` training events. False if the epoch ended before; the buffer is then not to be used.
+    fn next(&mut self, rows: usize, seed: u64) -> Result<bool> {
+        if let Origin::Array(array) = &mut self.origin {
+            let held_out = self.held_out.as_ref().map_or(0, Rows::len);
+            if array.next == held_out {
+                let mut rng = Noise::new(seed, 1, domain::SHUFFLE).rng(array.epoch);
+                array.order[held_out..].shuffle(&mut rng);
+                array.epoch += 1;
+            }
+            if array.order.len() - array.next < rows {
+                array.next = held_out;
+                return Ok(false);
+            }
+            self.buffer = array.copy(self.dim, array.next..array.next + rows);
+            array.next += rows;
+            return Ok(true);
+        }
+        if self.pending.len() >= rows {
+            self.buffer.x = self.pending.x.drain(..rows * self.dim).collect();
+            self.buffer.w = self.pending.w.drain(..rows).collect();
+            return Ok(true);
+        }
+        // What is left of the measured events is too little for a batch; a stream has more.
+        self.pending = Rows::new(self.dim);
+        let held_out = self.held_out.as_ref().map_or(0, Rows::len);
+        while self.skip > 0 {
+            if !self.pull(CHUNK.min(self.skip))? {
+                return Err(Error::Data(format!(
+                    "the event callback ended an epoch within its first {held_out} events, which are held out; every epoch must deliver the same events or more"
+                )));
+            }
+            self.skip -= self.buffer.len();
+        }
+        let full = self.pull(rows)?;
+        if !full {
+            // The next epoch meets the held-out events again.
+            self.skip = held_out;
+        }
+        Ok(full)
+    }
+
+    /// Mean and standard deviation of every feature, of the held-out events and, if they are few, of more.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if a feature is constant or there are no two events.
+    pub(crate) fn standardisation(&mut self, options: &Options) -> Result<Vec<Scaling>> {
+        self.prepare(options)?;
+        let mut sample = self.held_out.clone().unwrap_or_default();
+        if let Origin::Array(array) = &self.origin {
+            let more = MEASURE.max(sample.len()).min(array.order.len());
+            sample = array.copy(self.dim, 0..more);
+        } else {
+            let mut going_on = self.skip == 0;
+            while going_on && sample.len() + self.pending.len() < MEASURE {
+                going_on = self.pull(CHUNK)?;
+                self.pending.x.append(&mut self.buffer.x);
+                self.pending.w.append(&mut self.buffer.w);
+            }
+            if !going_on {
+                self.skip = sample.len();
+            }
+            sample.x.extend_from_slice(&self.pending.x);
+            sample.w.extend_from_slice(&self.pending.w);
+        }
+        if sample.len() < 2 {
+            return Err(Error::Data(format!(
+                "the source delivered {} events; at least two are needed to measure them",
+                sample.len()
+            )));
+        }
+        (0..self.dim)
+            .map(|column| {
+                let values = || sample.x.iter().skip(column).step_by(self.dim);
+                let n = sample.len() as f64;
+                let mean = values().sum::<f64>() / n;
+                let std = (values().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt();
+                if std > 0.0 && std.is_finite() {
+                    Ok(Scaling::Standardise { mean, std })
+                } else {
+                    Err(Error::Data(format!(
+                        "column {column} of the events is constant ({mean}) in {} events; leave it out",
+                        sample.len()
+                    )))
+                }
+            })
+            .collect()
+    }
+
+    /// The held-out events.
+    pub(crate) fn held_out(&mut self, options: &Options) -> Result<&Rows> {
+        self.prepare(options)?;
+        self.held_out
+            .as_ref()
+            .ok_or_else(|| Error::Internal("a prepared source has held-out rows".into()))
+    }
+}
+
+impl Array<'_> {
+    fn copy(&self, dim: usize, range: std::ops::Range<usize>) -> Rows {
+        let mut rows = Rows::new(dim);
+        for &row in &self.order[range] {
+            rows.x.extend_from_slice(&self.x[row * self.stride..row * self.stride + dim]);
+            rows.w.push(self.w.map_or(1.0, |w| w[row]));
+        }
+        rows
+    }
+}
+
+/// Training events of a source, scaled to what the networks see.
+pub(crate) struct SourceFeed<'s, 'a> {
+    pub source: &'s mut Source<'a>,
+    pub scalings: &'s [Scaling],
+    pub options: &'s Options,
+    /// Unit of the weights: losses see w / unit.
+    pub weight_unit: f64,
+    /// Totals over the events served.
+    pub rows: f64,
+    pub weight: f64,
+}
+
+impl<'s, 'a> SourceFeed<'s, 'a> {
+    pub fn new(source: &'s mut Source<'a>, scalings: &'s [Scaling], options: &'s Options) -> Result<Self> {
+        let weight_unit = match source.held_out(options)? {
+            held_out if held_out.len() > 0 => held_out.w.iter().sum::<f64>() / held_out.len() as f64,
+            _ => 1.0,
+        };
+        if !(weight_unit > 0.0) {
+            return Err(Error::Data(format!(
+                "the mean weight of the held-out events is {weight_unit}; the total weight of a sample must be positive"
+            )));
+        }
+        Ok(SourceFeed {
+            source,
+            scalings,
+            options,
+            weight_unit,
+            rows: 0.0,
+            weight: 0.0,
+        })
+    }
+
+    fn append<T: Real>(scalings: &[Scaling], unit: f64, rows: &Rows, batch: &mut Batch<T>) {
+        batch.x.extend(rows.x.iter().enumerate().map(|(i, &x)| T::from_f64(scalings[i % rows.dim].forward(x))));
+        batch.weights.extend(rows.w.iter().map(|&w| T::from_f64(w / unit)));
+        batch.rows += rows.len();
+    }
+}
+
+impl<T: Real> Feed<T> for SourceFeed<'_, '_> {
+    fn fill(&mut self, rows: usize, batch: &mut Batch<T>) -> Result<bool> {
+        let seed = self.options.get(keys::SEED) as u64;
+        if !self.source.next(rows, seed)? {
+            return Ok(false);
+        }
+        *batch = Batch {
+            step: batch.step,
+            ..Batch::default()
+        };
+        let buffer = &self.source.buffer;
+        self.rows += buffer.len() as f64;
+        self.weight += buffer.w.iter().sum::<f64>();
+        Self::append(self.scalings, self.weight_unit, buffer, batch);
+        Ok(true)
+    }
+
+    fn held_out(&mut self) -> Result<Vec<Batch<T>>> {
+        let (scalings, unit) = (self.scalings, self.weight_unit);
+        let rows = self.source.held_out(self.options)?;
+        let chunks = rows.w.chunks(CHUNK).zip(rows.x.chunks(CHUNK * rows.dim));
+        Ok(chunks
+            .map(|(w, x)| {
+                let mut batch = Batch::default();
+                let rows = Rows {
+                    dim: rows.dim,
+                    x: x.to_vec(),
+                    w: w.to_vec(),
+                };
+                Self::append(scalings, unit, &rows, &mut batch);
+                batch
+            })
+            .collect())
+    }
+}
+
+#[cfg(test)]
+mod tests;

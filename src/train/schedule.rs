@@ -1,0 +1,89 @@
+//! The learning rate over the course of a training.
+
+use crate::options::{keys::StageKeys, Options};
+use crate::{Error, Result};
+
+/// Shape of the decay.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Decay {
+    /// α_n = α₀ γⁿ with n the epoch (paper, Sec. 4.1).
+    Exponential {
+        /// γ.
+        gamma: f64,
+    },
+    /// α₀ ½ (1 + cos(π t)) with t the fraction of all updates done: short trainings end at small steps.
+    Cosine,
+    /// α₀ throughout.
+    Constant,
+}
+
+/// Learning rate against update.
+#[derive(Clone, Copy, Debug)]
+pub struct Schedule {
+    /// α₀.
+    pub rate: f64,
+    /// Updates of linear warm-up from 0 before it.
+    pub warmup: u64,
+    /// What follows.
+    pub decay: Decay,
+}
+
+impl Schedule {
+    /// From the options of one stage.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if the option admits a word that is not known here.
+    pub fn from_options(options: &Options, stage: &StageKeys) -> Result<Self> {
+        let decay = match options.get(stage.schedule) {
+            "exponential" => Decay::Exponential {
+                gamma: options.get(stage.gamma),
+            },
+            "cosine" => Decay::Cosine,
+            "constant" => Decay::Constant,
+            other => return Err(Error::Internal(format!("schedule `{other}`"))),
+        };
+        Ok(Schedule {
+            rate: options.get(stage.lr),
+            warmup: options.get(stage.warmup) as u64,
+            decay,
+        })
+    }
+
+    /// The rate for update `step` (from 0) of `steps`, in epoch `epoch` (from 0).
+    pub fn at(&self, step: u64, steps: u64, epoch: u64) -> f64 {
+        let warm = if step < self.warmup {
+            (step + 1) as f64 / self.warmup as f64
+        } else {
+            1.0
+        };
+        let decay = match self.decay {
+            Decay::Exponential { gamma } => gamma.powf(epoch as f64),
+            Decay::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * step as f64 / steps.max(1) as f64).cos()),
+            Decay::Constant => 1.0,
+        };
+        self.rate * warm * decay
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates() {
+        let mut s = Schedule {
+            rate: 2.0,
+            warmup: 0,
+            decay: Decay::Exponential { gamma: 0.5 },
+        };
+        assert_eq!(s.at(500, 1000, 3), 0.25);
+        s.decay = Decay::Cosine;
+        assert_eq!(s.at(0, 1000, 0), 2.0);
+        assert!((s.at(500, 1000, 0) - 1.0).abs() < 1e-12);
+        assert!(s.at(999, 1000, 0) < 1e-5);
+        s.warmup = 10;
+        s.decay = Decay::Constant;
+        assert!((s.at(4, 1000, 0) - 1.0).abs() < 1e-12);
+        assert_eq!(s.at(10, 1000, 0), 2.0);
+    }
+}

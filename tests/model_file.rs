@@ -1,0 +1,480 @@
+//! The model file: what is written comes back bit for bit, a file is never half-written, and no input makes reading panic or
+//! take memory by a number that the input chose.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+#[path = "model_file/disk.rs"]
+mod disk;
+#[path = "model_file/hostile.rs"]
+mod hostile;
+
+use laser::model::{
+    Activation, Classifier, Coupling, Dtype, Flow, GanRefiner, Generator, GeneratorKind,
+    HmcSettings, Method, Mlp, Model, Refinement, Scaling, Transform, FORMAT_VERSION,
+};
+use laser::Error;
+use serde_json::{json, Value};
+
+/// SplitMix64: numbers for the tests.
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, n: usize) -> usize {
+        (self.next() % n as u64) as usize
+    }
+
+    /// Any finite number, every exponent alike.
+    fn finite(&mut self, dtype: Dtype) -> f64 {
+        loop {
+            let value = match dtype {
+                Dtype::Float32 => f64::from(f32::from_bits(self.next() as u32)),
+                Dtype::Float64 => f64::from_bits(self.next()),
+            };
+            if value.is_finite() {
+                return value;
+            }
+        }
+    }
+}
+
+/// A small model with every part. Its second block has no passive coordinates: without conditions, its first weight is empty.
+fn model(dtype: Dtype, conditions: usize) -> Model {
+    let mut numbers = Numbers(7);
+    let block = |active: Vec<usize>, passive: Vec<usize>| Coupling {
+        transform: Transform::Affine { clamp: 1.0 / 3.0 },
+        subnet: Mlp::new(passive.len() + conditions, 1, 3, 2 * active.len(), 0.1),
+        active,
+        passive,
+    };
+    let kind = GeneratorKind::Flow(Flow {
+        dim: 2,
+        conditions,
+        blocks: vec![block(vec![1], vec![0]), block(vec![0, 1], vec![])],
+    });
+    let scalings = vec![
+        Scaling::None,
+        Scaling::Standardise {
+            mean: 0.1 + 0.2,
+            std: f64::MIN_POSITIVE,
+        },
+    ];
+    let mut generator = Generator {
+        kind,
+        scalings: scalings.clone(),
+        parameters: vec![],
+    };
+    let mut fill = |tensors: Vec<laser::model::Parameter>| {
+        let n = tensors.iter().map(|t| t.len()).sum();
+        let mut values: Vec<f64> = (0..n).map(|_| numbers.finite(dtype)).collect();
+        values[0] = -0.0;
+        values[1] = f64::from(f32::from_bits(1));
+        values
+    };
+    generator.parameters = fill(generator.tensors(""));
+    let network = Mlp {
+        activation: Activation::Tanh,
+        ..Mlp::new(2, 2, 3, 1, 0.0)
+    };
+    let classifier = Classifier {
+        parameters: fill(network.parameters("")),
+        network,
+        scalings,
+        log_ratio_offset: -1e-300 / 7.0,
+    };
+    let network = Mlp::new(4, 1, 2, 2, 0.01);
+    let gan = GanRefiner {
+        parameters: fill(network.parameters("")),
+        network,
+    };
+    let refinement = Refinement {
+        method: Method::Gan,
+        log_w_max: 2.0f64.ln(),
+        max_tries: u64::MAX,
+        hmc: HmcSettings {
+            chains: 100,
+            step_size: 0.004,
+            leapfrog: 50,
+            burn_in: 3000,
+            thin: 1,
+        },
+        gan: Some(gan),
+    };
+    let record = json!({"loss": [0.7, 0.1 + 0.7, 5e-324, 1e308], "events": u64::MAX, "data": {"name": "donut\u{0} µ \"", "weighted": false, "note": null}});
+    Model {
+        dtype,
+        generator,
+        classifier: Some(classifier),
+        refinement: Some(refinement),
+        record: record.as_object().unwrap().clone(),
+    }
+}
+
+fn bits(model: &Model) -> Vec<u64> {
+    let classifier = model.classifier.iter().flat_map(|c| &c.parameters);
+    let gan = model
+        .refinement
+        .iter()
+        .flat_map(|r| &r.gan)
+        .flat_map(|g| &g.parameters);
+    let all = model
+        .generator
+        .parameters
+        .iter()
+        .chain(classifier)
+        .chain(gan);
+    all.map(|v| v.to_bits()).collect()
+}
+
+/// The file's header as JSON, and its data.
+fn open(bytes: &[u8]) -> (Value, Vec<u8>) {
+    let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    (
+        serde_json::from_slice(&bytes[8..8 + length]).unwrap(),
+        bytes[8 + length..].to_vec(),
+    )
+}
+
+fn close(header: &str, data: &[u8]) -> Vec<u8> {
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.bytes());
+    bytes.extend(data);
+    bytes
+}
+
+fn description(header: &Value) -> Value {
+    serde_json::from_str(header["__metadata__"]["laser"].as_str().unwrap()).unwrap()
+}
+
+/// The file with another header.
+fn with_header(bytes: &[u8], change: impl FnOnce(&mut Value)) -> Vec<u8> {
+    let (mut header, data) = open(bytes);
+    change(&mut header);
+    close(&header.to_string(), &data)
+}
+
+/// The file with another description.
+fn with_description(bytes: &[u8], change: impl FnOnce(&mut Value)) -> Vec<u8> {
+    with_header(bytes, |header| {
+        let mut d = description(header);
+        change(&mut d);
+        header["__metadata__"]["laser"] = d.to_string().into();
+    })
+}
+
+fn refusal(bytes: &[u8]) -> String {
+    match Model::from_bytes(bytes) {
+        Err(error @ Error::Format(_)) => error.to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[track_caller]
+fn refused_with(bytes: &[u8], words: &str) {
+    let message = refusal(bytes);
+    assert!(
+        message.contains(words),
+        "`{message}` does not say `{words}`"
+    );
+}
+
+#[test]
+fn models_come_back_bit_for_bit() {
+    for dtype in [Dtype::Float32, Dtype::Float64] {
+        for conditions in [0, 1] {
+            let full = model(dtype, conditions);
+            let mut without_gan = full.clone();
+            let refinement = without_gan.refinement.as_mut().unwrap();
+            refinement.gan = None;
+            refinement.method = Method::Rejection;
+            let mut bare = full.clone();
+            bare.classifier = None;
+            bare.refinement = None;
+            for model in [full, without_gan, bare] {
+                let bytes = model.to_bytes().unwrap();
+                let read = Model::from_bytes(&bytes).unwrap();
+                assert_eq!(read, model);
+                assert_eq!(bits(&read), bits(&model));
+                assert_eq!(read.to_bytes().unwrap(), bytes);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_double_of_the_description_comes_back_bit_for_bit() {
+    let mut numbers = Numbers(3);
+    let mut written = model(Dtype::Float64, 0);
+    let values: Vec<f64> = (0..20_000)
+        .map(|_| numbers.finite(Dtype::Float64))
+        .collect();
+    written.record.insert("values".into(), json!(values));
+    let read = Model::from_bytes(&written.to_bytes().unwrap()).unwrap();
+    let back = read.record["values"].as_array().unwrap();
+    let changed = values
+        .iter()
+        .zip(back)
+        .filter(|(v, b)| b.as_f64().unwrap().to_bits() != v.to_bits());
+    assert_eq!(changed.count(), 0);
+}
+
+#[test]
+fn single_precision_models_store_rounded_parameters() {
+    let mut written = model(Dtype::Float32, 0);
+    written.generator.parameters[2] = 0.1;
+    let read = Model::from_bytes(&written.to_bytes().unwrap()).unwrap();
+    assert_eq!(read.generator.parameters[2], f64::from(0.1f32));
+}
+
+#[test]
+fn any_safetensors_reader_opens_the_file() {
+    for (dtype, element) in [
+        (Dtype::Float32, safetensors::Dtype::F32),
+        (Dtype::Float64, safetensors::Dtype::F64),
+    ] {
+        let model = model(dtype, 1);
+        let bytes = model.to_bytes().unwrap();
+        let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        let expected = [
+            ("generator.blocks.0.subnet.0.weight", vec![3, 2]),
+            ("generator.blocks.0.subnet.0.bias", vec![3]),
+            ("generator.blocks.0.subnet.1.weight", vec![2, 3]),
+            ("generator.blocks.0.subnet.1.bias", vec![2]),
+            ("generator.blocks.1.subnet.0.weight", vec![3, 1]),
+            ("generator.blocks.1.subnet.0.bias", vec![3]),
+            ("generator.blocks.1.subnet.1.weight", vec![4, 3]),
+            ("generator.blocks.1.subnet.1.bias", vec![4]),
+            ("classifier.0.weight", vec![3, 2]),
+            ("classifier.0.bias", vec![3]),
+            ("classifier.1.weight", vec![3, 3]),
+            ("classifier.1.bias", vec![3]),
+            ("classifier.2.weight", vec![1, 3]),
+            ("classifier.2.bias", vec![1]),
+            ("refiner.0.weight", vec![2, 4]),
+            ("refiner.0.bias", vec![2]),
+            ("refiner.1.weight", vec![2, 2]),
+            ("refiner.1.bias", vec![2]),
+        ];
+        assert_eq!(file.len(), expected.len());
+        // In this order the values are those of the three flat buffers.
+        let mut values = vec![];
+        for (name, shape) in expected {
+            let tensor = file.tensor(name).unwrap();
+            assert_eq!(
+                (tensor.dtype(), tensor.shape()),
+                (element, &shape[..]),
+                "{name}"
+            );
+            match dtype {
+                Dtype::Float32 => values.extend(
+                    tensor
+                        .data()
+                        .chunks(4)
+                        .map(|b| f64::from(f32::from_le_bytes(b.try_into().unwrap()))),
+                ),
+                Dtype::Float64 => values.extend(
+                    tensor
+                        .data()
+                        .chunks(8)
+                        .map(|b| f64::from_le_bytes(b.try_into().unwrap())),
+                ),
+            }
+        }
+        assert_eq!(
+            values.iter().map(|v| v.to_bits()).collect::<Vec<_>>(),
+            bits(&model)
+        );
+
+        let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+        let metadata = header.metadata().as_ref().unwrap();
+        let d: Value = serde_json::from_str(&metadata["laser"]).unwrap();
+        assert_eq!(d["format_version"], FORMAT_VERSION);
+        assert_eq!(d["library"], env!("CARGO_PKG_VERSION"));
+        assert_eq!(
+            (&d["latent_dim"], &d["event_dim"], &d["condition_dim"]),
+            (&json!(2), &json!(2), &json!(1))
+        );
+        assert_eq!(d["model"], serde_json::to_value(&model).unwrap());
+    }
+}
+
+#[test]
+fn models_that_could_not_be_read_are_not_written() {
+    let refused = |change: &dyn Fn(&mut Model), words: &str| {
+        let mut model = model(Dtype::Float32, 0);
+        change(&mut model);
+        let message = model.to_bytes().unwrap_err().to_string();
+        assert!(
+            message.contains(words),
+            "`{message}` does not say `{words}`"
+        );
+    };
+    refused(
+        &|m| m.refinement.as_mut().unwrap().log_w_max = f64::NEG_INFINITY,
+        "log_w_max",
+    );
+    refused(
+        &|m| m.refinement.as_mut().unwrap().log_w_max = f64::NAN,
+        "rejection settings",
+    );
+    refused(
+        &|m| m.generator.parameters[8] = f64::NAN,
+        "element 2 of tensor `generator.blocks.0.subnet.1.weight` is NaN",
+    );
+    refused(
+        &|m| m.classifier.as_mut().unwrap().parameters[6] = 1e39,
+        "element 0 of tensor `classifier.0.bias` is inf",
+    );
+    refused(
+        &|m| {
+            m.refinement
+                .as_mut()
+                .unwrap()
+                .gan
+                .as_mut()
+                .unwrap()
+                .parameters
+                .truncate(3)
+        },
+        "`refiner.0.weight` has 16 parameters, but 3 are given",
+    );
+    refused(&|m| m.generator.parameters.push(0.0), "but 34 are given");
+    refused(
+        &|m| m.generator.scalings.truncate(1),
+        "1 scalings for a flow of 2 dimensions",
+    );
+    let nested = (0..200).fold(json!(0), |inner, _| json!([inner]));
+    refused(
+        &|m| {
+            m.record.insert("deep".into(), nested.clone());
+        },
+        "recursion limit",
+    );
+}
+
+#[test]
+fn what_is_wrong_with_a_file_is_named() {
+    let good = model(Dtype::Float32, 0).to_bytes().unwrap();
+    refused_with(b"", "it is empty");
+    refused_with(b"laser", "less than the 8 bytes");
+    refused_with(
+        b"#include <stdio.h>",
+        "does not begin like a safetensors file",
+    );
+    refused_with(&good[..100], "truncated");
+    refused_with(&good[..good.len() - 1], "truncated");
+    refused_with(&[&good[..], &[0]].concat(), "holds");
+
+    let name = "refiner.0.bias";
+    let remove = |h: &mut Value| {
+        let tensors = h.as_object_mut().unwrap();
+        let info = tensors.remove(name).unwrap();
+        tensors.insert("refiner.0.bios".into(), info);
+    };
+    refused_with(
+        &with_header(&good, remove),
+        "tensor `refiner.0.bias` is missing",
+    );
+    let extra = json!({"dtype": "F32", "shape": [0], "data_offsets": [0, 0]});
+    refused_with(
+        &with_header(&good, |h| h["malicious"] = extra),
+        "tensor `malicious` belongs to no network",
+    );
+    refused_with(
+        &with_header(&good, |h| h[name]["dtype"] = "F16".into()),
+        "`refiner.0.bias` is F16",
+    );
+    refused_with(
+        &with_header(&good, |h| h[name]["shape"] = json!([2, 1])),
+        "shape [2, 1], but its description says F32 of shape [2]",
+    );
+    refused_with(
+        &with_header(&good, |h| h["__metadata__"] = json!({})),
+        "not written by liblaser",
+    );
+    refused_with(
+        &with_header(&good, |h| h["__metadata__"]["laser"] = "{".into()),
+        "its description: EOF",
+    );
+    let deep = r#"{"format_version":1,"x":"#.to_owned() + &"[".repeat(100_000);
+    refused_with(
+        &with_header(&good, |h| h["__metadata__"]["laser"] = deep.into()),
+        "its description",
+    );
+
+    let swapped = with_header(&good, |h| {
+        let (a, b) = (
+            h["classifier.0.weight"]["data_offsets"].clone(),
+            h["classifier.1.weight"]["data_offsets"].clone(),
+        );
+        h["classifier.0.weight"]["data_offsets"] = b;
+        h["classifier.1.weight"]["data_offsets"] = a;
+    });
+    refused_with(&swapped, "`classifier.0.weight` lies at bytes");
+
+    let (mut header, mut data) = open(&good);
+    let at = header["generator.blocks.1.subnet.1.weight"]["data_offsets"][0]
+        .as_u64()
+        .unwrap() as usize;
+    data[at + 20..at + 24].copy_from_slice(&f32::NEG_INFINITY.to_le_bytes());
+    refused_with(
+        &close(&header.to_string(), &data),
+        "element 5 of tensor `generator.blocks.1.subnet.1.weight` is -inf",
+    );
+    header["__metadata__"]["laser"] = json!(7);
+    refused_with(
+        &close(&header.to_string(), &data),
+        "invalid type: integer `7`, expected a string",
+    );
+
+    let newer = |d: &mut Value| {
+        d["format_version"] = 2.into();
+        d["library"] = "3.2.1".into();
+        d["model"] = "anything".into();
+    };
+    refused_with(
+        &with_description(&good, newer),
+        "written by liblaser 3.2.1 in format version 2",
+    );
+    refused_with(
+        &with_description(&good, |d| d["format_version"] = 0.into()),
+        "no format version 0",
+    );
+    refused_with(
+        &with_description(&good, |d| d["event_dim"] = 3.into()),
+        "event_dim is 3, but the generator has 2",
+    );
+    refused_with(
+        &with_description(&good, |d| d["model"]["speed"] = 3.into()),
+        "unknown field `speed`",
+    );
+    refused_with(
+        &with_description(&good, |d| d["model"]["dtype"] = "float64".into()),
+        "is F32 of shape",
+    );
+    refused_with(
+        &with_description(&good, |d| d["model"]["classifier"] = Value::Null),
+        "a refiner without a classifier",
+    );
+    let wide =
+        |d: &mut Value| d["model"]["classifier"]["network"]["hidden"] = json!([60_000, 60_000]);
+    refused_with(
+        &with_description(&good, wide),
+        "more than 268435456 parameters",
+    );
+    let wider =
+        |d: &mut Value| d["model"]["classifier"]["network"]["hidden"] = json!([16_000, 16_000]);
+    refused_with(&with_description(&good, wider), "`classifier.0.weight` is F32 of shape [3, 2], but its description says F32 of shape [16000, 2]");
+    // Short to write, long to list.
+    let many = |d: &mut Value| {
+        let flow = &mut d["model"]["generator"]["kind"]["network"]["blocks"];
+        flow[0]["subnet"]["hidden"] = json!(vec![1; 4096]);
+        *flow = vec![flow[0].clone(); 400].into();
+    };
+    refused_with(&with_description(&good, many), "layers together");
+}
