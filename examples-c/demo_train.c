@@ -53,6 +53,13 @@ typedef struct {
     uint64_t drawn; /* where the bar stood when it was drawn last, in parts of `parts` */
 } bar;
 
+static void end_bar(bar *b)
+{
+    if (b->terminal && b->stage[0])
+        fputc('\n', stderr);
+    b->stage[0] = '\0';
+}
+
 static int32_t show_progress(const laser_progress *p, void *user)
 {
     bar *b = user;
@@ -60,8 +67,7 @@ static int32_t show_progress(const laser_progress *p, void *user)
     uint64_t step = laser_progress_step(p), steps = laser_progress_steps(p);
     uint64_t parts = b->terminal ? 500 : 10, at = steps ? step * parts / steps : 0;
     if (strcmp(stage, b->stage) != 0) {
-        if (b->terminal && b->stage[0])
-            fputc('\n', stderr);
+        end_bar(b);
         snprintf(b->stage, sizeof b->stage, "%s", stage);
         b->drawn = 0;
     }
@@ -87,8 +93,8 @@ static int32_t show_progress(const laser_progress *p, void *user)
 
 static int32_t show_message(int32_t level, const char *message, void *user)
 {
-    bar *b = user;
-    fprintf(stderr, "%s%s%s\n", b->terminal ? "\r\033[K" : "", level == LASER_LOG_WARNING ? "warning: " : "", message);
+    end_bar(user);
+    fprintf(stderr, "%s%s\n", level == LASER_LOG_WARNING ? "warning: " : "", message);
     return 0;
 }
 
@@ -186,8 +192,7 @@ int main(int argc, char **argv)
     check(laser_source_from_callback(SIMULATOR_DIM, 0, simulate, &events, &source), "source");
     check(laser_generator_train(source, options, hooks, &flow), "training the generator");
     check(laser_refine(flow, source, options, hooks, &model), "refining");
-    if (progress.terminal)
-        fputc('\n', stderr);
+    end_bar(&progress);
     printf("%s: trained and refined in %.0f s\n", target->name, difftime(time(NULL), start));
     print_weight_report(model);
 

@@ -273,7 +273,7 @@ typedef int32_t (*laser_events_fn)(size_t n, size_t dim, double *x, double *w, s
 #define LASER_ERR_INTERNAL 14
 
 /**
- * A defect of liblaser, stopped at its boundary: please report it. The handles of the call can only be freed safely.
+ * A defect of liblaser, stopped at its boundary: please report it. Free the handles of that call; do not use them on.
  */
 #define LASER_ERR_PANIC 15
 
@@ -341,7 +341,7 @@ const char *laser_version(void);
  *
  * @param device "cpu", "cuda" or "cuda:N", as for the option "device"
  * @return LASER_OK; LASER_ERR_DEVICE with the reason in laser_last_error; LASER_ERR_INVALID_ARGUMENT for any other
- * word; LASER_ERR_NULL
+ * word; LASER_ERR_UNSUPPORTED: a library without libtorch; LASER_ERR_NULL
  *
  * Threads: any number at once.
  */
@@ -817,8 +817,8 @@ void laser_generator_free(laser_generator *generator);
  * "dtype", "device", "threads"; copied; NULL for the defaults
  * @param hooks progress, log and cancel; copied; NULL for none
  * @param out receives the model; the caller frees it with laser_model_free
- * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT if the events are not those of the generator's dimension; else as
- * laser_generator_train
+ * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT if the events differ from the generator's in dimension, or "dtype" from its own;
+ * else as laser_generator_train
  *
  * Threads: needs `target` alone; the others may be shared.
  */

@@ -16,6 +16,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import LogNorm
+from matplotlib.ticker import MaxNLocator
 
 TITLES = {
     "truth": "Truth",
@@ -63,7 +64,7 @@ def draw(directory):
     figure, axes = plt.subplots(
         2,
         len(names),
-        figsize=(1.5 + column_width * len(names), sum(heights) + 2.0),
+        figsize=(1.5 + column_width * len(names), sum(heights) + 1.7),
         height_ratios=heights,
         squeeze=False,
         layout="constrained",
@@ -83,12 +84,13 @@ def draw(directory):
                 interpolation="nearest",
             )
             axis.set_xlabel(x_label)
+            axis.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10], prune="both"))
             if axis is not row[0]:
                 axis.tick_params(labelleft=False)
             if space == "feature":
                 axis.set_title(f"{TITLES.get(name, name)}\n{subtitle(name, scores)}", fontsize=10)
         row[0].set_ylabel(f"{space_title}\n{y_label}")
-        figure.colorbar(image, ax=list(row), label="density", pad=0.01, aspect=18)
+        figure.colorbar(image, cax=row[-1].inset_axes([1.04, 0.0, 0.05, 1.0]), label="density")
     figure.suptitle(f"{index['target']}: {scores['events']:,} events")
     path = directory / "figure.png"
     figure.savefig(path, dpi=130)

@@ -1,6 +1,45 @@
-//! **liblaser**: latent space refinement of generative models.
+//! **liblaser**: latent space refinement (LaSeR) of generative models, after Winterhalder, Bellagente, Nachman, *Latent Space Refinement for
+//! Deep Generative Models* ([arXiv:2106.00792](https://arxiv.org/abs/2106.00792)).
 //!
-//! Placeholder, completed below.
+//! A generative model makes events quickly but not precisely. A classifier learns how generated and true events differ; its weights, pulled
+//! back to the model's latent space, define a refined latent density; sampled from there, the same model makes unweighted events that follow
+//! the truth. The product is `liblaser.so` with the C header `include/laser.h`; this crate is how it is made, and can be used from Rust:
+//!
+//! ```
+//! # #[cfg(feature = "torch")] {
+//! use laser::{options::Options, protocol};
+//! use std::sync::Arc;
+//!
+//! // Truth: two clumps. (Far too few events and updates; they only show the calls.)
+//! let truth: Vec<f64> = (0..4000).map(|i| (i % 2) as f64 * 4.0 + (i * 7919 % 1000) as f64 / 1000.0).collect();
+//! let mut target = protocol::Source::from_rows(&truth, None, 2000, 2, 2)?;
+//! let options = Options::from_json(
+//!     r#"{"preset": "fast",
+//!         "flow": {"blocks": 2, "units": 8, "epochs": 1, "batch": 100},
+//!         "classifier": {"layers": 2, "units": 8, "epochs": 1, "batch": 100},
+//!         "weights.events": 1000}"#,
+//! )?;
+//! let generator = protocol::train_generator(&mut target, &options, &())?;
+//! let model = Arc::new(protocol::refine(&generator, &mut target, &options, &())?);
+//!
+//! let mut sampler = protocol::Sampler::new(model, 1, 0, &options)?;
+//! let mut events = vec![0.0; 10 * 2];
+//! sampler.generate(10, protocol::Outputs { x: Some((&mut events, 2)), ..Default::default() })?;
+//! # }
+//! # Ok::<(), laser::Error>(())
+//! ```
+//!
+//! # Where things are
+//! | module | what it holds | knows |
+//! |---|---|---|
+//! | `capi` | the C boundary, translation only | everything below |
+//! | [`protocol`] | generator, classifier, pull-back, refiners, sampler | training, networks, models |
+//! | [`train`] | the one training loop, its optimiser and hooks | options |
+//! | `nn` | the networks on libtorch (cargo feature `torch`) | models |
+//! | [`engine`] | what needs no libtorch: the noise | nothing |
+//! | [`model`] | networks and models as plain data, and their file | nothing |
+//! | [`metrics`] | histograms, JSD, exact EMD | nothing |
+//! | [`options`], [`error`] | settings by key; the one error type | nothing |
 
 pub mod engine;
 pub mod error;
@@ -12,6 +51,7 @@ pub mod options;
 pub mod protocol;
 pub mod train;
 
+#[doc(hidden)] // public for the tests, which call it as a host does
 pub mod capi;
 
 pub use error::{Error, Result};

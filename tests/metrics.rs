@@ -1,4 +1,5 @@
 //! The metrics against numpy, scipy and POT (values of `reference/metrics.py`), and against mathematics.
+#![allow(clippy::unwrap_used)]
 
 use laser::metrics::{emd, jsd, Histogram2d};
 use laser::Error;

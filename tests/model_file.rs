@@ -95,6 +95,7 @@ fn model(dtype: Dtype, conditions: usize) -> Model {
     let refinement = Refinement {
         method: Method::Gan,
         log_w_max: 2.0f64.ln(),
+        log_mean_weight: -1.0 / 3.0,
         max_tries: u64::MAX,
         hmc: HmcSettings {
             chains: 100,
@@ -316,7 +317,7 @@ fn models_that_could_not_be_read_are_not_written() {
     };
     refused(
         &|m| m.refinement.as_mut().unwrap().log_w_max = f64::NEG_INFINITY,
-        "log_w_max",
+        "rejection settings",
     );
     refused(
         &|m| m.refinement.as_mut().unwrap().log_w_max = f64::NAN,

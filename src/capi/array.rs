@@ -32,7 +32,8 @@ impl<T> Array<T> {
             )));
         }
         let bytes = len.checked_mul(size_of::<T>());
-        let fits = bytes.is_some_and(|b| b <= isize::MAX as usize && start.addr().checked_add(b).is_some());
+        let fits = bytes
+            .is_some_and(|b| b <= isize::MAX as usize && start.addr().checked_add(b).is_some());
         if !fits {
             return Err(Error::InvalidArgument(format!(
                 "argument `{name}` would have {len} elements, more than an address space holds"

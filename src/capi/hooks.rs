@@ -130,8 +130,14 @@ impl Handle for laser_hooks {}
 
 #[derive(Clone, Default)]
 pub(super) struct HostHooks {
-    progress: Option<(unsafe extern "C" fn(*const laser_progress, *mut c_void) -> i32, User)>,
-    log: Option<(unsafe extern "C" fn(i32, *const c_char, *mut c_void) -> i32, User)>,
+    progress: Option<(
+        unsafe extern "C" fn(*const laser_progress, *mut c_void) -> i32,
+        User,
+    )>,
+    log: Option<(
+        unsafe extern "C" fn(i32, *const c_char, *mut c_void) -> i32,
+        User,
+    )>,
     cancel: Option<Arc<laser_cancel>>,
 }
 

@@ -33,7 +33,7 @@ pub extern "C" fn laser_version() -> *const c_char {
 ///
 /// @param device "cpu", "cuda" or "cuda:N", as for the option "device"
 /// @return LASER_OK; LASER_ERR_DEVICE with the reason in laser_last_error; LASER_ERR_INVALID_ARGUMENT for any other
-/// word; LASER_ERR_NULL
+/// word; LASER_ERR_UNSUPPORTED: a library without libtorch; LASER_ERR_NULL
 ///
 /// Threads: any number at once.
 #[no_mangle]

@@ -39,8 +39,8 @@ impl laser_model {
 /// "dtype", "device", "threads"; copied; NULL for the defaults
 /// @param hooks progress, log and cancel; copied; NULL for none
 /// @param out receives the model; the caller frees it with laser_model_free
-/// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT if the events are not those of the generator's dimension; else as
-/// laser_generator_train
+/// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT if the events differ from the generator's in dimension, or "dtype" from its own;
+/// else as laser_generator_train
 ///
 /// Threads: needs `target` alone; the others may be shared.
 #[no_mangle]
@@ -109,7 +109,12 @@ pub unsafe extern "C" fn laser_model_save(
 ) -> laser_status {
     call(|| {
         // SAFETY: the host's promise.
-        let (model, path) = unsafe { (laser_model::hold(model, "model")?, text::read(path, "path")?) };
+        let (model, path) = unsafe {
+            (
+                laser_model::hold(model, "model")?,
+                text::read(path, "path")?,
+            )
+        };
         model.0.save(Path::new(path))
     })
 }
@@ -220,7 +225,8 @@ pub unsafe extern "C" fn laser_model_info(
     call(|| {
         // SAFETY: the host's promise.
         let model = unsafe { laser_model::hold(model, "model")? };
-        let json = serde_json::to_string_pretty(&*model.0).map_err(|e| Error::Internal(e.to_string()))?;
+        let json =
+            serde_json::to_string_pretty(&*model.0).map_err(|e| Error::Internal(e.to_string()))?;
         // SAFETY: the host's promise.
         unsafe { text::write(&json, buf, cap, needed) }
     })
@@ -263,9 +269,9 @@ fn number(level: &serde_json::Map<String, Value>, path: &str) -> Result<f64> {
     };
     match (level.get(key), inner_path) {
         (Some(Value::Object(inner)), Some(inner_path)) => number(inner, inner_path),
-        (Some(Value::Number(number)), None) => {
-            number.as_f64().ok_or_else(|| Error::Internal(format!("{number} is no double")))
-        }
+        (Some(Value::Number(number)), None) => number
+            .as_f64()
+            .ok_or_else(|| Error::Internal(format!("{number} is no double"))),
         _ => {
             let there_are: Vec<String> = level
                 .iter()
@@ -306,7 +312,15 @@ pub unsafe extern "C" fn laser_model_log_weight(
 ) -> laser_status {
     call(|| {
         // SAFETY: the host's promise.
-        unsafe { evaluate(protocol::log_weight, model, options, (n, x, stride), ("log_w", log_w)) }
+        unsafe {
+            evaluate(
+                protocol::log_weight,
+                model,
+                options,
+                (n, x, stride),
+                ("log_w", log_w),
+            )
+        }
     })
 }
 
@@ -332,7 +346,15 @@ pub unsafe extern "C" fn laser_model_log_prob(
 ) -> laser_status {
     call(|| {
         // SAFETY: the host's promise.
-        unsafe { evaluate(protocol::log_prob, model, options, (n, x, stride), ("log_p", log_p)) }
+        unsafe {
+            evaluate(
+                protocol::log_prob,
+                model,
+                options,
+                (n, x, stride),
+                ("log_p", log_p),
+            )
+        }
     })
 }
 
@@ -351,7 +373,8 @@ unsafe fn evaluate(
     (name, out): (&'static str, *mut f64),
 ) -> Result<()> {
     // SAFETY: the caller's promise.
-    let (model, options) = unsafe { (laser_model::hold(model, "model")?, options::given(options)?) };
+    let (model, options) =
+        unsafe { (laser_model::hold(model, "model")?, options::given(options)?) };
     let columns = model.0.generator.event_dim();
     let stride = array::stride("stride", stride, columns)?;
     let x = Array::new("x", x, array::extent(n, columns, stride)?)?;
@@ -389,8 +412,12 @@ pub unsafe extern "C" fn laser_model_latent(
 ) -> laser_status {
     call(|| {
         // SAFETY: the host's promise.
-        let (model, options) = unsafe { (laser_model::hold(model, "model")?, options::given(options)?) };
-        let (x_columns, z_columns) = (model.0.generator.event_dim(), model.0.generator.latent_dim());
+        let (model, options) =
+            unsafe { (laser_model::hold(model, "model")?, options::given(options)?) };
+        let (x_columns, z_columns) = (
+            model.0.generator.event_dim(),
+            model.0.generator.latent_dim(),
+        );
         let x_stride = array::stride("x_stride", x_stride, x_columns)?;
         let z_stride = array::stride("z_stride", z_stride, z_columns)?;
         let x = Array::new("x", x, array::extent(n, x_columns, x_stride)?)?;
@@ -426,11 +453,22 @@ mod tests {
         let get = |path| number(record.as_object().unwrap(), path);
         assert_eq!(get("events").unwrap(), 7.0);
         assert_eq!(get("weights.mean").unwrap(), 1.5);
-        for path in ["", ".", "weights", "weights.", "weights.note", "events.mean", "mean"] {
+        for path in [
+            "",
+            ".",
+            "weights",
+            "weights.",
+            "weights.note",
+            "events.mean",
+            "mean",
+        ] {
             assert!(get(path).is_err(), "{path}");
         }
         let message = get("weights.median").unwrap_err().to_string();
         assert!(message.contains("`mean`, `note`"), "{message}");
-        assert!(get("x").unwrap_err().to_string().contains("`events`, `weights.…`"));
+        assert!(get("x")
+            .unwrap_err()
+            .to_string()
+            .contains("`events`, `weights.…`"));
     }
 }

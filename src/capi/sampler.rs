@@ -70,7 +70,10 @@ pub unsafe extern "C" fn laser_sampler_new(
 ///
 /// Threads: needs `sampler` alone.
 #[no_mangle]
-pub unsafe extern "C" fn laser_sampler_seek(sampler: *mut laser_sampler, event: u64) -> laser_status {
+pub unsafe extern "C" fn laser_sampler_seek(
+    sampler: *mut laser_sampler,
+    event: u64,
+) -> laser_status {
     call(|| {
         // SAFETY: the host's promise.
         let sampler = unsafe { laser_sampler::hold(sampler, "sampler")? };

@@ -36,7 +36,7 @@ pub const LASER_ERR_DEVICE: laser_status = 12;
 pub const LASER_ERR_TORCH: laser_status = 13;
 /// A defect of liblaser, noticed by itself: please report it.
 pub const LASER_ERR_INTERNAL: laser_status = 14;
-/// A defect of liblaser, stopped at its boundary: please report it. The handles of the call can only be freed safely.
+/// A defect of liblaser, stopped at its boundary: please report it. Free the handles of that call; do not use them on.
 pub const LASER_ERR_PANIC: laser_status = 15;
 
 /// The status number of an error.

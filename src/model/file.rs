@@ -57,20 +57,10 @@ impl Model {
     /// all numbers of the description come back bit for bit. Takes `&self` only, so threads may save one model at once.
     ///
     /// # Errors
-    /// [`Error::Format`] if the description does not [`validate`](Model::validate), if it or a parameter holds a value that is not finite
-    /// (in the model's dtype), or if a network has too many or too few parameters.
+    /// [`Error::Format`] if the description does not [`validate`](Model::validate), if a parameter is not finite
+    /// (in the model's dtype), if the record is nested too deeply to be read back, or if a network has too many or too few parameters.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         self.validate()?;
-        if let Some(refinement) = self
-            .refinement
-            .as_ref()
-            .filter(|r| !r.log_w_max.is_finite())
-        {
-            return Err(invalid(format!(
-                "log_w_max is {}, which the file cannot hold",
-                refinement.log_w_max
-            )));
-        }
         let description = Description {
             format_version: FORMAT_VERSION,
             library: env!("CARGO_PKG_VERSION").into(),

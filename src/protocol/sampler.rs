@@ -60,7 +60,10 @@ impl Sampler {
         };
         let refiner = Self::refiner(&model, method, seed, stream)?;
         let rows = refiner.block_rows();
-        let evaluator = evaluator(&model, options)?;
+        // One thread each: how libtorch shares a block among threads would show in the last bits. Hosts use one sampler per thread.
+        let mut single = options.clone();
+        single.set_i64(keys::THREADS.name(), 1)?;
+        let evaluator = evaluator(&model, &single)?;
         Ok(Sampler {
             block: Block {
                 index: 0,

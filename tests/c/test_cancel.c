@@ -72,7 +72,7 @@ static void every_stage(const laser_options *options, laser_hooks *hooks)
     laser_source_free(source);
 }
 
-/* A training of hours, in a thread of its own. */
+/* A training of many minutes, in a thread of its own. */
 typedef struct {
     const laser_options *options;
     const laser_hooks *hooks;
@@ -116,7 +116,7 @@ static void from_another_thread(laser_options *options, laser_hooks *hooks)
     const struct timespec pause = {0, 1000000};
     pthread_t thread;
     training t = {options, hooks, LASER_OK};
-    CHECK_OK(laser_options_set_i64(options, "flow.steps", 100000000));
+    CHECK_OK(laser_options_set_i64(options, "flow.steps", 1000000));
     CHECK_OK(laser_hooks_set_progress(hooks, count, NULL));
     REQUIRE(pthread_create(&thread, NULL, train, &t) == 0);
     for (int i = 0; i < 60000 && steps() < 3; i++)
@@ -147,7 +147,8 @@ int main(void)
     REQUIRE_OK(laser_options_set_i64(options, "weights.events", 20000)); /* several blocks */
     REQUIRE_OK(laser_options_set_i64(options, "gan.pool", 20000));
     every_stage(options, hooks);
-    from_another_thread(options, hooks);
+    if (check_failures == 0) /* else it might not end */
+        from_another_thread(options, hooks);
     laser_hooks_free(hooks);
     laser_cancel_free(cancel);
     laser_options_free(options);

@@ -68,9 +68,9 @@ static void shared_work(const laser_model *model, const laser_options *o, const 
     laser_sampler *s = NULL;
     REQUIRE_OK(laser_sampler_new(model, 3, 1, options, &s));
     REQUIRE_OK(laser_sampler_generate(s, THREADS * EACH, 2, expected[0], NULL, NULL));
-    REQUIRE_OK(laser_model_log_weight(model, options, THREADS * EACH, expected[0], 2, expected_log_w));
     memset(workers, 0, sizeof workers);
     for (int i = 0; i < THREADS; i++) {
+        REQUIRE_OK(laser_model_log_weight(model, options, EACH, expected[i * EACH], 2, expected_log_w + i * EACH));
         workers[i].model = model;
         workers[i].options = options;
         workers[i].first = (uint64_t)i * EACH;

@@ -8,7 +8,7 @@ import json
 
 import numpy as np
 import ot
-from scipy.spatial.distance import jensenshannon
+from scipy.spatial.distance import cdist, jensenshannon
 
 rng = np.random.default_rng(20240117)
 
@@ -51,7 +51,8 @@ def emd(ranges, p, q):
     x, y = np.meshgrid(*[(e[1:] + e[:-1]) / 2 for e in edges], indexing="ij")
     centres = np.stack([x.ravel(), y.ravel()], axis=1)
     p, q = (h.ravel() / h.sum() for h in (p, q))
-    distances = ot.dist(centres[p > 0], centres[q > 0], metric="euclidean")
+    # Not ot.dist: it expands the square, which leaves 1e-8 for the distance of a bin to itself.
+    distances = cdist(centres[p > 0], centres[q > 0])
     return ot.emd2(p[p > 0], q[q > 0], distances, numItermax=10**9)
 
 

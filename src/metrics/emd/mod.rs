@@ -20,7 +20,7 @@ use transport::Grid;
 /// for the paper's convention (0 where there is but one bin, and so no distance to divide by).
 ///
 /// Exact up to rounding: the error is below 1e-13 of the histogram's diagonal for each unit of mass that
-/// moves. Two 100 × 100 histograms take about half a second of one core and some 10 MB.
+/// moves. Two 100 × 100 histograms take about half a second of one core and less than 40 MB.
 ///
 /// # Errors
 /// [`InvalidArgument`](crate::Error::InvalidArgument) if the binnings differ or span more than the floating-point

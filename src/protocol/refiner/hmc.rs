@@ -145,6 +145,3 @@ impl Refiner for Hmc {
         Ok(())
     }
 }
-
-#[cfg(test)]
-mod tests;

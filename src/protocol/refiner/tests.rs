@@ -1,0 +1,246 @@
+use super::*;
+use crate::model::HmcSettings;
+
+/// g(z) = z and a weight that is known: w(z) = exp(b·z₀ − ½ a z₀²), so q(z) ∝ p(z) w(z) is normal in z₀ with mean b/(1+a) and variance
+/// 1/(1+a), and standard normal in z₁. Events with z₁ beyond `broken` are NaN.
+struct Exact {
+    a: f64,
+    b: f64,
+    broken: f64,
+}
+
+impl Exact {
+    fn new(a: f64, b: f64) -> Self {
+        Exact {
+            a,
+            b,
+            broken: f64::INFINITY,
+        }
+    }
+
+    fn log_w(&self, z: &[f64]) -> f64 {
+        self.b * z[0] - 0.5 * self.a * z[0] * z[0]
+    }
+
+    fn moments(&self) -> (f64, f64) {
+        (self.b / (1.0 + self.a), 1.0 / (1.0 + self.a))
+    }
+}
+
+impl Evaluator for Exact {
+    fn generate(&mut self, z: &[f64], _: usize, x: &mut [f64], _: Option<&mut [f64]>) -> Result<()> {
+        x.copy_from_slice(z);
+        for x in x.chunks_exact_mut(2).filter(|x| x[1] > self.broken) {
+            x[0] = f64::NAN;
+        }
+        Ok(())
+    }
+
+    fn log_prob(&mut self, _: &[f64], _: usize, _: &mut [f64]) -> Result<()> {
+        unreachable!()
+    }
+
+    fn latent(&mut self, _: &[f64], _: usize, _: &mut [f64]) -> Result<()> {
+        unreachable!()
+    }
+
+    fn log_weight(&mut self, x: &[f64], _: usize, out: &mut [f64]) -> Result<()> {
+        x.chunks_exact(2).zip(out).for_each(|(x, out)| *out = self.log_w(x));
+        Ok(())
+    }
+
+    fn log_weight_gradient(&mut self, z: &[f64], _: usize, log_w: &mut [f64], gradient: &mut [f64]) -> Result<()> {
+        for ((z, log_w), g) in z.chunks_exact(2).zip(log_w).zip(gradient.chunks_exact_mut(2)) {
+            *log_w = self.log_w(z);
+            g.copy_from_slice(&[self.b - self.a * z[0], 0.0]);
+        }
+        Ok(())
+    }
+
+    fn refine(&mut self, y: &[f64], rows: usize, z: &mut [f64]) -> Result<()> {
+        let auxiliary = y.len() / rows;
+        for (y, z) in y.chunks_exact(auxiliary).zip(z.chunks_exact_mut(2)) {
+            z.copy_from_slice(&[2.0 * y[0], y[auxiliary - 1]]);
+        }
+        Ok(())
+    }
+}
+
+fn block(refiner: &dyn Refiner, index: u64) -> Block {
+    let rows = refiner.block_rows();
+    Block {
+        index,
+        rows,
+        z: vec![0.0; 2 * rows],
+        x: vec![0.0; 2 * rows],
+        w: vec![0.0; rows],
+        log_w: Vec::new(),
+    }
+}
+
+/// The first `blocks` blocks, end to end: z, w and the statistics.
+fn run(refiner: &mut dyn Refiner, evaluator: &mut dyn Evaluator, blocks: u64) -> (Vec<f64>, Vec<f64>, Statistics) {
+    let (mut z, mut w, mut statistics) = (Vec::new(), Vec::new(), Statistics::default());
+    for index in 0..blocks {
+        let mut block = block(refiner, index);
+        refiner.fill(evaluator, &mut block, &mut statistics).unwrap();
+        assert_eq!(block.x, block.z);
+        z.extend(block.z);
+        w.extend(block.w);
+    }
+    (z, w, statistics)
+}
+
+/// Weighted mean and variance of column `k`.
+fn moments(z: &[f64], w: &[f64], k: usize) -> (f64, f64) {
+    let sum: f64 = w.iter().sum();
+    let column = || z.iter().skip(k).step_by(2).zip(w);
+    let mean = column().map(|(z, w)| z * w).sum::<f64>() / sum;
+    (mean, column().map(|(z, w)| w * (z - mean).powi(2)).sum::<f64>() / sum)
+}
+
+fn assert_moments(z: &[f64], w: &[f64], expected: (f64, f64), tolerance: f64) {
+    let (mean, variance) = moments(z, w, 0);
+    assert!((mean - expected.0).abs() < tolerance, "mean {mean}, not {}", expected.0);
+    assert!((variance - expected.1).abs() < tolerance, "variance {variance}, not {}", expected.1);
+    let (mean, variance) = moments(z, w, 1);
+    assert!(mean.abs() < tolerance && (variance - 1.0).abs() < 1.5 * tolerance, "{mean}, {variance}");
+}
+
+#[test]
+fn rejection_samples_the_refined_density() {
+    let mut exact = Exact::new(1.0, 1.0);
+    // log w is largest, ½, at z₀ = 1.
+    let mut refiner = Rejection::new(1, 0, 2, 0.5, 1000);
+    let (z, w, s) = run(&mut refiner, &mut exact, 25);
+    assert_moments(&z, &w, exact.moments(), 0.012);
+    assert!(w.iter().all(|&w| w == 1.0));
+    // Mean weight: 1/√2 · exp(b²/(2(1+a))) = exp(¼)/√2, over w_max = exp(½).
+    let expected = (0.25f64 - 0.5).exp() / 2f64.sqrt();
+    let acceptance = s.accepted as f64 / s.proposals as f64;
+    assert!((acceptance - expected).abs() < 0.005, "{acceptance}, not {expected}");
+    assert_eq!((s.events, s.accepted, s.overweight), (25 * 4096, 25 * 4096, 0.0));
+}
+
+#[test]
+fn overweight_events_keep_their_weight_and_the_sample_stays_exact() {
+    let mut exact = Exact::new(0.0, 0.5);
+    // w is unbounded: a tenth of the total weight lies above 1.5.
+    let (z, w, s) = run(&mut Rejection::new(1, 0, 2, 1.5f64.ln(), 1000), &mut exact, 25);
+    assert!(w.iter().any(|&w| w > 1.0) && w.iter().all(|&w| w >= 1.0));
+    assert_moments(&z, &w, exact.moments(), 0.02);
+    let unweighted = moments(&z, &vec![1.0; w.len()], 0).0;
+    assert!(unweighted < 0.47, "without the weights the tail is missing: {unweighted}");
+    // E[(w − c)+] / E[w] = P(Z > d − b) − c e^{−b²/2} P(Z > d), d = (ln c + b²/2) / b.
+    let fraction = s.overweight / s.weight;
+    assert!((fraction - 0.1017).abs() < 0.005, "{fraction}");
+}
+
+#[test]
+fn hopeless_rejection_is_an_error_and_names_the_event() {
+    let mut refiner = Rejection::new(1, 0, 2, 100.0, 3);
+    let mut block = block(&refiner, 2);
+    let error = refiner.fill(&mut Exact::new(0.0, 0.0), &mut block, &mut Statistics::default()).unwrap_err();
+    assert!(error.to_string().contains("event 8192"), "{error}");
+}
+
+#[test]
+fn reweighting_carries_the_weights() {
+    let mut exact = Exact::new(1.0, 1.0);
+    let (z, w, s) = run(&mut Reweight(Baseline::new(1, 0, 2)), &mut exact, 25);
+    for (z, w) in z.chunks_exact(2).zip(&w) {
+        assert!((w - exact.log_w(z).exp()).abs() < 1e-14);
+    }
+    assert_moments(&z, &w, exact.moments(), 0.015);
+    assert_eq!(s.proposals, s.accepted);
+}
+
+#[test]
+fn broken_events_are_drawn_again_and_counted() {
+    let mut exact = Exact::new(0.0, 0.0);
+    exact.broken = 1.0;
+    let (z, _, s) = run(&mut Baseline::new(1, 0, 2), &mut exact, 5);
+    assert!(z.chunks_exact(2).all(|z| z[1] <= 1.0));
+    let fraction = s.non_finite as f64 / s.proposals as f64;
+    assert!((fraction - 0.1587).abs() < 0.01, "P(z > 1), not {fraction}");
+    exact.broken = f64::NEG_INFINITY;
+    let mut refiner = Baseline::new(1, 0, 2);
+    let mut block = block(&refiner, 0);
+    assert!(refiner.fill(&mut exact, &mut block, &mut Statistics::default()).is_err());
+}
+
+fn hmc(settings: HmcSettings) -> Hmc {
+    Hmc::new(1, 0, 2, settings)
+}
+
+const SETTINGS: HmcSettings = HmcSettings {
+    chains: 200,
+    // A quarter of the period of z₀: successive states are nearly independent.
+    step_size: 0.2,
+    leapfrog: 4,
+    burn_in: 30,
+    thin: 1,
+};
+
+#[test]
+fn hmc_samples_the_refined_density() {
+    let mut exact = Exact::new(3.0, 2.0);
+    let (z, w, s) = run(&mut hmc(SETTINGS), &mut exact, 500);
+    assert_moments(&z, &w, exact.moments(), 0.012);
+    let acceptance = s.accepted as f64 / s.proposals as f64;
+    assert!(acceptance > 0.95 && acceptance < 1.0, "{acceptance}");
+    assert_eq!(s.proposals, 530 * 200);
+    assert_eq!(s.divergences, 0);
+}
+
+#[test]
+fn hmc_corrects_a_coarse_integrator() {
+    // A step near the limit of stability: without the Metropolis test the moments would be far off.
+    let mut exact = Exact::new(3.0, 2.0);
+    let coarse = HmcSettings {
+        step_size: 0.85,
+        leapfrog: 3,
+        ..SETTINGS
+    };
+    let (z, w, s) = run(&mut hmc(coarse), &mut exact, 1000);
+    assert!((s.accepted as f64) < 0.95 * s.proposals as f64);
+    assert_moments(&z, &w, exact.moments(), 0.012);
+    // Beyond it, trajectories explode and are refused, and said to be divergent.
+    let unstable = HmcSettings {
+        step_size: 3.0,
+        leapfrog: 20,
+        ..SETTINGS
+    };
+    let (z, _, s) = run(&mut hmc(unstable), &mut exact, 2);
+    assert!(s.divergences > 0 && z.iter().all(|z| z.is_finite()));
+}
+
+#[test]
+fn blocks_do_not_depend_on_history() {
+    let mut exact = Exact::new(1.0, 1.0);
+    let refiners: [fn() -> Box<dyn Refiner>; 4] = [
+        || Box::new(Baseline::new(5, 6, 2)),
+        || Box::new(Rejection::new(5, 6, 2, 0.5, 1000)),
+        || Box::new(Gan::new(5, 6, 4)),
+        || Box::new(hmc(SETTINGS)),
+    ];
+    for make in refiners {
+        let mut in_order = make();
+        let rows = in_order.block_rows();
+        let (z, ..) = run(in_order.as_mut(), &mut exact, 4);
+        let mut out_of_order = make();
+        for index in [2, 0, 3, 1] {
+            let mut block = block(out_of_order.as_ref(), index);
+            out_of_order.fill(&mut exact, &mut block, &mut Statistics::default()).unwrap();
+            let at = index as usize * 2 * rows;
+            assert_eq!(block.z, z[at..at + 2 * rows], "block {index}");
+        }
+    }
+}
+
+#[test]
+fn the_learned_refiner_maps_its_noise() {
+    let mut exact = Exact::new(0.0, 0.0);
+    let (z, w, _) = run(&mut Gan::new(1, 0, 4), &mut exact, 25);
+    assert_moments(&z, &w, (0.0, 4.0), 0.04);
+}

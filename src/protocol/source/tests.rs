@@ -1,0 +1,196 @@
+use super::*;
+
+/// Counts upwards: event i is (i, −i). Ends an epoch after `length` events, then begins again.
+struct Counter {
+    length: usize,
+    next: usize,
+    weighted: bool,
+}
+
+impl EventSource for Counter {
+    fn dim(&self) -> usize {
+        2
+    }
+
+    fn weighted(&self) -> bool {
+        self.weighted
+    }
+
+    fn fill(&mut self, x: &mut [f64], w: &mut [f64]) -> Result<usize> {
+        for (i, (x, w)) in x.chunks_exact_mut(2).zip(w).enumerate() {
+            if self.next == self.length {
+                self.next = 0;
+                return Ok(i);
+            }
+            x.copy_from_slice(&[self.next as f64, -(self.next as f64)]);
+            if self.weighted {
+                *w = 1.0 + (self.next % 3) as f64;
+            }
+            self.next += 1;
+        }
+        Ok(x.len() / 2)
+    }
+}
+
+fn counter(length: usize, weighted: bool) -> Source<'static> {
+    Source::from_events(Box::new(Counter {
+        length,
+        next: 0,
+        weighted,
+    }))
+    .unwrap()
+}
+
+fn options(held_out: i64) -> Options {
+    let mut options = Options::new();
+    options.set_i64("validation.events", held_out).unwrap();
+    options
+}
+
+const UNSCALED: [Scaling; 2] = [Scaling::None; 2];
+
+/// All events of one epoch in batches of `rows`, by their first feature.
+fn epoch(feed: &mut SourceFeed, rows: usize) -> Vec<usize> {
+    let mut batch = Batch::<f64>::default();
+    let mut seen = Vec::new();
+    while feed.fill(rows, &mut batch).unwrap() {
+        assert_eq!((batch.rows, batch.x.len(), batch.weights.len()), (rows, 2 * rows, rows));
+        for x in batch.x.chunks_exact(2) {
+            assert_eq!(x[0], -x[1]);
+            seen.push(x[0] as usize);
+        }
+    }
+    seen
+}
+
+#[test]
+fn held_out_events_of_a_callback_never_enter_the_training() {
+    let options = options(100);
+    let mut source = counter(350, false);
+    // Two trainings in turn, each of several epochs: both are spared the same 100 events.
+    for _ in 0..2 {
+        let mut feed = SourceFeed::new(&mut source, &UNSCALED, &options).unwrap();
+        for _ in 0..3 {
+            let seen = epoch(&mut feed, 25);
+            assert!(seen.iter().all(|&i| i >= 100), "{seen:?}");
+        }
+        let held: Vec<Batch<f64>> = feed.held_out().unwrap();
+        let held: Vec<usize> = held.iter().flat_map(|b| b.x.iter().step_by(2).map(|&x| x as usize)).collect();
+        assert_eq!(held, (0..100).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn an_epoch_of_a_callback_is_all_its_events() {
+    let options = options(100);
+    let mut source = counter(350, false);
+    let mut feed = SourceFeed::new(&mut source, &UNSCALED, &options).unwrap();
+    assert_eq!(epoch(&mut feed, 25), (100..350).collect::<Vec<_>>());
+    assert_eq!(epoch(&mut feed, 25), (100..350).collect::<Vec<_>>());
+}
+
+#[test]
+fn measured_events_belong_to_the_training_too() {
+    let options = options(100);
+    let mut source = counter(20_000, false);
+    let scalings = source.standardisation(&options).unwrap();
+    // Events 0..100 are held out; then whole chunks until 10 000 are measured.
+    let measured = (100 + 3 * CHUNK) as f64;
+    let Scaling::Standardise { mean, std } = scalings[0] else { panic!() };
+    assert!((mean - (measured - 1.0) / 2.0).abs() < 1e-9, "{mean}");
+    assert!((std - measured / 12f64.sqrt()).abs() < 1e-3 * std);
+    let mut feed = SourceFeed::new(&mut source, &UNSCALED, &options).unwrap();
+    let mut batch = Batch::<f64>::default();
+    assert!(feed.fill(10, &mut batch).unwrap());
+    assert_eq!(batch.x[0], 100.0);
+}
+
+#[test]
+fn arrays_are_shuffled_split_and_served_whole() {
+    let x: Vec<f64> = (0..1000).flat_map(|i| [i as f64, -(i as f64), f64::NAN]).collect();
+    let options = options(100);
+    let mut source = Source::from_rows(&x, None, 1000, 2, 3).unwrap();
+    let mut feed = SourceFeed::new(&mut source, &UNSCALED, &options).unwrap();
+    let held: Vec<Batch<f64>> = feed.held_out().unwrap();
+    let mut all: Vec<usize> = held[0].x.iter().step_by(2).map(|&x| x as usize).collect();
+    assert_eq!(all.len(), 100);
+    assert!(all.iter().any(|&i| i >= 500), "the held-out events are drawn from the whole array");
+    let first = epoch(&mut feed, 100);
+    let second = epoch(&mut feed, 100);
+    assert_ne!(first, second);
+    all.extend(&first);
+    all.sort();
+    assert_eq!(all, (0..1000).collect::<Vec<_>>());
+    let mut again = second.clone();
+    again.extend(held[0].x.iter().step_by(2).map(|&x| x as usize));
+    again.sort();
+    assert_eq!(again, all);
+}
+
+#[test]
+fn weights_come_in_units_of_their_mean() {
+    let options = options(300);
+    let mut source = counter(30_000, true);
+    let mut feed = SourceFeed::new(&mut source, &UNSCALED, &options).unwrap();
+    assert_eq!(feed.weight_unit, 2.0);
+    let mut batch = Batch::<f64>::default();
+    assert!(feed.fill(300, &mut batch).unwrap());
+    assert_eq!(&batch.weights[..3], [0.5, 1.0, 1.5]);
+    assert_eq!((feed.rows, feed.weight), (300.0, 600.0));
+}
+
+#[test]
+fn bad_arrays_are_named() {
+    let nan = [0.0, 1.0, 2.0, f64::NAN];
+    let error = Source::from_rows(&nan, None, 2, 2, 2).err().unwrap().to_string();
+    assert!(error.contains("row 1") && error.contains("column 1"), "{error}");
+    let error = Source::from_rows(&nan[..2], Some(&[f64::INFINITY]), 1, 2, 2).err().unwrap().to_string();
+    assert!(error.contains("row 0") && error.contains("weight"), "{error}");
+    for (rows, dim, stride) in [(0, 2, 2), (1, 0, 2), (1, 2, 1), (3, 2, 2), (usize::MAX, 2, 2)] {
+        assert!(matches!(
+            Source::from_rows(&[0.0; 4], None, rows, dim, stride),
+            Err(Error::InvalidArgument(_))
+        ));
+    }
+    let error = Source::from_rows(&[1.0, 2.0, 1.0, 3.0], None, 2, 2, 2)
+        .unwrap()
+        .standardisation(&options(0))
+        .unwrap_err();
+    assert!(error.to_string().contains("column 0 of the events is constant"), "{error}");
+}
+
+/// Delivers what it is told to.
+struct Broken(Vec<f64>, usize);
+
+impl EventSource for Broken {
+    fn dim(&self) -> usize {
+        1
+    }
+
+    fn weighted(&self) -> bool {
+        false
+    }
+
+    fn fill(&mut self, x: &mut [f64], _: &mut [f64]) -> Result<usize> {
+        x.iter_mut().zip(&self.0).for_each(|(x, v)| *x = *v);
+        Ok(self.1)
+    }
+}
+
+#[test]
+fn bad_callbacks_are_named() {
+    let broken = |values: Vec<f64>, got| Source::from_events(Box::new(Broken(values, got))).unwrap();
+    let error = broken(vec![0.0, 1.0, f64::NAN], 3).held_out(&options(50)).unwrap_err().to_string();
+    assert!(error.contains("column 0 of row 2 is NaN"), "{error}");
+    let error = broken(vec![], 1_000_000).held_out(&options(50)).unwrap_err().to_string();
+    assert!(error.contains("1000000") && error.contains("50 were asked"), "{error}");
+    let error = counter(30, false).held_out(&options(50)).unwrap_err();
+    assert!(matches!(error, Error::Data(_)) && error.to_string().contains("after 30 events"), "{error}");
+}
+
+#[test]
+fn a_source_is_usable_after_an_error() {
+    let mut source = counter(30, false);
+    assert!(source.held_out(&options(50)).is_err());
+    assert_eq!(source.held_out(&options(20)).unwrap().len(), 20);
+}

@@ -1,0 +1,523 @@
+//! Every pointer that must not be NULL, in every function; sizes; constants. Outputs stay as they were.
+
+use crate::models::small_model;
+use crate::{made, ok, refused};
+use laser::capi::boundary::laser_last_error;
+use laser::capi::generator::*;
+use laser::capi::hooks::*;
+use laser::capi::library::*;
+use laser::capi::metrics::*;
+use laser::capi::model::*;
+use laser::capi::options::*;
+use laser::capi::sampler::*;
+use laser::capi::source::*;
+use laser::capi::status::*;
+use std::ffi::{c_char, c_void, CStr};
+use std::ptr::{dangling_mut, null, null_mut};
+
+/// `call` is refused because `argument` is NULL.
+#[track_caller]
+fn null_is_refused(status: i32, argument: &str) {
+    refused(
+        status,
+        LASER_ERR_NULL,
+        &format!("argument `{argument}` is NULL"),
+    );
+}
+
+#[track_caller]
+fn invalid(status: i32, words: &str) {
+    refused(status, LASER_ERR_INVALID_ARGUMENT, words);
+}
+
+unsafe extern "C" fn no_events(
+    _: usize,
+    _: usize,
+    _: *mut f64,
+    _: *mut f64,
+    _: *mut usize,
+    _: *mut c_void,
+) -> i32 {
+    0
+}
+
+const NOT_UTF8: &CStr = c"flow.bl\xffcks";
+
+#[test]
+fn library() {
+    let mut buf = [7 as c_char; 4];
+    let mut needed = 7;
+    // SAFETY: see main.rs.
+    unsafe {
+        null_is_refused(laser_device_check(null()), "device");
+        assert_eq!(laser_last_error(null_mut(), 4, &mut needed), LASER_ERR_NULL);
+        assert_eq!(needed, 7);
+        assert_eq!(laser_last_error(buf.as_mut_ptr(), 0, null_mut()), LASER_OK);
+        assert_eq!(buf, [7; 4]);
+    }
+}
+
+#[test]
+fn options() {
+    let key = c"flow.blocks".as_ptr();
+    let none = null_mut::<laser_options>();
+    let mut out = dangling_mut();
+    let (mut int, mut float, mut needed) = (7i64, 7.0f64, 7usize);
+    let mut buf = [7 as c_char; 64];
+    // SAFETY: see main.rs.
+    unsafe {
+        let options = made(|out| laser_options_new(null(), out));
+        null_is_refused(laser_options_new(null(), null_mut()), "out");
+        null_is_refused(laser_options_from_json(null(), &mut out), "json");
+        null_is_refused(laser_options_from_json(c"{}".as_ptr(), null_mut()), "out");
+        null_is_refused(laser_options_set_i64(none, key, 1), "options");
+        null_is_refused(laser_options_set_i64(options, null(), 1), "key");
+        null_is_refused(laser_options_set_f64(none, key, 1.0), "options");
+        null_is_refused(laser_options_set_f64(options, null(), 1.0), "key");
+        null_is_refused(laser_options_set_str(none, key, key), "options");
+        null_is_refused(laser_options_set_str(options, null(), key), "key");
+        null_is_refused(
+            laser_options_set_str(options, c"dtype".as_ptr(), null()),
+            "value",
+        );
+        null_is_refused(laser_options_get_i64(none, key, &mut int), "options");
+        null_is_refused(laser_options_get_i64(options, null(), &mut int), "key");
+        null_is_refused(laser_options_get_i64(options, key, null_mut()), "value");
+        null_is_refused(laser_options_get_f64(none, key, &mut float), "options");
+        null_is_refused(laser_options_get_f64(options, null(), &mut float), "key");
+        null_is_refused(laser_options_get_f64(options, key, null_mut()), "value");
+        let (b, n) = (buf.as_mut_ptr(), &mut needed as *mut usize);
+        null_is_refused(laser_options_get_str(none, key, b, 64, n), "options");
+        null_is_refused(laser_options_get_str(options, null(), b, 64, n), "key");
+        null_is_refused(
+            laser_options_get_str(options, c"dtype".as_ptr(), null_mut(), 64, n),
+            "buf",
+        );
+        null_is_refused(
+            laser_options_get_str(options, c"dtype".as_ptr(), null_mut(), 0, null_mut()),
+            "needed",
+        );
+        null_is_refused(laser_options_to_json(none, b, 64, n), "options");
+        null_is_refused(laser_options_to_json(options, null_mut(), 64, n), "buf");
+        laser_options_free(null_mut());
+
+        invalid(laser_options_new(c"paperr".as_ptr(), &mut out), "paper");
+        invalid(
+            laser_options_new(NOT_UTF8.as_ptr(), &mut out),
+            "`preset` is not UTF-8 from byte 7 on",
+        );
+        invalid(
+            laser_options_from_json(NOT_UTF8.as_ptr(), &mut out),
+            "`json` is not UTF-8",
+        );
+        invalid(laser_options_from_json(c"{".as_ptr(), &mut out), "");
+        invalid(
+            laser_options_set_i64(options, NOT_UTF8.as_ptr(), 1),
+            "`key` is not UTF-8",
+        );
+        invalid(
+            laser_options_set_str(options, c"device".as_ptr(), NOT_UTF8.as_ptr()),
+            "`value` is not UTF-8",
+        );
+        laser_options_free(options);
+    }
+    assert_eq!((out, int, float, needed), (dangling_mut(), 7, 7.0, 7));
+    assert_eq!(buf, [7; 64]);
+}
+
+#[test]
+fn hooks() {
+    let mut cancel = dangling_mut();
+    // SAFETY: see main.rs.
+    unsafe {
+        null_is_refused(laser_cancel_new(null_mut()), "out");
+        laser_cancel_trip(null());
+        null_is_refused(laser_cancel_reset(null()), "cancel");
+        assert_eq!(laser_cancel_is_tripped(null()), 0);
+        laser_cancel_free(null_mut());
+        null_is_refused(laser_hooks_new(null_mut()), "out");
+        null_is_refused(
+            laser_hooks_set_progress(null_mut(), None, null_mut()),
+            "hooks",
+        );
+        null_is_refused(laser_hooks_set_log(null_mut(), None, null_mut()), "hooks");
+        null_is_refused(laser_hooks_set_cancel(null_mut(), null()), "hooks");
+        laser_hooks_free(null_mut());
+
+        assert_eq!(CStr::from_ptr(laser_progress_stage(null())), c"");
+        assert_eq!(laser_progress_epoch(null()), 0);
+        assert_eq!(laser_progress_epochs(null()), 0);
+        assert_eq!(laser_progress_step(null()), 0);
+        assert_eq!(laser_progress_steps(null()), 0);
+        assert!(laser_progress_loss(null()).is_nan());
+        assert!(laser_progress_validation_loss(null()).is_nan());
+        assert!(laser_progress_seconds_left(null()).is_nan());
+        ok(laser_cancel_new(&mut cancel));
+        laser_cancel_free(cancel);
+    }
+}
+
+#[test]
+fn sources() {
+    let x = [0.0, 1.0, 2.0, f64::NAN];
+    let (p, none) = (x.as_ptr(), null());
+    let mut out = dangling_mut();
+    // SAFETY: see main.rs.
+    unsafe {
+        let o = &mut out as *mut *mut laser_source;
+        null_is_refused(laser_source_from_array(none, none, 1, 2, 2, o), "x");
+        null_is_refused(laser_source_from_array(p, none, 1, 2, 2, null_mut()), "out");
+        invalid(laser_source_from_array(p, none, 0, 2, 2, o), "0 rows");
+        invalid(laser_source_from_array(p, none, 1, 0, 0, o), "");
+        invalid(
+            laser_source_from_array(p, none, 1, 2, 1, o),
+            "`stride` is 1, less than the 2 columns",
+        );
+        invalid(
+            laser_source_from_array(p, none, usize::MAX, 2, 2, o),
+            "do not fit",
+        );
+        invalid(
+            laser_source_from_array(p, none, usize::MAX / 16, 2, 2, o),
+            "address space",
+        );
+        invalid(
+            laser_source_from_array(p, none, 1, usize::MAX, 0, o),
+            "address space",
+        );
+        let (odd, three) = (p.wrapping_byte_add(1), &x[..3]);
+        invalid(
+            laser_source_from_array(odd, none, 1, 2, 0, o),
+            "`x` is not aligned",
+        );
+        invalid(
+            laser_source_from_array(p, odd, 1, 2, 0, o),
+            "`w` is not aligned",
+        );
+        refused(
+            laser_source_from_array(p, none, 2, 2, 0, o),
+            LASER_ERR_DATA,
+            "row 1",
+        );
+        refused(
+            laser_source_from_array(three.as_ptr(), x[3..].as_ptr(), 1, 2, 0, o),
+            LASER_ERR_DATA,
+            "row 0",
+        );
+        assert_eq!(out, dangling_mut());
+
+        null_is_refused(
+            laser_source_from_callback(2, 0, None, null_mut(), o),
+            "events",
+        );
+        null_is_refused(
+            laser_source_from_callback(2, 0, Some(no_events), null_mut(), null_mut()),
+            "out",
+        );
+        invalid(
+            laser_source_from_callback(0, 0, Some(no_events), null_mut(), o),
+            "",
+        );
+        invalid(
+            laser_source_from_callback(2, 2, Some(no_events), null_mut(), o),
+            "`weighted` is 2",
+        );
+        invalid(
+            laser_source_from_callback(2, -1, Some(no_events), null_mut(), o),
+            "`weighted` is -1",
+        );
+        assert_eq!(out, dangling_mut());
+        laser_source_free(null_mut());
+        laser_source_free(made(|out| laser_source_from_array(p, none, 1, 2, 0, out)));
+    }
+}
+
+#[test]
+fn generators() {
+    let model = small_model();
+    let path = model.path();
+    let mut out = dangling_mut();
+    let mut dim = 7;
+    // SAFETY: see main.rs.
+    unsafe {
+        let o = &mut out as *mut *mut laser_generator;
+        let generator = made(|out| laser_generator_load(path.as_ptr(), null(), out));
+        let source = made(|out| laser_source_from_callback(2, 0, Some(no_events), null_mut(), out));
+        null_is_refused(
+            laser_generator_train(null_mut(), null(), null(), o),
+            "target",
+        );
+        null_is_refused(
+            laser_generator_train(source, null(), null(), null_mut()),
+            "out",
+        );
+        null_is_refused(laser_generator_save(null(), path.as_ptr()), "generator");
+        null_is_refused(laser_generator_save(generator, null()), "path");
+        null_is_refused(laser_generator_load(null(), null(), o), "path");
+        null_is_refused(
+            laser_generator_load(path.as_ptr(), null(), null_mut()),
+            "out",
+        );
+        null_is_refused(laser_generator_event_dim(null(), &mut dim), "generator");
+        null_is_refused(laser_generator_event_dim(generator, null_mut()), "out");
+        null_is_refused(laser_generator_latent_dim(null(), &mut dim), "generator");
+        null_is_refused(laser_generator_latent_dim(generator, null_mut()), "out");
+        invalid(
+            laser_generator_load(NOT_UTF8.as_ptr(), null(), o),
+            "`path` is not UTF-8",
+        );
+        invalid(
+            laser_generator_save(generator, NOT_UTF8.as_ptr()),
+            "`path` is not UTF-8",
+        );
+        laser_generator_free(null_mut());
+        laser_generator_free(generator);
+        laser_source_free(source);
+    }
+    assert_eq!((out, dim), (dangling_mut(), 7));
+}
+
+#[test]
+fn models() {
+    let file = small_model();
+    let path = file.path();
+    let mut x = [0.5; 8];
+    let mut z = [7.0; 8];
+    let mut out = dangling_mut();
+    let (mut dim, mut number, mut needed) = (7, 7.0, 7);
+    // SAFETY: see main.rs.
+    unsafe {
+        let o = &mut out as *mut *mut laser_model;
+        let model = made(|out| laser_model_load(path.as_ptr(), null(), out));
+        let generator = made(|out| laser_generator_load(path.as_ptr(), null(), out));
+        let source = made(|out| laser_source_from_callback(2, 0, Some(no_events), null_mut(), out));
+        null_is_refused(laser_refine(null(), source, null(), null(), o), "generator");
+        null_is_refused(
+            laser_refine(generator, null_mut(), null(), null(), o),
+            "target",
+        );
+        null_is_refused(
+            laser_refine(generator, source, null(), null(), null_mut()),
+            "out",
+        );
+        null_is_refused(laser_model_from_generator(null(), o), "generator");
+        null_is_refused(laser_model_from_generator(generator, null_mut()), "out");
+        null_is_refused(laser_model_save(null(), path.as_ptr()), "model");
+        null_is_refused(laser_model_save(model, null()), "path");
+        null_is_refused(laser_model_load(null(), null(), o), "path");
+        null_is_refused(laser_model_load(path.as_ptr(), null(), null_mut()), "out");
+        null_is_refused(laser_model_event_dim(null(), &mut dim), "model");
+        null_is_refused(laser_model_event_dim(model, null_mut()), "out");
+        null_is_refused(laser_model_latent_dim(null(), &mut dim), "model");
+        null_is_refused(laser_model_latent_dim(model, null_mut()), "out");
+        null_is_refused(laser_model_condition_dim(null(), &mut dim), "model");
+        null_is_refused(laser_model_condition_dim(model, null_mut()), "out");
+        null_is_refused(
+            laser_model_info(null(), null_mut(), 0, &mut needed),
+            "model",
+        );
+        null_is_refused(laser_model_info(model, null_mut(), 7, &mut needed), "buf");
+        null_is_refused(laser_model_info(model, null_mut(), 0, null_mut()), "needed");
+        null_is_refused(
+            laser_model_get_f64(null(), c"events".as_ptr(), &mut number),
+            "model",
+        );
+        null_is_refused(laser_model_get_f64(model, null(), &mut number), "key");
+        null_is_refused(
+            laser_model_get_f64(model, c"events".as_ptr(), null_mut()),
+            "out",
+        );
+        invalid(
+            laser_model_get_f64(model, c"weights.meen".as_ptr(), &mut number),
+            "`mean`",
+        );
+        invalid(
+            laser_model_load(NOT_UTF8.as_ptr(), null(), o),
+            "`path` is not UTF-8",
+        );
+
+        let (px, pz, zero) = (x.as_ptr(), z.as_mut_ptr(), null());
+        null_is_refused(
+            laser_model_log_weight(null(), null(), 2, px, 2, pz),
+            "model",
+        );
+        null_is_refused(laser_model_log_weight(model, null(), 2, zero, 2, pz), "x");
+        null_is_refused(
+            laser_model_log_weight(model, null(), 2, px, 2, null_mut()),
+            "log_w",
+        );
+        null_is_refused(laser_model_log_prob(null(), null(), 2, px, 2, pz), "model");
+        null_is_refused(laser_model_log_prob(model, null(), 2, zero, 2, pz), "x");
+        null_is_refused(
+            laser_model_log_prob(model, null(), 2, px, 2, null_mut()),
+            "log_p",
+        );
+        null_is_refused(laser_model_latent(null(), null(), 2, px, 2, pz, 2), "model");
+        null_is_refused(laser_model_latent(model, null(), 2, zero, 2, pz, 2), "x");
+        null_is_refused(
+            laser_model_latent(model, null(), 2, px, 2, null_mut(), 2),
+            "z",
+        );
+        invalid(
+            laser_model_log_weight(model, null(), 2, px, 1, pz),
+            "`stride` is 1",
+        );
+        invalid(
+            laser_model_log_prob(model, null(), usize::MAX, px, 2, pz),
+            "do not fit",
+        );
+        invalid(
+            laser_model_log_prob(model, null(), usize::MAX / 8, px, 1 << 32, pz),
+            "do not fit",
+        );
+        invalid(
+            laser_model_latent(model, null(), 2, px, 1, pz, 2),
+            "`x_stride` is 1",
+        );
+        invalid(
+            laser_model_latent(model, null(), 2, px, 2, pz, 1),
+            "`z_stride` is 1",
+        );
+        let inside = x.as_mut_ptr();
+        invalid(
+            laser_model_log_prob(model, null(), 2, inside, 2, inside.add(3)),
+            "overlap",
+        );
+        invalid(
+            laser_model_latent(model, null(), 2, inside, 4, inside.add(2), 4),
+            "overlap",
+        );
+        ok(laser_model_log_prob(model, null(), 0, zero, 0, null_mut()));
+        ok(laser_model_latent(model, null(), 0, zero, 0, null_mut(), 0));
+        laser_model_free(null_mut());
+        laser_model_free(model);
+        laser_generator_free(generator);
+        laser_source_free(source);
+    }
+    assert_eq!((out, dim, number, needed), (dangling_mut(), 7, 7.0, 7));
+    assert_eq!((x, z), ([0.5; 8], [7.0; 8]));
+}
+
+/// The rest about samplers needs one, and so libtorch: see `samplers.rs`.
+#[test]
+fn samplers() {
+    let file = small_model();
+    let mut out = dangling_mut();
+    let (mut x, mut f, mut event) = ([7.0; 2], [7.0f32; 2], 7u64);
+    let none = null_mut::<laser_sampler>();
+    // SAFETY: see main.rs.
+    unsafe {
+        let model = made(|out| laser_model_load(file.path().as_ptr(), null(), out));
+        let (px, pf, no, nof) = (x.as_mut_ptr(), f.as_mut_ptr(), null_mut(), null_mut());
+        null_is_refused(laser_sampler_new(null(), 1, 0, null(), &mut out), "model");
+        null_is_refused(laser_sampler_new(model, 1, 0, null(), null_mut()), "out");
+        null_is_refused(laser_sampler_seek(none, 0), "sampler");
+        null_is_refused(laser_sampler_tell(none, &mut event), "sampler");
+        null_is_refused(laser_sampler_generate(none, 1, 0, px, no, no), "sampler");
+        null_is_refused(
+            laser_sampler_generate_f32(none, 1, 0, pf, nof, nof),
+            "sampler",
+        );
+        null_is_refused(
+            laser_sampler_generate_latent(none, 1, 0, px, 0, px, no),
+            "sampler",
+        );
+        null_is_refused(laser_sampler_next(none, px, no), "sampler");
+        null_is_refused(
+            laser_sampler_get_f64(none, c"events".as_ptr(), px),
+            "sampler",
+        );
+        laser_sampler_free(null_mut());
+        laser_model_free(model);
+    }
+    assert_eq!((out, x, f, event), (dangling_mut(), [7.0; 2], [7.0; 2], 7));
+}
+
+#[test]
+fn histograms_and_scores() {
+    let x = [0.1, 0.2, 0.3, f64::NAN];
+    let mut out = dangling_mut();
+    let mut bins = [7.0; 6];
+    let (mut a, mut b) = (7.0, 7.0);
+    let none = null_mut::<laser_histogram>();
+    // SAFETY: see main.rs.
+    unsafe {
+        let h = made(|out| laser_histogram_new(2, 0.0, 1.0, 3, 0.0, 1.0, out));
+        let other = made(|out| laser_histogram_new(3, 0.0, 1.0, 2, 0.0, 1.0, out));
+        null_is_refused(
+            laser_histogram_new(2, 0.0, 1.0, 3, 0.0, 1.0, null_mut()),
+            "out",
+        );
+        let o = &mut out as *mut *mut laser_histogram;
+        invalid(laser_histogram_new(0, 0.0, 1.0, 3, 0.0, 1.0, o), "nx is 0");
+        invalid(laser_histogram_new(2, 0.0, 1.0, 0, 0.0, 1.0, o), "ny is 0");
+        invalid(laser_histogram_new(2, 1.0, 1.0, 3, 0.0, 1.0, o), "x range");
+        invalid(
+            laser_histogram_new(2, 0.0, 1.0, 3, 0.0, f64::NAN, o),
+            "y range",
+        );
+        invalid(
+            laser_histogram_new(2, 0.0, f64::INFINITY, 3, 0.0, 1.0, o),
+            "x range",
+        );
+        invalid(
+            laser_histogram_new(1 << 40, 0.0, 1.0, 1 << 40, 0.0, 1.0, o),
+            "memory",
+        );
+        assert_eq!(out, dangling_mut());
+
+        let p = x.as_ptr();
+        null_is_refused(laser_histogram_fill(none, 1, p, 2, null()), "histogram");
+        null_is_refused(laser_histogram_fill(h, 1, null(), 2, null()), "x");
+        invalid(laser_histogram_fill(h, 1, p, 1, null()), "`stride` is 1");
+        invalid(
+            laser_histogram_fill(h, usize::MAX, p, 2, null()),
+            "do not fit",
+        );
+        refused(
+            laser_histogram_fill(h, 2, p, 0, null()),
+            LASER_ERR_DATA,
+            "row 1, column 1",
+        );
+        refused(
+            laser_histogram_fill(h, 1, p, 0, p.add(3)),
+            LASER_ERR_DATA,
+            "weight NaN at row 0",
+        );
+        ok(laser_histogram_fill(h, 0, null(), 0, null()));
+        null_is_refused(
+            laser_histogram_contents(none, bins.as_mut_ptr(), 6),
+            "histogram",
+        );
+        null_is_refused(laser_histogram_contents(h, null_mut(), 6), "out");
+        invalid(
+            laser_histogram_contents(h, bins.as_mut_ptr(), 5),
+            "has 6 bins",
+        );
+        null_is_refused(laser_histogram_total(none, &mut a, &mut b), "histogram");
+        null_is_refused(laser_histogram_total(h, null_mut(), &mut b), "inside");
+        null_is_refused(laser_histogram_total(h, &mut a, null_mut()), "outside");
+        null_is_refused(laser_histogram_merge(none, h), "into");
+        null_is_refused(laser_histogram_merge(h, none), "from");
+        invalid(laser_histogram_merge(h, h), "same histogram");
+        invalid(laser_histogram_merge(h, other), "differ in binning");
+        laser_histogram_free(null_mut());
+
+        null_is_refused(laser_jsd(none, h, &mut a, &mut b), "p");
+        null_is_refused(laser_jsd(h, none, &mut a, &mut b), "q");
+        null_is_refused(laser_jsd(h, h, null_mut(), &mut b), "nats");
+        null_is_refused(laser_emd(none, h, &mut a, &mut b), "p");
+        null_is_refused(laser_emd(h, none, &mut a, &mut b), "q");
+        null_is_refused(laser_emd(h, h, null_mut(), &mut b), "units");
+        invalid(laser_jsd(h, other, &mut a, &mut b), "differ in binning");
+        refused(laser_jsd(h, h, &mut a, &mut b), LASER_ERR_DATA, "empty");
+        refused(laser_emd(h, h, &mut a, &mut b), LASER_ERR_DATA, "empty");
+        assert_eq!((a, b, bins), (7.0, 7.0, [7.0; 6]));
+
+        // Nothing of what failed was filled.
+        ok(laser_histogram_contents(h, bins.as_mut_ptr(), 6));
+        assert_eq!(bins, [0.0; 6]);
+        laser_histogram_free(h);
+        laser_histogram_free(other);
+    }
+}

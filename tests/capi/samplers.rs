@@ -1,0 +1,291 @@
+//! Samplers and the functions of a model on given events.
+
+use crate::models::small_model;
+use crate::threads::{comes, Shared};
+use crate::{made, ok, refused};
+use laser::capi::model::*;
+use laser::capi::options::*;
+use laser::capi::sampler::*;
+use laser::capi::status::*;
+use std::ptr::{null, null_mut};
+
+fn model() -> *mut laser_model {
+    let file = small_model();
+    // SAFETY: see main.rs.
+    unsafe { made(|out| laser_model_load(file.path().as_ptr(), null(), out)) }
+}
+
+/// A sampler that outlives its model and its options.
+fn sampler(method: &std::ffi::CStr) -> *mut laser_sampler {
+    let model = model();
+    // SAFETY: see main.rs.
+    unsafe {
+        let options = made(|out| laser_options_new(null(), out));
+        ok(laser_options_set_str(
+            options,
+            c"sampler.method".as_ptr(),
+            method.as_ptr(),
+        ));
+        let sampler = made(|out| laser_sampler_new(model, 5, 2, options, out));
+        laser_options_free(options);
+        laser_model_free(model);
+        sampler
+    }
+}
+
+#[test]
+fn a_stream_is_the_same_however_it_is_asked_for() {
+    const N: usize = 500;
+    let (mut x, mut w, mut p) = ([7.0; 2 * N], [7.0; N], [7.0; N]);
+    let mut event = 0;
+    // SAFETY: see main.rs.
+    unsafe {
+        let sampler = sampler(c"baseline");
+        ok(laser_sampler_generate(
+            sampler,
+            N,
+            0,
+            x.as_mut_ptr(),
+            w.as_mut_ptr(),
+            p.as_mut_ptr(),
+        ));
+        assert_eq!(w, [1.0; N]);
+        ok(laser_sampler_tell(sampler, &mut event));
+        assert_eq!(event, N as u64);
+
+        // In wide rows, in pieces, without weights.
+        let mut wide = [7.0; 5 * N];
+        ok(laser_sampler_seek(sampler, 0));
+        for (first, n) in [(0, 1), (1, 0), (1, 300), (301, N - 301)] {
+            let from = wide.as_mut_ptr().add(5 * first);
+            ok(laser_sampler_generate(
+                sampler,
+                n,
+                5,
+                from,
+                null_mut(),
+                null_mut(),
+            ));
+        }
+        for i in 0..N {
+            assert_eq!(wide[5 * i..][..2], x[2 * i..][..2]);
+            assert_eq!(wide[5 * i + 2..][..3], [7.0; 3], "wrote between rows");
+        }
+
+        let mut single = [7f32; 2 * N];
+        ok(laser_sampler_seek(sampler, 0));
+        ok(laser_sampler_generate_f32(
+            sampler,
+            N,
+            0,
+            single.as_mut_ptr(),
+            null_mut(),
+            null_mut(),
+        ));
+        assert!(single.iter().zip(&x).all(|(&s, &d)| s == d as f32));
+
+        let (mut one, mut weight) = ([7.0; 2], 7.0);
+        ok(laser_sampler_seek(sampler, 77));
+        ok(laser_sampler_next(sampler, one.as_mut_ptr(), &mut weight));
+        assert_eq!((&one[..], weight), (&x[154..156], 1.0));
+        ok(laser_sampler_next(sampler, one.as_mut_ptr(), null_mut()));
+        assert_eq!(one, x[156..158]);
+        let mut events = 0.0;
+        ok(laser_sampler_get_f64(
+            sampler,
+            c"events".as_ptr(),
+            &mut events,
+        ));
+        assert!(events >= N as f64, "{events}");
+        laser_sampler_free(sampler);
+    }
+}
+
+#[test]
+fn latent_points_belong_to_their_events() {
+    const N: usize = 100;
+    let (mut x, mut z, mut back) = ([7.0; 2 * N], [7.0; 3 * N], [7.0; 2 * N]);
+    let (mut p, mut log_p, mut w) = ([7.0; N], [7.0; N], [7.0; N]);
+    // SAFETY: see main.rs.
+    unsafe {
+        let sampler = sampler(c"baseline");
+        let (px, pz) = (x.as_mut_ptr(), z.as_mut_ptr());
+        ok(laser_sampler_generate_latent(
+            sampler,
+            N,
+            0,
+            px,
+            3,
+            pz,
+            w.as_mut_ptr(),
+        ));
+        ok(laser_sampler_seek(sampler, 0));
+        let mut again = [7.0; 2 * N];
+        ok(laser_sampler_generate(
+            sampler,
+            N,
+            0,
+            again.as_mut_ptr(),
+            null_mut(),
+            p.as_mut_ptr(),
+        ));
+        assert_eq!((x, w), (again, [1.0; N]));
+        laser_sampler_free(sampler);
+
+        let model = model();
+        ok(laser_model_latent(
+            model,
+            null(),
+            N,
+            x.as_ptr(),
+            0,
+            back.as_mut_ptr(),
+            0,
+        ));
+        ok(laser_model_log_prob(
+            model,
+            null(),
+            N,
+            x.as_ptr(),
+            0,
+            log_p.as_mut_ptr(),
+        ));
+        laser_model_free(model);
+    }
+    for i in 0..N {
+        for k in 0..2 {
+            assert!((back[2 * i + k] - z[3 * i + k]).abs() < 1e-8);
+        }
+        assert_eq!(z[3 * i + 2], 7.0, "wrote between rows");
+        assert!((log_p[i] - p[i]).abs() < 1e-8, "{} {}", log_p[i], p[i]);
+    }
+}
+
+#[test]
+fn null_and_wrong_sizes_are_refused() {
+    let (mut x, mut number, mut event) = ([7.0; 8], 7.0, 7);
+    let mut f = [7f32; 8];
+    // SAFETY: see main.rs.
+    unsafe {
+        let s = sampler(c"model");
+        let (p, no) = (x.as_mut_ptr(), null_mut());
+        let null_is_refused = |status, argument| refused(status, LASER_ERR_NULL, argument);
+        let invalid = |status, words| refused(status, LASER_ERR_INVALID_ARGUMENT, words);
+        null_is_refused(laser_sampler_tell(s, null_mut()), "`event`");
+        null_is_refused(laser_sampler_generate(s, 1, 0, no, p, p), "`x`");
+        null_is_refused(
+            laser_sampler_generate_f32(s, 1, 0, null_mut(), null_mut(), null_mut()),
+            "`x`",
+        );
+        null_is_refused(laser_sampler_generate_latent(s, 1, 0, no, 0, p, no), "`x`");
+        null_is_refused(laser_sampler_generate_latent(s, 1, 0, p, 0, no, no), "`z`");
+        null_is_refused(laser_sampler_next(s, no, p), "`x`");
+        null_is_refused(laser_sampler_get_f64(s, null(), &mut number), "`key`");
+        null_is_refused(
+            laser_sampler_get_f64(s, c"events".as_ptr(), null_mut()),
+            "`out`",
+        );
+        invalid(
+            laser_sampler_get_f64(s, c"evens".as_ptr(), &mut number),
+            "evens",
+        );
+        invalid(laser_sampler_generate(s, 2, 1, p, no, no), "`stride` is 1");
+        invalid(
+            laser_sampler_generate_latent(s, 2, 1, p, 2, p.add(4), no),
+            "`x_stride` is 1",
+        );
+        invalid(
+            laser_sampler_generate_latent(s, 2, 2, p, 1, p.add(4), no),
+            "`z_stride` is 1",
+        );
+        invalid(
+            laser_sampler_generate(s, usize::MAX, 0, p, no, no),
+            "do not fit",
+        );
+        invalid(
+            laser_sampler_generate(s, usize::MAX / 16, 0, p, no, no),
+            "address space",
+        );
+        invalid(
+            laser_sampler_generate(s, 2, 0, p, p.add(3), no),
+            "`x` and `w` overlap",
+        );
+        invalid(
+            laser_sampler_generate(s, 2, 0, p, p.add(5), p.add(5)),
+            "overlap",
+        );
+        invalid(
+            laser_sampler_generate_latent(s, 2, 4, p, 4, p.add(2), no),
+            "`x` and `z` overlap",
+        );
+        let odd = f.as_mut_ptr().wrapping_byte_add(1);
+        invalid(
+            laser_sampler_generate_f32(s, 1, 0, odd, null_mut(), null_mut()),
+            "not aligned",
+        );
+        ok(laser_sampler_generate(s, 0, 0, no, no, no));
+        ok(laser_sampler_tell(s, &mut event));
+        assert_eq!(event, 0, "a refused call moved the stream");
+        laser_sampler_free(s);
+    }
+    assert_eq!((x, f, number), ([7.0; 8], [7.0; 8], 7.0));
+}
+
+#[test]
+fn a_method_that_the_model_lacks_is_refused() {
+    let mut out = null_mut();
+    // SAFETY: see main.rs.
+    unsafe {
+        let model = model();
+        let options = made(|out| laser_options_new(null(), out));
+        ok(laser_options_set_str(
+            options,
+            c"sampler.method".as_ptr(),
+            c"gan".as_ptr(),
+        ));
+        refused(
+            laser_sampler_new(model, 1, 0, options, &mut out),
+            LASER_ERR_UNSUPPORTED,
+            "gan",
+        );
+        assert!(out.is_null());
+        laser_options_free(options);
+        laser_model_free(model);
+    }
+}
+
+#[test]
+fn one_thread_at_a_time_generates() {
+    const N: usize = 200_000;
+    // SAFETY: see main.rs.
+    unsafe {
+        let sampler = Shared::new(sampler(c"baseline"));
+        std::thread::scope(|scope| {
+            let long = scope.spawn(|| {
+                let mut x = vec![0.0; 2 * N];
+                // The others may be first.
+                let generate = || {
+                    laser_sampler_generate(
+                        sampler.get(),
+                        N,
+                        0,
+                        x.as_mut_ptr(),
+                        null_mut(),
+                        null_mut(),
+                    )
+                };
+                comes(LASER_OK, generate)
+            });
+            let mut busy = [false; 2];
+            while !long.is_finished() {
+                let (mut x, mut event) = ([0.0; 2], 0);
+                busy[0] |=
+                    laser_sampler_next(sampler.get(), x.as_mut_ptr(), null_mut()) == LASER_ERR_BUSY;
+                busy[1] |= laser_sampler_tell(sampler.get(), &mut event) == LASER_ERR_BUSY;
+            }
+            assert!(long.join().unwrap());
+            assert_eq!(busy, [true; 2]);
+        });
+        laser_sampler_free(sampler.get());
+    }
+}

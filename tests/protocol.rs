@@ -1,0 +1,357 @@
+//! The protocol end to end on libtorch, with small networks, against what is known.
+#![cfg(feature = "torch")]
+
+use laser::engine::noise::{domain, Noise};
+use laser::model::{Method, Model};
+use laser::options::Options;
+use laser::protocol::{log_prob, log_weight, refine, train_generator, EventSource, Outputs, Sampler, Source};
+use laser::train::{Hooks, Level, Progress};
+use laser::{Error, Result};
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+
+/// Two independent normal features of mean `mean` and width `std`, drawn without end.
+struct Normal {
+    mean: f64,
+    std: f64,
+    next: u64,
+}
+
+impl EventSource for Normal {
+    fn dim(&self) -> usize {
+        2
+    }
+
+    fn weighted(&self) -> bool {
+        false
+    }
+
+    fn fill(&mut self, x: &mut [f64], _: &mut [f64]) -> Result<usize> {
+        Noise::new(99, 0, domain::LATENT).fill_normals(self.next, x.len() / 2, 2, x);
+        x.iter_mut().for_each(|x| *x = self.mean + self.std * *x);
+        self.next += x.len() as u64 / 2;
+        Ok(x.len() / 2)
+    }
+}
+
+fn normal(mean: f64, std: f64) -> Source<'static> {
+    Source::from_events(Box::new(Normal { mean, std, next: 0 })).unwrap()
+}
+
+fn options(settings: &[(&str, f64)]) -> Options {
+    let mut options = Options::preset("fast").unwrap();
+    let small = [
+        ("flow.blocks", 4.0),
+        ("flow.layers", 1.0),
+        ("flow.units", 16.0),
+        ("flow.epochs", 2.0),
+        ("flow.steps", 100.0),
+        ("flow.batch", 500.0),
+        ("classifier.layers", 2.0),
+        ("classifier.units", 24.0),
+        ("classifier.epochs", 2.0),
+        ("classifier.steps", 150.0),
+        ("classifier.batch", 1000.0),
+        ("classifier.lr", 0.01),
+        ("weights.events", 20000.0),
+        ("validation.events", 5000.0),
+    ];
+    for (key, value) in small.iter().chain(settings) {
+        let set = options.set_i64(key, *value as i64);
+        set.or_else(|_| options.set_f64(key, *value)).unwrap();
+        if value.fract() != 0.0 {
+            options.set_f64(key, *value).unwrap();
+        }
+    }
+    options
+}
+
+/// A flow trained on a unit normal.
+fn unit_normal(options: &Options) -> Model {
+    train_generator(&mut normal(0.0, 1.0), options, &()).unwrap()
+}
+
+#[test]
+fn a_flow_learns_a_normal_distribution() {
+    let model = train_generator(&mut normal(3.0, 0.5), &options(&[]), &()).unwrap();
+    let x: Vec<f64> = (0..200).map(|i| 3.0 + 0.5 * ((i * 37 % 61) as f64 / 30.0 - 1.0)).collect();
+    let mut log_p = vec![0.0; 100];
+    log_prob(&model, &Options::new(), &x, 100, 2, &mut log_p).unwrap();
+    for (x, l) in x.chunks(2).zip(log_p) {
+        let z: f64 = x.iter().map(|x| ((x - 3.0) / 0.5).powi(2)).sum();
+        let exact = -0.5 * z - (2.0 * std::f64::consts::PI).ln() - 2.0 * 0.5f64.ln();
+        assert!((l - exact).abs() < 0.1, "{l} is not {exact}");
+    }
+    // The entropy of two standardised normals.
+    let held_out = model.record["flow"]["validation_loss"].as_f64().unwrap();
+    assert!((held_out - (1.0 + (2.0 * std::f64::consts::PI).ln())).abs() < 0.03, "{held_out}");
+}
+
+#[test]
+fn the_classifiers_weight_is_the_exact_ratio_of_two_normals() {
+    let options = options(&[]);
+    let generator = unit_normal(&options);
+    let model = refine(&generator, &mut normal(0.5, 1.0), &options, &()).unwrap();
+    let grid: Vec<f64> = (0..49).flat_map(|i| [(i / 7) as f64 * 0.5 - 1.25, (i % 7) as f64 * 0.5 - 1.25]).collect();
+    let mut l = vec![0.0; 49];
+    log_weight(&model, &Options::new(), &grid, 49, 2, &mut l).unwrap();
+    for (x, l) in grid.chunks(2).zip(l) {
+        // log N(x; ½, 1) − log N(x; 0, 1), per feature.
+        let exact: f64 = x.iter().map(|x| 0.5 * x - 0.125).sum();
+        assert!((l - exact).abs() < 0.15, "log w({x:?}) = {l}, not {exact}");
+    }
+    let report = &model.record["weights"];
+    assert!((report["mean"].as_f64().unwrap() - 1.0).abs() < 0.05);
+    // E[w²] = e^{½} for two features half a width apart.
+    let effective = report["effective_fraction"].as_f64().unwrap();
+    assert!((effective - (-0.5f64).exp()).abs() < 0.06, "{effective}");
+}
+
+fn mean_and_variance(model: &Arc<Model>, method: &str, n: usize, options: &Options) -> (f64, f64) {
+    let mut options = options.clone();
+    options.set_str("sampler.method", method).unwrap();
+    let mut sampler = Sampler::new(model.clone(), 7, 0, &options).unwrap();
+    let (mut x, mut w) = (vec![0.0; 2 * n], vec![0.0; n]);
+    let out = Outputs {
+        x: Some((&mut x, 2)),
+        w: Some(&mut w),
+        ..Outputs::default()
+    };
+    sampler.generate(n, out).unwrap();
+    let sum: f64 = w.iter().sum::<f64>() * 2.0;
+    let rows = || x.chunks(2).zip(&w).flat_map(|(x, w)| [(x[0], w), (x[1], w)]);
+    let mean = rows().map(|(x, w)| x * w).sum::<f64>() / sum;
+    (mean, rows().map(|(x, w)| w * (x - mean).powi(2)).sum::<f64>() / sum)
+}
+
+#[test]
+fn every_method_refines_towards_the_target() {
+    let hmc = [
+        ("hmc.chains", 500.0),
+        ("hmc.step_size", 0.3),
+        ("hmc.leapfrog", 5.0),
+        ("hmc.burn_in", 20.0),
+    ];
+    let gan = [
+        ("gan.layers", 2.0),
+        ("gan.units", 32.0),
+        ("gan.epochs", 12.0),
+        ("gan.steps", 200.0),
+        ("gan.batch", 500.0),
+        ("gan.pool", 50000.0),
+        ("gan.lr", 0.001),
+    ];
+    let mut options = options(&[&hmc[..], &gan[..]].concat());
+    options.set_str("refiner.method", "gan").unwrap();
+    let generator = unit_normal(&options);
+    let model = Arc::new(refine(&generator, &mut normal(0.5, 1.0), &options, &()).unwrap());
+    assert_eq!(model.refinement.as_ref().unwrap().method, Method::Gan);
+    let (mean, variance) = mean_and_variance(&model, "baseline", 20_000, &options);
+    assert!(mean.abs() < 0.06 && (variance - 1.0).abs() < 0.1, "{mean} {variance}");
+    for (method, tolerance) in [("reweight", 0.06), ("rejection", 0.06), ("hmc", 0.06), ("gan", 0.2)] {
+        let (mean, variance) = mean_and_variance(&model, method, 20_000, &options);
+        assert!((mean - 0.5).abs() < tolerance, "{method}: mean {mean}");
+        assert!((variance - 1.0).abs() < 2.0 * tolerance, "{method}: variance {variance}");
+    }
+}
+
+#[test]
+fn weighted_events_count_as_often_as_they_weigh() {
+    // Uniform events with weights proportional to 1 + x: not of mean 1, and in an array.
+    let n = 60_000;
+    let mut x = vec![0.0; 2 * n];
+    Noise::new(3, 0, domain::LATENT).fill_normals(0, n, 2, &mut x);
+    // N(0,1) reweighted by exp(x₀/2) is N(½, 1); the weights come in units of 10.
+    let w: Vec<f64> = x.chunks(2).map(|x| 10.0 * (0.5 * x[0]).exp()).collect();
+    let options = options(&[]);
+    let generator = unit_normal(&options);
+    let mut target = Source::from_rows(&x, Some(&w), n, 2, 2).unwrap();
+    let model = refine(&generator, &mut target, &options, &()).unwrap();
+    let mut l = [0.0; 2];
+    log_weight(&model, &Options::new(), &[1.0, 0.0, -1.0, 0.0], 2, 2, &mut l).unwrap();
+    // The ratio of normalised densities: ½ x₀ − ⅛.
+    assert!((l[0] - 0.375).abs() < 0.12 && (l[1] + 0.625).abs() < 0.12, "{l:?}");
+    let trained = train_generator(&mut target, &options, &()).unwrap();
+    let (mean, _) = mean_and_variance(&Arc::new(trained), "baseline", 20_000, &options);
+    assert!((mean - 0.25).abs() < 0.06, "half of the features are shifted by ½: {mean}");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bits_and_another_one_others() {
+    let mut small = options(&[("flow.epochs", 1.0), ("flow.steps", 5.0)]);
+    let a = unit_normal(&small);
+    assert_eq!(a.generator.parameters, unit_normal(&small).generator.parameters);
+    small.set_i64("seed", 2).unwrap();
+    assert_ne!(a.generator.parameters, unit_normal(&small).generator.parameters);
+}
+
+fn draw(sampler: &mut Sampler, rows: usize) -> Vec<[u64; 5]> {
+    let (mut x, mut z, mut w) = (vec![0.0; 2 * rows], vec![0.0; 2 * rows], vec![0.0; rows]);
+    let out = Outputs {
+        x: Some((&mut x, 2)),
+        z: Some((&mut z, 2)),
+        w: Some(&mut w),
+        log_prob: None,
+    };
+    sampler.generate(rows, out).unwrap();
+    (0..rows)
+        .map(|i| [x[2 * i], x[2 * i + 1], z[2 * i], z[2 * i + 1], w[i]].map(f64::to_bits))
+        .collect()
+}
+
+#[test]
+fn an_event_depends_on_model_seed_stream_and_number_alone() {
+    let mut options = options(&[
+        ("flow.epochs", 1.0),
+        ("flow.steps", 20.0),
+        ("classifier.epochs", 1.0),
+        ("classifier.steps", 20.0),
+        ("hmc.chains", 50.0),
+        ("hmc.burn_in", 3.0),
+        ("hmc.step_size", 0.1),
+    ]);
+    let generator = unit_normal(&options);
+    let model = Arc::new(refine(&generator, &mut normal(0.3, 1.2), &options, &()).unwrap());
+    for (method, n) in [("baseline", 10_000), ("reweight", 10_000), ("rejection", 10_000), ("hmc", 400)] {
+        options.set_str("sampler.method", method).unwrap();
+        let make = |seed, stream| Sampler::new(model.clone(), seed, stream, &options).unwrap();
+        let whole = draw(&mut make(1, 2), n);
+        let mut pieces = Vec::new();
+        let mut sampler = make(1, 2);
+        let mut sizes = [1, 1, 7, 64, 4096, 5000, 3].iter().cycle();
+        while pieces.len() < n {
+            let rows = sizes.next().unwrap().min(&(n - pieces.len())).to_owned();
+            pieces.extend(draw(&mut sampler, rows));
+            assert_eq!(sampler.tell() as usize, pieces.len());
+        }
+        assert!(whole == pieces, "{method}: cut otherwise");
+        for at in [n - 5, 17, n / 2] {
+            sampler.seek(at as u64);
+            assert!(draw(&mut sampler, 5) == whole[at..at + 5], "{method}: after seek {at}");
+        }
+        assert!(draw(&mut make(2, 2), n) != whole && draw(&mut make(1, 3), n) != whole, "{method}: another seed or stream");
+        // From a file, on another thread, with more threads of libtorch allowed.
+        let copy = Arc::new(Model::from_bytes(&model.to_bytes().unwrap()).unwrap());
+        let mut options = options.clone();
+        options.set_i64("threads", 2).unwrap();
+        let elsewhere = std::thread::spawn(move || draw(&mut Sampler::new(copy, 1, 2, &options).unwrap(), n));
+        assert!(elsewhere.join().unwrap() == whole, "{method}: from the file, on another thread");
+    }
+}
+
+#[test]
+fn refined_densities_are_normalised() {
+    let mut options = options(&[]);
+    let generator = unit_normal(&options);
+    let model = Arc::new(refine(&generator, &mut normal(0.5, 1.0), &options, &()).unwrap());
+    for (method, shift) in [("baseline", 0.0), ("rejection", 0.5)] {
+        options.set_str("sampler.method", method).unwrap();
+        let mut sampler = Sampler::new(model.clone(), 1, 0, &options).unwrap();
+        let (mut x, mut l) = (vec![0.0; 2000], vec![0.0; 1000]);
+        let out = Outputs {
+            x: Some((&mut x, 2)),
+            log_prob: Some(&mut l),
+            ..Outputs::default()
+        };
+        sampler.generate(1000, out).unwrap();
+        let exact = |x: &[f64]| {
+            let square: f64 = x.iter().map(|x| (x - shift).powi(2)).sum();
+            -0.5 * square - (2.0 * std::f64::consts::PI).ln()
+        };
+        let difference = x.chunks(2).zip(&l).map(|(x, l)| l - exact(x)).sum::<f64>() / 1000.0;
+        assert!(difference.abs() < 0.05, "{method}: log p is off by {difference}");
+    }
+}
+
+/// Cancels, or stops with an error, once `stage` has made `after` steps.
+struct Stop {
+    stage: &'static str,
+    after: u64,
+    seen: Cell<u64>,
+    messages: RefCell<Vec<String>>,
+}
+
+impl Hooks for Stop {
+    fn progress(&self, p: &Progress) -> Result<()> {
+        if p.stage == self.stage {
+            self.seen.set(p.step);
+        }
+        Ok(())
+    }
+
+    fn log(&self, _: Level, message: &str) -> Result<()> {
+        self.messages.borrow_mut().push(message.to_owned());
+        Ok(())
+    }
+
+    fn check(&self, stage: &'static str) -> Result<()> {
+        if stage == self.stage && self.seen.get() >= self.after {
+            return Err(Error::Cancelled(stage));
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn every_stage_can_be_cancelled_and_nothing_is_lost() {
+    let mut options = options(&[
+        ("flow.epochs", 1.0),
+        ("flow.steps", 10.0),
+        ("classifier.epochs", 1.0),
+        ("classifier.steps", 10.0),
+        ("gan.epochs", 1.0),
+        ("gan.steps", 10.0),
+        ("gan.batch", 100.0),
+        ("gan.pool", 10000.0),
+    ]);
+    options.set_str("refiner.method", "gan").unwrap();
+    let mut target = normal(0.3, 1.0);
+    let stop = |stage| Stop {
+        stage,
+        after: 2,
+        seen: Cell::new(0),
+        messages: RefCell::default(),
+    };
+    let hooks = stop("flow");
+    assert!(matches!(train_generator(&mut target, &options, &hooks), Err(Error::Cancelled("flow"))));
+    assert_eq!(hooks.seen.get(), 2);
+    let generator = train_generator(&mut target, &options, &()).unwrap();
+    for stage in ["classifier", "pilot", "pool", "gan"] {
+        let hooks = stop(stage);
+        let error = refine(&generator, &mut target, &options, &hooks).unwrap_err();
+        assert!(matches!(error, Error::Cancelled(s) if s == stage), "{stage}: {error}");
+        assert_eq!(hooks.seen.get(), 2, "{stage}");
+    }
+    let hooks = stop("none");
+    refine(&generator, &mut target, &options, &hooks).unwrap();
+    assert!(hooks.messages.borrow().iter().any(|m| m.contains("effective sample size")));
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let mut options = options(&[("flow.epochs", 1.0), ("flow.steps", 3.0)]);
+    let one: Vec<f64> = (0..100).map(f64::from).collect();
+    let error = train_generator(&mut Source::from_rows(&one, None, 100, 1, 1).unwrap(), &options, &()).unwrap_err();
+    assert!(matches!(error, Error::Unsupported(_)), "{error}");
+    let generator = unit_normal(&options);
+    let three = vec![0.5; 300];
+    let error = refine(&generator, &mut Source::from_rows(&three, None, 100, 3, 3).unwrap(), &options, &()).unwrap_err();
+    assert!(matches!(error, Error::InvalidArgument(_)) && error.to_string().contains("3 features"), "{error}");
+    options.set_str("dtype", "float64").unwrap();
+    let error = refine(&generator, &mut normal(0.0, 1.0), &options, &()).unwrap_err();
+    assert!(error.to_string().contains("Float32"), "{error}");
+    // A baseline has no weights.
+    let model = Arc::new(generator);
+    for method in ["reweight", "rejection", "hmc", "gan"] {
+        options.set_str("sampler.method", method).unwrap();
+        let error = Sampler::new(model.clone(), 1, 0, &options).err().unwrap();
+        assert!(matches!(error, Error::Unsupported(_)) && error.to_string().contains(method), "{error}");
+    }
+    assert!(matches!(
+        log_weight(&model, &options, &[0.0, 0.0], 1, 2, &mut [0.0]),
+        Err(Error::Unsupported(_))
+    ));
+    let mut l = [7.0];
+    assert!(matches!(log_prob(&model, &options, &[0.0, f64::NAN], 1, 2, &mut l), Err(Error::Data(_))));
+    assert_eq!(l, [7.0]);
+}
