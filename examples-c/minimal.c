@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* The host's simulator, pulled batch by batch: n events of dim values. Here a uniform disc, poorly shuffled. */
+/* The host's simulator, pulled batch by batch: n events of dim values. Here a uniform disc. */
 static int32_t disc(size_t n, size_t dim, double *x, double *w, size_t *got, void *user)
 {
     unsigned *state = user;
