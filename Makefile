@@ -35,7 +35,7 @@ build: setup ## build liblaser.so; the first time compiles libtorch's bindings, 
 	@echo 'build: $(library)'
 
 demo: build ## simulator, training, refined events, scores and figure, in about 5 minutes
-	@LIBRARY=$(library) scripts/demo
+	@LIBRARY='$(library)' scripts/demo
 
 test: build ## all tests; the last line counts them
 	@scripts/test
@@ -49,7 +49,7 @@ header: setup ## write include/laser.h anew from src/capi
 	@echo 'header: include/laser.h'
 
 install: build ## install to PREFIX (default /usr/local), LIBDIR (lib), DESTDIR: library, header, CMake package, pkg-config file
-	@cmake -DLIBRARY=$(library) -DPREFIX='$(PREFIX)' -DLIBDIR='$(LIBDIR)' -P cmake/install.cmake
+	@cmake -DLIBRARY='$(library)' -DPREFIX='$(PREFIX)' -DLIBDIR='$(LIBDIR)' -P cmake/install.cmake
 	@echo "install: liblaser is in $${DESTDIR-}$(PREFIX); CMake projects: find_package(laser), link laser::laser"
 
 clean: ## remove build/ and what cargo built; installed packages and libtorch stay

@@ -14,7 +14,8 @@
  *
  * @par Status and errors
  * A function that can fail returns a laser_status: LASER_OK = 0 or one of LASER_ERR_*, whose numbers never
- * change. Outputs are the last parameters and stay untouched on failure. laser_last_error copies out the
+ * change. Outputs are the last parameters and stay untouched on failure (but arrays of events, which a sampler
+ * fills block by block, may then be filled in part). laser_last_error copies out the
  * message of this thread's last failure: it names the argument, what was wrong with it and what would be
  * right. NULL where it is not allowed, zero or overflowing sizes, unknown keys and constants, and NaN where it
  * makes no sense are errors. No exception, panic or abort leaves the library, and no exception of the host may

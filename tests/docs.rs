@@ -15,5 +15,8 @@ fn the_options_page_lists_every_key() {
         fs::write(&path, &page).unwrap();
     }
     let found = fs::read_to_string(&path).unwrap_or_default();
-    assert!(found == page, "docs/options.md is not in sync with src/options/keys.rs");
+    assert!(
+        found == page,
+        "docs/options.md is not in sync with src/options/keys.rs"
+    );
 }

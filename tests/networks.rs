@@ -1,9 +1,11 @@
 //! The networks on libtorch against mathematics: densities, inverses, gradients.
 #![cfg(feature = "torch")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests fail so
 
 use laser::engine::noise::{domain, Noise};
 use laser::model::{
-    Activation, Classifier, Coupling, Dtype, Evaluator, Flow, Generator, GeneratorKind, Mlp, Model, Scaling, Transform,
+    Activation, Classifier, Coupling, Dtype, Evaluator, Flow, Generator, GeneratorKind, Mlp, Model,
+    Scaling, Transform,
 };
 use laser::options::Options;
 use laser::protocol::evaluator;
@@ -71,7 +73,13 @@ fn model(dim: usize, blocks: usize, activation: Activation) -> Model {
             parameters: random(network.parameter_count().unwrap(), 0.7, 2),
             network,
             // Not the generator's: the pulled-back gradient must go through both.
-            scalings: vec![Scaling::Standardise { mean: 0.3, std: 1.7 }; dim],
+            scalings: vec![
+                Scaling::Standardise {
+                    mean: 0.3,
+                    std: 1.7
+                };
+                dim
+            ],
             log_ratio_offset: 0.25,
         }),
         refinement: None,
@@ -96,13 +104,18 @@ fn log_det(mut a: Vec<Vec<f64>>) -> f64 {
     let n = a.len();
     let mut sum = 0.0;
     for k in 0..n {
-        let pivot = (k..n).max_by(|&i, &j| a[i][k].abs().total_cmp(&a[j][k].abs())).unwrap();
+        let pivot = (k..n)
+            .max_by(|&i, &j| a[i][k].abs().total_cmp(&a[j][k].abs()))
+            .unwrap();
         a.swap(k, pivot);
         sum += a[k][k].abs().ln();
         let pivot_row = a[k].clone();
         for row in &mut a[k + 1..] {
             let factor = row[k] / pivot_row[k];
-            row.iter_mut().zip(&pivot_row).skip(k).for_each(|(r, p)| *r -= factor * p);
+            row.iter_mut()
+                .zip(&pivot_row)
+                .skip(k)
+                .for_each(|(r, p)| *r -= factor * p);
         }
     }
     sum
@@ -127,15 +140,29 @@ fn the_density_is_the_numerical_jacobians() {
                         open(&model).generate(&z, 1, &mut x, None).unwrap();
                         x
                     };
-                    at(h).iter().zip(at(-h)).map(|(a, b)| (a - b) / (2.0 * h)).collect()
+                    at(h)
+                        .iter()
+                        .zip(at(-h))
+                        .map(|(a, b)| (a - b) / (2.0 * h))
+                        .collect()
                 })
                 .collect();
-            let log_normal = z.iter().map(|z| -0.5 * (z * z + (2.0 * std::f64::consts::PI).ln())).sum::<f64>();
+            let log_normal = z
+                .iter()
+                .map(|z| -0.5 * (z * z + (2.0 * std::f64::consts::PI).ln()))
+                .sum::<f64>();
             let expected = log_normal - log_det(jacobian);
-            assert!((log_p[0] - expected).abs() < 1e-6, "{dim} {activation:?}: {} is not {expected}", log_p[0]);
+            assert!(
+                (log_p[0] - expected).abs() < 1e-6,
+                "{dim} {activation:?}: {} is not {expected}",
+                log_p[0]
+            );
             let mut direct = [0.0];
             g.log_prob(&x, 1, &mut direct).unwrap();
-            assert!((direct[0] - log_p[0]).abs() < 1e-9, "log p of the event, and with the event, agree");
+            assert!(
+                (direct[0] - log_p[0]).abs() < 1e-9,
+                "log p of the event, and with the event, agree"
+            );
         }
     }
 }
@@ -154,7 +181,11 @@ fn the_inverse_undoes_the_flow() {
             let (mut x, mut back) = (vec![0.0; rows * dim], vec![0.0; rows * dim]);
             g.generate(&z, rows, &mut x, None).unwrap();
             g.latent(&x, rows, &mut back).unwrap();
-            let worst = z.iter().zip(&back).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+            let worst = z
+                .iter()
+                .zip(&back)
+                .map(|(a, b)| (a - b).abs())
+                .fold(0.0, f64::max);
             assert!(worst < tolerance, "{dim} {dtype:?}: {worst}");
         }
     }
@@ -168,7 +199,8 @@ fn latent_gradients_are_those_of_central_differences() {
         let rows = 8;
         let z = random(rows * dim, 1.0, 4);
         let (mut log_w, mut gradient) = (vec![0.0; rows], vec![0.0; rows * dim]);
-        e.log_weight_gradient(&z, rows, &mut log_w, &mut gradient).unwrap();
+        e.log_weight_gradient(&z, rows, &mut log_w, &mut gradient)
+            .unwrap();
         let mut weigh = |z: &[f64]| {
             let (mut x, mut l) = (vec![0.0; rows * dim], vec![0.0; rows]);
             e.generate(z, rows, &mut x, None).unwrap();
@@ -176,18 +208,27 @@ fn latent_gradients_are_those_of_central_differences() {
             l
         };
         for (a, b) in log_w.iter().zip(weigh(&z)) {
-            assert!((a - b).abs() < 1e-9, "log w(z) = log w(g(z)): {a} is not {b}");
+            assert!(
+                (a - b).abs() < 1e-9,
+                "log w(z) = log w(g(z)): {a} is not {b}"
+            );
         }
         let h = 1e-6;
         for k in 0..dim {
             let shifted = |delta: f64| -> Vec<f64> {
-                z.iter().enumerate().map(|(i, z)| if i % dim == k { z + delta } else { *z }).collect()
+                z.iter()
+                    .enumerate()
+                    .map(|(i, z)| if i % dim == k { z + delta } else { *z })
+                    .collect()
             };
             let (up, down) = (weigh(&shifted(h)), weigh(&shifted(-h)));
             for row in 0..rows {
                 let expected = (up[row] - down[row]) / (2.0 * h);
                 let got = gradient[row * dim + k];
-                assert!((got - expected).abs() < 1e-5 * (1.0 + expected.abs()), "{dim}: {got} is not {expected}");
+                assert!(
+                    (got - expected).abs() < 1e-5 * (1.0 + expected.abs()),
+                    "{dim}: {got} is not {expected}"
+                );
             }
         }
     }
@@ -215,14 +256,18 @@ fn samples_have_the_density_that_the_flow_claims() {
     let width = |k: usize| (range[k][1] - range[k][0]) / CELLS as f64;
     let mut counts = vec![0.0; CELLS * CELLS];
     for x in x.chunks_exact(2) {
-        let cell: Vec<i64> = (0..2).map(|k| ((x[k] - range[k][0]) / width(k)).floor() as i64).collect();
+        let cell: Vec<i64> = (0..2)
+            .map(|k| ((x[k] - range[k][0]) / width(k)).floor() as i64)
+            .collect();
         if cell.iter().all(|&c| (0..CELLS as i64).contains(&c)) {
             counts[cell[0] as usize * CELLS + cell[1] as usize] += 1.0;
         }
     }
     let points = CELLS * FINE;
     let at = |k: usize, i: usize| range[k][0] + (i as f64 + 0.5) * width(k) / FINE as f64;
-    let grid: Vec<f64> = (0..points * points).flat_map(|i| [at(0, i / points), at(1, i % points)]).collect();
+    let grid: Vec<f64> = (0..points * points)
+        .flat_map(|i| [at(0, i / points), at(1, i % points)])
+        .collect();
     let mut log_p = vec![0.0; points * points];
     g.log_prob(&grid, points * points, &mut log_p).unwrap();
     let area = width(0) * width(1) / (FINE * FINE) as f64;
@@ -239,7 +284,11 @@ fn samples_have_the_density_that_the_flow_claims() {
     assert!(cells.len() > 100, "{}", cells.len());
     let chi2 = cells.iter().sum::<f64>() / cells.len() as f64;
     // One per cell, within five standard deviations and the quadrature's error.
-    assert!((0.6..1.4).contains(&chi2), "χ² per cell is {chi2} over {} cells", cells.len());
+    assert!(
+        (0.6..1.4).contains(&chi2),
+        "χ² per cell is {chi2} over {} cells",
+        cells.len()
+    );
 }
 
 #[test]

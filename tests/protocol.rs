@@ -1,10 +1,13 @@
 //! The protocol end to end on libtorch, with small networks, against what is known.
 #![cfg(feature = "torch")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests fail so
 
 use laser::engine::noise::{domain, Noise};
 use laser::model::{Method, Model};
 use laser::options::Options;
-use laser::protocol::{log_prob, log_weight, refine, train_generator, EventSource, Outputs, Sampler, Source};
+use laser::protocol::{
+    log_prob, log_weight, refine, train_generator, EventSource, Outputs, Sampler, Source,
+};
 use laser::train::{Hooks, Level, Progress};
 use laser::{Error, Result};
 use std::cell::{Cell, RefCell};
@@ -74,7 +77,9 @@ fn unit_normal(options: &Options) -> Model {
 #[test]
 fn a_flow_learns_a_normal_distribution() {
     let model = train_generator(&mut normal(3.0, 0.5), &options(&[]), &()).unwrap();
-    let x: Vec<f64> = (0..200).map(|i| 3.0 + 0.5 * ((i * 37 % 61) as f64 / 30.0 - 1.0)).collect();
+    let x: Vec<f64> = (0..200)
+        .map(|i| 3.0 + 0.5 * ((i * 37 % 61) as f64 / 30.0 - 1.0))
+        .collect();
     let mut log_p = vec![0.0; 100];
     log_prob(&model, &Options::new(), &x, 100, 2, &mut log_p).unwrap();
     for (x, l) in x.chunks(2).zip(log_p) {
@@ -84,7 +89,10 @@ fn a_flow_learns_a_normal_distribution() {
     }
     // The entropy of two standardised normals.
     let held_out = model.record["flow"]["validation_loss"].as_f64().unwrap();
-    assert!((held_out - (1.0 + (2.0 * std::f64::consts::PI).ln())).abs() < 0.03, "{held_out}");
+    assert!(
+        (held_out - (1.0 + (2.0 * std::f64::consts::PI).ln())).abs() < 0.03,
+        "{held_out}"
+    );
 }
 
 #[test]
@@ -92,7 +100,9 @@ fn the_classifiers_weight_is_the_exact_ratio_of_two_normals() {
     let options = options(&[]);
     let generator = unit_normal(&options);
     let model = refine(&generator, &mut normal(0.5, 1.0), &options, &()).unwrap();
-    let grid: Vec<f64> = (0..49).flat_map(|i| [(i / 7) as f64 * 0.5 - 1.25, (i % 7) as f64 * 0.5 - 1.25]).collect();
+    let grid: Vec<f64> = (0..49)
+        .flat_map(|i| [(i / 7) as f64 * 0.5 - 1.25, (i % 7) as f64 * 0.5 - 1.25])
+        .collect();
     let mut l = vec![0.0; 49];
     log_weight(&model, &Options::new(), &grid, 49, 2, &mut l).unwrap();
     for (x, l) in grid.chunks(2).zip(l) {
@@ -119,9 +129,16 @@ fn mean_and_variance(model: &Arc<Model>, method: &str, n: usize, options: &Optio
     };
     sampler.generate(n, out).unwrap();
     let sum: f64 = w.iter().sum::<f64>() * 2.0;
-    let rows = || x.chunks(2).zip(&w).flat_map(|(x, w)| [(x[0], w), (x[1], w)]);
+    let rows = || {
+        x.chunks(2)
+            .zip(&w)
+            .flat_map(|(x, w)| [(x[0], w), (x[1], w)])
+    };
     let mean = rows().map(|(x, w)| x * w).sum::<f64>() / sum;
-    (mean, rows().map(|(x, w)| w * (x - mean).powi(2)).sum::<f64>() / sum)
+    (
+        mean,
+        rows().map(|(x, w)| w * (x - mean).powi(2)).sum::<f64>() / sum,
+    )
 }
 
 #[test]
@@ -147,11 +164,22 @@ fn every_method_refines_towards_the_target() {
     let model = Arc::new(refine(&generator, &mut normal(0.5, 1.0), &options, &()).unwrap());
     assert_eq!(model.refinement.as_ref().unwrap().method, Method::Gan);
     let (mean, variance) = mean_and_variance(&model, "baseline", 20_000, &options);
-    assert!(mean.abs() < 0.06 && (variance - 1.0).abs() < 0.1, "{mean} {variance}");
-    for (method, tolerance) in [("reweight", 0.06), ("rejection", 0.06), ("hmc", 0.06), ("gan", 0.2)] {
+    assert!(
+        mean.abs() < 0.06 && (variance - 1.0).abs() < 0.1,
+        "{mean} {variance}"
+    );
+    for (method, tolerance) in [
+        ("reweight", 0.06),
+        ("rejection", 0.06),
+        ("hmc", 0.06),
+        ("gan", 0.2),
+    ] {
         let (mean, variance) = mean_and_variance(&model, method, 20_000, &options);
         assert!((mean - 0.5).abs() < tolerance, "{method}: mean {mean}");
-        assert!((variance - 1.0).abs() < 2.0 * tolerance, "{method}: variance {variance}");
+        assert!(
+            (variance - 1.0).abs() < 2.0 * tolerance,
+            "{method}: variance {variance}"
+        );
     }
 }
 
@@ -168,21 +196,41 @@ fn weighted_events_count_as_often_as_they_weigh() {
     let mut target = Source::from_rows(&x, Some(&w), n, 2, 2).unwrap();
     let model = refine(&generator, &mut target, &options, &()).unwrap();
     let mut l = [0.0; 2];
-    log_weight(&model, &Options::new(), &[1.0, 0.0, -1.0, 0.0], 2, 2, &mut l).unwrap();
+    log_weight(
+        &model,
+        &Options::new(),
+        &[1.0, 0.0, -1.0, 0.0],
+        2,
+        2,
+        &mut l,
+    )
+    .unwrap();
     // The ratio of normalised densities: ½ x₀ − ⅛.
-    assert!((l[0] - 0.375).abs() < 0.12 && (l[1] + 0.625).abs() < 0.12, "{l:?}");
+    assert!(
+        (l[0] - 0.375).abs() < 0.12 && (l[1] + 0.625).abs() < 0.12,
+        "{l:?}"
+    );
     let trained = train_generator(&mut target, &options, &()).unwrap();
     let (mean, _) = mean_and_variance(&Arc::new(trained), "baseline", 20_000, &options);
-    assert!((mean - 0.25).abs() < 0.06, "half of the features are shifted by ½: {mean}");
+    assert!(
+        (mean - 0.25).abs() < 0.06,
+        "half of the features are shifted by ½: {mean}"
+    );
 }
 
 #[test]
 fn the_same_seed_gives_the_same_bits_and_another_one_others() {
     let mut small = options(&[("flow.epochs", 1.0), ("flow.steps", 5.0)]);
     let a = unit_normal(&small);
-    assert_eq!(a.generator.parameters, unit_normal(&small).generator.parameters);
+    assert_eq!(
+        a.generator.parameters,
+        unit_normal(&small).generator.parameters
+    );
     small.set_i64("seed", 2).unwrap();
-    assert_ne!(a.generator.parameters, unit_normal(&small).generator.parameters);
+    assert_ne!(
+        a.generator.parameters,
+        unit_normal(&small).generator.parameters
+    );
 }
 
 fn draw(sampler: &mut Sampler, rows: usize) -> Vec<[u64; 5]> {
@@ -212,7 +260,12 @@ fn an_event_depends_on_model_seed_stream_and_number_alone() {
     ]);
     let generator = unit_normal(&options);
     let model = Arc::new(refine(&generator, &mut normal(0.3, 1.2), &options, &()).unwrap());
-    for (method, n) in [("baseline", 10_000), ("reweight", 10_000), ("rejection", 10_000), ("hmc", 400)] {
+    for (method, n) in [
+        ("baseline", 10_000),
+        ("reweight", 10_000),
+        ("rejection", 10_000),
+        ("hmc", 400),
+    ] {
         options.set_str("sampler.method", method).unwrap();
         let make = |seed, stream| Sampler::new(model.clone(), seed, stream, &options).unwrap();
         let whole = draw(&mut make(1, 2), n);
@@ -227,15 +280,25 @@ fn an_event_depends_on_model_seed_stream_and_number_alone() {
         assert!(whole == pieces, "{method}: cut otherwise");
         for at in [n - 5, 17, n / 2] {
             sampler.seek(at as u64);
-            assert!(draw(&mut sampler, 5) == whole[at..at + 5], "{method}: after seek {at}");
+            assert!(
+                draw(&mut sampler, 5) == whole[at..at + 5],
+                "{method}: after seek {at}"
+            );
         }
-        assert!(draw(&mut make(2, 2), n) != whole && draw(&mut make(1, 3), n) != whole, "{method}: another seed or stream");
+        assert!(
+            draw(&mut make(2, 2), n) != whole && draw(&mut make(1, 3), n) != whole,
+            "{method}: another seed or stream"
+        );
         // From a file, on another thread, with more threads of libtorch allowed.
         let copy = Arc::new(Model::from_bytes(&model.to_bytes().unwrap()).unwrap());
         let mut options = options.clone();
         options.set_i64("threads", 2).unwrap();
-        let elsewhere = std::thread::spawn(move || draw(&mut Sampler::new(copy, 1, 2, &options).unwrap(), n));
-        assert!(elsewhere.join().unwrap() == whole, "{method}: from the file, on another thread");
+        let elsewhere =
+            std::thread::spawn(move || draw(&mut Sampler::new(copy, 1, 2, &options).unwrap(), n));
+        assert!(
+            elsewhere.join().unwrap() == whole,
+            "{method}: from the file, on another thread"
+        );
     }
 }
 
@@ -259,7 +322,10 @@ fn refined_densities_are_normalised() {
             -0.5 * square - (2.0 * std::f64::consts::PI).ln()
         };
         let difference = x.chunks(2).zip(&l).map(|(x, l)| l - exact(x)).sum::<f64>() / 1000.0;
-        assert!(difference.abs() < 0.05, "{method}: log p is off by {difference}");
+        assert!(
+            difference.abs() < 0.05,
+            "{method}: log p is off by {difference}"
+        );
     }
 }
 
@@ -313,30 +379,54 @@ fn every_stage_can_be_cancelled_and_nothing_is_lost() {
         messages: RefCell::default(),
     };
     let hooks = stop("flow");
-    assert!(matches!(train_generator(&mut target, &options, &hooks), Err(Error::Cancelled("flow"))));
+    assert!(matches!(
+        train_generator(&mut target, &options, &hooks),
+        Err(Error::Cancelled("flow"))
+    ));
     assert_eq!(hooks.seen.get(), 2);
     let generator = train_generator(&mut target, &options, &()).unwrap();
     for stage in ["classifier", "pilot", "pool", "gan"] {
         let hooks = stop(stage);
         let error = refine(&generator, &mut target, &options, &hooks).unwrap_err();
-        assert!(matches!(error, Error::Cancelled(s) if s == stage), "{stage}: {error}");
+        assert!(
+            matches!(error, Error::Cancelled(s) if s == stage),
+            "{stage}: {error}"
+        );
         assert_eq!(hooks.seen.get(), 2, "{stage}");
     }
     let hooks = stop("none");
     refine(&generator, &mut target, &options, &hooks).unwrap();
-    assert!(hooks.messages.borrow().iter().any(|m| m.contains("effective sample size")));
+    assert!(hooks
+        .messages
+        .borrow()
+        .iter()
+        .any(|m| m.contains("effective sample size")));
 }
 
 #[test]
 fn what_does_not_fit_is_refused() {
     let mut options = options(&[("flow.epochs", 1.0), ("flow.steps", 3.0)]);
     let one: Vec<f64> = (0..100).map(f64::from).collect();
-    let error = train_generator(&mut Source::from_rows(&one, None, 100, 1, 1).unwrap(), &options, &()).unwrap_err();
+    let error = train_generator(
+        &mut Source::from_rows(&one, None, 100, 1, 1).unwrap(),
+        &options,
+        &(),
+    )
+    .unwrap_err();
     assert!(matches!(error, Error::Unsupported(_)), "{error}");
     let generator = unit_normal(&options);
     let three = vec![0.5; 300];
-    let error = refine(&generator, &mut Source::from_rows(&three, None, 100, 3, 3).unwrap(), &options, &()).unwrap_err();
-    assert!(matches!(error, Error::InvalidArgument(_)) && error.to_string().contains("3 features"), "{error}");
+    let error = refine(
+        &generator,
+        &mut Source::from_rows(&three, None, 100, 3, 3).unwrap(),
+        &options,
+        &(),
+    )
+    .unwrap_err();
+    assert!(
+        matches!(error, Error::InvalidArgument(_)) && error.to_string().contains("3 features"),
+        "{error}"
+    );
     options.set_str("dtype", "float64").unwrap();
     let error = refine(&generator, &mut normal(0.0, 1.0), &options, &()).unwrap_err();
     assert!(error.to_string().contains("Float32"), "{error}");
@@ -345,13 +435,19 @@ fn what_does_not_fit_is_refused() {
     for method in ["reweight", "rejection", "hmc", "gan"] {
         options.set_str("sampler.method", method).unwrap();
         let error = Sampler::new(model.clone(), 1, 0, &options).err().unwrap();
-        assert!(matches!(error, Error::Unsupported(_)) && error.to_string().contains(method), "{error}");
+        assert!(
+            matches!(error, Error::Unsupported(_)) && error.to_string().contains(method),
+            "{error}"
+        );
     }
     assert!(matches!(
         log_weight(&model, &options, &[0.0, 0.0], 1, 2, &mut [0.0]),
         Err(Error::Unsupported(_))
     ));
     let mut l = [7.0];
-    assert!(matches!(log_prob(&model, &options, &[0.0, f64::NAN], 1, 2, &mut l), Err(Error::Data(_))));
+    assert!(matches!(
+        log_prob(&model, &options, &[0.0, f64::NAN], 1, 2, &mut l),
+        Err(Error::Data(_))
+    ));
     assert_eq!(l, [7.0]);
 }

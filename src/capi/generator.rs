@@ -110,11 +110,7 @@ pub unsafe extern "C" fn laser_generator_load(
             options::given(options)?;
             (text::read(path, "path")?, Out::new("out", out)?)
         };
-        let generator = Model {
-            classifier: None,
-            refinement: None,
-            ..Model::load(Path::new(path))?
-        };
+        let generator = Model::load(Path::new(path))?.into_baseline();
         out.set(laser_generator(Arc::new(generator)).give());
         Ok(())
     })

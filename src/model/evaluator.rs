@@ -11,7 +11,13 @@ pub trait Evaluator: Send {
     ///
     /// # Errors
     /// Those of the backend; [`crate::Error::Unsupported`] if `log_prob` is asked of a generator without a density.
-    fn generate(&mut self, z: &[f64], rows: usize, x: &mut [f64], log_prob: Option<&mut [f64]>) -> Result<()>;
+    fn generate(
+        &mut self,
+        z: &[f64],
+        rows: usize,
+        x: &mut [f64],
+        log_prob: Option<&mut [f64]>,
+    ) -> Result<()>;
 
     /// log p_g(x) of given events. `x`: rows × M, `out`: rows.
     ///
@@ -35,7 +41,13 @@ pub trait Evaluator: Send {
     ///
     /// # Errors
     /// As [`Evaluator::log_weight`].
-    fn log_weight_gradient(&mut self, z: &[f64], rows: usize, log_w: &mut [f64], gradient: &mut [f64]) -> Result<()>;
+    fn log_weight_gradient(
+        &mut self,
+        z: &[f64],
+        rows: usize,
+        log_w: &mut [f64],
+        gradient: &mut [f64],
+    ) -> Result<()>;
 
     /// z = Φ(y) of the learned refiner. `y`: rows × L, `z`: rows × N.
     ///

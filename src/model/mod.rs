@@ -7,7 +7,8 @@ mod network;
 pub use evaluator::Evaluator;
 pub use file::FORMAT_VERSION;
 pub use network::{
-    Activation, Coupling, Dtype, Flow, Mlp, Parameter, Scaling, Transform, MAX_DEPTH, MAX_PARAMETERS, MAX_WIDTH,
+    Activation, Coupling, Dtype, Flow, Mlp, Parameter, Scaling, Transform, MAX_DEPTH,
+    MAX_PARAMETERS, MAX_WIDTH,
 };
 
 use crate::{Error, Result};
@@ -105,7 +106,10 @@ impl Classifier {
     pub fn validate(&self, event_dim: usize) -> Result<()> {
         self.network.validate()?;
         self.scalings.iter().try_for_each(Scaling::validate)?;
-        if self.network.inputs != event_dim || self.network.outputs != 1 || self.scalings.len() != event_dim {
+        if self.network.inputs != event_dim
+            || self.network.outputs != 1
+            || self.scalings.len() != event_dim
+        {
             return Err(Error::Format(format!(
                 "the classifier maps {} features ({} scalings) to {}, but {event_dim} to 1 is needed",
                 self.network.inputs,
@@ -114,7 +118,9 @@ impl Classifier {
             )));
         }
         if !self.log_ratio_offset.is_finite() {
-            return Err(Error::Format("the classifier's log_ratio_offset is not finite".into()));
+            return Err(Error::Format(
+                "the classifier's log_ratio_offset is not finite".into(),
+            ));
         }
         Ok(())
     }
@@ -192,7 +198,9 @@ impl Method {
             "rejection" => Ok(Method::Rejection),
             "gan" => Ok(Method::Gan),
             "hmc" => Ok(Method::Hmc),
-            _ => Err(Error::InvalidArgument(format!("there is no refinement method `{name}`"))),
+            _ => Err(Error::InvalidArgument(format!(
+                "there is no refinement method `{name}`"
+            ))),
         }
     }
 }
@@ -231,6 +239,35 @@ pub struct Refinement {
     pub gan: Option<GanRefiner>,
 }
 
+impl Refinement {
+    /// Checks the settings (not the learned refiner). The bounds keep a hostile file from making a sampler run for ever.
+    ///
+    /// # Errors
+    /// [`Error::Format`] naming the setting.
+    pub fn validate(&self) -> Result<()> {
+        let hmc = self.hmc;
+        let checks = [
+            ("log_w_max", self.log_w_max.is_finite()),
+            ("log_mean_weight", self.log_mean_weight.is_finite()),
+            ("max_tries", self.max_tries > 0),
+            ("hmc.chains", (1..=1_000_000).contains(&hmc.chains)),
+            (
+                "hmc.step_size",
+                hmc.step_size > 0.0 && hmc.step_size.is_finite(),
+            ),
+            ("hmc.leapfrog", (1..=1_000_000).contains(&hmc.leapfrog)),
+            ("hmc.burn_in", hmc.burn_in <= 1_000_000_000),
+            ("hmc.thin", (1..=1_000_000).contains(&hmc.thin)),
+        ];
+        match checks.iter().find(|(_, good)| !good) {
+            Some((name, _)) => Err(Error::Format(format!(
+                "the refinement's {name} is out of range"
+            ))),
+            None => Ok(()),
+        }
+    }
+}
+
 /// g, f and the refiner with everything needed to sample: what one file holds. Immutable once made; share it by reference.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -248,6 +285,15 @@ pub struct Model {
 }
 
 impl Model {
+    /// The bare generator: without classifier and refiner.
+    pub fn into_baseline(self) -> Self {
+        Model {
+            classifier: None,
+            refinement: None,
+            ..self
+        }
+    }
+
     /// Checks the whole description: every part in itself and against the others.
     ///
     /// # Errors
@@ -257,21 +303,19 @@ impl Model {
         if let Some(classifier) = &self.classifier {
             classifier.validate(self.generator.event_dim())?;
         }
-        let Some(refinement) = &self.refinement else { return Ok(()) };
+        let Some(refinement) = &self.refinement else {
+            return Ok(());
+        };
         if self.classifier.is_none() {
             return Err(Error::Format("a refiner without a classifier".into()));
         }
-        if !refinement.log_w_max.is_finite() || !refinement.log_mean_weight.is_finite() || refinement.max_tries == 0 {
-            return Err(Error::Format("rejection settings out of range".into()));
-        }
-        let hmc = refinement.hmc;
-        if hmc.chains == 0 || hmc.chains > 1_000_000 || hmc.leapfrog == 0 || hmc.thin == 0 || !(hmc.step_size > 0.0 && hmc.step_size.is_finite()) {
-            return Err(Error::Format("HMC settings out of range".into()));
-        }
+        refinement.validate()?;
         if let Some(gan) = &refinement.gan {
             gan.validate(self.generator.latent_dim())?;
         } else if refinement.method == Method::Gan {
-            return Err(Error::Format("the method is `gan`, but there is no GAN refiner".into()));
+            return Err(Error::Format(
+                "the method is `gan`, but there is no GAN refiner".into(),
+            ));
         }
         Ok(())
     }

@@ -86,7 +86,11 @@ impl Mlp {
     /// `(inputs, outputs)` of every linear layer.
     pub fn layers(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
         let into = std::iter::once(self.inputs).chain(self.hidden.iter().copied());
-        let out = self.hidden.iter().copied().chain(std::iter::once(self.outputs));
+        let out = self
+            .hidden
+            .iter()
+            .copied()
+            .chain(std::iter::once(self.outputs));
         into.zip(out)
     }
 
@@ -142,9 +146,9 @@ impl Mlp {
             )));
         }
         match self.activation {
-            Activation::LeakyRelu { slope } if !(0.0..1.0).contains(&slope) => {
-                Err(Error::Format(format!("LeakyReLU slope {slope} is outside [0, 1)")))
-            }
+            Activation::LeakyRelu { slope } if !(0.0..1.0).contains(&slope) => Err(Error::Format(
+                format!("LeakyReLU slope {slope} is outside [0, 1)"),
+            )),
             _ => Ok(()),
         }
     }
@@ -204,7 +208,11 @@ impl Flow {
         self.blocks
             .iter()
             .enumerate()
-            .flat_map(|(i, block)| block.subnet.parameters(&format!("{prefix}blocks.{i}.subnet.")))
+            .flat_map(|(i, block)| {
+                block
+                    .subnet
+                    .parameters(&format!("{prefix}blocks.{i}.subnet."))
+            })
             .collect()
     }
 
@@ -240,15 +248,21 @@ impl Flow {
                 match seen.get_mut(k) {
                     Some(s) if !*s => *s = true,
                     Some(_) => return Err(wrong(format!("coordinate {k} appears twice"))),
-                    None => return Err(wrong(format!("coordinate {k} is outside 0..{}", self.dim))),
+                    None => {
+                        return Err(wrong(format!("coordinate {k} is outside 0..{}", self.dim)))
+                    }
                 }
             }
             if seen.contains(&false) || block.active.is_empty() {
-                return Err(wrong("active and passive are no partition of the coordinates".into()));
+                return Err(wrong(
+                    "active and passive are no partition of the coordinates".into(),
+                ));
             }
             block.subnet.validate()?;
             let outputs = block.transform.outputs_per_coordinate() * block.active.len();
-            if block.subnet.inputs != block.passive.len() + self.conditions || block.subnet.outputs != outputs {
+            if block.subnet.inputs != block.passive.len() + self.conditions
+                || block.subnet.outputs != outputs
+            {
                 return Err(wrong(format!(
                     "the subnet maps {} to {}, but {} to {outputs} is needed",
                     block.subnet.inputs,
@@ -264,7 +278,9 @@ impl Flow {
             }
         }
         if self.parameter_count().is_none() {
-            return Err(Error::Format(format!("the flow has more than {MAX_PARAMETERS} parameters")));
+            return Err(Error::Format(format!(
+                "the flow has more than {MAX_PARAMETERS} parameters"
+            )));
         }
         Ok(())
     }
@@ -316,9 +332,13 @@ impl Scaling {
     /// [`Error::Format`] if they are not finite or the width is not positive.
     pub fn validate(&self) -> Result<()> {
         match *self {
-            Scaling::Standardise { mean, std } if !(mean.is_finite() && std > 0.0 && std.is_finite()) => Err(
-                Error::Format(format!("scaling with mean {mean} and standard deviation {std}")),
-            ),
+            Scaling::Standardise { mean, std }
+                if !(mean.is_finite() && std > 0.0 && std.is_finite()) =>
+            {
+                Err(Error::Format(format!(
+                    "scaling with mean {mean} and standard deviation {std}"
+                )))
+            }
             _ => Ok(()),
         }
     }
@@ -347,7 +367,10 @@ mod tests {
         let flow = flow();
         flow.validate().unwrap();
         // 1→48→48→48→2 with biases.
-        assert_eq!(flow.parameter_count(), Some(2 * (96 + 2 * (48 * 48 + 48) + 98)));
+        assert_eq!(
+            flow.parameter_count(),
+            Some(2 * (96 + 2 * (48 * 48 + 48) + 98))
+        );
         let listed: usize = flow.parameters("").iter().map(Parameter::len).sum();
         assert_eq!(Some(listed), flow.parameter_count());
         assert_eq!(flow.parameters("g.")[2].name, "g.blocks.0.subnet.1.weight");
@@ -365,26 +388,49 @@ mod tests {
     fn wrong_descriptions_are_named() {
         let mut twice = flow();
         twice.blocks[1].passive = vec![1];
-        assert!(twice.validate().unwrap_err().to_string().contains("block 1: coordinate 1 appears twice"));
+        assert!(twice
+            .validate()
+            .unwrap_err()
+            .to_string()
+            .contains("block 1: coordinate 1 appears twice"));
         let mut outside = flow();
         outside.blocks[0].active = vec![7];
-        assert!(outside.validate().unwrap_err().to_string().contains("outside 0..2"));
+        assert!(outside
+            .validate()
+            .unwrap_err()
+            .to_string()
+            .contains("outside 0..2"));
         let mut narrow = flow();
         narrow.blocks[0].subnet.outputs = 1;
-        assert!(narrow.validate().unwrap_err().to_string().contains("1 to 2 is needed"));
+        assert!(narrow
+            .validate()
+            .unwrap_err()
+            .to_string()
+            .contains("1 to 2 is needed"));
         let mut empty = flow();
         empty.blocks.clear();
         assert!(empty.validate().is_err());
         assert!(Mlp::new(1, 1, MAX_WIDTH + 1, 1, 0.0).validate().is_err());
-        assert!(Mlp::new(1, 8, MAX_WIDTH, 1, 0.0).validate().is_err(), "too many parameters");
+        assert!(
+            Mlp::new(1, 8, MAX_WIDTH, 1, 0.0).validate().is_err(),
+            "too many parameters"
+        );
         assert!(Mlp::new(1, 1, 0, 1, 0.0).validate().is_err());
         assert!(Mlp::new(1, 1, 1, 1, 1.5).validate().is_err());
-        assert!(Scaling::Standardise { mean: 0.0, std: 0.0 }.validate().is_err());
+        assert!(Scaling::Standardise {
+            mean: 0.0,
+            std: 0.0
+        }
+        .validate()
+        .is_err());
     }
 
     #[test]
     fn scalings_invert() {
-        let s = Scaling::Standardise { mean: 3.0, std: 0.5 };
+        let s = Scaling::Standardise {
+            mean: 3.0,
+            std: 0.5,
+        };
         assert!((s.inverse(s.forward(1.25)) - 1.25).abs() < 1e-15);
         let h = 1e-6;
         let slope = (s.forward(1.0 + h) - s.forward(1.0 - h)) / (2.0 * h);

@@ -48,9 +48,14 @@ pub(crate) fn open_device(device: &str) -> Result<Device> {
     let ordinal = match device {
         "cpu" => return Ok(Device::Cpu),
         "cuda" => 0,
-        _ => device.strip_prefix("cuda:").and_then(|n| n.parse::<u16>().ok()).ok_or_else(|| {
-            Error::InvalidArgument(format!("device `{device}` is none of `cpu`, `cuda`, `cuda:N` (N from 0)"))
-        })?,
+        _ => device
+            .strip_prefix("cuda:")
+            .and_then(|n| n.parse::<u16>().ok())
+            .ok_or_else(|| {
+                Error::InvalidArgument(format!(
+                    "device `{device}` is none of `cpu`, `cuda`, `cuda:N` (N from 0)"
+                ))
+            })?,
     };
     load_cuda()?;
     let count = tch::Cuda::device_count();
@@ -60,7 +65,9 @@ pub(crate) fn open_device(device: &str) -> Result<Device> {
         )));
     }
     if i64::from(ordinal) >= count {
-        return Err(Error::Device(format!("device `{device}`: there are only {count} GPUs, counted from 0")));
+        return Err(Error::Device(format!(
+            "device `{device}`: there are only {count} GPUs, counted from 0"
+        )));
     }
     Ok(Device::Cuda(usize::from(ordinal)))
 }
@@ -102,7 +109,9 @@ struct ThreadGuard(Option<c_int>);
 
 impl ThreadGuard {
     fn new(threads: c_int) -> Self {
-        let Some((get, set)) = *OPENMP else { return ThreadGuard(None) };
+        let Some((get, set)) = *OPENMP else {
+            return ThreadGuard(None);
+        };
         // SAFETY: plain calls into the OpenMP runtime.
         let before = unsafe { get() };
         // The first call on a thread makes libtorch set its own default; let that happen before ours.
@@ -132,7 +141,9 @@ mod tests {
         let (get, set) = OPENMP.expect("libtorch brings an OpenMP runtime");
         unsafe { set(3) };
         let backend = Backend::open(&Options::new(), Dtype::Float32).unwrap();
-        let inside = backend.without_gradient(|| Ok(tch::get_num_threads())).unwrap();
+        let inside = backend
+            .without_gradient(|| Ok(tch::get_num_threads()))
+            .unwrap();
         assert_eq!((inside, unsafe { get() }), (1, 3));
     }
 
@@ -140,7 +151,10 @@ mod tests {
     fn devices_are_checked() {
         assert_eq!(open_device("cpu").unwrap(), Device::Cpu);
         for wrong in ["", "gpu", "cuda:", "cuda:x", "cuda:-1", "CPU"] {
-            assert!(matches!(open_device(wrong), Err(Error::InvalidArgument(_))), "{wrong}");
+            assert!(
+                matches!(open_device(wrong), Err(Error::InvalidArgument(_))),
+                "{wrong}"
+            );
         }
         if let Err(e) = open_device("cuda") {
             assert!(matches!(e, Error::Device(_)), "{e}");

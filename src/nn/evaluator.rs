@@ -2,7 +2,10 @@
 
 use super::parameters::{to_device, to_host, Parameters};
 use super::{flow, mlp, Backend};
-use crate::model::{Classifier, Evaluator, Flow, GanRefiner, Generator, GeneratorKind, Mlp, Model, Parameter, Scaling};
+use crate::model::{
+    Classifier, Evaluator, Flow, GanRefiner, Generator, GeneratorKind, Mlp, Model, Parameter,
+    Scaling,
+};
 use crate::{Error, Result};
 use std::sync::Arc;
 use tch::Tensor;
@@ -22,7 +25,12 @@ pub(crate) struct TorchEvaluator {
 impl TorchEvaluator {
     pub fn new(model: &Model, backend: Backend) -> Result<Self> {
         let refiner = model.refinement.as_ref().and_then(|r| r.gan.as_ref());
-        Self::from_parts(&model.generator, model.classifier.as_ref(), refiner, backend)
+        Self::from_parts(
+            &model.generator,
+            model.classifier.as_ref(),
+            refiner,
+            backend,
+        )
     }
 
     pub fn from_parts(
@@ -45,7 +53,10 @@ impl TorchEvaluator {
                 None => None,
             },
             refiner: match refiner {
-                Some(r) => Some((r.network.clone(), load(r.network.parameters(""), &r.parameters)?)),
+                Some(r) => Some((
+                    r.network.clone(),
+                    load(r.network.parameters(""), &r.parameters)?,
+                )),
                 None => None,
             },
         })
@@ -57,9 +68,12 @@ impl TorchEvaluator {
     }
 
     fn classifier(&self) -> Result<&(Classifier, Parameters)> {
-        self.classifier
-            .as_ref()
-            .ok_or_else(|| Error::Unsupported("the model has no classifier, so its events have no weights; refine it first".into()))
+        self.classifier.as_ref().ok_or_else(|| {
+            Error::Unsupported(
+                "the model has no classifier, so its events have no weights; refine it first"
+                    .into(),
+            )
+        })
     }
 
     /// Scaled features → what another network's scalings make of the same events.
@@ -71,11 +85,15 @@ impl TorchEvaluator {
             let column = u.f_narrow(1, i as i64, 1)?;
             let x = match *from {
                 Scaling::None => column,
-                Scaling::Standardise { mean, std } => column.f_mul_scalar(std)?.f_add_scalar(mean)?,
+                Scaling::Standardise { mean, std } => {
+                    column.f_mul_scalar(std)?.f_add_scalar(mean)?
+                }
             };
             match *to {
                 Scaling::None => Ok(x),
-                Scaling::Standardise { mean, std } => Ok(x.f_sub_scalar(mean)?.f_div_scalar(std)?),
+                Scaling::Standardise { mean, std } => {
+                    Ok(x.f_sub_scalar(mean)?.f_div_scalar(std)?)
+                }
             }
         });
         Ok(Tensor::f_cat(&columns.collect::<Result<Vec<_>>>()?, 1)?)
@@ -90,13 +108,24 @@ fn scale(x: &[f64], scalings: &[Scaling]) -> Vec<f64> {
 /// Σ log |du/dx| of every row.
 fn log_scale(x: &[f64], scalings: &[Scaling]) -> impl Iterator<Item = f64> {
     let rows = x.chunks_exact(scalings.len());
-    rows.map(|row| row.iter().zip(scalings).map(|(&x, s)| s.log_derivative(x)).sum())
-        .collect::<Vec<f64>>()
-        .into_iter()
+    rows.map(|row| {
+        row.iter()
+            .zip(scalings)
+            .map(|(&x, s)| s.log_derivative(x))
+            .sum()
+    })
+    .collect::<Vec<f64>>()
+    .into_iter()
 }
 
 impl Evaluator for TorchEvaluator {
-    fn generate(&mut self, z: &[f64], rows: usize, x: &mut [f64], mut log_prob: Option<&mut [f64]>) -> Result<()> {
+    fn generate(
+        &mut self,
+        z: &[f64],
+        rows: usize,
+        x: &mut [f64],
+        mut log_prob: Option<&mut [f64]>,
+    ) -> Result<()> {
         let (n, m) = (self.generator.latent_dim(), self.generator.event_dim());
         for start in (0..rows).step_by(CHUNK) {
             let end = rows.min(start + CHUNK);
@@ -168,7 +197,10 @@ impl Evaluator for TorchEvaluator {
             let out = &mut out[start..end];
             self.backend.without_gradient(|| {
                 let u = to_device(self.backend, &u, m)?;
-                to_host(&mlp::forward(&classifier.network, &parameters.tensors, &u)?, out)
+                to_host(
+                    &mlp::forward(&classifier.network, &parameters.tensors, &u)?,
+                    out,
+                )
             })?;
             for l in out {
                 *l += classifier.log_ratio_offset;
@@ -177,19 +209,31 @@ impl Evaluator for TorchEvaluator {
         Ok(())
     }
 
-    fn log_weight_gradient(&mut self, z: &[f64], rows: usize, log_w: &mut [f64], gradient: &mut [f64]) -> Result<()> {
+    fn log_weight_gradient(
+        &mut self,
+        z: &[f64],
+        rows: usize,
+        log_w: &mut [f64],
+        gradient: &mut [f64],
+    ) -> Result<()> {
         let n = self.generator.latent_dim();
         let (classifier, parameters) = self.classifier()?;
         for start in (0..rows).step_by(CHUNK) {
             let end = rows.min(start + CHUNK);
             self.backend.with_gradient(|| {
-                let z = to_device(self.backend, &z[start * n..end * n], n)?.f_set_requires_grad(true)?;
+                let z = to_device(self.backend, &z[start * n..end * n], n)?
+                    .f_set_requires_grad(true)?;
                 let (flow, flow_parameters) = self.flow();
                 let (u, _) = flow::generate(flow, flow_parameters, &z)?;
                 let u = Self::rescale(&u, &self.generator.scalings, &classifier.scalings)?;
                 let logit = mlp::forward(&classifier.network, &parameters.tensors, &u)?;
                 // Rows are independent: the gradient of the sum holds every row's own.
-                let gradients = Tensor::f_run_backward(&[logit.f_sum(self.backend.kind)?], &[&z], false, false)?;
+                let gradients = Tensor::f_run_backward(
+                    &[logit.f_sum(self.backend.kind)?],
+                    &[&z],
+                    false,
+                    false,
+                )?;
                 to_host(&logit.f_detach()?, &mut log_w[start..end])?;
                 to_host(&gradients[0], &mut gradient[start * n..end * n])
             })?;
@@ -201,10 +245,11 @@ impl Evaluator for TorchEvaluator {
     }
 
     fn refine(&mut self, y: &[f64], rows: usize, z: &mut [f64]) -> Result<()> {
-        let (network, parameters) = self
-            .refiner
-            .as_ref()
-            .ok_or_else(|| Error::Unsupported("the model has no learned refiner; refine it with `refiner.method` = `gan`".into()))?;
+        let (network, parameters) = self.refiner.as_ref().ok_or_else(|| {
+            Error::Unsupported(
+                "the model has no learned refiner; refine it with `refiner.method` = `gan`".into(),
+            )
+        })?;
         let (l, n) = (network.inputs, network.outputs);
         for start in (0..rows).step_by(CHUNK) {
             let end = rows.min(start + CHUNK);

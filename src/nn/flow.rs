@@ -22,9 +22,17 @@ impl Columns {
         if let Some((_, part)) = self.parts.iter().find(|(columns, _)| columns == wanted) {
             return Ok(part.shallow_clone());
         }
-        let order: Vec<usize> = self.parts.iter().flat_map(|(columns, _)| columns.iter().copied()).collect();
+        let order: Vec<usize> = self
+            .parts
+            .iter()
+            .flat_map(|(columns, _)| columns.iter().copied())
+            .collect();
         let tensors: Vec<&Tensor> = self.parts.iter().map(|(_, t)| t).collect();
-        let all = if let [one] = tensors[..] { one.shallow_clone() } else { Tensor::f_cat(&tensors, 1)? };
+        let all = if let [one] = tensors[..] {
+            one.shallow_clone()
+        } else {
+            Tensor::f_cat(&tensors, 1)?
+        };
         if let [column] = wanted {
             let at = order.iter().position(|c| c == column).unwrap_or_default();
             return Ok(all.f_narrow(1, at as i64, 1)?);
@@ -47,11 +55,20 @@ pub(super) fn generate(flow: &Flow, parameters: &[Tensor], z: &Tensor) -> Result
 }
 
 /// x ↦ (z, log |det ∂z/∂x|), shapes as in [`generate`].
-pub(super) fn normalise(flow: &Flow, parameters: &[Tensor], x: &Tensor) -> Result<(Tensor, Tensor)> {
+pub(super) fn normalise(
+    flow: &Flow,
+    parameters: &[Tensor],
+    x: &Tensor,
+) -> Result<(Tensor, Tensor)> {
     apply(flow, parameters, x, true)
 }
 
-fn apply(flow: &Flow, parameters: &[Tensor], input: &Tensor, inverse: bool) -> Result<(Tensor, Tensor)> {
+fn apply(
+    flow: &Flow,
+    parameters: &[Tensor],
+    input: &Tensor,
+    inverse: bool,
+) -> Result<(Tensor, Tensor)> {
     let mut blocks = Vec::with_capacity(flow.blocks.len());
     let mut rest = parameters;
     for block in &flow.blocks {
@@ -72,14 +89,23 @@ fn apply(flow: &Flow, parameters: &[Tensor], input: &Tensor, inverse: bool) -> R
 }
 
 /// Applies one block to the columns and returns its log |det| per row.
-fn couple(block: &Coupling, parameters: &[Tensor], columns: &mut Columns, inverse: bool) -> Result<Tensor> {
+fn couple(
+    block: &Coupling,
+    parameters: &[Tensor],
+    columns: &mut Columns,
+    inverse: bool,
+) -> Result<Tensor> {
     let passive = columns.get(&block.passive)?;
     let active = columns.get(&block.active)?;
     let out = mlp::forward(&block.subnet, parameters, &passive)?;
     let n = block.active.len() as i64;
     let (active, log_det) = match block.transform {
         Transform::Affine { clamp } => {
-            let s = out.f_narrow(1, 0, n)?.f_div_scalar(clamp)?.f_tanh()?.f_mul_scalar(clamp)?;
+            let s = out
+                .f_narrow(1, 0, n)?
+                .f_div_scalar(clamp)?
+                .f_tanh()?
+                .f_mul_scalar(clamp)?;
             let t = out.f_narrow(1, n, n)?;
             let sum = s.f_sum_dim_intlist([1i64].as_slice(), false, s.kind())?;
             if inverse {
@@ -89,13 +115,18 @@ fn couple(block: &Coupling, parameters: &[Tensor], columns: &mut Columns, invers
             }
         }
     };
-    columns.parts = vec![(block.active.clone(), active), (block.passive.clone(), passive)];
+    columns.parts = vec![
+        (block.active.clone(), active),
+        (block.passive.clone(), passive),
+    ];
     Ok(log_det)
 }
 
 /// log of the standard normal density of z (rows × dim): rows.
 pub(super) fn log_normal(z: &Tensor, dim: usize) -> Result<Tensor> {
-    let square = z.f_square()?.f_sum_dim_intlist([1i64].as_slice(), false, z.kind())?;
+    let square = z
+        .f_square()?
+        .f_sum_dim_intlist([1i64].as_slice(), false, z.kind())?;
     let constant = dim as f64 * 0.5 * (2.0 * std::f64::consts::PI).ln();
     Ok(square.f_mul_scalar(-0.5)?.f_sub_scalar(constant)?)
 }

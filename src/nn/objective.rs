@@ -6,13 +6,15 @@ use crate::engine::noise::{domain, Noise};
 use crate::model::{Flow, Mlp, Parameter};
 use crate::train::{Batch, Objective, Real};
 use crate::Result;
-use std::ops::Range;
 use tch::{kind::Element, Reduction, Tensor};
 
 /// ∂loss/∂parameters, flat, into `out`.
 fn gradient_of<T: Element>(loss: &Tensor, parameters: &[Tensor], out: &mut [T]) -> Result<f64> {
     let gradients = Tensor::f_run_backward(&[loss], parameters, false, false)?;
-    let flat = gradients.iter().map(|g| g.f_reshape([-1i64])).collect::<std::result::Result<Vec<_>, _>>()?;
+    let flat = gradients
+        .iter()
+        .map(|g| g.f_reshape([-1i64]))
+        .collect::<std::result::Result<Vec<_>, _>>()?;
     to_host(&Tensor::f_cat(&flat, 0)?, out)?;
     Ok(loss.f_double_value(&[])?)
 }
@@ -44,19 +46,27 @@ impl<'a> NllObjective<'a> {
 }
 
 impl<T: Real + Element> Objective<T> for NllObjective<'_> {
-    fn parts(&self) -> Vec<Range<usize>> {
-        vec![0..self.parameters.len()]
+    fn parts(&self) -> Vec<usize> {
+        vec![self.parameters.len()]
     }
 
-    fn gradient(&mut self, _part: usize, parameters: &[T], batch: &Batch<T>, gradient: &mut [T]) -> Result<f64> {
+    fn gradient(
+        &mut self,
+        _part: usize,
+        parameters: &[T],
+        batch: &Batch<T>,
+        gradient: &mut [T],
+    ) -> Result<f64> {
         self.parameters.set(parameters)?;
-        self.backend
-            .with_gradient(|| gradient_of(&self.evaluate(batch)?, &self.parameters.tensors, gradient))
+        self.backend.with_gradient(|| {
+            gradient_of(&self.evaluate(batch)?, &self.parameters.tensors, gradient)
+        })
     }
 
     fn loss(&mut self, parameters: &[T], batch: &Batch<T>) -> Result<f64> {
         self.parameters.set(parameters)?;
-        self.backend.without_gradient(|| Ok(self.evaluate(batch)?.f_double_value(&[])?))
+        self.backend
+            .without_gradient(|| Ok(self.evaluate(batch)?.f_double_value(&[])?))
     }
 }
 
@@ -88,19 +98,27 @@ impl<'a> BceObjective<'a> {
 }
 
 impl<T: Real + Element> Objective<T> for BceObjective<'_> {
-    fn parts(&self) -> Vec<Range<usize>> {
-        vec![0..self.parameters.len()]
+    fn parts(&self) -> Vec<usize> {
+        vec![self.parameters.len()]
     }
 
-    fn gradient(&mut self, _part: usize, parameters: &[T], batch: &Batch<T>, gradient: &mut [T]) -> Result<f64> {
+    fn gradient(
+        &mut self,
+        _part: usize,
+        parameters: &[T],
+        batch: &Batch<T>,
+        gradient: &mut [T],
+    ) -> Result<f64> {
         self.parameters.set(parameters)?;
-        self.backend
-            .with_gradient(|| gradient_of(&self.evaluate(batch)?, &self.parameters.tensors, gradient))
+        self.backend.with_gradient(|| {
+            gradient_of(&self.evaluate(batch)?, &self.parameters.tensors, gradient)
+        })
     }
 
     fn loss(&mut self, parameters: &[T], batch: &Batch<T>) -> Result<f64> {
         self.parameters.set(parameters)?;
-        self.backend.without_gradient(|| Ok(self.evaluate(batch)?.f_double_value(&[])?))
+        self.backend
+            .without_gradient(|| Ok(self.evaluate(batch)?.f_double_value(&[])?))
     }
 }
 
@@ -149,39 +167,64 @@ impl<'a> GanObjective<'a> {
         let auxiliary = self.refiner.inputs;
         let mut y = vec![0.0f64; batch.rows * auxiliary];
         // One event of the noise per update; the two parts draw from it one after the other.
-        self.noise.normals(batch.step, (part * y.len()) as u64, &mut y);
+        self.noise
+            .normals(batch.step, (part * y.len()) as u64, &mut y);
         let y = to_device(self.backend, &y, auxiliary)?;
         if part == 1 {
             let logit = mlp::forward(self.discriminator, d, &mlp::forward(self.refiner, g, &y)?)?;
             return Ok(logit.f_neg()?.f_softplus()?.f_mean(self.backend.kind)?);
         }
-        let fake = self.backend.without_gradient(|| mlp::forward(self.refiner, g, &y))?;
+        let fake = self
+            .backend
+            .without_gradient(|| mlp::forward(self.refiner, g, &y))?;
         let real = to_device(self.backend, &batch.x, self.discriminator.inputs)?;
         let w = to_device(self.backend, &batch.weights, 1)?;
-        let on_real = mlp::forward(self.discriminator, d, &real)?.f_neg()?.f_softplus()?.f_mul(&w)?;
+        let on_real = mlp::forward(self.discriminator, d, &real)?
+            .f_neg()?
+            .f_softplus()?
+            .f_mul(&w)?;
         let on_fake = mlp::forward(self.discriminator, d, &fake)?.f_softplus()?;
-        Ok(on_real.f_mean(self.backend.kind)?.f_add(&on_fake.f_mean(self.backend.kind)?)?.f_mul_scalar(0.5)?)
+        Ok(on_real
+            .f_mean(self.backend.kind)?
+            .f_add(&on_fake.f_mean(self.backend.kind)?)?
+            .f_mul_scalar(0.5)?)
     }
 }
 
 impl<T: Real + Element> Objective<T> for GanObjective<'_> {
-    fn parts(&self) -> Vec<Range<usize>> {
-        vec![0..self.split.0, self.split.0..self.parameters.len()]
+    fn parts(&self) -> Vec<usize> {
+        vec![self.split.0, self.parameters.len() - self.split.0]
     }
 
     fn due(&self, part: usize, step: u64) -> bool {
-        part == 0 || (step + 1) % self.discriminator_steps == 0
+        part == 0 || (step + 1).is_multiple_of(self.discriminator_steps)
     }
 
-    fn gradient(&mut self, part: usize, parameters: &[T], batch: &Batch<T>, gradient: &mut [T]) -> Result<f64> {
+    fn gradient(
+        &mut self,
+        part: usize,
+        parameters: &[T],
+        batch: &Batch<T>,
+        gradient: &mut [T],
+    ) -> Result<f64> {
         self.parameters.set(parameters)?;
-        let own = if part == 0 { 0..self.split.1 } else { self.split.1..self.parameters.tensors.len() };
-        self.backend
-            .with_gradient(|| gradient_of(&self.evaluate(part, batch)?, &self.parameters.tensors[own], gradient))
+        let own = if part == 0 {
+            0..self.split.1
+        } else {
+            self.split.1..self.parameters.tensors.len()
+        };
+        self.backend.with_gradient(|| {
+            gradient_of(
+                &self.evaluate(part, batch)?,
+                &self.parameters.tensors[own],
+                gradient,
+            )
+        })
     }
 
     fn loss(&mut self, parameters: &[T], batch: &Batch<T>) -> Result<f64> {
         self.parameters.set(parameters)?;
-        self.backend.without_gradient(|| Ok(self.evaluate(0, batch)?.f_double_value(&[])?))
+        self.backend
+            .without_gradient(|| Ok(self.evaluate(0, batch)?.f_double_value(&[])?))
     }
 }

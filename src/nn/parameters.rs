@@ -21,7 +21,10 @@ impl Parameters {
         for p in shapes {
             let shape: Vec<i64> = p.shape.iter().map(|&n| n as i64).collect();
             // Detached: a gradient with respect to the narrow itself would be of the whole buffer's size.
-            let view = flat.f_narrow(0, offset, p.len() as i64)?.f_view(shape.as_slice())?.f_detach()?;
+            let view = flat
+                .f_narrow(0, offset, p.len() as i64)?
+                .f_view(shape.as_slice())?
+                .f_detach()?;
             tensors.push(view.f_set_requires_grad(requires_grad)?);
             offset += p.len() as i64;
         }
@@ -43,14 +46,21 @@ impl Parameters {
 }
 
 /// Row-major host values as a `rows × cols` tensor on the device.
-pub(super) fn to_device<T: tch::kind::Element>(backend: Backend, values: &[T], cols: usize) -> Result<Tensor> {
-    let rows = if cols == 0 { 0 } else { values.len() / cols };
+pub(super) fn to_device<T: tch::kind::Element>(
+    backend: Backend,
+    values: &[T],
+    cols: usize,
+) -> Result<Tensor> {
+    let rows = values.len().checked_div(cols).unwrap_or(0);
     let host = Tensor::f_from_slice(values)?.f_view([rows as i64, cols as i64])?;
     Ok(host.f_to_device(backend.device)?.f_to_kind(backend.kind)?)
 }
 
 /// All elements of a tensor, row-major, to the host.
 pub(super) fn to_host<T: tch::kind::Element>(tensor: &Tensor, out: &mut [T]) -> Result<()> {
-    let host = tensor.f_to_device(Device::Cpu)?.f_to_kind(T::KIND)?.f_contiguous()?;
+    let host = tensor
+        .f_to_device(Device::Cpu)?
+        .f_to_kind(T::KIND)?
+        .f_contiguous()?;
     Ok(host.f_copy_data(out, out.len())?)
 }

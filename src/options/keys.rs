@@ -96,9 +96,9 @@ keys! {
         /// Leapfrog steps of one transition.
         HMC_LEAPFROG: Int = int("hmc.leapfrog", 1, 1_000_000, 50).fast(10);
         /// Transitions dropped before the first event is taken.
-        HMC_BURN_IN: Int = int("hmc.burn_in", 0, MAX, 3000).fast(100);
+        HMC_BURN_IN: Int = int("hmc.burn_in", 0, 1_000_000_000, 3000).fast(100);
         /// Transitions from one event of a chain to its next.
-        HMC_THIN: Int = int("hmc.thin", 1, MAX, 1);
+        HMC_THIN: Int = int("hmc.thin", 1, 1_000_000, 1);
     }
     SAMPLER {
         /// How events are drawn; `model` means the method that the model was refined with.

@@ -23,14 +23,28 @@ struct ClassifierFeed<'f, 's, 'a> {
 }
 
 impl ClassifierFeed<'_, '_, '_> {
-    fn append_generated<T: Real>(&mut self, stream: u64, first: u64, batch: &mut Batch<T>) -> Result<()> {
+    fn append_generated<T: Real>(
+        &mut self,
+        stream: u64,
+        first: u64,
+        batch: &mut Batch<T>,
+    ) -> Result<()> {
         let rows = batch.rows;
         let mut z = vec![0.0; rows * self.latent_dim];
-        Noise::new(self.seed, stream, domain::TRAINING).fill_normals(first, rows, self.latent_dim, &mut z);
+        Noise::new(self.seed, stream, domain::TRAINING).fill_normals(
+            first,
+            rows,
+            self.latent_dim,
+            &mut z,
+        );
         let mut x = vec![0.0; batch.x.len()];
         self.evaluator.generate(&z, rows, &mut x, None)?;
         let scalings = self.scalings.iter().cycle();
-        batch.x.extend(x.iter().zip(scalings).map(|(&x, s)| T::from_f64(s.forward(x))));
+        batch.x.extend(
+            x.iter()
+                .zip(scalings)
+                .map(|(&x, s)| T::from_f64(s.forward(x))),
+        );
         batch.weights.resize(2 * rows, T::from_f64(1.0));
         batch.labels = vec![T::from_f64(1.0); rows];
         batch.labels.resize(2 * rows, T::from_f64(0.0));
@@ -81,7 +95,11 @@ pub(super) fn train_classifier(
     network.validate()?;
     // What standardises the target does so for events that resemble it.
     let scalings = generator.scalings.clone();
-    let mut parameters = initial_mlp(&network, Noise::new(seed, 0, domain::CLASSIFIER_INITIAL), true);
+    let mut parameters = initial_mlp(
+        &network,
+        Noise::new(seed, 0, domain::CLASSIFIER_INITIAL),
+        true,
+    );
     let mut feed = ClassifierFeed {
         target: SourceFeed::new(target, &scalings, options)?,
         evaluator,

@@ -56,7 +56,9 @@ fn for_blocks(
     stride: usize,
     mut f: impl FnMut(usize, &[f64]) -> Result<()>,
 ) -> Result<()> {
-    let needed = rows.checked_sub(1).map_or(Some(0), |n| n.checked_mul(stride)?.checked_add(dim));
+    let needed = rows
+        .checked_sub(1)
+        .map_or(Some(0), |n| n.checked_mul(stride)?.checked_add(dim));
     if stride < dim || needed.is_none_or(|n| x.len() < n) {
         return Err(Error::InvalidArgument(format!(
             "an array of {} elements does not hold {rows} rows of {dim} with stride {stride}",
@@ -69,7 +71,10 @@ fn for_blocks(
         for row in start..rows.min(start + BLOCK) {
             let event = &x[row * stride..row * stride + dim];
             if let Some(column) = event.iter().position(|v| !v.is_finite()) {
-                return Err(Error::Data(format!("row {row}, column {column} of the events is {}", event[column])));
+                return Err(Error::Data(format!(
+                    "row {row}, column {column} of the events is {}",
+                    event[column]
+                )));
             }
             packed.extend_from_slice(event);
         }
@@ -80,7 +85,10 @@ fn for_blocks(
 
 fn check_length(out: &[f64], rows: usize) -> Result<()> {
     if out.len() < rows {
-        return Err(Error::InvalidArgument(format!("an output of {} elements for {rows} rows", out.len())));
+        return Err(Error::InvalidArgument(format!(
+            "an output of {} elements for {rows} rows",
+            out.len()
+        )));
     }
     Ok(())
 }
@@ -89,7 +97,14 @@ fn check_length(out: &[f64], rows: usize) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::Unsupported`] without a classifier, [`Error::Data`] for events that are not finite.
-pub fn log_weight(model: &Model, options: &Options, x: &[f64], rows: usize, stride: usize, out: &mut [f64]) -> Result<()> {
+pub fn log_weight(
+    model: &Model,
+    options: &Options,
+    x: &[f64],
+    rows: usize,
+    stride: usize,
+    out: &mut [f64],
+) -> Result<()> {
     check_length(out, rows)?;
     let mut evaluator = evaluator(model, options)?;
     for_blocks(x, rows, model.generator.event_dim(), stride, |start, x| {
@@ -102,7 +117,14 @@ pub fn log_weight(model: &Model, options: &Options, x: &[f64], rows: usize, stri
 ///
 /// # Errors
 /// [`Error::Unsupported`] without a tractable density, [`Error::Data`] for events that are not finite.
-pub fn log_prob(model: &Model, options: &Options, x: &[f64], rows: usize, stride: usize, out: &mut [f64]) -> Result<()> {
+pub fn log_prob(
+    model: &Model,
+    options: &Options,
+    x: &[f64],
+    rows: usize,
+    stride: usize,
+    out: &mut [f64],
+) -> Result<()> {
     check_length(out, rows)?;
     let mut evaluator = evaluator(model, options)?;
     for_blocks(x, rows, model.generator.event_dim(), stride, |start, x| {

@@ -2,7 +2,9 @@
 
 use super::source::{Source, SourceFeed};
 use crate::engine::noise::{domain, Noise};
-use crate::model::{Activation, Coupling, Dtype, Flow, Generator, GeneratorKind, Mlp, Model, Transform};
+use crate::model::{
+    Activation, Coupling, Dtype, Flow, Generator, GeneratorKind, Mlp, Model, Transform,
+};
 use crate::options::{keys, Options};
 use crate::train::{Hooks, Record, Settings};
 use crate::{Error, Result};
@@ -40,15 +42,20 @@ pub fn train_generator(target: &mut Source, options: &Options, hooks: &dyn Hooks
         refinement: None,
         record: serde_json::Map::new(),
     };
-    model.record.insert("library".into(), json!(env!("CARGO_PKG_VERSION")));
+    model
+        .record
+        .insert("library".into(), json!(env!("CARGO_PKG_VERSION")));
     model.record.insert("flow".into(), json!(record));
-    model.record.insert("options".into(), options_record(options)?);
+    model
+        .record
+        .insert("options".into(), options_record(options)?);
     Ok(model)
 }
 
 /// The options as they were, for the record.
 pub(super) fn options_record(options: &Options) -> Result<serde_json::Value> {
-    serde_json::from_str(&options.to_json()).map_err(|e| Error::Internal(format!("options are no JSON: {e}")))
+    serde_json::from_str(&options.to_json())
+        .map_err(|e| Error::Internal(format!("options are no JSON: {e}")))
 }
 
 pub(super) fn dtype(options: &Options) -> Result<Dtype> {
@@ -101,7 +108,11 @@ fn initial_flow(flow: &Flow, seed: u64) -> Vec<f64> {
     let mut parameters = Vec::new();
     for (i, block) in flow.blocks.iter().enumerate() {
         // Streams apart from the one that drew the permutations.
-        parameters.extend(initial_mlp(&block.subnet, Noise::new(seed, 1 + i as u64, domain::INITIAL), true));
+        parameters.extend(initial_mlp(
+            &block.subnet,
+            Noise::new(seed, 1 + i as u64, domain::INITIAL),
+            true,
+        ));
     }
     parameters
 }
@@ -149,7 +160,14 @@ fn fit_flow(
 }
 
 #[cfg(not(feature = "torch"))]
-fn fit_flow(_: &Flow, _: Dtype, _: &mut SourceFeed, _: &mut [f64], options: &Options, _: &dyn Hooks) -> Result<Record> {
+fn fit_flow(
+    _: &Flow,
+    _: Dtype,
+    _: &mut SourceFeed,
+    _: &mut [f64],
+    options: &Options,
+    _: &dyn Hooks,
+) -> Result<Record> {
     Settings::from_options("flow", options, &keys::FLOW_TRAINING)?;
     Err(Error::Unsupported(super::evaluate::NO_TORCH.into()))
 }
@@ -166,7 +184,10 @@ mod tests {
             let flow = flow(dim, &options);
             flow.validate().unwrap();
             let mut count = vec![0; dim];
-            flow.blocks.iter().flat_map(|b| &b.active).for_each(|&i| count[i] += 1);
+            flow.blocks
+                .iter()
+                .flat_map(|b| &b.active)
+                .for_each(|&i| count[i] += 1);
             assert!(count.iter().all(|&c| c == 6), "{dim}: {count:?}");
         }
     }
@@ -177,6 +198,9 @@ mod tests {
         let p = initial_mlp(&mlp, Noise::new(1, 1, domain::INITIAL), false);
         assert_eq!(Some(p.len()), mlp.parameter_count());
         let variance = p[..96 * 96].iter().map(|w| w * w).sum::<f64>() / 96.0;
-        assert!((variance / 96.0 - 2.0 / 96.0).abs() < 0.1 / 96.0, "{variance}");
+        assert!(
+            (variance / 96.0 - 2.0 / 96.0).abs() < 0.1 / 96.0,
+            "{variance}"
+        );
     }
 }

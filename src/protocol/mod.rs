@@ -39,7 +39,10 @@ fn fit(
         Dtype::Float32 => {
             let mut single: Vec<f32> = parameters.iter().map(|&p| p as f32).collect();
             let record = train::<f32>(settings, objective, feed, &mut single, hooks)?;
-            parameters.iter_mut().zip(single).for_each(|(p, s)| *p = f64::from(s));
+            parameters
+                .iter_mut()
+                .zip(single)
+                .for_each(|(p, s)| *p = f64::from(s));
             Ok(record)
         }
     }

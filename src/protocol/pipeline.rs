@@ -20,7 +20,12 @@ use serde_json::json;
 /// # Errors
 /// Those of the source and of the hooks; [`Error::InvalidArgument`] if source and generator differ in dimension;
 /// [`Error::Numerical`] if a training diverges or no weight is usable; [`Error::Device`]. Generator and source stay usable.
-pub fn refine(generator: &Model, target: &mut Source, options: &Options, hooks: &dyn Hooks) -> Result<Model> {
+pub fn refine(
+    generator: &Model,
+    target: &mut Source,
+    options: &Options,
+    hooks: &dyn Hooks,
+) -> Result<Model> {
     let event_dim = generator.generator.event_dim();
     if target.dim() != event_dim {
         return Err(Error::InvalidArgument(format!(
@@ -35,14 +40,17 @@ pub fn refine(generator: &Model, target: &mut Source, options: &Options, hooks: 
             generator.dtype
         )));
     }
-    let mut model = Model {
-        classifier: None,
-        refinement: None,
-        ..generator.clone()
-    };
+    let mut model = generator.clone().into_baseline();
     let (classifier, record) = {
         let mut evaluator = evaluator(&model, options)?;
-        train_classifier(&model.generator, model.dtype, evaluator.as_mut(), target, options, hooks)?
+        train_classifier(
+            &model.generator,
+            model.dtype,
+            evaluator.as_mut(),
+            target,
+            options,
+            hooks,
+        )?
     };
     model.classifier = Some(classifier);
     model.record.insert("classifier".into(), json!(record));
@@ -51,7 +59,14 @@ pub fn refine(generator: &Model, target: &mut Source, options: &Options, hooks: 
     let dims = (model.generator.latent_dim(), event_dim);
     let seed = options.get(keys::SEED) as u64;
     let pilot = options.get(keys::WEIGHTS_EVENTS) as usize;
-    let (_, log_w) = weighted_latents(evaluator.as_mut(), dims, pilot, pilot_noise(seed), "pilot", hooks)?;
+    let (_, log_w) = weighted_latents(
+        evaluator.as_mut(),
+        dims,
+        pilot,
+        pilot_noise(seed),
+        "pilot",
+        hooks,
+    )?;
     let report = WeightReport::new(&log_w, options.get(keys::REJECTION_OVERWEIGHT))?;
     report.warn(hooks)?;
     hooks.log(
@@ -91,8 +106,14 @@ pub fn refine(generator: &Model, target: &mut Source, options: &Options, hooks: 
         },
         gan,
     });
-    model.record.insert("library".into(), json!(env!("CARGO_PKG_VERSION")));
-    model.record.insert("refinement_options".into(), options_record(options)?);
-    model.validate().map_err(|e| Error::Internal(format!("the refined model is inconsistent: {e}")))?;
+    model
+        .record
+        .insert("library".into(), json!(env!("CARGO_PKG_VERSION")));
+    model
+        .record
+        .insert("refinement_options".into(), options_record(options)?);
+    model
+        .validate()
+        .map_err(|e| Error::Internal(format!("the refined model is inconsistent: {e}")))?;
     Ok(model)
 }

@@ -22,7 +22,11 @@ pub(super) fn weighted_latents(
     let mut log_w = vec![0.0; rows];
     let mut x = vec![0.0; BLOCK * event_dim];
     let blocks = rows.div_ceil(BLOCK);
-    for (i, (z, log_w)) in z.chunks_mut(BLOCK * dim).zip(log_w.chunks_mut(BLOCK)).enumerate() {
+    for (i, (z, log_w)) in z
+        .chunks_mut(BLOCK * dim)
+        .zip(log_w.chunks_mut(BLOCK))
+        .enumerate()
+    {
         hooks.check(stage)?;
         let n = log_w.len();
         noise.fill_normals((i * BLOCK) as u64, n, dim, z);
@@ -38,7 +42,8 @@ pub(super) fn weighted_latents(
             steps: blocks as u64,
             loss: f64::NAN,
             validation_loss: f64::NAN,
-            seconds_left: start.elapsed().as_secs_f64() / done as f64 * (blocks as u64 - done) as f64,
+            seconds_left: start.elapsed().as_secs_f64() / done as f64
+                * (blocks as u64 - done) as f64,
         })?;
     }
     Ok((z, log_w))
@@ -101,7 +106,11 @@ impl WeightReport {
     /// # Errors
     /// [`Error::Numerical`] if no weight is positive and finite.
     pub fn new(log_w: &[f64], overweight: f64) -> Result<Self> {
-        let mut w: Vec<f64> = log_w.iter().map(|l| l.exp()).filter(|w| w.is_finite()).collect();
+        let mut w: Vec<f64> = log_w
+            .iter()
+            .map(|l| l.exp())
+            .filter(|w| w.is_finite())
+            .collect();
         let non_finite = log_w.len() - w.len();
         w.sort_by(f64::total_cmp);
         w.splice(0..0, std::iter::repeat_n(0.0, non_finite));
@@ -151,7 +160,10 @@ impl WeightReport {
         if self.non_finite > 0 {
             hooks.log(
                 Level::Warning,
-                &format!("{} of {} pilot events had weights that are NaN or infinite; they count as 0", self.non_finite, self.events),
+                &format!(
+                    "{} of {} pilot events had weights that are NaN or infinite; they count as 0",
+                    self.non_finite, self.events
+                ),
             )?;
         }
         if (self.mean - 1.0).abs() > 0.1 {
@@ -182,7 +194,11 @@ mod tests {
         // Weights 1, 2, 3, 4.
         let log_w: Vec<f64> = [3.0f64, 1.0, 4.0, 2.0].iter().map(|w| w.ln()).collect();
         let r = WeightReport::new(&log_w, 0.0).unwrap();
-        assert!((r.mean - 2.5).abs() < 1e-12 && (r.max - 4.0).abs() < 1e-12 && (r.min - 1.0).abs() < 1e-12);
+        assert!(
+            (r.mean - 2.5).abs() < 1e-12
+                && (r.max - 4.0).abs() < 1e-12
+                && (r.min - 1.0).abs() < 1e-12
+        );
         assert!((r.effective_sample_size - 100.0 / 30.0).abs() < 1e-12);
         assert!((r.w_max - 4.0).abs() < 1e-12 && r.overweight_fraction == 0.0);
         assert!((r.acceptance - 2.5 / 4.0).abs() < 1e-12);

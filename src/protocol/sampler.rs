@@ -55,7 +55,10 @@ impl Sampler {
     /// [`Error::Unsupported`] if the model lacks what the method needs, [`Error::Device`].
     pub fn new(model: Arc<Model>, seed: u64, stream: u64, options: &Options) -> Result<Self> {
         let method = match options.get(keys::SAMPLER_METHOD) {
-            "model" => model.refinement.as_ref().map_or(Method::Baseline, |r| r.method),
+            "model" => model
+                .refinement
+                .as_ref()
+                .map_or(Method::Baseline, |r| r.method),
             name => Method::parse(name)?,
         };
         let refiner = Self::refiner(&model, method, seed, stream)?;
@@ -91,24 +94,36 @@ impl Sampler {
             return Ok(Box::new(baseline));
         }
         let missing = |what: &str| {
-            Error::Unsupported(format!("the method `{}` needs {what}; refine the generator first", method.name()))
+            Error::Unsupported(format!(
+                "the method `{}` needs {what}; refine the generator first",
+                method.name()
+            ))
         };
         if model.classifier.is_none() {
             return Err(missing("a classifier, which this model lacks"));
         }
-        let refinement = model.refinement.as_ref().ok_or_else(|| missing("a refined model"));
+        let refinement = model
+            .refinement
+            .as_ref()
+            .ok_or_else(|| missing("a refined model"));
         Ok(match method {
             Method::Baseline => Box::new(baseline),
             Method::Reweight => Box::new(Reweight(baseline)),
             Method::Rejection => {
                 let &Refinement {
-                    log_w_max, max_tries, ..
+                    log_w_max,
+                    max_tries,
+                    ..
                 } = refinement?;
                 Box::new(Rejection::new(seed, stream, dim, log_w_max, max_tries))
             }
             Method::Gan => {
                 let gan = refinement?.gan.as_ref();
-                let gan = gan.ok_or_else(|| missing("a trained GAN refiner (`refiner.method` = `gan`), which this model lacks"))?;
+                let gan = gan.ok_or_else(|| {
+                    missing(
+                        "a trained GAN refiner (`refiner.method` = `gan`), which this model lacks",
+                    )
+                })?;
                 Box::new(Gan::new(seed, stream, gan.auxiliary_dim()))
             }
             Method::Hmc => Box::new(Hmc::new(seed, stream, dim, refinement?.hmc)),
@@ -152,15 +167,24 @@ impl Sampler {
             let count = (self.block.rows - offset).min(rows - done);
             let copy = |from: &[f64], dim: usize, to: &mut Option<(&mut [T], usize)>| {
                 let Some((to, stride)) = to else { return };
-                for (row, from) in from[offset * dim..(offset + count) * dim].chunks_exact(dim).enumerate() {
+                for (row, from) in from[offset * dim..(offset + count) * dim]
+                    .chunks_exact(dim)
+                    .enumerate()
+                {
                     let to = &mut to[(done + row) * *stride..][..dim];
-                    to.iter_mut().zip(from).for_each(|(to, &v)| *to = T::from_f64(v));
+                    to.iter_mut()
+                        .zip(from)
+                        .for_each(|(to, &v)| *to = T::from_f64(v));
                 }
             };
             copy(&self.block.x, m, &mut out.x);
             copy(&self.block.z, n, &mut out.z);
             copy(&self.block.w, 1, &mut out.w.as_deref_mut().map(|w| (w, 1)));
-            copy(&self.log_prob, 1, &mut out.log_prob.as_deref_mut().map(|l| (l, 1)));
+            copy(
+                &self.log_prob,
+                1,
+                &mut out.log_prob.as_deref_mut().map(|l| (l, 1)),
+            );
             done += count;
         }
         self.next = first.wrapping_add(rows as u64);
@@ -169,7 +193,9 @@ impl Sampler {
 
     fn check<T>(&self, rows: usize, out: &Outputs<'_, T>) -> Result<()> {
         let fits = |name: &str, length: usize, stride: usize, dim: usize| {
-            let needed = rows.checked_sub(1).map_or(Some(0), |n| n.checked_mul(stride)?.checked_add(dim));
+            let needed = rows
+                .checked_sub(1)
+                .map_or(Some(0), |n| n.checked_mul(stride)?.checked_add(dim));
             match needed {
                 Some(needed) if stride >= dim && needed <= length => Ok(()),
                 _ => Err(Error::InvalidArgument(format!(
@@ -203,16 +229,28 @@ impl Sampler {
             self.filled = false;
             self.log_prob.clear();
             self.block.index = index;
-            self.refiner.fill(self.evaluator.as_mut(), &mut self.block, &mut self.statistics)?;
+            self.refiner.fill(
+                self.evaluator.as_mut(),
+                &mut self.block,
+                &mut self.statistics,
+            )?;
             self.filled = true;
         }
         if log_prob && self.log_prob.is_empty() {
             let mut values = vec![0.0; self.block.rows];
             let mut x = vec![0.0; self.block.x.len()];
-            self.evaluator.generate(&self.block.z, self.block.rows, &mut x, Some(&mut values))?;
+            self.evaluator
+                .generate(&self.block.z, self.block.rows, &mut x, Some(&mut values))?;
             if matches!(self.method, Method::Rejection | Method::Hmc) {
-                let log_z = self.model.refinement.as_ref().map_or(0.0, |r| r.log_mean_weight);
-                values.iter_mut().zip(&self.block.log_w).for_each(|(p, l)| *p += l - log_z);
+                let log_z = self
+                    .model
+                    .refinement
+                    .as_ref()
+                    .map_or(0.0, |r| r.log_mean_weight);
+                values
+                    .iter_mut()
+                    .zip(&self.block.log_w)
+                    .for_each(|(p, l)| *p += l - log_z);
             }
             self.log_prob = values;
         }

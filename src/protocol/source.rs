@@ -55,7 +55,10 @@ impl Rows {
         let describe = |v: f64| if v.is_nan() { "NaN" } else { "infinite" };
         if let Some(i) = self.x.iter().position(|v| !v.is_finite()) {
             let (row, column) = (i / self.dim, i % self.dim);
-            return Some(format!("column {column} of row {row} is {}", describe(self.x[i])));
+            return Some(format!(
+                "column {column} of row {row} is {}",
+                describe(self.x[i])
+            ));
         }
         let i = self.w.iter().position(|w| !w.is_finite())?;
         Some(format!("the weight of row {i} is {}", describe(self.w[i])))
@@ -103,20 +106,30 @@ impl<'a> Source<'a> {
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] for zero or wrong sizes, [`Error::Data`] naming the first row and column that are not finite.
-    pub fn from_rows(x: &'a [f64], w: Option<&'a [f64]>, rows: usize, dim: usize, stride: usize) -> Result<Self> {
+    pub fn from_rows(
+        x: &'a [f64],
+        w: Option<&'a [f64]>,
+        rows: usize,
+        dim: usize,
+        stride: usize,
+    ) -> Result<Self> {
         if rows == 0 || dim == 0 || stride < dim {
             return Err(Error::InvalidArgument(format!(
                 "an event array needs at least one row and one feature, and a stride of at least the features; got {rows} rows of {dim} with stride {stride}"
             )));
         }
-        let needed = (rows - 1).checked_mul(stride).and_then(|n| n.checked_add(dim));
+        let needed = (rows - 1)
+            .checked_mul(stride)
+            .and_then(|n| n.checked_add(dim));
         if needed.is_none_or(|n| x.len() < n) || w.is_some_and(|w| w.len() < rows) {
             return Err(Error::InvalidArgument(format!(
                 "the event array is shorter than its {rows} rows of stride {stride}"
             )));
         }
         let defect = |row: usize, what: String, v: f64| {
-            Error::Data(format!("row {row} of the event array: {what} is {v}; events must be finite"))
+            Error::Data(format!(
+                "row {row} of the event array: {what} is {v}; events must be finite"
+            ))
         };
         for row in 0..rows {
             let event = &x[row * stride..row * stride + dim];
@@ -148,7 +161,9 @@ impl<'a> Source<'a> {
     pub fn from_events(events: Box<dyn EventSource + 'a>) -> Result<Self> {
         let (dim, weighted) = (events.dim(), events.weighted());
         if dim == 0 {
-            return Err(Error::InvalidArgument("an event source needs at least one feature".into()));
+            return Err(Error::InvalidArgument(
+                "an event source needs at least one feature".into(),
+            ));
         }
         Ok(Self::new(Origin::Events(events), dim, weighted))
     }
@@ -188,7 +203,9 @@ impl<'a> Source<'a> {
                 let rows = wanted.min((array.order.len() as f64 * fraction) as usize);
                 // The array may be ordered: what is held out is drawn at random.
                 let seed = options.get(keys::SEED) as u64;
-                array.order.shuffle(&mut Noise::new(seed, 0, domain::SHUFFLE).rng(u64::MAX));
+                array
+                    .order
+                    .shuffle(&mut Noise::new(seed, 0, domain::SHUFFLE).rng(u64::MAX));
                 array.next = rows;
                 self.held_out = Some(array.copy(self.dim, 0..rows));
                 return Ok(());
@@ -336,7 +353,8 @@ impl Array<'_> {
     fn copy(&self, dim: usize, range: std::ops::Range<usize>) -> Rows {
         let mut rows = Rows::new(dim);
         for &row in &self.order[range] {
-            rows.x.extend_from_slice(&self.x[row * self.stride..row * self.stride + dim]);
+            rows.x
+                .extend_from_slice(&self.x[row * self.stride..row * self.stride + dim]);
             rows.w.push(self.w.map_or(1.0, |w| w[row]));
         }
         rows
@@ -356,14 +374,20 @@ pub(crate) struct SourceFeed<'s, 'a> {
 }
 
 impl<'s, 'a> SourceFeed<'s, 'a> {
-    pub fn new(source: &'s mut Source<'a>, scalings: &'s [Scaling], options: &'s Options) -> Result<Self> {
+    pub fn new(
+        source: &'s mut Source<'a>,
+        scalings: &'s [Scaling],
+        options: &'s Options,
+    ) -> Result<Self> {
         let weight_unit = match source.held_out(options)? {
-            held_out if held_out.len() > 0 => held_out.w.iter().sum::<f64>() / held_out.len() as f64,
+            held_out if held_out.len() > 0 => {
+                held_out.w.iter().sum::<f64>() / held_out.len() as f64
+            }
             _ => 1.0,
         };
-        if !(weight_unit > 0.0) {
+        if weight_unit <= 0.0 || !weight_unit.is_finite() {
             return Err(Error::Data(format!(
-                "the mean weight of the held-out events is {weight_unit}; the total weight of a sample must be positive"
+                "the mean weight of the held-out events is {weight_unit}; the total weight of a sample must be positive and finite"
             )));
         }
         Ok(SourceFeed {
@@ -377,8 +401,15 @@ impl<'s, 'a> SourceFeed<'s, 'a> {
     }
 
     fn append<T: Real>(scalings: &[Scaling], unit: f64, rows: &Rows, batch: &mut Batch<T>) {
-        batch.x.extend(rows.x.iter().enumerate().map(|(i, &x)| T::from_f64(scalings[i % rows.dim].forward(x))));
-        batch.weights.extend(rows.w.iter().map(|&w| T::from_f64(w / unit)));
+        batch.x.extend(
+            rows.x
+                .iter()
+                .enumerate()
+                .map(|(i, &x)| T::from_f64(scalings[i % rows.dim].forward(x))),
+        );
+        batch
+            .weights
+            .extend(rows.w.iter().map(|&w| T::from_f64(w / unit)));
         batch.rows += rows.len();
     }
 }

@@ -86,7 +86,13 @@ mod tests {
     #[test]
     fn weight_decay_pulls_to_zero_and_a_bowl_is_minimised() {
         let mut p = [3.0f32, -2.0];
-        let mut adam = Adam::new(2, AdamSettings { weight_decay: 0.5, ..SETTINGS });
+        let mut adam = Adam::new(
+            2,
+            AdamSettings {
+                weight_decay: 0.5,
+                ..SETTINGS
+            },
+        );
         for _ in 0..4000 {
             // ½ (p − 1)²: with the penalty the minimum is at 1 / 1.5.
             let g = [p[0] - 1.0, p[1] - 1.0];

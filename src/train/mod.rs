@@ -35,8 +35,8 @@ pub struct Batch<T> {
 
 /// A loss of flat parameters on a batch, with its gradient.
 pub trait Objective<T: Real> {
-    /// The ranges of the flat buffer that are optimised each by itself, in this order; for one network, the whole.
-    fn parts(&self) -> Vec<Range<usize>>;
+    /// Lengths of the consecutive parts of the flat buffer that are optimised each by itself; for one network, the whole.
+    fn parts(&self) -> Vec<usize>;
 
     /// Whether part `part` is updated at `step`. (A GAN's generator is not at every one.)
     fn due(&self, _part: usize, _step: u64) -> bool {
@@ -47,7 +47,13 @@ pub trait Objective<T: Real> {
     ///
     /// # Errors
     /// Those of the backend.
-    fn gradient(&mut self, part: usize, parameters: &[T], batch: &Batch<T>, gradient: &mut [T]) -> Result<f64>;
+    fn gradient(
+        &mut self,
+        part: usize,
+        parameters: &[T],
+        batch: &Batch<T>,
+        gradient: &mut [T],
+    ) -> Result<f64>;
 
     /// The loss of part 0 alone, for held-out data.
     ///
@@ -153,9 +159,20 @@ pub fn train<T: Real>(
 ) -> Result<Record> {
     let stage = settings.stage;
     let start = Instant::now();
-    let parts = objective.parts();
-    let mut optimisers: Vec<Adam<T>> = parts.iter().map(|p| Adam::new(p.len(), settings.adam)).collect();
-    let mut gradient = vec![T::default(); parts.iter().map(Range::len).max().unwrap_or(0)];
+    let parts: Vec<Range<usize>> = objective
+        .parts()
+        .iter()
+        .scan(0, |end, length| {
+            *end += length;
+            Some(*end - length..*end)
+        })
+        .collect();
+    let mut optimisers: Vec<Adam<T>> = parts
+        .iter()
+        .map(|part| Adam::new(part.len(), settings.adam))
+        .collect();
+    let longest = parts.iter().map(Range::len).max();
+    let mut gradient = vec![T::default(); longest.unwrap_or(0)];
     let held_out = feed.held_out()?;
     let mut best: Option<(f64, Vec<T>)> = None;
     let mut batch = Batch::default();
@@ -213,7 +230,8 @@ pub fn train<T: Real>(
                 steps: planned,
                 loss: sum / done as f64,
                 validation_loss: record.validation_losses.last().copied().unwrap_or(f64::NAN),
-                seconds_left: elapsed / record.steps as f64 * planned.saturating_sub(record.steps) as f64,
+                seconds_left: elapsed / record.steps as f64
+                    * planned.saturating_sub(record.steps) as f64,
             })?;
         }
         if done == 0 {
@@ -264,7 +282,11 @@ pub fn train<T: Real>(
 
 /// Scales the gradient to norm `limit` if it is longer and `limit` is positive. None if loss or gradient are not finite.
 fn clip<T: Real>(gradient: &mut [T], limit: f64, loss: f64) -> Option<()> {
-    let norm = gradient.iter().map(|g| g.to_f64() * g.to_f64()).sum::<f64>().sqrt();
+    let norm = gradient
+        .iter()
+        .map(|g| g.to_f64() * g.to_f64())
+        .sum::<f64>()
+        .sqrt();
     if !norm.is_finite() || !loss.is_finite() {
         return None;
     }
@@ -282,7 +304,11 @@ fn best_epoch(losses: &[f64]) -> u64 {
     best.map_or(1, |(i, _)| i as u64 + 1)
 }
 
-fn mean_loss<T: Real>(objective: &mut dyn Objective<T>, parameters: &[T], batches: &[Batch<T>]) -> Result<f64> {
+fn mean_loss<T: Real>(
+    objective: &mut dyn Objective<T>,
+    parameters: &[T],
+    batches: &[Batch<T>],
+) -> Result<f64> {
     let mut sum = 0.0;
     let mut rows = 0;
     for batch in batches {

@@ -58,7 +58,9 @@ impl Schedule {
         };
         let decay = match self.decay {
             Decay::Exponential { gamma } => gamma.powf(epoch as f64),
-            Decay::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * step as f64 / steps.max(1) as f64).cos()),
+            Decay::Cosine => {
+                0.5 * (1.0 + (std::f64::consts::PI * step as f64 / steps.max(1) as f64).cos())
+            }
             Decay::Constant => 1.0,
         };
         self.rate * warm * decay

@@ -347,7 +347,8 @@ fn unusable_events_are_named() {
         unsafe { request.w.add(6).write(f64::INFINITY) };
         0
     }
-    let cases: [(fn(&mut Host, &mut Request) -> i32, &str); 4] = [
+    type Deliver = fn(&mut Host, &mut Request) -> i32;
+    let cases: [(Deliver, &str); 4] = [
         (too_many, "201"),
         (nothing, "0 events"),
         (nan, "column 1 of row 4"),

@@ -35,9 +35,21 @@ impl Proposals for Gan {
         super::prior::FINITE_TRIES
     }
 
-    fn propose(&mut self, evaluator: &mut dyn Evaluator, events: &[u64], attempt: u64, z: &mut [f64]) -> Result<()> {
+    fn propose(
+        &mut self,
+        evaluator: &mut dyn Evaluator,
+        events: &[u64],
+        attempt: u64,
+        z: &mut [f64],
+    ) -> Result<()> {
         self.y.resize(events.len() * self.auxiliary_dim, 0.0);
-        super::prior::propose(self.auxiliary, self.auxiliary_dim, events, attempt, &mut self.y);
+        super::prior::propose(
+            self.auxiliary,
+            self.auxiliary_dim,
+            events,
+            attempt,
+            &mut self.y,
+        );
         evaluator.refine(&self.y, events.len(), z)
     }
 
@@ -79,7 +91,11 @@ impl<T: Real> Feed<T> for Pool {
         batch.x.clear();
         batch.weights.clear();
         for &row in chosen {
-            batch.x.extend(self.z[row * self.dim..(row + 1) * self.dim].iter().map(|&v| T::from_f64(v)));
+            batch.x.extend(
+                self.z[row * self.dim..(row + 1) * self.dim]
+                    .iter()
+                    .map(|&v| T::from_f64(v)),
+            );
             batch.weights.push(T::from_f64(self.w[row]));
         }
         Ok(true)
@@ -100,13 +116,22 @@ pub(in super::super) fn train_gan(
     hooks: &dyn Hooks,
 ) -> Result<(GanRefiner, Record)> {
     let seed = options.get(keys::SEED) as u64;
-    let mut w: Vec<f64> = log_w.iter().map(|l| l.exp()).map(|w| if w.is_finite() { w } else { 0.0 }).collect();
+    let mut w: Vec<f64> = log_w
+        .iter()
+        .map(|l| l.exp())
+        .map(|w| if w.is_finite() { w } else { 0.0 })
+        .collect();
     let mean = w.iter().sum::<f64>() / w.len() as f64;
     if !(mean > 0.0 && mean.is_finite()) {
-        return Err(Error::Numerical(format!("the mean weight of the latent pool is {mean}")));
+        return Err(Error::Numerical(format!(
+            "the mean weight of the latent pool is {mean}"
+        )));
     }
     w.iter_mut().for_each(|w| *w /= mean);
-    let (layers, units) = (options.get(keys::GAN_LAYERS) as usize, options.get(keys::GAN_UNITS) as usize);
+    let (layers, units) = (
+        options.get(keys::GAN_LAYERS) as usize,
+        options.get(keys::GAN_UNITS) as usize,
+    );
     let slope = options.get(keys::GAN_SLOPE);
     let auxiliary = options.get(keys::GAN_LATENT) as usize;
     if auxiliary < latent_dim {
@@ -131,9 +156,23 @@ pub(in super::super) fn train_gan(
         epoch: 0,
         shuffle: Noise::new(seed, SHUFFLE_STREAM, domain::SHUFFLE),
     };
-    let record = fit_gan(&discriminator, &network, dtype, &mut pool, &mut parameters, options, hooks)?;
+    let record = fit_gan(
+        &discriminator,
+        &network,
+        dtype,
+        &mut pool,
+        &mut parameters,
+        options,
+        hooks,
+    )?;
     let parameters = parameters.split_off(split);
-    Ok((GanRefiner { network, parameters }, record))
+    Ok((
+        GanRefiner {
+            network,
+            parameters,
+        },
+        record,
+    ))
 }
 
 #[cfg(feature = "torch")]
@@ -165,5 +204,7 @@ fn fit_gan(
     _: &dyn Hooks,
 ) -> Result<Record> {
     Settings::from_options("gan", options, &keys::GAN_TRAINING)?;
-    Err(Error::Unsupported(crate::protocol::evaluate::NO_TORCH.into()))
+    Err(Error::Unsupported(
+        crate::protocol::evaluate::NO_TORCH.into(),
+    ))
 }

@@ -67,18 +67,33 @@ impl Hmc {
     }
 
     /// One trajectory of every chain: fresh momenta, leapfrog, Metropolis.
-    fn advance(&self, evaluator: &mut dyn Evaluator, chains: &mut Chains, statistics: &mut Statistics) -> Result<()> {
+    fn advance(
+        &self,
+        evaluator: &mut dyn Evaluator,
+        chains: &mut Chains,
+        statistics: &mut Statistics,
+    ) -> Result<()> {
         let (n, eps) = (self.settings.chains, self.settings.step_size);
         let first = chains.trajectories.wrapping_mul(n as u64);
         let mut p = vec![0.0; n * self.dim];
         self.momentum.fill_normals(first, n, self.dim, &mut p);
         let energy = |z: &[f64], p: &[f64], log_w: &[f64]| -> Vec<f64> {
-            let rows = z.chunks_exact(self.dim).zip(p.chunks_exact(self.dim)).zip(log_w);
-            rows.map(|((z, p), l)| 0.5 * (z.iter().map(|v| v * v).sum::<f64>() + p.iter().map(|v| v * v).sum::<f64>()) - l)
-                .collect()
+            let rows = z
+                .chunks_exact(self.dim)
+                .zip(p.chunks_exact(self.dim))
+                .zip(log_w);
+            rows.map(|((z, p), l)| {
+                0.5 * (z.iter().map(|v| v * v).sum::<f64>() + p.iter().map(|v| v * v).sum::<f64>())
+                    - l
+            })
+            .collect()
         };
         let before = energy(&chains.z, &p, &chains.log_w);
-        let (mut z, mut log_w, mut gradient) = (chains.z.clone(), chains.log_w.clone(), chains.gradient.clone());
+        let (mut z, mut log_w, mut gradient) = (
+            chains.z.clone(),
+            chains.log_w.clone(),
+            chains.gradient.clone(),
+        );
         // dp/dt = −∇U = ∇ log w − z.
         let kick = |p: &mut [f64], z: &[f64], gradient: &[f64], eps: f64| {
             for ((p, z), g) in p.iter_mut().zip(z).zip(gradient) {
@@ -96,9 +111,10 @@ impl Hmc {
         for chain in 0..n {
             let error = after[chain] - before[chain];
             let mut u = [0.0];
-            self.accept.uniforms(first.wrapping_add(chain as u64), 0, &mut u);
+            self.accept
+                .uniforms(first.wrapping_add(chain as u64), 0, &mut u);
             statistics.proposals += 1;
-            if !(error <= DIVERGENCE) {
+            if error.is_nan() || error > DIVERGENCE {
                 statistics.divergences += 1;
             } else if u[0].ln() < -error {
                 statistics.accepted += 1;
@@ -118,7 +134,12 @@ impl Refiner for Hmc {
         self.settings.chains
     }
 
-    fn fill(&mut self, evaluator: &mut dyn Evaluator, block: &mut Block, statistics: &mut Statistics) -> Result<()> {
+    fn fill(
+        &mut self,
+        evaluator: &mut dyn Evaluator,
+        block: &mut Block,
+        statistics: &mut Statistics,
+    ) -> Result<()> {
         // Taken out: after an error the chains begin anew, rather than go on from a broken state.
         let mut chains = match self.chains.take() {
             Some(chains) if chains.next_block <= block.index => chains,

@@ -52,7 +52,12 @@ pub(super) trait Refiner: Send {
     ///
     /// # Errors
     /// Those of the evaluator; [`crate::Error::Numerical`] if the method cannot go on. The refiner stays usable.
-    fn fill(&mut self, evaluator: &mut dyn Evaluator, block: &mut Block, statistics: &mut Statistics) -> Result<()>;
+    fn fill(
+        &mut self,
+        evaluator: &mut dyn Evaluator,
+        block: &mut Block,
+        statistics: &mut Statistics,
+    ) -> Result<()>;
 }
 
 #[cfg(test)]

@@ -36,7 +36,13 @@ impl Proposals for Baseline {
         FINITE_TRIES
     }
 
-    fn propose(&mut self, _: &mut dyn Evaluator, events: &[u64], attempt: u64, z: &mut [f64]) -> Result<()> {
+    fn propose(
+        &mut self,
+        _: &mut dyn Evaluator,
+        events: &[u64],
+        attempt: u64,
+        z: &mut [f64],
+    ) -> Result<()> {
         propose(self.latent, self.dim, events, attempt, z);
         Ok(())
     }
@@ -56,7 +62,13 @@ impl Proposals for Reweight {
         FINITE_TRIES
     }
 
-    fn propose(&mut self, e: &mut dyn Evaluator, events: &[u64], attempt: u64, z: &mut [f64]) -> Result<()> {
+    fn propose(
+        &mut self,
+        e: &mut dyn Evaluator,
+        events: &[u64],
+        attempt: u64,
+        z: &mut [f64],
+    ) -> Result<()> {
         self.0.propose(e, events, attempt, z)
     }
 
@@ -93,11 +105,23 @@ impl Proposals for Rejection {
         self.max_tries
     }
 
-    fn propose(&mut self, e: &mut dyn Evaluator, events: &[u64], attempt: u64, z: &mut [f64]) -> Result<()> {
+    fn propose(
+        &mut self,
+        e: &mut dyn Evaluator,
+        events: &[u64],
+        attempt: u64,
+        z: &mut [f64],
+    ) -> Result<()> {
         self.prior.propose(e, events, attempt, z)
     }
 
-    fn judge(&mut self, event: u64, attempt: u64, log_w: f64, statistics: &mut Statistics) -> Option<f64> {
+    fn judge(
+        &mut self,
+        event: u64,
+        attempt: u64,
+        log_w: f64,
+        statistics: &mut Statistics,
+    ) -> Option<f64> {
         let ratio = (log_w - self.log_w_max).exp();
         if !ratio.is_finite() {
             statistics.non_finite += 1;

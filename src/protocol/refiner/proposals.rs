@@ -19,10 +19,22 @@ pub(super) trait Proposals {
     ///
     /// # Errors
     /// Those of the evaluator.
-    fn propose(&mut self, evaluator: &mut dyn Evaluator, events: &[u64], attempt: u64, z: &mut [f64]) -> Result<()>;
+    fn propose(
+        &mut self,
+        evaluator: &mut dyn Evaluator,
+        events: &[u64],
+        attempt: u64,
+        z: &mut [f64],
+    ) -> Result<()>;
 
     /// The weight of the event if the proposal is accepted.
-    fn judge(&mut self, event: u64, attempt: u64, log_w: f64, statistics: &mut Statistics) -> Option<f64>;
+    fn judge(
+        &mut self,
+        event: u64,
+        attempt: u64,
+        log_w: f64,
+        statistics: &mut Statistics,
+    ) -> Option<f64>;
 }
 
 impl<P: Proposals + Send> Refiner for P {
@@ -30,7 +42,12 @@ impl<P: Proposals + Send> Refiner for P {
         BLOCK_ROWS
     }
 
-    fn fill(&mut self, evaluator: &mut dyn Evaluator, block: &mut Block, statistics: &mut Statistics) -> Result<()> {
+    fn fill(
+        &mut self,
+        evaluator: &mut dyn Evaluator,
+        block: &mut Block,
+        statistics: &mut Statistics,
+    ) -> Result<()> {
         fill(self, evaluator, block, statistics)
     }
 }
@@ -46,7 +63,9 @@ fn fill<P: Proposals>(
     let first = block.index.wrapping_mul(block.rows as u64);
     let mut pending: Vec<usize> = (0..block.rows).collect();
     let (mut z, mut x, mut log_w) = (block.z.clone(), block.x.clone(), block.w.clone());
-    block.log_w.resize(if P::WEIGHTED { block.rows } else { 0 }, 0.0);
+    block
+        .log_w
+        .resize(if P::WEIGHTED { block.rows } else { 0 }, 0.0);
     let mut attempt = 0;
     while !pending.is_empty() {
         if attempt >= method.max_tries() {
@@ -55,7 +74,10 @@ fn fill<P: Proposals>(
                 first.wrapping_add(pending[0] as u64)
             )));
         }
-        let events: Vec<u64> = pending.iter().map(|&row| first.wrapping_add(row as u64)).collect();
+        let events: Vec<u64> = pending
+            .iter()
+            .map(|&row| first.wrapping_add(row as u64))
+            .collect();
         let rows = events.len();
         let (z, x, log_w) = (&mut z[..rows * n], &mut x[..rows * m], &mut log_w[..rows]);
         method.propose(evaluator, &events, attempt, z)?;
@@ -67,7 +89,12 @@ fn fill<P: Proposals>(
         }
         let mut i = 0;
         pending.retain(|&row| {
-            let (event, z, x, log_w) = (events[i], &z[i * n..(i + 1) * n], &x[i * m..(i + 1) * m], log_w[i]);
+            let (event, z, x, log_w) = (
+                events[i],
+                &z[i * n..(i + 1) * n],
+                &x[i * m..(i + 1) * m],
+                log_w[i],
+            );
             i += 1;
             statistics.proposals += 1;
             let finite = log_w < f64::INFINITY && x.iter().all(|v| v.is_finite());
@@ -75,7 +102,9 @@ fn fill<P: Proposals>(
                 statistics.non_finite += 1;
                 return true;
             }
-            let Some(weight) = method.judge(event, attempt, log_w, statistics) else { return true };
+            let Some(weight) = method.judge(event, attempt, log_w, statistics) else {
+                return true;
+            };
             statistics.accepted += 1;
             block.z[row * n..(row + 1) * n].copy_from_slice(z);
             block.x[row * m..(row + 1) * m].copy_from_slice(x);

@@ -28,7 +28,13 @@ impl Exact {
 }
 
 impl Evaluator for Exact {
-    fn generate(&mut self, z: &[f64], _: usize, x: &mut [f64], _: Option<&mut [f64]>) -> Result<()> {
+    fn generate(
+        &mut self,
+        z: &[f64],
+        _: usize,
+        x: &mut [f64],
+        _: Option<&mut [f64]>,
+    ) -> Result<()> {
         x.copy_from_slice(z);
         for x in x.chunks_exact_mut(2).filter(|x| x[1] > self.broken) {
             x[0] = f64::NAN;
@@ -45,12 +51,24 @@ impl Evaluator for Exact {
     }
 
     fn log_weight(&mut self, x: &[f64], _: usize, out: &mut [f64]) -> Result<()> {
-        x.chunks_exact(2).zip(out).for_each(|(x, out)| *out = self.log_w(x));
+        x.chunks_exact(2)
+            .zip(out)
+            .for_each(|(x, out)| *out = self.log_w(x));
         Ok(())
     }
 
-    fn log_weight_gradient(&mut self, z: &[f64], _: usize, log_w: &mut [f64], gradient: &mut [f64]) -> Result<()> {
-        for ((z, log_w), g) in z.chunks_exact(2).zip(log_w).zip(gradient.chunks_exact_mut(2)) {
+    fn log_weight_gradient(
+        &mut self,
+        z: &[f64],
+        _: usize,
+        log_w: &mut [f64],
+        gradient: &mut [f64],
+    ) -> Result<()> {
+        for ((z, log_w), g) in z
+            .chunks_exact(2)
+            .zip(log_w)
+            .zip(gradient.chunks_exact_mut(2))
+        {
             *log_w = self.log_w(z);
             g.copy_from_slice(&[self.b - self.a * z[0], 0.0]);
         }
@@ -79,11 +97,17 @@ fn block(refiner: &dyn Refiner, index: u64) -> Block {
 }
 
 /// The first `blocks` blocks, end to end: z, w and the statistics.
-fn run(refiner: &mut dyn Refiner, evaluator: &mut dyn Evaluator, blocks: u64) -> (Vec<f64>, Vec<f64>, Statistics) {
+fn run(
+    refiner: &mut dyn Refiner,
+    evaluator: &mut dyn Evaluator,
+    blocks: u64,
+) -> (Vec<f64>, Vec<f64>, Statistics) {
     let (mut z, mut w, mut statistics) = (Vec::new(), Vec::new(), Statistics::default());
     for index in 0..blocks {
         let mut block = block(refiner, index);
-        refiner.fill(evaluator, &mut block, &mut statistics).unwrap();
+        refiner
+            .fill(evaluator, &mut block, &mut statistics)
+            .unwrap();
         assert_eq!(block.x, block.z);
         z.extend(block.z);
         w.extend(block.w);
@@ -96,15 +120,29 @@ fn moments(z: &[f64], w: &[f64], k: usize) -> (f64, f64) {
     let sum: f64 = w.iter().sum();
     let column = || z.iter().skip(k).step_by(2).zip(w);
     let mean = column().map(|(z, w)| z * w).sum::<f64>() / sum;
-    (mean, column().map(|(z, w)| w * (z - mean).powi(2)).sum::<f64>() / sum)
+    (
+        mean,
+        column().map(|(z, w)| w * (z - mean).powi(2)).sum::<f64>() / sum,
+    )
 }
 
 fn assert_moments(z: &[f64], w: &[f64], expected: (f64, f64), tolerance: f64) {
     let (mean, variance) = moments(z, w, 0);
-    assert!((mean - expected.0).abs() < tolerance, "mean {mean}, not {}", expected.0);
-    assert!((variance - expected.1).abs() < tolerance, "variance {variance}, not {}", expected.1);
+    assert!(
+        (mean - expected.0).abs() < tolerance,
+        "mean {mean}, not {}",
+        expected.0
+    );
+    assert!(
+        (variance - expected.1).abs() < tolerance,
+        "variance {variance}, not {}",
+        expected.1
+    );
     let (mean, variance) = moments(z, w, 1);
-    assert!(mean.abs() < tolerance && (variance - 1.0).abs() < 1.5 * tolerance, "{mean}, {variance}");
+    assert!(
+        mean.abs() < tolerance && (variance - 1.0).abs() < 1.5 * tolerance,
+        "{mean}, {variance}"
+    );
 }
 
 #[test]
@@ -118,19 +156,32 @@ fn rejection_samples_the_refined_density() {
     // Mean weight: 1/√2 · exp(b²/(2(1+a))) = exp(¼)/√2, over w_max = exp(½).
     let expected = (0.25f64 - 0.5).exp() / 2f64.sqrt();
     let acceptance = s.accepted as f64 / s.proposals as f64;
-    assert!((acceptance - expected).abs() < 0.005, "{acceptance}, not {expected}");
-    assert_eq!((s.events, s.accepted, s.overweight), (25 * 4096, 25 * 4096, 0.0));
+    assert!(
+        (acceptance - expected).abs() < 0.005,
+        "{acceptance}, not {expected}"
+    );
+    assert_eq!(
+        (s.events, s.accepted, s.overweight),
+        (25 * 4096, 25 * 4096, 0.0)
+    );
 }
 
 #[test]
 fn overweight_events_keep_their_weight_and_the_sample_stays_exact() {
     let mut exact = Exact::new(0.0, 0.5);
     // w is unbounded: a tenth of the total weight lies above 1.5.
-    let (z, w, s) = run(&mut Rejection::new(1, 0, 2, 1.5f64.ln(), 1000), &mut exact, 25);
+    let (z, w, s) = run(
+        &mut Rejection::new(1, 0, 2, 1.5f64.ln(), 1000),
+        &mut exact,
+        25,
+    );
     assert!(w.iter().any(|&w| w > 1.0) && w.iter().all(|&w| w >= 1.0));
     assert_moments(&z, &w, exact.moments(), 0.02);
     let unweighted = moments(&z, &vec![1.0; w.len()], 0).0;
-    assert!(unweighted < 0.47, "without the weights the tail is missing: {unweighted}");
+    assert!(
+        unweighted < 0.47,
+        "without the weights the tail is missing: {unweighted}"
+    );
     // E[(w − c)+] / E[w] = P(Z > d − b) − c e^{−b²/2} P(Z > d), d = (ln c + b²/2) / b.
     let fraction = s.overweight / s.weight;
     assert!((fraction - 0.1017).abs() < 0.005, "{fraction}");
@@ -140,7 +191,13 @@ fn overweight_events_keep_their_weight_and_the_sample_stays_exact() {
 fn hopeless_rejection_is_an_error_and_names_the_event() {
     let mut refiner = Rejection::new(1, 0, 2, 100.0, 3);
     let mut block = block(&refiner, 2);
-    let error = refiner.fill(&mut Exact::new(0.0, 0.0), &mut block, &mut Statistics::default()).unwrap_err();
+    let error = refiner
+        .fill(
+            &mut Exact::new(0.0, 0.0),
+            &mut block,
+            &mut Statistics::default(),
+        )
+        .unwrap_err();
     assert!(error.to_string().contains("event 8192"), "{error}");
 }
 
@@ -166,7 +223,9 @@ fn broken_events_are_drawn_again_and_counted() {
     exact.broken = f64::NEG_INFINITY;
     let mut refiner = Baseline::new(1, 0, 2);
     let mut block = block(&refiner, 0);
-    assert!(refiner.fill(&mut exact, &mut block, &mut Statistics::default()).is_err());
+    assert!(refiner
+        .fill(&mut exact, &mut block, &mut Statistics::default())
+        .is_err());
 }
 
 fn hmc(settings: HmcSettings) -> Hmc {
@@ -231,7 +290,9 @@ fn blocks_do_not_depend_on_history() {
         let mut out_of_order = make();
         for index in [2, 0, 3, 1] {
             let mut block = block(out_of_order.as_ref(), index);
-            out_of_order.fill(&mut exact, &mut block, &mut Statistics::default()).unwrap();
+            out_of_order
+                .fill(&mut exact, &mut block, &mut Statistics::default())
+                .unwrap();
             let at = index as usize * 2 * rows;
             assert_eq!(block.z, z[at..at + 2 * rows], "block {index}");
         }

@@ -54,7 +54,10 @@ fn epoch(feed: &mut SourceFeed, rows: usize) -> Vec<usize> {
     let mut batch = Batch::<f64>::default();
     let mut seen = Vec::new();
     while feed.fill(rows, &mut batch).unwrap() {
-        assert_eq!((batch.rows, batch.x.len(), batch.weights.len()), (rows, 2 * rows, rows));
+        assert_eq!(
+            (batch.rows, batch.x.len(), batch.weights.len()),
+            (rows, 2 * rows, rows)
+        );
         for x in batch.x.chunks_exact(2) {
             assert_eq!(x[0], -x[1]);
             seen.push(x[0] as usize);
@@ -75,7 +78,10 @@ fn held_out_events_of_a_callback_never_enter_the_training() {
             assert!(seen.iter().all(|&i| i >= 100), "{seen:?}");
         }
         let held: Vec<Batch<f64>> = feed.held_out().unwrap();
-        let held: Vec<usize> = held.iter().flat_map(|b| b.x.iter().step_by(2).map(|&x| x as usize)).collect();
+        let held: Vec<usize> = held
+            .iter()
+            .flat_map(|b| b.x.iter().step_by(2).map(|&x| x as usize))
+            .collect();
         assert_eq!(held, (0..100).collect::<Vec<_>>());
     }
 }
@@ -96,7 +102,9 @@ fn measured_events_belong_to_the_training_too() {
     let scalings = source.standardisation(&options).unwrap();
     // Events 0..100 are held out; then whole chunks until 10 000 are measured.
     let measured = (100 + 3 * CHUNK) as f64;
-    let Scaling::Standardise { mean, std } = scalings[0] else { panic!() };
+    let Scaling::Standardise { mean, std } = scalings[0] else {
+        panic!()
+    };
     assert!((mean - (measured - 1.0) / 2.0).abs() < 1e-9, "{mean}");
     assert!((std - measured / 12f64.sqrt()).abs() < 1e-3 * std);
     let mut feed = SourceFeed::new(&mut source, &UNSCALED, &options).unwrap();
@@ -107,14 +115,19 @@ fn measured_events_belong_to_the_training_too() {
 
 #[test]
 fn arrays_are_shuffled_split_and_served_whole() {
-    let x: Vec<f64> = (0..1000).flat_map(|i| [i as f64, -(i as f64), f64::NAN]).collect();
+    let x: Vec<f64> = (0..1000)
+        .flat_map(|i| [i as f64, -(i as f64), f64::NAN])
+        .collect();
     let options = options(100);
     let mut source = Source::from_rows(&x, None, 1000, 2, 3).unwrap();
     let mut feed = SourceFeed::new(&mut source, &UNSCALED, &options).unwrap();
     let held: Vec<Batch<f64>> = feed.held_out().unwrap();
     let mut all: Vec<usize> = held[0].x.iter().step_by(2).map(|&x| x as usize).collect();
     assert_eq!(all.len(), 100);
-    assert!(all.iter().any(|&i| i >= 500), "the held-out events are drawn from the whole array");
+    assert!(
+        all.iter().any(|&i| i >= 500),
+        "the held-out events are drawn from the whole array"
+    );
     let first = epoch(&mut feed, 100);
     let second = epoch(&mut feed, 100);
     assert_ne!(first, second);
@@ -142,11 +155,29 @@ fn weights_come_in_units_of_their_mean() {
 #[test]
 fn bad_arrays_are_named() {
     let nan = [0.0, 1.0, 2.0, f64::NAN];
-    let error = Source::from_rows(&nan, None, 2, 2, 2).err().unwrap().to_string();
-    assert!(error.contains("row 1") && error.contains("column 1"), "{error}");
-    let error = Source::from_rows(&nan[..2], Some(&[f64::INFINITY]), 1, 2, 2).err().unwrap().to_string();
-    assert!(error.contains("row 0") && error.contains("weight"), "{error}");
-    for (rows, dim, stride) in [(0, 2, 2), (1, 0, 2), (1, 2, 1), (3, 2, 2), (usize::MAX, 2, 2)] {
+    let error = Source::from_rows(&nan, None, 2, 2, 2)
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(
+        error.contains("row 1") && error.contains("column 1"),
+        "{error}"
+    );
+    let error = Source::from_rows(&nan[..2], Some(&[f64::INFINITY]), 1, 2, 2)
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(
+        error.contains("row 0") && error.contains("weight"),
+        "{error}"
+    );
+    for (rows, dim, stride) in [
+        (0, 2, 2),
+        (1, 0, 2),
+        (1, 2, 1),
+        (3, 2, 2),
+        (usize::MAX, 2, 2),
+    ] {
         assert!(matches!(
             Source::from_rows(&[0.0; 4], None, rows, dim, stride),
             Err(Error::InvalidArgument(_))
@@ -156,7 +187,12 @@ fn bad_arrays_are_named() {
         .unwrap()
         .standardisation(&options(0))
         .unwrap_err();
-    assert!(error.to_string().contains("column 0 of the events is constant"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("column 0 of the events is constant"),
+        "{error}"
+    );
 }
 
 /// Delivers what it is told to.
@@ -179,13 +215,26 @@ impl EventSource for Broken {
 
 #[test]
 fn bad_callbacks_are_named() {
-    let broken = |values: Vec<f64>, got| Source::from_events(Box::new(Broken(values, got))).unwrap();
-    let error = broken(vec![0.0, 1.0, f64::NAN], 3).held_out(&options(50)).unwrap_err().to_string();
+    let broken =
+        |values: Vec<f64>, got| Source::from_events(Box::new(Broken(values, got))).unwrap();
+    let error = broken(vec![0.0, 1.0, f64::NAN], 3)
+        .held_out(&options(50))
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("column 0 of row 2 is NaN"), "{error}");
-    let error = broken(vec![], 1_000_000).held_out(&options(50)).unwrap_err().to_string();
-    assert!(error.contains("1000000") && error.contains("50 were asked"), "{error}");
+    let error = broken(vec![], 1_000_000)
+        .held_out(&options(50))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("1000000") && error.contains("50 were asked"),
+        "{error}"
+    );
     let error = counter(30, false).held_out(&options(50)).unwrap_err();
-    assert!(matches!(error, Error::Data(_)) && error.to_string().contains("after 30 events"), "{error}");
+    assert!(
+        matches!(error, Error::Data(_)) && error.to_string().contains("after 30 events"),
+        "{error}"
+    );
 }
 
 #[test]
