@@ -7,28 +7,33 @@ use tch::{Device, Tensor};
 
 /// The parameter tensors of a network over one flat storage, on the backend's device.
 pub(super) struct Parameters {
+    backend: Backend,
     flat: Tensor,
     pub tensors: Vec<Tensor>,
 }
 
 impl Parameters {
-    /// Views of `flat.len()` zeros, to be filled by [`Parameters::set`].
+    /// Views of zeros, to be filled by [`Parameters::set`].
     pub fn new(backend: Backend, shapes: &[Parameter], requires_grad: bool) -> Result<Self> {
-        let total: usize = shapes.iter().map(Parameter::len).sum();
-        let flat = Tensor::f_zeros([total as i64], (backend.kind, backend.device))?;
-        let mut offset = 0;
-        let mut tensors = Vec::with_capacity(shapes.len());
-        for p in shapes {
-            let shape: Vec<i64> = p.shape.iter().map(|&n| n as i64).collect();
-            // Detached: a gradient with respect to the narrow itself would be of the whole buffer's size.
-            let view = flat
-                .f_narrow(0, offset, p.len() as i64)?
-                .f_view(shape.as_slice())?
-                .f_detach()?;
-            tensors.push(view.f_set_requires_grad(requires_grad)?);
-            offset += p.len() as i64;
-        }
-        Ok(Parameters { flat, tensors })
+        backend.without_gradient(|| {
+            let total: usize = shapes.iter().map(Parameter::len).sum();
+            let flat = Tensor::f_zeros([total as i64], (backend.kind, backend.device))?;
+            let mut offset = 0;
+            let mut tensors = Vec::with_capacity(shapes.len());
+            for p in shapes {
+                let shape: Vec<i64> = p.shape.iter().map(|&n| n as i64).collect();
+                // Detached: a gradient with respect to the narrow itself would be of the whole buffer's size.
+                let view = flat.f_narrow(0, offset, p.len() as i64)?;
+                let view = view.f_view(shape.as_slice())?.f_detach()?;
+                tensors.push(view.f_set_requires_grad(requires_grad)?);
+                offset += p.len() as i64;
+            }
+            Ok(Parameters {
+                backend,
+                flat,
+                tensors,
+            })
+        })
     }
 
     /// Number of parameters.
@@ -38,10 +43,8 @@ impl Parameters {
 
     /// Copies values in; the views see them.
     pub fn set<T: tch::kind::Element>(&mut self, values: &[T]) -> Result<()> {
-        let source = Tensor::f_from_slice(values)?;
-        let _grad = tch::no_grad_guard();
-        self.flat.f_copy_(&source)?;
-        Ok(())
+        let backend = self.backend;
+        backend.without_gradient(|| Ok(self.flat.f_copy_(&Tensor::f_from_slice(values)?)?))
     }
 }
 
