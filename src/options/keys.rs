@@ -143,16 +143,20 @@ pub struct StageKeys {
 
 /// The training keys of `$stage`, with what the paper sets for each stage apart.
 macro_rules! training {
-    ($stage:literal, epochs: $epochs:literal (fast $fast:literal), lr: $lr:literal, weight_decay: $decay:literal,
+    ($stage:literal, epochs: $epochs:literal (fast $fast_epochs:literal), batch: $batch:literal (fast $fast_batch:literal),
+     lr: $lr:literal (fast $fast_lr:literal), weight_decay: $decay:literal,
      betas: ($beta1:literal, $beta2:literal)) => {
         StageKeys {
             epochs: int(concat!($stage, ".epochs"), 1, MAX, $epochs)
-                .fast($fast)
+                .fast($fast_epochs)
                 .doc("Epochs."),
             steps: int(concat!($stage, ".steps"), 1, MAX, 240)
                 .doc("Updates of one epoch when the source does not end sooner."),
-            batch: int(concat!($stage, ".batch"), 2, 10_000_000, 2000).doc("Events of one update."),
+            batch: int(concat!($stage, ".batch"), 2, 10_000_000, $batch)
+                .fast($fast_batch)
+                .doc("Events of one update."),
             lr: float(concat!($stage, ".lr"), Interval::above(0.0), $lr)
+                .fast($fast_lr)
                 .doc("Adam: first learning rate."),
             schedule: choice(
                 concat!($stage, ".schedule"),
@@ -199,15 +203,15 @@ macro_rules! training {
 
 /// Training of the flow by maximum likelihood.
 pub const FLOW_TRAINING: StageKeys = training!("flow",
-    epochs: 100 (fast 8), lr: 1e-3, weight_decay: 1e-5, betas: (0.9, 0.999));
+    epochs: 100 (fast 4), batch: 2000 (fast 1000), lr: 1e-3 (fast 2e-3), weight_decay: 1e-5, betas: (0.9, 0.999));
 
 /// Training of the classifier.
 pub const CLASSIFIER_TRAINING: StageKeys = training!("classifier",
-    epochs: 50 (fast 10), lr: 1e-3, weight_decay: 0.0, betas: (0.9, 0.999));
+    epochs: 50 (fast 16), batch: 2000 (fast 1000), lr: 1e-3 (fast 2e-3), weight_decay: 0.0, betas: (0.9, 0.999));
 
 /// Training of the GAN refiner; generator and discriminator alike.
 pub const GAN_TRAINING: StageKeys = training!("gan",
-    epochs: 200 (fast 30), lr: 1e-4, weight_decay: 0.0, betas: (0.5, 0.9));
+    epochs: 200 (fast 30), batch: 2000 (fast 1000), lr: 1e-4 (fast 5e-4), weight_decay: 0.0, betas: (0.5, 0.9));
 
 impl StageKeys {
     const fn rows(self) -> [AnyKey; 13] {
