@@ -100,7 +100,7 @@ fn both_spellings_and_the_preset_wherever_it_stands() {
     assert_eq!(o, Options::from_json(dotted).unwrap());
     assert_eq!(o.get(keys::FLOW_BLOCKS), 20);
     assert_eq!(o.get(keys::FLOW_TRAINING.lr), 1.0);
-    assert_eq!(o.get(keys::FLOW_TRAINING.epochs), 8);
+    assert_eq!(o.get(keys::FLOW_TRAINING.epochs), 4);
     assert_eq!(o.get(keys::DEVICE), "cuda:1");
     assert_eq!(
         Options::from_json(" {\"flow\": {}}\n").unwrap(),
@@ -303,5 +303,5 @@ fn the_documentation_has_a_row_for_every_key() {
     let table = documentation();
     assert_eq!(table.lines().count(), keys::table().count() + 2);
     assert!(table.lines().all(|line| line.matches('|').count() == 6));
-    assert!(table.contains("| `flow.epochs` | an integer of at least 1 | `100` | `8` | Epochs. |"));
+    assert!(table.contains("| `flow.epochs` | an integer of at least 1 | `100` | `4` | Epochs. |"));
 }
