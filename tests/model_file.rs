@@ -317,11 +317,11 @@ fn models_that_could_not_be_read_are_not_written() {
     };
     refused(
         &|m| m.refinement.as_mut().unwrap().log_w_max = f64::NEG_INFINITY,
-        "rejection settings",
+        "log_w_max",
     );
     refused(
         &|m| m.refinement.as_mut().unwrap().log_w_max = f64::NAN,
-        "rejection settings",
+        "log_w_max",
     );
     refused(
         &|m| m.generator.parameters[8] = f64::NAN,

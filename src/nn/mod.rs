@@ -12,4 +12,4 @@ mod parameters;
 
 pub(crate) use backend::{open_device, Backend};
 pub(crate) use evaluator::TorchEvaluator;
-pub(crate) use objective::{BceObjective, GanObjective, NllObjective};
+pub(crate) use objective::TorchObjective;

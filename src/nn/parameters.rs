@@ -36,11 +36,6 @@ impl Parameters {
         })
     }
 
-    /// Number of parameters.
-    pub fn len(&self) -> usize {
-        self.flat.numel()
-    }
-
     /// Copies values in; the views see them.
     pub fn set<T: tch::kind::Element>(&mut self, values: &[T]) -> Result<()> {
         let backend = self.backend;

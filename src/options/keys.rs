@@ -172,6 +172,7 @@ macro_rules! training {
             )
             .doc("Exponential schedule: factor after each epoch."),
             warmup: int(concat!($stage, ".warmup"), 0, MAX, 0)
+                .fast(100)
                 .doc("Updates over which the learning rate first rises, linearly."),
             weight_decay: float(
                 concat!($stage, ".weight_decay"),
@@ -207,7 +208,7 @@ pub const FLOW_TRAINING: StageKeys = training!("flow",
 
 /// Training of the classifier.
 pub const CLASSIFIER_TRAINING: StageKeys = training!("classifier",
-    epochs: 50 (fast 16), batch: 2000 (fast 1000), lr: 1e-3 (fast 2e-3), weight_decay: 0.0, betas: (0.9, 0.999));
+    epochs: 50 (fast 16), batch: 2000 (fast 1000), lr: 1e-3 (fast 1.3e-3), weight_decay: 0.0, betas: (0.9, 0.999));
 
 /// Training of the GAN refiner; generator and discriminator alike.
 pub const GAN_TRAINING: StageKeys = training!("gan",

@@ -139,7 +139,7 @@ fn fit_classifier(
 ) -> Result<Record> {
     let backend = crate::nn::Backend::open(options, dtype)?;
     let settings = Settings::from_options("classifier", options, &keys::CLASSIFIER_TRAINING)?;
-    let mut objective = crate::nn::BceObjective::new(network, backend)?;
+    let mut objective = crate::nn::TorchObjective::bce(network, backend)?;
     super::fit(&settings, dtype, &mut objective, feed, parameters, hooks)
 }
 

@@ -83,14 +83,26 @@ fn for_blocks(
     Ok(())
 }
 
-fn check_length(out: &[f64], rows: usize) -> Result<()> {
+/// One number per event, by `f(evaluator, packed rows, rows, out)`.
+fn per_event(
+    model: &Model,
+    options: &Options,
+    (x, rows, stride): (&[f64], usize, usize),
+    out: &mut [f64],
+    f: impl Fn(&mut dyn Evaluator, &[f64], usize, &mut [f64]) -> Result<()>,
+) -> Result<()> {
     if out.len() < rows {
         return Err(Error::InvalidArgument(format!(
             "an output of {} elements for {rows} rows",
             out.len()
         )));
     }
-    Ok(())
+    let dim = model.generator.event_dim();
+    let mut evaluator = evaluator(model, options)?;
+    for_blocks(x, rows, dim, stride, |start, x| {
+        let n = x.len() / dim;
+        f(evaluator.as_mut(), x, n, &mut out[start..start + n])
+    })
 }
 
 /// log w(x) of given events (paper, Eq. 1 and Sec. 2): log of the density ratio target / generated. `x`: rows × M with a stride, `out`: rows.
@@ -105,11 +117,8 @@ pub fn log_weight(
     stride: usize,
     out: &mut [f64],
 ) -> Result<()> {
-    check_length(out, rows)?;
-    let mut evaluator = evaluator(model, options)?;
-    for_blocks(x, rows, model.generator.event_dim(), stride, |start, x| {
-        let n = x.len() / model.generator.event_dim();
-        evaluator.log_weight(x, n, &mut out[start..start + n])
+    per_event(model, options, (x, rows, stride), out, |e, x, n, out| {
+        e.log_weight(x, n, out)
     })
 }
 
@@ -125,11 +134,8 @@ pub fn log_prob(
     stride: usize,
     out: &mut [f64],
 ) -> Result<()> {
-    check_length(out, rows)?;
-    let mut evaluator = evaluator(model, options)?;
-    for_blocks(x, rows, model.generator.event_dim(), stride, |start, x| {
-        let n = x.len() / model.generator.event_dim();
-        evaluator.log_prob(x, n, &mut out[start..start + n])
+    per_event(model, options, (x, rows, stride), out, |e, x, n, out| {
+        e.log_prob(x, n, out)
     })
 }
 

@@ -155,7 +155,7 @@ fn fit_flow(
 ) -> Result<Record> {
     let backend = crate::nn::Backend::open(options, dtype)?;
     let settings = Settings::from_options("flow", options, &keys::FLOW_TRAINING)?;
-    let mut objective = crate::nn::NllObjective::new(flow, backend)?;
+    let mut objective = crate::nn::TorchObjective::nll(flow, backend)?;
     super::fit(&settings, dtype, &mut objective, feed, parameters, hooks)
 }
 

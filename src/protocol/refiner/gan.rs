@@ -189,7 +189,8 @@ fn fit_gan(
     let settings = Settings::from_options("gan", options, &keys::GAN_TRAINING)?;
     let steps = options.get(keys::GAN_DISCRIMINATOR_STEPS) as u64;
     let seed = options.get(keys::SEED) as u64;
-    let mut objective = crate::nn::GanObjective::new(discriminator, refiner, backend, steps, seed)?;
+    let mut objective =
+        crate::nn::TorchObjective::gan(discriminator, refiner, backend, steps, seed)?;
     crate::protocol::fit(&settings, dtype, &mut objective, pool, parameters, hooks)
 }
 
