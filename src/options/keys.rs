@@ -208,7 +208,7 @@ pub const FLOW_TRAINING: StageKeys = training!("flow",
 
 /// Training of the classifier.
 pub const CLASSIFIER_TRAINING: StageKeys = training!("classifier",
-    epochs: 50 (fast 16), batch: 2000 (fast 1000), lr: 1e-3 (fast 1.3e-3), weight_decay: 0.0, betas: (0.9, 0.999));
+    epochs: 50 (fast 24), batch: 2000 (fast 1000), lr: 1e-3 (fast 1.3e-3), weight_decay: 0.0, betas: (0.9, 0.999));
 
 /// Training of the GAN refiner; generator and discriminator alike.
 pub const GAN_TRAINING: StageKeys = training!("gan",

@@ -196,7 +196,10 @@ pub fn train<T: Real>(
         for _ in 0..settings.steps {
             hooks.check(stage)?;
             batch.step = record.steps;
-            if !feed.fill(settings.batch, &mut batch)? {
+            // A pass over the data may have ended exactly with the last epoch: its end is then met here, and the next pass begins.
+            let full = feed.fill(settings.batch, &mut batch)?
+                || done == 0 && feed.fill(settings.batch, &mut batch)?;
+            if !full {
                 break;
             }
             let rate = settings.schedule.at(record.steps, planned, epoch);

@@ -204,7 +204,14 @@ fn the_source_may_end_epochs_early() {
         60,
         "the plan follows the source"
     );
-    feed.per_epoch = 0;
+    // A pass of exactly one epoch, and one of two: every epoch is a full one.
+    for per_epoch in [50, 100] {
+        feed.per_epoch = per_epoch;
+        feed.served = 0;
+        let record = train(&settings(), &mut Bowl, &mut feed, &mut [1.0, 1.0], &()).unwrap();
+        assert_eq!(record.steps, 1000);
+    }
+    (feed.per_epoch, feed.served) = (0, 0);
     let error = train(&settings(), &mut Bowl, &mut feed, &mut [1.0, 1.0], &()).unwrap_err();
     assert!(
         matches!(error, Error::Data(_)) && error.to_string().contains("bowl.batch"),
