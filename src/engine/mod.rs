@@ -1,2 +1,27 @@
-//! The CPU engine: what runs without libtorch.
+//! The CPU engine: networks, their gradients and the noise, without libtorch, threads or global state.
+//!
+//! Rows lie in the lanes of the processor's vectors: a block of rows is stored feature by feature, and goes through all layers while it
+//! stays in cache. Every row is summed in the same order whatever rows share its block, so that a result depends on its row alone: the
+//! same bits for any number of rows and any place among them, and on all processors with a fused multiply-add.
+
+mod dense;
+mod evaluator;
+mod flow;
+mod lanes;
+mod math;
+mod mlp;
 pub mod noise;
+mod vector;
+
+pub use evaluator::Engine;
+
+use crate::model::{Evaluator, Model};
+use crate::Result;
+
+/// The model made ready to compute on the CPU, on the calling thread, in the model's precision.
+///
+/// # Errors
+/// Those of [`Engine::new`].
+pub fn evaluator(model: &Model) -> Result<Box<dyn Evaluator>> {
+    Ok(Engine::new(model)?.evaluator())
+}

@@ -1,0 +1,286 @@
+//! The linear layer y = W x + b on a block.
+
+use super::lanes::{Cpu, Element, Task};
+use super::vector::Vector;
+use std::array::from_fn;
+
+/// Outputs that are summed at once, for two vectors of rows: twelve sums hide the latency of the multiply-add and fit sixteen registers.
+const OUTPUTS: usize = 6;
+
+/// W and b in the order of their use: outputs in panels of [`OUTPUTS`] and, of the rest, 4, 2 and 1; in a panel, the weights of all its
+/// outputs for the first input, for the second, ….
+pub(super) struct Dense<T> {
+    inputs: usize,
+    weights: Vec<T>,
+    bias: Vec<T>,
+}
+
+/// What becomes of the sums.
+#[derive(Clone, Copy)]
+pub(super) enum Finish<T> {
+    /// y = sum, or slope · sum where that is larger; slope 1 leaves the sum as it is.
+    Rectify(T),
+    /// y = y · sum.
+    Scale,
+}
+
+impl<T: Element> Dense<T> {
+    /// Packs W, given by its elements (output, input), and b.
+    pub(super) fn new(inputs: usize, bias: Vec<T>, weight: impl Fn(usize, usize) -> T) -> Self {
+        let outputs = bias.len();
+        let mut weights = Vec::with_capacity(inputs * outputs);
+        let mut first = 0;
+        while first < outputs {
+            let width = panel(outputs - first);
+            for input in 0..inputs {
+                weights.extend((first..first + width).map(|output| weight(output, input)));
+            }
+            first += width;
+        }
+        Dense {
+            inputs,
+            weights,
+            bias,
+        }
+    }
+
+    /// Features of x.
+    pub(super) fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// Features of y.
+    pub(super) fn outputs(&self) -> usize {
+        self.bias.len()
+    }
+
+    /// Applies the layer to the first `rows` rows of a block; the others hold anything afterwards.
+    pub(super) fn apply(
+        &self,
+        cpu: Cpu,
+        rows: usize,
+        x: &[T::Feature],
+        y: &mut [T::Feature],
+        finish: Finish<T>,
+    ) {
+        let sums = Sums {
+            layer: self,
+            rows,
+            x: &x[..self.inputs],
+            y: &mut y[..self.bias.len()],
+        };
+        match finish {
+            Finish::Rectify(slope) => cpu.run(Apply::<T, false> { sums, slope }),
+            Finish::Scale => cpu.run(Apply::<T, true> {
+                sums,
+                slope: T::default(),
+            }),
+        }
+    }
+}
+
+/// Width of the next panel when so many outputs are left.
+#[inline(always)]
+fn panel(left: usize) -> usize {
+    match left {
+        OUTPUTS.. => OUTPUTS,
+        4.. => 4,
+        2.. => 2,
+        _ => 1,
+    }
+}
+
+struct Sums<'a, T: Element> {
+    layer: &'a Dense<T>,
+    rows: usize,
+    x: &'a [T::Feature],
+    y: &'a mut [T::Feature],
+}
+
+struct Apply<'a, T: Element, const SCALE: bool> {
+    sums: Sums<'a, T>,
+    slope: T,
+}
+
+impl<T: Element, const SCALE: bool> Task<T> for Apply<'_, T, SCALE> {
+    #[inline(always)]
+    fn run<V: Vector<T>>(self) {
+        let Sums { layer, rows, x, y } = self.sums;
+        let (mut weights, mut bias, mut y) = (&layer.weights[..], &layer.bias[..], y);
+        while !y.is_empty() {
+            let width = panel(y.len());
+            let (w, b, panel);
+            (w, weights) = weights.split_at(width * layer.inputs);
+            (b, bias) = bias.split_at(width);
+            (panel, y) = y.split_at_mut(width);
+            let tiles = Panel {
+                weights: w,
+                bias: b,
+                slope: self.slope,
+                x,
+            };
+            match width {
+                OUTPUTS => tiles.apply::<OUTPUTS, V, SCALE>(rows, panel),
+                4 => tiles.apply::<4, V, SCALE>(rows, panel),
+                2 => tiles.apply::<2, V, SCALE>(rows, panel),
+                _ => tiles.apply::<1, V, SCALE>(rows, panel),
+            }
+        }
+    }
+}
+
+struct Panel<'a, T: Element> {
+    weights: &'a [T],
+    bias: &'a [T],
+    slope: T,
+    x: &'a [T::Feature],
+}
+
+impl<T: Element> Panel<'_, T> {
+    #[inline(always)]
+    fn apply<const M: usize, V: Vector<T>, const SCALE: bool>(
+        &self,
+        rows: usize,
+        y: &mut [T::Feature],
+    ) {
+        let mut at = 0;
+        while at + V::LANES < rows {
+            self.tile::<M, 2, V, SCALE>(at, y);
+            at += 2 * V::LANES;
+        }
+        if at < rows {
+            self.tile::<M, 1, V, SCALE>(at, y);
+        }
+    }
+
+    /// `M` outputs of `N` vectors of rows from row `at` on, summed in registers in the order of the inputs.
+    #[inline(always)]
+    fn tile<const M: usize, const N: usize, V: Vector<T>, const SCALE: bool>(
+        &self,
+        at: usize,
+        y: &mut [T::Feature],
+    ) {
+        let mut sums: [[V; N]; M] = from_fn(|m| [V::splat(self.bias[m]); N]);
+        for (w, x) in self.weights.chunks_exact(M).zip(self.x) {
+            let x = &x.as_ref()[at..at + N * V::LANES];
+            let x: [V; N] = from_fn(|n| V::load(&x[n * V::LANES..]));
+            for (sums, &w) in sums.iter_mut().zip(w) {
+                let w = V::splat(w);
+                for (sum, &x) in sums.iter_mut().zip(&x) {
+                    *sum = sum.add_product(w, x);
+                }
+            }
+        }
+        let slope = V::splat(self.slope);
+        for (sums, y) in sums.iter().zip(y) {
+            let y = y.as_mut()[at..].chunks_exact_mut(V::LANES);
+            for (sum, y) in sums.iter().zip(y) {
+                // max, as slopes are at most 1.
+                let scaled = sum.times(if SCALE { V::load(y) } else { slope });
+                let result = if SCALE { scaled } else { scaled.larger(*sum) };
+                result.store(y);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::noise::{domain, Noise};
+
+    const SHAPES: [(usize, usize); 8] = [
+        (1, 1),
+        (1, 48),
+        (48, 1),
+        (48, 48),
+        (7, 13),
+        (64, 64),
+        (0, 5),
+        (100, 11),
+    ];
+
+    fn random<T: Element>(n: usize, stream: u64) -> Vec<T> {
+        let mut out = vec![0.0; n];
+        Noise::new(3, stream, domain::INITIAL).normals(0, 0, &mut out);
+        out.into_iter().map(T::from_f64).collect()
+    }
+
+    fn block<T: Element>(features: usize, stream: u64) -> Vec<T::Feature> {
+        let values = random::<T>(features * T::ROWS, stream);
+        let mut block = vec![T::Feature::default(); features];
+        for (feature, values) in block.iter_mut().zip(values.chunks(T::ROWS)) {
+            feature.as_mut().copy_from_slice(values);
+        }
+        block
+    }
+
+    /// Against the double loop; `epsilon` is the spacing of numbers at 1.
+    fn agrees<T: Element>(epsilon: f64) {
+        for (inputs, outputs) in SHAPES {
+            let (w, b) = (random::<T>(inputs * outputs, 1), random::<T>(outputs, 2));
+            let layer = Dense::new(inputs, b.clone(), |o, i| w[o * inputs + i]);
+            assert_eq!((layer.inputs(), layer.outputs()), (inputs, outputs));
+            let (x, before) = (block::<T>(inputs, 3), block::<T>(outputs, 4));
+            for cpu in Cpu::all() {
+                for rows in [1, 2, T::ROWS / 2 + 1, T::ROWS - 1, T::ROWS] {
+                    for finish in [
+                        Finish::Rectify(T::from_f64(1.0)),
+                        Finish::Rectify(T::from_f64(0.25)),
+                        Finish::Scale,
+                    ] {
+                        let mut y = before.clone();
+                        layer.apply(cpu, rows, &x, &mut y, finish);
+                        for row in 0..rows {
+                            for o in 0..outputs {
+                                let terms = (0..inputs).map(|i| {
+                                    w[o * inputs + i].to_f64() * x[i].as_ref()[row].to_f64()
+                                });
+                                let bias = b[o].to_f64();
+                                let sum = bias + terms.clone().sum::<f64>();
+                                let size = bias.abs() + terms.map(f64::abs).sum::<f64>();
+                                let old = before[o].as_ref()[row].to_f64();
+                                let (expected, scale) = match finish {
+                                    Finish::Rectify(slope) if sum < 0.0 => {
+                                        (slope.to_f64() * sum, 1.0)
+                                    }
+                                    Finish::Rectify(_) => (sum, 1.0),
+                                    Finish::Scale => (old * sum, old.abs()),
+                                };
+                                let error = (y[o].as_ref()[row].to_f64() - expected).abs();
+                                // A rounding per term.
+                                let bound = (inputs + 2) as f64 * epsilon * size * scale;
+                                assert!(
+                                    error <= bound,
+                                    "{inputs}→{outputs}, row {row} of {rows}, {cpu:?}: {error} > {bound}"
+                                );
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn agrees_with_the_double_loop() {
+        agrees::<f32>(f64::from(f32::EPSILON));
+        agrees::<f64>(f64::EPSILON);
+    }
+
+    #[test]
+    fn nan_and_infinity_pass() {
+        let layer = Dense::<f32>::new(1, vec![0.0; 7], |_, _| 1.0);
+        for cpu in Cpu::all() {
+            let mut x = [<f32 as Element>::Feature::default()];
+            x[0].as_mut()[..3].copy_from_slice(&[f32::NAN, f32::INFINITY, f32::NEG_INFINITY]);
+            let mut y = [<f32 as Element>::Feature::default(); 7];
+            layer.apply(cpu, 3, &x, &mut y, Finish::Rectify(0.5));
+            for y in y {
+                let y = y.as_ref();
+                assert!(y[0].is_nan());
+                assert_eq!(y[1..3], [f32::INFINITY, f32::NEG_INFINITY]);
+            }
+        }
+    }
+}

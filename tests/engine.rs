@@ -1,0 +1,459 @@
+//! The CPU engine against libtorch, against finite differences and against itself.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests fail so
+
+use laser::engine::{self, noise, Engine};
+use laser::model::{
+    Activation, Classifier, Coupling, Dtype, Evaluator, Flow, GanRefiner, Generator, GeneratorKind,
+    HmcSettings, Method, Mlp, Model, Refinement, Scaling, Transform,
+};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+fn random(n: usize, scale: f64, stream: u64) -> Vec<f64> {
+    let mut out = vec![0.0; n];
+    noise::Noise::new(1, stream, noise::domain::INITIAL).normals(0, 0, &mut out);
+    out.iter_mut().for_each(|v| *v *= scale);
+    out
+}
+
+/// Random parameters of about the size that training starts from: sums stay near 1 in networks of any width.
+fn parameters(networks: &[&Mlp], stream: u64) -> Vec<f64> {
+    let layers = networks.iter().flat_map(|n| n.layers());
+    layers
+        .enumerate()
+        .flat_map(|(i, (inputs, outputs))| {
+            let scale = (inputs as f64 + 1.0).powf(-0.5);
+            random(outputs * (inputs + 1), scale, 100 * stream + i as u64)
+        })
+        .collect()
+}
+
+/// What differs from network to network.
+#[derive(Clone, Debug)]
+struct Shape {
+    dim: usize,
+    blocks: usize,
+    hidden: &'static [usize],
+    activation: Activation,
+}
+
+const LEAKY: Activation = Activation::LeakyRelu { slope: 0.01 };
+const SHAPES: [Shape; 8] = [
+    Shape {
+        dim: 2,
+        blocks: 12,
+        hidden: &[48, 48, 48],
+        activation: LEAKY,
+    },
+    Shape {
+        dim: 2,
+        blocks: 1,
+        hidden: &[],
+        activation: LEAKY,
+    },
+    Shape {
+        dim: 2,
+        blocks: 3,
+        hidden: &[1],
+        activation: Activation::Tanh,
+    },
+    Shape {
+        dim: 3,
+        blocks: 5,
+        hidden: &[7, 16],
+        activation: Activation::Tanh,
+    },
+    Shape {
+        dim: 5,
+        blocks: 7,
+        hidden: &[13, 1, 6],
+        activation: Activation::LeakyRelu { slope: 0.2 },
+    },
+    Shape {
+        dim: 7,
+        blocks: 2,
+        hidden: &[100, 11],
+        activation: Activation::LeakyRelu { slope: 0.0 },
+    },
+    Shape {
+        dim: 17,
+        blocks: 4,
+        hidden: &[33],
+        activation: Activation::Tanh,
+    },
+    Shape {
+        dim: 64,
+        blocks: 4,
+        hidden: &[65, 64, 31, 8, 8, 8, 8, 8],
+        activation: LEAKY,
+    },
+];
+
+/// A model with random parameters: nothing about it is special.
+fn model(shape: &Shape, dtype: Dtype) -> Model {
+    let Shape {
+        dim,
+        blocks,
+        hidden,
+        activation,
+    } = *shape;
+    let network = |inputs, outputs| Mlp {
+        inputs,
+        hidden: hidden.to_vec(),
+        outputs,
+        activation,
+    };
+    let mut order: Vec<usize> = (0..dim).collect();
+    let blocks: Vec<Coupling> = (0..blocks)
+        .map(|i| {
+            order.rotate_left(1 + i % dim);
+            let (active, passive) = order.split_at(1 + i % (dim - 1));
+            Coupling {
+                active: active.to_vec(),
+                passive: passive.to_vec(),
+                transform: Transform::Affine { clamp: 1.5 },
+                subnet: network(passive.len(), 2 * active.len()),
+            }
+        })
+        .collect();
+    let scaling = |k: usize| match k {
+        1 => Scaling::None,
+        _ => Scaling::Standardise {
+            mean: 3.0 - k as f64,
+            std: 0.5 + k as f64,
+        },
+    };
+    let subnets: Vec<&Mlp> = blocks.iter().map(|b| &b.subnet).collect();
+    let (classifier, refiner) = (network(dim, 1), network(dim + 2, dim));
+    let model = Model {
+        dtype,
+        generator: Generator {
+            parameters: parameters(&subnets, 1),
+            kind: GeneratorKind::Flow(Flow {
+                dim,
+                conditions: 0,
+                blocks,
+            }),
+            scalings: (0..dim).map(scaling).collect(),
+        },
+        classifier: Some(Classifier {
+            parameters: parameters(&[&classifier], 2),
+            network: classifier,
+            // Not the generator's: the pulled-back gradient must go through both.
+            scalings: (0..dim).map(|k| scaling(k + 1)).collect(),
+            log_ratio_offset: 0.25,
+        }),
+        refinement: Some(Refinement {
+            method: Method::Gan,
+            log_w_max: 1.0,
+            log_mean_weight: 0.0,
+            max_tries: 10,
+            hmc: HmcSettings {
+                chains: 1,
+                step_size: 0.1,
+                leapfrog: 1,
+                burn_in: 0,
+                thin: 1,
+            },
+            gan: Some(GanRefiner {
+                parameters: parameters(&[&refiner], 3),
+                network: refiner,
+            }),
+        }),
+        record: serde_json::Map::new(),
+    };
+    model.validate().unwrap();
+    model
+}
+
+/// Everything that an evaluator computes, for latents from `first` on.
+#[derive(Debug, PartialEq)]
+struct Results {
+    events: Vec<f64>,
+    log_prob: Vec<f64>,
+    /// Of the same events, given.
+    log_prob_given: Vec<f64>,
+    latents: Vec<f64>,
+    log_weight: Vec<f64>,
+    log_weight_pulled_back: Vec<f64>,
+    gradient: Vec<f64>,
+    refined: Vec<f64>,
+}
+
+/// `events`: where to evaluate what is a function of x, by default the events generated.
+fn evaluate(
+    e: &mut dyn Evaluator,
+    z: &[f64],
+    y: &[f64],
+    rows: usize,
+    events: Option<&[f64]>,
+) -> Results {
+    let zeros = |n| vec![0.0; n];
+    let mut r = Results {
+        events: zeros(z.len()),
+        log_prob: zeros(rows),
+        log_prob_given: zeros(rows),
+        latents: zeros(z.len()),
+        log_weight: zeros(rows),
+        log_weight_pulled_back: zeros(rows),
+        gradient: zeros(z.len()),
+        refined: zeros(z.len()),
+    };
+    e.generate(z, rows, &mut r.events, Some(&mut r.log_prob))
+        .unwrap();
+    let events = events.unwrap_or(&r.events);
+    e.log_prob(events, rows, &mut r.log_prob_given).unwrap();
+    e.latent(events, rows, &mut r.latents).unwrap();
+    e.log_weight(events, rows, &mut r.log_weight).unwrap();
+    e.log_weight_gradient(z, rows, &mut r.log_weight_pulled_back, &mut r.gradient)
+        .unwrap();
+    e.refine(y, rows, &mut r.refined).unwrap();
+    r
+}
+
+fn inputs(dim: usize, rows: usize) -> (Vec<f64>, Vec<f64>) {
+    (random(rows * dim, 1.0, 7), random(rows * (dim + 2), 1.0, 8))
+}
+
+/// Largest |a − b|, in units of the largest |b|.
+fn distance(a: &[f64], b: &[f64]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    let error = a.iter().zip(b).map(|(a, b)| (a - b).abs());
+    let size = b.iter().map(|b| b.abs()).fold(0.0, f64::max);
+    assert!(a.iter().chain(b).all(|v| v.is_finite()) && size > 0.0);
+    error.fold(0.0, f64::max) / size
+}
+
+#[cfg(feature = "torch")]
+#[test]
+fn libtorch_agrees() {
+    let options = laser::options::Options::new();
+    // Both round at every operation, in another order: some hundred roundings at most remain.
+    for (dtype, epsilon) in [
+        (Dtype::Float32, f64::from(f32::EPSILON)),
+        (Dtype::Float64, f64::EPSILON),
+    ] {
+        for shape in &SHAPES {
+            let model = model(shape, dtype);
+            let rows = 75;
+            let (z, y) = inputs(shape.dim, rows);
+            let mut torch = laser::protocol::evaluator(&model, &options).unwrap();
+            let expected = evaluate(&mut *torch, &z, &y, rows, None);
+            let got = evaluate(
+                &mut *engine::evaluator(&model).unwrap(),
+                &z,
+                &y,
+                rows,
+                Some(&expected.events),
+            );
+            for (what, got, expected) in [
+                ("events", &got.events, &expected.events),
+                ("log p", &got.log_prob, &expected.log_prob),
+                ("log p of x", &got.log_prob_given, &expected.log_prob_given),
+                ("latents", &got.latents, &expected.latents),
+                ("log w(x)", &got.log_weight, &expected.log_weight),
+                (
+                    "log w(z)",
+                    &got.log_weight_pulled_back,
+                    &expected.log_weight_pulled_back,
+                ),
+                ("gradient", &got.gradient, &expected.gradient),
+                ("refined", &got.refined, &expected.refined),
+            ] {
+                let d = distance(got, expected);
+                println!("{dtype:?} {} {what}: {:.1}", shape.dim, d / epsilon);
+                assert!(d < 200.0 * epsilon, "{dtype:?}, {shape:?}, {what}: {d}");
+            }
+        }
+    }
+}
+
+#[test]
+fn gradients_are_those_of_central_differences() {
+    for shape in &SHAPES {
+        let model = model(shape, Dtype::Float64);
+        let (dim, rows) = (shape.dim, 5);
+        let (z, _) = inputs(dim, rows);
+        let mut e = engine::evaluator(&model).unwrap();
+        let (mut log_w, mut gradient) = (vec![0.0; rows], vec![0.0; rows * dim]);
+        e.log_weight_gradient(&z, rows, &mut log_w, &mut gradient)
+            .unwrap();
+        let mut weigh = |z: &[f64]| {
+            let (mut x, mut l) = (vec![0.0; rows * dim], vec![0.0; rows]);
+            e.generate(z, rows, &mut x, None).unwrap();
+            e.log_weight(&x, rows, &mut l).unwrap();
+            l
+        };
+        assert_eq!(log_w, weigh(&z), "log w(z) = log w(g(z)), to the bit");
+        let h = 1e-6;
+        for k in 0..dim {
+            let shifted = |delta: f64| -> Vec<f64> {
+                let columns = z.iter().enumerate();
+                columns
+                    .map(|(i, z)| if i % dim == k { z + delta } else { *z })
+                    .collect()
+            };
+            let (up, down) = (weigh(&shifted(h)), weigh(&shifted(-h)));
+            for row in 0..rows {
+                let expected = (up[row] - down[row]) / (2.0 * h);
+                let got = gradient[row * dim + k];
+                assert!(
+                    (got - expected).abs() < 1e-7 * (1.0 + expected.abs()),
+                    "{shape:?}: {got} is not {expected}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn densities_and_inverses_belong_to_the_map() {
+    for shape in &SHAPES {
+        for (dtype, tolerance) in [(Dtype::Float64, 1e-11), (Dtype::Float32, 5e-3)] {
+            let model = model(shape, dtype);
+            let rows = 40;
+            let (z, y) = inputs(shape.dim, rows);
+            let r = evaluate(&mut *engine::evaluator(&model).unwrap(), &z, &y, rows, None);
+            let d = distance(&r.latents, &z);
+            assert!(d < tolerance, "{shape:?} {dtype:?}: inverse off by {d}");
+            let d = distance(&r.log_prob_given, &r.log_prob);
+            assert!(d < tolerance, "{shape:?} {dtype:?}: log p off by {d}");
+        }
+    }
+    // The volume of two dimensions, by central differences.
+    let model = model(&SHAPES[0], Dtype::Float64);
+    let mut e = engine::evaluator(&model).unwrap();
+    let h = 1e-6;
+    for z in random(40, 1.0, 9).chunks(2) {
+        let mut at = |dz: [f64; 2]| {
+            let (mut x, mut log_p) = ([0.0; 2], [0.0]);
+            e.generate(&[z[0] + dz[0], z[1] + dz[1]], 1, &mut x, Some(&mut log_p))
+                .unwrap();
+            (x, log_p[0])
+        };
+        let mut column = |dz: [f64; 2]| {
+            let (up, down) = (at(dz).0, at([-dz[0], -dz[1]]).0);
+            [0, 1].map(|k| (up[k] - down[k]) / (2.0 * h))
+        };
+        let (a, b) = (column([h, 0.0]), column([0.0, h]));
+        let volume = (a[0] * b[1] - a[1] * b[0]).abs();
+        let log_normal = -0.5 * (z[0] * z[0] + z[1] * z[1]) - (2.0 * std::f64::consts::PI).ln();
+        let log_p = at([0.0; 2]).1;
+        assert!((log_p - (log_normal - volume.ln())).abs() < 1e-7, "{log_p}");
+    }
+}
+
+#[test]
+fn a_row_has_the_same_bits_in_any_company() {
+    for shape in &SHAPES {
+        for dtype in [Dtype::Float32, Dtype::Float64] {
+            let engine = Engine::new(&model(shape, dtype)).unwrap();
+            let (dim, rows) = (shape.dim, 101);
+            let (z, y) = inputs(dim, rows);
+            let together = evaluate(&mut *engine.evaluator(), &z, &y, rows, None);
+            let mut e = engine.evaluator();
+            for size in [1, 3, 8, 15, 16, 17, 32, 33, 100] {
+                let mut apart: Option<Results> = None;
+                for start in (0..rows).step_by(size) {
+                    let n = size.min(rows - start);
+                    let part = evaluate(
+                        &mut *e,
+                        &z[start * dim..(start + n) * dim],
+                        &y[start * (dim + 2)..(start + n) * (dim + 2)],
+                        n,
+                        None,
+                    );
+                    match &mut apart {
+                        None => apart = Some(part),
+                        Some(all) => {
+                            all.events.extend(part.events);
+                            all.log_prob.extend(part.log_prob);
+                            all.log_prob_given.extend(part.log_prob_given);
+                            all.latents.extend(part.latents);
+                            all.log_weight.extend(part.log_weight);
+                            all.log_weight_pulled_back
+                                .extend(part.log_weight_pulled_back);
+                            all.gradient.extend(part.gradient);
+                            all.refined.extend(part.refined);
+                        }
+                    }
+                }
+                assert!(apart.unwrap() == together, "{shape:?} {dtype:?} by {size}");
+            }
+        }
+    }
+}
+
+#[test]
+fn threads_share_one_engine() {
+    let engine = Engine::new(&model(&SHAPES[0], Dtype::Float32)).unwrap();
+    let (z, y) = inputs(2, 500);
+    let expected = evaluate(&mut *engine.evaluator(), &z, &y, 500, None);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                assert!(evaluate(&mut *engine.evaluator(), &z, &y, 500, None) == expected);
+            });
+        }
+    });
+}
+
+/// Counts the allocations of each thread.
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+// SAFETY: the system's allocator does the work; counting allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.with(|n| n.set(n.get() + 1));
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise.
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+#[test]
+fn nothing_is_allocated_after_the_first_calls() {
+    let rows = 70;
+    let (z, y) = inputs(2, rows);
+    let mut e = engine::evaluator(&model(&SHAPES[0], Dtype::Float32)).unwrap();
+    let (mut x, mut out, mut gradient) = (vec![0.0; 2 * rows], vec![0.0; rows], z.clone());
+    let mut calls = |rows: usize| {
+        e.refine(&y, rows, &mut gradient).unwrap();
+        e.generate(&z, rows, &mut x, Some(&mut out)).unwrap();
+        e.log_prob(&x, rows, &mut out).unwrap();
+        e.latent(&x, rows, &mut gradient).unwrap();
+        e.log_weight(&x, rows, &mut out).unwrap();
+        e.log_weight_gradient(&z, rows, &mut out, &mut gradient)
+            .unwrap();
+    };
+    calls(1);
+    let before = ALLOCATIONS.get();
+    calls(rows);
+    assert_eq!(ALLOCATIONS.get(), before);
+}
+
+#[test]
+fn what_a_model_lacks_is_said() {
+    let bare = model(&SHAPES[1], Dtype::Float32).into_baseline();
+    let mut e = engine::evaluator(&bare).unwrap();
+    let mut out = [0.0; 2];
+    let error = e.log_weight(&[0.0; 2], 1, &mut out).unwrap_err();
+    assert!(error.to_string().contains("no classifier"), "{error}");
+    let error = e.refine(&[0.0; 4], 1, &mut out).unwrap_err();
+    assert!(error.to_string().contains("no learned refiner"), "{error}");
+    let mut short = bare;
+    short.generator.parameters.pop();
+    let error = engine::evaluator(&short).err().unwrap();
+    assert!(error.to_string().contains("generator has"), "{error}");
+}
