@@ -921,8 +921,12 @@ laser_status laser_model_info(const laser_model *model,
  * Reads a number of the training record.
  *
  * @param model what to ask
- * @param key path into the record with dots, e.g. "weights.effective_fraction" or "classifier.validation_loss"; an element of an
- * array goes by its index from 0
+ * @param key path into the record with dots; an element of an array goes by its index from 0. There are, of every training
+ * ("flow", "classifier", "gan"): "flow.steps", ".rows", ".seconds", ".loss", ".validation_loss", ".kept_epoch", ".losses.0" …; and of
+ * the weights of the pilot run: "weights.events", ".non_finite", ".mean", ".min", ".max", ".quantiles.q001" (0.1 %), ".q01", ".q10",
+ * ".q50", ".q90", ".q99", ".q999", ".effective_sample_size", ".effective_fraction", ".w_max", ".overweight_fraction", ".acceptance".
+ * A classifier.validation_loss near log 2 = 0.693 means that it hardly tells generated events from the target's: then weights near 1
+ * are no proof of a good generator
  * @param out receives the number
  * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT if there is no such number, with the keys that there are; LASER_ERR_NULL
  *
@@ -1030,7 +1034,7 @@ laser_status laser_sampler_new(const laser_model *model,
  * up to there.
  *
  * @param sampler the stream
- * @param event number of the event, from 0
+ * @param event number of the event, from 0; numbers go on from 0 after the largest uint64_t
  * @return LASER_OK; LASER_ERR_NULL; LASER_ERR_BUSY
  *
  * Threads: needs `sampler` alone.
@@ -1134,7 +1138,8 @@ laser_status laser_sampler_next(laser_sampler *sampler, double *x, double *w);
  *
  * @param sampler what to ask
  * @param key "events" (made inside, in whole blocks), "proposals", "acceptance" (accepted fraction of the proposals),
- * "overweight_fraction" (share of the weight that lies above w_max), "non_finite" (proposals whose weight is not finite) or
+ * "overweight_fraction" (share of the weight that lies above w_max), "overweight_events" (fraction of the events of "rejection" that
+ * lie above w_max and carry a weight above 1), "non_finite" (proposals whose weight is not finite) or
  * "divergences" (proposals of HMC whose trajectory diverged)
  * @param out receives the number; NaN for a fraction of nothing
  * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for another key; LASER_ERR_NULL; LASER_ERR_BUSY while events are being generated
@@ -1182,7 +1187,8 @@ laser_status laser_histogram_new(size_t nx,
  *
  * @param histogram what to fill; unchanged on failure
  * @param n number of events; 0 does nothing
- * @param x `n` rows that begin with x and y; row i begins at x + i * stride
+ * @param x `n` rows that begin with x and y; row i begins at x + i * stride. Of events with more features the first two are taken; for
+ * features k and k + 1 pass the address of feature k of the first event
  * @param stride doubles between the beginnings of rows, at least 2; 0 for packed rows of 2
  * @param w `n` weights; NULL for weights of 1
  * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for wrong sizes; LASER_ERR_DATA naming the first row and column that is NaN or

@@ -69,7 +69,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 fn near_misses(near: &[String]) -> String {
     if near.is_empty() {
-        String::new()
+        "; printing the options as JSON lists all of them".into()
     } else {
         format!("; did you mean `{}`?", near.join("` or `"))
     }

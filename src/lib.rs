@@ -36,7 +36,7 @@
 //! | [`protocol`] | generator, classifier, pull-back, refiners, sampler | training, networks, models |
 //! | [`train`] | the one training loop, its optimiser and hooks | options |
 //! | `nn` | the networks on libtorch (cargo feature `torch`) | models |
-//! | [`engine`] | what needs no libtorch: the noise | nothing |
+//! | [`engine`] | trained networks on the CPU without libtorch; the noise | models |
 //! | [`model`] | networks and models as plain data, and their file | nothing |
 //! | [`metrics`] | histograms, JSD, exact EMD | nothing |
 //! | [`options`], [`error`] | settings by key; the one error type | nothing |

@@ -227,7 +227,8 @@ fn distance(a: &[f64], b: &[f64]) -> f64 {
 #[cfg(feature = "torch")]
 #[test]
 fn libtorch_agrees() {
-    let options = laser::options::Options::new();
+    let mut options = laser::options::Options::new();
+    options.set_str("backend", "torch").unwrap();
     // Both round at every operation, in another order: some hundred roundings at most remain.
     for (dtype, epsilon) in [
         (Dtype::Float32, f64::from(f32::EPSILON)),

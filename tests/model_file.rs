@@ -13,6 +13,7 @@ use laser::model::{
 };
 use laser::Error;
 use serde_json::{json, Value};
+use sha2::{Digest, Sha256};
 
 /// SplitMix64: numbers for the tests.
 struct Numbers(u64);
@@ -168,6 +169,29 @@ fn with_description(bytes: &[u8], change: impl FnOnce(&mut Value)) -> Vec<u8> {
     })
 }
 
+fn sha256(data: &[u8]) -> String {
+    format!("{:x}", Sha256::digest(data))
+}
+
+/// The file with the checksum of its data, and otherwise the same bytes. Without a header or a place for the checksum it stays as it is.
+fn sealed(bytes: &[u8]) -> Vec<u8> {
+    const BEFORE: &[u8] = br#"\"sha256\":\""#;
+    let mut sealed = bytes.to_vec();
+    if let Some((length, rest)) = bytes.split_first_chunk() {
+        let length = u64::from_le_bytes(*length) as usize;
+        if let Some((header, data)) = rest.split_at_checked(length) {
+            let at = header.windows(BEFORE.len()).position(|w| w == BEFORE);
+            if let Some(at) = at
+                .map(|at| at + BEFORE.len())
+                .filter(|at| at + 64 <= length)
+            {
+                sealed[8 + at..][..64].copy_from_slice(sha256(data).as_bytes());
+            }
+        }
+    }
+    sealed
+}
+
 fn refusal(bytes: &[u8]) -> String {
     match Model::from_bytes(bytes) {
         Err(error @ Error::Format(_)) => error.to_string(),
@@ -296,6 +320,7 @@ fn any_safetensors_reader_opens_the_file() {
         let d: Value = serde_json::from_str(&metadata["laser"]).unwrap();
         assert_eq!(d["format_version"], FORMAT_VERSION);
         assert_eq!(d["library"], env!("CARGO_PKG_VERSION"));
+        assert_eq!(d["sha256"], sha256(&open(&bytes).1));
         assert_eq!(
             (&d["latent_dim"], &d["event_dim"], &d["condition_dim"]),
             (&json!(2), &json!(2), &json!(1))
@@ -424,7 +449,7 @@ fn what_is_wrong_with_a_file_is_named() {
         .unwrap() as usize;
     data[at + 20..at + 24].copy_from_slice(&f32::NEG_INFINITY.to_le_bytes());
     refused_with(
-        &close(&header.to_string(), &data),
+        &sealed(&close(&header.to_string(), &data)),
         "element 5 of tensor `generator.blocks.1.subnet.1.weight` is -inf",
     );
     header["__metadata__"]["laser"] = json!(7);
@@ -478,4 +503,54 @@ fn what_is_wrong_with_a_file_is_named() {
         *flow = vec![flow[0].clone(); 400].into();
     };
     refused_with(&with_description(&good, many), "layers together");
+}
+
+#[test]
+fn every_flipped_bit_of_the_tensor_data_is_found() {
+    for dtype in [Dtype::Float32, Dtype::Float64] {
+        let good = model(dtype, 1).to_bytes().unwrap();
+        let data = good.len() - open(&good).1.len();
+        let mut bytes = good.clone();
+        let mut still_numbers = 0;
+        for at in data..good.len() {
+            for change in (0..8).map(|bit| 1 << bit).chain([0xff]) {
+                bytes[at] ^= change;
+                refused_with(&bytes, "its tensor data are damaged: their SHA-256 is");
+                still_numbers += usize::from(Model::from_bytes(&sealed(&bytes)).is_ok());
+                bytes[at] = good[at];
+            }
+        }
+        // What nothing but the checksum finds: most flips.
+        assert!(still_numbers > 8 * (good.len() - data));
+        assert_eq!(sealed(&bytes), good);
+    }
+}
+
+#[test]
+fn a_file_without_a_right_checksum_is_refused() {
+    let good = model(Dtype::Float32, 0).to_bytes().unwrap();
+    let right = sha256(&open(&good).1);
+    let with = |sha256: Value| with_description(&good, |d| d["sha256"] = sha256);
+    assert!(Model::from_bytes(&with(right.clone().into())).is_ok());
+
+    let without = |d: &mut Value| drop(d.as_object_mut().unwrap().remove("sha256"));
+    refused_with(&with_description(&good, without), "missing field `sha256`");
+    refused_with(&with(Value::Null), "invalid type: null");
+    let malformed = [
+        "",
+        &right[1..],
+        &format!("{right}0"),
+        &right.to_uppercase(),
+        &right.replace(&right[..1], "g"),
+        &"µ".repeat(32),
+    ];
+    for text in malformed {
+        refused_with(&with(text.into()), "not 64 lowercase hexadecimal digits");
+    }
+    // The checksum of no data at all.
+    let other = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    refused_with(
+        &with(other.into()),
+        &format!("their SHA-256 is {right}, but the description says {other}"),
+    );
 }

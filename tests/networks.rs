@@ -96,7 +96,9 @@ const SHAPES: [(usize, usize, Activation); 5] = [
 ];
 
 fn open(model: &Model) -> Box<dyn Evaluator> {
-    evaluator(model, &Options::new()).unwrap()
+    let mut options = Options::new();
+    options.set_str("backend", "torch").unwrap();
+    evaluator(model, &options).unwrap()
 }
 
 /// log |det| by LU with partial pivoting.

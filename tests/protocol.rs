@@ -260,12 +260,15 @@ fn an_event_depends_on_model_seed_stream_and_number_alone() {
     ]);
     let generator = unit_normal(&options);
     let model = Arc::new(refine(&generator, &mut normal(0.3, 1.2), &options, &()).unwrap());
-    for (method, n) in [
+    let methods = [
         ("baseline", 10_000),
         ("reweight", 10_000),
         ("rejection", 10_000),
         ("hmc", 400),
-    ] {
+    ];
+    let backends = ["engine", "torch"];
+    for (backend, (method, n)) in backends.iter().flat_map(|b| methods.map(|m| (*b, m))) {
+        options.set_str("backend", backend).unwrap();
         options.set_str("sampler.method", method).unwrap();
         let make = |seed, stream| Sampler::new(model.clone(), seed, stream, &options).unwrap();
         let whole = draw(&mut make(1, 2), n);
@@ -429,7 +432,7 @@ fn what_does_not_fit_is_refused() {
     );
     options.set_str("dtype", "float64").unwrap();
     let error = refine(&generator, &mut normal(0.0, 1.0), &options, &()).unwrap_err();
-    assert!(error.to_string().contains("Float32"), "{error}");
+    assert!(error.to_string().contains("float32"), "{error}");
     // A baseline has no weights.
     let model = Arc::new(generator);
     for method in ["reweight", "rejection", "hmc", "gan"] {

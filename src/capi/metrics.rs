@@ -51,7 +51,8 @@ pub unsafe extern "C" fn laser_histogram_new(
 ///
 /// @param histogram what to fill; unchanged on failure
 /// @param n number of events; 0 does nothing
-/// @param x `n` rows that begin with x and y; row i begins at x + i * stride
+/// @param x `n` rows that begin with x and y; row i begins at x + i * stride. Of events with more features the first two are taken; for
+/// features k and k + 1 pass the address of feature k of the first event
 /// @param stride doubles between the beginnings of rows, at least 2; 0 for packed rows of 2
 /// @param w `n` weights; NULL for weights of 1
 /// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for wrong sizes; LASER_ERR_DATA naming the first row and column that is NaN or

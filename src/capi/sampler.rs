@@ -65,7 +65,7 @@ pub unsafe extern "C" fn laser_sampler_new(
 /// up to there.
 ///
 /// @param sampler the stream
-/// @param event number of the event, from 0
+/// @param event number of the event, from 0; numbers go on from 0 after the largest uint64_t
 /// @return LASER_OK; LASER_ERR_NULL; LASER_ERR_BUSY
 ///
 /// Threads: needs `sampler` alone.
@@ -267,7 +267,8 @@ fn table<T>(
 ///
 /// @param sampler what to ask
 /// @param key "events" (made inside, in whole blocks), "proposals", "acceptance" (accepted fraction of the proposals),
-/// "overweight_fraction" (share of the weight that lies above w_max), "non_finite" (proposals whose weight is not finite) or
+/// "overweight_fraction" (share of the weight that lies above w_max), "overweight_events" (fraction of the events of "rejection" that
+/// lie above w_max and carry a weight above 1), "non_finite" (proposals whose weight is not finite) or
 /// "divergences" (proposals of HMC whose trajectory diverged)
 /// @param out receives the number; NaN for a fraction of nothing
 /// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for another key; LASER_ERR_NULL; LASER_ERR_BUSY while events are being generated

@@ -2,10 +2,11 @@
 
 use crate::Result;
 
-/// A model made ready to compute on blocks of rows. libtorch implements it in [`crate::nn`]; samplers and the pull-back see only this.
+/// A model made ready to compute on rows. [`crate::engine`] implements it, and libtorch in `nn`; samplers and the pull-back see only this.
 ///
-/// All arrays are row-major `f64` of `rows` rows, without padding. A result of a row may depend, in its last bits, on the number of rows
-/// and on the row's place among them; callers that promise reproducible bits always ask for the same blocks.
+/// All arrays are row-major `f64` of `rows` rows, without padding. On the engine a row's result depends on that row alone. With libtorch it may
+/// depend, in its last bits, on the number of rows and on the row's place among them; callers that promise reproducible bits always ask for
+/// the same blocks.
 pub trait Evaluator: Send {
     /// x = g(z), and log p_g(x) on request. `z`: rows × N, `x`: rows × M, `log_prob`: rows.
     ///

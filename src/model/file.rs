@@ -3,10 +3,11 @@
 //! | part of the file | content |
 //! |---|---|
 //! | tensors `generator.…`, `classifier.…`, `refiner.…` | the parameters of the networks, named and shaped as [`super::Flow::parameters`] and [`super::Mlp::parameters`] say, `F32` or `F64` as the model's dtype |
-//! | metadata key `laser` | JSON: `format_version`, `library` (the version that wrote the file), `latent_dim`, `event_dim`, `condition_dim`, and `model`, the serialised [`Model`] |
+//! | metadata key `laser` | JSON: `format_version`, `library` (the version that wrote the file), `sha256` (of all bytes after the safetensors header, in 64 lowercase hexadecimal digits), `latent_dim`, `event_dim`, `condition_dim`, and `model`, the serialised [`Model`] |
 //!
 //! Equal models give equal bytes. Reading trusts nothing: sizes are compared with the length of the file, and the tensors with the
-//! description, before memory is taken for them.
+//! description, before memory is taken for them. The checksum finds damage of the tensor data that would still read as numbers; the
+//! description is text that is validated.
 
 mod tensors;
 
@@ -44,6 +45,7 @@ struct Version {
 struct Description<M> {
     format_version: u32,
     library: String,
+    sha256: String,
     latent_dim: usize,
     event_dim: usize,
     condition_dim: usize,
@@ -61,16 +63,6 @@ impl Model {
     /// (in the model's dtype), if the record is nested too deeply to be read back, or if a network has too many or too few parameters.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         self.validate()?;
-        let description = Description {
-            format_version: FORMAT_VERSION,
-            library: env!("CARGO_PKG_VERSION").into(),
-            latent_dim: self.generator.latent_dim(),
-            event_dim: self.generator.event_dim(),
-            condition_dim: self.generator.condition_dim(),
-            model: self,
-        };
-        let json = serde_json::to_string(&description).map_err(invalid)?;
-
         let mut writer = TensorWriter::new(self.dtype);
         let generator = &self.generator;
         writer.add(generator.tensors("generator."), &generator.parameters)?;
@@ -81,6 +73,16 @@ impl Model {
         if let Some(gan) = self.refinement.as_ref().and_then(|r| r.gan.as_ref()) {
             writer.add(gan.network.parameters("refiner."), &gan.parameters)?;
         }
+        let description = Description {
+            format_version: FORMAT_VERSION,
+            library: env!("CARGO_PKG_VERSION").into(),
+            sha256: writer.sha256()?,
+            latent_dim: generator.latent_dim(),
+            event_dim: generator.event_dim(),
+            condition_dim: generator.condition_dim(),
+            model: self,
+        };
+        let json = serde_json::to_string(&description).map_err(invalid)?;
         let bytes = writer.finish(METADATA_KEY, json)?;
         Model::from_bytes(&bytes)?;
         Ok(bytes)
@@ -101,10 +103,11 @@ impl Model {
     ///
     /// # Errors
     /// [`Error::Format`] naming what is wrong: no safetensors file, no or an invalid description, an unknown format version, a missing, unknown
-    /// or misshapen tensor, a parameter that is not finite.
+    /// or misshapen tensor, tensor data that do not have the checksum of the description, a parameter that is not finite.
     pub fn from_bytes(bytes: &[u8]) -> Result<Model> {
         let mut stored = StoredTensors::parse(bytes)?;
-        let mut model = read_description(stored.metadata(METADATA_KEY)?)?;
+        let (mut model, sha256) = read_description(stored.metadata(METADATA_KEY)?)?;
+        stored.verify(&sha256)?;
 
         let dtype = model.dtype;
         let tensors = model.generator.tensors("generator.");
@@ -134,8 +137,8 @@ impl Model {
     }
 }
 
-/// Parses and checks the description; the parameters stay empty.
-fn read_description(json: &str) -> Result<Model> {
+/// Parses and checks the description: the model, whose parameters stay empty, and the SHA-256 that its tensor data should have.
+fn read_description(json: &str) -> Result<(Model, String)> {
     let broken = |error| invalid(format!("its description: {error}"));
     let version: Version = serde_json::from_str(json).map_err(broken)?;
     if version.format_version > u64::from(FORMAT_VERSION) {
@@ -153,6 +156,16 @@ fn read_description(json: &str) -> Result<Model> {
         )));
     }
     let description: Description<Model> = serde_json::from_str(json).map_err(broken)?;
+    let sha256 = description.sha256;
+    if sha256.len() != 64
+        || !sha256
+            .bytes()
+            .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    {
+        return Err(invalid(format!(
+            "its description: sha256 is `{sha256}`, not 64 lowercase hexadecimal digits"
+        )));
+    }
     let model = description.model;
     model.validate()?;
     let generator = &model.generator;
@@ -177,7 +190,7 @@ fn read_description(json: &str) -> Result<Model> {
             "its networks have {layers} layers together, more than {MAX_LAYERS}"
         )));
     }
-    Ok(model)
+    Ok((model, sha256))
 }
 
 /// The linear layers of all networks.

@@ -24,6 +24,16 @@ pub enum Dtype {
     Float64,
 }
 
+impl Dtype {
+    /// The option's word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Dtype::Float32 => "float32",
+            Dtype::Float64 => "float64",
+        }
+    }
+}
+
 /// The nonlinearity between the layers of an [`Mlp`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]

@@ -5,7 +5,9 @@ use crate::options::{keys, Options};
 use crate::{Error, Result};
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_LAZY, RTLD_NOW};
 use once_cell::sync::{Lazy, OnceCell};
+use std::error::Error as _;
 use std::ffi::c_int;
+use std::path::Path;
 use tch::{Device, Kind};
 
 /// A device, a precision and a number of threads.
@@ -79,8 +81,15 @@ fn load_cuda() -> Result<()> {
     CUDA.get_or_try_init(|| {
         // SAFETY: loading runs libtorch_cuda's initialisers, which are made for that; the library is never unloaded.
         unsafe { Library::open(Some("libtorch_cuda.so"), RTLD_NOW | RTLD_GLOBAL) }.map_err(|e| {
+            let driver = if Path::new("/dev/nvidiactl").exists() {
+                "this machine has an NVIDIA driver"
+            } else {
+                "this machine shows no NVIDIA driver (/dev/nvidiactl), so it could not be used anyway"
+            };
+            // The linker's own words are in the source.
+            let why = e.source().map_or_else(|| e.to_string(), |s| s.to_string());
             Error::Device(format!(
-                "CUDA was asked for, but libtorch's CUDA part cannot be loaded ({e}); install it with `make setup CUDA=1`, or use device `cpu`"
+                "CUDA was asked for, but libtorch's CUDA part cannot be loaded: {why}; {driver}. Build with `make CUDA=1` on a machine with a GPU, or use device `cpu`"
             ))
         })
     })?;

@@ -30,6 +30,8 @@ keys! {
         DTYPE: Text = choice("dtype", &["float32", "float64"], "float32");
         /// Where networks run: `cpu`, `cuda` or `cuda:N`. A device that cannot be used is an error, never replaced.
         DEVICE: Text = text("device", "cpu");
+        /// Who computes with trained networks: the library's own CPU engine, libtorch, or (`auto`) the one on the CPU and the other on CUDA.
+        BACKEND: Text = choice("backend", &["auto", "engine", "torch"], "auto");
         /// Threads of libtorch during a call; 1 means none besides the caller's.
         THREADS: Int = int("threads", 1, 1024, 1);
         /// Events held out of a source; their loss is reported and decides early stopping.

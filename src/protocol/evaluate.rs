@@ -1,48 +1,56 @@
 //! Evaluating a model's functions on events of the host.
 
+use crate::engine;
 use crate::model::{Evaluator, Model};
-use crate::options::Options;
+use crate::options::{keys, Options};
 use crate::{Error, Result};
 
-/// The model made ready to compute, on the device and with the threads that the options name.
+/// The model made ready to compute: by the CPU engine or by libtorch, as the options `backend` and `device` say. Runs on the calling thread;
+/// libtorch on the CPU on as many as the option `threads` allows.
 ///
 /// # Errors
-/// [`Error::Device`] if the device is not usable, [`Error::Unsupported`] in a build without libtorch.
-#[cfg(feature = "torch")]
+/// [`Error::Device`] if the device is not usable, [`Error::InvalidArgument`] for the engine on another device than the CPU,
+/// [`Error::Unsupported`] for libtorch in a build without it.
 pub fn evaluator(model: &Model, options: &Options) -> Result<Box<dyn Evaluator>> {
+    let device = options.get(keys::DEVICE);
+    match options.get(keys::BACKEND) {
+        "torch" => torch_evaluator(model, options),
+        "auto" if device != "cpu" => torch_evaluator(model, options),
+        _ if device == "cpu" => engine::evaluator(model),
+        _ => Err(Error::InvalidArgument(format!(
+            "`backend` is `engine`, which computes on the CPU only, but `device` is `{device}`"
+        ))),
+    }
+}
+
+#[cfg(feature = "torch")]
+fn torch_evaluator(model: &Model, options: &Options) -> Result<Box<dyn Evaluator>> {
     let backend = crate::nn::Backend::open(options, model.dtype)?;
     Ok(Box::new(crate::nn::TorchEvaluator::new(model, backend)?))
 }
 
-/// The model made ready to compute.
-///
-/// # Errors
-/// [`Error::Unsupported`]: this build has no libtorch.
 #[cfg(not(feature = "torch"))]
-pub fn evaluator(_model: &Model, _options: &Options) -> Result<Box<dyn Evaluator>> {
+fn torch_evaluator(_model: &Model, _options: &Options) -> Result<Box<dyn Evaluator>> {
     Err(Error::Unsupported(NO_TORCH.into()))
 }
 
 /// What a build without libtorch says to everything that needs it.
 #[cfg(not(feature = "torch"))]
-pub(super) const NO_TORCH: &str = "this build of liblaser has no libtorch (cargo feature `torch`), which training and sampling need";
+pub(super) const NO_TORCH: &str =
+    "this build of liblaser has no libtorch (cargo feature `torch`), which training, CUDA and `backend` = `torch` need";
 
 /// Checks that a device (`cpu`, `cuda`, `cuda:N`) can be used here.
 ///
 /// # Errors
-/// [`Error::Device`] saying why not, [`Error::InvalidArgument`] for other words.
-#[cfg(feature = "torch")]
+/// [`Error::Device`] saying why not, [`Error::InvalidArgument`] for other words, [`Error::Unsupported`] for CUDA in a build without libtorch.
 pub fn device_check(device: &str) -> Result<()> {
-    crate::nn::open_device(device).map(|_| ())
-}
-
-/// Checks that a device can be used here.
-///
-/// # Errors
-/// [`Error::Unsupported`]: this build has no libtorch.
-#[cfg(not(feature = "torch"))]
-pub fn device_check(_device: &str) -> Result<()> {
-    Err(Error::Unsupported(NO_TORCH.into()))
+    #[cfg(feature = "torch")]
+    return crate::nn::open_device(device).map(|_| ());
+    #[cfg(not(feature = "torch"))]
+    match device {
+        "cpu" => Ok(()),
+        _ => Err(Error::Unsupported(NO_TORCH.into())),
+    }
 }
 
 /// Rows gathered at once; bounds the memory of a call.

@@ -12,6 +12,10 @@ use crate::options::{keys, Options};
 use crate::train::{Hooks, Level};
 use crate::{Error, Result};
 use serde_json::json;
+use std::f64::consts::LN_2;
+
+/// A held-out cross-entropy this close to log 2 tells nothing: a classifier that found a difference of one event in a hundred would be further.
+const INDISTINGUISHABLE: f64 = 1e-3;
 
 /// Refines a generator towards the target's events: trains the classifier, pulls its weights back to the latent space, reports on them, and
 /// prepares the refiner that the option `refiner.method` names. Reweighting, rejection and HMC need no more than the classifier and are
@@ -35,9 +39,9 @@ pub fn refine(
     }
     if dtype(options)? != generator.dtype {
         return Err(Error::InvalidArgument(format!(
-            "`dtype` is {}, but the generator was trained in {:?}; one model has one precision",
+            "`dtype` is {}, but the generator was trained in {}; one model has one precision",
             options.get(keys::DTYPE),
-            generator.dtype
+            generator.dtype.name()
         )));
     }
     let mut model = generator.clone().into_baseline();
@@ -53,6 +57,17 @@ pub fn refine(
         )?
     };
     model.classifier = Some(classifier);
+    if let Some(loss) = record
+        .validation_loss
+        .filter(|l| *l > LN_2 - INDISTINGUISHABLE)
+    {
+        hooks.log(
+            Level::Warning,
+            &format!(
+                "the classifier's held-out loss is {loss:.5}, that of an ignorant one {LN_2:.5}: it hardly tells generated events from the target's. If they do differ, the weights near 1 mean nothing: train it longer (`classifier.epochs`) or slower (`classifier.lr`)"
+            ),
+        )?;
+    }
     model.record.insert("classifier".into(), json!(record));
 
     let mut evaluator = evaluator(&model, options)?;

@@ -258,7 +258,7 @@ impl Sampler {
     }
 
     /// A diagnostic since the sampler was made: `events` and `proposals` (made, which blocks round up), `acceptance` (their accepted fraction),
-    /// `overweight_fraction` (Σ max(0, w − w_max) / Σ w of the rejection method), `non_finite` and `divergences` (proposals). Fractions of
+    /// `overweight_fraction` (Σ max(0, w − w_max) / Σ w of the rejection method), `overweight_events` (fraction of its events with w > w_max), `non_finite` and `divergences` (proposals). Fractions of
     /// nothing are NaN.
     ///
     /// # Errors
@@ -272,11 +272,12 @@ impl Sampler {
             "overweight_fraction" if s.weight > 0.0 => s.overweight / s.weight,
             "overweight_fraction" if s.proposals > 0 => 0.0,
             "overweight_fraction" => f64::NAN,
+            "overweight_events" => s.overweight_events as f64 / s.accepted as f64,
             "non_finite" => s.non_finite as f64,
             "divergences" => s.divergences as f64,
             _ => {
                 return Err(Error::InvalidArgument(format!(
-                    "there is no diagnostic `{key}`; there are events, proposals, acceptance, overweight_fraction, non_finite, divergences"
+                    "there is no diagnostic `{key}`; there are events, proposals, acceptance, overweight_fraction, overweight_events, non_finite, divergences"
                 )))
             }
         })

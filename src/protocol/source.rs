@@ -128,7 +128,7 @@ impl<'a> Source<'a> {
         }
         let defect = |row: usize, what: String, v: f64| {
             Error::Data(format!(
-                "row {row} of the event array: {what} is {v}; events must be finite"
+                "row {row} of the event array (rows and columns count from 0): {what} is {v}; events must be finite"
             ))
         };
         for row in 0..rows {
@@ -162,7 +162,7 @@ impl<'a> Source<'a> {
         let (dim, weighted) = (events.dim(), events.weighted());
         if dim == 0 {
             return Err(Error::InvalidArgument(
-                "an event source needs at least one feature".into(),
+                "`dim` is 0; an event source needs at least one feature".into(),
             ));
         }
         Ok(Self::new(Origin::Events(events), dim, weighted))
@@ -218,8 +218,13 @@ impl<'a> Source<'a> {
             held_out.x.extend_from_slice(&self.buffer.x);
             held_out.w.extend_from_slice(&self.buffer.w);
             if ended {
+                let hint = if held_out.len() == 0 {
+                    " (did it set *got?)"
+                } else {
+                    ""
+                };
                 return Err(Error::Data(format!(
-                    "the event callback ended its first epoch after {} events, but {rows} are held out of the training (`validation.events`); deliver more events or hold out fewer",
+                    "the event callback ended its first epoch after {} events{hint}, but {rows} are held out of the training (`validation.events`); deliver more events or hold out fewer",
                     held_out.len()
                 )));
             }

@@ -74,11 +74,17 @@ static void broken(content good)
         CHECK(status == LASER_OK || status == LASER_ERR_FORMAT);
     }
 
-    /* A parameter that is NaN. */
+    /* Damaged parameters: one bit of the data changed, which leaves numbers, or a NaN. */
+    for (size_t at = (size_t)header + 8; at < good.size; at += 1 + (good.size - at) / 7) {
+        memcpy(bytes, good.bytes, good.size);
+        bytes[at] ^= 1;
+        write_file(path, bytes, good.size);
+        CHECK_SAYS(load(path), LASER_ERR_FORMAT, "damaged");
+    }
     memcpy(bytes, good.bytes, good.size);
     memset(bytes + good.size - 4, 0xff, 4);
     write_file(path, bytes, good.size);
-    CHECK_FAILS(load(path), LASER_ERR_FORMAT);
+    CHECK_SAYS(load(path), LASER_ERR_FORMAT, "damaged");
     write_file(path, "PK\3\4 something else entirely", 28);
     CHECK_SAYS(load(path), LASER_ERR_FORMAT, "broken.laser");
     free(bytes);

@@ -1,6 +1,6 @@
 //! Input made to harm.
 
-use super::{close, description, model, open, refused_with, Numbers};
+use super::{close, description, model, open, refused_with, sealed, Numbers};
 use laser::model::{Dtype, Model};
 use laser::Error;
 use serde_json::Value;
@@ -31,8 +31,13 @@ unsafe impl GlobalAlloc for Watched {
     }
 }
 
-/// Reads what may be anything; only a panic, or an allocation that the input's size does not justify, fails.
+/// Reads what may be anything, also with a checksum that fits; only a panic, or an allocation that the input's size does not justify, fails.
 fn survives(bytes: &[u8]) {
+    read(bytes);
+    read(&sealed(bytes));
+}
+
+fn read(bytes: &[u8]) {
     if let Err(error) = Model::from_bytes(bytes) {
         assert!(matches!(error, Error::Format(_)), "{error:?}");
         let message = error.to_string();

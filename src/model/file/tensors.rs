@@ -5,6 +5,7 @@ use crate::model::{Dtype, Parameter};
 use crate::Result;
 use safetensors::tensor::{Dtype as Element, TensorInfo, View};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
+use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -38,7 +39,7 @@ struct Tensor<'a> {
     values: &'a [f64],
 }
 
-impl View for Tensor<'_> {
+impl View for &Tensor<'_> {
     fn dtype(&self) -> Element {
         element(self.dtype)
     }
@@ -92,10 +93,21 @@ impl<'a> TensorWriter<'a> {
         Ok(())
     }
 
+    /// The SHA-256 of the data of the file, in lowercase hexadecimal digits.
+    pub(super) fn sha256(&self) -> Result<String> {
+        // The order of the data is the library's choice: it is read off a file, which metadata do not change.
+        let file = self.serialize(None)?;
+        Ok(sha256(StoredTensors::parse(&file)?.data))
+    }
+
     /// The bytes of the file, with one entry of metadata.
     pub(super) fn finish(self, key: &str, value: String) -> Result<Vec<u8>> {
-        let metadata = HashMap::from([(key.to_owned(), value)]);
-        safetensors::serialize(self.tensors, Some(metadata)).map_err(invalid)
+        self.serialize(Some(HashMap::from([(key.to_owned(), value)])))
+    }
+
+    fn serialize(&self, metadata: Option<HashMap<String, String>>) -> Result<Vec<u8>> {
+        let tensors = self.tensors.iter().map(|(name, tensor)| (name, tensor));
+        safetensors::serialize(tensors, metadata).map_err(invalid)
     }
 }
 
@@ -215,6 +227,17 @@ impl<'a> StoredTensors<'a> {
         }
     }
 
+    /// Compares the data with their SHA-256, in lowercase hexadecimal digits.
+    pub(super) fn verify(&self, expected: &str) -> Result<()> {
+        let actual = sha256(self.data);
+        if actual != expected {
+            return Err(invalid(format!(
+                "its tensor data are damaged: their SHA-256 is {actual}, but the description says {expected}"
+            )));
+        }
+        Ok(())
+    }
+
     /// The parameters of one network, whose `tensors` are removed.
     pub(super) fn take(&mut self, tensors: &[Parameter], dtype: Dtype) -> Result<Vec<f64>> {
         // Every tensor is compared with the file before memory is taken for any.
@@ -273,6 +296,10 @@ impl<'a> StoredTensors<'a> {
             None => Ok(()),
         }
     }
+}
+
+fn sha256(data: &[u8]) -> String {
+    format!("{:x}", Sha256::digest(data))
 }
 
 fn decode(bytes: &[u8], dtype: Dtype, into: &mut Vec<f64>) {

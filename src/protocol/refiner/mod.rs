@@ -39,6 +39,8 @@ pub(super) struct Statistics {
     /// Σ max(0, w − w_max) and Σ w over the proposals of the rejection method.
     pub overweight: f64,
     pub weight: f64,
+    /// Accepted events with w > w_max.
+    pub overweight_events: u64,
     /// Trajectories whose energy error exceeded what a leapfrog integrator can make by rounding.
     pub divergences: u64,
 }

@@ -129,6 +129,7 @@ impl Proposals for Rejection {
         }
         statistics.weight += ratio;
         statistics.overweight += (ratio - 1.0).max(0.0);
+        statistics.overweight_events += u64::from(ratio > 1.0);
         let mut u = [0.0];
         self.accept.uniforms(event, attempt, &mut u);
         (u[0] < ratio).then_some(ratio.max(1.0))

@@ -183,6 +183,10 @@ fn overweight_events_keep_their_weight_and_the_sample_stays_exact() {
         "without the weights the tail is missing: {unweighted}"
     );
     // E[(w − c)+] / E[w] = P(Z > d − b) − c e^{−b²/2} P(Z > d), d = (ln c + b²/2) / b.
+    assert_eq!(
+        s.overweight_events,
+        w.iter().filter(|w| **w > 1.0).count() as u64
+    );
     let fraction = s.overweight / s.weight;
     assert!((fraction - 0.1017).abs() < 0.005, "{fraction}");
 }
