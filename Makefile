@@ -34,7 +34,7 @@ build: setup ## build liblaser.so; the first time compiles libtorch's bindings, 
 	@cargo build --release
 	@echo 'build: $(library)'
 
-demo: build ## simulator, training, refined events, scores and figure, in about 5 minutes
+demo: build ## simulator, training, refined events, scores and figure, in 2 to 5 minutes
 	@LIBRARY='$(library)' scripts/demo
 
 test: build ## all tests; the last line counts them
