@@ -8,6 +8,9 @@ PREFIX ?= /usr/local
 LIBDIR ?= lib
 target := $(or $(CARGO_TARGET_DIR),target)
 library := $(target)/release/liblaser.so
+ifeq ($(STANDALONE),1)
+library := build/standalone/liblaser.so
+endif
 
 export CUDA
 # An existing LIBTORCH is honoured; otherwise the one that setup installs.
@@ -15,13 +18,14 @@ ifndef LIBTORCH
 export LIBTORCH := $(shell CUDA=$(CUDA) scripts/setup --libtorch)
 endif
 
-.PHONY: help setup build demo test lint header install clean
+.PHONY: help setup build demo test lint header install standalone clean
 
 help: ## this list
 	@echo 'liblaser: latent space refinement of generative models'
 	@echo
-	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
 	@echo
+	@echo '  STANDALONE=1        with install: the library without libtorch'
 	@echo '  CUDA=1              with everything a GPU needs (libtorch then takes 4.7 GB instead of 1.3)'
 	@echo '  LIBTORCH=folder     use this libtorch 2.11.0 instead of the one that setup installs'
 	@echo '  CARGO_TARGET_DIR    where cargo builds, default target/'
@@ -48,9 +52,17 @@ header: setup ## write include/laser.h anew from src/capi
 	@cargo build --release
 	@echo 'header: include/laser.h'
 
-install: build ## install to PREFIX (default /usr/local), LIBDIR (lib), DESTDIR: library, header, CMake package, pkg-config file
+install: $(if $(filter 1,$(STANDALONE)),standalone,build) ## install to PREFIX (default /usr/local), LIBDIR (lib), DESTDIR: library, header, CMake package, pkg-config file
 	@cmake -DLIBRARY='$(library)' -DPREFIX='$(PREFIX)' -DLIBDIR='$(LIBDIR)' -P cmake/install.cmake
 	@echo "install: liblaser is in $${DESTDIR-}$(PREFIX); CMake projects: find_package(laser), link laser::laser"
+
+standalone: ## build build/standalone/liblaser.so: loads, samples and scores without libtorch, needs libc only
+	@command -v cc >/dev/null || scripts/setup
+	@echo 'standalone: cargo build --profile standalone --no-default-features'
+	@env -u LIBTORCH cargo build --profile standalone --no-default-features
+	@mkdir -p build/standalone && cp $(target)/standalone/liblaser.so build/standalone/
+	@stat --format 'standalone: %n, %s bytes' build/standalone/liblaser.so
+	@readelf -d build/standalone/liblaser.so | sed -nE 's/.*NEEDED.*\[(.*)\]/standalone: needs \1/p'
 
 clean: ## remove build/ and what cargo built; installed packages and libtorch stay
 	rm -rf build

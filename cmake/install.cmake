@@ -1,4 +1,4 @@
-# Installs header, library, CMake package and pkg-config file:
+# Installs header, library, CMake package, pkg-config file and documentation:
 #   cmake -DLIBRARY=target/release/liblaser.so -DPREFIX=/usr/local [-DLIBDIR=lib] -P cmake/install.cmake
 # DESTDIR in the environment is put before every path, as packagers expect.
 cmake_minimum_required(VERSION 3.16)
@@ -42,6 +42,13 @@ write_basic_package_version_file("${package}/laserConfigVersion.cmake"
   VERSION "${version}" COMPATIBILITY SameMinorVersion)
 configure_file("${root}/cmake/laser.pc.in" "$ENV{DESTDIR}${libdir}/pkgconfig/laser.pc" @ONLY)
 
+set(doc "${PREFIX}/share/doc/liblaser")
 foreach(name README.md CHANGELOG.md CITATION.cff LICENSE-APACHE LICENSE-MIT)
-  file(INSTALL "${root}/${name}" DESTINATION "${PREFIX}/share/doc/liblaser")
+  file(INSTALL "${root}/${name}" DESTINATION "${doc}")
 endforeach()
+# What README.md links to, where it expects it.
+file(INSTALL "${root}/docs" DESTINATION "${doc}")
+file(INSTALL "${root}/examples-c" DESTINATION "${doc}"
+  FILES_MATCHING PATTERN "*.c" PATTERN "*.h" PATTERN CMakeLists.txt)
+file(MAKE_DIRECTORY "$ENV{DESTDIR}${doc}/include")
+file(CREATE_LINK ../../../../include/laser.h "$ENV{DESTDIR}${doc}/include/laser.h" SYMBOLIC)

@@ -63,6 +63,14 @@ static const sample *best_unweighted(const report *r)
     return best;
 }
 
+const sample *find_method(const report *r, const char *name)
+{
+    for (const sample *s = r->methods; s < r->methods + r->count; s++)
+        if (strcmp(s->name, name) == 0)
+            return s;
+    return NULL;
+}
+
 void print_table(const report *r)
 {
     const simulator_target *t = r->target;
@@ -74,7 +82,6 @@ void print_table(const report *r)
                  {"reweight", "Dctr", &table3[row].dctr},
                  {"hmc", "HMC", &table3[row].hmc},
                  {"gan", "LaSeR", &table3[row].laser}};
-    int shown[sizeof paper / sizeof paper[0]] = {0};
 
     printf("\n%s: %d x %d bins over [%g, %g] x [%g, %g]\n\n", t->name, BINS, BINS, t->x_lo, t->x_hi, t->y_lo, t->y_hi);
     printf("%23s   %9s  %9s   %16s   %-28s\n", "", "JSD", "EMD", "as in the paper:", "the paper's Table 3:");
@@ -85,12 +92,10 @@ void print_table(const report *r)
         while (k < 4 && strcmp(paper[k].method, s->name) != 0)
             k++;
         print_row(s->name, s);
-        if (k < 4) {
+        if (k < 4)
             print_paper(paper[k].score, &table3[row].error);
-            shown[k] = 1;
-        } else {
+        else
             printf("   %-12s   %-14s", "", "");
-        }
         printf("   %8.2f%s\n", s->us_per_event, s->weighted ? "  (weighted)" : "");
     }
     for (size_t i = 0; i < r->count; i++) /* one floor for each size of sample */
@@ -99,7 +104,7 @@ void print_table(const report *r)
             printf("\n");
         }
     for (size_t k = 0; k < 4; k++)
-        if (!shown[k]) {
+        if (!find_method(r, paper[k].method)) {
             printf("paper's %-6s %45s", paper[k].label, "");
             print_paper(paper[k].score, &table3[row].error);
             printf("\n");
@@ -144,7 +149,8 @@ void write_scores(const report *r, const char *dir)
             (unsigned long long)baseline->events, (unsigned long long)r->seed, laser_version());
     fprintf(file, "  \"training_seconds\": %.1f,\n", r->training_seconds);
     if (best)
-        fprintf(file, "  \"best_unweighted\": \"%s\",\n  \"excess_of_baseline\": %.6g,\n", best->name, excess(r, best));
+        fprintf(file, "  \"best_unweighted\": {\"method\": \"%s\", \"jsd_excess_over_floor_relative_to_baseline\": %.6g},\n",
+                best->name, excess(r, best));
     fprintf(file, "  \"floor\": {");
     write_score(file, &baseline->floor->score);
     fprintf(file, "},\n  \"methods\": {");
@@ -180,8 +186,9 @@ void write_histograms(const report *r, const char *dir)
 {
     const simulator_target *t = r->target;
     FILE *file = create(dir, "histograms.json");
-    fprintf(file, "{\n  \"target\": \"%s\",\n  \"feature_range\": [[%g, %g], [%g, %g]],\n", t->name, t->x_lo, t->x_hi, t->y_lo,
-            t->y_hi);
+    fprintf(file, "{\n  \"target\": \"%s\",\n  \"latent_truth_events\": %llu,\n", t->name,
+            (unsigned long long)r->truth.latent_events);
+    fprintf(file, "  \"feature_range\": [[%g, %g], [%g, %g]],\n", t->x_lo, t->x_hi, t->y_lo, t->y_hi);
     fprintf(file, "  \"latent_range\": [[%g, %g], [%g, %g]],\n  \"samples\": [\"%s\"", -LATENT_RANGE, LATENT_RANGE, -LATENT_RANGE,
             LATENT_RANGE, r->truth.name);
     write_histogram(dir, "feature", r->truth.name, r->truth.feature);

@@ -19,7 +19,8 @@ typedef struct sample {
     const char *name;
     int refined, weighted;
     uint64_t events;
-    laser_histogram *feature, *latent; /* latent is NULL for the floor */
+    laser_histogram *feature, *latent;
+    uint64_t latent_events; /* simulated events whose latent points were computed; 0 for generated ones, which all have theirs */
     double us_per_event;
     score score;
     const struct sample *floor; /* simulated events, as many as these */
@@ -37,6 +38,9 @@ typedef struct {
 
 /* Ends the program with liblaser's message unless the status is LASER_OK. */
 void check(laser_status status, const char *what);
+
+/* The method of that name, or NULL if it did not run. */
+const sample *find_method(const report *r, const char *name);
 
 void print_table(const report *r);
 

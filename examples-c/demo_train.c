@@ -51,6 +51,7 @@ typedef struct {
     int terminal;
     char stage[32];
     uint64_t drawn; /* where the bar stood when it was drawn last, in parts of `parts` */
+    time_t start;   /* of the stage */
 } bar;
 
 static void end_bar(bar *b)
@@ -70,6 +71,7 @@ static int32_t show_progress(const laser_progress *p, void *user)
         end_bar(b);
         snprintf(b->stage, sizeof b->stage, "%s", stage);
         b->drawn = 0;
+        b->start = time(NULL);
     }
     if (at == b->drawn)
         return 0;
@@ -85,7 +87,8 @@ static int32_t show_progress(const laser_progress *p, void *user)
         end += (size_t)snprintf(text + end, sizeof text - end, "  loss %.4f", loss);
     if (!isnan(held_out))
         end += (size_t)snprintf(text + end, sizeof text - end, "  held out %.4f", held_out);
-    if (!isnan(left))
+    /* The very first steps say little about the rest. */
+    if (!isnan(left) && (step >= steps / 50 || difftime(time(NULL), b->start) > 2.0))
         snprintf(text + end, sizeof text - end, "  %d:%02d left", (int)left / 60, (int)left % 60);
     fprintf(stderr, b->terminal ? "\r%s\033[K" : "%s\n", text);
     return 0;
@@ -176,7 +179,7 @@ int main(int argc, char **argv)
     on_interrupt.sa_handler = interrupt;
     sigaction(SIGINT, &on_interrupt, NULL);
 
-    bar progress = {isatty(STDERR_FILENO), "", 0};
+    bar progress = {isatty(STDERR_FILENO), "", 0, 0};
     laser_hooks *hooks;
     check(laser_hooks_new(&hooks), "hooks");
     check(laser_hooks_set_progress(hooks, show_progress, &progress), "hooks");

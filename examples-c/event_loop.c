@@ -30,7 +30,10 @@ static laser_sampler *open_stream(const laser_model *model)
 static void event_loop(laser_sampler *sampler, size_t events, size_t dim, double *out)
 {
     for (size_t i = 0; i < events; i++) {
-        double weight; /* 1 unless the model reweights */
+        /* By rejection (the default) 1, except for the rare events above w_max, about one in a hundred: they carry w/w_max,
+         * mostly between 1 and 1.5. By reweight every event has its own. A host fills its histograms with this weight;
+         * here only the events are compared. */
+        double weight;
         check(laser_sampler_next(sampler, out + i * dim, &weight));
     }
 }

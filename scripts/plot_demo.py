@@ -54,6 +54,15 @@ def subtitle(name, scores):
     return f"JSD {scores['methods'][name]['jsd']:.2e}"
 
 
+def fewer_events(name, space, index, scores):
+    """A note for a panel that shows fewer events than the figure's title says; empty otherwise."""
+    if name != "truth":
+        events = scores["methods"][name]["events"]
+    else:
+        events = index["latent_truth_events"] if space == "latent" else scores["events"]
+    return f"({events / 1000:g}k events)" if events < scores["events"] else ""
+
+
 def draw(directory):
     """Draws DIR/figure.png and returns its path."""
     index = json.loads((directory / "histograms.json").read_text())
@@ -87,8 +96,11 @@ def draw(directory):
             axis.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10], prune="both"))
             if axis is not row[0]:
                 axis.tick_params(labelleft=False)
+            fewer = fewer_events(name, space, index, scores)
             if space == "feature":
-                axis.set_title(f"{TITLES.get(name, name)}\n{subtitle(name, scores)}", fontsize=10)
+                axis.set_title(f"{TITLES.get(name, name)} {fewer}".strip() + f"\n{subtitle(name, scores)}", fontsize=10)
+            elif fewer:
+                axis.set_title(fewer, fontsize=10)
         row[0].set_ylabel(f"{space_title}\n{y_label}")
         figure.colorbar(image, cax=row[-1].inset_axes([1.04, 0.0, 0.05, 1.0]), label="density")
     figure.suptitle(f"{index['target']}: {scores['events']:,} events")
