@@ -940,7 +940,7 @@ laser_status laser_model_get_f64(const laser_model *model,
  * log w(x), the logarithm of the density ratio target / generated, from the classifier.
  *
  * @param model what to ask; needs a classifier
- * @param options keys "device", "threads"; NULL for the defaults
+ * @param options keys "backend", "device", "threads"; NULL for the defaults
  * @param n number of events; 0 does nothing
  * @param x `n` rows of M doubles; row i begins at x + i * stride
  * @param stride doubles between the beginnings of rows, at least M; 0 for packed rows
@@ -962,7 +962,7 @@ laser_status laser_model_log_weight(const laser_model *model,
  * log p_g(x), the logarithm of the generator's density. Units: 1 / (product of the units of x).
  *
  * @param model what to ask; its generator must have a density, as flows do
- * @param options keys "device", "threads"; NULL for the defaults
+ * @param options keys "backend", "device", "threads"; NULL for the defaults
  * @param n number of events; 0 does nothing
  * @param x `n` rows of M doubles; row i begins at x + i * stride
  * @param stride doubles between the beginnings of rows, at least M; 0 for packed rows
@@ -982,7 +982,7 @@ laser_status laser_model_log_prob(const laser_model *model,
  * z with g(z) = x: the latent points of events.
  *
  * @param model what to ask; its generator must be invertible, as flows are
- * @param options keys "device", "threads"; NULL for the defaults
+ * @param options keys "backend", "device", "threads"; NULL for the defaults
  * @param n number of events; 0 does nothing
  * @param x `n` rows of M doubles; row i begins at x + i * x_stride
  * @param x_stride doubles between the beginnings of rows of `x`, at least M; 0 for packed rows
@@ -1001,6 +1001,28 @@ laser_status laser_model_latent(const laser_model *model,
                                 size_t z_stride);
 
 /**
+ * x = g(z): the generator applied to the caller's own latent points, which owe nothing to the library's random numbers.
+ *
+ * @param model what to ask
+ * @param options keys "backend", "device", "threads"; NULL for the defaults
+ * @param n number of events; 0 does nothing
+ * @param z `n` rows of N doubles; row i begins at z + i * z_stride
+ * @param z_stride doubles between the beginnings of rows of `z`, at least N; 0 for packed rows
+ * @param x receives `n` rows of M doubles; row i begins at x + i * x_stride; must not overlap `z`
+ * @param x_stride doubles between the beginnings of rows of `x`, at least M; 0 for packed rows
+ * @return as laser_model_latent
+ *
+ * Threads: any number at once.
+ */
+laser_status laser_model_generate(const laser_model *model,
+                                  const laser_options *options,
+                                  size_t n,
+                                  const double *z,
+                                  size_t z_stride,
+                                  double *x,
+                                  size_t x_stride);
+
+/**
  * Frees a model. Samplers made from it do not need it.
  *
  * @param model what to free; NULL is fine
@@ -1015,8 +1037,8 @@ void laser_model_free(laser_model *model);
  * @param model shared with the sampler: either may be freed first
  * @param seed k, any number
  * @param stream s, any number: other streams of a seed are independent of each other
- * @param options keys "sampler.method" ("model", "baseline", "reweight", "rejection", "gan" or "hmc"), "device", "threads"; copied;
- * NULL for the defaults
+ * @param options keys "sampler.method" ("model", "baseline", "reweight", "rejection", "gan" or "hmc"), "backend", "device"; copied;
+ * NULL for the defaults. A sampler works on the calling thread alone
  * @param out receives the sampler; the caller frees it with laser_sampler_free
  * @return LASER_OK; LASER_ERR_UNSUPPORTED if the model lacks what the method needs; LASER_ERR_DEVICE; LASER_ERR_TORCH;
  * LASER_ERR_NULL; LASER_ERR_BUSY while `options` are being changed

@@ -118,7 +118,7 @@ pub(super) fn disjoint<const N: usize>(places: [Option<Place>; N]) -> Result<()>
 ///
 /// # Errors
 /// [`Error::InvalidArgument`] for a stride that rows do not fit into.
-pub(super) fn stride(name: &'static str, stride: usize, columns: usize) -> Result<usize> {
+pub(super) fn stride(name: &str, stride: usize, columns: usize) -> Result<usize> {
     match stride {
         0 => Ok(columns),
         _ if stride >= columns => Ok(stride),

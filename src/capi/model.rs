@@ -9,7 +9,7 @@ use super::options::{self, laser_options};
 use super::source::laser_source;
 use super::status::laser_status;
 use super::text;
-use crate::model::Model;
+use crate::model::{Generator, Model};
 use crate::options::Options;
 use crate::{protocol, Error, Result};
 use serde_json::Value;
@@ -295,7 +295,7 @@ fn number(level: &serde_json::Map<String, Value>, path: &str) -> Result<f64> {
 /// log w(x), the logarithm of the density ratio target / generated, from the classifier.
 ///
 /// @param model what to ask; needs a classifier
-/// @param options keys "device", "threads"; NULL for the defaults
+/// @param options keys "backend", "device", "threads"; NULL for the defaults
 /// @param n number of events; 0 does nothing
 /// @param x `n` rows of M doubles; row i begins at x + i * stride
 /// @param stride doubles between the beginnings of rows, at least M; 0 for packed rows
@@ -331,7 +331,7 @@ pub unsafe extern "C" fn laser_model_log_weight(
 /// log p_g(x), the logarithm of the generator's density. Units: 1 / (product of the units of x).
 ///
 /// @param model what to ask; its generator must have a density, as flows do
-/// @param options keys "device", "threads"; NULL for the defaults
+/// @param options keys "backend", "device", "threads"; NULL for the defaults
 /// @param n number of events; 0 does nothing
 /// @param x `n` rows of M doubles; row i begins at x + i * stride
 /// @param stride doubles between the beginnings of rows, at least M; 0 for packed rows
@@ -395,7 +395,7 @@ unsafe fn evaluate(
 /// z with g(z) = x: the latent points of events.
 ///
 /// @param model what to ask; its generator must be invertible, as flows are
-/// @param options keys "device", "threads"; NULL for the defaults
+/// @param options keys "backend", "device", "threads"; NULL for the defaults
 /// @param n number of events; 0 does nothing
 /// @param x `n` rows of M doubles; row i begins at x + i * x_stride
 /// @param x_stride doubles between the beginnings of rows of `x`, at least M; 0 for packed rows
@@ -414,26 +414,82 @@ pub unsafe extern "C" fn laser_model_latent(
     z: *mut f64,
     z_stride: usize,
 ) -> laser_status {
-    call(|| {
-        // SAFETY: the host's promise.
-        let (model, options) =
-            unsafe { (laser_model::hold(model, "model")?, options::given(options)?) };
-        let (x_columns, z_columns) = (
-            model.0.generator.event_dim(),
-            model.0.generator.latent_dim(),
-        );
-        let x_stride = array::stride("x_stride", x_stride, x_columns)?;
-        let z_stride = array::stride("z_stride", z_stride, z_columns)?;
-        let x = Array::new("x", x, array::extent(n, x_columns, x_stride)?)?;
-        let z = Array::new("z", z, array::extent(n, z_columns, z_stride)?)?;
-        array::disjoint([Some(x.place()), Some(z.place())])?;
-        if n == 0 {
-            return Ok(());
-        }
-        // SAFETY: the host's promise; the arrays are apart.
-        let (x, z) = unsafe { (x.read(), z.write()) };
-        protocol::latent(&model.0, &options, x, n, x_stride, z, z_stride)
+    // SAFETY: the host's promise.
+    call(|| unsafe {
+        let (x, z) = (("x", x, x_stride), ("z", z, z_stride));
+        per_row(model, options, n, x, z, EVENT_TO_LATENT)
     })
+}
+
+/// x = g(z): the generator applied to the caller's own latent points, which owe nothing to the library's random numbers.
+///
+/// @param model what to ask
+/// @param options keys "backend", "device", "threads"; NULL for the defaults
+/// @param n number of events; 0 does nothing
+/// @param z `n` rows of N doubles; row i begins at z + i * z_stride
+/// @param z_stride doubles between the beginnings of rows of `z`, at least N; 0 for packed rows
+/// @param x receives `n` rows of M doubles; row i begins at x + i * x_stride; must not overlap `z`
+/// @param x_stride doubles between the beginnings of rows of `x`, at least M; 0 for packed rows
+/// @return as laser_model_latent
+///
+/// Threads: any number at once.
+#[no_mangle]
+pub unsafe extern "C" fn laser_model_generate(
+    model: *const laser_model,
+    options: *const laser_options,
+    n: usize,
+    z: *const f64,
+    z_stride: usize,
+    x: *mut f64,
+    x_stride: usize,
+) -> laser_status {
+    // SAFETY: the host's promise.
+    call(|| unsafe {
+        let (z, x) = (("z", z, z_stride), ("x", x, x_stride));
+        per_row(model, options, n, z, x, LATENT_TO_EVENT)
+    })
+}
+
+/// A function of the protocol that maps rows to rows, and the widths of both.
+type Map = (
+    fn(&Generator) -> (usize, usize),
+    fn(&Model, &Options, &[f64], usize, usize, &mut [f64], usize) -> Result<()>,
+);
+
+const EVENT_TO_LATENT: Map = (|g| (g.event_dim(), g.latent_dim()), protocol::latent);
+const LATENT_TO_EVENT: Map = (|g| (g.latent_dim(), g.event_dim()), protocol::generate);
+
+/// Checks and maps arrays given as (name, pointer, stride).
+///
+/// # Safety
+/// The pointers are the host's.
+unsafe fn per_row(
+    model: *const laser_model,
+    options: *const laser_options,
+    n: usize,
+    input: (&'static str, *const f64, usize),
+    output: (&'static str, *mut f64, usize),
+    (widths, function): Map,
+) -> Result<()> {
+    // SAFETY: the host's promise.
+    let (model, options) =
+        unsafe { (laser_model::hold(model, "model")?, options::given(options)?) };
+    let (from, to) = widths(&model.0.generator);
+    let stride =
+        |name: &str, stride, columns| array::stride(&format!("{name}_stride"), stride, columns);
+    let (from_stride, to_stride) = (
+        stride(input.0, input.2, from)?,
+        stride(output.0, output.2, to)?,
+    );
+    let read = Array::new(input.0, input.1, array::extent(n, from, from_stride)?)?;
+    let write = Array::new(output.0, output.1, array::extent(n, to, to_stride)?)?;
+    array::disjoint([Some(read.place()), Some(write.place())])?;
+    if n == 0 {
+        return Ok(());
+    }
+    // SAFETY: the host's promise; the arrays are apart.
+    let (read, write) = unsafe { (read.read(), write.write()) };
+    function(&model.0, &options, read, n, from_stride, write, to_stride)
 }
 
 /// Frees a model. Samplers made from it do not need it.

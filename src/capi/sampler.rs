@@ -30,8 +30,8 @@ struct Shared(Mutex<Sampler>);
 /// @param model shared with the sampler: either may be freed first
 /// @param seed k, any number
 /// @param stream s, any number: other streams of a seed are independent of each other
-/// @param options keys "sampler.method" ("model", "baseline", "reweight", "rejection", "gan" or "hmc"), "device", "threads"; copied;
-/// NULL for the defaults
+/// @param options keys "sampler.method" ("model", "baseline", "reweight", "rejection", "gan" or "hmc"), "backend", "device"; copied;
+/// NULL for the defaults. A sampler works on the calling thread alone
 /// @param out receives the sampler; the caller frees it with laser_sampler_free
 /// @return LASER_OK; LASER_ERR_UNSUPPORTED if the model lacks what the method needs; LASER_ERR_DEVICE; LASER_ERR_TORCH;
 /// LASER_ERR_NULL; LASER_ERR_BUSY while `options` are being changed

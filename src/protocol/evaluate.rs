@@ -80,7 +80,7 @@ fn for_blocks(
             let event = &x[row * stride..row * stride + dim];
             if let Some(column) = event.iter().position(|v| !v.is_finite()) {
                 return Err(Error::Data(format!(
-                    "row {row}, column {column} of the events is {}",
+                    "row {row}, column {column} of the input (counted from 0) is {}; it must be finite",
                     event[column]
                 )));
             }
@@ -147,6 +147,40 @@ pub fn log_prob(
     })
 }
 
+/// One row per row, by `f(evaluator, packed rows, rows, packed results)`. `from` and `to` are (dim, stride).
+fn per_row(
+    model: &Model,
+    options: &Options,
+    (input, rows): (&[f64], usize),
+    from: (usize, usize),
+    out: &mut [f64],
+    to: (usize, usize),
+    f: impl Fn(&mut dyn Evaluator, &[f64], usize, &mut [f64]) -> Result<()>,
+) -> Result<()> {
+    let (dim, stride) = to;
+    let needed = rows
+        .saturating_sub(1)
+        .saturating_mul(stride)
+        .saturating_add(dim);
+    if stride < dim || rows > 0 && out.len() < needed {
+        return Err(Error::InvalidArgument(format!(
+            "an output of {} elements does not hold {rows} rows of {dim} with stride {stride}",
+            out.len()
+        )));
+    }
+    let mut evaluator = evaluator(model, options)?;
+    for_blocks(input, rows, from.0, from.1, |start, input| {
+        let rows = input.len() / from.0;
+        let mut packed = vec![0.0; rows * dim];
+        f(evaluator.as_mut(), input, rows, &mut packed)?;
+        for (row, result) in packed.chunks_exact(dim).enumerate() {
+            let at = (start + row) * stride;
+            out[at..at + dim].copy_from_slice(result);
+        }
+        Ok(())
+    })
+}
+
 /// z = g⁻¹(x) of given events. `x`: rows × M with a stride, `z`: rows × N with a stride.
 ///
 /// # Errors
@@ -160,22 +194,29 @@ pub fn latent(
     z: &mut [f64],
     z_stride: usize,
 ) -> Result<()> {
-    let (m, n) = (model.generator.event_dim(), model.generator.latent_dim());
-    if z_stride < n || rows > 0 && z.len() < (rows - 1).saturating_mul(z_stride).saturating_add(n) {
-        return Err(Error::InvalidArgument(format!(
-            "an output of {} elements does not hold {rows} rows of {n} with stride {z_stride}",
-            z.len()
-        )));
-    }
-    let mut evaluator = evaluator(model, options)?;
-    for_blocks(x, rows, m, x_stride, |start, x| {
-        let rows = x.len() / m;
-        let mut packed = vec![0.0; rows * n];
-        evaluator.latent(x, rows, &mut packed)?;
-        for (row, latent) in packed.chunks_exact(n).enumerate() {
-            let at = (start + row) * z_stride;
-            z[at..at + n].copy_from_slice(latent);
-        }
-        Ok(())
+    let from = (model.generator.event_dim(), x_stride);
+    let to = (model.generator.latent_dim(), z_stride);
+    per_row(model, options, (x, rows), from, z, to, |e, x, n, z| {
+        e.latent(x, n, z)
+    })
+}
+
+/// x = g(z) of given latents. `z`: rows × N with a stride, `x`: rows × M with a stride.
+///
+/// # Errors
+/// [`Error::Data`] for latents that are not finite.
+pub fn generate(
+    model: &Model,
+    options: &Options,
+    z: &[f64],
+    rows: usize,
+    z_stride: usize,
+    x: &mut [f64],
+    x_stride: usize,
+) -> Result<()> {
+    let from = (model.generator.latent_dim(), z_stride);
+    let to = (model.generator.event_dim(), x_stride);
+    per_row(model, options, (z, rows), from, x, to, |e, z, n, x| {
+        e.generate(z, n, x, None)
     })
 }

@@ -10,7 +10,7 @@ mod refiner;
 mod sampler;
 mod source;
 
-pub use evaluate::{device_check, evaluator, latent, log_prob, log_weight};
+pub use evaluate::{device_check, evaluator, generate, latent, log_prob, log_weight};
 pub use generator::train_generator;
 pub use pipeline::refine;
 pub use pullback::WeightReport;

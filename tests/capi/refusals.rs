@@ -389,6 +389,32 @@ fn models() {
         );
         ok(laser_model_log_prob(model, null(), 0, zero, 0, null_mut()));
         ok(laser_model_latent(model, null(), 0, zero, 0, null_mut(), 0));
+        null_is_refused(
+            laser_model_generate(null(), null(), 2, px, 2, pz, 2),
+            "model",
+        );
+        null_is_refused(laser_model_generate(model, null(), 2, zero, 2, pz, 2), "z");
+        null_is_refused(
+            laser_model_generate(model, null(), 2, px, 2, null_mut(), 2),
+            "x",
+        );
+        invalid(
+            laser_model_generate(model, null(), 2, px, 1, pz, 2),
+            "`z_stride` is 1",
+        );
+        invalid(
+            laser_model_generate(model, null(), 2, px, 2, pz, 1),
+            "`x_stride` is 1",
+        );
+        ok(laser_model_generate(
+            model,
+            null(),
+            0,
+            zero,
+            0,
+            null_mut(),
+            0,
+        ));
         laser_model_free(null_mut());
         laser_model_free(model);
         laser_generator_free(generator);

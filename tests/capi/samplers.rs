@@ -142,6 +142,24 @@ fn latent_points_belong_to_their_events() {
             back.as_mut_ptr(),
             0,
         ));
+        let mut generated = [7.0; 3 * N];
+        ok(laser_model_generate(
+            model,
+            null(),
+            N,
+            z.as_ptr(),
+            3,
+            generated.as_mut_ptr(),
+            3,
+        ));
+        for i in 0..N {
+            let event = [x[2 * i], x[2 * i + 1], 7.0];
+            assert_eq!(
+                generated[3 * i..3 * i + 3],
+                event,
+                "the sampler's own event"
+            );
+        }
         ok(laser_model_log_prob(
             model,
             null(),

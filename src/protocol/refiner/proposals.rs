@@ -4,8 +4,8 @@ use super::{Block, Refiner, Statistics};
 use crate::model::Evaluator;
 use crate::{Error, Result};
 
-/// Rows of a block of independent events: many enough for libtorch to compute at full speed, few enough to stay in cache and to answer soon.
-const BLOCK_ROWS: usize = 4096;
+/// Rows of a block of independent events: many enough to compute at full speed, few enough to answer a first single event within milliseconds.
+const BLOCK_ROWS: usize = 1024;
 
 /// How a method proposes and judges latents.
 pub(super) trait Proposals {
