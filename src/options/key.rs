@@ -67,12 +67,6 @@ pub(super) const fn choice(
     Key::new(name, choices, default)
 }
 
-/// A key that takes any short text.
-pub(super) const fn text(name: &'static str, default: &'static str) -> Key<&'static str> {
-    const ANY: &[&str] = &[];
-    Key::new(name, ANY, default)
-}
-
 /// An interval of the finite numbers; either end may be excluded.
 #[derive(Clone, Copy, Debug)]
 pub struct Interval {
@@ -118,9 +112,6 @@ impl Interval {
         x.is_finite() && above && below
     }
 }
-
-/// The longest free text, in bytes.
-const MAX_TEXT: usize = 255;
 
 /// A kind of option value; implemented by `i64`, `f64` and `&'static str` only.
 pub trait Kind: Copy + sealed::Sealed + 'static {
@@ -272,9 +263,6 @@ impl AnyKey {
                     }
                 }
             }
-            AnyKey::Text(k) if k.domain.is_empty() => {
-                format!("text of 1 to {MAX_TEXT} bytes without control characters")
-            }
             AnyKey::Text(k) => format!("one of `{}`", k.domain.join("`, `")),
         }
     }
@@ -291,10 +279,7 @@ impl AnyKey {
             }
             (AnyKey::Float(_), Given::Int(v)) => return self.check(&Given::Float(*v as f64)),
             (AnyKey::Text(k), Given::Text(v)) => {
-                let free = k.domain.is_empty()
-                    && (1..=MAX_TEXT).contains(&v.len())
-                    && !v.contains(char::is_control);
-                (free || k.domain.contains(v)).then(|| Value::Text(v.to_string()))
+                (k.domain.iter().any(|choice| is(choice, v))).then(|| Value::Text(v.to_string()))
             }
             _ => return Err(self.refuse(given, &format!("; {}", self.how("set")))),
         };
@@ -318,4 +303,14 @@ impl AnyKey {
         };
         format!("{verb} it with {verb}_{suffix} (in JSON a {json})")
     }
+}
+
+/// Whether `text` is this choice. `N` at the end of a choice stands for a number of 16 bits, as in `cuda:N`.
+fn is(choice: &str, text: &str) -> bool {
+    let numbered = || {
+        let number = text.strip_prefix(choice.strip_suffix('N')?)?;
+        let digits = number.bytes().all(|b| b.is_ascii_digit());
+        Some(digits && number.parse::<u16>().is_ok())
+    };
+    choice == text && !choice.ends_with('N') || numbered().unwrap_or(false)
 }

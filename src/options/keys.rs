@@ -3,7 +3,7 @@
 //! The default is the paper's setting (Winterhalder, Bellagente, Nachman, sections 4.1 to 4.3, as the text has it)
 //! wherever the paper gives one. `.fast(..)` is the value in the preset `fast`, where it differs.
 
-use super::key::{choice, float, int, text, AnyKey, Interval, Key};
+use super::key::{choice, float, int, AnyKey, Interval, Key};
 
 type Int = i64;
 type Float = f64;
@@ -29,7 +29,7 @@ keys! {
         /// Precision of training and evaluation.
         DTYPE: Text = choice("dtype", &["float32", "float64"], "float32");
         /// Where networks run: `cpu`, `cuda` or `cuda:N`. A device that cannot be used is an error, never replaced.
-        DEVICE: Text = text("device", "cpu");
+        DEVICE: Text = choice("device", &["cpu", "cuda", "cuda:N"], "cpu");
         /// Who computes with trained networks: the library's own CPU engine, libtorch, or (`auto`) the one on the CPU and the other on CUDA.
         BACKEND: Text = choice("backend", &["auto", "engine", "torch"], "auto");
         /// Threads of libtorch during a call; 1 means none besides the caller's.
