@@ -18,7 +18,7 @@ ifndef LIBTORCH
 export LIBTORCH := $(shell CUDA=$(CUDA) scripts/setup --libtorch)
 endif
 
-.PHONY: help setup build demo test lint header install standalone clean
+.PHONY: help setup build demo test bench lint header install standalone clean
 
 help: ## this list
 	@echo 'liblaser: latent space refinement of generative models'
@@ -43,6 +43,9 @@ demo: build ## simulator, training, refined events, scores and figure, in 2 to 5
 
 test: build ## all tests; the last line counts them
 	@scripts/test
+
+bench: build standalone ## rates beside PyTorch, torch.compile, ONNX Runtime and zuko, in 6 minutes; the first time installs them (5 GB)
+	@LIBRARY='$(library)' bench/run
 
 lint: build ## rustfmt, clippy with warnings as errors, header in sync
 	@scripts/test --lint
