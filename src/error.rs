@@ -74,12 +74,3 @@ fn near_misses(near: &[String]) -> String {
         format!("; did you mean `{}`?", near.join("` or `"))
     }
 }
-
-#[cfg(feature = "torch")]
-impl From<tch::TchError> for Error {
-    fn from(e: tch::TchError) -> Self {
-        // libtorch appends a C++ backtrace: the first line is the message.
-        let text = e.to_string();
-        Error::Torch(text.lines().next().unwrap_or("unknown error").to_owned())
-    }
-}

@@ -1,23 +1,17 @@
 //! Blocks of rows in vector lanes, and the choice of the processor's instructions.
 
 use super::vector::Vector;
-use std::fmt::Debug;
+use crate::model::Real;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 /// A floating-point type that networks are computed in.
 pub(super) trait Element:
-    Copy
-    + Debug
-    + Default
-    + PartialOrd
-    + Send
-    + Sync
+    Real
     + Add<Output = Self>
     + Sub<Output = Self>
     + Mul<Output = Self>
     + Div<Output = Self>
     + Neg<Output = Self>
-    + 'static
 {
     /// One feature of a block: a value per row.
     type Feature: Copy + Default + Send + Sync + AsRef<[Self]> + AsMut<[Self]>;
@@ -46,10 +40,6 @@ pub(super) trait Element:
     /// 1/2!, 1/3!, … as far as they count for |r| ≤ ln 2 / 2.
     const EXPM1: &'static [Self];
 
-    /// Rounded to this type.
-    fn from_f64(x: f64) -> Self;
-    /// Exact.
-    fn to_f64(self) -> f64;
     /// self · b + c, rounded once.
     fn fused_mul_add(self, b: Self, c: Self) -> Self;
     /// 2^n from n + [`Element::ROUND`], for exponents of normal numbers.
@@ -89,16 +79,6 @@ macro_rules! element {
             const ROWS: usize = FEATURE_BYTES / size_of::<$t>();
             const LOG2_E: $t = std::$t::consts::LOG2_E;
             $($items)*
-
-            #[inline(always)]
-            fn from_f64(x: f64) -> $t {
-                x as $t
-            }
-
-            #[inline(always)]
-            fn to_f64(self) -> f64 {
-                self.into()
-            }
 
             #[inline(always)]
             fn fused_mul_add(self, b: $t, c: $t) -> $t {

@@ -3,6 +3,7 @@
 mod evaluator;
 mod file;
 mod network;
+mod real;
 
 pub use evaluator::Evaluator;
 pub use file::FORMAT_VERSION;
@@ -10,6 +11,7 @@ pub use network::{
     Activation, Coupling, Dtype, Flow, Mlp, Parameter, Scaling, Transform, MAX_DEPTH,
     MAX_PARAMETERS, MAX_WIDTH,
 };
+pub use real::Real;
 
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};

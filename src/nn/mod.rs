@@ -13,3 +13,11 @@ mod parameters;
 pub(crate) use backend::{open_device, Backend};
 pub(crate) use evaluator::TorchEvaluator;
 pub(crate) use objective::TorchObjective;
+
+impl From<tch::TchError> for crate::Error {
+    fn from(e: tch::TchError) -> Self {
+        // libtorch appends a C++ backtrace: the first line is the message.
+        let text = e.to_string();
+        crate::Error::Torch(text.lines().next().unwrap_or("unknown error").to_owned())
+    }
+}

@@ -3,8 +3,8 @@
 use super::parameters::{to_device, to_host, Parameters};
 use super::{flow, mlp, Backend};
 use crate::engine::noise::{domain, Noise};
-use crate::model::{Flow, Mlp, Parameter};
-use crate::train::{Batch, Objective, Real};
+use crate::model::{Flow, Mlp, Parameter, Real};
+use crate::train::{Batch, Objective};
 use crate::Result;
 use std::ops::Range;
 use tch::{kind::Element, Reduction, Tensor};

@@ -3,9 +3,9 @@
 use super::generator::initial_mlp;
 use super::source::{Source, SourceFeed};
 use crate::engine::noise::{domain, Noise};
-use crate::model::{Classifier, Dtype, Evaluator, Generator, Mlp, Scaling};
+use crate::model::{Classifier, Dtype, Evaluator, Generator, Mlp, Real, Scaling};
 use crate::options::{keys, Options};
-use crate::train::{Batch, Feed, Hooks, Real, Record, Settings};
+use crate::train::{Batch, Feed, Hooks, Record, Settings};
 use crate::{Error, Result};
 
 /// Streams of the generator's noise that training uses.

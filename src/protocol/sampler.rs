@@ -2,9 +2,8 @@
 
 use super::evaluate::evaluator;
 use super::refiner::{Baseline, Block, Gan, Hmc, Refiner, Rejection, Reweight, Statistics};
-use crate::model::{Evaluator, Method, Model, Refinement};
+use crate::model::{Evaluator, Method, Model, Real, Refinement};
 use crate::options::{keys, Options};
-use crate::train::Real;
 use crate::{Error, Result};
 use std::sync::Arc;
 

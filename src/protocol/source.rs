@@ -1,9 +1,9 @@
 //! Where target events come from: an array, or a host callback that is pulled batch by batch.
 
 use crate::engine::noise::{domain, Noise};
-use crate::model::Scaling;
+use crate::model::{Real, Scaling};
 use crate::options::{keys, Options};
-use crate::train::{Batch, Feed, Real};
+use crate::train::{Batch, Feed};
 use crate::{Error, Result};
 use rand::seq::SliceRandom;
 

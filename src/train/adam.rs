@@ -1,6 +1,6 @@
 //! Adam (Kingma & Ba, arXiv:1412.6980) on a flat buffer of parameters.
 
-use super::Real;
+use crate::model::Real;
 
 /// Constants of the optimiser.
 #[derive(Clone, Copy, Debug)]

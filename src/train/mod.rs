@@ -5,14 +5,13 @@
 
 mod adam;
 mod hooks;
-mod real;
 mod schedule;
 
 pub use adam::{Adam, AdamSettings};
 pub use hooks::{Hooks, Level, Progress};
-pub use real::Real;
 pub use schedule::{Decay, Schedule};
 
+use crate::model::Real;
 use crate::options::{keys::StageKeys, Options};
 use crate::{Error, Result};
 use std::ops::Range;

@@ -3,10 +3,10 @@
 use super::proposals::Proposals;
 use super::Statistics;
 use crate::engine::noise::{domain, Noise};
-use crate::model::{Dtype, Evaluator, GanRefiner, Mlp};
+use crate::model::{Dtype, Evaluator, GanRefiner, Mlp, Real};
 use crate::options::{keys, Options};
 use crate::protocol::generator::initial_mlp;
-use crate::train::{Batch, Feed, Hooks, Real, Record, Settings};
+use crate::train::{Batch, Feed, Hooks, Record, Settings};
 use crate::{Error, Result};
 use rand::seq::SliceRandom;
 
