@@ -734,7 +734,8 @@ void laser_source_free(laser_source *source);
  *
  * @param target the events; in use until the call returns
  * @param options the groups "generator", "flow" and "validation", and "seed", "dtype", "device", "threads"; copied; NULL
- * for the defaults
+ * for the defaults, which are the paper's settings and take ten times as long as the
+ * preset "fast" and more
  * @param hooks progress, log and cancel; copied; NULL for none
  * @param out receives the generator; the caller frees it with laser_generator_free
  * @return LASER_OK; LASER_ERR_CALLBACK, LASER_ERR_CANCELLED: stopped by the host; LASER_ERR_DATA: events that are not finite
@@ -815,7 +816,8 @@ void laser_generator_free(laser_generator *generator);
  * @param generator what to refine; the model keeps what it needs of it
  * @param target the events; in use until the call returns. May be the source that trained the generator
  * @param options the groups "classifier", "weights", "refiner", "rejection", "gan", "hmc" and "validation", and "seed",
- * "dtype", "device", "threads"; copied; NULL for the defaults
+ * "dtype", "device", "threads"; copied; NULL for the defaults, which are the paper's settings and take
+ * longer than the preset "fast"
  * @param hooks progress, log and cancel; copied; NULL for none
  * @param out receives the model; the caller frees it with laser_model_free
  * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT if the events differ from the generator's in dimension, or "dtype" from its own;

@@ -313,3 +313,37 @@ fn precisions_agree() {
     }
     assert_ne!(x64, x32);
 }
+
+#[test]
+#[ignore = "needs a GPU: CUDA=1 make test"]
+fn cuda_agrees_with_the_cpu() {
+    for (dim, blocks, activation) in SHAPES {
+        let model = model(dim, blocks, activation);
+        let rows = 5000;
+        let z = random(rows * dim, 0.8, 7);
+        let run = |device: &str| {
+            let mut options = Options::new();
+            options.set_str("backend", "torch").unwrap();
+            options.set_str("device", device).unwrap();
+            let mut e = evaluator(&model, &options).unwrap();
+            let (mut x, mut back, mut gradient) = (
+                vec![0.0; rows * dim],
+                vec![0.0; rows * dim],
+                vec![0.0; rows * dim],
+            );
+            let (mut log_p, mut log_w) = (vec![0.0; rows], vec![0.0; rows]);
+            e.generate(&z, rows, &mut x, Some(&mut log_p)).unwrap();
+            e.latent(&x, rows, &mut back).unwrap();
+            e.log_weight_gradient(&z, rows, &mut log_w, &mut gradient)
+                .unwrap();
+            [x, back, gradient, log_p, log_w].concat()
+        };
+        // Double precision: they differ by the order of sums alone.
+        for (cpu, cuda) in run("cpu").iter().zip(run("cuda")) {
+            assert!(
+                (cpu - cuda).abs() < 1e-8 * (1.0 + cpu.abs()),
+                "{dim}: {cpu}, {cuda}"
+            );
+        }
+    }
+}

@@ -32,7 +32,8 @@ impl laser_generator {
 ///
 /// @param target the events; in use until the call returns
 /// @param options the groups "generator", "flow" and "validation", and "seed", "dtype", "device", "threads"; copied; NULL
-/// for the defaults
+/// for the defaults, which are the paper's settings and take ten times as long as the
+/// preset "fast" and more
 /// @param hooks progress, log and cancel; copied; NULL for none
 /// @param out receives the generator; the caller frees it with laser_generator_free
 /// @return LASER_OK; LASER_ERR_CALLBACK, LASER_ERR_CANCELLED: stopped by the host; LASER_ERR_DATA: events that are not finite
