@@ -199,6 +199,20 @@ typedef int32_t (*laser_log_fn)(int32_t level, const char *message, void *user);
 typedef int32_t (*laser_events_fn)(size_t n, size_t dim, double *x, double *w, size_t *got, void *user);
 
 /**
+ * Delivers uniform random numbers of the host's own generator. Called once for a block of events, more often where events need further
+ * proposals.
+ *
+ * Called only on the thread that asked for events, never concurrently. May call the library, except with the sampler that asks
+ * (LASER_ERR_BUSY). Must not throw, nor jump out.
+ *
+ * @param n how many numbers
+ * @param u receives `n` numbers of [0, 1], of at least 32 random bits each; others are LASER_ERR_DATA
+ * @param user the pointer given with the callback
+ * @return 0 to go on; anything else ends the call with LASER_ERR_CALLBACK and this number
+ */
+typedef int32_t (*laser_noise_fn)(size_t n, double *u, void *user);
+
+/**
  * Success.
  */
 #define LASER_OK 0
@@ -1039,10 +1053,12 @@ void laser_model_free(laser_model *model);
  * @param model shared with the sampler: either may be freed first
  * @param seed k, any number
  * @param stream s, any number: other streams of a seed are independent of each other
- * @param options keys "sampler.method" ("model", "baseline", "reweight", "rejection", "gan" or "hmc"), "backend", "device"; copied;
- * NULL for the defaults. A sampler works on the calling thread alone
+ * @param options keys "sampler.method" ("model", "baseline", "reweight", "rejection", "gan" or "hmc"), "sampler.threads", "backend",
+ * "device"; copied; NULL for the defaults. A sampler works on the calling thread alone unless "sampler.threads" allows more, which
+ * live no longer than a call and change no bit
  * @param out receives the sampler; the caller frees it with laser_sampler_free
- * @return LASER_OK; LASER_ERR_UNSUPPORTED if the model lacks what the method needs; LASER_ERR_DEVICE; LASER_ERR_TORCH;
+ * @return LASER_OK; LASER_ERR_UNSUPPORTED if the model lacks what the method needs; LASER_ERR_INVALID_ARGUMENT for
+ * more than one thread with libtorch; LASER_ERR_DEVICE; LASER_ERR_TORCH;
  * LASER_ERR_NULL; LASER_ERR_BUSY while `options` are being changed
  *
  * Threads: any number at once.
@@ -1054,12 +1070,34 @@ laser_status laser_sampler_new(const laser_model *model,
                                laser_sampler **out);
 
 /**
+ * Lets a sampler draw from the host's random numbers instead of its own, as frameworks demand that keep the random state of their
+ * events themselves.
+ *
+ * An event is then a function of the model and of the numbers drawn for it, whatever seed and stream. A call that makes n events draws
+ * for these n and keeps nothing back, so that the host may set its generator anew between any two calls: take many events per call
+ * where speed counts. In blocks of at most 1024 events ("sampler.threads" times that), the callback is asked for all numbers of the
+ * first proposals at once, event by event: those that become its latent point (of "gan", its auxiliary one), then for "rejection" the
+ * one that decides; then for the second proposals of those that need one, and so on. "hmc" draws for a trajectory of all chains at
+ * once, and makes a state of every chain ahead. When a call fails, the numbers it drew are gone.
+ *
+ * @param sampler the stream; what it made ahead is dropped, and the chains of "hmc" begin anew
+ * @param noise the callback; NULL goes back to the sampler's own numbers, at the event where it stands
+ * @param user handed to the callback; must be usable on the threads of the calls that get this sampler
+ * @return LASER_OK; LASER_ERR_NULL if `sampler` is NULL; LASER_ERR_BUSY
+ *
+ * Threads: needs `sampler` alone.
+ */
+laser_status laser_sampler_set_noise_callback(laser_sampler *sampler,
+                                              laser_noise_fn noise,
+                                              void *user);
+
+/**
  * Goes to an event, forward or backward: the next one generated is that one. Costs nothing, but with "hmc", whose chains must run
  * up to there.
  *
  * @param sampler the stream
  * @param event number of the event, from 0; numbers go on from 0 after the largest uint64_t
- * @return LASER_OK; LASER_ERR_NULL; LASER_ERR_BUSY
+ * @return LASER_OK; LASER_ERR_UNSUPPORTED with a noise callback; LASER_ERR_NULL; LASER_ERR_BUSY
  *
  * Threads: needs `sampler` alone.
  */
@@ -1161,7 +1199,7 @@ laser_status laser_sampler_next(laser_sampler *sampler, double *x, double *w);
  * Reads a diagnostic of the sampler, counted since it was made.
  *
  * @param sampler what to ask
- * @param key "events" (made inside, in whole blocks), "proposals", "acceptance" (accepted fraction of the proposals),
+ * @param key "events" (made inside, some of them ahead), "proposals", "acceptance" (accepted fraction of the proposals),
  * "overweight_fraction" (share of the weight that lies above w_max), "overweight_events" (fraction of the events of "rejection" that
  * lie above w_max and carry a weight above 1), "non_finite" (proposals whose weight is not finite) or
  * "divergences" (proposals of HMC whose trajectory diverged)

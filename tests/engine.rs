@@ -1,13 +1,16 @@
 //! The CPU engine against libtorch, against finite differences and against itself.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests fail so
 
-use laser::engine::{self, noise, Engine};
+use laser::engine::{noise, Engine};
 use laser::model::{
     Activation, Classifier, Coupling, Dtype, Evaluator, Flow, GanRefiner, Generator, GeneratorKind,
     HmcSettings, Method, Mlp, Model, Refinement, Scaling, Transform,
 };
+use laser::options::Options;
+use laser::protocol::{Instance, Outputs, Sampler};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::sync::Arc;
 
 fn random(n: usize, scale: f64, stream: u64) -> Vec<f64> {
     let mut out = vec![0.0; n];
@@ -224,6 +227,10 @@ fn distance(a: &[f64], b: &[f64]) -> f64 {
     error.fold(0.0, f64::max) / size
 }
 
+fn evaluator(model: &Model) -> Box<dyn Evaluator> {
+    Engine::new(model).unwrap().evaluator(1)
+}
+
 #[cfg(feature = "torch")]
 #[test]
 fn libtorch_agrees() {
@@ -241,7 +248,7 @@ fn libtorch_agrees() {
             let mut torch = laser::protocol::evaluator(&model, &options).unwrap();
             let expected = evaluate(&mut *torch, &z, &y, rows, None);
             let got = evaluate(
-                &mut *engine::evaluator(&model).unwrap(),
+                &mut *evaluator(&model),
                 &z,
                 &y,
                 rows,
@@ -275,7 +282,7 @@ fn gradients_are_those_of_central_differences() {
         let model = model(shape, Dtype::Float64);
         let (dim, rows) = (shape.dim, 5);
         let (z, _) = inputs(dim, rows);
-        let mut e = engine::evaluator(&model).unwrap();
+        let mut e = evaluator(&model);
         let (mut log_w, mut gradient) = (vec![0.0; rows], vec![0.0; rows * dim]);
         e.log_weight_gradient(&z, rows, &mut log_w, &mut gradient)
             .unwrap();
@@ -314,7 +321,7 @@ fn densities_and_inverses_belong_to_the_map() {
             let model = model(shape, dtype);
             let rows = 40;
             let (z, y) = inputs(shape.dim, rows);
-            let r = evaluate(&mut *engine::evaluator(&model).unwrap(), &z, &y, rows, None);
+            let r = evaluate(&mut *evaluator(&model), &z, &y, rows, None);
             let d = distance(&r.latents, &z);
             assert!(d < tolerance, "{shape:?} {dtype:?}: inverse off by {d}");
             let d = distance(&r.log_prob_given, &r.log_prob);
@@ -323,7 +330,7 @@ fn densities_and_inverses_belong_to_the_map() {
     }
     // The volume of two dimensions, by central differences.
     let model = model(&SHAPES[0], Dtype::Float64);
-    let mut e = engine::evaluator(&model).unwrap();
+    let mut e = evaluator(&model);
     let h = 1e-6;
     for z in random(40, 1.0, 9).chunks(2) {
         let mut at = |dz: [f64; 2]| {
@@ -351,8 +358,8 @@ fn a_row_has_the_same_bits_in_any_company() {
             let engine = Engine::new(&model(shape, dtype)).unwrap();
             let (dim, rows) = (shape.dim, 101);
             let (z, y) = inputs(dim, rows);
-            let together = evaluate(&mut *engine.evaluator(), &z, &y, rows, None);
-            let mut e = engine.evaluator();
+            let together = evaluate(&mut *engine.evaluator(1), &z, &y, rows, None);
+            let mut e = engine.evaluator(1);
             for size in [1, 3, 8, 15, 16, 17, 32, 33, 100] {
                 let mut apart: Option<Results> = None;
                 for start in (0..rows).step_by(size) {
@@ -386,14 +393,34 @@ fn a_row_has_the_same_bits_in_any_company() {
 }
 
 #[test]
+fn helpers_change_no_bit() {
+    for shape in &SHAPES {
+        for dtype in [Dtype::Float32, Dtype::Float64] {
+            let engine = Engine::new(&model(shape, dtype)).unwrap();
+            for rows in [1, 64, 65, 1000] {
+                let (z, y) = inputs(shape.dim, rows);
+                let alone = evaluate(&mut *engine.evaluator(1), &z, &y, rows, None);
+                for threads in [2, 3, 16] {
+                    let together = evaluate(&mut *engine.evaluator(threads), &z, &y, rows, None);
+                    assert!(
+                        together == alone,
+                        "{shape:?}, {rows} rows, {threads} threads"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn threads_share_one_engine() {
     let engine = Engine::new(&model(&SHAPES[0], Dtype::Float32)).unwrap();
     let (z, y) = inputs(2, 500);
-    let expected = evaluate(&mut *engine.evaluator(), &z, &y, 500, None);
+    let expected = evaluate(&mut *engine.evaluator(1), &z, &y, 500, None);
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
-                assert!(evaluate(&mut *engine.evaluator(), &z, &y, 500, None) == expected);
+                assert!(evaluate(&mut *engine.evaluator(1), &z, &y, 500, None) == expected);
             });
         }
     });
@@ -427,7 +454,7 @@ static ALLOCATOR: Counting = Counting;
 fn nothing_is_allocated_after_the_first_calls() {
     let rows = 70;
     let (z, y) = inputs(2, rows);
-    let mut e = engine::evaluator(&model(&SHAPES[0], Dtype::Float32)).unwrap();
+    let mut e = evaluator(&model(&SHAPES[0], Dtype::Float32));
     let (mut x, mut out, mut gradient) = (vec![0.0; 2 * rows], vec![0.0; rows], z.clone());
     let mut calls = |rows: usize| {
         e.refine(&y, rows, &mut gradient).unwrap();
@@ -445,9 +472,44 @@ fn nothing_is_allocated_after_the_first_calls() {
 }
 
 #[test]
+fn samplers_allocate_nothing_after_their_first_blocks() {
+    let mut model = model(&SHAPES[0], Dtype::Float32);
+    // The weights of random networks: acceptance in a few proposals on average.
+    let refinement = model.refinement.as_mut().unwrap();
+    (refinement.max_tries, refinement.log_w_max) = (100_000, 0.0);
+    let model = Arc::new(Instance::new(model));
+    for method in ["baseline", "reweight", "rejection", "gan", "hmc"] {
+        let mut options = Options::new();
+        options.set_str("sampler.method", method).unwrap();
+        let mut sampler = Sampler::new(model.clone(), 1, 0, &options).unwrap();
+        let dim = sampler.event_dim();
+        let (mut x, mut w, mut log_p) = (vec![0.0; 5000 * dim], vec![0.0; 5000], vec![0.0; 5000]);
+        let mut generate = |sampler: &mut Sampler, rows: usize| {
+            let out = Outputs {
+                x: Some((&mut x, dim)),
+                w: Some(&mut w),
+                log_prob: (method != "gan").then_some(&mut log_p[..]),
+                ..Outputs::default()
+            };
+            sampler.generate(rows, out).unwrap();
+        };
+        generate(&mut sampler, 5000);
+        let before = ALLOCATIONS.get();
+        for rows in [1, 1, 700, 1, 5000] {
+            generate(&mut sampler, rows);
+        }
+        if method != "hmc" {
+            sampler.seek(12).unwrap();
+            generate(&mut sampler, 3);
+        }
+        assert_eq!(ALLOCATIONS.get(), before, "{method}");
+    }
+}
+
+#[test]
 fn what_a_model_lacks_is_said() {
     let bare = model(&SHAPES[1], Dtype::Float32).into_baseline();
-    let mut e = engine::evaluator(&bare).unwrap();
+    let mut e = evaluator(&bare);
     let mut out = [0.0; 2];
     let error = e.log_weight(&[0.0; 2], 1, &mut out).unwrap_err();
     assert!(error.to_string().contains("no classifier"), "{error}");
@@ -455,6 +517,6 @@ fn what_a_model_lacks_is_said() {
     assert!(error.to_string().contains("no learned refiner"), "{error}");
     let mut short = bare;
     short.generator.parameters.pop();
-    let error = engine::evaluator(&short).err().unwrap();
+    let error = Engine::new(&short).err().unwrap();
     assert!(error.to_string().contains("generator has"), "{error}");
 }

@@ -6,7 +6,7 @@ use laser::engine::noise::{domain, Noise};
 use laser::model::{Method, Model};
 use laser::options::Options;
 use laser::protocol::{
-    log_prob, log_weight, refine, train_generator, EventSource, Outputs, Sampler, Source,
+    log_prob, log_weight, refine, train_generator, EventSource, Instance, Outputs, Sampler, Source,
 };
 use laser::train::{Hooks, Level, Progress};
 use laser::{Error, Result};
@@ -77,6 +77,7 @@ fn unit_normal(options: &Options) -> Model {
 #[test]
 fn a_flow_learns_a_normal_distribution() {
     let model = train_generator(&mut normal(3.0, 0.5), &options(&[]), &()).unwrap();
+    let model = Instance::new(model);
     let x: Vec<f64> = (0..200)
         .map(|i| 3.0 + 0.5 * ((i * 37 % 61) as f64 / 30.0 - 1.0))
         .collect();
@@ -100,6 +101,7 @@ fn the_classifiers_weight_is_the_exact_ratio_of_two_normals() {
     let options = options(&[]);
     let generator = unit_normal(&options);
     let model = refine(&generator, &mut normal(0.5, 1.0), &options, &()).unwrap();
+    let model = Instance::new(model);
     let grid: Vec<f64> = (0..49)
         .flat_map(|i| [(i / 7) as f64 * 0.5 - 1.25, (i % 7) as f64 * 0.5 - 1.25])
         .collect();
@@ -117,7 +119,12 @@ fn the_classifiers_weight_is_the_exact_ratio_of_two_normals() {
     assert!((effective - (-0.5f64).exp()).abs() < 0.06, "{effective}");
 }
 
-fn mean_and_variance(model: &Arc<Model>, method: &str, n: usize, options: &Options) -> (f64, f64) {
+fn mean_and_variance(
+    model: &Arc<Instance>,
+    method: &str,
+    n: usize,
+    options: &Options,
+) -> (f64, f64) {
     let mut options = options.clone();
     options.set_str("sampler.method", method).unwrap();
     let mut sampler = Sampler::new(model.clone(), 7, 0, &options).unwrap();
@@ -161,7 +168,9 @@ fn every_method_refines_towards_the_target() {
     let mut options = options(&[&hmc[..], &gan[..]].concat());
     options.set_str("refiner.method", "gan").unwrap();
     let generator = unit_normal(&options);
-    let model = Arc::new(refine(&generator, &mut normal(0.5, 1.0), &options, &()).unwrap());
+    let model = Arc::new(Instance::new(
+        refine(&generator, &mut normal(0.5, 1.0), &options, &()).unwrap(),
+    ));
     assert_eq!(model.refinement.as_ref().unwrap().method, Method::Gan);
     let (mean, variance) = mean_and_variance(&model, "baseline", 20_000, &options);
     assert!(
@@ -194,7 +203,7 @@ fn weighted_events_count_as_often_as_they_weigh() {
     let options = options(&[]);
     let generator = unit_normal(&options);
     let mut target = Source::from_rows(&x, Some(&w), n, 2, 2).unwrap();
-    let model = refine(&generator, &mut target, &options, &()).unwrap();
+    let model = Instance::new(refine(&generator, &mut target, &options, &()).unwrap());
     let mut l = [0.0; 2];
     log_weight(
         &model,
@@ -211,7 +220,12 @@ fn weighted_events_count_as_often_as_they_weigh() {
         "{l:?}"
     );
     let trained = train_generator(&mut target, &options, &()).unwrap();
-    let (mean, _) = mean_and_variance(&Arc::new(trained), "baseline", 20_000, &options);
+    let (mean, _) = mean_and_variance(
+        &Arc::new(Instance::new(trained)),
+        "baseline",
+        20_000,
+        &options,
+    );
     assert!(
         (mean - 0.25).abs() < 0.06,
         "half of the features are shifted by ½: {mean}"
@@ -259,7 +273,9 @@ fn an_event_depends_on_model_seed_stream_and_number_alone() {
         ("hmc.step_size", 0.1),
     ]);
     let generator = unit_normal(&options);
-    let model = Arc::new(refine(&generator, &mut normal(0.3, 1.2), &options, &()).unwrap());
+    let model = Arc::new(Instance::new(
+        refine(&generator, &mut normal(0.3, 1.2), &options, &()).unwrap(),
+    ));
     let methods = [
         ("baseline", 10_000),
         ("reweight", 10_000),
@@ -282,7 +298,7 @@ fn an_event_depends_on_model_seed_stream_and_number_alone() {
         }
         assert!(whole == pieces, "{method}: cut otherwise");
         for at in [n - 5, 17, n / 2] {
-            sampler.seek(at as u64);
+            sampler.seek(at as u64).unwrap();
             assert!(
                 draw(&mut sampler, 5) == whole[at..at + 5],
                 "{method}: after seek {at}"
@@ -292,10 +308,15 @@ fn an_event_depends_on_model_seed_stream_and_number_alone() {
             draw(&mut make(2, 2), n) != whole && draw(&mut make(1, 3), n) != whole,
             "{method}: another seed or stream"
         );
-        // From a file, on another thread, with more threads of libtorch allowed.
-        let copy = Arc::new(Model::from_bytes(&model.to_bytes().unwrap()).unwrap());
+        // From a file, on another thread, with more threads allowed.
+        let copy = Arc::new(Instance::new(
+            Model::from_bytes(&model.to_bytes().unwrap()).unwrap(),
+        ));
         let mut options = options.clone();
         options.set_i64("threads", 2).unwrap();
+        if backend == "engine" {
+            options.set_i64("sampler.threads", 3).unwrap();
+        }
         let elsewhere =
             std::thread::spawn(move || draw(&mut Sampler::new(copy, 1, 2, &options).unwrap(), n));
         assert!(
@@ -309,7 +330,9 @@ fn an_event_depends_on_model_seed_stream_and_number_alone() {
 fn refined_densities_are_normalised() {
     let mut options = options(&[]);
     let generator = unit_normal(&options);
-    let model = Arc::new(refine(&generator, &mut normal(0.5, 1.0), &options, &()).unwrap());
+    let model = Arc::new(Instance::new(
+        refine(&generator, &mut normal(0.5, 1.0), &options, &()).unwrap(),
+    ));
     for (method, shift) in [("baseline", 0.0), ("rejection", 0.5)] {
         options.set_str("sampler.method", method).unwrap();
         let mut sampler = Sampler::new(model.clone(), 1, 0, &options).unwrap();
@@ -434,7 +457,7 @@ fn what_does_not_fit_is_refused() {
     let error = refine(&generator, &mut normal(0.0, 1.0), &options, &()).unwrap_err();
     assert!(error.to_string().contains("float32"), "{error}");
     // A baseline has no weights.
-    let model = Arc::new(generator);
+    let model = Arc::new(Instance::new(generator));
     for method in ["reweight", "rejection", "hmc", "gan"] {
         options.set_str("sampler.method", method).unwrap();
         let error = Sampler::new(model.clone(), 1, 0, &options).err().unwrap();
@@ -453,4 +476,9 @@ fn what_does_not_fit_is_refused() {
         Err(Error::Data(_))
     ));
     assert_eq!(l, [7.0]);
+    options.set_str("sampler.method", "model").unwrap();
+    options.set_i64("sampler.threads", 2).unwrap();
+    options.set_str("backend", "torch").unwrap();
+    let error = Sampler::new(model, 1, 0, &options).err().unwrap();
+    assert!(error.to_string().contains("sampler.threads"), "{error}");
 }

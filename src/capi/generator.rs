@@ -9,19 +9,19 @@ use super::source::laser_source;
 use super::status::laser_status;
 use super::text;
 use crate::model::Model;
-use crate::protocol;
+use crate::protocol::{self, Instance};
 use std::ffi::c_char;
 use std::path::Path;
 use std::sync::Arc;
 
 /// g: turns latent points z into events x. Immutable. Threads: any number at once.
-pub struct laser_generator(Arc<Model>);
+pub struct laser_generator(Arc<Instance>);
 
 impl Handle for laser_generator {}
 
 impl laser_generator {
     /// A model without classifier and refiner.
-    pub(super) fn model(&self) -> &Arc<Model> {
+    pub(super) fn model(&self) -> &Arc<Instance> {
         &self.0
     }
 }
@@ -61,7 +61,7 @@ pub unsafe extern "C" fn laser_generator_train(
         };
         let mut target = target.gate().write()?;
         let model = protocol::train_generator(&mut target.0, &options, &hooks)?;
-        out.set(laser_generator(Arc::new(model)).give());
+        out.set(laser_generator(Arc::new(Instance::new(model))).give());
         Ok(())
     })
 }
@@ -112,7 +112,7 @@ pub unsafe extern "C" fn laser_generator_load(
             (text::read(path, "path")?, Out::new("out", out)?)
         };
         let generator = Model::load(Path::new(path))?.into_baseline();
-        out.set(laser_generator(Arc::new(generator)).give());
+        out.set(laser_generator(Arc::new(Instance::new(generator))).give());
         Ok(())
     })
 }

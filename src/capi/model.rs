@@ -11,19 +11,20 @@ use super::status::laser_status;
 use super::text;
 use crate::model::{Generator, Model};
 use crate::options::Options;
-use crate::{protocol, Error, Result};
+use crate::protocol::{self, Instance};
+use crate::{Error, Result};
 use serde_json::Value;
 use std::ffi::c_char;
 use std::path::Path;
 use std::sync::Arc;
 
 /// A generator with its classifier and refiner: all that makes refined events. Immutable. Threads: any number at once.
-pub struct laser_model(Arc<Model>);
+pub struct laser_model(Arc<Instance>);
 
 impl Handle for laser_model {}
 
 impl laser_model {
-    pub(super) fn model(&self) -> &Arc<Model> {
+    pub(super) fn model(&self) -> &Arc<Instance> {
         &self.0
     }
 }
@@ -65,7 +66,7 @@ pub unsafe extern "C" fn laser_refine(
         };
         let mut target = target.gate().write()?;
         let model = protocol::refine(generator.model(), &mut target.0, &options, &hooks)?;
-        out.set(laser_model(Arc::new(model)).give());
+        out.set(laser_model(Arc::new(Instance::new(model))).give());
         Ok(())
     })
 }
@@ -142,7 +143,7 @@ pub unsafe extern "C" fn laser_model_load(
             (text::read(path, "path")?, Out::new("out", out)?)
         };
         let model = Model::load(Path::new(path))?;
-        out.set(laser_model(Arc::new(model)).give());
+        out.set(laser_model(Arc::new(Instance::new(model))).give());
         Ok(())
     })
 }
@@ -227,7 +228,7 @@ pub unsafe extern "C" fn laser_model_info(
         // SAFETY: the host's promise.
         let model = unsafe { laser_model::hold(model, "model")? };
         let json =
-            serde_json::to_string_pretty(&*model.0).map_err(|e| Error::Internal(e.to_string()))?;
+            serde_json::to_string_pretty(&**model.0).map_err(|e| Error::Internal(e.to_string()))?;
         // SAFETY: the host's promise.
         unsafe { text::write(&json, buf, cap, needed) }
     })
@@ -364,7 +365,7 @@ pub unsafe extern "C" fn laser_model_log_prob(
 }
 
 /// A function of the protocol that has one number per event: x, rows, stride, out.
-type PerEvent = fn(&Model, &Options, &[f64], usize, usize, &mut [f64]) -> Result<()>;
+type PerEvent = fn(&Instance, &Options, &[f64], usize, usize, &mut [f64]) -> Result<()>;
 
 /// Calls it with the arrays of the host.
 ///
@@ -454,7 +455,7 @@ pub unsafe extern "C" fn laser_model_generate(
 /// A function of the protocol that maps rows to rows, and the widths of both.
 type Map = (
     fn(&Generator) -> (usize, usize),
-    fn(&Model, &Options, &[f64], usize, usize, &mut [f64], usize) -> Result<()>,
+    fn(&Instance, &Options, &[f64], usize, usize, &mut [f64], usize) -> Result<()>,
 );
 
 const EVENT_TO_LATENT: Map = (|g| (g.event_dim(), g.latent_dim()), protocol::latent);

@@ -2,16 +2,17 @@
 
 use super::array::{self, Array, Out};
 use super::boundary::call;
-use super::handle::{Gate, Handle};
+use super::handle::{Gate, Handle, User};
+use super::hooks::go_on;
 use super::model::laser_model;
 use super::options::{self, laser_options};
 use super::status::laser_status;
 use super::text;
 use crate::model::Real;
-use crate::protocol::{Outputs, Sampler};
+use crate::protocol::{Outputs, Sampler, Uniforms};
 use crate::Result;
 use parking_lot::Mutex;
-use std::ffi::c_char;
+use std::ffi::{c_char, c_void};
 
 /// A stream of events from a model. Make one per thread, with streams of their own.
 ///
@@ -30,10 +31,12 @@ struct Shared(Mutex<Sampler>);
 /// @param model shared with the sampler: either may be freed first
 /// @param seed k, any number
 /// @param stream s, any number: other streams of a seed are independent of each other
-/// @param options keys "sampler.method" ("model", "baseline", "reweight", "rejection", "gan" or "hmc"), "backend", "device"; copied;
-/// NULL for the defaults. A sampler works on the calling thread alone
+/// @param options keys "sampler.method" ("model", "baseline", "reweight", "rejection", "gan" or "hmc"), "sampler.threads", "backend",
+/// "device"; copied; NULL for the defaults. A sampler works on the calling thread alone unless "sampler.threads" allows more, which
+/// live no longer than a call and change no bit
 /// @param out receives the sampler; the caller frees it with laser_sampler_free
-/// @return LASER_OK; LASER_ERR_UNSUPPORTED if the model lacks what the method needs; LASER_ERR_DEVICE; LASER_ERR_TORCH;
+/// @return LASER_OK; LASER_ERR_UNSUPPORTED if the model lacks what the method needs; LASER_ERR_INVALID_ARGUMENT for
+/// more than one thread with libtorch; LASER_ERR_DEVICE; LASER_ERR_TORCH;
 /// LASER_ERR_NULL; LASER_ERR_BUSY while `options` are being changed
 ///
 /// Threads: any number at once.
@@ -61,12 +64,76 @@ pub unsafe extern "C" fn laser_sampler_new(
     })
 }
 
+/// Delivers uniform random numbers of the host's own generator. Called once for a block of events, more often where events need further
+/// proposals.
+///
+/// Called only on the thread that asked for events, never concurrently. May call the library, except with the sampler that asks
+/// (LASER_ERR_BUSY). Must not throw, nor jump out.
+///
+/// @param n how many numbers
+/// @param u receives `n` numbers of [0, 1], of at least 32 random bits each; others are LASER_ERR_DATA
+/// @param user the pointer given with the callback
+/// @return 0 to go on; anything else ends the call with LASER_ERR_CALLBACK and this number
+pub type laser_noise_fn =
+    Option<unsafe extern "C" fn(n: usize, u: *mut f64, user: *mut c_void) -> i32>;
+
+/// Lets a sampler draw from the host's random numbers instead of its own, as frameworks demand that keep the random state of their
+/// events themselves.
+///
+/// An event is then a function of the model and of the numbers drawn for it, whatever seed and stream. A call that makes n events draws
+/// for these n and keeps nothing back, so that the host may set its generator anew between any two calls: take many events per call
+/// where speed counts. In blocks of at most 1024 events ("sampler.threads" times that), the callback is asked for all numbers of the
+/// first proposals at once, event by event: those that become its latent point (of "gan", its auxiliary one), then for "rejection" the
+/// one that decides; then for the second proposals of those that need one, and so on. "hmc" draws for a trajectory of all chains at
+/// once, and makes a state of every chain ahead. When a call fails, the numbers it drew are gone.
+///
+/// @param sampler the stream; what it made ahead is dropped, and the chains of "hmc" begin anew
+/// @param noise the callback; NULL goes back to the sampler's own numbers, at the event where it stands
+/// @param user handed to the callback; must be usable on the threads of the calls that get this sampler
+/// @return LASER_OK; LASER_ERR_NULL if `sampler` is NULL; LASER_ERR_BUSY
+///
+/// Threads: needs `sampler` alone.
+#[no_mangle]
+pub unsafe extern "C" fn laser_sampler_set_noise_callback(
+    sampler: *mut laser_sampler,
+    noise: laser_noise_fn,
+    user: *mut c_void,
+) -> laser_status {
+    call(|| {
+        // SAFETY: the host's promise.
+        let sampler = unsafe { laser_sampler::hold(sampler, "sampler")? };
+        let mut sampler = sampler.0.write()?;
+        let source = noise.map(|callback| -> Box<dyn Uniforms> {
+            Box::new(HostNoise {
+                callback,
+                user: User(user),
+            })
+        });
+        sampler.0.get_mut().set_uniforms(source)
+    })
+}
+
+struct HostNoise {
+    callback: unsafe extern "C" fn(usize, *mut f64, *mut c_void) -> i32,
+    user: User,
+}
+
+impl Uniforms for HostNoise {
+    fn fill(&mut self, u: &mut [f64]) -> Result<()> {
+        // What the host forgets to write must not pass for a number.
+        u.fill(f64::NAN);
+        // SAFETY: the host's promise when it set the callback.
+        let code = unsafe { (self.callback)(u.len(), u.as_mut_ptr(), self.user.0) };
+        go_on("noise", code)
+    }
+}
+
 /// Goes to an event, forward or backward: the next one generated is that one. Costs nothing, but with "hmc", whose chains must run
 /// up to there.
 ///
 /// @param sampler the stream
 /// @param event number of the event, from 0; numbers go on from 0 after the largest uint64_t
-/// @return LASER_OK; LASER_ERR_NULL; LASER_ERR_BUSY
+/// @return LASER_OK; LASER_ERR_UNSUPPORTED with a noise callback; LASER_ERR_NULL; LASER_ERR_BUSY
 ///
 /// Threads: needs `sampler` alone.
 #[no_mangle]
@@ -77,8 +144,8 @@ pub unsafe extern "C" fn laser_sampler_seek(
     call(|| {
         // SAFETY: the host's promise.
         let sampler = unsafe { laser_sampler::hold(sampler, "sampler")? };
-        sampler.0.write()?.0.get_mut().seek(event);
-        Ok(())
+        let mut sampler = sampler.0.write()?;
+        sampler.0.get_mut().seek(event)
     })
 }
 
@@ -266,7 +333,7 @@ fn table<T>(
 /// Reads a diagnostic of the sampler, counted since it was made.
 ///
 /// @param sampler what to ask
-/// @param key "events" (made inside, in whole blocks), "proposals", "acceptance" (accepted fraction of the proposals),
+/// @param key "events" (made inside, some of them ahead), "proposals", "acceptance" (accepted fraction of the proposals),
 /// "overweight_fraction" (share of the weight that lies above w_max), "overweight_events" (fraction of the events of "rejection" that
 /// lie above w_max and carry a weight above 1), "non_finite" (proposals whose weight is not finite) or
 /// "divergences" (proposals of HMC whose trajectory diverged)

@@ -1,4 +1,4 @@
-//! The CPU engine: networks, their gradients and the noise, without libtorch, threads or global state.
+//! The CPU engine: networks, their gradients and the noise, without libtorch or global state, and without threads unless asked for.
 //!
 //! Rows lie in the lanes of the processor's vectors: a block of rows is stored feature by feature, and goes through all layers while it
 //! stays in cache. Every row is summed in the same order whatever rows share its block, so that a result depends on its row alone: the
@@ -11,17 +11,9 @@ mod lanes;
 mod math;
 mod mlp;
 pub mod noise;
+mod packed;
+mod threads;
 mod vector;
+mod worker;
 
 pub use evaluator::Engine;
-
-use crate::model::{Evaluator, Model};
-use crate::Result;
-
-/// The model made ready to compute on the CPU, on the calling thread, in the model's precision.
-///
-/// # Errors
-/// Those of [`Engine::new`].
-pub fn evaluator(model: &Model) -> Result<Box<dyn Evaluator>> {
-    Ok(Engine::new(model)?.evaluator())
-}

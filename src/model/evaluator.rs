@@ -8,6 +8,11 @@ use crate::Result;
 /// depend, in its last bits, on the number of rows and on the row's place among them; callers that promise reproducible bits always ask for
 /// the same blocks.
 pub trait Evaluator: Send {
+    /// Whether a row's results have the same bits whatever rows are computed with it.
+    fn rows_are_independent(&self) -> bool {
+        false
+    }
+
     /// x = g(z), and log p_g(x) on request. `z`: rows × N, `x`: rows × M, `log_prob`: rows.
     ///
     /// # Errors

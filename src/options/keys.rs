@@ -32,7 +32,7 @@ keys! {
         DEVICE: Text = choice("device", &["cpu", "cuda", "cuda:N"], "cpu");
         /// Who computes with trained networks: the library's own CPU engine, libtorch, or (`auto`) the one on the CPU and the other on CUDA.
         BACKEND: Text = choice("backend", &["auto", "engine", "torch"], "auto");
-        /// Threads of libtorch during a call; 1 means none besides the caller's.
+        /// Threads of a training or an evaluation; 1 means none besides the caller's. Samplers have their own key.
         THREADS: Int = int("threads", 1, 1024, 1);
         /// Events held out of a source; their loss is reported and decides early stopping.
         VALIDATION_EVENTS: Int = int("validation.events", 0, MAX, 20_000);
@@ -109,6 +109,8 @@ keys! {
             &["model", "baseline", "reweight", "rejection", "gan", "hmc"],
             "model",
         );
+        /// Threads that one sampler works on, without changing a bit; 1 means the caller's alone. Loops on many threads better take a sampler each.
+        SAMPLER_THREADS: Int = int("sampler.threads", 1, 1024, 1);
     }
 }
 

@@ -1,25 +1,91 @@
 //! Evaluating a model's functions on events of the host.
 
-use crate::engine;
+use crate::engine::Engine;
 use crate::model::{Evaluator, Model};
 use crate::options::{keys, Options};
 use crate::{Error, Result};
+use once_cell::sync::OnceCell;
+use std::ops::Deref;
 
-/// The model made ready to compute: by the CPU engine or by libtorch, as the options `backend` and `device` say. Runs on the calling thread;
-/// libtorch on the CPU on as many as the option `threads` allows.
+/// A model in use: its networks are packed for the engine once, when first needed, for all calls and samplers together. Immutable; share it
+/// by reference.
+pub struct Instance {
+    model: Model,
+    engine: OnceCell<Engine>,
+}
+
+impl Instance {
+    /// Of a model that is complete: an instance does not change.
+    pub fn new(model: Model) -> Self {
+        Instance {
+            model,
+            engine: OnceCell::new(),
+        }
+    }
+
+    /// The model made ready to compute, as [`evaluator`]; but the engine works on up to `threads` threads, whatever the option says.
+    ///
+    /// # Errors
+    /// Those of [`evaluator`].
+    pub fn evaluator(&self, options: &Options, threads: usize) -> Result<Box<dyn Evaluator>> {
+        match backend(options)? {
+            Backend::Torch => torch_evaluator(&self.model, options),
+            Backend::Engine => {
+                let engine = self.engine.get_or_try_init(|| Engine::new(&self.model))?;
+                Ok(engine.evaluator(threads))
+            }
+        }
+    }
+}
+
+impl Deref for Instance {
+    type Target = Model;
+
+    fn deref(&self) -> &Model {
+        &self.model
+    }
+}
+
+/// Who computes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Backend {
+    /// [`crate::engine`].
+    Engine,
+    /// libtorch.
+    Torch,
+}
+
+/// Who computes, by the options `backend` and `device`.
+///
+/// # Errors
+/// [`Error::InvalidArgument`] for the engine on another device than the CPU.
+pub(super) fn backend(options: &Options) -> Result<Backend> {
+    let device = options.get(keys::DEVICE);
+    match options.get(keys::BACKEND) {
+        "torch" => Ok(Backend::Torch),
+        "auto" if device != "cpu" => Ok(Backend::Torch),
+        _ if device == "cpu" => Ok(Backend::Engine),
+        _ => Err(Error::InvalidArgument(format!(
+            "`backend` is `engine`, which computes on the CPU only, but `device` is `{device}`"
+        ))),
+    }
+}
+
+/// The option `threads`.
+pub(super) fn threads(options: &Options) -> usize {
+    options.get(keys::THREADS) as usize
+}
+
+/// The model made ready to compute: by the CPU engine or by libtorch, as the options `backend` and `device` say. Works on the calling thread
+/// and, on the CPU, on as many helpers as the option `threads` allows.
 ///
 /// # Errors
 /// [`Error::Device`] if the device is not usable, [`Error::InvalidArgument`] for the engine on another device than the CPU,
 /// [`Error::Unsupported`] for libtorch in a build without it.
 pub fn evaluator(model: &Model, options: &Options) -> Result<Box<dyn Evaluator>> {
-    let device = options.get(keys::DEVICE);
-    match options.get(keys::BACKEND) {
-        "torch" => torch_evaluator(model, options),
-        "auto" if device != "cpu" => torch_evaluator(model, options),
-        _ if device == "cpu" => engine::evaluator(model),
-        _ => Err(Error::InvalidArgument(format!(
-            "`backend` is `engine`, which computes on the CPU only, but `device` is `{device}`"
-        ))),
+    match backend(options)? {
+        Backend::Torch => torch_evaluator(model, options),
+        Backend::Engine => Ok(Engine::new(model)?.evaluator(threads(options))),
     }
 }
 
@@ -93,7 +159,7 @@ fn for_blocks(
 
 /// One number per event, by `f(evaluator, packed rows, rows, out)`.
 fn per_event(
-    model: &Model,
+    model: &Instance,
     options: &Options,
     (x, rows, stride): (&[f64], usize, usize),
     out: &mut [f64],
@@ -106,7 +172,7 @@ fn per_event(
         )));
     }
     let dim = model.generator.event_dim();
-    let mut evaluator = evaluator(model, options)?;
+    let mut evaluator = model.evaluator(options, threads(options))?;
     for_blocks(x, rows, dim, stride, |start, x| {
         let n = x.len() / dim;
         f(evaluator.as_mut(), x, n, &mut out[start..start + n])
@@ -118,7 +184,7 @@ fn per_event(
 /// # Errors
 /// [`Error::Unsupported`] without a classifier, [`Error::Data`] for events that are not finite.
 pub fn log_weight(
-    model: &Model,
+    model: &Instance,
     options: &Options,
     x: &[f64],
     rows: usize,
@@ -135,7 +201,7 @@ pub fn log_weight(
 /// # Errors
 /// [`Error::Unsupported`] without a tractable density, [`Error::Data`] for events that are not finite.
 pub fn log_prob(
-    model: &Model,
+    model: &Instance,
     options: &Options,
     x: &[f64],
     rows: usize,
@@ -149,7 +215,7 @@ pub fn log_prob(
 
 /// One row per row, by `f(evaluator, packed rows, rows, packed results)`. `from` and `to` are (dim, stride).
 fn per_row(
-    model: &Model,
+    model: &Instance,
     options: &Options,
     (input, rows): (&[f64], usize),
     from: (usize, usize),
@@ -168,7 +234,7 @@ fn per_row(
             out.len()
         )));
     }
-    let mut evaluator = evaluator(model, options)?;
+    let mut evaluator = model.evaluator(options, threads(options))?;
     for_blocks(input, rows, from.0, from.1, |start, input| {
         let rows = input.len() / from.0;
         let mut packed = vec![0.0; rows * dim];
@@ -186,7 +252,7 @@ fn per_row(
 /// # Errors
 /// [`Error::Unsupported`] if g is not invertible, [`Error::Data`] for events that are not finite.
 pub fn latent(
-    model: &Model,
+    model: &Instance,
     options: &Options,
     x: &[f64],
     rows: usize,
@@ -206,7 +272,7 @@ pub fn latent(
 /// # Errors
 /// [`Error::Data`] for latents that are not finite.
 pub fn generate(
-    model: &Model,
+    model: &Instance,
     options: &Options,
     z: &[f64],
     rows: usize,

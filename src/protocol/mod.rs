@@ -2,6 +2,7 @@
 //! its weights to the latent space, refiner Φ, refined events g(Φ(y)).
 
 mod classifier;
+mod draws;
 mod evaluate;
 mod generator;
 mod pipeline;
@@ -10,7 +11,8 @@ mod refiner;
 mod sampler;
 mod source;
 
-pub use evaluate::{device_check, evaluator, generate, latent, log_prob, log_weight};
+pub use draws::Uniforms;
+pub use evaluate::{device_check, evaluator, generate, latent, log_prob, log_weight, Instance};
 pub use generator::train_generator;
 pub use pipeline::refine;
 pub use pullback::WeightReport;

@@ -1,25 +1,35 @@
 //! A stream of events from a model.
 
-use super::evaluate::evaluator;
-use super::refiner::{Baseline, Block, Gan, Hmc, Refiner, Rejection, Reweight, Statistics};
+use super::draws::{Draws, Uniforms};
+use super::evaluate::{backend, Backend, Instance};
+use super::refiner::Statistics;
+use super::refiner::{
+    Baseline, Block, Blocks, Gan, Hmc, Independent, Refiner, Rejection, Reweight,
+};
 use crate::model::{Evaluator, Method, Model, Real, Refinement};
 use crate::options::{keys, Options};
 use crate::{Error, Result};
 use std::sync::Arc;
 
 /// Event i of stream s with seed k is a function of (model, k, s, i) alone: the same bits whatever the requests, on one type of CPU. Events
-/// are made in blocks that are aligned to their number, and the last block is kept.
+/// are made in blocks, and the last block is kept.
 pub struct Sampler {
-    model: Arc<Model>,
+    model: Arc<Instance>,
     evaluator: Box<dyn Evaluator>,
+    threads: usize,
     method: Method,
     refiner: Box<dyn Refiner>,
+    seed: u64,
+    stream: u64,
+    draws: Draws,
     next: u64,
     block: Block,
-    /// Whether `block` holds the events of its index.
+    /// Whether `block` holds the events of its numbers.
     filled: bool,
-    /// log p of the block's events, if asked for.
+    /// log p of the block's events; empty until asked for.
     log_prob: Vec<f64>,
+    /// Events that log p is computed with.
+    scratch: Vec<f64>,
     statistics: Statistics,
 }
 
@@ -48,11 +58,13 @@ impl<T> Default for Outputs<'_, T> {
 }
 
 impl Sampler {
-    /// A sampler of stream `stream` with seed `seed`, at event 0. The option `sampler.method` chooses among the methods that the model has.
+    /// A sampler of stream `stream` with seed `seed`, at event 0. The option `sampler.method` chooses among the methods that the model has,
+    /// `sampler.threads` how many threads the engine works on; one is the calling thread.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] if the model lacks what the method needs, [`Error::Device`].
-    pub fn new(model: Arc<Model>, seed: u64, stream: u64, options: &Options) -> Result<Self> {
+    /// [`Error::Unsupported`] if the model lacks what the method needs, [`Error::InvalidArgument`] for more than one thread with libtorch,
+    /// [`Error::Device`].
+    pub fn new(model: Arc<Instance>, seed: u64, stream: u64, options: &Options) -> Result<Self> {
         let method = match options.get(keys::SAMPLER_METHOD) {
             "model" => model
                 .refinement
@@ -60,73 +72,45 @@ impl Sampler {
                 .map_or(Method::Baseline, |r| r.method),
             name => Method::parse(name)?,
         };
-        let refiner = Self::refiner(&model, method, seed, stream)?;
-        let rows = refiner.block_rows();
-        // One thread each: how libtorch shares a block among threads would show in the last bits. Hosts use one sampler per thread.
+        let threads = options.get(keys::SAMPLER_THREADS) as usize;
+        if threads > 1 && backend(options)? == Backend::Torch {
+            return Err(Error::InvalidArgument(
+                "`sampler.threads` above 1 with libtorch: how it shares a block among threads would show in the last bits; use one sampler per thread, or `backend` = `engine`".into(),
+            ));
+        }
         let mut single = options.clone();
         single.set_i64(keys::THREADS.name(), 1)?;
-        let evaluator = evaluator(&model, &single)?;
         Ok(Sampler {
-            block: Block {
-                index: 0,
-                rows,
-                z: vec![0.0; rows * model.generator.latent_dim()],
-                x: vec![0.0; rows * model.generator.event_dim()],
-                w: vec![0.0; rows],
-                log_w: Vec::new(),
-            },
+            refiner: refiner(&model, method)?,
+            evaluator: model.evaluator(&single, threads)?,
             model,
-            evaluator,
+            threads,
             method,
-            refiner,
+            seed,
+            stream,
+            draws: Draws::Counter { seed, stream },
             next: 0,
+            block: Block::default(),
             filled: false,
             log_prob: Vec::new(),
+            scratch: Vec::new(),
             statistics: Statistics::default(),
         })
     }
 
-    fn refiner(model: &Model, method: Method, seed: u64, stream: u64) -> Result<Box<dyn Refiner>> {
-        let dim = model.generator.latent_dim();
-        let baseline = Baseline::new(seed, stream, dim);
-        if method == Method::Baseline {
-            return Ok(Box::new(baseline));
-        }
-        let missing = |what: &str| {
-            Error::Unsupported(format!(
-                "the method `{}` needs {what}; refine the generator first",
-                method.name()
-            ))
-        };
-        if model.classifier.is_none() {
-            return Err(missing("a classifier, which this model lacks"));
-        }
-        let refinement = model
-            .refinement
-            .as_ref()
-            .ok_or_else(|| missing("a refined model"));
-        Ok(match method {
-            Method::Baseline => Box::new(baseline),
-            Method::Reweight => Box::new(Reweight(baseline)),
-            Method::Rejection => {
-                let &Refinement {
-                    log_w_max,
-                    max_tries,
-                    ..
-                } = refinement?;
-                Box::new(Rejection::new(seed, stream, dim, log_w_max, max_tries))
-            }
-            Method::Gan => {
-                let gan = refinement?.gan.as_ref();
-                let gan = gan.ok_or_else(|| {
-                    missing(
-                        "a trained GAN refiner (`refiner.method` = `gan`), which this model lacks",
-                    )
-                })?;
-                Box::new(Gan::new(seed, stream, gan.auxiliary_dim()))
-            }
-            Method::Hmc => Box::new(Hmc::new(seed, stream, dim, refinement?.hmc)),
-        })
+    /// Draws from the host instead of the sampler's own noise, or, with `None`, from its own again. Events that were made ahead are dropped.
+    ///
+    /// With a host's numbers an event is a function of the model and the numbers drawn for it: the calls that ask for events draw for just
+    /// these, nothing is made ahead (but a state of every chain of `hmc`, whose chains begin anew), and there is no `seek`.
+    ///
+    /// # Errors
+    /// As [`Sampler::new`].
+    pub fn set_uniforms(&mut self, source: Option<Box<dyn Uniforms>>) -> Result<()> {
+        self.refiner = refiner(&self.model, self.method)?;
+        let (seed, stream) = (self.seed, self.stream);
+        self.draws = source.map_or(Draws::Counter { seed, stream }, Draws::host);
+        self.filled = false;
+        Ok(())
     }
 
     /// M, features per event.
@@ -140,8 +124,17 @@ impl Sampler {
     }
 
     /// The next event will be number `event`. Free for all methods but `hmc`, whose chains must be run up to there.
-    pub fn seek(&mut self, event: u64) {
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] with the host's random numbers, which are not found by their place.
+    pub fn seek(&mut self, event: u64) -> Result<()> {
+        if matches!(self.draws, Draws::Host { .. }) {
+            return Err(Error::Unsupported(
+                "events made of the host's own random numbers cannot be sought: set the host's generator back instead".into(),
+            ));
+        }
         self.next = event;
+        Ok(())
     }
 
     /// Number of the next event.
@@ -161,8 +154,7 @@ impl Sampler {
         let mut done = 0;
         while done < rows {
             let event = first.wrapping_add(done as u64);
-            let offset = (event % self.block.rows as u64) as usize;
-            self.make(event / self.block.rows as u64, out.log_prob.is_some())?;
+            let offset = self.make(event, rows - done, out.log_prob.is_some())?;
             let count = (self.block.rows - offset).min(rows - done);
             let copy = |from: &[f64], dim: usize, to: &mut Option<(&mut [T], usize)>| {
                 let Some((to, stride)) = to else { return };
@@ -222,37 +214,69 @@ impl Sampler {
         Ok(())
     }
 
-    /// Makes `block` hold the events of block `index`.
-    fn make(&mut self, index: u64, log_prob: bool) -> Result<()> {
-        if !self.filled || self.block.index != index {
-            self.filled = false;
-            self.log_prob.clear();
-            self.block.index = index;
-            self.refiner.fill(
-                self.evaluator.as_mut(),
-                &mut self.block,
-                &mut self.statistics,
-            )?;
-            self.filled = true;
-        }
-        if log_prob && self.log_prob.is_empty() {
-            let mut values = vec![0.0; self.block.rows];
-            let mut x = vec![0.0; self.block.x.len()];
-            self.evaluator
-                .generate(&self.block.z, self.block.rows, &mut x, Some(&mut values))?;
-            if matches!(self.method, Method::Rejection | Method::Hmc) {
-                let log_z = self
-                    .model
-                    .refinement
-                    .as_ref()
-                    .map_or(0.0, |r| r.log_mean_weight);
-                values
-                    .iter_mut()
-                    .zip(&self.block.log_w)
-                    .for_each(|(p, l)| *p += l - log_z);
+    /// Makes `block` hold `event`, of which and its successors `wanted` are asked for; returns its row.
+    fn make(&mut self, event: u64, wanted: usize, log_prob: bool) -> Result<usize> {
+        let row = match self.block.row(event).filter(|_| self.filled) {
+            Some(row) => row,
+            None => {
+                let (first, rows) = self.plan(event, wanted);
+                self.filled = false;
+                self.log_prob.clear();
+                let dims = (self.latent_dim(), self.event_dim());
+                self.block.place(first, rows, dims);
+                self.refiner.fill(
+                    self.evaluator.as_mut(),
+                    &mut self.draws,
+                    &mut self.block,
+                    &mut self.statistics,
+                )?;
+                self.filled = true;
+                event.wrapping_sub(first) as usize
             }
-            self.log_prob = values;
+        };
+        if log_prob && self.log_prob.is_empty() {
+            self.densities()?;
         }
+        Ok(row)
+    }
+
+    /// The block to make for `event`: first event and rows.
+    fn plan(&self, event: u64, wanted: usize) -> (u64, usize) {
+        let aligned = |rows: usize| (event - event % rows as u64, rows);
+        let most = match self.refiner.blocks() {
+            Blocks::Aligned(rows) => return aligned(rows),
+            Blocks::Any(rows) => rows * self.threads,
+        };
+        if matches!(self.draws, Draws::Host { .. }) {
+            return (event, wanted.min(most));
+        }
+        if !self.evaluator.rows_are_independent() {
+            return aligned(most);
+        }
+        // Made ahead the further, the longer events are asked for in their order: the first one after a seek comes soon.
+        let before = self.block.rows;
+        let in_order = self.filled && event == self.block.first.wrapping_add(before as u64);
+        let ahead = if in_order { 2 * before } else { FIRST_ROWS };
+        (event, ahead.max(wanted).min(most))
+    }
+
+    /// Fills `log_prob` for the block.
+    fn densities(&mut self) -> Result<()> {
+        let Block {
+            rows, z, x, log_w, ..
+        } = &self.block;
+        let mut values = std::mem::take(&mut self.log_prob);
+        values.resize(*rows, 0.0);
+        self.scratch.resize(x.len(), 0.0);
+        self.evaluator
+            .generate(z, *rows, &mut self.scratch, Some(&mut values))?;
+        if matches!(self.method, Method::Rejection | Method::Hmc) {
+            let refinement = self.model.refinement.as_ref();
+            let log_z = refinement.map_or(0.0, |r| r.log_mean_weight);
+            let refined = values.iter_mut().zip(log_w);
+            refined.for_each(|(p, l)| *p += l - log_z);
+        }
+        self.log_prob = values;
         Ok(())
     }
 
@@ -281,4 +305,54 @@ impl Sampler {
             }
         })
     }
+}
+
+/// Events made at first for a caller who may want only one.
+const FIRST_ROWS: usize = 32;
+
+/// What makes the latents of a method.
+fn refiner(model: &Model, method: Method) -> Result<Box<dyn Refiner>> {
+    let dim = model.generator.latent_dim();
+    if method == Method::Baseline {
+        return Ok(Box::new(Independent::new(Baseline { dim })));
+    }
+    let missing = |what: &str| {
+        Error::Unsupported(format!(
+            "the method `{}` needs {what}; refine the generator first",
+            method.name()
+        ))
+    };
+    if model.classifier.is_none() {
+        return Err(missing("a classifier, which this model lacks"));
+    }
+    let refinement = model
+        .refinement
+        .as_ref()
+        .ok_or_else(|| missing("a refined model"));
+    Ok(match method {
+        Method::Baseline => Box::new(Independent::new(Baseline { dim })),
+        Method::Reweight => Box::new(Independent::new(Reweight { dim })),
+        Method::Rejection => {
+            let &Refinement {
+                log_w_max,
+                max_tries,
+                ..
+            } = refinement?;
+            Box::new(Independent::new(Rejection {
+                dim,
+                log_w_max,
+                max_tries,
+            }))
+        }
+        Method::Gan => {
+            let gan = refinement?.gan.as_ref();
+            let gan = gan.ok_or_else(|| {
+                missing("a trained GAN refiner (`refiner.method` = `gan`), which this model lacks")
+            })?;
+            Box::new(Independent::new(Gan {
+                auxiliary_dim: gan.auxiliary_dim(),
+            }))
+        }
+        Method::Hmc => Box::new(Hmc::new(dim, refinement?.hmc)),
+    })
 }

@@ -10,7 +10,6 @@ mod hooks;
 mod models;
 mod options;
 mod refusals;
-#[cfg(feature = "torch")]
 mod samplers;
 mod text;
 mod threads;

@@ -424,7 +424,7 @@ fn models() {
     assert_eq!((x, z), ([0.5; 8], [7.0; 8]));
 }
 
-/// The rest about samplers needs one, and so libtorch: see `samplers.rs`.
+/// The rest about samplers needs one: see `samplers.rs`.
 #[test]
 fn samplers() {
     let file = small_model();
@@ -438,6 +438,10 @@ fn samplers() {
         null_is_refused(laser_sampler_new(null(), 1, 0, null(), &mut out), "model");
         null_is_refused(laser_sampler_new(model, 1, 0, null(), null_mut()), "out");
         null_is_refused(laser_sampler_seek(none, 0), "sampler");
+        null_is_refused(
+            laser_sampler_set_noise_callback(none, None, null_mut()),
+            "sampler",
+        );
         null_is_refused(laser_sampler_tell(none, &mut event), "sampler");
         null_is_refused(laser_sampler_generate(none, 1, 0, px, no, no), "sampler");
         null_is_refused(

@@ -7,6 +7,7 @@ use laser::capi::model::*;
 use laser::capi::options::*;
 use laser::capi::sampler::*;
 use laser::capi::status::*;
+use std::ffi::c_void;
 use std::ptr::{null, null_mut};
 
 fn model() -> *mut laser_model {
@@ -305,5 +306,115 @@ fn one_thread_at_a_time_generates() {
             assert_eq!(busy, [true; 2]);
         });
         laser_sampler_free(sampler.get());
+    }
+}
+
+/// A host's generator: a linear congruential one, so that its state is one number.
+struct Host {
+    state: u64,
+    calls: Vec<usize>,
+    /// What it returns, and what it writes as its first number, if that is set.
+    code: i32,
+    first: Option<f64>,
+    sampler: *mut laser_sampler,
+}
+
+unsafe extern "C" fn host_noise(n: usize, u: *mut f64, user: *mut c_void) -> i32 {
+    // SAFETY: see main.rs.
+    let (host, u) = unsafe {
+        (
+            &mut *user.cast::<Host>(),
+            std::slice::from_raw_parts_mut(u, n),
+        )
+    };
+    host.calls.push(n);
+    for u in &mut *u {
+        host.state = host
+            .state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        *u = (host.state >> 11) as f64 / (1u64 << 53) as f64;
+    }
+    if let Some(first) = host.first {
+        u[0] = first;
+    }
+    if !host.sampler.is_null() {
+        let mut x = [7.0; 2];
+        // SAFETY: see main.rs.
+        refused(
+            unsafe { laser_sampler_next(host.sampler, x.as_mut_ptr(), null_mut()) },
+            LASER_ERR_BUSY,
+            "sampler",
+        );
+    }
+    host.code
+}
+
+#[test]
+fn the_hosts_random_numbers_make_the_events() {
+    let mut host = Host {
+        state: 1,
+        calls: Vec::new(),
+        code: 0,
+        first: None,
+        sampler: null_mut(),
+    };
+    let user: *mut Host = &mut host;
+    let (mut own, mut x, mut again) = ([7.0; 60], [7.0; 60], [7.0; 60]);
+    // SAFETY: see main.rs. The host is only used between the calls.
+    unsafe {
+        let sampler = sampler(c"baseline");
+        let generate = |x: &mut [f64]| {
+            let no = null_mut();
+            laser_sampler_generate(sampler, x.len() / 2, 0, x.as_mut_ptr(), no, no)
+        };
+        ok(generate(&mut own));
+        ok(laser_sampler_set_noise_callback(
+            sampler,
+            Some(host_noise),
+            user.cast(),
+        ));
+        ok(generate(&mut x));
+        // Two normal numbers for every event, in one call.
+        assert_eq!(&(*user).calls, &[60]);
+        assert!(x != own);
+
+        // Nothing is made ahead: the same state, the same events, in one call or one by one.
+        (*user).state = 1;
+        ok(generate(&mut again[..20]));
+        for event in again[20..].chunks_mut(2) {
+            ok(laser_sampler_next(sampler, event.as_mut_ptr(), null_mut()));
+        }
+        assert_eq!(x, again);
+        assert_eq!((&(*user).calls)[1..3], [20, 2]);
+        refused(
+            laser_sampler_seek(sampler, 0),
+            LASER_ERR_UNSUPPORTED,
+            "set the host's generator back",
+        );
+
+        // What goes wrong leaves the sampler usable, where it stood.
+        let (mut before, mut after) = (0, 0);
+        ok(laser_sampler_tell(sampler, &mut before));
+        (*user).code = 41;
+        refused(generate(&mut x), LASER_ERR_CALLBACK, "41");
+        (*user).code = 0;
+        for wrong in [-0.1, 1.5, f64::NAN] {
+            (*user).first = Some(wrong);
+            refused(generate(&mut x), LASER_ERR_DATA, "number 0 (from 0)");
+        }
+        ok(laser_sampler_tell(sampler, &mut after));
+        assert_eq!(before, after);
+        (*user).first = Some(0.0);
+        (*user).sampler = sampler;
+        ok(generate(&mut x));
+        assert!(x.iter().all(|x| x.is_finite()));
+
+        // Back to its own numbers.
+        ok(laser_sampler_set_noise_callback(sampler, None, null_mut()));
+        ok(laser_sampler_seek(sampler, 0));
+        ok(generate(&mut x));
+        assert_eq!(x, own);
+        laser_sampler_free(sampler);
     }
 }

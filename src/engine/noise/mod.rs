@@ -115,6 +115,11 @@ impl Noise {
     }
 }
 
+/// Replaces uniform numbers of (0, 1) by the standard normal numbers that are their quantiles.
+pub fn normal_quantiles(u: &mut [f64]) {
+    normal::quantiles(u);
+}
+
 /// Words of one block.
 const WORDS: usize = 4;
 

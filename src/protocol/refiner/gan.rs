@@ -12,20 +12,8 @@ use rand::seq::SliceRandom;
 
 /// Refined events x = g(Φ(y)).
 pub(in super::super) struct Gan {
-    auxiliary: Noise,
     /// L.
-    auxiliary_dim: usize,
-    y: Vec<f64>,
-}
-
-impl Gan {
-    pub fn new(seed: u64, stream: u64, auxiliary_dim: usize) -> Self {
-        Gan {
-            auxiliary: Noise::new(seed, stream, domain::LATENT),
-            auxiliary_dim,
-            y: Vec::new(),
-        }
-    }
+    pub auxiliary_dim: usize,
 }
 
 impl Proposals for Gan {
@@ -35,25 +23,21 @@ impl Proposals for Gan {
         super::prior::FINITE_TRIES
     }
 
+    fn prior_dim(&self) -> usize {
+        self.auxiliary_dim
+    }
+
     fn propose(
         &mut self,
         evaluator: &mut dyn Evaluator,
-        events: &[u64],
-        attempt: u64,
+        y: &[f64],
+        rows: usize,
         z: &mut [f64],
     ) -> Result<()> {
-        self.y.resize(events.len() * self.auxiliary_dim, 0.0);
-        super::prior::propose(
-            self.auxiliary,
-            self.auxiliary_dim,
-            events,
-            attempt,
-            &mut self.y,
-        );
-        evaluator.refine(&self.y, events.len(), z)
+        evaluator.refine(y, rows, z)
     }
 
-    fn judge(&mut self, _: u64, _: u64, _: f64, _: &mut Statistics) -> Option<f64> {
+    fn judge(&mut self, _: f64, _: f64, _: &mut Statistics) -> Option<f64> {
         Some(1.0)
     }
 }

@@ -1,8 +1,9 @@
 //! Hamiltonian Monte Carlo on the refined latent density (paper, Sec. 2 and 4.1; Duane et al. 1987; Neal, arXiv:1206.1901).
 
-use super::{Block, Refiner, Statistics};
-use crate::engine::noise::{domain, Noise};
+use super::{Block, Blocks, Refiner, Statistics};
+use crate::engine::noise::domain;
 use crate::model::{Evaluator, HmcSettings};
+use crate::protocol::draws::Draws;
 use crate::{Error, Result};
 
 /// Energy error beyond which a trajectory is called divergent (Betancourt, arXiv:1701.02434).
@@ -16,112 +17,153 @@ const DIVERGENCE: f64 = 1000.0;
 pub(in super::super) struct Hmc {
     settings: HmcSettings,
     dim: usize,
-    start: Noise,
-    momentum: Noise,
-    accept: Noise,
     chains: Option<Chains>,
+    trajectory: Trajectory,
 }
 
-/// States of all chains, row-major chains × N.
-#[derive(Clone)]
-struct Chains {
-    /// Trajectories made.
-    trajectories: u64,
-    /// Block that the chains reach next.
-    next_block: u64,
+/// Points of latent space with log w and its gradient, one per chain: row-major chains × N.
+#[derive(Default)]
+struct Points {
     z: Vec<f64>,
     log_w: Vec<f64>,
     gradient: Vec<f64>,
 }
 
+impl Points {
+    /// As `other`, in the memory that is there.
+    fn copy(&mut self, other: &Points) {
+        self.z.clone_from(&other.z);
+        self.log_w.clone_from(&other.log_w);
+        self.gradient.clone_from(&other.gradient);
+    }
+
+    fn evaluate(&mut self, evaluator: &mut dyn Evaluator) -> Result<()> {
+        let rows = self.log_w.len();
+        evaluator.log_weight_gradient(&self.z, rows, &mut self.log_w, &mut self.gradient)
+    }
+}
+
+/// States of all chains.
+struct Chains {
+    /// Trajectories made.
+    trajectories: u64,
+    /// Block that the chains reach next.
+    next_block: u64,
+    points: Points,
+}
+
+/// The trajectory under way, in buffers that are kept.
+#[derive(Default)]
+struct Trajectory {
+    points: Points,
+    momentum: Vec<f64>,
+    accept: Vec<f64>,
+    /// Energy at its start.
+    energy: Vec<f64>,
+}
+
+impl Trajectory {
+    /// dp/dt = −∇U = ∇ log w − z.
+    fn kick(&mut self, eps: f64) {
+        let Points { z, gradient, .. } = &self.points;
+        for ((p, z), g) in self.momentum.iter_mut().zip(z).zip(gradient) {
+            *p += eps * (g - z);
+        }
+    }
+
+    /// dz/dt = p.
+    fn drift(&mut self, eps: f64) {
+        for (z, p) in self.points.z.iter_mut().zip(&self.momentum) {
+            *z += eps * p;
+        }
+    }
+
+    /// H = U + ½ |p|² of every chain.
+    fn energies(&self, dim: usize) -> impl Iterator<Item = f64> + '_ {
+        let squares = |v: &[f64]| v.iter().map(|v| v * v).sum::<f64>();
+        let z = self.points.z.chunks_exact(dim);
+        let rows = z.zip(self.momentum.chunks_exact(dim));
+        rows.zip(&self.points.log_w)
+            .map(move |((z, p), l)| 0.5 * (squares(z) + squares(p)) - l)
+    }
+}
+
 impl Hmc {
-    pub fn new(seed: u64, stream: u64, dim: usize, settings: HmcSettings) -> Self {
+    pub fn new(dim: usize, settings: HmcSettings) -> Self {
         Hmc {
             settings,
             dim,
-            start: Noise::new(seed, stream, domain::PROPOSAL),
-            momentum: Noise::new(seed, stream, domain::MOMENTUM),
-            accept: Noise::new(seed, stream, domain::ACCEPT),
             chains: None,
+            trajectory: Trajectory::default(),
         }
     }
 
     /// Chains that start in the prior.
-    fn start(&self, evaluator: &mut dyn Evaluator) -> Result<Chains> {
+    fn start(&self, evaluator: &mut dyn Evaluator, draws: &mut Draws) -> Result<Chains> {
         let n = self.settings.chains;
-        let mut chains = Chains {
-            trajectories: 0,
-            next_block: 0,
+        let mut points = Points {
             z: vec![0.0; n * self.dim],
             log_w: vec![0.0; n],
             gradient: vec![0.0; n * self.dim],
         };
-        self.start.fill_normals(0, n, self.dim, &mut chains.z);
-        evaluator.log_weight_gradient(&chains.z, n, &mut chains.log_w, &mut chains.gradient)?;
-        match chains.log_w.iter().position(|l| !l.is_finite()) {
+        draws.draw(domain::PROPOSAL, places(0, n), 0, &mut points.z, &mut [])?;
+        points.evaluate(evaluator)?;
+        match points.log_w.iter().position(|l| !l.is_finite()) {
             Some(chain) => Err(Error::Numerical(format!(
                 "HMC chain {chain} starts at a latent point whose weight is NaN, zero or infinite"
             ))),
-            None => Ok(chains),
+            None => Ok(Chains {
+                trajectories: 0,
+                next_block: 0,
+                points,
+            }),
         }
     }
 
     /// One trajectory of every chain: fresh momenta, leapfrog, Metropolis.
     fn advance(
-        &self,
+        &mut self,
         evaluator: &mut dyn Evaluator,
+        draws: &mut Draws,
         chains: &mut Chains,
         statistics: &mut Statistics,
     ) -> Result<()> {
         let (n, eps) = (self.settings.chains, self.settings.step_size);
         let first = chains.trajectories.wrapping_mul(n as u64);
-        let mut p = vec![0.0; n * self.dim];
-        self.momentum.fill_normals(first, n, self.dim, &mut p);
-        let energy = |z: &[f64], p: &[f64], log_w: &[f64]| -> Vec<f64> {
-            let rows = z
-                .chunks_exact(self.dim)
-                .zip(p.chunks_exact(self.dim))
-                .zip(log_w);
-            rows.map(|((z, p), l)| {
-                0.5 * (z.iter().map(|v| v * v).sum::<f64>() + p.iter().map(|v| v * v).sum::<f64>())
-                    - l
-            })
-            .collect()
-        };
-        let before = energy(&chains.z, &p, &chains.log_w);
-        let (mut z, mut log_w, mut gradient) = (
-            chains.z.clone(),
-            chains.log_w.clone(),
-            chains.gradient.clone(),
-        );
-        // dp/dt = −∇U = ∇ log w − z.
-        let kick = |p: &mut [f64], z: &[f64], gradient: &[f64], eps: f64| {
-            for ((p, z), g) in p.iter_mut().zip(z).zip(gradient) {
-                *p += eps * (g - z);
-            }
-        };
-        kick(&mut p, &z, &gradient, 0.5 * eps);
+        let path = &mut self.trajectory;
+        path.points.copy(&chains.points);
+        path.momentum.resize(n * self.dim, 0.0);
+        path.accept.resize(n, 0.0);
+        draws.draw(
+            domain::MOMENTUM,
+            places(first, n),
+            0,
+            &mut path.momentum,
+            &mut path.accept,
+        )?;
+        let mut energy = std::mem::take(&mut path.energy);
+        energy.clear();
+        energy.extend(path.energies(self.dim));
+        path.energy = energy;
+        path.kick(0.5 * eps);
         for step in 1..=self.settings.leapfrog {
-            z.iter_mut().zip(&p).for_each(|(z, p)| *z += eps * p);
-            evaluator.log_weight_gradient(&z, n, &mut log_w, &mut gradient)?;
+            path.drift(eps);
+            path.points.evaluate(evaluator)?;
             let last = step == self.settings.leapfrog;
-            kick(&mut p, &z, &gradient, if last { 0.5 * eps } else { eps });
+            path.kick(if last { 0.5 * eps } else { eps });
         }
-        let after = energy(&z, &p, &log_w);
-        for chain in 0..n {
-            let error = after[chain] - before[chain];
-            let mut u = [0.0];
-            self.accept
-                .uniforms(first.wrapping_add(chain as u64), 0, &mut u);
+        for (chain, after) in path.energies(self.dim).enumerate() {
+            let error = after - path.energy[chain];
             statistics.proposals += 1;
             if error.is_nan() || error > DIVERGENCE {
                 statistics.divergences += 1;
-            } else if u[0].ln() < -error {
+            } else if path.accept[chain].ln() < -error {
                 statistics.accepted += 1;
                 let row = chain * self.dim..(chain + 1) * self.dim;
-                chains.z[row.clone()].copy_from_slice(&z[row.clone()]);
-                chains.gradient[row.clone()].copy_from_slice(&gradient[row]);
-                chains.log_w[chain] = log_w[chain];
+                let (to, from) = (&mut chains.points, &path.points);
+                to.z[row.clone()].copy_from_slice(&from.z[row.clone()]);
+                to.gradient[row.clone()].copy_from_slice(&from.gradient[row]);
+                to.log_w[chain] = from.log_w[chain];
             }
         }
         chains.trajectories = chains.trajectories.wrapping_add(1);
@@ -129,38 +171,45 @@ impl Hmc {
     }
 }
 
+/// The places of the chains' random numbers, from number `first` on.
+fn places(first: u64, chains: usize) -> impl ExactSizeIterator<Item = u64> + Clone {
+    (0..chains).map(move |i| first.wrapping_add(i as u64))
+}
+
 impl Refiner for Hmc {
-    fn block_rows(&self) -> usize {
-        self.settings.chains
+    fn blocks(&self) -> Blocks {
+        Blocks::Aligned(self.settings.chains)
     }
 
     fn fill(
         &mut self,
         evaluator: &mut dyn Evaluator,
+        draws: &mut Draws,
         block: &mut Block,
         statistics: &mut Statistics,
     ) -> Result<()> {
+        let index = block.first / self.settings.chains as u64;
         // Taken out: after an error the chains begin anew, rather than go on from a broken state.
         let mut chains = match self.chains.take() {
-            Some(chains) if chains.next_block <= block.index => chains,
+            Some(chains) if chains.next_block <= index => chains,
             _ => {
-                let mut chains = self.start(evaluator)?;
+                let mut chains = self.start(evaluator, draws)?;
                 for _ in 0..self.settings.burn_in {
-                    self.advance(evaluator, &mut chains, statistics)?;
+                    self.advance(evaluator, draws, &mut chains, statistics)?;
                 }
                 chains
             }
         };
-        while chains.next_block <= block.index {
+        while chains.next_block <= index {
             for _ in 0..self.settings.thin {
-                self.advance(evaluator, &mut chains, statistics)?;
+                self.advance(evaluator, draws, &mut chains, statistics)?;
             }
             chains.next_block += 1;
         }
-        block.z.copy_from_slice(&chains.z);
+        block.z.copy_from_slice(&chains.points.z);
         evaluator.generate(&block.z, block.rows, &mut block.x, None)?;
         block.w.fill(1.0);
-        block.log_w.clone_from(&chains.log_w);
+        block.log_w.clone_from(&chains.points.log_w);
         statistics.events += block.rows as u64;
         self.chains = Some(chains);
         Ok(())

@@ -8,21 +8,40 @@ mod proposals;
 pub(super) use gan::{train_gan, Gan};
 pub(super) use hmc::Hmc;
 pub(super) use prior::{Baseline, Rejection, Reweight};
+pub(super) use proposals::Independent;
 
+use super::draws::Draws;
 use crate::model::Evaluator;
 use crate::Result;
 
-/// Events of one block, row-major.
+/// Successive events, row-major.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Block {
-    /// Index of the block; its first event is block · rows.
-    pub index: u64,
+    /// Number of the first event.
+    pub first: u64,
     pub rows: usize,
     pub z: Vec<f64>,
     pub x: Vec<f64>,
     pub w: Vec<f64>,
     /// log w(z) of every event, if the method computes it.
     pub log_w: Vec<f64>,
+}
+
+impl Block {
+    /// Room for events `first` and the `rows` − 1 after it, of N latent and M event dimensions.
+    pub fn place(&mut self, first: u64, rows: usize, (n, m): (usize, usize)) {
+        self.first = first;
+        self.rows = rows;
+        self.z.resize(rows * n, 0.0);
+        self.x.resize(rows * m, 0.0);
+        self.w.resize(rows, 0.0);
+    }
+
+    /// Where in the block an event is.
+    pub fn row(&self, event: u64) -> Option<usize> {
+        let row = event.wrapping_sub(self.first);
+        (row < self.rows as u64).then_some(row as usize)
+    }
 }
 
 /// Counts since the sampler was made.
@@ -45,18 +64,28 @@ pub(super) struct Statistics {
     pub divergences: u64,
 }
 
-/// A method's own way to fill blocks. A block's content is a function of model, seed, stream and the block's index alone.
-pub(super) trait Refiner: Send {
-    /// Rows of a block.
-    fn block_rows(&self) -> usize;
+/// What blocks a method can fill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Blocks {
+    /// Any events; so many at once for the best speed.
+    Any(usize),
+    /// Exactly so many, the first a multiple of that.
+    Aligned(usize),
+}
 
-    /// Fills `block` (its vectors have their sizes) with the events of block `block.index`.
+/// A method's own way to fill blocks. With random numbers by their place, an event is a function of model, seed, stream and its number alone.
+pub(super) trait Refiner: Send {
+    /// The blocks that it fills.
+    fn blocks(&self) -> Blocks;
+
+    /// Fills `block`, whose vectors have their sizes, but for `log_w`.
     ///
     /// # Errors
-    /// Those of the evaluator; [`crate::Error::Numerical`] if the method cannot go on. The refiner stays usable.
+    /// Those of the evaluator and of the draws; [`crate::Error::Numerical`] if the method cannot go on. The refiner stays usable.
     fn fill(
         &mut self,
         evaluator: &mut dyn Evaluator,
+        draws: &mut Draws,
         block: &mut Block,
         statistics: &mut Statistics,
     ) -> Result<()>;

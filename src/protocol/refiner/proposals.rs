@@ -1,121 +1,163 @@
 //! Proposing latents until every event of a block has one. Every event owns its sequence of proposals.
 
-use super::{Block, Refiner, Statistics};
+use super::{Block, Blocks, Refiner, Statistics};
+use crate::engine::noise::domain;
 use crate::model::Evaluator;
+use crate::protocol::draws::Draws;
 use crate::{Error, Result};
 
-/// Rows of a block of independent events: many enough to compute at full speed, few enough to answer a first single event within milliseconds.
+/// Rows of a block of independent events: many enough to compute at full speed.
 const BLOCK_ROWS: usize = 1024;
 
 /// How a method proposes and judges latents.
-pub(super) trait Proposals {
+pub(in super::super) trait Proposals: Send {
     /// Whether [`Proposals::judge`] looks at log w.
     const WEIGHTED: bool;
+    /// Whether it looks at u.
+    const RANDOM: bool = false;
 
     /// Proposals per event before giving up.
     fn max_tries(&self) -> u64;
 
-    /// Proposal number `attempt` of each of the `events` into the rows of `z`.
+    /// Dimensions of the prior.
+    fn prior_dim(&self) -> usize;
+
+    /// Turns points of the prior, `rows` × [`Proposals::prior_dim`], into latents.
     ///
     /// # Errors
     /// Those of the evaluator.
     fn propose(
         &mut self,
-        evaluator: &mut dyn Evaluator,
-        events: &[u64],
-        attempt: u64,
+        _: &mut dyn Evaluator,
+        prior: &[f64],
+        _rows: usize,
         z: &mut [f64],
-    ) -> Result<()>;
-
-    /// The weight of the event if the proposal is accepted.
-    fn judge(
-        &mut self,
-        event: u64,
-        attempt: u64,
-        log_w: f64,
-        statistics: &mut Statistics,
-    ) -> Option<f64>;
-}
-
-impl<P: Proposals + Send> Refiner for P {
-    fn block_rows(&self) -> usize {
-        BLOCK_ROWS
+    ) -> Result<()> {
+        z.copy_from_slice(prior);
+        Ok(())
     }
 
-    fn fill(
+    /// The weight of the event if the proposal is accepted; u is uniform in (0, 1).
+    fn judge(&mut self, log_w: f64, u: f64, statistics: &mut Statistics) -> Option<f64>;
+}
+
+/// A method whose events are independent of each other, with the buffers of its proposals.
+pub(in super::super) struct Independent<P> {
+    method: P,
+    /// Rows of the block that have no event yet.
+    pending: Vec<usize>,
+    prior: Vec<f64>,
+    accept: Vec<f64>,
+    z: Vec<f64>,
+    x: Vec<f64>,
+    log_w: Vec<f64>,
+}
+
+impl<P: Proposals> Independent<P> {
+    pub fn new(method: P) -> Self {
+        Independent {
+            method,
+            pending: Vec::new(),
+            prior: Vec::new(),
+            accept: Vec::new(),
+            z: Vec::new(),
+            x: Vec::new(),
+            log_w: Vec::new(),
+        }
+    }
+
+    /// Proposal number `attempt` of all pending events: latents, events and log weights.
+    fn propose(
         &mut self,
         evaluator: &mut dyn Evaluator,
-        block: &mut Block,
-        statistics: &mut Statistics,
+        draws: &mut Draws,
+        block: &Block,
+        attempt: u64,
     ) -> Result<()> {
-        fill(self, evaluator, block, statistics)
-    }
-}
-
-/// Fills a block. A proposal whose event or weight is not finite is dropped and counted, and the event's next proposal takes its place.
-fn fill<P: Proposals>(
-    method: &mut P,
-    evaluator: &mut dyn Evaluator,
-    block: &mut Block,
-    statistics: &mut Statistics,
-) -> Result<()> {
-    let (n, m) = (block.z.len() / block.rows, block.x.len() / block.rows);
-    let first = block.index.wrapping_mul(block.rows as u64);
-    let mut pending: Vec<usize> = (0..block.rows).collect();
-    let (mut z, mut x, mut log_w) = (block.z.clone(), block.x.clone(), block.w.clone());
-    block
-        .log_w
-        .resize(if P::WEIGHTED { block.rows } else { 0 }, 0.0);
-    let mut attempt = 0;
-    while !pending.is_empty() {
-        if attempt >= method.max_tries() {
-            return Err(Error::Numerical(format!(
-                "event {} was not accepted in {attempt} proposals (`rejection.max_tries`); the weights are too broad for this method: train generator and classifier longer, or refine with `hmc`",
-                first.wrapping_add(pending[0] as u64)
-            )));
-        }
-        let events: Vec<u64> = pending
-            .iter()
-            .map(|&row| first.wrapping_add(row as u64))
-            .collect();
-        let rows = events.len();
-        let (z, x, log_w) = (&mut z[..rows * n], &mut x[..rows * m], &mut log_w[..rows]);
-        method.propose(evaluator, &events, attempt, z)?;
-        evaluator.generate(z, rows, x, None)?;
+        let rows = self.pending.len();
+        self.prior.resize(rows * self.method.prior_dim(), 0.0);
+        self.accept.resize(if P::RANDOM { rows } else { 0 }, 0.0);
+        self.z.resize(rows * (block.z.len() / block.rows), 0.0);
+        self.x.resize(rows * (block.x.len() / block.rows), 0.0);
+        self.log_w.clear();
+        self.log_w.resize(rows, 0.0);
+        let first = block.first;
+        let events = self.pending.iter();
+        draws.draw(
+            domain::LATENT,
+            events.map(|&row| first.wrapping_add(row as u64)),
+            attempt,
+            &mut self.prior,
+            &mut self.accept,
+        )?;
+        self.method
+            .propose(evaluator, &self.prior, rows, &mut self.z)?;
+        evaluator.generate(&self.z, rows, &mut self.x, None)?;
         if P::WEIGHTED {
-            evaluator.log_weight(x, rows, log_w)?;
-        } else {
-            log_w.fill(0.0);
+            evaluator.log_weight(&self.x, rows, &mut self.log_w)?;
         }
-        let mut i = 0;
-        pending.retain(|&row| {
-            let (event, z, x, log_w) = (
-                events[i],
-                &z[i * n..(i + 1) * n],
-                &x[i * m..(i + 1) * m],
-                log_w[i],
-            );
-            i += 1;
+        Ok(())
+    }
+
+    /// Gives the accepted proposals to their events. A proposal whose event or weight is not finite is dropped and counted, and the event's
+    /// next proposal takes its place.
+    fn judge(&mut self, block: &mut Block, statistics: &mut Statistics) {
+        let (n, m) = (block.z.len() / block.rows, block.x.len() / block.rows);
+        let mut proposal = 0;
+        self.pending.retain(|&row| {
+            let i = proposal;
+            proposal += 1;
             statistics.proposals += 1;
-            let finite = log_w < f64::INFINITY && x.iter().all(|v| v.is_finite());
-            if !finite {
+            let (z, x) = (&self.z[i * n..][..n], &self.x[i * m..][..m]);
+            let log_w = self.log_w[i];
+            if !(log_w < f64::INFINITY && x.iter().all(|v| v.is_finite())) {
                 statistics.non_finite += 1;
                 return true;
             }
-            let Some(weight) = method.judge(event, attempt, log_w, statistics) else {
+            let u = self.accept.get(i).copied().unwrap_or_default();
+            let Some(weight) = self.method.judge(log_w, u, statistics) else {
                 return true;
             };
             statistics.accepted += 1;
-            block.z[row * n..(row + 1) * n].copy_from_slice(z);
-            block.x[row * m..(row + 1) * m].copy_from_slice(x);
+            block.z[row * n..][..n].copy_from_slice(z);
+            block.x[row * m..][..m].copy_from_slice(x);
             block.w[row] = weight;
             if let Some(out) = block.log_w.get_mut(row) {
                 *out = log_w;
             }
             false
         });
-        attempt += 1;
     }
-    statistics.events += block.rows as u64;
-    Ok(())
+}
+
+impl<P: Proposals> Refiner for Independent<P> {
+    fn blocks(&self) -> Blocks {
+        Blocks::Any(BLOCK_ROWS)
+    }
+
+    fn fill(
+        &mut self,
+        evaluator: &mut dyn Evaluator,
+        draws: &mut Draws,
+        block: &mut Block,
+        statistics: &mut Statistics,
+    ) -> Result<()> {
+        let weights = if P::WEIGHTED { block.rows } else { 0 };
+        block.log_w.resize(weights, 0.0);
+        self.pending.clear();
+        self.pending.extend(0..block.rows);
+        for attempt in 0..self.method.max_tries() {
+            self.propose(evaluator, draws, block, attempt)?;
+            self.judge(block, statistics);
+            if self.pending.is_empty() {
+                statistics.events += block.rows as u64;
+                return Ok(());
+            }
+        }
+        Err(Error::Numerical(format!(
+            "event {} was not accepted in {} proposals (`rejection.max_tries`); the weights are too broad for this method: train generator and classifier longer, or refine with `hmc`",
+            block.first.wrapping_add(self.pending[0] as u64),
+            self.method.max_tries()
+        )))
+    }
 }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::model::HmcSettings;
+use crate::protocol::draws::Uniforms;
 
 /// g(z) = z and a weight that is known: w(z) = exp(b·z₀ − ½ a z₀²), so q(z) ∝ p(z) w(z) is normal in z₀ with mean b/(1+a) and variance
 /// 1/(1+a), and standard normal in z₁. Events with z₁ beyond `broken` are NaN.
@@ -84,16 +85,22 @@ impl Evaluator for Exact {
     }
 }
 
-fn block(refiner: &dyn Refiner, index: u64) -> Block {
-    let rows = refiner.block_rows();
-    Block {
-        index,
-        rows,
-        z: vec![0.0; 2 * rows],
-        x: vec![0.0; 2 * rows],
-        w: vec![0.0; rows],
-        log_w: Vec::new(),
+/// Rows that a block of tests has.
+fn rows_of(refiner: &dyn Refiner) -> usize {
+    match refiner.blocks() {
+        Blocks::Any(rows) | Blocks::Aligned(rows) => rows,
     }
+}
+
+fn block(refiner: &dyn Refiner, index: u64) -> Block {
+    let rows = rows_of(refiner);
+    let mut block = Block::default();
+    block.place(index * rows as u64, rows, (2, 2));
+    block
+}
+
+fn draws() -> Draws {
+    Draws::Counter { seed: 5, stream: 6 }
 }
 
 /// The first `blocks` blocks, end to end: z, w and the statistics.
@@ -106,13 +113,29 @@ fn run(
     for index in 0..blocks {
         let mut block = block(refiner, index);
         refiner
-            .fill(evaluator, &mut block, &mut statistics)
+            .fill(evaluator, &mut draws(), &mut block, &mut statistics)
             .unwrap();
         assert_eq!(block.x, block.z);
         z.extend(block.z);
         w.extend(block.w);
     }
     (z, w, statistics)
+}
+
+fn baseline() -> Independent<Baseline> {
+    Independent::new(Baseline { dim: 2 })
+}
+
+fn rejection(log_w_max: f64, max_tries: u64) -> Independent<Rejection> {
+    Independent::new(Rejection {
+        dim: 2,
+        log_w_max,
+        max_tries,
+    })
+}
+
+fn gan() -> Independent<Gan> {
+    Independent::new(Gan { auxiliary_dim: 4 })
 }
 
 /// Weighted mean and variance of column `k`.
@@ -149,7 +172,7 @@ fn assert_moments(z: &[f64], w: &[f64], expected: (f64, f64), tolerance: f64) {
 fn rejection_samples_the_refined_density() {
     let mut exact = Exact::new(1.0, 1.0);
     // log w is largest, ½, at z₀ = 1.
-    let mut refiner = Rejection::new(1, 0, 2, 0.5, 1000);
+    let mut refiner = rejection(0.5, 1000);
     let (z, w, s) = run(&mut refiner, &mut exact, 100);
     assert_moments(&z, &w, exact.moments(), 0.012);
     assert!(w.iter().all(|&w| w == 1.0));
@@ -170,11 +193,7 @@ fn rejection_samples_the_refined_density() {
 fn overweight_events_keep_their_weight_and_the_sample_stays_exact() {
     let mut exact = Exact::new(0.0, 0.5);
     // w is unbounded: a tenth of the total weight lies above 1.5.
-    let (z, w, s) = run(
-        &mut Rejection::new(1, 0, 2, 1.5f64.ln(), 1000),
-        &mut exact,
-        25,
-    );
+    let (z, w, s) = run(&mut rejection(1.5f64.ln(), 1000), &mut exact, 25);
     assert!(w.iter().any(|&w| w > 1.0) && w.iter().all(|&w| w >= 1.0));
     assert_moments(&z, &w, exact.moments(), 0.02);
     let unweighted = moments(&z, &vec![1.0; w.len()], 0).0;
@@ -193,11 +212,12 @@ fn overweight_events_keep_their_weight_and_the_sample_stays_exact() {
 
 #[test]
 fn hopeless_rejection_is_an_error_and_names_the_event() {
-    let mut refiner = Rejection::new(1, 0, 2, 100.0, 3);
+    let mut refiner = rejection(100.0, 3);
     let mut block = block(&refiner, 2);
     let error = refiner
         .fill(
             &mut Exact::new(0.0, 0.0),
+            &mut draws(),
             &mut block,
             &mut Statistics::default(),
         )
@@ -208,7 +228,7 @@ fn hopeless_rejection_is_an_error_and_names_the_event() {
 #[test]
 fn reweighting_carries_the_weights() {
     let mut exact = Exact::new(1.0, 1.0);
-    let (z, w, s) = run(&mut Reweight(Baseline::new(1, 0, 2)), &mut exact, 100);
+    let (z, w, s) = run(&mut Independent::new(Reweight { dim: 2 }), &mut exact, 100);
     for (z, w) in z.chunks_exact(2).zip(&w) {
         assert!((w - exact.log_w(z).exp()).abs() < 1e-14);
     }
@@ -220,20 +240,25 @@ fn reweighting_carries_the_weights() {
 fn broken_events_are_drawn_again_and_counted() {
     let mut exact = Exact::new(0.0, 0.0);
     exact.broken = 1.0;
-    let (z, _, s) = run(&mut Baseline::new(1, 0, 2), &mut exact, 20);
+    let (z, _, s) = run(&mut baseline(), &mut exact, 20);
     assert!(z.chunks_exact(2).all(|z| z[1] <= 1.0));
     let fraction = s.non_finite as f64 / s.proposals as f64;
     assert!((fraction - 0.1587).abs() < 0.01, "P(z > 1), not {fraction}");
     exact.broken = f64::NEG_INFINITY;
-    let mut refiner = Baseline::new(1, 0, 2);
+    let mut refiner = baseline();
     let mut block = block(&refiner, 0);
     assert!(refiner
-        .fill(&mut exact, &mut block, &mut Statistics::default())
+        .fill(
+            &mut exact,
+            &mut draws(),
+            &mut block,
+            &mut Statistics::default(),
+        )
         .is_err());
 }
 
 fn hmc(settings: HmcSettings) -> Hmc {
-    Hmc::new(1, 0, 2, settings)
+    Hmc::new(2, settings)
 }
 
 const SETTINGS: HmcSettings = HmcSettings {
@@ -282,20 +307,25 @@ fn hmc_corrects_a_coarse_integrator() {
 fn blocks_do_not_depend_on_history() {
     let mut exact = Exact::new(1.0, 1.0);
     let refiners: [fn() -> Box<dyn Refiner>; 4] = [
-        || Box::new(Baseline::new(5, 6, 2)),
-        || Box::new(Rejection::new(5, 6, 2, 0.5, 1000)),
-        || Box::new(Gan::new(5, 6, 4)),
+        || Box::new(baseline()),
+        || Box::new(rejection(0.5, 1000)),
+        || Box::new(gan()),
         || Box::new(hmc(SETTINGS)),
     ];
     for make in refiners {
         let mut in_order = make();
-        let rows = in_order.block_rows();
+        let rows = rows_of(in_order.as_ref());
         let (z, ..) = run(in_order.as_mut(), &mut exact, 4);
         let mut out_of_order = make();
         for index in [2, 0, 3, 1] {
             let mut block = block(out_of_order.as_ref(), index);
             out_of_order
-                .fill(&mut exact, &mut block, &mut Statistics::default())
+                .fill(
+                    &mut exact,
+                    &mut draws(),
+                    &mut block,
+                    &mut Statistics::default(),
+                )
                 .unwrap();
             let at = index as usize * 2 * rows;
             assert_eq!(block.z, z[at..at + 2 * rows], "block {index}");
@@ -306,6 +336,66 @@ fn blocks_do_not_depend_on_history() {
 #[test]
 fn the_learned_refiner_maps_its_noise() {
     let mut exact = Exact::new(0.0, 0.0);
-    let (z, w, _) = run(&mut Gan::new(1, 0, 4), &mut exact, 100);
+    let (z, w, _) = run(&mut gan(), &mut exact, 100);
     assert_moments(&z, &w, (0.0, 4.0), 0.04);
+}
+
+/// Counts up from 0 in steps of 1/1000, or returns a number that is none.
+struct Ramp {
+    next: u32,
+    calls: std::sync::Arc<std::sync::Mutex<Vec<usize>>>,
+}
+
+impl Uniforms for Ramp {
+    fn fill(&mut self, u: &mut [f64]) -> Result<()> {
+        self.calls.lock().unwrap().push(u.len());
+        for u in u {
+            *u = f64::from(self.next) / 1000.0;
+            self.next += 1;
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_hosts_numbers_are_taken_event_by_event() {
+    let calls = std::sync::Arc::default();
+    let ramp = |next| {
+        Draws::host(Box::new(Ramp {
+            next,
+            calls: std::sync::Arc::clone(&calls),
+        }))
+    };
+    let quantile = |u: f64| {
+        let mut z = [u];
+        crate::engine::noise::normal_quantiles(&mut z);
+        z[0]
+    };
+    // w / w_max = ½ for all: u₂ = 0.102, 0.105, … accepts event after event, until 0.501.
+    let fill = |draws: &mut Draws, rows| {
+        let mut block = Block::default();
+        block.place(7, rows, (2, 2));
+        rejection(2f64.ln(), 10)
+            .fill(
+                &mut Exact::new(0.0, 0.0),
+                draws,
+                &mut block,
+                &mut Statistics::default(),
+            )
+            .map(|()| block)
+    };
+    let block = fill(&mut ramp(100), 3).unwrap();
+    let expected = [0.1, 0.101, 0.103, 0.104, 0.106, 0.107].map(quantile);
+    assert_eq!(block.z, expected);
+    assert_eq!(*calls.lock().unwrap(), [9], "one call for all");
+    // The second event's first proposal is refused (0.501); its second comes after those of all, but is refused too, and so on: no end.
+    calls.lock().unwrap().clear();
+    let error = fill(&mut ramp(496), 2).err().unwrap().to_string();
+    assert!(error.contains("event 8 was not accepted"), "{error}");
+    assert_eq!(calls.lock().unwrap()[..3], [6, 3, 3]);
+    // 0 is moved into the open interval; beyond 1 is an error.
+    let block = fill(&mut ramp(0), 1).unwrap();
+    assert!(block.z[0] < -8.2 && block.z[0].is_finite());
+    let error = fill(&mut ramp(999), 1).err().unwrap().to_string();
+    assert!(error.contains("delivered 1.001 as number 2"), "{error}");
 }

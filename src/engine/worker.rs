@@ -1,0 +1,256 @@
+//! One thread's buffers, and what it computes in them block by block.
+
+use super::lanes::{Cpu, Element};
+use super::mlp::Mlp;
+use super::packed::{Packed, PackedClassifier};
+use crate::model::Scaling;
+
+/// The buffers of one block. Arrays are row-major, as in [`Evaluator`](crate::model::Evaluator).
+pub(super) struct Worker<T: Element> {
+    /// Coordinates of the flow, or the gradient with respect to them.
+    state: Vec<T::Feature>,
+    log_det: T::Feature,
+    /// The tape of the flow.
+    tape: Vec<T::Feature>,
+    /// The tape of the classifier or the refiner.
+    mlp_tape: Vec<T::Feature>,
+}
+
+impl<T: Element> Worker<T> {
+    pub fn new() -> Self {
+        Worker {
+            state: Vec::new(),
+            log_det: T::Feature::default(),
+            tape: Vec::new(),
+            mlp_tape: Vec::new(),
+        }
+    }
+
+    /// x = g(z), and log p_g(x) unless `log_prob` is empty.
+    pub fn generate(
+        &mut self,
+        cpu: Cpu,
+        networks: &Packed<T>,
+        rows: usize,
+        z: &[f64],
+        x: &mut [f64],
+        log_prob: &mut [f64],
+    ) {
+        let Packed { flow, scalings, .. } = networks;
+        let dim = flow.dim();
+        let tape = sized(&mut self.tape, flow.shared_tape());
+        let state = sized(&mut self.state, dim);
+        for (start, rows) in blocks(rows, T::ROWS) {
+            let x = &mut x[start * dim..][..rows * dim];
+            load::<T>(&z[start * dim..][..rows * dim], dim, state, |_, z| z);
+            if !log_prob.is_empty() {
+                for (lane, out) in log_prob[start..][..rows].iter_mut().enumerate() {
+                    *out = log_normal::<T>(state, lane);
+                }
+            }
+            self.log_det = T::Feature::default();
+            flow.generate(cpu, rows, state, &mut self.log_det, tape);
+            store::<T>(state, dim, x, |k, u| scalings[k].inverse(u));
+            if !log_prob.is_empty() {
+                let lanes = self.log_det.as_ref().iter().zip(x.chunks_exact(dim));
+                for (out, (log_det, x)) in log_prob[start..][..rows].iter_mut().zip(lanes) {
+                    *out += log_scale(x, scalings) - log_det.to_f64();
+                }
+            }
+        }
+    }
+
+    /// log p_g(x).
+    pub fn log_prob(
+        &mut self,
+        cpu: Cpu,
+        networks: &Packed<T>,
+        rows: usize,
+        x: &[f64],
+        out: &mut [f64],
+    ) {
+        let dim = networks.flow.dim();
+        for (start, rows) in blocks(rows, T::ROWS) {
+            let x = &x[start * dim..][..rows * dim];
+            self.normalise(cpu, networks, x, rows);
+            let out = out[start..][..rows].iter_mut();
+            for (lane, (out, x)) in out.zip(x.chunks_exact(dim)).enumerate() {
+                *out = log_normal::<T>(&self.state[..dim], lane)
+                    + self.log_det.as_ref()[lane].to_f64()
+                    + log_scale(x, &networks.scalings);
+            }
+        }
+    }
+
+    /// z = g⁻¹(x).
+    pub fn latent(
+        &mut self,
+        cpu: Cpu,
+        networks: &Packed<T>,
+        rows: usize,
+        x: &[f64],
+        z: &mut [f64],
+    ) {
+        let dim = networks.flow.dim();
+        for (start, rows) in blocks(rows, T::ROWS) {
+            self.normalise(cpu, networks, &x[start * dim..][..rows * dim], rows);
+            let z = &mut z[start * dim..][..rows * dim];
+            store::<T>(&self.state, dim, z, |_, z| z);
+        }
+    }
+
+    /// Scaled events to latents in `state`, and log |det| in `log_det`, for one block.
+    fn normalise(&mut self, cpu: Cpu, networks: &Packed<T>, x: &[f64], rows: usize) {
+        let Packed { flow, scalings, .. } = networks;
+        let tape = sized(&mut self.tape, flow.shared_tape());
+        let state = sized(&mut self.state, flow.dim());
+        self.log_det = T::Feature::default();
+        load::<T>(x, scalings.len(), state, |k, x| scalings[k].forward(x));
+        flow.normalise(cpu, rows, state, &mut self.log_det, tape);
+    }
+
+    /// log w(x).
+    pub fn log_weight(
+        &mut self,
+        cpu: Cpu,
+        classifier: &PackedClassifier<T>,
+        rows: usize,
+        x: &[f64],
+        out: &mut [f64],
+    ) {
+        let PackedClassifier {
+            network,
+            scalings,
+            log_ratio_offset,
+        } = classifier;
+        let dim = scalings.len();
+        let tape = sized(&mut self.mlp_tape, network.tape());
+        for (start, rows) in blocks(rows, T::ROWS) {
+            let x = &x[start * dim..][..rows * dim];
+            load::<T>(x, dim, tape, |k, x| scalings[k].forward(x));
+            network.forward(cpu, rows, tape);
+            let out = &mut out[start..][..rows];
+            store::<T>(network.output(tape), 1, out, |_, logit| {
+                logit + log_ratio_offset
+            });
+        }
+    }
+
+    /// log w(z) = log w(g(z)) and its gradient.
+    #[allow(clippy::too_many_arguments)]
+    pub fn log_weight_gradient(
+        &mut self,
+        cpu: Cpu,
+        networks: &Packed<T>,
+        classifier: &PackedClassifier<T>,
+        rows: usize,
+        z: &[f64],
+        log_w: &mut [f64],
+        gradient: &mut [f64],
+    ) {
+        let Packed { flow, scalings, .. } = networks;
+        let network = &classifier.network;
+        let dim = flow.dim();
+        let tape = sized(&mut self.tape, flow.tape());
+        let mlp_tape = sized(&mut self.mlp_tape, network.tape());
+        let state = sized(&mut self.state, dim);
+        for (start, rows) in blocks(rows, T::ROWS) {
+            let rectangle = start * dim..(start + rows) * dim;
+            let gradient = &mut gradient[rectangle.clone()];
+            load::<T>(&z[rectangle], dim, state, |_, z| z);
+            flow.record(cpu, rows, state, &mut self.log_det, tape);
+            // Through x, in double precision: log w(z) has the bits of log w(g(z)). `gradient` keeps du'/du, the classifier's features by
+            // the generator's, until its place is taken.
+            store::<T>(state, dim, gradient, |k, u| scalings[k].inverse(u));
+            load::<T>(gradient, dim, mlp_tape, |k, x| {
+                classifier.scalings[k].forward(x)
+            });
+            for x in gradient.chunks_exact_mut(dim) {
+                for (x, (to, from)) in x.iter_mut().zip(classifier.scalings.iter().zip(scalings)) {
+                    *x = (to.log_derivative(*x) - from.log_derivative(*x)).exp();
+                }
+            }
+            network.forward(cpu, rows, mlp_tape);
+            let output = network.output(mlp_tape);
+            store::<T>(output, 1, &mut log_w[start..][..rows], |_, logit| {
+                logit + classifier.log_ratio_offset
+            });
+            output[0].as_mut().fill(T::from_f64(1.0));
+            network.backward(cpu, rows, mlp_tape);
+            for (lane, scale) in gradient.chunks_exact(dim).enumerate() {
+                for ((scale, from), to) in scale.iter().zip(&*mlp_tape).zip(&mut *state) {
+                    to.as_mut()[lane] = T::from_f64(from.as_ref()[lane].to_f64() * scale);
+                }
+            }
+            flow.backward(cpu, rows, state, tape);
+            store::<T>(state, dim, gradient, |_, g| g);
+        }
+    }
+
+    /// z = Φ(y).
+    pub fn refine(&mut self, cpu: Cpu, network: &Mlp<T>, rows: usize, y: &[f64], z: &mut [f64]) {
+        let (l, n) = (network.inputs(), network.outputs());
+        let tape = sized(&mut self.mlp_tape, network.tape());
+        for (start, rows) in blocks(rows, T::ROWS) {
+            load::<T>(&y[start * l..][..rows * l], l, tape, |_, y| y);
+            network.forward(cpu, rows, tape);
+            let z = &mut z[start * n..][..rows * n];
+            store::<T>(network.output(tape), n, z, |_, z| z);
+        }
+    }
+}
+
+/// At least `features` features, made if they are not there yet.
+pub(super) fn sized<F: Copy + Default>(buffer: &mut Vec<F>, features: usize) -> &mut [F] {
+    if buffer.len() < features {
+        buffer.resize(features, F::default());
+    }
+    &mut buffer[..features]
+}
+
+/// Rows of `dim` columns into the lanes of a block, through `map` (column, value).
+pub(super) fn load<T: Element>(
+    rows: &[f64],
+    dim: usize,
+    block: &mut [T::Feature],
+    map: impl Fn(usize, f64) -> f64,
+) {
+    for (lane, row) in rows.chunks_exact(dim).enumerate() {
+        for (k, (&value, feature)) in row.iter().zip(&mut *block).enumerate() {
+            feature.as_mut()[lane] = T::from_f64(map(k, value));
+        }
+    }
+}
+
+/// The inverse of [`load`].
+pub(super) fn store<T: Element>(
+    block: &[T::Feature],
+    dim: usize,
+    rows: &mut [f64],
+    map: impl Fn(usize, f64) -> f64,
+) {
+    for (lane, row) in rows.chunks_exact_mut(dim).enumerate() {
+        for (k, (value, feature)) in row.iter_mut().zip(block).enumerate() {
+            *value = map(k, feature.as_ref()[lane].to_f64());
+        }
+    }
+}
+
+/// Σ log |du/dx| of a row.
+fn log_scale(x: &[f64], scalings: &[Scaling]) -> f64 {
+    let columns = x.iter().zip(scalings);
+    columns.map(|(&x, s)| s.log_derivative(x)).sum()
+}
+
+/// log of the standard normal density of one row of a block.
+fn log_normal<T: Element>(z: &[T::Feature], lane: usize) -> f64 {
+    let squares = z.iter().map(|z| z.as_ref()[lane].to_f64().powi(2));
+    let normalisation = z.len() as f64 * (2.0 * std::f64::consts::PI).ln();
+    -0.5 * (squares.sum::<f64>() + normalisation)
+}
+
+/// Blocks of at most so many of `rows` rows: (first row, rows).
+pub(super) fn blocks(rows: usize, size: usize) -> impl Iterator<Item = (usize, usize)> {
+    let starts = (0..rows).step_by(size);
+    starts.map(move |start| (start, size.min(rows - start)))
+}
