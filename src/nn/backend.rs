@@ -21,6 +21,7 @@ pub(crate) struct Backend {
 impl Backend {
     /// From the options `device`, `threads` and the model's precision.
     pub fn open(options: &Options, dtype: Dtype) -> Result<Self> {
+        same_process()?;
         Ok(Backend {
             device: open_device(options.get(keys::DEVICE))?,
             kind: match dtype {
@@ -33,6 +34,7 @@ impl Backend {
 
     /// Runs `f` with this backend's number of threads and without recording gradients; both are as before afterwards.
     pub fn without_gradient<R>(&self, f: impl FnOnce() -> Result<R>) -> Result<R> {
+        same_process()?;
         let _threads = ThreadGuard::new(self.threads);
         let _grad = tch::no_grad_guard();
         f()
@@ -40,9 +42,23 @@ impl Backend {
 
     /// Runs `f` with this backend's number of threads and with gradients recorded.
     pub fn with_gradient<R>(&self, f: impl FnOnce() -> Result<R>) -> Result<R> {
+        same_process()?;
         let _threads = ThreadGuard::new(self.threads);
         tch::with_grad(f)
     }
+}
+
+/// Refuses libtorch to a child of the process that began to use it: its threads and its CUDA contexts do not survive a fork, and the child
+/// would wait for them for ever.
+fn same_process() -> Result<()> {
+    static PROCESS: OnceCell<u32> = OnceCell::new();
+    let this = std::process::id();
+    if *PROCESS.get_or_init(|| this) == this {
+        return Ok(());
+    }
+    Err(Error::Torch(
+        "libtorch was in use before this process was forked, and does not survive that; fork before the first use of libtorch, or use the CPU engine (`backend` = `engine`) in the child".into(),
+    ))
 }
 
 /// Checks that `device` (`cpu`, `cuda`, `cuda:N`) can be used here.

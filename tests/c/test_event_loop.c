@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { THREADS = 64, EACH = 700, LOOP = 1000000 };
+enum { THREADS = 64, EACH = 700, LOOP = 1000000, SEED = 11 };
 
 static double expected[THREADS * EACH][2];
 
@@ -21,7 +21,7 @@ typedef struct {
 static laser_sampler *sampler(const laser_model *model, uint64_t first)
 {
     laser_sampler *s = NULL;
-    REQUIRE_OK(laser_sampler_new(model, 11, 4, NULL, &s));
+    REQUIRE_OK(laser_sampler_new(model, SEED, 4, NULL, &s));
     REQUIRE_OK(laser_sampler_seek(s, first));
     return s;
 }
@@ -74,6 +74,41 @@ static void test_fork(const laser_model *model)
     laser_sampler_free(s);
 }
 
+/* libtorch's threads do not survive a fork: a child gets an error where it would wait for ever. */
+static void test_fork_after_libtorch(const laser_model *model)
+{
+    laser_options *torch = toy_options();
+    REQUIRE_OK(laser_options_set_str(torch, "backend", "torch"));
+    REQUIRE_OK(laser_options_set_i64(torch, "threads", 2));
+    laser_sampler *s = NULL;
+    if (laser_sampler_new(model, SEED, 0, torch, &s) == LASER_ERR_UNSUPPORTED) {
+        laser_options_free(torch);
+        return; /* a library without libtorch */
+    }
+    REQUIRE(s != NULL);
+    double x[100][2], log_w[100];
+    int status = -1;
+    CHECK_OK(laser_sampler_generate(s, 100, 2, x[0], NULL, NULL));
+    CHECK_OK(laser_model_log_weight(model, torch, 100, x[0], 2, log_w));
+    const pid_t child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        alarm(60); /* a hang is a failure */
+        laser_sampler *other = NULL;
+        int good = laser_sampler_seek(s, 5000) == LASER_OK && laser_sampler_generate(s, 1, 2, x[0], NULL, NULL) == LASER_ERR_TORCH;
+        good &= laser_model_log_weight(model, torch, 100, x[0], 2, log_w) == LASER_ERR_TORCH;
+        good &= laser_sampler_new(model, SEED, 0, torch, &other) == LASER_ERR_TORCH && other == NULL;
+        other = sampler(model, 0); /* the engine */
+        good &= laser_sampler_generate(other, 100, 2, x[0], NULL, NULL) == LASER_OK && memcmp(x, expected, sizeof x) == 0;
+        _exit(good ? 0 : 1);
+    }
+    REQUIRE(waitpid(child, &status, 0) == child);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    CHECK_OK(laser_sampler_generate(s, 100, 2, x[0], NULL, NULL));
+    laser_sampler_free(s);
+    laser_options_free(torch);
+}
+
 static void test_a_million_events(const laser_model *model)
 {
     laser_sampler *s = sampler(model, 0);
@@ -106,6 +141,7 @@ int main(void)
     laser_sampler_free(s);
     test_many_threads(model);
     test_fork(model);
+    test_fork_after_libtorch(model);
     test_a_million_events(model);
     laser_model_free(model);
     laser_options_free(options);
