@@ -6,7 +6,6 @@
 //! the truth. The product is `liblaser.so` with the C header `include/laser.h`; this crate is how it is made, and can be used from Rust:
 //!
 //! ```
-//! # #[cfg(feature = "torch")] {
 //! use laser::{options::Options, protocol};
 //! use std::sync::Arc;
 //!
@@ -26,7 +25,6 @@
 //! let mut sampler = protocol::Sampler::new(model, 1, 0, &options)?;
 //! let mut events = vec![0.0; 10 * 2];
 //! sampler.generate(10, protocol::Outputs { x: Some((&mut events, 2)), ..Default::default() })?;
-//! # }
 //! # Ok::<(), laser::Error>(())
 //! ```
 //!

@@ -176,6 +176,7 @@ struct Results {
     log_prob: Vec<f64>,
     /// Of the same events, given.
     log_prob_given: Vec<f64>,
+    log_prob_gradient: Vec<f64>,
     latents: Vec<f64>,
     log_weight: Vec<f64>,
     log_weight_pulled_back: Vec<f64>,
@@ -196,6 +197,7 @@ fn evaluate(
         events: zeros(z.len()),
         log_prob: zeros(rows),
         log_prob_given: zeros(rows),
+        log_prob_gradient: zeros(z.len()),
         latents: zeros(z.len()),
         log_weight: zeros(rows),
         log_weight_pulled_back: zeros(rows),
@@ -206,6 +208,10 @@ fn evaluate(
         .unwrap();
     let events = events.unwrap_or(&r.events);
     e.log_prob(events, rows, &mut r.log_prob_given).unwrap();
+    let mut log_p = zeros(rows);
+    e.log_prob_gradient(events, rows, &mut log_p, &mut r.log_prob_gradient)
+        .unwrap();
+    assert_eq!(log_p, r.log_prob_given);
     e.latent(events, rows, &mut r.latents).unwrap();
     e.log_weight(events, rows, &mut r.log_weight).unwrap();
     e.log_weight_gradient(z, rows, &mut r.log_weight_pulled_back, &mut r.gradient)
@@ -258,6 +264,11 @@ fn libtorch_agrees() {
                 ("events", &got.events, &expected.events),
                 ("log p", &got.log_prob, &expected.log_prob),
                 ("log p of x", &got.log_prob_given, &expected.log_prob_given),
+                (
+                    "gradient of log p",
+                    &got.log_prob_gradient,
+                    &expected.log_prob_gradient,
+                ),
                 ("latents", &got.latents, &expected.latents),
                 ("log w(x)", &got.log_weight, &expected.log_weight),
                 (
@@ -272,6 +283,34 @@ fn libtorch_agrees() {
                 println!("{dtype:?} {} {what}: {:.1}", shape.dim, d / epsilon);
                 assert!(d < 200.0 * epsilon, "{dtype:?}, {shape:?}, {what}: {d}");
             }
+        }
+    }
+}
+
+/// `gradient` (rows × dim) against central differences of `f` around `at`.
+fn check_differences(
+    at: &[f64],
+    dim: usize,
+    gradient: &[f64],
+    mut f: impl FnMut(&[f64]) -> Vec<f64>,
+    tolerance: f64,
+) {
+    let h = 1e-6;
+    for k in 0..dim {
+        let shifted = |delta: f64| -> Vec<f64> {
+            let columns = at.iter().enumerate();
+            columns
+                .map(|(i, x)| if i % dim == k { x + delta } else { *x })
+                .collect()
+        };
+        let (up, down) = (f(&shifted(h)), f(&shifted(-h)));
+        for (row, (up, down)) in up.iter().zip(down).enumerate() {
+            let expected = (up - down) / (2.0 * h);
+            let got = gradient[row * dim + k];
+            assert!(
+                (got - expected).abs() < tolerance * (1.0 + expected.abs()),
+                "{got} is not {expected}"
+            );
         }
     }
 }
@@ -293,24 +332,19 @@ fn gradients_are_those_of_central_differences() {
             l
         };
         assert_eq!(log_w, weigh(&z), "log w(z) = log w(g(z)), to the bit");
-        let h = 1e-6;
-        for k in 0..dim {
-            let shifted = |delta: f64| -> Vec<f64> {
-                let columns = z.iter().enumerate();
-                columns
-                    .map(|(i, z)| if i % dim == k { z + delta } else { *z })
-                    .collect()
-            };
-            let (up, down) = (weigh(&shifted(h)), weigh(&shifted(-h)));
-            for row in 0..rows {
-                let expected = (up[row] - down[row]) / (2.0 * h);
-                let got = gradient[row * dim + k];
-                assert!(
-                    (got - expected).abs() < 1e-7 * (1.0 + expected.abs()),
-                    "{shape:?}: {got} is not {expected}"
-                );
-            }
-        }
+        check_differences(&z, dim, &gradient, weigh, 1e-7);
+
+        let (mut x, mut log_p) = (vec![0.0; rows * dim], vec![0.0; rows]);
+        e.generate(&z, rows, &mut x, None).unwrap();
+        e.log_prob_gradient(&x, rows, &mut log_p, &mut gradient)
+            .unwrap();
+        let density = |x: &[f64]| {
+            let mut log_p = vec![0.0; rows];
+            e.log_prob(x, rows, &mut log_p).unwrap();
+            log_p
+        };
+        // Densities vary quickly where the flow compresses.
+        check_differences(&x, dim, &gradient, density, 1e-5);
     }
 }
 
@@ -377,6 +411,7 @@ fn a_row_has_the_same_bits_in_any_company() {
                             all.events.extend(part.events);
                             all.log_prob.extend(part.log_prob);
                             all.log_prob_given.extend(part.log_prob_given);
+                            all.log_prob_gradient.extend(part.log_prob_gradient);
                             all.latents.extend(part.latents);
                             all.log_weight.extend(part.log_weight);
                             all.log_weight_pulled_back
@@ -460,6 +495,8 @@ fn nothing_is_allocated_after_the_first_calls() {
         e.refine(&y, rows, &mut gradient).unwrap();
         e.generate(&z, rows, &mut x, Some(&mut out)).unwrap();
         e.log_prob(&x, rows, &mut out).unwrap();
+        e.log_prob_gradient(&x, rows, &mut out, &mut gradient)
+            .unwrap();
         e.latent(&x, rows, &mut gradient).unwrap();
         e.log_weight(&x, rows, &mut out).unwrap();
         e.log_weight_gradient(&z, rows, &mut out, &mut gradient)

@@ -1,5 +1,4 @@
 //! The protocol end to end on libtorch, with small networks, against what is known.
-#![cfg(feature = "torch")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests fail so
 
 use laser::engine::noise::{domain, Noise};

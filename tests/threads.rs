@@ -1,5 +1,5 @@
 //! liblaser starts no thread behind its host's back. A test program of its own: the threads of a process are counted.
-#![cfg(all(feature = "torch", target_os = "linux"))]
+#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used)] // tests fail so
 
 use laser::options::Options;

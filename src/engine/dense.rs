@@ -2,6 +2,7 @@
 
 use super::lanes::{Cpu, Element, Task};
 use super::vector::Vector;
+use crate::model::Real;
 use std::array::from_fn;
 
 /// Outputs that are summed at once, for two vectors of rows: twelve sums hide the latency of the multiply-add and fit sixteen registers.
@@ -24,23 +25,54 @@ pub(super) enum Finish<T> {
     Scale,
 }
 
+/// How a weight matrix lies in memory.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    /// Outputs × inputs, as in a [`Parameter`](crate::model::Parameter).
+    Rows,
+    /// The transpose of that.
+    Columns,
+}
+
 impl<T: Element> Dense<T> {
-    /// Packs W, given by its elements (output, input), and b.
-    pub(super) fn new(inputs: usize, bias: Vec<T>, weight: impl Fn(usize, usize) -> T) -> Self {
-        let outputs = bias.len();
-        let mut weights = Vec::with_capacity(inputs * outputs);
+    /// A layer whose weights are 0 until they are packed.
+    pub(super) fn new(inputs: usize, outputs: usize) -> Self {
+        Dense {
+            inputs,
+            weights: vec![T::default(); inputs * outputs],
+            bias: vec![T::default(); outputs],
+        }
+    }
+
+    /// Takes over W; and b, unless that is empty.
+    pub(super) fn pack<P: Real>(&mut self, weight: &[P], order: Order, bias: &[P]) {
+        let (inputs, outputs) = (self.inputs, self.bias.len());
+        for (to, &b) in self.bias.iter_mut().zip(bias) {
+            *to = T::from_f64(b.to_f64());
+        }
+        let mut packed = &mut self.weights[..];
         let mut first = 0;
         while first < outputs {
             let width = panel(outputs - first);
-            for input in 0..inputs {
-                weights.extend((first..first + width).map(|output| weight(output, input)));
+            let own;
+            (own, packed) = packed.split_at_mut(width * inputs);
+            match (order, width) {
+                (Order::Rows, OUTPUTS) => {
+                    pack_rows::<OUTPUTS, T, P>(&weight[first * inputs..], own)
+                }
+                (Order::Rows, 4) => pack_rows::<4, T, P>(&weight[first * inputs..], own),
+                (Order::Rows, 2) => pack_rows::<2, T, P>(&weight[first * inputs..], own),
+                (Order::Rows, _) => pack_rows::<1, T, P>(&weight[first * inputs..], own),
+                (Order::Columns, _) => {
+                    let rows = weight.chunks_exact(outputs);
+                    for (to, from) in own.chunks_exact_mut(width).zip(rows) {
+                        for (to, w) in to.iter_mut().zip(&from[first..]) {
+                            *to = T::from_f64(w.to_f64());
+                        }
+                    }
+                }
             }
             first += width;
-        }
-        Dense {
-            inputs,
-            weights,
-            bias,
         }
     }
 
@@ -75,6 +107,17 @@ impl<T: Element> Dense<T> {
                 sums,
                 slope: T::default(),
             }),
+        }
+    }
+}
+
+/// The first `M` rows of `weight` into a panel.
+fn pack_rows<const M: usize, T: Element, P: Real>(weight: &[P], panel: &mut [T]) {
+    let inputs = panel.len() / M;
+    let rows: [&[P]; M] = from_fn(|m| &weight[m * inputs..][..inputs]);
+    for (i, to) in panel.chunks_exact_mut(M).enumerate() {
+        for (to, row) in to.iter_mut().zip(rows) {
+            *to = T::from_f64(row[i].to_f64());
         }
     }
 }
@@ -219,8 +262,15 @@ mod tests {
     fn agrees<T: Element>(epsilon: f64) {
         for (inputs, outputs) in SHAPES {
             let (w, b) = (random::<T>(inputs * outputs, 1), random::<T>(outputs, 2));
-            let layer = Dense::new(inputs, b.clone(), |o, i| w[o * inputs + i]);
+            let mut layer = Dense::new(inputs, outputs);
+            layer.pack(&w, Order::Rows, &b);
             assert_eq!((layer.inputs(), layer.outputs()), (inputs, outputs));
+            let mut same = Dense::new(inputs, outputs);
+            let columns: Vec<T> = (0..inputs * outputs)
+                .map(|i| w[i % outputs * inputs + i / outputs])
+                .collect();
+            same.pack(&columns, Order::Columns, &b);
+            assert!(layer.weights == same.weights && layer.bias == same.bias);
             let (x, before) = (block::<T>(inputs, 3), block::<T>(outputs, 4));
             for cpu in Cpu::all() {
                 for rows in [1, 2, T::ROWS / 2 + 1, T::ROWS - 1, T::ROWS] {
@@ -270,7 +320,8 @@ mod tests {
 
     #[test]
     fn nan_and_infinity_pass() {
-        let layer = Dense::<f32>::new(1, vec![0.0; 7], |_, _| 1.0);
+        let mut layer = Dense::<f32>::new(1, 7);
+        layer.pack(&[1.0; 7], Order::Rows, &[0.0; 7]);
         for cpu in Cpu::all() {
             let mut x = [<f32 as Element>::Feature::default()];
             x[0].as_mut()[..3].copy_from_slice(&[f32::NAN, f32::INFINITY, f32::NEG_INFINITY]);

@@ -141,6 +141,25 @@ impl<T: Element> Evaluator for EngineEvaluator<T> {
         Ok(())
     }
 
+    fn log_prob_gradient(
+        &mut self,
+        x: &[f64],
+        rows: usize,
+        log_prob: &mut [f64],
+        gradient: &mut [f64],
+    ) -> Result<()> {
+        let dim = self.networks.flow.dim();
+        self.share(
+            rows,
+            [(x, dim)],
+            [(log_prob, 1), (gradient, dim)],
+            |worker, cpu, networks, rows, [x], [log_prob, gradient]| {
+                worker.log_prob_gradient(cpu, networks, rows, x, log_prob, gradient);
+            },
+        );
+        Ok(())
+    }
+
     fn latent(&mut self, x: &[f64], rows: usize, z: &mut [f64]) -> Result<()> {
         let dim = self.networks.flow.dim();
         self.share(

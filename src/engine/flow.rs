@@ -1,15 +1,16 @@
-//! [`Flow`](crate::model::Flow) on a block: both directions with log |det|, and the gradient of the first.
+//! [`Flow`](crate::model::Flow) on a block: both directions with log |det|, and their gradients.
 
+use super::gradient::MlpGradient;
 use super::lanes::{Cpu, Element, Task};
 use super::math;
 use super::mlp::Mlp;
 use super::vector::Vector;
-use crate::model::{self, Transform};
+use crate::model::{self, Real, Transform};
 
 /// A coupling flow with its weights packed. Immutable.
 ///
-/// It transforms a state of `dim` features in place. The tape holds for every block the active coordinates that came in, and the tape of
-/// the subnet.
+/// It transforms a state of `dim` features in place. The tape holds for every block the active coordinates on its latent side, and the tape
+/// of the subnet.
 pub(super) struct Flow<T> {
     dim: usize,
     blocks: Vec<Coupling<T>>,
@@ -23,18 +24,31 @@ struct Coupling<T> {
 }
 
 impl<T: Element> Flow<T> {
-    /// Takes the flow's parameters, as many as it has, from the front of `parameters`.
-    pub(super) fn new(flow: &model::Flow, parameters: &mut &[f64]) -> Self {
+    /// The flow with its parameters 0 until they are packed.
+    pub(super) fn new(flow: &model::Flow) -> Self {
         let blocks = flow.blocks.iter().map(|block| Coupling {
             active: block.active.clone(),
             passive: block.passive.clone(),
             transform: block.transform,
-            subnet: Mlp::new(&block.subnet, parameters),
+            subnet: Mlp::new(&block.subnet),
         });
         Flow {
             dim: flow.dim,
             blocks: blocks.collect(),
         }
+    }
+
+    /// Takes the flow's parameters, as many as it has, from the front of `parameters`.
+    pub(super) fn pack<P: Real>(&mut self, parameters: &mut &[P]) {
+        for block in &mut self.blocks {
+            block.subnet.pack(parameters);
+        }
+    }
+
+    /// Sums for the gradient with respect to the parameters: one per block.
+    pub(super) fn sums(&self) -> Vec<MlpGradient<T>> {
+        let blocks = self.blocks.iter();
+        blocks.map(|b| MlpGradient::new(&b.subnet)).collect()
     }
 
     /// Features of the state.
@@ -80,34 +94,66 @@ impl<T: Element> Flow<T> {
         }
     }
 
-    /// As [`Flow::generate`], keeping on the tape what [`Flow::backward`] needs.
-    pub(super) fn record(
+    /// As [`Flow::generate`] or, for `INVERSE`, [`Flow::normalise`], keeping on the tape what [`Flow::backward`] needs.
+    pub(super) fn record<const INVERSE: bool>(
         &self,
         cpu: Cpu,
         rows: usize,
         state: &mut [T::Feature],
         log_det: &mut T::Feature,
-        mut tape: &mut [T::Feature],
+        tape: &mut [T::Feature],
     ) {
-        for block in &self.blocks {
-            let own;
-            (own, tape) = tape.split_at_mut(block.tape());
-            block.apply::<false>(cpu, rows, state, log_det, own);
-        }
+        self.along::<INVERSE>(tape, |_, block, tape| {
+            block.apply::<INVERSE>(cpu, rows, state, log_det, tape);
+        });
     }
 
-    /// Back through what [`Flow::record`] left on the tape: the gradient with respect to x becomes, in place, that with respect to z.
-    pub(super) fn backward(
+    /// Back through what [`Flow::record`] left on the tape: the gradient with respect to its results, the state and log |det|, becomes in
+    /// place that with respect to the state that came in. That with respect to the parameters is added to `sums`, one per block, if given;
+    /// then as for [`Mlp::backward`].
+    pub(super) fn backward<const INVERSE: bool>(
         &self,
         cpu: Cpu,
         rows: usize,
         gradient: &mut [T::Feature],
-        mut tape: &mut [T::Feature],
+        log_det_gradient: &T::Feature,
+        tape: &mut [T::Feature],
+        mut sums: Option<&mut [MlpGradient<T>]>,
     ) {
-        for block in self.blocks.iter().rev() {
+        let back = |i: usize, block: &Coupling<T>, tape: &mut [T::Feature]| {
+            let sums = sums.as_deref_mut().map(|sums| &mut sums[i]);
+            block.backward::<INVERSE>(cpu, rows, gradient, log_det_gradient, tape, sums);
+        };
+        // Last applied, first undone.
+        if INVERSE {
+            self.along::<false>(tape, back);
+        } else {
+            self.along::<true>(tape, back);
+        }
+    }
+
+    /// Calls `f` with every block, its number and its part of the tape; from the last to the first if `REVERSE`.
+    fn along<const REVERSE: bool>(
+        &self,
+        mut tape: &mut [T::Feature],
+        mut f: impl FnMut(usize, &Coupling<T>, &mut [T::Feature]),
+    ) {
+        let mut next = |i: usize| {
+            let block = &self.blocks[i];
+            let rest = std::mem::take(&mut tape);
             let own;
-            (tape, own) = tape.split_at_mut(tape.len() - block.tape());
-            block.backward(cpu, rows, gradient, own);
+            (own, tape) = if REVERSE {
+                let (rest, own) = rest.split_at_mut(rest.len() - block.tape());
+                (own, rest)
+            } else {
+                rest.split_at_mut(block.tape())
+            };
+            f(i, block, own);
+        };
+        if REVERSE {
+            (0..self.blocks.len()).rev().for_each(&mut next);
+        } else {
+            (0..self.blocks.len()).for_each(&mut next);
         }
     }
 }
@@ -125,9 +171,14 @@ impl<T: Element> Coupling<T> {
         log_det: &mut T::Feature,
         tape: &mut [T::Feature],
     ) {
-        let (before, tape) = tape[..self.tape()].split_at_mut(self.active.len());
-        for (to, &k) in before.iter_mut().zip(&self.active) {
-            *to = state[k];
+        let (latent, tape) = tape[..self.tape()].split_at_mut(self.active.len());
+        let keep = |latent: &mut [T::Feature], state: &[T::Feature]| {
+            for (to, &k) in latent.iter_mut().zip(&self.active) {
+                *to = state[k];
+            }
+        };
+        if !INVERSE {
+            keep(latent, state);
         }
         for (to, &k) in tape.iter_mut().zip(&self.passive) {
             *to = state[k];
@@ -143,27 +194,33 @@ impl<T: Element> Coupling<T> {
                 log_det,
             }),
         }
+        if INVERSE {
+            keep(latent, state);
+        }
     }
 
-    fn backward(
+    fn backward<const INVERSE: bool>(
         &self,
         cpu: Cpu,
         rows: usize,
         gradient: &mut [T::Feature],
+        log_det_gradient: &T::Feature,
         tape: &mut [T::Feature],
+        sums: Option<&mut MlpGradient<T>>,
     ) {
-        let (before, tape) = tape.split_at_mut(self.active.len());
+        let (latent, tape) = tape.split_at_mut(self.active.len());
         let outputs = self.subnet.output(tape);
         match self.transform {
-            Transform::Affine { clamp } => cpu.run(AffineGradient::<T> {
+            Transform::Affine { clamp } => cpu.run(AffineGradient::<T, INVERSE> {
                 clamp: T::from_f64(clamp),
                 active: &self.active,
-                before,
+                latent,
                 outputs,
                 gradient,
+                log_det_gradient,
             }),
         }
-        self.subnet.backward(cpu, rows, tape);
+        self.subnet.backward(cpu, rows, tape, sums);
         for (add, &k) in tape.iter().zip(&self.passive) {
             let lanes = gradient[k].as_mut().iter_mut().zip(add.as_ref());
             lanes.for_each(|(g, &add)| *g = *g + add);
@@ -204,28 +261,38 @@ impl<T: Element, const INVERSE: bool> Task<T> for Affine<'_, T, INVERSE> {
     }
 }
 
-/// The gradients with respect to x, z of the active coordinates and (s, exp(s)) become those with respect to z and (s̃, t).
-struct AffineGradient<'a, T: Element> {
+/// Of the active coordinates, the gradients with respect to what [`Affine`] made of them, their latents z and (s, exp(±s)) become the
+/// gradients with respect to what came in and (s̃, t).
+struct AffineGradient<'a, T: Element, const INVERSE: bool> {
     clamp: T,
     active: &'a [usize],
-    before: &'a [T::Feature],
+    latent: &'a [T::Feature],
     outputs: &'a mut [T::Feature],
     gradient: &'a mut [T::Feature],
+    log_det_gradient: &'a T::Feature,
 }
 
-impl<T: Element> Task<T> for AffineGradient<'_, T> {
+impl<T: Element, const INVERSE: bool> Task<T> for AffineGradient<'_, T, INVERSE> {
     #[inline(always)]
     fn run<V: Vector<T>>(self) {
         let one = T::from_f64(1.0);
         let (s, t) = self.outputs.split_at_mut(self.active.len());
-        for (((s, t), before), &k) in s.iter_mut().zip(t).zip(self.before).zip(self.active) {
+        for (((s, t), latent), &k) in s.iter_mut().zip(t).zip(self.latent).zip(self.active) {
             let outputs = s.as_mut().iter_mut().zip(t.as_mut());
             let gradient = self.gradient[k].as_mut().iter_mut();
-            for (((s, t), g), &z) in outputs.zip(gradient).zip(before.as_ref()) {
+            let given = latent.as_ref().iter().zip(self.log_det_gradient.as_ref());
+            for (((s, t), g), (&z, &log_det)) in outputs.zip(gradient).zip(given) {
                 let (tanh, scale) = (*s / self.clamp, *t);
-                *t = *g;
-                *s = *g * z * scale * (one - tanh * tanh);
-                *g = *g * scale;
+                let through = *g * scale;
+                // x = z · exp(s) + t, log |det| = Σ s; z = (x − t) · exp(−s), log |det| = −Σ s.
+                let (by_s, by_t) = if INVERSE {
+                    (-(*g * z + log_det), -through)
+                } else {
+                    (through * z + log_det, *g)
+                };
+                *t = by_t;
+                *s = by_s * (one - tanh * tanh);
+                *g = through;
             }
         }
     }

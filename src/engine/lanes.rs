@@ -5,7 +5,7 @@ use crate::model::Real;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 /// A floating-point type that networks are computed in.
-pub(super) trait Element:
+pub(crate) trait Element:
     Real
     + Add<Output = Self>
     + Sub<Output = Self>
@@ -58,7 +58,7 @@ macro_rules! element {
         /// One feature of a block; no vector of it crosses a cache line.
         #[derive(Clone, Copy, Default)]
         #[repr(align(128))]
-        pub(super) struct $feature([$t; <$t as Element>::ROWS]);
+        pub(crate) struct $feature([$t; <$t as Element>::ROWS]);
 
         impl AsRef<[$t]> for $feature {
             #[inline(always)]

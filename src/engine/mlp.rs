@@ -1,10 +1,11 @@
 //! [`Mlp`](crate::model::Mlp) on a block, forward and backward.
 
-use super::dense::{Dense, Finish};
+use super::dense::{Dense, Finish, Order};
+use super::gradient::MlpGradient;
 use super::lanes::{Cpu, Element, Task};
 use super::math;
 use super::vector::Vector;
-use crate::model::{self, Activation};
+use crate::model::{self, Activation, Real};
 
 /// A fully connected network with its weights packed, for both directions. Immutable.
 ///
@@ -21,23 +22,34 @@ struct Layer<T> {
 }
 
 impl<T: Element> Mlp<T> {
-    /// Takes the network's parameters, as many as it has, from the front of `parameters`.
-    pub(super) fn new(network: &model::Mlp, parameters: &mut &[f64]) -> Self {
-        let layers = network.layers().map(|(inputs, outputs)| {
-            let (weight, rest) = parameters.split_at(inputs * outputs);
-            let (bias, rest) = rest.split_at(outputs);
-            *parameters = rest;
-            let weight = |output, input| T::from_f64(weight[output * inputs + input]);
-            let bias = bias.iter().map(|&b| T::from_f64(b)).collect();
-            Layer {
-                forward: Dense::new(inputs, bias, weight),
-                backward: Dense::new(outputs, vec![T::default(); inputs], |i, o| weight(o, i)),
-            }
+    /// The network with its parameters 0 until they are packed.
+    pub(super) fn new(network: &model::Mlp) -> Self {
+        let layers = network.layers().map(|(inputs, outputs)| Layer {
+            forward: Dense::new(inputs, outputs),
+            backward: Dense::new(outputs, inputs),
         });
         Mlp {
             layers: layers.collect(),
             activation: network.activation,
         }
+    }
+
+    /// Takes the network's parameters, as many as it has, from the front of `parameters`.
+    pub(super) fn pack<P: Real>(&mut self, parameters: &mut &[P]) {
+        for Layer { forward, backward } in &mut self.layers {
+            let (inputs, outputs) = (forward.inputs(), forward.outputs());
+            let (weight, rest) = parameters.split_at(inputs * outputs);
+            let (bias, rest) = rest.split_at(outputs);
+            *parameters = rest;
+            forward.pack(weight, Order::Rows, bias);
+            backward.pack(weight, Order::Columns, &[]);
+        }
+    }
+
+    /// (inputs, outputs) of every layer.
+    pub(super) fn layers(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+        let layers = self.layers.iter();
+        layers.map(|l| (l.forward.inputs(), l.forward.outputs()))
     }
 
     /// Features of the input.
@@ -81,13 +93,24 @@ impl<T: Element> Mlp<T> {
     }
 
     /// Back through what [`Mlp::forward`] left on the tape, the output replaced by the gradient with respect to it. Every layer's place then
-    /// holds the gradient with respect to its sums, before the activation; the front, that with respect to the input.
-    pub(super) fn backward(&self, cpu: Cpu, rows: usize, tape: &mut [T::Feature]) {
+    /// holds the gradient with respect to its sums, before the activation; the front, that with respect to the input. The gradient with
+    /// respect to the parameters is added to `sums`, if given; that takes the whole block, so rows that do not count must have the output
+    /// gradient 0 and finite activations.
+    pub(super) fn backward(
+        &self,
+        cpu: Cpu,
+        rows: usize,
+        tape: &mut [T::Feature],
+        mut sums: Option<&mut MlpGradient<T>>,
+    ) {
         let mut end = self.tape();
         for (i, Layer { backward, .. }) in self.layers.iter().enumerate().rev() {
             let (rest, gradient) = tape[..end].split_at_mut(end - backward.inputs());
             end = rest.len();
             let inputs = &mut rest[end - backward.outputs()..];
+            if let Some(sums) = &mut sums {
+                sums.add(cpu, i, gradient, inputs);
+            }
             let finish = if i > 0 {
                 cpu.run(Derivative::<T> {
                     activation: self.activation,

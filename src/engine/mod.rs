@@ -7,13 +7,17 @@
 mod dense;
 mod evaluator;
 mod flow;
+mod gradient;
 mod lanes;
 mod math;
 mod mlp;
 pub mod noise;
+mod objective;
 mod packed;
 mod threads;
 mod vector;
 mod worker;
 
 pub use evaluator::Engine;
+pub(crate) use lanes::Element;
+pub(crate) use objective::objective;

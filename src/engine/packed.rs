@@ -3,7 +3,9 @@
 use super::flow::Flow;
 use super::lanes::Element;
 use super::mlp::Mlp;
-use crate::model::{Classifier, GanRefiner, Generator, GeneratorKind, Model, Parameter, Scaling};
+use crate::model::{
+    self, Classifier, GanRefiner, Generator, GeneratorKind, Model, Parameter, Scaling,
+};
 use crate::{Error, Result};
 
 /// A model's networks.
@@ -34,7 +36,9 @@ impl<T: Element> Packed<T> {
             ));
         }
         fits("generator", &flow.parameters(""), parameters)?;
-        let flow = Flow::new(flow, &mut &parameters[..]);
+        let mut packed = Flow::new(flow);
+        packed.pack(&mut &parameters[..]);
+        let flow = packed;
         let classifier = model.classifier.as_ref().map(|classifier| {
             let Classifier {
                 network,
@@ -44,7 +48,7 @@ impl<T: Element> Packed<T> {
             } = classifier;
             fits("classifier", &network.parameters(""), parameters)?;
             Ok::<_, Error>(PackedClassifier {
-                network: Mlp::new(network, &mut &parameters[..]),
+                network: mlp(network, parameters),
                 scalings: scalings.clone(),
                 log_ratio_offset: *log_ratio_offset,
             })
@@ -56,7 +60,7 @@ impl<T: Element> Packed<T> {
                 parameters,
             } = gan;
             fits("refiner", &network.parameters(""), parameters)?;
-            Ok::<_, Error>(Mlp::new(network, &mut &parameters[..]))
+            Ok::<_, Error>(mlp(network, parameters))
         });
         Ok(Packed {
             flow,
@@ -82,6 +86,12 @@ impl<T: Element> Packed<T> {
             )
         })
     }
+}
+
+fn mlp<T: Element>(network: &model::Mlp, mut parameters: &[f64]) -> Mlp<T> {
+    let mut packed = Mlp::new(network);
+    packed.pack(&mut parameters);
+    packed
 }
 
 fn fits(what: &str, tensors: &[Parameter], parameters: &[f64]) -> Result<()> {

@@ -7,7 +7,7 @@ use super::lanes::Element;
 ///
 /// The methods of an implementation are for processors that have its instructions: only tasks that a [`Cpu`](super::lanes::Cpu) runs
 /// name them.
-pub(super) trait Vector<T: Element>: Copy {
+pub(crate) trait Vector<T: Element>: Copy {
     /// Its elements.
     const LANES: usize;
 
@@ -23,6 +23,12 @@ pub(super) trait Vector<T: Element>: Copy {
     fn times(self, other: Self) -> Self;
     /// The larger of both lane by lane; `other` where they have no order.
     fn larger(self, other: Self) -> Self;
+    /// Vectors along the longer side of a tile of six sums by so many: as many as the registers hold.
+    const TILE: usize;
+    /// Edge of the square that [`Vector::transpose`] turns; divides the rows of a block.
+    const SQUARE: usize;
+    /// Lanes `row` to `row` + SQUARE of SQUARE features become rows of `to`, `stride` apart.
+    fn transpose(features: &[T::Feature], row: usize, to: &mut [T], stride: usize);
     /// a · b + c of single elements, for loops: rounded once where there is an instruction for it, and twice elsewhere.
     fn mul_add(a: T, b: T, c: T) -> T;
 }
@@ -67,6 +73,14 @@ impl<T: Element, const N: usize> Vector<T> for [T; N] {
         })
     }
 
+    const TILE: usize = 2;
+    const SQUARE: usize = 1;
+
+    #[inline(always)]
+    fn transpose(features: &[T::Feature], row: usize, to: &mut [T], _: usize) {
+        to[0] = features[0].as_ref()[row];
+    }
+
     #[inline(always)]
     fn mul_add(a: T, b: T, c: T) -> T {
         // The fused one would be a function of hundreds of cycles where the processor lacks it.
@@ -80,11 +94,12 @@ impl<T: Element, const N: usize> Vector<T> for [T; N] {
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::Vector;
+    use super::{Element, Vector};
     use std::arch::x86_64::*;
+    use std::array::from_fn;
 
     macro_rules! vector {
-        ($v:ty, $t:ty, $lanes:literal, $splat:ident, $load:ident, $store:ident, $fma:ident, $mul:ident, $max:ident) => {
+        ($v:ty, $t:ty, $lanes:literal, $tile:literal, $square:literal, $transpose:ident, $splat:ident, $load:ident, $store:ident, $fma:ident, $mul:ident, $max:ident) => {
             // SAFETY of all: the processor has the instructions, as the trait demands, and the slices are checked to hold a vector.
             impl Vector<$t> for $v {
                 const LANES: usize = $lanes;
@@ -119,6 +134,20 @@ mod x86 {
                     unsafe { $max(self, other) }
                 }
 
+                const TILE: usize = $tile;
+                const SQUARE: usize = $square;
+
+                #[inline(always)]
+                fn transpose(
+                    features: &[<$t as Element>::Feature],
+                    row: usize,
+                    to: &mut [$t],
+                    stride: usize,
+                ) {
+                    let from = from_fn(|i| &features[i].as_ref()[row..row + $square]);
+                    unsafe { $transpose(from, to, stride) }
+                }
+
                 #[inline(always)]
                 fn mul_add(a: $t, b: $t, c: $t) -> $t {
                     a.mul_add(b, c)
@@ -127,8 +156,50 @@ mod x86 {
         };
     }
 
-    vector! { __m512, f32, 16, _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_fmadd_ps, _mm512_mul_ps, _mm512_max_ps }
-    vector! { __m512d, f64, 8, _mm512_set1_pd, _mm512_loadu_pd, _mm512_storeu_pd, _mm512_fmadd_pd, _mm512_mul_pd, _mm512_max_pd }
-    vector! { __m256, f32, 8, _mm256_set1_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_fmadd_ps, _mm256_mul_ps, _mm256_max_ps }
-    vector! { __m256d, f64, 4, _mm256_set1_pd, _mm256_loadu_pd, _mm256_storeu_pd, _mm256_fmadd_pd, _mm256_mul_pd, _mm256_max_pd }
+    /// Eight features by eight rows. The processor has AVX.
+    #[inline(always)]
+    unsafe fn transpose_8x8(from: [&[f32]; 8], to: &mut [f32], stride: usize) {
+        for half in [0, 4] {
+            // The features i and i + 4, side by side: shuffles stay within 16 bytes.
+            let [a, b, c, d] = from_fn(|i| {
+                let [low, high] = [from[i], from[i + 4]].map(|x| x[half..half + 4].as_ptr());
+                unsafe { _mm256_set_m128(_mm_loadu_ps(high), _mm_loadu_ps(low)) }
+            });
+            let rows = unsafe {
+                let (ab, ab_high) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+                let (cd, cd_high) = (_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
+                [
+                    _mm256_shuffle_ps::<0x44>(ab, cd),
+                    _mm256_shuffle_ps::<0xEE>(ab, cd),
+                    _mm256_shuffle_ps::<0x44>(ab_high, cd_high),
+                    _mm256_shuffle_ps::<0xEE>(ab_high, cd_high),
+                ]
+            };
+            for (i, row) in rows.into_iter().enumerate() {
+                let to = &mut to[(half + i) * stride..][..8];
+                unsafe { _mm256_storeu_ps(to.as_mut_ptr(), row) }
+            }
+        }
+    }
+
+    /// Four features by four rows. The processor has AVX.
+    #[inline(always)]
+    unsafe fn transpose_4x4(from: [&[f64]; 4], to: &mut [f64], stride: usize) {
+        for half in [0, 2] {
+            let [a, b] = from_fn(|i| {
+                let [low, high] = [from[i], from[i + 2]].map(|x| x[half..half + 2].as_ptr());
+                unsafe { _mm256_set_m128d(_mm_loadu_pd(high), _mm_loadu_pd(low)) }
+            });
+            let rows = unsafe { [_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b)] };
+            for (i, row) in rows.into_iter().enumerate() {
+                let to = &mut to[(half + i) * stride..][..4];
+                unsafe { _mm256_storeu_pd(to.as_mut_ptr(), row) }
+            }
+        }
+    }
+
+    vector! { __m512, f32, 16, 3, 8, transpose_8x8, _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_fmadd_ps, _mm512_mul_ps, _mm512_max_ps }
+    vector! { __m512d, f64, 8, 3, 4, transpose_4x4, _mm512_set1_pd, _mm512_loadu_pd, _mm512_storeu_pd, _mm512_fmadd_pd, _mm512_mul_pd, _mm512_max_pd }
+    vector! { __m256, f32, 8, 2, 8, transpose_8x8, _mm256_set1_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_fmadd_ps, _mm256_mul_ps, _mm256_max_ps }
+    vector! { __m256d, f64, 4, 2, 4, transpose_4x4, _mm256_set1_pd, _mm256_loadu_pd, _mm256_storeu_pd, _mm256_fmadd_pd, _mm256_mul_pd, _mm256_max_pd }
 }

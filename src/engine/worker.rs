@@ -82,6 +82,48 @@ impl<T: Element> Worker<T> {
         }
     }
 
+    /// log p_g(x) and its gradient with respect to x.
+    pub fn log_prob_gradient(
+        &mut self,
+        cpu: Cpu,
+        networks: &Packed<T>,
+        rows: usize,
+        x: &[f64],
+        log_prob: &mut [f64],
+        gradient: &mut [f64],
+    ) {
+        let Packed { flow, scalings, .. } = networks;
+        let dim = flow.dim();
+        let tape = sized(&mut self.tape, flow.tape());
+        let state = sized(&mut self.state, dim);
+        let mut one = T::Feature::default();
+        one.as_mut().fill(T::from_f64(1.0));
+        for (start, rows) in blocks(rows, T::ROWS) {
+            let x = &x[start * dim..][..rows * dim];
+            let gradient = &mut gradient[start * dim..][..rows * dim];
+            self.log_det = T::Feature::default();
+            load::<T>(x, dim, state, |k, x| scalings[k].forward(x));
+            flow.record::<true>(cpu, rows, state, &mut self.log_det, tape);
+            let log_det = self.log_det.as_ref();
+            let out = log_prob[start..][..rows].iter_mut();
+            for (lane, (out, x)) in out.zip(x.chunks_exact(dim)).enumerate() {
+                *out =
+                    log_normal::<T>(state, lane) + log_det[lane].to_f64() + log_scale(x, scalings);
+            }
+            // ∇ log p(z) = −z.
+            for z in state.iter_mut().flat_map(|z| z.as_mut()) {
+                *z = -*z;
+            }
+            flow.backward::<true>(cpu, rows, state, &one, tape, None);
+            store::<T>(state, dim, gradient, |_, g| g);
+            for (g, x) in gradient.chunks_exact_mut(dim).zip(x.chunks_exact(dim)) {
+                for ((g, &x), scaling) in g.iter_mut().zip(x).zip(scalings) {
+                    *g = *g * scaling.log_derivative(x).exp() + scaling.log_derivative_slope(x);
+                }
+            }
+        }
+    }
+
     /// z = g⁻¹(x).
     pub fn latent(
         &mut self,
@@ -158,7 +200,7 @@ impl<T: Element> Worker<T> {
             let rectangle = start * dim..(start + rows) * dim;
             let gradient = &mut gradient[rectangle.clone()];
             load::<T>(&z[rectangle], dim, state, |_, z| z);
-            flow.record(cpu, rows, state, &mut self.log_det, tape);
+            flow.record::<false>(cpu, rows, state, &mut self.log_det, tape);
             // Through x, in double precision: log w(z) has the bits of log w(g(z)). `gradient` keeps du'/du, the classifier's features by
             // the generator's, until its place is taken.
             store::<T>(state, dim, gradient, |k, u| scalings[k].inverse(u));
@@ -176,13 +218,13 @@ impl<T: Element> Worker<T> {
                 logit + classifier.log_ratio_offset
             });
             output[0].as_mut().fill(T::from_f64(1.0));
-            network.backward(cpu, rows, mlp_tape);
+            network.backward(cpu, rows, mlp_tape, None);
             for (lane, scale) in gradient.chunks_exact(dim).enumerate() {
                 for ((scale, from), to) in scale.iter().zip(&*mlp_tape).zip(&mut *state) {
                     to.as_mut()[lane] = T::from_f64(from.as_ref()[lane].to_f64() * scale);
                 }
             }
-            flow.backward(cpu, rows, state, tape);
+            flow.backward::<false>(cpu, rows, state, &T::Feature::default(), tape, None);
             store::<T>(state, dim, gradient, |_, g| g);
         }
     }
@@ -243,7 +285,7 @@ fn log_scale(x: &[f64], scalings: &[Scaling]) -> f64 {
 }
 
 /// log of the standard normal density of one row of a block.
-fn log_normal<T: Element>(z: &[T::Feature], lane: usize) -> f64 {
+pub(super) fn log_normal<T: Element>(z: &[T::Feature], lane: usize) -> f64 {
     let squares = z.iter().map(|z| z.as_ref()[lane].to_f64().powi(2));
     let normalisation = z.len() as f64 * (2.0 * std::f64::consts::PI).ln();
     -0.5 * (squares.sum::<f64>() + normalisation)

@@ -31,6 +31,18 @@ pub trait Evaluator: Send {
     /// As [`Evaluator::generate`].
     fn log_prob(&mut self, x: &[f64], rows: usize, out: &mut [f64]) -> Result<()>;
 
+    /// log p_g(x) of given events and its gradient ∇_x log p_g(x). `x` and `gradient`: rows × M, `log_prob`: rows.
+    ///
+    /// # Errors
+    /// As [`Evaluator::generate`].
+    fn log_prob_gradient(
+        &mut self,
+        x: &[f64],
+        rows: usize,
+        log_prob: &mut [f64],
+        gradient: &mut [f64],
+    ) -> Result<()>;
+
     /// z = g⁻¹(x) of an invertible generator. `x`: rows × M, `z`: rows × N.
     ///
     /// # Errors

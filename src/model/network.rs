@@ -336,6 +336,13 @@ impl Scaling {
         }
     }
 
+    /// d/dx log |du/dx| at x.
+    pub fn log_derivative_slope(&self, _x: f64) -> f64 {
+        match *self {
+            Scaling::None | Scaling::Standardise { .. } => 0.0,
+        }
+    }
+
     /// Checks the constants.
     ///
     /// # Errors

@@ -173,6 +173,40 @@ impl Evaluator for TorchEvaluator {
         Ok(())
     }
 
+    fn log_prob_gradient(
+        &mut self,
+        x: &[f64],
+        rows: usize,
+        log_prob: &mut [f64],
+        gradient: &mut [f64],
+    ) -> Result<()> {
+        self.log_prob(x, rows, log_prob)?;
+        let m = self.generator.event_dim();
+        let scalings = &self.generator.scalings;
+        for start in (0..rows).step_by(CHUNK) {
+            let end = rows.min(start + CHUNK);
+            let x = &x[start * m..end * m];
+            let gradient = &mut gradient[start * m..end * m];
+            self.backend.with_gradient(|| {
+                let u =
+                    to_device(self.backend, &scale(x, scalings), m)?.f_set_requires_grad(true)?;
+                let (flow, parameters) = self.flow();
+                let (z, log_det) = flow::normalise(flow, parameters, &u)?;
+                let log_p = flow::log_normal(&z, m)?.f_add(&log_det)?;
+                let sum = log_p.f_sum(self.backend.kind)?;
+                let gradients = Tensor::f_run_backward(&[sum], &[&u], false, false)?;
+                to_host(&gradients[0], gradient)
+            })?;
+            for (g, (&x, s)) in gradient
+                .iter_mut()
+                .zip(x.iter().zip(scalings.iter().cycle()))
+            {
+                *g = *g * s.log_derivative(x).exp() + s.log_derivative_slope(x);
+            }
+        }
+        Ok(())
+    }
+
     fn latent(&mut self, x: &[f64], rows: usize, z: &mut [f64]) -> Result<()> {
         let m = self.generator.event_dim();
         for start in (0..rows).step_by(CHUNK) {

@@ -5,7 +5,7 @@ use super::source::{Source, SourceFeed};
 use crate::engine::noise::{domain, Noise};
 use crate::model::{Classifier, Dtype, Evaluator, Generator, Mlp, Real, Scaling};
 use crate::options::{keys, Options};
-use crate::train::{Batch, Feed, Hooks, Record, Settings};
+use crate::train::{Batch, Feed, Goal, Hooks, Record, Separation, Settings};
 use crate::{Error, Result};
 
 /// Streams of the generator's noise that training uses.
@@ -108,7 +108,21 @@ pub(super) fn train_classifier(
         seed,
         generated: 0,
     };
-    let record = fit_classifier(&network, dtype, &mut feed, &mut parameters, options, hooks)?;
+    let loss = match options.get(keys::CLASSIFIER_LOSS) {
+        "mse" => Separation::SquaredError,
+        _ => Separation::CrossEntropy,
+    };
+    let settings = Settings::from_options("classifier", options, &keys::CLASSIFIER_TRAINING)?;
+    let goal = Goal::Separation(&network, loss);
+    let record = super::fit(
+        goal,
+        &settings,
+        dtype,
+        &mut feed,
+        &mut parameters,
+        options,
+        hooks,
+    )?;
     // Both classes had equal numbers of events; the target's had total weight rows · mean w / unit. f/(1−f) is high by that.
     let mean = feed.target.weight / feed.target.rows;
     let log_ratio_offset = -(mean / feed.target.weight_unit).ln();
@@ -126,32 +140,4 @@ pub(super) fn train_classifier(
         },
         record,
     ))
-}
-
-#[cfg(feature = "torch")]
-fn fit_classifier(
-    network: &Mlp,
-    dtype: Dtype,
-    feed: &mut ClassifierFeed,
-    parameters: &mut [f64],
-    options: &Options,
-    hooks: &dyn Hooks,
-) -> Result<Record> {
-    let backend = crate::nn::Backend::open(options, dtype)?;
-    let settings = Settings::from_options("classifier", options, &keys::CLASSIFIER_TRAINING)?;
-    let mut objective = crate::nn::TorchObjective::bce(network, backend)?;
-    super::fit(&settings, dtype, &mut objective, feed, parameters, hooks)
-}
-
-#[cfg(not(feature = "torch"))]
-fn fit_classifier(
-    _: &Mlp,
-    _: Dtype,
-    _: &mut ClassifierFeed,
-    _: &mut [f64],
-    options: &Options,
-    _: &dyn Hooks,
-) -> Result<Record> {
-    Settings::from_options("classifier", options, &keys::CLASSIFIER_TRAINING)?;
-    Err(Error::Unsupported(super::evaluate::NO_TORCH.into()))
 }

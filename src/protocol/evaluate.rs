@@ -103,7 +103,7 @@ fn torch_evaluator(_model: &Model, _options: &Options) -> Result<Box<dyn Evaluat
 /// What a build without libtorch says to everything that needs it.
 #[cfg(not(feature = "torch"))]
 pub(super) const NO_TORCH: &str =
-    "this build of liblaser has no libtorch (cargo feature `torch`), which training, CUDA and `backend` = `torch` need";
+    "this build of liblaser has no libtorch (cargo feature `torch`), which CUDA and `backend` = `torch` need";
 
 /// Checks that a device (`cpu`, `cuda`, `cuda:N`) can be used here.
 ///
@@ -115,7 +115,12 @@ pub fn device_check(device: &str) -> Result<()> {
     #[cfg(not(feature = "torch"))]
     match device {
         "cpu" => Ok(()),
-        _ => Err(Error::Unsupported(NO_TORCH.into())),
+        _ if device == "cuda" || device.starts_with("cuda:") => {
+            Err(Error::Unsupported(NO_TORCH.into()))
+        }
+        _ => Err(Error::InvalidArgument(format!(
+            "device `{device}` is none of `cpu`, `cuda`, `cuda:N` (N from 0)"
+        ))),
     }
 }
 

@@ -6,7 +6,7 @@ use crate::model::{
     Activation, Coupling, Dtype, Flow, Generator, GeneratorKind, Mlp, Model, Transform,
 };
 use crate::options::{keys, Options};
-use crate::train::{Hooks, Record, Settings};
+use crate::train::{Goal, Hooks, Settings};
 use crate::{Error, Result};
 use rand::seq::SliceRandom;
 use serde_json::json;
@@ -14,8 +14,8 @@ use serde_json::json;
 /// Trains a generator on the target's events. The result is a model without classifier and refiner: sampled, it is the baseline.
 ///
 /// # Errors
-/// Those of the source and of the hooks; [`Error::Unsupported`] for one-dimensional events (a coupling flow needs two) and in a build
-/// without libtorch; [`Error::Numerical`] if the training diverges; [`Error::Device`]. The source stays usable.
+/// Those of the source and of the hooks; [`Error::Unsupported`] for one-dimensional events (a coupling flow needs two) and for
+/// libtorch in a build without it; [`Error::Numerical`] if the training diverges; [`Error::Device`]. The source stays usable.
 pub fn train_generator(target: &mut Source, options: &Options, hooks: &dyn Hooks) -> Result<Model> {
     if target.dim() < 2 {
         return Err(Error::Unsupported(
@@ -29,7 +29,17 @@ pub fn train_generator(target: &mut Source, options: &Options, hooks: &dyn Hooks
     let mut parameters = initial_flow(&flow, options.get(keys::SEED) as u64);
     let record = {
         let mut feed = SourceFeed::new(target, &scalings, options)?;
-        fit_flow(&flow, dtype, &mut feed, &mut parameters, options, hooks)?
+        let settings = Settings::from_options("flow", options, &keys::FLOW_TRAINING)?;
+        let goal = Goal::Likelihood(&flow);
+        super::fit(
+            goal,
+            &settings,
+            dtype,
+            &mut feed,
+            &mut parameters,
+            options,
+            hooks,
+        )?
     };
     let mut model = Model {
         dtype,
@@ -142,34 +152,6 @@ pub(super) fn initial_mlp(mlp: &Mlp, noise: Noise, zero_output: bool) -> Vec<f64
         parameters.append(&mut bias);
     }
     parameters
-}
-
-#[cfg(feature = "torch")]
-fn fit_flow(
-    flow: &Flow,
-    dtype: Dtype,
-    feed: &mut SourceFeed,
-    parameters: &mut [f64],
-    options: &Options,
-    hooks: &dyn Hooks,
-) -> Result<Record> {
-    let backend = crate::nn::Backend::open(options, dtype)?;
-    let settings = Settings::from_options("flow", options, &keys::FLOW_TRAINING)?;
-    let mut objective = crate::nn::TorchObjective::nll(flow, backend)?;
-    super::fit(&settings, dtype, &mut objective, feed, parameters, hooks)
-}
-
-#[cfg(not(feature = "torch"))]
-fn fit_flow(
-    _: &Flow,
-    _: Dtype,
-    _: &mut SourceFeed,
-    _: &mut [f64],
-    options: &Options,
-    _: &dyn Hooks,
-) -> Result<Record> {
-    Settings::from_options("flow", options, &keys::FLOW_TRAINING)?;
-    Err(Error::Unsupported(super::evaluate::NO_TORCH.into()))
 }
 
 #[cfg(test)]

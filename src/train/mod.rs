@@ -4,10 +4,14 @@
 //! flat buffer here; the trait's implementations (libtorch in `nn`) keep no state of the training.
 
 mod adam;
+#[cfg(test)]
+pub(crate) mod checks;
+mod goal;
 mod hooks;
 mod schedule;
 
 pub use adam::{Adam, AdamSettings};
+pub(crate) use goal::{Gan, Goal, Separation};
 pub use hooks::{Hooks, Level, Progress};
 pub use schedule::{Decay, Schedule};
 

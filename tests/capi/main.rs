@@ -13,7 +13,6 @@ mod refusals;
 mod samplers;
 mod text;
 mod threads;
-#[cfg(feature = "torch")]
 mod training;
 
 use laser::capi::boundary::laser_last_error;

@@ -195,17 +195,24 @@ fn what_needs_libtorch_says_so() {
     // SAFETY: see main.rs.
     unsafe {
         let model = made(|out| laser_model_load(file.path().as_ptr(), null(), out));
+        let options = made(|out| laser_options_new(null(), out));
+        ok(laser_options_set_str(
+            options,
+            c"backend".as_ptr(),
+            c"torch".as_ptr(),
+        ));
         let mut sampler = null_mut();
         refused(
-            laser_sampler_new(model, 1, 0, null(), &mut sampler),
+            laser_sampler_new(model, 1, 0, options, &mut sampler),
             LASER_ERR_UNSUPPORTED,
             "libtorch",
         );
         let source = made(|out| laser_source_from_array(x.as_ptr(), null(), 1000, 2, 0, out));
         let mut generator = null_mut();
-        let status = laser_generator_train(source, null(), null(), &mut generator);
+        let status = laser_generator_train(source, options, null(), &mut generator);
         refused(status, LASER_ERR_UNSUPPORTED, "libtorch");
         laser_source_free(source);
+        laser_options_free(options);
         laser_model_free(model);
     }
 }

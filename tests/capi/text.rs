@@ -115,16 +115,12 @@ fn versions_are_those_of_the_crate() {
 fn devices_are_checked() {
     // SAFETY: see main.rs.
     unsafe {
-        if cfg!(feature = "torch") {
-            ok(laser_device_check(c"cpu".as_ptr()));
-            let status = laser_device_check(c"toaster".as_ptr());
-            refused(status, LASER_ERR_INVALID_ARGUMENT, "toaster");
-        } else {
-            refused(
-                laser_device_check(c"cpu".as_ptr()),
-                LASER_ERR_UNSUPPORTED,
-                "libtorch",
-            );
+        ok(laser_device_check(c"cpu".as_ptr()));
+        let status = laser_device_check(c"toaster".as_ptr());
+        refused(status, LASER_ERR_INVALID_ARGUMENT, "toaster");
+        if !cfg!(feature = "torch") {
+            let status = laser_device_check(c"cuda".as_ptr());
+            refused(status, LASER_ERR_UNSUPPORTED, "libtorch");
         }
     }
 }

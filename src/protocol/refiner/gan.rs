@@ -6,7 +6,7 @@ use crate::engine::noise::{domain, Noise};
 use crate::model::{Dtype, Evaluator, GanRefiner, Mlp, Real};
 use crate::options::{keys, Options};
 use crate::protocol::generator::initial_mlp;
-use crate::train::{Batch, Feed, Hooks, Record, Settings};
+use crate::train::{self, Batch, Feed, Goal, Hooks, Record, Settings};
 use crate::{Error, Result};
 use rand::seq::SliceRandom;
 
@@ -140,9 +140,16 @@ pub(in super::super) fn train_gan(
         epoch: 0,
         shuffle: Noise::new(seed, SHUFFLE_STREAM, domain::SHUFFLE),
     };
-    let record = fit_gan(
-        &discriminator,
-        &network,
+    let goal = Goal::Gan(train::Gan {
+        discriminator: &discriminator,
+        refiner: &network,
+        discriminator_steps: options.get(keys::GAN_DISCRIMINATOR_STEPS) as u64,
+        seed,
+    });
+    let settings = Settings::from_options("gan", options, &keys::GAN_TRAINING)?;
+    let record = crate::protocol::fit(
+        goal,
+        &settings,
         dtype,
         &mut pool,
         &mut parameters,
@@ -156,40 +163,5 @@ pub(in super::super) fn train_gan(
             parameters,
         },
         record,
-    ))
-}
-
-#[cfg(feature = "torch")]
-fn fit_gan(
-    discriminator: &Mlp,
-    refiner: &Mlp,
-    dtype: Dtype,
-    pool: &mut Pool,
-    parameters: &mut [f64],
-    options: &Options,
-    hooks: &dyn Hooks,
-) -> Result<Record> {
-    let backend = crate::nn::Backend::open(options, dtype)?;
-    let settings = Settings::from_options("gan", options, &keys::GAN_TRAINING)?;
-    let steps = options.get(keys::GAN_DISCRIMINATOR_STEPS) as u64;
-    let seed = options.get(keys::SEED) as u64;
-    let mut objective =
-        crate::nn::TorchObjective::gan(discriminator, refiner, backend, steps, seed)?;
-    crate::protocol::fit(&settings, dtype, &mut objective, pool, parameters, hooks)
-}
-
-#[cfg(not(feature = "torch"))]
-fn fit_gan(
-    _: &Mlp,
-    _: &Mlp,
-    _: Dtype,
-    _: &mut Pool,
-    _: &mut [f64],
-    options: &Options,
-    _: &dyn Hooks,
-) -> Result<Record> {
-    Settings::from_options("gan", options, &keys::GAN_TRAINING)?;
-    Err(Error::Unsupported(
-        crate::protocol::evaluate::NO_TORCH.into(),
     ))
 }

@@ -47,6 +47,16 @@ impl Evaluator for Exact {
         unreachable!()
     }
 
+    fn log_prob_gradient(
+        &mut self,
+        _: &[f64],
+        _: usize,
+        _: &mut [f64],
+        _: &mut [f64],
+    ) -> Result<()> {
+        unreachable!()
+    }
+
     fn latent(&mut self, _: &[f64], _: usize, _: &mut [f64]) -> Result<()> {
         unreachable!()
     }

@@ -1,0 +1,358 @@
+//! Gradients with respect to parameters, summed over rows.
+//!
+//! That of a weight is Σ over the rows of (gradient at the output) · (input). Rows lie in the lanes, so one of the two is transposed: then a
+//! vector holds several inputs of one row, and every sum runs over the rows in their order, the same bits for vectors of any width.
+
+use super::lanes::{Cpu, Element, Task};
+use super::mlp::Mlp;
+use super::vector::Vector;
+use std::array::from_fn;
+
+/// The sums of one network.
+pub(super) struct MlpGradient<T: Element> {
+    layers: Vec<LayerGradient<T>>,
+    /// The input of a layer, rows × padded inputs.
+    transposed: Vec<T>,
+}
+
+struct LayerGradient<T: Element> {
+    inputs: usize,
+    outputs: usize,
+    /// Lane by lane: of the bias and, of a narrow layer, the weights input by input. outputs × (1 or 1 + inputs).
+    lanes: Vec<T::Feature>,
+    /// Of the weights of a layer that is not narrow: outputs × padded inputs.
+    matrix: Vec<T>,
+}
+
+/// Up to so many inputs, sums in lanes are faster than a vector of inputs that is mostly padding.
+const NARROW: usize = 4;
+
+/// Outputs of a tile of the matrix.
+const OUTPUTS: usize = 6;
+
+/// Inputs padded to whole vectors of the widest kind.
+fn padded<T: Element>(inputs: usize) -> usize {
+    inputs.next_multiple_of(T::ROWS / 2)
+}
+
+impl<T: Element> MlpGradient<T> {
+    /// Sums of 0.
+    pub fn new(network: &Mlp<T>) -> Self {
+        let layers = network.layers().map(|(inputs, outputs)| {
+            let narrow = inputs <= NARROW;
+            LayerGradient {
+                inputs,
+                outputs,
+                lanes: vec![T::Feature::default(); outputs * if narrow { 1 + inputs } else { 1 }],
+                matrix: vec![
+                    T::default();
+                    if narrow {
+                        0
+                    } else {
+                        outputs * padded::<T>(inputs)
+                    }
+                ],
+            }
+        });
+        let widest = network
+            .layers()
+            .map(|(inputs, _)| padded::<T>(inputs))
+            .max();
+        MlpGradient {
+            layers: layers.collect(),
+            transposed: vec![T::default(); T::ROWS * widest.unwrap_or(0)],
+        }
+    }
+
+    /// Back to 0.
+    pub fn clear(&mut self) {
+        for layer in &mut self.layers {
+            layer.lanes.fill(T::Feature::default());
+            layer.matrix.fill(T::default());
+        }
+    }
+
+    /// Adds one block: the gradients at the outputs of layer `layer` and its inputs, all lanes.
+    pub fn add(&mut self, cpu: Cpu, layer: usize, gradient: &[T::Feature], inputs: &[T::Feature]) {
+        let layer = &mut self.layers[layer];
+        cpu.run(AddLanes::<T> {
+            sums: &mut layer.lanes,
+            gradient,
+            inputs: if layer.inputs <= NARROW { inputs } else { &[] },
+        });
+        if layer.inputs <= NARROW {
+            return;
+        }
+        let stride = padded::<T>(layer.inputs);
+        cpu.run(Transpose::<T> {
+            features: inputs,
+            stride,
+            rows: &mut self.transposed,
+        });
+        cpu.run(AddMatrix::<T> {
+            sums: &mut layer.matrix,
+            stride,
+            gradient,
+            rows: &self.transposed,
+        });
+    }
+
+    /// Adds the sums to the front of `out`, in the order of the network's parameters, and moves on by as many.
+    pub fn add_to(&self, out: &mut &mut [T]) {
+        for layer in &self.layers {
+            let (weight, rest) = std::mem::take(out).split_at_mut(layer.inputs * layer.outputs);
+            let (bias, rest) = rest.split_at_mut(layer.outputs);
+            *out = rest;
+            let (of_bias, of_weight) = layer.lanes.split_at(layer.outputs);
+            for (to, lanes) in bias.iter_mut().zip(of_bias) {
+                *to = *to + sum::<T>(lanes);
+            }
+            if layer.inputs == 0 {
+                continue;
+            }
+            let rows = weight.chunks_exact_mut(layer.inputs);
+            if layer.inputs <= NARROW {
+                for (to, lanes) in rows.zip(of_weight.chunks_exact(layer.inputs)) {
+                    for (to, lanes) in to.iter_mut().zip(lanes) {
+                        *to = *to + sum::<T>(lanes);
+                    }
+                }
+            } else {
+                for (to, row) in rows.zip(layer.matrix.chunks_exact(padded::<T>(layer.inputs))) {
+                    for (to, &row) in to.iter_mut().zip(row) {
+                        *to = *to + row;
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn sum<T: Element>(lanes: &T::Feature) -> T {
+    let lanes = lanes.as_ref().iter();
+    lanes.fold(T::default(), |sum, &x| sum + x)
+}
+
+/// Lane by lane, the gradients to the sums of the biases, and their products with the inputs to those of the weights.
+struct AddLanes<'a, T: Element> {
+    sums: &'a mut [T::Feature],
+    gradient: &'a [T::Feature],
+    inputs: &'a [T::Feature],
+}
+
+impl<T: Element> Task<T> for AddLanes<'_, T> {
+    #[inline(always)]
+    fn run<V: Vector<T>>(self) {
+        let (biases, weights) = self.sums.split_at_mut(self.gradient.len());
+        for (sum, gradient) in biases.iter_mut().zip(self.gradient) {
+            let lanes = sum.as_mut().iter_mut().zip(gradient.as_ref());
+            lanes.for_each(|(sum, &g)| *sum = *sum + g);
+        }
+        if self.inputs.is_empty() {
+            return;
+        }
+        let rows = weights.chunks_exact_mut(self.inputs.len());
+        for (sums, gradient) in rows.zip(self.gradient) {
+            for (sum, input) in sums.iter_mut().zip(self.inputs) {
+                let lanes = gradient.as_ref().iter().zip(input.as_ref());
+                for (sum, (&g, &x)) in sum.as_mut().iter_mut().zip(lanes) {
+                    *sum = V::mul_add(g, x, *sum);
+                }
+            }
+        }
+    }
+}
+
+/// Features in lanes to rows of `stride` numbers. What fills a row up is anything.
+struct Transpose<'a, T: Element> {
+    features: &'a [T::Feature],
+    stride: usize,
+    rows: &'a mut [T],
+}
+
+impl<T: Element> Task<T> for Transpose<'_, T> {
+    #[inline(always)]
+    fn run<V: Vector<T>>(self) {
+        let edge = V::SQUARE;
+        let squares = self.features.len() / edge * edge;
+        for first in (0..squares).step_by(edge) {
+            for row in (0..T::ROWS).step_by(edge) {
+                let to = &mut self.rows[row * self.stride + first..];
+                V::transpose(&self.features[first..first + edge], row, to, self.stride);
+            }
+        }
+        for (i, feature) in self.features.iter().enumerate().skip(squares) {
+            for (row, &x) in feature.as_ref().iter().enumerate() {
+                self.rows[row * self.stride + i] = x;
+            }
+        }
+    }
+}
+
+/// The products of all gradients with all inputs, row after row, to the sums.
+struct AddMatrix<'a, T: Element> {
+    sums: &'a mut [T],
+    stride: usize,
+    gradient: &'a [T::Feature],
+    rows: &'a [T],
+}
+
+impl<T: Element> Task<T> for AddMatrix<'_, T> {
+    #[inline(always)]
+    fn run<V: Vector<T>>(mut self) {
+        let mut at = 0;
+        while at < self.stride {
+            let vectors = (self.stride - at) / V::LANES;
+            // Four are better done as two and two than as three and one.
+            let n = match vectors {
+                4 => 2,
+                n => n.min(V::TILE),
+            };
+            match n {
+                3 => self.columns::<3, V>(at),
+                2 => self.columns::<2, V>(at),
+                _ => self.columns::<1, V>(at),
+            }
+            at += n * V::LANES;
+        }
+    }
+}
+
+impl<T: Element> AddMatrix<'_, T> {
+    /// `N` vectors of inputs from input `at` on, of all outputs.
+    #[inline(always)]
+    fn columns<const N: usize, V: Vector<T>>(&mut self, at: usize) {
+        let mut first = 0;
+        while first < self.gradient.len() {
+            match self.gradient.len() - first {
+                OUTPUTS.. => {
+                    self.tile::<OUTPUTS, N, V>(first, at);
+                    first += OUTPUTS;
+                }
+                4.. => {
+                    self.tile::<4, N, V>(first, at);
+                    first += 4;
+                }
+                2.. => {
+                    self.tile::<2, N, V>(first, at);
+                    first += 2;
+                }
+                _ => {
+                    self.tile::<1, N, V>(first, at);
+                    first += 1;
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn tile<const M: usize, const N: usize, V: Vector<T>>(&mut self, first: usize, at: usize) {
+        let gradient: [&[T]; M] = from_fn(|m| &self.gradient[first + m].as_ref()[..T::ROWS]);
+        let start = |m: usize, n: usize| (first + m) * self.stride + at + n * V::LANES;
+        let mut sums: [[V; N]; M] = from_fn(|m| from_fn(|n| V::load(&self.sums[start(m, n)..])));
+        for (row, x) in self
+            .rows
+            .chunks_exact(self.stride)
+            .take(T::ROWS)
+            .enumerate()
+        {
+            let x = &x[at..at + N * V::LANES];
+            let x: [V; N] = from_fn(|n| V::load(&x[n * V::LANES..]));
+            for (sums, gradient) in sums.iter_mut().zip(gradient) {
+                let g = V::splat(gradient[row]);
+                for (sum, &x) in sums.iter_mut().zip(&x) {
+                    *sum = sum.add_product(g, x);
+                }
+            }
+        }
+        for (m, sums) in sums.iter().enumerate() {
+            for (n, sum) in sums.iter().enumerate() {
+                let start = (first + m) * self.stride + at + n * V::LANES;
+                sum.store(&mut self.sums[start..]);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::noise::{domain, Noise};
+    use crate::model::{self, Activation};
+
+    fn features<T: Element>(n: usize, stream: u64) -> Vec<T::Feature> {
+        let mut values = vec![0.0; n * T::ROWS];
+        Noise::new(6, stream, domain::INITIAL).normals(0, 0, &mut values);
+        let mut features = vec![T::Feature::default(); n];
+        for (feature, values) in features.iter_mut().zip(values.chunks(T::ROWS)) {
+            for (to, v) in feature.as_mut().iter_mut().zip(values) {
+                *to = T::from_f64(*v);
+            }
+        }
+        features
+    }
+
+    /// Two blocks against the triple loop; `epsilon` is the spacing of numbers at 1.
+    fn agrees<T: Element>(epsilon: f64) {
+        for (inputs, outputs) in [
+            (1, 1),
+            (4, 7),
+            (5, 2),
+            (13, 48),
+            (48, 48),
+            (64, 1),
+            (100, 11),
+            (130, 6),
+        ] {
+            let network = Mlp::<T>::new(&model::Mlp {
+                inputs,
+                hidden: Vec::new(),
+                outputs,
+                activation: Activation::Tanh,
+            });
+            let blocks = [0, 2].map(|s| (features::<T>(outputs, s), features::<T>(inputs, s + 1)));
+            let mut results = Vec::new();
+            for cpu in Cpu::all() {
+                let mut sums = MlpGradient::new(&network);
+                sums.add(cpu, 0, &blocks[0].0, &blocks[0].1);
+                sums.clear();
+                for (gradient, x) in &blocks {
+                    sums.add(cpu, 0, gradient, x);
+                }
+                let mut out = vec![T::from_f64(0.5); (inputs + 1) * outputs];
+                sums.add_to(&mut &mut out[..]);
+                for (i, got) in out.iter().enumerate() {
+                    let (mut expected, mut size) = (0.5, 0.5);
+                    for (gradient, x) in &blocks {
+                        for row in 0..T::ROWS {
+                            let g = |o: usize| gradient[o].as_ref()[row].to_f64();
+                            let term = match i.checked_sub(inputs * outputs) {
+                                Some(o) => g(o),
+                                None => g(i / inputs) * x[i % inputs].as_ref()[row].to_f64(),
+                            };
+                            expected += term;
+                            size += term.abs();
+                        }
+                    }
+                    let error = (got.to_f64() - expected).abs();
+                    let bound = (2 * T::ROWS + 2) as f64 * epsilon * size;
+                    assert!(
+                        error <= bound,
+                        "{inputs}→{outputs}, {cpu:?}, {i}: {error} > {bound}"
+                    );
+                }
+                results.push(out);
+            }
+            let [fused @ .., _portable] = &results[..] else {
+                unreachable!()
+            };
+            assert!(fused.iter().all(|r| *r == fused[0]), "whatever the width");
+        }
+    }
+
+    #[test]
+    fn agrees_with_the_triple_loop() {
+        agrees::<f32>(f64::from(f32::EPSILON));
+        agrees::<f64>(f64::EPSILON);
+    }
+}

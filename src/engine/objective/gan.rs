@@ -1,0 +1,176 @@
+//! The weighted GAN: a discriminator and the refiner, each with its own loss.
+
+use super::separation::{sigmoid, softplus};
+use super::{load, Block, Loss};
+use crate::engine::gradient::MlpGradient;
+use crate::engine::lanes::Element;
+use crate::engine::mlp::Mlp;
+use crate::train::Gan;
+
+pub(super) struct Players<'a, T> {
+    gan: Gan<'a>,
+    discriminator: Mlp<T>,
+    refiner: Mlp<T>,
+}
+
+pub(super) struct Buffers<T: Element> {
+    discriminator_tape: Vec<T::Feature>,
+    refiner_tape: Vec<T::Feature>,
+    discriminator_sums: MlpGradient<T>,
+    refiner_sums: MlpGradient<T>,
+    noise: Vec<f64>,
+    noise_rows: Vec<T>,
+}
+
+/// Whom the discriminator is to take the rows for.
+#[derive(Clone, Copy)]
+enum Target {
+    Real,
+    Fake,
+}
+
+impl<'a, T: Element> Players<'a, T> {
+    pub fn new(gan: Gan<'a>) -> Self {
+        Players {
+            discriminator: Mlp::new(gan.discriminator),
+            refiner: Mlp::new(gan.refiner),
+            gan,
+        }
+    }
+
+    /// z = Φ(y) to the front of the discriminator's tape.
+    fn refine(&self, part: usize, block: Block<T>, buffers: &mut Buffers<T>) {
+        let Block {
+            batch,
+            first,
+            rows,
+            cpu,
+        } = block;
+        let auxiliary = self.refiner.inputs();
+        let noise = &mut buffers.noise[..rows * auxiliary];
+        self.gan.noise(part, batch.step, batch.rows, first, noise);
+        buffers.noise_rows.clear();
+        buffers
+            .noise_rows
+            .extend(noise.iter().map(|&y| T::from_f64(y)));
+        let tape = &mut buffers.refiner_tape;
+        load(&buffers.noise_rows, 0, rows, &mut tape[..auxiliary]);
+        self.refiner.forward(cpu, T::ROWS, tape);
+        let z = self.refiner.output(tape);
+        buffers.discriminator_tape[..z.len()].copy_from_slice(z);
+    }
+
+    /// Σ weight · softplus(∓D) over the latents at the front of the tape; leaves its derivatives in the place of the logits.
+    fn judge(
+        &self,
+        block: Block<T>,
+        target: Target,
+        weight: impl Fn(usize) -> f64,
+        tape: &mut [T::Feature],
+    ) -> f64 {
+        self.discriminator.forward(block.cpu, T::ROWS, tape);
+        let logits = self.discriminator.output(tape)[0].as_mut();
+        let sign = match target {
+            Target::Real => -1.0,
+            Target::Fake => 1.0,
+        };
+        let mut sum = 0.0;
+        for lane in block.lanes() {
+            let (w, logit) = (weight(lane), sign * logits[lane].to_f64());
+            sum += w * softplus(logit);
+            logits[lane] = T::from_f64(sign * w * sigmoid(logit));
+        }
+        logits[block.rows..].fill(T::default());
+        sum
+    }
+
+    /// The discriminator's loss; calls `then` after the real and after the refined latents, when the tape holds its derivatives.
+    fn discriminate(
+        &self,
+        block: Block<T>,
+        buffers: &mut Buffers<T>,
+        then: impl Fn(&mut Buffers<T>),
+    ) -> f64 {
+        let weights = block.weights();
+        let latents = self.discriminator.inputs();
+        block.load(&mut buffers.discriminator_tape[..latents]);
+        let real = |lane: usize| 0.5 * weights.as_ref()[lane].to_f64();
+        let on_real = self.judge(block, Target::Real, real, &mut buffers.discriminator_tape);
+        then(buffers);
+        self.refine(0, block, buffers);
+        let mean = 0.5 / block.batch.rows as f64;
+        let tape = &mut buffers.discriminator_tape;
+        let on_fake = self.judge(block, Target::Fake, |_| mean, tape);
+        then(buffers);
+        on_real + on_fake
+    }
+
+    /// The refiner's loss: the discriminator is to take its latents for real.
+    fn deceive(&self, block: Block<T>, buffers: &mut Buffers<T>) -> f64 {
+        self.refine(1, block, buffers);
+        let mean = 1.0 / block.batch.rows as f64;
+        self.judge(
+            block,
+            Target::Real,
+            |_| mean,
+            &mut buffers.discriminator_tape,
+        )
+    }
+}
+
+impl<T: Element> Loss<T> for Players<'_, T> {
+    type Buffers = Buffers<T>;
+
+    fn pack(&mut self, mut parameters: &[T]) {
+        self.discriminator.pack(&mut parameters);
+        self.refiner.pack(&mut parameters);
+    }
+
+    fn buffers(&self) -> Buffers<T> {
+        let numbers = T::ROWS * self.refiner.inputs();
+        Buffers {
+            discriminator_tape: vec![T::Feature::default(); self.discriminator.tape()],
+            refiner_tape: vec![T::Feature::default(); self.refiner.tape()],
+            discriminator_sums: MlpGradient::new(&self.discriminator),
+            refiner_sums: MlpGradient::new(&self.refiner),
+            noise: vec![0.0; numbers],
+            noise_rows: Vec::with_capacity(numbers),
+        }
+    }
+
+    fn add(&self, part: usize, block: Block<T>, buffers: &mut Buffers<T>) -> f64 {
+        let cpu = block.cpu;
+        if part == 0 {
+            return self.discriminate(block, buffers, |buffers| {
+                let sums = Some(&mut buffers.discriminator_sums);
+                let tape = &mut buffers.discriminator_tape;
+                self.discriminator.backward(cpu, T::ROWS, tape, sums);
+            });
+        }
+        let loss = self.deceive(block, buffers);
+        let tape = &mut buffers.discriminator_tape;
+        self.discriminator.backward(cpu, T::ROWS, tape, None);
+        let z = self.refiner.output(&mut buffers.refiner_tape);
+        z.copy_from_slice(&tape[..z.len()]);
+        let sums = Some(&mut buffers.refiner_sums);
+        self.refiner
+            .backward(cpu, T::ROWS, &mut buffers.refiner_tape, sums);
+        loss
+    }
+
+    fn loss(&self, part: usize, block: Block<T>, buffers: &mut Buffers<T>) -> f64 {
+        match part {
+            0 => self.discriminate(block, buffers, |_| ()),
+            _ => self.deceive(block, buffers),
+        }
+    }
+
+    fn collect(&self, part: usize, buffers: &mut Buffers<T>, mut gradient: &mut [T]) {
+        let sums = match part {
+            0 => &mut buffers.discriminator_sums,
+            _ => &mut buffers.refiner_sums,
+        };
+        sums.add_to(&mut gradient);
+        sums.clear();
+    }
+}

@@ -1,0 +1,161 @@
+use super::*;
+use crate::model::Activation;
+use crate::train::checks::{self, Networks};
+
+/// Odd shapes: 1 wide, no multiple of a vector, wide, deep, without hidden layers; one feature that passes and none.
+fn networks() -> Vec<Networks> {
+    let leaky = Activation::LeakyRelu { slope: 0.01 };
+    vec![
+        Networks::new(2, &[48, 48, 48], leaky, 4),
+        Networks::new(2, &[1], Activation::Tanh, 3),
+        Networks::new(5, &[13, 7], leaky, 5),
+        Networks::new(3, &[], leaky, 2),
+        Networks::new(64, &[100], Activation::Tanh, 2),
+        Networks::new(7, &[33; 12], leaky, 3),
+        Networks::new(4, &[4, 5, 17], Activation::LeakyRelu { slope: 0.0 }, 3),
+    ]
+}
+
+#[test]
+fn gradients_are_those_of_central_differences() {
+    let leaky = Activation::LeakyRelu { slope: 0.1 };
+    for networks in [
+        Networks::small(),
+        Networks::new(4, &[3], Activation::Tanh, 4),
+        Networks::new(2, &[9, 2], leaky, 2),
+    ] {
+        for goal in networks.goals() {
+            for rows in [12, 50] {
+                checks::central_differences(&mut *objective(goal, 1), &goal, rows);
+            }
+        }
+    }
+}
+
+#[test]
+fn losses_have_their_known_values() {
+    checks::known_values(|goal| objective(goal, 1));
+}
+
+/// Loss and gradient of every part.
+fn evaluate<T: Element>(
+    objective: &mut dyn Objective<T>,
+    goal: &Goal,
+    rows: usize,
+) -> Vec<(f64, Vec<T>)> {
+    let (p, batch) = (checks::parameters(goal), checks::batch(goal, rows));
+    let parts = objective.parts().into_iter().enumerate();
+    parts
+        .map(|(part, length)| {
+            let mut gradient = vec![T::from_f64(7.0); length];
+            let loss = objective.gradient(part, &p, &batch, &mut gradient);
+            (loss.unwrap(), gradient)
+        })
+        .collect()
+}
+
+/// Largest difference of the gradients in units of the largest element, and of the losses in units of 1 + |loss|.
+fn distance<T: Element>(a: &[(f64, Vec<T>)], b: &[(f64, Vec<T>)]) -> f64 {
+    let mut worst = 0f64;
+    for ((loss_a, a), (loss_b, b)) in a.iter().zip(b) {
+        let size = b.iter().map(|b| b.to_f64().abs()).fold(0.0, f64::max);
+        assert!(size > 0.0 && a.len() == b.len());
+        for (a, b) in a.iter().zip(b) {
+            let d = (a.to_f64() - b.to_f64()).abs() / size;
+            assert!(d.is_finite());
+            worst = worst.max(d);
+        }
+        worst = worst.max((loss_a - loss_b).abs() / (1.0 + loss_b.abs()));
+    }
+    worst
+}
+
+#[cfg(feature = "torch")]
+fn libtorch_agrees<T: Element + tch::kind::Element>(dtype: crate::model::Dtype, epsilon: f64) {
+    let options = crate::options::Options::new();
+    let backend = crate::nn::Backend::open(&options, dtype).unwrap();
+    for networks in networks() {
+        for goal in networks.goals() {
+            for rows in [1, 31, 200] {
+                let mut torch = crate::nn::TorchObjective::new(goal, backend).unwrap();
+                let expected = evaluate::<T>(&mut torch, &goal, rows);
+                let got = evaluate::<T>(&mut *objective(goal, 1), &goal, rows);
+                let d = distance(&got, &expected) / epsilon;
+                assert!(d < 300.0, "{goal:?}, {rows} rows: {d} roundings");
+            }
+        }
+    }
+}
+
+#[cfg(feature = "torch")]
+#[test]
+fn libtorch_agrees_in_single_precision() {
+    libtorch_agrees::<f32>(crate::model::Dtype::Float32, f64::from(f32::EPSILON));
+}
+
+#[cfg(feature = "torch")]
+#[test]
+fn libtorch_agrees_in_double_precision() {
+    libtorch_agrees::<f64>(crate::model::Dtype::Float64, f64::EPSILON);
+}
+
+/// Single against double precision, where there is no libtorch to ask.
+#[test]
+fn the_precisions_agree() {
+    for networks in networks() {
+        for goal in networks.goals() {
+            let double = evaluate::<f64>(&mut *objective(goal, 1), &goal, 75);
+            let single: Vec<(f64, Vec<f64>)> = evaluate::<f32>(&mut *objective(goal, 1), &goal, 75)
+                .into_iter()
+                .map(|(loss, g)| (loss, g.into_iter().map(f64::from).collect()))
+                .collect();
+            let d = distance(&single, &double) / f64::from(f32::EPSILON);
+            assert!(d < 300.0, "{goal:?}: {d} roundings");
+        }
+    }
+}
+
+#[test]
+fn the_same_number_of_threads_makes_the_same_bits() {
+    for networks in networks() {
+        for goal in networks.goals() {
+            let rows = 333;
+            let alone = evaluate::<f32>(&mut *objective(goal, 1), &goal, rows);
+            for threads in [1, 2, 3, 16] {
+                let mut objective = objective(goal, threads);
+                let first = evaluate::<f32>(&mut *objective, &goal, rows);
+                // A batch of one block in between leaves nothing behind.
+                evaluate::<f32>(&mut *objective, &goal, 5);
+                let second = evaluate::<f32>(&mut *objective, &goal, rows);
+                assert!(first == second, "{goal:?}, {threads} threads");
+                let d = distance(&first, &alone) / f64::from(f32::EPSILON);
+                assert!(d < 100.0, "{goal:?}, {threads} threads: {d} roundings");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_loss_alone_is_the_loss_with_the_gradient() {
+    for networks in networks() {
+        for goal in networks.goals() {
+            let mut objective = objective::<f64>(goal, 2);
+            let with = evaluate(&mut *objective, &goal, 150)[0].0;
+            let (p, batch) = (checks::parameters(&goal), checks::batch(&goal, 150));
+            assert_eq!(objective.loss(&p, &batch).unwrap(), with);
+        }
+    }
+}
+
+#[test]
+fn broken_parameters_give_a_broken_loss_and_no_panic() {
+    for goal in Networks::small().goals() {
+        let mut objective = objective::<f32>(goal, 1);
+        let mut p: Vec<f32> = checks::parameters(&goal);
+        p.fill(f32::NAN);
+        let mut gradient = vec![0.0; objective.parts()[0]];
+        let batch = checks::batch(&goal, 40);
+        let loss = objective.gradient(0, &p, &batch, &mut gradient).unwrap();
+        assert!(loss.is_nan());
+    }
+}

@@ -1,0 +1,180 @@
+//! What every implementation of an [`Objective`] is tested with.
+
+use super::{Batch, Gan, Goal, Objective, Separation};
+use crate::engine::noise::{domain, Noise};
+use crate::model::{Activation, Coupling, Flow, Mlp, Real, Transform};
+
+pub(crate) fn numbers(n: usize, scale: f64, stream: u64) -> Vec<f64> {
+    let mut out = vec![0.0; n];
+    Noise::new(4, stream, domain::INITIAL).normals(0, 0, &mut out);
+    out.iter_mut().for_each(|v| *v *= scale);
+    out
+}
+
+/// Networks of every kind.
+#[derive(Debug)]
+pub(crate) struct Networks {
+    pub flow: Flow,
+    pub classifier: Mlp,
+    pub discriminator: Mlp,
+    pub refiner: Mlp,
+}
+
+impl Networks {
+    /// `hidden` layers for all, for events of `dim` features.
+    pub fn new(dim: usize, hidden: &[usize], activation: Activation, blocks: usize) -> Self {
+        let network = |inputs, outputs| Mlp {
+            inputs,
+            hidden: hidden.to_vec(),
+            outputs,
+            activation,
+        };
+        let blocks = (0..blocks).map(|i| {
+            let (a, b): (Vec<usize>, Vec<usize>) = (0..dim).partition(|k| (k + i) % 3 == 0);
+            let (active, passive) = if i % 2 == 0 { (a, b) } else { (b, a) };
+            let (active, passive) = if active.is_empty() {
+                (passive, active)
+            } else {
+                (active, passive)
+            };
+            Coupling {
+                subnet: network(passive.len(), 2 * active.len()),
+                transform: Transform::Affine { clamp: 2.0 },
+                active,
+                passive,
+            }
+        });
+        Networks {
+            flow: Flow {
+                dim,
+                conditions: 0,
+                blocks: blocks.collect(),
+            },
+            classifier: network(dim, 1),
+            discriminator: network(dim, 1),
+            refiner: network(dim + 1, dim),
+        }
+    }
+
+    pub fn small() -> Self {
+        Self::new(3, &[5, 6], Activation::LeakyRelu { slope: 0.1 }, 3)
+    }
+
+    /// Every goal, on these networks.
+    pub fn goals(&self) -> [Goal<'_>; 4] {
+        [
+            Goal::Likelihood(&self.flow),
+            Goal::Separation(&self.classifier, Separation::CrossEntropy),
+            Goal::Separation(&self.classifier, Separation::SquaredError),
+            Goal::Gan(Gan {
+                discriminator: &self.discriminator,
+                refiner: &self.refiner,
+                discriminator_steps: 4,
+                seed: 1,
+            }),
+        ]
+    }
+}
+
+/// Random rows with random weights, one of them negative, and alternating labels.
+pub(crate) fn batch<T: Real>(goal: &Goal, rows: usize) -> Batch<T> {
+    let dim = match goal {
+        Goal::Likelihood(flow) => flow.dim,
+        Goal::Separation(network, _) => network.inputs,
+        Goal::Gan(gan) => gan.discriminator.inputs,
+    };
+    let real = |v: Vec<f64>| v.into_iter().map(T::from_f64).collect();
+    let weights = (0..rows).map(|i| 0.2 + (i % 12) as f64 / 8.0 - f64::from(i == 3));
+    Batch {
+        rows,
+        x: real(numbers(rows * dim, 1.0, 1)),
+        weights: real(weights.collect()),
+        labels: real((0..rows).map(|i| (i % 2) as f64).collect()),
+        step: 7,
+    }
+}
+
+/// Parameters of about the size that training starts from: sums stay near 1 in networks of any width.
+pub(crate) fn parameters<T: Real>(goal: &Goal) -> Vec<T> {
+    let parts = goal.parts();
+    let tensors = parts.iter().flatten().enumerate().flat_map(|(i, tensor)| {
+        let inputs = tensor.shape.get(1).copied().unwrap_or(9);
+        numbers(tensor.len(), 1.0 / (inputs as f64).sqrt(), 2 + i as u64)
+    });
+    tensors.map(T::from_f64).collect()
+}
+
+/// The gradient of every part against central differences of the part's own loss, all parameters of small networks.
+pub(crate) fn central_differences(objective: &mut dyn Objective<f64>, goal: &Goal, rows: usize) {
+    let batch = batch(goal, rows);
+    let p = parameters::<f64>(goal);
+    let mut offset = 0;
+    for (part, length) in goal.part_lengths().into_iter().enumerate() {
+        let mut gradient = vec![0.0; length];
+        objective.gradient(part, &p, &batch, &mut gradient).unwrap();
+        let mut scratch = vec![0.0; length];
+        for i in 0..length {
+            let mut at = |delta: f64| {
+                let mut p = p.clone();
+                p[offset + i] += delta;
+                objective.gradient(part, &p, &batch, &mut scratch).unwrap()
+            };
+            let expected = (at(1e-6) - at(-1e-6)) / 2e-6;
+            let got = gradient[i];
+            assert!(
+                (got - expected).abs() < 1e-7,
+                "{goal:?}, part {part}, {i}: {got}, not {expected}"
+            );
+        }
+        offset += length;
+    }
+    assert_eq!(offset, p.len());
+}
+
+/// Losses that are known in closed form.
+pub(crate) fn known_values<'a>(make: impl for<'g> Fn(Goal<'g>) -> Box<dyn Objective<f64> + 'g>) {
+    let network = Mlp::new(2, 0, 1, 1, 0.0);
+    let batch = Batch {
+        rows: 2,
+        x: vec![1.0, 0.0, 0.0, 1.0],
+        weights: vec![3.0, 1.0],
+        labels: vec![1.0, 0.0],
+        step: 0,
+    };
+    // Logits 2 + ½ and −1 + ½.
+    let p = [2.0, -1.0, 0.5];
+    let f = |logit: f64| 1.0 / (1.0 + (-logit).exp());
+    for (loss, expected) in [
+        (
+            Separation::CrossEntropy,
+            0.5 * (3.0 * (-2.5f64).exp().ln_1p() + (-0.5f64).exp().ln_1p()),
+        ),
+        (
+            Separation::SquaredError,
+            0.5 * (3.0 * (1.0 - f(2.5)).powi(2) + f(-0.5).powi(2)),
+        ),
+    ] {
+        let got = make(Goal::Separation(&network, loss))
+            .loss(&p, &batch)
+            .unwrap();
+        assert!((got - expected).abs() < 1e-12, "{got}, not {expected}");
+    }
+    // An identity: both blocks have s = t = 0.
+    let networks = Networks::new(2, &[], Activation::Tanh, 2);
+    let goal = Goal::Likelihood(&networks.flow);
+    let zeros = vec![0.0; goal.part_lengths()[0]];
+    let got = make(goal).loss(&zeros, &batch).unwrap();
+    let expected = 2.0 * (0.5 + (2.0 * std::f64::consts::PI).ln());
+    assert!((got - expected).abs() < 1e-12, "{got}, not {expected}");
+    // Discriminators that know nothing.
+    let networks = Networks::small();
+    let goal = networks.goals()[3];
+    let zeros = vec![0.0; goal.part_lengths().iter().sum()];
+    let batch = self::batch::<f64>(&goal, 40);
+    let mean_weight = batch.weights.iter().sum::<f64>() / 40.0;
+    let got = make(goal).loss(&zeros, &batch).unwrap();
+    let expected = 0.5 * (mean_weight + 1.0) * 2f64.ln();
+    assert!((got - expected).abs() < 1e-12, "{got}, not {expected}");
+    let due: Vec<u64> = (0..9).filter(|&step| goal.due(1, step)).collect();
+    assert_eq!(due, [3, 7]);
+}
