@@ -164,4 +164,6 @@ impl RngCore for PhiloxRng {
 }
 
 #[cfg(test)]
+mod statistics;
+#[cfg(test)]
 mod tests;
