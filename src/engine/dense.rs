@@ -21,8 +21,10 @@ pub(super) struct Dense<T> {
 pub(super) enum Finish<T> {
     /// y = sum, or slope · sum where that is larger; slope 1 leaves the sum as it is.
     Rectify(T),
-    /// y = y · sum.
-    Scale,
+    /// y = sum · f′, where y is the value of LeakyReLU f with this slope.
+    RectifyBack(T),
+    /// y = sum · f′, where y is the value of f = tanh.
+    TanhBack,
 }
 
 /// How a weight matrix lies in memory.
@@ -102,8 +104,9 @@ impl<T: Element> Dense<T> {
             y: &mut y[..self.bias.len()],
         };
         match finish {
-            Finish::Rectify(slope) => cpu.run(Apply::<T, false> { sums, slope }),
-            Finish::Scale => cpu.run(Apply::<T, true> {
+            Finish::Rectify(slope) => cpu.run(Apply::<T, RECTIFY> { sums, slope }),
+            Finish::RectifyBack(slope) => cpu.run(Apply::<T, RECTIFY_BACK> { sums, slope }),
+            Finish::TanhBack => cpu.run(Apply::<T, TANH_BACK> {
                 sums,
                 slope: T::default(),
             }),
@@ -140,12 +143,17 @@ struct Sums<'a, T: Element> {
     y: &'a mut [T::Feature],
 }
 
-struct Apply<'a, T: Element, const SCALE: bool> {
+/// The kinds of [`Finish`], to compile each by itself.
+const RECTIFY: u8 = 0;
+const RECTIFY_BACK: u8 = 1;
+const TANH_BACK: u8 = 2;
+
+struct Apply<'a, T: Element, const FINISH: u8> {
     sums: Sums<'a, T>,
     slope: T,
 }
 
-impl<T: Element, const SCALE: bool> Task<T> for Apply<'_, T, SCALE> {
+impl<T: Element, const FINISH: u8> Task<T> for Apply<'_, T, FINISH> {
     #[inline(always)]
     fn run<V: Vector<T>>(self) {
         let Sums { layer, rows, x, y } = self.sums;
@@ -163,10 +171,10 @@ impl<T: Element, const SCALE: bool> Task<T> for Apply<'_, T, SCALE> {
                 x,
             };
             match width {
-                OUTPUTS => tiles.apply::<OUTPUTS, V, SCALE>(rows, panel),
-                4 => tiles.apply::<4, V, SCALE>(rows, panel),
-                2 => tiles.apply::<2, V, SCALE>(rows, panel),
-                _ => tiles.apply::<1, V, SCALE>(rows, panel),
+                OUTPUTS => tiles.apply::<OUTPUTS, V, FINISH>(rows, panel),
+                4 => tiles.apply::<4, V, FINISH>(rows, panel),
+                2 => tiles.apply::<2, V, FINISH>(rows, panel),
+                _ => tiles.apply::<1, V, FINISH>(rows, panel),
             }
         }
     }
@@ -181,24 +189,24 @@ struct Panel<'a, T: Element> {
 
 impl<T: Element> Panel<'_, T> {
     #[inline(always)]
-    fn apply<const M: usize, V: Vector<T>, const SCALE: bool>(
+    fn apply<const M: usize, V: Vector<T>, const FINISH: u8>(
         &self,
         rows: usize,
         y: &mut [T::Feature],
     ) {
         let mut at = 0;
         while at + V::LANES < rows {
-            self.tile::<M, 2, V, SCALE>(at, y);
+            self.tile::<M, 2, V, FINISH>(at, y);
             at += 2 * V::LANES;
         }
         if at < rows {
-            self.tile::<M, 1, V, SCALE>(at, y);
+            self.tile::<M, 1, V, FINISH>(at, y);
         }
     }
 
     /// `M` outputs of `N` vectors of rows from row `at` on, summed in registers in the order of the inputs.
     #[inline(always)]
-    fn tile<const M: usize, const N: usize, V: Vector<T>, const SCALE: bool>(
+    fn tile<const M: usize, const N: usize, V: Vector<T>, const FINISH: u8>(
         &self,
         at: usize,
         y: &mut [T::Feature],
@@ -214,13 +222,20 @@ impl<T: Element> Panel<'_, T> {
                 }
             }
         }
-        let slope = V::splat(self.slope);
+        let (slope, one) = (V::splat(self.slope), T::from_f64(1.0));
         for (sums, y) in sums.iter().zip(y) {
             let y = y.as_mut()[at..].chunks_exact_mut(V::LANES);
             for (sum, y) in sums.iter().zip(y) {
-                // max, as slopes are at most 1.
-                let scaled = sum.times(if SCALE { V::load(y) } else { slope });
-                let result = if SCALE { scaled } else { scaled.larger(*sum) };
+                let result = match FINISH {
+                    // max, as slopes are at most 1.
+                    RECTIFY => sum.times(slope).larger(*sum),
+                    RECTIFY_BACK => sum.times(V::load(y).one_if_positive(slope)),
+                    _ => {
+                        let tanh = V::load(y);
+                        let minus_tanh = tanh.times(V::splat(-one));
+                        sum.times(V::splat(one).add_product(minus_tanh, tanh))
+                    }
+                };
                 result.store(y);
             }
         }
@@ -277,7 +292,8 @@ mod tests {
                     for finish in [
                         Finish::Rectify(T::from_f64(1.0)),
                         Finish::Rectify(T::from_f64(0.25)),
-                        Finish::Scale,
+                        Finish::RectifyBack(T::from_f64(0.25)),
+                        Finish::TanhBack,
                     ] {
                         let mut y = before.clone();
                         layer.apply(cpu, rows, &x, &mut y, finish);
@@ -295,7 +311,12 @@ mod tests {
                                         (slope.to_f64() * sum, 1.0)
                                     }
                                     Finish::Rectify(_) => (sum, 1.0),
-                                    Finish::Scale => (old * sum, old.abs()),
+                                    Finish::RectifyBack(_) if old > 0.0 => (sum, 1.0),
+                                    Finish::RectifyBack(slope) => (slope.to_f64() * sum, 1.0),
+                                    Finish::TanhBack => {
+                                        let derivative = 1.0 - old * old;
+                                        (derivative * sum, 1.0 + old * old)
+                                    }
                                 };
                                 let error = (y[o].as_ref()[row].to_f64() - expected).abs();
                                 // A rounding per term.

@@ -6,7 +6,6 @@
 use super::lanes::{Cpu, Element, Task};
 use super::mlp::Mlp;
 use super::vector::Vector;
-use std::array::from_fn;
 
 /// The sums of one network.
 pub(super) struct MlpGradient<T: Element> {
@@ -141,12 +140,16 @@ struct AddLanes<'a, T: Element> {
 }
 
 impl<T: Element> Task<T> for AddLanes<'_, T> {
+    // In vectors of one feature: loops over its elements would be vectorised across features.
     #[inline(always)]
     fn run<V: Vector<T>>(self) {
+        let one = V::splat(T::from_f64(1.0));
         let (biases, weights) = self.sums.split_at_mut(self.gradient.len());
         for (sum, gradient) in biases.iter_mut().zip(self.gradient) {
-            let lanes = sum.as_mut().iter_mut().zip(gradient.as_ref());
-            lanes.for_each(|(sum, &g)| *sum = *sum + g);
+            for at in (0..T::ROWS).step_by(V::LANES) {
+                let (sum, gradient) = (&mut sum.as_mut()[at..], &gradient.as_ref()[at..]);
+                V::load(sum).add_product(V::load(gradient), one).store(sum);
+            }
         }
         if self.inputs.is_empty() {
             return;
@@ -154,9 +157,11 @@ impl<T: Element> Task<T> for AddLanes<'_, T> {
         let rows = weights.chunks_exact_mut(self.inputs.len());
         for (sums, gradient) in rows.zip(self.gradient) {
             for (sum, input) in sums.iter_mut().zip(self.inputs) {
-                let lanes = gradient.as_ref().iter().zip(input.as_ref());
-                for (sum, (&g, &x)) in sum.as_mut().iter_mut().zip(lanes) {
-                    *sum = V::mul_add(g, x, *sum);
+                for at in (0..T::ROWS).step_by(V::LANES) {
+                    let (g, x) = (&gradient.as_ref()[at..], &input.as_ref()[at..]);
+                    let sum = &mut sum.as_mut()[at..];
+                    let more = V::load(sum).add_product(V::load(g), V::load(x));
+                    more.store(sum);
                 }
             }
         }
@@ -218,6 +223,7 @@ impl<T: Element> Task<T> for AddMatrix<'_, T> {
     }
 }
 
+#[allow(clippy::needless_range_loop)]
 impl<T: Element> AddMatrix<'_, T> {
     /// `N` vectors of inputs from input `at` on, of all outputs.
     #[inline(always)]
@@ -245,30 +251,34 @@ impl<T: Element> AddMatrix<'_, T> {
         }
     }
 
+    // Plain loops: closures here would not always be compiled for the caller's instructions.
     #[inline(always)]
     fn tile<const M: usize, const N: usize, V: Vector<T>>(&mut self, first: usize, at: usize) {
-        let gradient: [&[T]; M] = from_fn(|m| &self.gradient[first + m].as_ref()[..T::ROWS]);
-        let start = |m: usize, n: usize| (first + m) * self.stride + at + n * V::LANES;
-        let mut sums: [[V; N]; M] = from_fn(|m| from_fn(|n| V::load(&self.sums[start(m, n)..])));
-        for (row, x) in self
-            .rows
-            .chunks_exact(self.stride)
-            .take(T::ROWS)
-            .enumerate()
-        {
-            let x = &x[at..at + N * V::LANES];
-            let x: [V; N] = from_fn(|n| V::load(&x[n * V::LANES..]));
-            for (sums, gradient) in sums.iter_mut().zip(gradient) {
-                let g = V::splat(gradient[row]);
-                for (sum, &x) in sums.iter_mut().zip(&x) {
-                    *sum = sum.add_product(g, x);
+        let gradient = &self.gradient[first..first + M];
+        let mut sums = [[V::splat(T::default()); N]; M];
+        for m in 0..M {
+            let from = &self.sums[(first + m) * self.stride + at..][..N * V::LANES];
+            for n in 0..N {
+                sums[m][n] = V::load(&from[n * V::LANES..]);
+            }
+        }
+        for row in 0..T::ROWS {
+            let from = &self.rows[row * self.stride + at..][..N * V::LANES];
+            let mut x = [V::splat(T::default()); N];
+            for n in 0..N {
+                x[n] = V::load(&from[n * V::LANES..]);
+            }
+            for m in 0..M {
+                let g = V::splat(gradient[m].as_ref()[row]);
+                for n in 0..N {
+                    sums[m][n] = sums[m][n].add_product(g, x[n]);
                 }
             }
         }
-        for (m, sums) in sums.iter().enumerate() {
-            for (n, sum) in sums.iter().enumerate() {
-                let start = (first + m) * self.stride + at + n * V::LANES;
-                sum.store(&mut self.sums[start..]);
+        for m in 0..M {
+            let to = &mut self.sums[(first + m) * self.stride + at..][..N * V::LANES];
+            for n in 0..N {
+                sums[m][n].store(&mut to[n * V::LANES..]);
             }
         }
     }

@@ -44,6 +44,8 @@ pub(crate) trait Element:
     fn fused_mul_add(self, b: Self, c: Self) -> Self;
     /// 2^n from n + [`Element::ROUND`], for exponents of normal numbers.
     fn power_of_two(rounded: Self) -> Self;
+    /// √x.
+    fn square_root(self) -> Self;
     /// |x|.
     fn magnitude(self) -> Self;
     /// |self| with the sign of `sign`.
@@ -88,6 +90,11 @@ macro_rules! element {
             #[inline(always)]
             fn power_of_two(rounded: $t) -> $t {
                 $t::from_bits(rounded.to_bits() << ($t::MANTISSA_DIGITS - 1))
+            }
+
+            #[inline(always)]
+            fn square_root(self) -> $t {
+                self.sqrt()
             }
 
             #[inline(always)]
@@ -154,7 +161,7 @@ const fn inverse_factorials32() -> [f32; 6] {
 
 /// Instructions to compute with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Level {
+pub(crate) enum Level {
     /// Vectors of 64 bytes.
     #[cfg(target_arch = "x86_64")]
     Avx512,
@@ -194,10 +201,10 @@ impl Level {
 
 /// What computes: instructions that this processor is known to have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Cpu(Level);
+pub(crate) struct Cpu(Level);
 
 /// A computation on a block.
-pub(super) trait Task<T: Element> {
+pub(crate) trait Task<T: Element> {
     /// Does it, with vectors of the type `V`. Must be `#[inline(always)]`, with all that it calls: only so is it compiled for the
     /// instructions of the caller.
     fn run<V: Vector<T>>(self);
@@ -205,7 +212,7 @@ pub(super) trait Task<T: Element> {
 
 impl Cpu {
     /// The fastest instructions of this processor.
-    pub(super) fn detect() -> Self {
+    pub(crate) fn detect() -> Self {
         Cpu(Level::available().next().unwrap_or(Level::Portable))
     }
 
@@ -217,7 +224,7 @@ impl Cpu {
 
     /// Runs the task with these instructions.
     #[inline]
-    pub(super) fn run<T: Element, K: Task<T>>(self, task: K) {
+    pub(crate) fn run<T: Element, K: Task<T>>(self, task: K) {
         match self.0 {
             // SAFETY: a `Cpu` is made only of levels whose instructions were detected on this processor.
             #[cfg(target_arch = "x86_64")]

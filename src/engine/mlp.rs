@@ -2,9 +2,8 @@
 
 use super::dense::{Dense, Finish, Order};
 use super::gradient::MlpGradient;
-use super::lanes::{Cpu, Element, Task};
+use super::lanes::{Cpu, Element};
 use super::math;
-use super::vector::Vector;
 use crate::model::{self, Activation, Real};
 
 /// A fully connected network with its weights packed, for both directions. Immutable.
@@ -111,37 +110,13 @@ impl<T: Element> Mlp<T> {
             if let Some(sums) = &mut sums {
                 sums.add(cpu, i, gradient, inputs);
             }
-            let finish = if i > 0 {
-                cpu.run(Derivative::<T> {
-                    activation: self.activation,
-                    values: inputs,
-                });
-                Finish::Scale
-            } else {
-                Finish::Rectify(T::from_f64(1.0))
+            let one = T::from_f64(1.0);
+            let finish = match self.activation {
+                _ if i == 0 => Finish::Rectify(one),
+                Activation::LeakyRelu { slope } => Finish::RectifyBack(T::from_f64(slope)),
+                Activation::Tanh => Finish::TanhBack,
             };
             backward.apply(cpu, rows, gradient, inputs, finish);
-        }
-    }
-}
-
-/// The activation's derivative in place of its value.
-struct Derivative<'a, T: Element> {
-    activation: Activation,
-    values: &'a mut [T::Feature],
-}
-
-impl<T: Element> Task<T> for Derivative<'_, T> {
-    #[inline(always)]
-    fn run<V: Vector<T>>(self) {
-        let one = T::from_f64(1.0);
-        let values = self.values.iter_mut().flat_map(|f| f.as_mut());
-        match self.activation {
-            Activation::LeakyRelu { slope } => {
-                let slope = T::from_f64(slope);
-                values.for_each(|h| *h = if *h > T::default() { one } else { slope });
-            }
-            Activation::Tanh => values.for_each(|h| *h = one - *h * *h),
         }
     }
 }

@@ -19,5 +19,6 @@ mod vector;
 mod worker;
 
 pub use evaluator::Engine;
-pub(crate) use lanes::Element;
+pub(crate) use lanes::{Cpu, Element, Task};
 pub(crate) use objective::objective;
+pub(crate) use vector::Vector;

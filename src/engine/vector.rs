@@ -23,6 +23,8 @@ pub(crate) trait Vector<T: Element>: Copy {
     fn times(self, other: Self) -> Self;
     /// The larger of both lane by lane; `other` where they have no order.
     fn larger(self, other: Self) -> Self;
+    /// 1 in lanes that are positive, `other` in the rest.
+    fn one_if_positive(self, other: Self) -> Self;
     /// Vectors along the longer side of a tile of six sums by so many: as many as the registers hold.
     const TILE: usize;
     /// Edge of the square that [`Vector::transpose`] turns; divides the rows of a block.
@@ -73,6 +75,17 @@ impl<T: Element, const N: usize> Vector<T> for [T; N] {
         })
     }
 
+    #[inline(always)]
+    fn one_if_positive(self, other: Self) -> Self {
+        std::array::from_fn(|l| {
+            if self[l] > T::default() {
+                T::from_f64(1.0)
+            } else {
+                other[l]
+            }
+        })
+    }
+
     const TILE: usize = 2;
     const SQUARE: usize = 1;
 
@@ -96,10 +109,9 @@ impl<T: Element, const N: usize> Vector<T> for [T; N] {
 mod x86 {
     use super::{Element, Vector};
     use std::arch::x86_64::*;
-    use std::array::from_fn;
 
     macro_rules! vector {
-        ($v:ty, $t:ty, $lanes:literal, $tile:literal, $square:literal, $transpose:ident, $splat:ident, $load:ident, $store:ident, $fma:ident, $mul:ident, $max:ident) => {
+        ($v:ty, $t:ty, $lanes:literal, $tile:literal, $square:literal, $transpose:ident, $positive:ident, $splat:ident, $load:ident, $store:ident, $fma:ident, $mul:ident, $max:ident) => {
             // SAFETY of all: the processor has the instructions, as the trait demands, and the slices are checked to hold a vector.
             impl Vector<$t> for $v {
                 const LANES: usize = $lanes;
@@ -134,6 +146,11 @@ mod x86 {
                     unsafe { $max(self, other) }
                 }
 
+                #[inline(always)]
+                fn one_if_positive(self, other: Self) -> Self {
+                    unsafe { $positive(self, other) }
+                }
+
                 const TILE: usize = $tile;
                 const SQUARE: usize = $square;
 
@@ -144,7 +161,10 @@ mod x86 {
                     to: &mut [$t],
                     stride: usize,
                 ) {
-                    let from = from_fn(|i| &features[i].as_ref()[row..row + $square]);
+                    let mut from = [&[][..]; $square];
+                    for (from, feature) in from.iter_mut().zip(features) {
+                        *from = &feature.as_ref()[row..row + $square];
+                    }
                     unsafe { $transpose(from, to, stride) }
                 }
 
@@ -156,15 +176,51 @@ mod x86 {
         };
     }
 
+    #[inline(always)]
+    unsafe fn positive_16(x: __m512, other: __m512) -> __m512 {
+        unsafe {
+            let positive = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(x, _mm512_setzero_ps());
+            _mm512_mask_blend_ps(positive, other, _mm512_set1_ps(1.0))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn positive_8_double(x: __m512d, other: __m512d) -> __m512d {
+        unsafe {
+            let positive = _mm512_cmp_pd_mask::<_CMP_GT_OQ>(x, _mm512_setzero_pd());
+            _mm512_mask_blend_pd(positive, other, _mm512_set1_pd(1.0))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn positive_8(x: __m256, other: __m256) -> __m256 {
+        unsafe {
+            let positive = _mm256_cmp_ps::<_CMP_GT_OQ>(x, _mm256_setzero_ps());
+            _mm256_blendv_ps(other, _mm256_set1_ps(1.0), positive)
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn positive_4_double(x: __m256d, other: __m256d) -> __m256d {
+        unsafe {
+            let positive = _mm256_cmp_pd::<_CMP_GT_OQ>(x, _mm256_setzero_pd());
+            _mm256_blendv_pd(other, _mm256_set1_pd(1.0), positive)
+        }
+    }
+
     /// Eight features by eight rows. The processor has AVX.
     #[inline(always)]
     unsafe fn transpose_8x8(from: [&[f32]; 8], to: &mut [f32], stride: usize) {
         for half in [0, 4] {
             // The features i and i + 4, side by side: shuffles stay within 16 bytes.
-            let [a, b, c, d] = from_fn(|i| {
-                let [low, high] = [from[i], from[i + 4]].map(|x| x[half..half + 4].as_ptr());
-                unsafe { _mm256_set_m128(_mm_loadu_ps(high), _mm_loadu_ps(low)) }
-            });
+            let mut side_by_side = [unsafe { _mm256_setzero_ps() }; 4];
+            for (i, pair) in side_by_side.iter_mut().enumerate() {
+                let (low, high) = (&from[i][half..half + 4], &from[i + 4][half..half + 4]);
+                *pair = unsafe {
+                    _mm256_set_m128(_mm_loadu_ps(high.as_ptr()), _mm_loadu_ps(low.as_ptr()))
+                };
+            }
+            let [a, b, c, d] = side_by_side;
             let rows = unsafe {
                 let (ab, ab_high) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
                 let (cd, cd_high) = (_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
@@ -186,10 +242,14 @@ mod x86 {
     #[inline(always)]
     unsafe fn transpose_4x4(from: [&[f64]; 4], to: &mut [f64], stride: usize) {
         for half in [0, 2] {
-            let [a, b] = from_fn(|i| {
-                let [low, high] = [from[i], from[i + 2]].map(|x| x[half..half + 2].as_ptr());
-                unsafe { _mm256_set_m128d(_mm_loadu_pd(high), _mm_loadu_pd(low)) }
-            });
+            let mut side_by_side = [unsafe { _mm256_setzero_pd() }; 2];
+            for (i, pair) in side_by_side.iter_mut().enumerate() {
+                let (low, high) = (&from[i][half..half + 2], &from[i + 2][half..half + 2]);
+                *pair = unsafe {
+                    _mm256_set_m128d(_mm_loadu_pd(high.as_ptr()), _mm_loadu_pd(low.as_ptr()))
+                };
+            }
+            let [a, b] = side_by_side;
             let rows = unsafe { [_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b)] };
             for (i, row) in rows.into_iter().enumerate() {
                 let to = &mut to[(half + i) * stride..][..4];
@@ -198,8 +258,8 @@ mod x86 {
         }
     }
 
-    vector! { __m512, f32, 16, 3, 8, transpose_8x8, _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_fmadd_ps, _mm512_mul_ps, _mm512_max_ps }
-    vector! { __m512d, f64, 8, 3, 4, transpose_4x4, _mm512_set1_pd, _mm512_loadu_pd, _mm512_storeu_pd, _mm512_fmadd_pd, _mm512_mul_pd, _mm512_max_pd }
-    vector! { __m256, f32, 8, 2, 8, transpose_8x8, _mm256_set1_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_fmadd_ps, _mm256_mul_ps, _mm256_max_ps }
-    vector! { __m256d, f64, 4, 2, 4, transpose_4x4, _mm256_set1_pd, _mm256_loadu_pd, _mm256_storeu_pd, _mm256_fmadd_pd, _mm256_mul_pd, _mm256_max_pd }
+    vector! { __m512, f32, 16, 3, 8, transpose_8x8, positive_16, _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_fmadd_ps, _mm512_mul_ps, _mm512_max_ps }
+    vector! { __m512d, f64, 8, 3, 4, transpose_4x4, positive_8_double, _mm512_set1_pd, _mm512_loadu_pd, _mm512_storeu_pd, _mm512_fmadd_pd, _mm512_mul_pd, _mm512_max_pd }
+    vector! { __m256, f32, 8, 2, 8, transpose_8x8, positive_8, _mm256_set1_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_fmadd_ps, _mm256_mul_ps, _mm256_max_ps }
+    vector! { __m256d, f64, 4, 2, 4, transpose_4x4, positive_4_double, _mm256_set1_pd, _mm256_loadu_pd, _mm256_storeu_pd, _mm256_fmadd_pd, _mm256_mul_pd, _mm256_max_pd }
 }

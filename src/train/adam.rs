@@ -1,6 +1,6 @@
 //! Adam (Kingma & Ba, arXiv:1412.6980) on a flat buffer of parameters.
 
-use crate::model::Real;
+use crate::engine::{Cpu, Element, Task, Vector};
 
 /// Constants of the optimiser.
 #[derive(Clone, Copy, Debug)]
@@ -17,14 +17,14 @@ pub struct AdamSettings {
 
 /// The moments of one range of parameters. Moments are kept in the parameters' own precision.
 #[derive(Debug)]
-pub struct Adam<T> {
+pub(super) struct Adam<T> {
     settings: AdamSettings,
     steps: i32,
     first: Vec<T>,
     second: Vec<T>,
 }
 
-impl<T: Real> Adam<T> {
+impl<T: Element> Adam<T> {
     /// For `n` parameters.
     pub fn new(n: usize, settings: AdamSettings) -> Self {
         Adam {
@@ -46,15 +46,49 @@ impl<T: Real> Adam<T> {
         self.steps = self.steps.saturating_add(1);
         let scale1 = 1.0 / (1.0 - beta1.powi(self.steps));
         let scale2 = 1.0 / (1.0 - beta2.powi(self.steps));
-        let moments = self.first.iter_mut().zip(&mut self.second);
-        for ((p, &g), (m, v)) in parameters.iter_mut().zip(gradient).zip(moments) {
-            let g = g.to_f64() + weight_decay * p.to_f64();
-            let first = beta1 * m.to_f64() + (1.0 - beta1) * g;
-            let second = beta2 * v.to_f64() + (1.0 - beta2) * g * g;
-            *m = T::from_f64(first);
-            *v = T::from_f64(second);
-            let update = learning_rate * first * scale1 / ((second * scale2).sqrt() + epsilon);
-            *p = T::from_f64(p.to_f64() - update);
+        let real = T::from_f64;
+        Cpu::detect().run(Step::<T> {
+            weight_decay: real(weight_decay),
+            decay: [real(beta1), real(beta2)],
+            gain: [real(1.0 - beta1), real(1.0 - beta2)],
+            rate: real(learning_rate * scale1),
+            scale: real(scale2.sqrt()),
+            epsilon: real(epsilon),
+            parameters,
+            gradient,
+            first: &mut self.first,
+            second: &mut self.second,
+        });
+    }
+}
+
+/// One step in the parameters' precision, many of them at once.
+struct Step<'a, T> {
+    weight_decay: T,
+    decay: [T; 2],
+    gain: [T; 2],
+    /// lr / (1 − β₁ᵗ).
+    rate: T,
+    /// 1 / √(1 − β₂ᵗ).
+    scale: T,
+    epsilon: T,
+    parameters: &'a mut [T],
+    gradient: &'a [T],
+    first: &'a mut [T],
+    second: &'a mut [T],
+}
+
+impl<T: Element> Task<T> for Step<'_, T> {
+    #[inline(always)]
+    fn run<V: Vector<T>>(self) {
+        let moments = self.first.iter_mut().zip(self.second);
+        let parameters = self.parameters.iter_mut().zip(self.gradient);
+        for ((p, &g), (m, v)) in parameters.zip(moments) {
+            let g = V::mul_add(self.weight_decay, *p, g);
+            *m = V::mul_add(self.gain[0], g, self.decay[0] * *m);
+            *v = V::mul_add(self.gain[1], g * g, self.decay[1] * *v);
+            let width = V::mul_add(v.square_root(), self.scale, self.epsilon);
+            *p = *p - self.rate * *m / width;
         }
     }
 }

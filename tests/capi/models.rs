@@ -188,6 +188,7 @@ fn files_that_are_no_models_are_refused() {
 #[cfg(not(feature = "torch"))]
 #[test]
 fn what_needs_libtorch_says_so() {
+    use laser::capi::options::*;
     use laser::capi::sampler::*;
     use laser::capi::source::*;
     let file = small_model();

@@ -132,7 +132,6 @@ fn kolmogorov(counts: &[u32], below: &[f64]) -> (f64, f64) {
 
 #[track_caller]
 fn assert_sigma(name: &str, sigma: f64) {
-    println!("SIG {name}: {sigma}");
     let chance = libm::erfc(sigma.abs() / std::f64::consts::SQRT_2);
     assert!(
         chance > FALSE_ALARM,
@@ -144,7 +143,6 @@ fn assert_sigma(name: &str, sigma: f64) {
 #[track_caller]
 fn assert_kolmogorov(name: &str, (at_least, at_most): (f64, f64)) {
     use std::f64::consts::PI;
-    println!("KS {name}: {at_least} {at_most}");
     let above = 2.0 * (-2.0 * at_least.powi(2)).exp();
     let below = (2.0 * PI).sqrt() / at_most * (-(PI / at_most).powi(2) / 8.0).exp();
     assert!(
