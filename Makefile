@@ -18,14 +18,15 @@ ifndef LIBTORCH
 export LIBTORCH := $(shell CUDA=$(CUDA) scripts/setup --libtorch)
 endif
 
-.PHONY: help setup build demo test bench lint header install standalone clean
+.PHONY: help setup base build demo test bench bench-train lint header install standalone clean
 
 help: ## this list
 	@echo 'liblaser: latent space refinement of generative models'
 	@echo
-	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
 	@echo
 	@echo '  STANDALONE=1        with install: the library without libtorch'
+	@echo '  TORCH=1             with demo: train on libtorch instead of the own engine'
 	@echo '  CUDA=1              with everything a GPU needs (libtorch then takes 4.7 GB instead of 1.3)'
 	@echo '  LIBTORCH=folder     use this libtorch 2.11.0 instead of the one that setup installs'
 	@echo '  CARGO_TARGET_DIR    where cargo builds, default target/'
@@ -33,19 +34,25 @@ help: ## this list
 setup: ## install what is missing: system packages, libtorch, Python packages (once)
 	@scripts/setup
 
+base:
+	@scripts/setup --base
+
 build: setup ## build liblaser.so; the first time compiles libtorch's bindings, 3 to 5 minutes
 	@echo 'build: cargo build --release'
 	@cargo build --release
 	@echo 'build: $(library)'
 
-demo: build ## simulator, training, refined events, scores and figure, in 2 to 5 minutes
-	@LIBRARY='$(library)' scripts/demo
+demo: $(if $(filter 1,$(TORCH)),build,base standalone) ## simulator, training, refined events, scores and figure, in about 2 minutes; TORCH=1 trains on libtorch
+	@LIBRARY='$(if $(filter 1,$(TORCH)),$(library),build/standalone/liblaser.so)' scripts/demo
 
 test: build ## all tests; the last line counts them
 	@scripts/test
 
 bench: build standalone ## rates beside PyTorch, torch.compile, ONNX Runtime and zuko, in 6 minutes; the first time installs them (5 GB)
 	@LIBRARY='$(library)' bench/run
+
+bench-train: build standalone ## training steps beside the paper's code, lean PyTorch, torch.compile and our own libtorch backend, in 6 minutes
+	@LIBRARY='$(library)' bench/run training
 
 lint: build ## rustfmt, clippy with warnings as errors, header in sync
 	@scripts/test --lint
@@ -59,8 +66,8 @@ install: $(if $(filter 1,$(STANDALONE)),standalone,build) ## install to PREFIX (
 	@cmake -DLIBRARY='$(library)' -DPREFIX='$(PREFIX)' -DLIBDIR='$(LIBDIR)' -P cmake/install.cmake
 	@echo "install: liblaser is in $${DESTDIR-}$(PREFIX); CMake projects: find_package(laser), link laser::laser"
 
-standalone: ## build build/standalone/liblaser.so: loads, samples and scores without libtorch, needs libc only
-	@command -v cc >/dev/null || scripts/setup
+standalone: ## build build/standalone/liblaser.so: all but CUDA and TorchScript without libtorch, needs libc only
+	@command -v cc >/dev/null || scripts/setup --base
 	@echo 'standalone: cargo build --profile standalone --no-default-features'
 	@env -u LIBTORCH cargo build --profile standalone --no-default-features
 	@mkdir -p build/standalone && cp $(target)/standalone/liblaser.so build/standalone/

@@ -1,7 +1,7 @@
 /* The same program runs on the full and on the standalone library.
  *
- *     standalone train FILE   trains a small model and saves it (full library)
- *     standalone refuse       checks that training is refused with a reason (standalone library)
+ *     standalone train FILE   trains a small model and saves it
+ *     standalone refuse       checks that libtorch and CUDA are refused with a reason (standalone library)
  *     standalone sample FILE  prints events, latents, weights, log densities and scores as bit patterns */
 #include <inttypes.h>
 #include <laser.h>
@@ -70,6 +70,7 @@ static int refuse(void)
     laser_options *o = options();
     laser_source *source = circle();
     laser_generator *generator = NULL;
+    check(laser_options_set_str(o, "backend", "torch"), "backend");
     const laser_status status = laser_generator_train(source, o, NULL, &generator);
     laser_last_error(message, sizeof message, NULL);
     printf("%s: %s\n", laser_status_name(status), message);
