@@ -481,3 +481,37 @@ fn what_does_not_fit_is_refused() {
     let error = Sampler::new(model, 1, 0, &options).err().unwrap();
     assert!(error.to_string().contains("sampler.threads"), "{error}");
 }
+
+/// The same start, batches and noise: only rounding differs, until it has grown.
+#[cfg(feature = "torch")]
+#[test]
+fn engine_and_libtorch_train_alike() {
+    let mut options = options(&[("gan.pool", 4000.0), ("gan.steps", 15.0)]);
+    options.set_str("refiner.method", "gan").unwrap();
+    for loss in ["bce", "mse"] {
+        options.set_str("classifier.loss", loss).unwrap();
+        let mut train = |backend: &str, threads: i64| {
+            options.set_str("backend", backend).unwrap();
+            options.set_i64("threads", threads).unwrap();
+            let generator = unit_normal(&options);
+            let model = refine(&generator, &mut normal(0.5, 1.0), &options, &()).unwrap();
+            ["flow", "classifier", "gan"].map(|stage| {
+                let losses = model.record[stage]["losses"].as_array().unwrap();
+                losses
+                    .iter()
+                    .map(|l| l.as_f64().unwrap())
+                    .collect::<Vec<f64>>()
+            })
+        };
+        let engine = train("engine", 1);
+        assert_eq!(engine, train("engine", 1), "the same bits twice");
+        for other in [train("torch", 1), train("engine", 2)] {
+            for (a, b) in engine.iter().zip(&other) {
+                assert_eq!(a.len(), b.len());
+                for (a, b) in a.iter().zip(b) {
+                    assert!((a - b).abs() < 2e-3 * (1.0 + b.abs()), "{a}, {b}");
+                }
+            }
+        }
+    }
+}

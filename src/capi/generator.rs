@@ -31,14 +31,14 @@ impl laser_generator {
 /// The calling thread works until it is done; the callbacks of source and hooks are called on it.
 ///
 /// @param target the events; in use until the call returns
-/// @param options the groups "generator", "flow" and "validation", and "seed", "dtype", "device", "threads"; copied; NULL
+/// @param options the groups "generator", "flow" and "validation", and "seed", "dtype", "backend", "device", "threads"; copied; NULL
 /// for the defaults, which are the paper's settings and take ten times as long as the
 /// preset "fast" and more
 /// @param hooks progress, log and cancel; copied; NULL for none
 /// @param out receives the generator; the caller frees it with laser_generator_free
 /// @return LASER_OK; LASER_ERR_CALLBACK, LASER_ERR_CANCELLED: stopped by the host; LASER_ERR_DATA: events that are not finite
 /// (the message has row and column), too few, without positive weight; LASER_ERR_NUMERICAL: the loss is no longer finite;
-/// LASER_ERR_DEVICE; LASER_ERR_TORCH; LASER_ERR_UNSUPPORTED: a library without libtorch; LASER_ERR_BUSY: `target` is in use;
+/// LASER_ERR_DEVICE; LASER_ERR_TORCH; LASER_ERR_UNSUPPORTED: events of one feature, or libtorch asked of a library without it; LASER_ERR_BUSY: `target` is in use;
 /// LASER_ERR_NULL. Whatever went wrong, all arguments stay usable.
 ///
 /// Threads: needs `target` alone; `options` and `hooks` may be shared.

@@ -37,7 +37,7 @@ impl laser_model {
 /// @param generator what to refine; the model keeps what it needs of it
 /// @param target the events; in use until the call returns. May be the source that trained the generator
 /// @param options the groups "classifier", "weights", "refiner", "rejection", "gan", "hmc" and "validation", and "seed",
-/// "dtype", "device", "threads"; copied; NULL for the defaults, which are the paper's settings and take
+/// "dtype", "backend", "device", "threads"; copied; NULL for the defaults, which are the paper's settings and take
 /// longer than the preset "fast"
 /// @param hooks progress, log and cancel; copied; NULL for none
 /// @param out receives the model; the caller frees it with laser_model_free

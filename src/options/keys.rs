@@ -30,7 +30,7 @@ keys! {
         DTYPE: Text = choice("dtype", &["float32", "float64"], "float32");
         /// Where networks run: `cpu`, `cuda` or `cuda:N`. A device that cannot be used is an error, never replaced.
         DEVICE: Text = choice("device", &["cpu", "cuda", "cuda:N"], "cpu");
-        /// Who computes with trained networks: the library's own CPU engine, libtorch, or (`auto`) the one on the CPU and the other on CUDA.
+        /// Who trains and computes networks: the library's own CPU engine, libtorch, or (`auto`) the one on the CPU and the other on CUDA.
         BACKEND: Text = choice("backend", &["auto", "engine", "torch"], "auto");
         /// Threads of a training or an evaluation; 1 means none besides the caller's. Samplers have their own key.
         THREADS: Int = int("threads", 1, 1024, 1);
