@@ -262,19 +262,19 @@ pub unsafe extern "C" fn laser_model_get_f64(
                 Out::new("out", out)?,
             )
         };
-        out.set(number(&model.0.record, key)?);
+        out.set(number(&model.0.record, key, key)?);
         Ok(())
     })
 }
 
-/// The number at a dotted path into the record.
-fn number(level: &serde_json::Map<String, Value>, path: &str) -> Result<f64> {
+/// The number at a dotted path into the record, of which `path` is left.
+fn number(level: &serde_json::Map<String, Value>, path: &str, whole: &str) -> Result<f64> {
     let (key, inner_path) = match path.split_once('.') {
         Some((key, inner_path)) => (key, Some(inner_path)),
         None => (path, None),
     };
     match (level.get(key), inner_path) {
-        (Some(Value::Object(inner)), Some(inner_path)) => number(inner, inner_path),
+        (Some(Value::Object(inner)), Some(inner_path)) => number(inner, inner_path, whole),
         (Some(Value::Number(number)), None) => number
             .as_f64()
             .ok_or_else(|| Error::Internal(format!("{number} is no double"))),
@@ -287,7 +287,7 @@ fn number(level: &serde_json::Map<String, Value>, path: &str) -> Result<f64> {
                 })
                 .collect();
             Err(Error::InvalidArgument(format!(
-                "the model's record holds no number `{path}`; at that place it holds {}",
+                "the model's record holds no number `{whole}`; at that place it holds {}",
                 there_are.join(", ")
             )))
         }
@@ -512,7 +512,7 @@ mod tests {
     #[test]
     fn numbers_of_the_record_go_by_path() {
         let record = serde_json::json!({"events": 7, "weights": {"mean": 1.5, "note": "ok"}});
-        let get = |path| number(record.as_object().unwrap(), path);
+        let get = |path| number(record.as_object().unwrap(), path, path);
         assert_eq!(get("events").unwrap(), 7.0);
         assert_eq!(get("weights.mean").unwrap(), 1.5);
         for path in [

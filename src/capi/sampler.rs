@@ -35,7 +35,7 @@ struct Shared(Mutex<Sampler>);
 /// "device"; copied; NULL for the defaults. A sampler works on the calling thread alone unless "sampler.threads" allows more, which
 /// live no longer than a call and change no bit
 /// @param out receives the sampler; the caller frees it with laser_sampler_free
-/// @return LASER_OK; LASER_ERR_UNSUPPORTED if the model lacks what the method needs; LASER_ERR_INVALID_ARGUMENT for
+/// @return LASER_OK; LASER_ERR_UNSUPPORTED if the model lacks what the method needs, or the library libtorch; LASER_ERR_INVALID_ARGUMENT for
 /// more than one thread with libtorch; LASER_ERR_DEVICE; LASER_ERR_TORCH;
 /// LASER_ERR_NULL; LASER_ERR_BUSY while `options` are being changed
 ///
@@ -82,10 +82,11 @@ pub type laser_noise_fn =
 ///
 /// An event is then a function of the model and of the numbers drawn for it, whatever seed and stream. A call that makes n events draws
 /// for these n and keeps nothing back, so that the host may set its generator anew between any two calls: take many events per call
-/// where speed counts. In blocks of at most 1024 events ("sampler.threads" times that), the callback is asked for all numbers of the
-/// first proposals at once, event by event: those that become its latent point (of "gan", its auxiliary one), then for "rejection" the
-/// one that decides; then for the second proposals of those that need one, and so on. "hmc" draws for a trajectory of all chains at
-/// once, and makes a state of every chain ahead. When a call fails, the numbers it drew are gone.
+/// where speed counts. In blocks of at most 1024 events the callback is asked for all numbers of the first
+/// proposals at once, event by event: those that become its latent point (of "gan", its auxiliary one), then for "rejection" the
+/// one that decides; then for the second proposals of those that need one, and so on: with "rejection", what an event gets depends on the
+/// events asked for with it. "hmc" draws for a trajectory of all chains at once, and keeps a state of every chain: set the callback again
+/// to drop them and begin the chains anew. When a call fails, the stream stays where it stood, and the numbers it drew are gone.
 ///
 /// @param sampler the stream; what it made ahead is dropped, and the chains of "hmc" begin anew
 /// @param noise the callback; NULL goes back to the sampler's own numbers, at the event where it stands
@@ -185,8 +186,8 @@ pub unsafe extern "C" fn laser_sampler_tell(
 /// @param logp receives `n` logarithms of the density of the events, in 1 / (product of the units of x): that of the generator for
 /// "baseline" and "reweight", the refined one for "rejection" and "hmc"; NULL if not wanted
 /// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for wrong sizes or arrays that overlap; LASER_ERR_UNSUPPORTED if `logp` is wanted of
-/// "gan"; LASER_ERR_NUMERICAL if the method gives up; LASER_ERR_TORCH; LASER_ERR_NULL; LASER_ERR_BUSY. After LASER_ERR_NUMERICAL
-/// or LASER_ERR_TORCH the stream stands where it stood, and the arrays may be written in part
+/// "gan"; LASER_ERR_NUMERICAL if the method gives up; LASER_ERR_TORCH; LASER_ERR_CALLBACK and LASER_ERR_DATA of a noise callback;
+/// LASER_ERR_NULL; LASER_ERR_BUSY. After any failure the stream stands where it stood, and the arrays may be written in part
 ///
 /// Threads: needs `sampler` alone.
 #[no_mangle]

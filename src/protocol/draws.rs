@@ -31,6 +31,11 @@ impl Draws {
         }
     }
 
+    /// Whether numbers are found by their place.
+    pub fn have_places(&self) -> bool {
+        matches!(self, Draws::Counter { .. })
+    }
+
     /// For every event, a row of standard normal numbers in `normals` and, unless `accept` is empty, a uniform number there. By their place,
     /// they are those of `domain`, number `attempt` of their kind. A host is asked once for all: event by event, those first that become
     /// normal.

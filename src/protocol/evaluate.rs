@@ -103,7 +103,7 @@ fn torch_evaluator(_model: &Model, _options: &Options) -> Result<Box<dyn Evaluat
 /// What a build without libtorch says to everything that needs it.
 #[cfg(not(feature = "torch"))]
 pub(super) const NO_TORCH: &str =
-    "this build of liblaser has no libtorch (cargo feature `torch`), which CUDA and `backend` = `torch` need";
+    "this is the standalone build of liblaser, without libtorch, which CUDA and `backend` = `torch` need; install the full one (`make install` without STANDALONE=1)";
 
 /// Checks that a device (`cpu`, `cuda`, `cuda:N`) can be used here.
 ///

@@ -128,7 +128,7 @@ impl Sampler {
     /// # Errors
     /// [`Error::Unsupported`] with the host's random numbers, which are not found by their place.
     pub fn seek(&mut self, event: u64) -> Result<()> {
-        if matches!(self.draws, Draws::Host { .. }) {
+        if !self.draws.have_places() {
             return Err(Error::Unsupported(
                 "events made of the host's own random numbers cannot be sought: set the host's generator back instead".into(),
             ));
@@ -243,13 +243,12 @@ impl Sampler {
     /// The block to make for `event`: first event and rows.
     fn plan(&self, event: u64, wanted: usize) -> (u64, usize) {
         let aligned = |rows: usize| (event - event % rows as u64, rows);
-        let most = match self.refiner.blocks() {
-            Blocks::Aligned(rows) => return aligned(rows),
-            Blocks::Any(rows) => rows * self.threads,
+        let most = match (self.refiner.blocks(), self.draws.have_places()) {
+            (Blocks::Aligned(rows), true) => return aligned(rows),
+            (Blocks::Aligned(rows), false) => return (event, rows),
+            (Blocks::Any(rows), false) => return (event, wanted.min(rows)),
+            (Blocks::Any(rows), true) => rows * self.threads,
         };
-        if matches!(self.draws, Draws::Host { .. }) {
-            return (event, wanted.min(most));
-        }
         if !self.evaluator.rows_are_independent() {
             return aligned(most);
         }

@@ -1,6 +1,7 @@
 //! Where target events come from: an array, or a host callback that is pulled batch by batch.
 
 use crate::engine::noise::{domain, Noise};
+use crate::model::MAX_WIDTH;
 use crate::model::{Real, Scaling};
 use crate::options::{keys, Options};
 use crate::train::{Batch, Feed};
@@ -65,6 +66,16 @@ impl Rows {
     }
 }
 
+/// No network takes more features.
+fn check_dim(dim: usize) -> Result<()> {
+    if (1..=MAX_WIDTH).contains(&dim) {
+        return Ok(());
+    }
+    Err(Error::InvalidArgument(format!(
+        "`dim` is {dim}; events have between 1 and {MAX_WIDTH} features"
+    )))
+}
+
 struct Array<'a> {
     x: &'a [f64],
     w: Option<&'a [f64]>,
@@ -113,7 +124,8 @@ impl<'a> Source<'a> {
         dim: usize,
         stride: usize,
     ) -> Result<Self> {
-        if rows == 0 || dim == 0 || stride < dim {
+        check_dim(dim)?;
+        if rows == 0 || stride < dim {
             return Err(Error::InvalidArgument(format!(
                 "an event array needs at least one row and one feature, and a stride of at least the features; got {rows} rows of {dim} with stride {stride}"
             )));
@@ -160,11 +172,7 @@ impl<'a> Source<'a> {
     /// [`Error::InvalidArgument`] if the source has no features.
     pub fn from_events(events: Box<dyn EventSource + 'a>) -> Result<Self> {
         let (dim, weighted) = (events.dim(), events.weighted());
-        if dim == 0 {
-            return Err(Error::InvalidArgument(
-                "`dim` is 0; an event source needs at least one feature".into(),
-            ));
-        }
+        check_dim(dim)?;
         Ok(Self::new(Origin::Events(events), dim, weighted))
     }
 

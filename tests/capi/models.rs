@@ -5,7 +5,8 @@ use laser::capi::generator::*;
 use laser::capi::model::*;
 use laser::capi::status::*;
 use laser::model::{
-    Classifier, Coupling, Dtype, Flow, Generator, GeneratorKind, Mlp, Model, Scaling, Transform,
+    Classifier, Coupling, Dtype, Flow, Generator, GeneratorKind, HmcSettings, Method, Mlp, Model,
+    Refinement, Scaling, Transform,
 };
 use std::ffi::CString;
 use std::path::Path;
@@ -28,6 +29,28 @@ fn c_path(path: &Path) -> CString {
 
 /// A flow of two dimensions, with a classifier, that nobody trained.
 pub fn small_model() -> ModelFile {
+    saved(None)
+}
+
+/// The same, refined, with a few chains.
+pub fn refined_model() -> ModelFile {
+    saved(Some(Refinement {
+        method: Method::Rejection,
+        log_w_max: 1.0,
+        log_mean_weight: 0.0,
+        max_tries: 1000,
+        hmc: HmcSettings {
+            chains: 4,
+            step_size: 0.1,
+            leapfrog: 2,
+            burn_in: 3,
+            thin: 1,
+        },
+        gan: None,
+    }))
+}
+
+fn saved(refinement: Option<Refinement>) -> ModelFile {
     let block = |active, passive| Coupling {
         active: vec![active],
         passive: vec![passive],
@@ -64,7 +87,7 @@ pub fn small_model() -> ModelFile {
             scalings: scalings(),
             log_ratio_offset: 0.0,
         }),
-        refinement: None,
+        refinement,
         record: record.as_object().unwrap().clone(),
     };
     let file = ModelFile {
@@ -215,5 +238,28 @@ fn what_needs_libtorch_says_so() {
         laser_source_free(source);
         laser_options_free(options);
         laser_model_free(model);
+    }
+}
+
+#[test]
+fn sources_without_end_in_a_row_are_refused() {
+    use laser::capi::source::*;
+    unsafe extern "C" fn events(
+        _: usize,
+        _: usize,
+        _: *mut f64,
+        _: *mut f64,
+        _: *mut usize,
+        _: *mut std::ffi::c_void,
+    ) -> i32 {
+        0
+    }
+    for dim in [0, 65_537, 1 << 40, usize::MAX] {
+        let mut out = null_mut();
+        // SAFETY: see main.rs.
+        let status =
+            unsafe { laser_source_from_callback(dim, 0, Some(events), null_mut(), &mut out) };
+        refused(status, LASER_ERR_INVALID_ARGUMENT, "`dim`");
+        assert!(out.is_null());
     }
 }

@@ -418,3 +418,47 @@ fn the_hosts_random_numbers_make_the_events() {
         laser_sampler_free(sampler);
     }
 }
+
+#[test]
+fn chains_begin_anew_with_the_hosts_numbers() {
+    let file = crate::models::refined_model();
+    let mut host = Host {
+        state: 1,
+        calls: Vec::new(),
+        code: 0,
+        first: None,
+        sampler: null_mut(),
+    };
+    let user: *mut Host = &mut host;
+    // SAFETY: see main.rs. The host is only used between the calls.
+    unsafe {
+        let model = made(|out| laser_model_load(file.path().as_ptr(), null(), out));
+        let options = made(|out| laser_options_new(null(), out));
+        let set = laser_options_set_str(options, c"sampler.method".as_ptr(), c"hmc".as_ptr());
+        ok(set);
+        let sampler = made(|out| laser_sampler_new(model, 5, 2, options, out));
+        let mut runs = [[7.0; 46]; 2];
+        for x in &mut runs {
+            (*user).state = 1;
+            (*user).calls.clear();
+            ok(laser_sampler_set_noise_callback(
+                sampler,
+                Some(host_noise),
+                user.cast(),
+            ));
+            let no = null_mut();
+            ok(laser_sampler_generate(
+                sampler,
+                23,
+                0,
+                x.as_mut_ptr(),
+                no,
+                no,
+            ));
+        }
+        assert_eq!(runs[0], runs[1]);
+        laser_sampler_free(sampler);
+        laser_options_free(options);
+        laser_model_free(model);
+    }
+}

@@ -188,7 +188,12 @@ impl Refiner for Hmc {
         block: &mut Block,
         statistics: &mut Statistics,
     ) -> Result<()> {
-        let index = block.first / self.settings.chains as u64;
+        // A host's numbers have no places: its chains only go on.
+        let index = match (draws.have_places(), &self.chains) {
+            (true, _) => block.first / self.settings.chains as u64,
+            (false, Some(chains)) => chains.next_block,
+            (false, None) => 0,
+        };
         // Taken out: after an error the chains begin anew, rather than go on from a broken state.
         let mut chains = match self.chains.take() {
             Some(chains) if chains.next_block <= index => chains,
