@@ -1,5 +1,6 @@
 //! Threads that live no longer than a call.
 
+use std::panic::resume_unwind;
 use std::thread::{self, Builder};
 
 /// Does all of `work` at once: the last on the calling thread, the others on threads of their own that end before this returns. What no
@@ -8,11 +9,16 @@ pub(super) fn all<W: FnOnce() + Send>(work: impl Iterator<Item = W>) {
     let mut work: Vec<Option<W>> = work.map(Some).collect();
     let mut own = work.pop().flatten();
     thread::scope(|scope| {
-        for slot in &mut work {
-            // On failure the slot keeps its work.
-            let _ = Builder::new().spawn_scoped(scope, || run(slot));
-        }
+        // On failure the slot keeps its work.
+        let spawn = |slot| Builder::new().spawn_scoped(scope, || run(slot)).ok();
+        let others: Vec<_> = work.iter_mut().filter_map(spawn).collect();
         run(&mut own);
+        // The scope would wait too, but a panic comes out of `join` as it is, and ThreadSanitizer sees no other end of a thread.
+        for other in others {
+            if let Err(panic) = other.join() {
+                resume_unwind(panic);
+            }
+        }
     });
     work.iter_mut().for_each(run);
 }

@@ -274,6 +274,51 @@ fn a_method_that_the_model_lacks_is_refused() {
 }
 
 #[test]
+fn many_threads_share_one_model() {
+    const THREADS: usize = 64;
+    const EACH: usize = 30;
+    // SAFETY: see main.rs.
+    unsafe {
+        let model = Shared::new(model());
+        // Whoever comes first has the model prepared for all.
+        let events = |first: usize, n: usize| {
+            let (mut x, mut log_w) = (vec![0.0; 2 * n], vec![0.0; n]);
+            let sampler = made(|out| laser_sampler_new(model.get(), 5, 2, null(), out));
+            ok(laser_sampler_seek(sampler, first as u64));
+            let no = null_mut();
+            ok(laser_sampler_generate(
+                sampler,
+                n,
+                0,
+                x.as_mut_ptr(),
+                no,
+                no,
+            ));
+            ok(laser_model_log_weight(
+                model.get(),
+                null(),
+                n,
+                x.as_ptr(),
+                0,
+                log_w.as_mut_ptr(),
+            ));
+            laser_sampler_free(sampler);
+            (x, log_w)
+        };
+        let parts = std::thread::scope(|scope| {
+            let part = |i| scope.spawn(move || events(i * EACH, EACH));
+            let threads: Vec<_> = (0..THREADS).map(part).collect();
+            let ends = threads.into_iter().map(|thread| thread.join().unwrap());
+            ends.collect::<Vec<_>>()
+        });
+        let (x, log_w): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
+        let whole = events(0, THREADS * EACH);
+        assert!((x.concat(), log_w.concat()) == whole);
+        laser_model_free(model.get());
+    }
+}
+
+#[test]
 fn one_thread_at_a_time_generates() {
     const N: usize = 200_000;
     // SAFETY: see main.rs.

@@ -5,7 +5,7 @@ use rand::seq::SliceRandom;
 
 use super::*;
 
-/// How seldom right noise would fail one of the statistics below, for some other seeds. About 120 are looked at. All are
+/// How seldom right noise would fail one of the statistics below, for some other seeds; there are 105. All are
 /// two-sided: half of this is for too bad a fit, half for too good a one.
 const FALSE_ALARM: f64 = 1e-6;
 
@@ -13,18 +13,27 @@ const FALSE_ALARM: f64 = 1e-6;
 const PIECE: usize = 10_000;
 const PIECES: u64 = 2_500;
 
-/// What is drawn: for one event, and for a matrix of events.
+/// What is drawn, for its main purpose: for one event, and for a matrix of events.
 struct Draw {
+    domain: Domain,
     event: fn(&Noise, u64, u64, &mut [f64]),
     matrix: fn(&Noise, u64, usize, usize, &mut [f64]),
 }
 
+impl Draw {
+    fn noise(&self, seed: u64, stream: u64) -> Noise {
+        Noise::new(seed, stream, self.domain)
+    }
+}
+
 const UNIFORMS: Draw = Draw {
+    domain: domain::ACCEPT,
     event: Noise::uniforms,
     matrix: Noise::fill_uniforms,
 };
 
 const NORMALS: Draw = Draw {
+    domain: domain::LATENT,
     event: Noise::normals,
     matrix: Noise::fill_normals,
 };
@@ -36,22 +45,18 @@ type Way = fn(&Draw, i: u64, &mut [f64]);
 const WAYS: [(&str, Way); 4] = [
     ("many events of two draws", |draw, i, out| {
         let rows = PIECE / 2;
-        (draw.matrix)(&latent(1, 0), i * rows as u64, rows, 2, out);
+        (draw.matrix)(&draw.noise(1, 0), i * rows as u64, rows, 2, out);
     }),
     ("one event of many draws", |draw, i, out| {
-        (draw.event)(&latent(1, 1), 7, i * PIECE as u64, out);
+        (draw.event)(&draw.noise(1, 1), 7, i * PIECE as u64, out);
     }),
     ("many streams, events of five draws", |draw, i, out| {
-        (draw.matrix)(&latent(2, i), 0, PIECE / 5, 5, out);
+        (draw.matrix)(&draw.noise(2, i), 0, PIECE / 5, 5, out);
     }),
     ("many seeds, events of one draw", |draw, i, out| {
-        (draw.matrix)(&latent(3 + i, 0), 0, PIECE, 1, out);
+        (draw.matrix)(&draw.noise(3 + i, 0), 0, PIECE, 1, out);
     }),
 ];
-
-fn latent(seed: u64, stream: u64) -> Noise {
-    Noise::new(seed, stream, domain::LATENT)
-}
 
 /// Counts each number of 10^8 in the `bins` that `places` says, and has the counts of each way checked, then their sums.
 fn count<const N: usize>(
@@ -95,8 +100,14 @@ fn equal(n: usize) -> Vec<f64> {
     (0..=n).map(|i| i as f64 / n as f64).collect()
 }
 
-/// Deviation of a chi-square from its mean, in standard deviations (Wilson and Hilferty). `below` is the probability
-/// below each edge; bins are put together until 25 are expected.
+/// Deviation of a chi-square with `k` degrees of freedom from its mean, in standard deviations (Wilson and Hilferty).
+fn sigma_of(chi2: f64, k: f64) -> f64 {
+    let v = 2.0 / (9.0 * k);
+    ((chi2 / k).cbrt() - (1.0 - v)) / v.sqrt()
+}
+
+/// Chi-square of the counts, in standard deviations. `below` is the probability below each edge; bins are put together
+/// until 25 are expected.
 fn chi_square_sigma(counts: &[u32], below: &[f64]) -> f64 {
     let n = total(counts);
     let (mut cells, mut chi2) = (0.0, 0.0);
@@ -111,9 +122,18 @@ fn chi_square_sigma(counts: &[u32], below: &[f64]) -> f64 {
             (seen, from) = (0.0, *to);
         }
     }
-    let k = cells - 1.0;
-    let v = 2.0 / (9.0 * k);
-    ((chi2 / k).cbrt() - (1.0 - v)) / v.sqrt()
+    sigma_of(chi2, cells - 1.0)
+}
+
+/// Chi-square of the single bits of the bins' numbers, in standard deviations: one bit is lost among so many bins.
+fn bits_sigma(counts: &[u32]) -> f64 {
+    let n = total(counts);
+    let bits = counts.len().ilog2();
+    let chi2 = |bit: u32| {
+        let set: u32 = (0u32..).zip(counts).map(|(i, &c)| (i >> bit & 1) * c).sum();
+        (2.0 * f64::from(set) - n).powi(2) / n
+    };
+    sigma_of((0..bits).map(chi2).sum(), f64::from(bits))
 }
 
 /// Bounds of sqrt(n) times Kolmogorov's distance: the largest distance at an edge of the bins, and that plus the largest
@@ -165,6 +185,7 @@ fn uniforms_are_uniform() {
         for (part, counts) in ["high", "middle", "low"].iter().zip(parts) {
             let name = format!("{way}, {part} bits");
             assert_sigma(&name, chi_square_sigma(counts, &fine));
+            assert_sigma(&format!("{name}, singly"), bits_sigma(counts));
             assert_sigma(&name, chi_square_sigma(&wider(counts, WIDE), &wide));
         }
         assert_kolmogorov(way, kolmogorov(&parts[0], &fine));
@@ -212,7 +233,7 @@ fn normals_are_normal() {
 /// `n` numbers of successive events, four draws each.
 fn uniforms(seed: u64, stream: u64, n: usize) -> Vec<f64> {
     let mut u = vec![0.0; n];
-    latent(seed, stream).fill_uniforms(0, n / 4, 4, &mut u);
+    Noise::new(seed, stream, domain::LATENT).fill_uniforms(0, n / 4, 4, &mut u);
     u
 }
 
