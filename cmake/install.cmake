@@ -48,7 +48,7 @@ foreach(name README.md CHANGELOG.md CITATION.cff LICENSE-APACHE LICENSE-MIT)
 endforeach()
 # What README.md links to, where it expects it.
 file(INSTALL "${root}/docs" DESTINATION "${doc}")
-file(INSTALL "${root}/examples-c" DESTINATION "${doc}"
+file(INSTALL "${root}/examples-c" "${root}/examples-cpp" DESTINATION "${doc}"
   FILES_MATCHING PATTERN "*.c" PATTERN "*.h" PATTERN CMakeLists.txt)
 file(MAKE_DIRECTORY "$ENV{DESTDIR}${doc}/include")
 file(CREATE_LINK ../../../../include/laser.h "$ENV{DESTDIR}${doc}/include/laser.h" SYMBOLIC)
