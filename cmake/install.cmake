@@ -49,6 +49,6 @@ endforeach()
 # What README.md links to, where it expects it.
 file(INSTALL "${root}/docs" DESTINATION "${doc}")
 file(INSTALL "${root}/examples-c" "${root}/examples-cpp" DESTINATION "${doc}"
-  FILES_MATCHING PATTERN "*.c" PATTERN "*.h" PATTERN CMakeLists.txt)
+  FILES_MATCHING PATTERN "*.c" PATTERN "*.cpp" PATTERN "*.h" PATTERN CMakeLists.txt)
 file(MAKE_DIRECTORY "$ENV{DESTDIR}${doc}/include")
 file(CREATE_LINK ../../../../include/laser.h "$ENV{DESTDIR}${doc}/include/laser.h" SYMBOLIC)
