@@ -132,11 +132,12 @@ fn model(shape: &Shape, dtype: Dtype) -> Model {
         dtype,
         generator: Generator {
             parameters: parameters(&subnets, 1),
-            kind: GeneratorKind::Flow(Flow {
+            kind: GeneratorKind::flow(Flow {
                 dim,
                 conditions: 0,
                 blocks,
             }),
+            conditions: Vec::new(),
             scalings: (0..dim).map(scaling).collect(),
         },
         classifier: Some(Classifier {
@@ -146,6 +147,7 @@ fn model(shape: &Shape, dtype: Dtype) -> Model {
             scalings: (0..dim).map(|k| scaling(k + 1)).collect(),
             log_ratio_offset: 0.25,
         }),
+        latent_classifier: None,
         refinement: Some(Refinement {
             method: Method::Gan,
             log_w_max: 1.0,

@@ -53,7 +53,7 @@ fn model(dtype: Dtype, conditions: usize) -> Model {
         active,
         passive,
     };
-    let kind = GeneratorKind::Flow(Flow {
+    let kind = GeneratorKind::flow(Flow {
         dim: 2,
         conditions,
         blocks: vec![block(vec![1], vec![0]), block(vec![0, 1], vec![])],
@@ -66,6 +66,7 @@ fn model(dtype: Dtype, conditions: usize) -> Model {
         },
     ];
     let mut generator = Generator {
+        conditions: vec![Scaling::None; conditions],
         kind,
         scalings: scalings.clone(),
         parameters: vec![],
@@ -80,15 +81,15 @@ fn model(dtype: Dtype, conditions: usize) -> Model {
     generator.parameters = fill(generator.tensors(""));
     let network = Mlp {
         activation: Activation::Tanh,
-        ..Mlp::new(2, 2, 3, 1, 0.0)
+        ..Mlp::new(2 + conditions, 2, 3, 1, 0.0)
     };
     let classifier = Classifier {
         parameters: fill(network.parameters("")),
         network,
-        scalings,
+        scalings: [scalings, vec![Scaling::None; conditions]].concat(),
         log_ratio_offset: -1e-300 / 7.0,
     };
-    let network = Mlp::new(4, 1, 2, 2, 0.01);
+    let network = Mlp::new(4 + conditions, 1, 2, 2, 0.01);
     let gan = GanRefiner {
         parameters: fill(network.parameters("")),
         network,
@@ -112,6 +113,7 @@ fn model(dtype: Dtype, conditions: usize) -> Model {
         dtype,
         generator,
         classifier: Some(classifier),
+        latent_classifier: None,
         refinement: Some(refinement),
         record: record.as_object().unwrap().clone(),
     }
@@ -266,14 +268,14 @@ fn any_safetensors_reader_opens_the_file() {
         let bytes = model.to_bytes().unwrap();
         let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
         let expected = [
-            ("generator.blocks.0.subnet.0.weight", vec![3, 2]),
-            ("generator.blocks.0.subnet.0.bias", vec![3]),
-            ("generator.blocks.0.subnet.1.weight", vec![2, 3]),
-            ("generator.blocks.0.subnet.1.bias", vec![2]),
-            ("generator.blocks.1.subnet.0.weight", vec![3, 1]),
-            ("generator.blocks.1.subnet.0.bias", vec![3]),
-            ("generator.blocks.1.subnet.1.weight", vec![4, 3]),
-            ("generator.blocks.1.subnet.1.bias", vec![4]),
+            ("generator.0.blocks.0.subnet.0.weight", vec![3, 2]),
+            ("generator.0.blocks.0.subnet.0.bias", vec![3]),
+            ("generator.0.blocks.0.subnet.1.weight", vec![2, 3]),
+            ("generator.0.blocks.0.subnet.1.bias", vec![2]),
+            ("generator.0.blocks.1.subnet.0.weight", vec![3, 1]),
+            ("generator.0.blocks.1.subnet.0.bias", vec![3]),
+            ("generator.0.blocks.1.subnet.1.weight", vec![4, 3]),
+            ("generator.0.blocks.1.subnet.1.bias", vec![4]),
             ("classifier.0.weight", vec![3, 2]),
             ("classifier.0.bias", vec![3]),
             ("classifier.1.weight", vec![3, 3]),
@@ -350,7 +352,7 @@ fn models_that_could_not_be_read_are_not_written() {
     );
     refused(
         &|m| m.generator.parameters[8] = f64::NAN,
-        "element 2 of tensor `generator.blocks.0.subnet.1.weight` is NaN",
+        "element 2 of tensor `generator.0.blocks.0.subnet.1.weight` is NaN",
     );
     refused(
         &|m| m.classifier.as_mut().unwrap().parameters[6] = 1e39,
@@ -444,13 +446,13 @@ fn what_is_wrong_with_a_file_is_named() {
     refused_with(&swapped, "`classifier.0.weight` lies at bytes");
 
     let (mut header, mut data) = open(&good);
-    let at = header["generator.blocks.1.subnet.1.weight"]["data_offsets"][0]
+    let at = header["generator.0.blocks.1.subnet.1.weight"]["data_offsets"][0]
         .as_u64()
         .unwrap() as usize;
     data[at + 20..at + 24].copy_from_slice(&f32::NEG_INFINITY.to_le_bytes());
     refused_with(
         &sealed(&close(&header.to_string(), &data)),
-        "element 5 of tensor `generator.blocks.1.subnet.1.weight` is -inf",
+        "element 5 of tensor `generator.0.blocks.1.subnet.1.weight` is -inf",
     );
     header["__metadata__"]["laser"] = json!(7);
     refused_with(
@@ -498,7 +500,7 @@ fn what_is_wrong_with_a_file_is_named() {
     refused_with(&with_description(&good, wider), "`classifier.0.weight` is F32 of shape [3, 2], but its description says F32 of shape [16000, 2]");
     // Short to write, long to list.
     let many = |d: &mut Value| {
-        let flow = &mut d["model"]["generator"]["kind"]["network"]["blocks"];
+        let flow = &mut d["model"]["generator"]["kind"]["maps"][0]["network"]["blocks"];
         flow[0]["subnet"]["hidden"] = json!(vec![1; 4096]);
         *flow = vec![flow[0].clone(); 400].into();
     };

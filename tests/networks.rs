@@ -66,7 +66,8 @@ fn model(dim: usize, blocks: usize, activation: Activation) -> Model {
         dtype: Dtype::Float64,
         generator: Generator {
             parameters: random(flow.parameter_count().unwrap(), 0.5, 1),
-            kind: GeneratorKind::Flow(flow),
+            kind: GeneratorKind::flow(flow),
+            conditions: Vec::new(),
             scalings,
         },
         classifier: Some(Classifier {
@@ -82,6 +83,7 @@ fn model(dim: usize, blocks: usize, activation: Activation) -> Model {
             ],
             log_ratio_offset: 0.25,
         }),
+        latent_classifier: None,
         refinement: None,
         record: serde_json::Map::new(),
     }

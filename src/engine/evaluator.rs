@@ -1,7 +1,7 @@
 //! A trained model on the CPU engine.
 
 use super::lanes::{Cpu, Element};
-use super::packed::Packed;
+use super::packed::{Packed, PackedClassifier};
 use super::threads;
 use super::worker::Worker;
 use crate::model::{Dtype, Evaluator, Model};
@@ -22,8 +22,7 @@ impl Engine {
     /// Packs the model's networks in the model's precision.
     ///
     /// # Errors
-    /// [`Error::Format`](crate::Error::Format) if the description or the number of parameters does not fit,
-    /// [`Error::Unsupported`](crate::Error::Unsupported) for a conditional generator.
+    /// [`Error::Format`](crate::Error::Format) if the description or the number of parameters does not fit.
     pub fn new(model: &Model) -> Result<Self> {
         Ok(Engine(match model.dtype {
             Dtype::Float32 => Networks::Single(Arc::new(Packed::new(model)?)),
@@ -101,6 +100,24 @@ impl<T: Element> EngineEvaluator<T> {
     }
 }
 
+impl<T: Element> EngineEvaluator<T> {
+    /// log of the density ratio of rows of what the classifier classifies.
+    fn classify(
+        &mut self,
+        classifier: &PackedClassifier<T>,
+        rows_of: &[f64],
+        rows: usize,
+        out: &mut [f64],
+    ) {
+        self.share(
+            rows,
+            [(rows_of, classifier.scalings.len())],
+            [(out, 1)],
+            |worker, cpu, _, rows, [x], [out]| worker.log_weight(cpu, classifier, rows, x, out),
+        );
+    }
+}
+
 /// An output that is not wanted has no columns.
 fn optional(out: Option<&mut [f64]>) -> (&mut [f64], usize) {
     out.map_or((&mut [], 0), |out| (out, 1))
@@ -118,25 +135,32 @@ impl<T: Element> Evaluator for EngineEvaluator<T> {
         x: &mut [f64],
         log_prob: Option<&mut [f64]>,
     ) -> Result<()> {
-        let dim = self.networks.flow.dim();
+        let networks = self.networks.clone();
+        let chain = match log_prob {
+            Some(_) => networks.flow()?,
+            None => networks.generator()?,
+        };
         self.share(
             rows,
-            [(z, dim)],
-            [(x, dim), optional(log_prob)],
+            [(z, networks.latent_row())],
+            [(x, networks.event_row()), optional(log_prob)],
             |worker, cpu, networks, rows, [z], [x, log_prob]| {
-                worker.generate(cpu, networks, rows, z, x, log_prob);
+                worker.generate(cpu, networks, chain, rows, z, x, log_prob);
             },
         );
         Ok(())
     }
 
     fn log_prob(&mut self, x: &[f64], rows: usize, out: &mut [f64]) -> Result<()> {
-        let dim = self.networks.flow.dim();
+        let networks = self.networks.clone();
+        let flow = networks.flow()?;
         self.share(
             rows,
-            [(x, dim)],
+            [(x, networks.event_row())],
             [(out, 1)],
-            |worker, cpu, networks, rows, [x], [out]| worker.log_prob(cpu, networks, rows, x, out),
+            |worker, cpu, networks, rows, [x], [out]| {
+                worker.log_prob(cpu, networks, flow, rows, x, out);
+            },
         );
         Ok(())
     }
@@ -148,38 +172,43 @@ impl<T: Element> Evaluator for EngineEvaluator<T> {
         log_prob: &mut [f64],
         gradient: &mut [f64],
     ) -> Result<()> {
-        let dim = self.networks.flow.dim();
+        let networks = self.networks.clone();
+        let flow = networks.flow()?;
         self.share(
             rows,
-            [(x, dim)],
-            [(log_prob, 1), (gradient, dim)],
+            [(x, networks.event_row())],
+            [(log_prob, 1), (gradient, networks.event_dim())],
             |worker, cpu, networks, rows, [x], [log_prob, gradient]| {
-                worker.log_prob_gradient(cpu, networks, rows, x, log_prob, gradient);
+                worker.log_prob_gradient(cpu, networks, flow, rows, x, log_prob, gradient);
             },
         );
         Ok(())
     }
 
     fn latent(&mut self, x: &[f64], rows: usize, z: &mut [f64]) -> Result<()> {
-        let dim = self.networks.flow.dim();
+        let networks = self.networks.clone();
+        let flow = networks.flow()?;
         self.share(
             rows,
-            [(x, dim)],
-            [(z, dim)],
-            |worker, cpu, networks, rows, [x], [z]| worker.latent(cpu, networks, rows, x, z),
+            [(x, networks.event_row())],
+            [(z, networks.latent_row())],
+            |worker, cpu, networks, rows, [x], [z]| worker.latent(cpu, networks, flow, rows, x, z),
         );
         Ok(())
     }
 
     fn log_weight(&mut self, x: &[f64], rows: usize, out: &mut [f64]) -> Result<()> {
         let networks = self.networks.clone();
-        let classifier = networks.classifier()?;
-        self.share(
-            rows,
-            [(x, classifier.scalings.len())],
-            [(out, 1)],
-            |worker, cpu, _, rows, [x], [out]| worker.log_weight(cpu, classifier, rows, x, out),
-        );
+        self.classify(networks.classifier()?, x, rows, out);
+        Ok(())
+    }
+
+    fn pull_back(&mut self, z: &[f64], x: &[f64], rows: usize, out: &mut [f64]) -> Result<()> {
+        let networks = self.networks.clone();
+        match networks.latent_classifier() {
+            Some(classifier) => self.classify(classifier, z, rows, out),
+            None => self.classify(networks.classifier()?, x, rows, out),
+        }
         Ok(())
     }
 
@@ -191,14 +220,30 @@ impl<T: Element> Evaluator for EngineEvaluator<T> {
         gradient: &mut [f64],
     ) -> Result<()> {
         let networks = self.networks.clone();
+        let n = networks.latent_dim;
+        let inputs = [(z, networks.latent_row())];
+        let outputs = [(log_w, 1), (gradient, n)];
+        if let Some(classifier) = networks.latent_classifier() {
+            self.share(
+                rows,
+                inputs,
+                outputs,
+                |worker, cpu, _, rows, [z], [log_w, gradient]| {
+                    worker.latent_weight_gradient(cpu, classifier, n, rows, z, log_w, gradient);
+                },
+            );
+            return Ok(());
+        }
         let classifier = networks.classifier()?;
-        let dim = networks.flow.dim();
+        let chain = networks.generator()?;
         self.share(
             rows,
-            [(z, dim)],
-            [(log_w, 1), (gradient, dim)],
+            inputs,
+            outputs,
             |worker, cpu, networks, rows, [z], [log_w, gradient]| {
-                worker.log_weight_gradient(cpu, networks, classifier, rows, z, log_w, gradient);
+                worker.log_weight_gradient(
+                    cpu, networks, chain, classifier, rows, z, log_w, gradient,
+                );
             },
         );
         Ok(())
@@ -209,9 +254,11 @@ impl<T: Element> Evaluator for EngineEvaluator<T> {
         let refiner = networks.refiner()?;
         self.share(
             rows,
-            [(y, refiner.inputs())],
-            [(z, refiner.outputs())],
-            |worker, cpu, _, rows, [y], [z]| worker.refine(cpu, refiner, rows, y, z),
+            [(y, refiner.inputs() + refiner.conditions())],
+            [(z, networks.latent_row())],
+            |worker, cpu, networks, rows, [y], [z]| {
+                worker.refine(cpu, networks, refiner, rows, y, z);
+            },
         );
         Ok(())
     }
@@ -256,7 +303,8 @@ mod tests {
             dtype,
             generator: Generator {
                 parameters: random(flow.parameter_count().unwrap(), 1),
-                kind: GeneratorKind::Flow(flow),
+                kind: GeneratorKind::flow(flow),
+                conditions: Vec::new(),
                 scalings: vec![scaling; 3],
             },
             classifier: Some(Classifier {
@@ -265,6 +313,7 @@ mod tests {
                 scalings: vec![Scaling::None; 3],
                 log_ratio_offset: 0.25,
             }),
+            latent_classifier: None,
             refinement: None,
             record: serde_json::Map::new(),
         }

@@ -9,8 +9,8 @@ use crate::model::{self, Real, Transform};
 
 /// A coupling flow with its weights packed. Immutable.
 ///
-/// It transforms a state of `dim` features in place. The tape holds for every block the active coordinates on its latent side, and the tape
-/// of the subnet.
+/// It transforms a state of `dim` features in place, given the features of the condition. The tape holds for every block the active
+/// coordinates on its latent side, and the tape of the subnet.
 pub(super) struct Flow<T> {
     dim: usize,
     blocks: Vec<Coupling<T>>,
@@ -72,11 +72,12 @@ impl<T: Element> Flow<T> {
         cpu: Cpu,
         rows: usize,
         state: &mut [T::Feature],
+        conditions: &[T::Feature],
         log_det: &mut T::Feature,
         tape: &mut [T::Feature],
     ) {
         for block in &self.blocks {
-            block.apply::<false>(cpu, rows, state, log_det, tape);
+            block.apply::<false>(cpu, rows, state, conditions, log_det, tape);
         }
     }
 
@@ -86,11 +87,12 @@ impl<T: Element> Flow<T> {
         cpu: Cpu,
         rows: usize,
         state: &mut [T::Feature],
+        conditions: &[T::Feature],
         log_det: &mut T::Feature,
         tape: &mut [T::Feature],
     ) {
         for block in self.blocks.iter().rev() {
-            block.apply::<true>(cpu, rows, state, log_det, tape);
+            block.apply::<true>(cpu, rows, state, conditions, log_det, tape);
         }
     }
 
@@ -100,11 +102,12 @@ impl<T: Element> Flow<T> {
         cpu: Cpu,
         rows: usize,
         state: &mut [T::Feature],
+        conditions: &[T::Feature],
         log_det: &mut T::Feature,
         tape: &mut [T::Feature],
     ) {
         self.along::<INVERSE>(tape, |_, block, tape| {
-            block.apply::<INVERSE>(cpu, rows, state, log_det, tape);
+            block.apply::<INVERSE>(cpu, rows, state, conditions, log_det, tape);
         });
     }
 
@@ -168,6 +171,7 @@ impl<T: Element> Coupling<T> {
         cpu: Cpu,
         rows: usize,
         state: &mut [T::Feature],
+        conditions: &[T::Feature],
         log_det: &mut T::Feature,
         tape: &mut [T::Feature],
     ) {
@@ -180,9 +184,11 @@ impl<T: Element> Coupling<T> {
         if !INVERSE {
             keep(latent, state);
         }
-        for (to, &k) in tape.iter_mut().zip(&self.passive) {
+        let (passive, given) = tape.split_at_mut(self.passive.len());
+        for (to, &k) in passive.iter_mut().zip(&self.passive) {
             *to = state[k];
         }
+        given[..conditions.len()].copy_from_slice(conditions);
         self.subnet.forward(cpu, rows, tape);
         let outputs = self.subnet.output(tape);
         match self.transform {

@@ -1,19 +1,27 @@
 //! The networks of a model, packed for the CPU.
 
-use super::flow::Flow;
+use super::chain::Chain;
 use super::lanes::Element;
 use super::mlp::Mlp;
+use crate::model::NO_DENSITY;
 use crate::model::{
-    self, Classifier, GanRefiner, Generator, GeneratorKind, Model, Parameter, Scaling,
+    self, Classifier, GanRefiner, Generator, GeneratorKind, Map, Model, Parameter, Scaling,
 };
 use crate::{Error, Result};
 
 /// A model's networks.
 pub(super) struct Packed<T> {
-    pub flow: Flow<T>,
+    /// None if the generator is a callback of the host.
+    generator: Option<Chain<T>>,
+    /// Of the generator's events.
     pub scalings: Vec<Scaling>,
+    /// Of its conditions.
+    pub conditions: Vec<Scaling>,
+    pub latent_dim: usize,
     classifier: Option<PackedClassifier<T>>,
-    refiner: Option<Mlp<T>>,
+    /// log w as a function of the latent, if it has been learned as such.
+    latent_classifier: Option<PackedClassifier<T>>,
+    refiner: Option<Chain<T>>,
 }
 
 pub(super) struct PackedClassifier<T> {
@@ -26,33 +34,18 @@ impl<T: Element> Packed<T> {
     pub(super) fn new(model: &Model) -> Result<Self> {
         model.validate()?;
         let Generator {
-            kind: GeneratorKind::Flow(flow),
+            kind,
             scalings,
+            conditions,
             parameters,
         } = &model.generator;
-        if flow.conditions > 0 {
-            return Err(Error::Unsupported(
-                "the generator needs conditions, which evaluators do not take".into(),
-            ));
-        }
-        fits("generator", &flow.parameters(""), parameters)?;
-        let mut packed = Flow::new(flow);
-        packed.pack(&mut &parameters[..]);
-        let flow = packed;
-        let classifier = model.classifier.as_ref().map(|classifier| {
-            let Classifier {
-                network,
-                scalings,
-                log_ratio_offset,
-                parameters,
-            } = classifier;
-            fits("classifier", &network.parameters(""), parameters)?;
-            Ok::<_, Error>(PackedClassifier {
-                network: mlp(network, parameters),
-                scalings: scalings.clone(),
-                log_ratio_offset: *log_ratio_offset,
-            })
-        });
+        fits("generator", &model.generator.tensors(""), parameters)?;
+        let chain = match kind {
+            GeneratorKind::Networks { maps } => {
+                Some(Chain::new(maps, conditions.len(), parameters))
+            }
+            GeneratorKind::Host { .. } => None,
+        };
         let gan = model.refinement.as_ref().and_then(|r| r.gan.as_ref());
         let refiner = gan.map(|gan| {
             let GanRefiner {
@@ -60,14 +53,55 @@ impl<T: Element> Packed<T> {
                 parameters,
             } = gan;
             fits("refiner", &network.parameters(""), parameters)?;
-            Ok::<_, Error>(mlp(network, parameters))
+            let map = [Map::Network(network.clone())];
+            Ok::<_, Error>(Chain::new(&map, conditions.len(), parameters))
         });
+        let classifier = |c: &Option<Classifier>| c.as_ref().map(PackedClassifier::new).transpose();
         Ok(Packed {
-            flow,
+            generator: chain,
             scalings: scalings.clone(),
-            classifier: classifier.transpose()?,
+            conditions: conditions.clone(),
+            latent_dim: model.generator.latent_dim(),
+            classifier: classifier(&model.classifier)?,
+            latent_classifier: classifier(&model.latent_classifier)?,
             refiner: refiner.transpose()?,
         })
+    }
+
+    /// M.
+    pub fn event_dim(&self) -> usize {
+        self.scalings.len()
+    }
+
+    /// N + C.
+    pub fn latent_row(&self) -> usize {
+        self.latent_dim + self.conditions.len()
+    }
+
+    /// M + C.
+    pub fn event_row(&self) -> usize {
+        self.scalings.len() + self.conditions.len()
+    }
+
+    pub fn generator(&self) -> Result<&Chain<T>> {
+        self.generator.as_ref().ok_or_else(|| {
+            Error::Unsupported(
+                "the generator is a callback of the host, which computes this; it is not in the model"
+                    .into(),
+            )
+        })
+    }
+
+    /// The generator, if it has a density.
+    pub fn flow(&self) -> Result<&Chain<T>> {
+        match &self.generator {
+            Some(chain) if chain.invertible() => Ok(chain),
+            _ => Err(Error::Unsupported(NO_DENSITY.into())),
+        }
+    }
+
+    pub fn latent_classifier(&self) -> Option<&PackedClassifier<T>> {
+        self.latent_classifier.as_ref()
     }
 
     pub fn classifier(&self) -> Result<&PackedClassifier<T>> {
@@ -79,11 +113,28 @@ impl<T: Element> Packed<T> {
         })
     }
 
-    pub fn refiner(&self) -> Result<&Mlp<T>> {
+    pub fn refiner(&self) -> Result<&Chain<T>> {
         self.refiner.as_ref().ok_or_else(|| {
             Error::Unsupported(
                 "the model has no learned refiner; refine it with `refiner.method` = `gan`".into(),
             )
+        })
+    }
+}
+
+impl<T: Element> PackedClassifier<T> {
+    fn new(classifier: &Classifier) -> Result<Self> {
+        let Classifier {
+            network,
+            scalings,
+            log_ratio_offset,
+            parameters,
+        } = classifier;
+        fits("classifier", &network.parameters(""), parameters)?;
+        Ok(PackedClassifier {
+            network: mlp(network, parameters),
+            scalings: scalings.clone(),
+            log_ratio_offset: *log_ratio_offset,
         })
     }
 }

@@ -2,18 +2,23 @@
 
 use crate::Result;
 
+/// What is said where a density is asked for and there is none.
+pub(crate) const NO_DENSITY: &str =
+    "the generator has no tractable density, nor an inverse: only normalizing flows have";
+
 /// A model made ready to compute on rows. [`crate::engine`] implements it, and libtorch in `nn`; samplers and the pull-back see only this.
 ///
-/// All arrays are row-major `f64` of `rows` rows, without padding. On the engine a row's result depends on that row alone. With libtorch it may
-/// depend, in its last bits, on the number of rows and on the row's place among them; callers that promise reproducible bits always ask for
-/// the same blocks.
+/// All arrays are row-major `f64` of `rows` rows, without padding. A latent row is a latent z followed by its condition (N + C values), an
+/// event row an event x followed by its condition (M + C values), in and out. On the engine a row's result depends on that row alone. With
+/// libtorch it may depend, in its last bits, on the number of rows and on the row's place among them; callers that promise reproducible bits
+/// always ask for the same blocks.
 pub trait Evaluator: Send {
     /// Whether a row's results have the same bits whatever rows are computed with it.
     fn rows_are_independent(&self) -> bool {
         false
     }
 
-    /// x = g(z), and log p_g(x) on request. `z`: rows × N, `x`: rows × M, `log_prob`: rows.
+    /// x = g(z), and log p_g(x) on request. `z`: latent rows, `x`: event rows, `log_prob`: rows.
     ///
     /// # Errors
     /// Those of the backend; [`crate::Error::Unsupported`] if `log_prob` is asked of a generator without a density.
@@ -25,13 +30,13 @@ pub trait Evaluator: Send {
         log_prob: Option<&mut [f64]>,
     ) -> Result<()>;
 
-    /// log p_g(x) of given events. `x`: rows × M, `out`: rows.
+    /// log p_g(x) of given events. `x`: event rows, `out`: rows.
     ///
     /// # Errors
     /// As [`Evaluator::generate`].
     fn log_prob(&mut self, x: &[f64], rows: usize, out: &mut [f64]) -> Result<()>;
 
-    /// log p_g(x) of given events and its gradient ∇_x log p_g(x). `x` and `gradient`: rows × M, `log_prob`: rows.
+    /// log p_g(x) of given events and its gradient ∇_x log p_g(x). `x`: event rows, `log_prob`: rows, `gradient`: rows × M.
     ///
     /// # Errors
     /// As [`Evaluator::generate`].
@@ -43,22 +48,29 @@ pub trait Evaluator: Send {
         gradient: &mut [f64],
     ) -> Result<()>;
 
-    /// z = g⁻¹(x) of an invertible generator. `x`: rows × M, `z`: rows × N.
+    /// z = g⁻¹(x) of an invertible generator. `x`: event rows, `z`: latent rows.
     ///
     /// # Errors
     /// As [`Evaluator::generate`].
     fn latent(&mut self, x: &[f64], rows: usize, z: &mut [f64]) -> Result<()>;
 
-    /// log w(x), the logit of the classifier with its offset. `x`: rows × M, `out`: rows.
+    /// log w(x), the logit of the classifier with its offset. `x`: event rows, `out`: rows.
     ///
     /// # Errors
     /// [`crate::Error::Unsupported`] if the model has no classifier; those of the backend.
     fn log_weight(&mut self, x: &[f64], rows: usize, out: &mut [f64]) -> Result<()>;
 
-    /// log w(z) = log w(g(z)) and its gradient ∇_z log w(z). `z` and `gradient`: rows × N, `log_w`: rows.
+    /// log w(z) of latents whose events are known: log w(g(z)) or, where that is no function of z, what has been learned as one. `z`: latent
+    /// rows, `x`: the event rows that were made of them, `out`: rows.
     ///
     /// # Errors
     /// As [`Evaluator::log_weight`].
+    fn pull_back(&mut self, z: &[f64], x: &[f64], rows: usize, out: &mut [f64]) -> Result<()>;
+
+    /// log w(z) and its gradient ∇_z log w(z). `z`: latent rows, `log_w`: rows, `gradient`: rows × N.
+    ///
+    /// # Errors
+    /// As [`Evaluator::log_weight`]; [`crate::Error::Unsupported`] if log w(z) goes through a generator without a gradient.
     fn log_weight_gradient(
         &mut self,
         z: &[f64],
@@ -67,7 +79,7 @@ pub trait Evaluator: Send {
         gradient: &mut [f64],
     ) -> Result<()>;
 
-    /// z = Φ(y) of the learned refiner. `y`: rows × L, `z`: rows × N.
+    /// z = Φ(y) of the learned refiner. `y`: rows of L + C values, `z`: latent rows.
     ///
     /// # Errors
     /// [`crate::Error::Unsupported`] if the model has none; those of the backend.

@@ -2,7 +2,7 @@
 //!
 //! | part of the file | content |
 //! |---|---|
-//! | tensors `generator.…`, `classifier.…`, `refiner.…` | the parameters of the networks, named and shaped as [`super::Flow::parameters`] and [`super::Mlp::parameters`] say, `F32` or `F64` as the model's dtype |
+//! | tensors `generator.…`, `classifier.…`, `latent_classifier.…`, `refiner.…` | the parameters of the networks, named and shaped as [`super::Flow::parameters`] and [`super::Mlp::parameters`] say, `F32` or `F64` as the model's dtype |
 //! | metadata key `laser` | JSON: `format_version`, `library` (the version that wrote the file), `sha256` (of all bytes after the safetensors header, in 64 lowercase hexadecimal digits), `latent_dim`, `event_dim`, `condition_dim`, and `model`, the serialised [`Model`] |
 //!
 //! Equal models give equal bytes. Reading trusts nothing: sizes are compared with the length of the file, and the tensors with the
@@ -11,7 +11,7 @@
 
 mod tensors;
 
-use super::{GeneratorKind, Model};
+use super::{Map, Model};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -28,8 +28,8 @@ const METADATA_KEY: &str = "laser";
 /// No file may describe more linear layers: bounds the list of tensors that a short description can ask for.
 const MAX_LAYERS: usize = 1 << 16;
 
-/// No model file is longer: three networks of the greatest size, the header and its length.
-const MAX_FILE: u64 = 3 * 8 * super::MAX_PARAMETERS as u64 + tensors::MAX_HEADER as u64 + 8;
+/// No model file is longer: four networks of the greatest size, the header and its length.
+const MAX_FILE: u64 = 4 * 8 * super::MAX_PARAMETERS as u64 + tensors::MAX_HEADER as u64 + 8;
 
 /// What every version of the description says about itself.
 #[derive(Deserialize)]
@@ -68,6 +68,10 @@ impl Model {
         writer.add(generator.tensors("generator."), &generator.parameters)?;
         if let Some(classifier) = &self.classifier {
             let tensors = classifier.network.parameters("classifier.");
+            writer.add(tensors, &classifier.parameters)?;
+        }
+        if let Some(classifier) = &self.latent_classifier {
+            let tensors = classifier.network.parameters("latent_classifier.");
             writer.add(tensors, &classifier.parameters)?;
         }
         if let Some(gan) = self.refinement.as_ref().and_then(|r| r.gan.as_ref()) {
@@ -114,6 +118,10 @@ impl Model {
         model.generator.parameters = stored.take(&tensors, dtype)?;
         if let Some(classifier) = &mut model.classifier {
             let tensors = classifier.network.parameters("classifier.");
+            classifier.parameters = stored.take(&tensors, dtype)?;
+        }
+        if let Some(classifier) = &mut model.latent_classifier {
+            let tensors = classifier.network.parameters("latent_classifier.");
             classifier.parameters = stored.take(&tensors, dtype)?;
         }
         if let Some(gan) = model.refinement.as_mut().and_then(|r| r.gan.as_mut()) {
@@ -195,15 +203,18 @@ fn read_description(json: &str) -> Result<(Model, String)> {
 
 /// The linear layers of all networks.
 fn layer_count(model: &Model) -> usize {
-    let GeneratorKind::Flow(flow) = &model.generator.kind;
-    let subnets = flow.blocks.iter().map(|block| &block.subnet);
-    let classifier = model.classifier.iter().map(|c| &c.network);
+    let classifiers = model.classifier.iter().chain(&model.latent_classifier);
+    let classifier = classifiers.map(|c| &c.network);
     let refiner = model
         .refinement
         .iter()
         .filter_map(|r| Some(&r.gan.as_ref()?.network));
-    let networks = subnets.chain(classifier).chain(refiner);
-    networks.map(|network| network.layers().count()).sum()
+    let networks = classifier.chain(refiner);
+    let generator = model.generator.maps().iter().map(Map::layers);
+    generator.sum::<usize>()
+        + networks
+            .map(|network| network.layers().count())
+            .sum::<usize>()
 }
 
 fn read_file(path: &Path) -> io::Result<Vec<u8>> {

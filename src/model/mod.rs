@@ -2,11 +2,14 @@
 
 mod evaluator;
 mod file;
+mod map;
 mod network;
 mod real;
 
 pub use evaluator::Evaluator;
+pub(crate) use evaluator::NO_DENSITY;
 pub use file::FORMAT_VERSION;
+pub use map::Map;
 pub use network::{
     Activation, Coupling, Dtype, Flow, Mlp, Parameter, Scaling, Transform, MAX_DEPTH,
     MAX_PARAMETERS, MAX_WIDTH,
@@ -16,23 +19,46 @@ pub use real::Real;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-/// The network of a generator g.
+/// What a generator g consists of.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", content = "network", rename_all = "snake_case")]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum GeneratorKind {
-    /// A normalizing flow: invertible, with a density.
-    Flow(Flow),
+    /// Networks of this library, one applied after the other: a flow, a GAN's generator, a VAE's decoder; several where an iteration of the
+    /// protocol has put the refined latent space before the network.
+    Networks {
+        /// The first is applied to z.
+        maps: Vec<Map>,
+    },
+    /// A callback of the host, which is no part of the model: it must be attached before events can be made.
+    Host {
+        /// N.
+        latent_dim: usize,
+        /// Whether it draws randomness of its own, so that one z has many x.
+        stochastic: bool,
+    },
 }
 
-/// g: latent z (N) ↦ event x (M), x = scaling⁻¹(network(z)).
+impl GeneratorKind {
+    /// A generator that is one flow.
+    pub fn flow(flow: Flow) -> Self {
+        GeneratorKind::Networks {
+            maps: vec![Map::Flow(flow)],
+        }
+    }
+}
+
+/// g: latent z (N), given a condition c (C), ↦ event x (M), x = scaling⁻¹(networks(z, scaled c)).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Generator {
-    /// The network.
+    /// Networks or callback.
     pub kind: GeneratorKind,
-    /// One per feature of x.
+    /// One per feature of x. A host's callback makes features as they are.
     pub scalings: Vec<Scaling>,
-    /// Flat parameters of the network (kept as tensors in files, not in the description).
+    /// One per value of c.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Scaling>,
+    /// Flat parameters of the networks (kept as tensors in files, not in the description).
     #[serde(skip)]
     pub parameters: Vec<f64>,
 }
@@ -41,7 +67,11 @@ impl Generator {
     /// N, the dimension of z.
     pub fn latent_dim(&self) -> usize {
         match &self.kind {
-            GeneratorKind::Flow(flow) => flow.dim,
+            GeneratorKind::Networks { maps } => {
+                let first = maps.first();
+                first.map_or(0, |map| map.inputs(self.conditions.len()))
+            }
+            GeneratorKind::Host { latent_dim, .. } => *latent_dim,
         }
     }
 
@@ -52,16 +82,39 @@ impl Generator {
 
     /// C, the dimension of the condition.
     pub fn condition_dim(&self) -> usize {
+        self.conditions.len()
+    }
+
+    /// The networks, in the order of their application; none if the generator is a callback.
+    pub fn maps(&self) -> &[Map] {
         match &self.kind {
-            GeneratorKind::Flow(flow) => flow.conditions,
+            GeneratorKind::Networks { maps } => maps,
+            GeneratorKind::Host { .. } => &[],
         }
     }
 
-    /// The tensors of the network, in flat order.
+    /// Whether x determines z, so that events have a density.
+    pub fn invertible(&self) -> bool {
+        let maps = self.maps();
+        !maps.is_empty() && maps.iter().all(Map::invertible)
+    }
+
+    /// Whether one z has many x.
+    pub fn stochastic(&self) -> bool {
+        matches!(
+            self.kind,
+            GeneratorKind::Host {
+                stochastic: true,
+                ..
+            }
+        )
+    }
+
+    /// The tensors of the networks, in flat order.
     pub fn tensors(&self, prefix: &str) -> Vec<Parameter> {
-        match &self.kind {
-            GeneratorKind::Flow(flow) => flow.parameters(prefix),
-        }
+        let maps = self.maps().iter().enumerate();
+        let tensors = maps.flat_map(|(i, map)| map.parameters(&format!("{prefix}{i}.")));
+        tensors.collect()
     }
 
     /// Checks the description (not the parameters).
@@ -69,29 +122,32 @@ impl Generator {
     /// # Errors
     /// [`Error::Format`] naming what does not fit.
     pub fn validate(&self) -> Result<()> {
+        let features = self.event_dim();
         match &self.kind {
-            GeneratorKind::Flow(flow) => {
-                flow.validate()?;
-                if flow.dim != self.scalings.len() {
+            GeneratorKind::Networks { maps } => {
+                map::validate_chain(maps, self.conditions.len(), None, features)?;
+            }
+            GeneratorKind::Host { latent_dim, .. } => {
+                let dims = [*latent_dim, features, self.conditions.len() + 1];
+                if let Some(dim) = dims.iter().find(|d| !(1..=MAX_WIDTH).contains(*d)) {
                     return Err(Error::Format(format!(
-                        "{} scalings for a flow of {} dimensions",
-                        self.scalings.len(),
-                        flow.dim
+                        "a callback of dimension {dim}; it maps between 1 and {MAX_WIDTH} values"
                     )));
                 }
             }
         }
-        self.scalings.iter().try_for_each(Scaling::validate)
+        let mut scalings = self.scalings.iter().chain(&self.conditions);
+        scalings.try_for_each(Scaling::validate)
     }
 }
 
-/// f: event x (M) ↦ logit ℓ(x); log w(x) = ℓ(x) + log_ratio_offset is the log density ratio target / generated.
+/// f: event x (M), followed by its condition (C), ↦ logit ℓ(x); log w(x) = ℓ(x) + log_ratio_offset is the log density ratio target / generated.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Classifier {
-    /// M → 1.
+    /// M + C → 1.
     pub network: Mlp,
-    /// One per feature of x.
+    /// One per value that it takes.
     pub scalings: Vec<Scaling>,
     /// Corrects the ratio when the two classes had different total weight in training.
     pub log_ratio_offset: f64,
@@ -140,18 +196,18 @@ pub struct GanRefiner {
 }
 
 impl GanRefiner {
-    /// L, the dimension of y.
-    pub fn auxiliary_dim(&self) -> usize {
-        self.network.inputs
+    /// L, the dimension of y, of a network that takes so many condition values too.
+    pub fn auxiliary_dim(&self, conditions: usize) -> usize {
+        self.network.inputs.saturating_sub(conditions)
     }
 
     /// Checks the description against the generator's latent dimension.
     ///
     /// # Errors
     /// [`Error::Format`] naming what does not fit.
-    pub fn validate(&self, latent_dim: usize) -> Result<()> {
+    pub fn validate(&self, latent_dim: usize, conditions: usize) -> Result<()> {
         self.network.validate()?;
-        if self.network.inputs == 0 || self.network.outputs != latent_dim {
+        if self.network.inputs <= conditions || self.network.outputs != latent_dim {
             return Err(Error::Format(format!(
                 "the GAN refiner maps {} to {}, but its output must have the {latent_dim} latent dimensions",
                 self.network.inputs, self.network.outputs
@@ -280,6 +336,9 @@ pub struct Model {
     pub generator: Generator,
     /// f, absent in a model that is a bare generator.
     pub classifier: Option<Classifier>,
+    /// log w(z) as a network of latent and condition (N + C): learned by OmniFold where w(g(z)) is no function of z.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latent_classifier: Option<Classifier>,
     /// The refiner, absent in a model that is a bare generator.
     pub refinement: Option<Refinement>,
     /// Training record: settings, data size, losses, weight report, library version. Free-form; readers must not depend on it.
@@ -291,6 +350,7 @@ impl Model {
     pub fn into_baseline(self) -> Self {
         Model {
             classifier: None,
+            latent_classifier: None,
             refinement: None,
             ..self
         }
@@ -303,7 +363,15 @@ impl Model {
     pub fn validate(&self) -> Result<()> {
         self.generator.validate()?;
         if let Some(classifier) = &self.classifier {
-            classifier.validate(self.generator.event_dim())?;
+            classifier.validate(self.generator.event_dim() + self.generator.condition_dim())?;
+        }
+        if let Some(classifier) = &self.latent_classifier {
+            classifier.validate(self.generator.latent_dim() + self.generator.condition_dim())?;
+            if self.classifier.is_none() {
+                return Err(Error::Format(
+                    "a classifier of latents without one of events".into(),
+                ));
+            }
         }
         let Some(refinement) = &self.refinement else {
             return Ok(());
@@ -313,7 +381,7 @@ impl Model {
         }
         refinement.validate()?;
         if let Some(gan) = &refinement.gan {
-            gan.validate(self.generator.latent_dim())?;
+            gan.validate(self.generator.latent_dim(), self.generator.condition_dim())?;
         } else if refinement.method == Method::Gan {
             return Err(Error::Format(
                 "the method is `gan`, but there is no GAN refiner".into(),

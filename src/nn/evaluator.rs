@@ -3,58 +3,49 @@
 use super::parameters::{to_device, to_host, Parameters};
 use super::{flow, mlp, Backend};
 use crate::model::{
-    Classifier, Evaluator, Flow, GanRefiner, Generator, GeneratorKind, Mlp, Model, Parameter,
-    Scaling,
+    Classifier, Evaluator, Generator, GeneratorKind, Map, Model, Parameter, Scaling, NO_DENSITY,
 };
 use crate::{Error, Result};
-use std::sync::Arc;
 use tch::Tensor;
 
 /// Rows that go through the networks at once: larger activations would be mapped and unmapped by the allocator at every operation.
 const CHUNK: usize = 4096;
 
-/// The networks of a model on a device. Owned by one sampler or one call; nothing in it is shared but the description.
+/// The networks of a model on a device. Owned by one sampler or one call.
 pub(crate) struct TorchEvaluator {
     backend: Backend,
-    generator: Arc<Generator>,
+    generator: Generator,
     generator_parameters: Parameters,
     classifier: Option<(Classifier, Parameters)>,
-    refiner: Option<(Mlp, Parameters)>,
+    latent_classifier: Option<(Classifier, Parameters)>,
+    refiner: Option<(Vec<Map>, Parameters)>,
 }
 
 impl TorchEvaluator {
     pub fn new(model: &Model, backend: Backend) -> Result<Self> {
-        let refiner = model.refinement.as_ref().and_then(|r| r.gan.as_ref());
-        Self::from_parts(
-            &model.generator,
-            model.classifier.as_ref(),
-            refiner,
-            backend,
-        )
-    }
-
-    pub fn from_parts(
-        generator: &Generator,
-        classifier: Option<&Classifier>,
-        refiner: Option<&GanRefiner>,
-        backend: Backend,
-    ) -> Result<Self> {
         let load = |shapes: Vec<Parameter>, values: &[f64]| -> Result<Parameters> {
             let mut parameters = Parameters::new(backend, &shapes, false)?;
             parameters.set(values)?;
             Ok(parameters)
         };
+        let classifier = |c: &Option<Classifier>| match c {
+            Some(c) => {
+                let parameters = load(c.network.parameters(""), &c.parameters)?;
+                Ok::<_, Error>(Some((c.clone(), parameters)))
+            }
+            None => Ok(None),
+        };
+        let generator = &model.generator;
+        let refiner = model.refinement.as_ref().and_then(|r| r.gan.as_ref());
         Ok(TorchEvaluator {
             backend,
             generator_parameters: load(generator.tensors(""), &generator.parameters)?,
-            generator: Arc::new(generator.clone()),
-            classifier: match classifier {
-                Some(c) => Some((c.clone(), load(c.network.parameters(""), &c.parameters)?)),
-                None => None,
-            },
+            generator: generator.clone(),
+            classifier: classifier(&model.classifier)?,
+            latent_classifier: classifier(&model.latent_classifier)?,
             refiner: match refiner {
                 Some(r) => Some((
-                    r.network.clone(),
+                    vec![Map::Network(r.network.clone())],
                     load(r.network.parameters(""), &r.parameters)?,
                 )),
                 None => None,
@@ -62,9 +53,99 @@ impl TorchEvaluator {
         })
     }
 
-    fn flow(&self) -> (&Flow, &[Tensor]) {
-        let GeneratorKind::Flow(flow) = &self.generator.kind;
-        (flow, &self.generator_parameters.tensors)
+    /// N, M, C.
+    fn dims(&self) -> (usize, usize, usize) {
+        let g = &self.generator;
+        (g.latent_dim(), g.event_dim(), g.condition_dim())
+    }
+
+    /// The generator's networks, if it has a density.
+    fn flow(&self) -> Result<(&[Map], &[Tensor])> {
+        if self.generator.invertible() {
+            return self.maps();
+        }
+        Err(Error::Unsupported(NO_DENSITY.into()))
+    }
+
+    fn maps(&self) -> Result<(&[Map], &[Tensor])> {
+        match &self.generator.kind {
+            GeneratorKind::Networks { maps } => Ok((maps, &self.generator_parameters.tensors)),
+            GeneratorKind::Host { .. } => Err(Error::Unsupported(
+                "the generator is a callback of the host, which computes this; it is not in the model"
+                    .into(),
+            )),
+        }
+    }
+
+    /// Rows of `dim` values, scaled, and of the condition, scaled: two tensors.
+    fn to_device(
+        &self,
+        rows: &[f64],
+        dim: usize,
+        scale: impl Fn(usize, f64) -> f64,
+    ) -> Result<(Tensor, Tensor)> {
+        let conditions = &self.generator.conditions;
+        let columns = dim + conditions.len();
+        let scaled: Vec<f64> = rows
+            .iter()
+            .enumerate()
+            .map(|(i, &v)| match i % columns {
+                k if k < dim => scale(k, v),
+                k => conditions[k - dim].forward(v),
+            })
+            .collect();
+        let all = to_device(self.backend, &scaled, columns)?;
+        Ok((
+            all.f_narrow(1, 0, dim as i64)?,
+            all.f_narrow(1, dim as i64, conditions.len() as i64)?,
+        ))
+    }
+
+    /// Rows of a tensor into the front of rows that end with a condition, which is copied from `from`, rows of `dim` values and the condition.
+    fn to_host(
+        &self,
+        tensor: &Tensor,
+        out: &mut [f64],
+        (from, dim): (&[f64], usize),
+        unscale: impl Fn(usize, f64) -> f64,
+    ) -> Result<()> {
+        let c = self.generator.condition_dim();
+        let columns = tensor.size()[1] as usize;
+        let mut values = vec![0.0; out.len() / (columns + c) * columns];
+        to_host(tensor, &mut values)?;
+        let rows = out.chunks_exact_mut(columns + c);
+        let from = from.chunks_exact(dim + c);
+        for ((to, values), from) in rows.zip(values.chunks_exact(columns)).zip(from) {
+            for (k, (to, &value)) in to.iter_mut().zip(values).enumerate() {
+                *to = unscale(k, value);
+            }
+            to[columns..].copy_from_slice(&from[dim..]);
+        }
+        Ok(())
+    }
+
+    /// log of the density ratio of rows of what a classifier classifies.
+    fn classify(
+        &self,
+        (classifier, parameters): &(Classifier, Parameters),
+        rows: &[f64],
+        out: &mut [f64],
+    ) -> Result<()> {
+        let width = classifier.scalings.len();
+        for (rows, out) in rows.chunks(CHUNK * width).zip(out.chunks_mut(CHUNK)) {
+            let u = scale(rows, &classifier.scalings);
+            self.backend.without_gradient(|| {
+                let u = to_device(self.backend, &u, width)?;
+                to_host(
+                    &mlp::forward(&classifier.network, &parameters.tensors, &u)?,
+                    out,
+                )
+            })?;
+            for l in out {
+                *l += classifier.log_ratio_offset;
+            }
+        }
+        Ok(())
     }
 
     fn classifier(&self) -> Result<&(Classifier, Parameters)> {
@@ -105,48 +186,94 @@ fn scale(x: &[f64], scalings: &[Scaling]) -> Vec<f64> {
     x.iter().zip(map).map(|(&x, s)| s.forward(x)).collect()
 }
 
-/// Σ log |du/dx| of every row.
-fn log_scale(x: &[f64], scalings: &[Scaling]) -> impl Iterator<Item = f64> {
-    let rows = x.chunks_exact(scalings.len());
+/// Points through maps, given the scaled condition: (points, log |det| if all are invertible).
+fn generate(
+    maps: &[Map],
+    mut parameters: &[Tensor],
+    z: &Tensor,
+    c: &Tensor,
+) -> Result<(Tensor, Tensor)> {
+    let mut point = z.shallow_clone();
+    let mut log_det = z.f_new_zeros([z.size()[0]], (z.kind(), z.device()))?;
+    for map in maps {
+        let (own, rest) = parameters.split_at(map.parameters("").len());
+        parameters = rest;
+        point = match map {
+            Map::Flow(flow) => {
+                let (x, more) = flow::generate(flow, own, &point, c)?;
+                log_det = log_det.f_add(&more)?;
+                x
+            }
+            Map::Network(network) => mlp::forward(network, own, &mlp::beside(&point, c)?)?,
+        };
+    }
+    Ok((point, log_det))
+}
+
+/// Points back through flows: (points, log |det|).
+fn normalise(
+    maps: &[Map],
+    mut parameters: &[Tensor],
+    u: &Tensor,
+    c: &Tensor,
+) -> Result<(Tensor, Tensor)> {
+    let mut point = u.shallow_clone();
+    let mut log_det = u.f_new_zeros([u.size()[0]], (u.kind(), u.device()))?;
+    for map in maps.iter().rev() {
+        let (rest, own) = parameters.split_at(parameters.len() - map.parameters("").len());
+        parameters = rest;
+        if let Map::Flow(flow) = map {
+            let (z, more) = flow::normalise(flow, own, &point, c)?;
+            log_det = log_det.f_add(&more)?;
+            point = z;
+        }
+    }
+    Ok((point, log_det))
+}
+
+/// Σ log |du/dx| of every event row with `conditions` conditions.
+fn log_scale(x: &[f64], scalings: &[Scaling], conditions: usize) -> Vec<f64> {
+    let rows = x.chunks_exact(scalings.len() + conditions);
     rows.map(|row| {
         row.iter()
             .zip(scalings)
             .map(|(&x, s)| s.log_derivative(x))
             .sum()
     })
-    .collect::<Vec<f64>>()
-    .into_iter()
+    .collect()
 }
 
 impl Evaluator for TorchEvaluator {
     fn generate(
         &mut self,
         z: &[f64],
-        rows: usize,
+        _rows: usize,
         x: &mut [f64],
         mut log_prob: Option<&mut [f64]>,
     ) -> Result<()> {
-        let (n, m) = (self.generator.latent_dim(), self.generator.event_dim());
-        for start in (0..rows).step_by(CHUNK) {
-            let end = rows.min(start + CHUNK);
-            let x = &mut x[start * m..end * m];
-            let mut log_p = vec![0.0; if log_prob.is_some() { end - start } else { 0 }];
+        let (n, m, c) = self.dims();
+        let (maps, parameters) = if log_prob.is_some() {
+            self.flow()?
+        } else {
+            self.maps()?
+        };
+        let chunks = z.chunks(CHUNK * (n + c)).zip(x.chunks_mut(CHUNK * (m + c)));
+        for (i, (z, x)) in chunks.enumerate() {
+            let rows = z.len() / (n + c);
+            let mut log_p = vec![0.0; if log_prob.is_some() { rows } else { 0 }];
+            let scalings = &self.generator.scalings;
             self.backend.without_gradient(|| {
-                let (flow, parameters) = self.flow();
-                let z = to_device(self.backend, &z[start * n..end * n], n)?;
-                let (u, log_det) = flow::generate(flow, parameters, &z)?;
-                to_host(&u, x)?;
+                let (point, given) = self.to_device(z, n, |_, z| z)?;
+                let (u, log_det) = generate(maps, parameters, &point, &given)?;
+                self.to_host(&u, x, (z, n), |k, u| scalings[k].inverse(u))?;
                 if !log_p.is_empty() {
-                    to_host(&flow::log_normal(&z, n)?.f_sub(&log_det)?, &mut log_p)?;
+                    to_host(&flow::log_normal(&point, n)?.f_sub(&log_det)?, &mut log_p)?;
                 }
                 Ok(())
             })?;
-            for (u, s) in x.iter_mut().zip(self.generator.scalings.iter().cycle()) {
-                *u = s.inverse(*u);
-            }
             if let Some(out) = &mut log_prob {
-                let scaled = log_p.iter().zip(log_scale(x, &self.generator.scalings));
-                for (out, (log_p, log_s)) in out[start..end].iter_mut().zip(scaled) {
+                let out = out[i * CHUNK..].iter_mut();
+                for ((out, log_p), log_s) in out.zip(log_p).zip(log_scale(x, scalings, c)) {
                     *out = log_p + log_s;
                 }
             }
@@ -154,19 +281,17 @@ impl Evaluator for TorchEvaluator {
         Ok(())
     }
 
-    fn log_prob(&mut self, x: &[f64], rows: usize, out: &mut [f64]) -> Result<()> {
-        let m = self.generator.event_dim();
-        for start in (0..rows).step_by(CHUNK) {
-            let end = rows.min(start + CHUNK);
-            let x = &x[start * m..end * m];
-            let out = &mut out[start..end];
+    fn log_prob(&mut self, x: &[f64], _rows: usize, out: &mut [f64]) -> Result<()> {
+        let (_, m, c) = self.dims();
+        let (maps, parameters) = self.flow()?;
+        let scalings = &self.generator.scalings;
+        for (x, out) in x.chunks(CHUNK * (m + c)).zip(out.chunks_mut(CHUNK)) {
             self.backend.without_gradient(|| {
-                let (flow, parameters) = self.flow();
-                let u = to_device(self.backend, &scale(x, &self.generator.scalings), m)?;
-                let (z, log_det) = flow::normalise(flow, parameters, &u)?;
+                let (u, given) = self.to_device(x, m, |k, x| scalings[k].forward(x))?;
+                let (z, log_det) = normalise(maps, parameters, &u, &given)?;
                 to_host(&flow::log_normal(&z, m)?.f_add(&log_det)?, out)
             })?;
-            for (out, log_s) in out.iter_mut().zip(log_scale(x, &self.generator.scalings)) {
+            for (out, log_s) in out.iter_mut().zip(log_scale(x, scalings, c)) {
                 *out += log_s;
             }
         }
@@ -181,116 +306,105 @@ impl Evaluator for TorchEvaluator {
         gradient: &mut [f64],
     ) -> Result<()> {
         self.log_prob(x, rows, log_prob)?;
-        let m = self.generator.event_dim();
+        let (_, m, c) = self.dims();
+        let (maps, parameters) = self.flow()?;
         let scalings = &self.generator.scalings;
-        for start in (0..rows).step_by(CHUNK) {
-            let end = rows.min(start + CHUNK);
-            let x = &x[start * m..end * m];
-            let gradient = &mut gradient[start * m..end * m];
+        let chunks = x.chunks(CHUNK * (m + c));
+        for (x, gradient) in chunks.zip(gradient.chunks_mut(CHUNK * m)) {
             self.backend.with_gradient(|| {
-                let u =
-                    to_device(self.backend, &scale(x, scalings), m)?.f_set_requires_grad(true)?;
-                let (flow, parameters) = self.flow();
-                let (z, log_det) = flow::normalise(flow, parameters, &u)?;
+                let (u, given) = self.to_device(x, m, |k, x| scalings[k].forward(x))?;
+                let u = u.f_detach()?.f_set_requires_grad(true)?;
+                let (z, log_det) = normalise(maps, parameters, &u, &given)?;
                 let log_p = flow::log_normal(&z, m)?.f_add(&log_det)?;
                 let sum = log_p.f_sum(self.backend.kind)?;
                 let gradients = Tensor::f_run_backward(&[sum], &[&u], false, false)?;
                 to_host(&gradients[0], gradient)
             })?;
-            for (g, (&x, s)) in gradient
-                .iter_mut()
-                .zip(x.iter().zip(scalings.iter().cycle()))
-            {
-                *g = *g * s.log_derivative(x).exp() + s.log_derivative_slope(x);
+            for (g, x) in gradient.chunks_exact_mut(m).zip(x.chunks_exact(m + c)) {
+                for ((g, &x), s) in g.iter_mut().zip(x).zip(scalings) {
+                    *g = *g * s.log_derivative(x).exp() + s.log_derivative_slope(x);
+                }
             }
         }
         Ok(())
     }
 
-    fn latent(&mut self, x: &[f64], rows: usize, z: &mut [f64]) -> Result<()> {
-        let m = self.generator.event_dim();
-        for start in (0..rows).step_by(CHUNK) {
-            let end = rows.min(start + CHUNK);
-            let u = scale(&x[start * m..end * m], &self.generator.scalings);
-            let z = &mut z[start * m..end * m];
+    fn latent(&mut self, x: &[f64], _rows: usize, z: &mut [f64]) -> Result<()> {
+        let (n, m, c) = self.dims();
+        let (maps, parameters) = self.flow()?;
+        let scalings = &self.generator.scalings;
+        for (x, z) in x.chunks(CHUNK * (m + c)).zip(z.chunks_mut(CHUNK * (n + c))) {
             self.backend.without_gradient(|| {
-                let (flow, parameters) = self.flow();
-                let u = to_device(self.backend, &u, m)?;
-                to_host(&flow::normalise(flow, parameters, &u)?.0, z)
+                let (u, given) = self.to_device(x, m, |k, x| scalings[k].forward(x))?;
+                let (point, _) = normalise(maps, parameters, &u, &given)?;
+                self.to_host(&point, z, (x, m), |_, z| z)
             })?;
         }
         Ok(())
     }
 
-    fn log_weight(&mut self, x: &[f64], rows: usize, out: &mut [f64]) -> Result<()> {
-        let m = self.generator.event_dim();
-        let (classifier, parameters) = self.classifier()?;
-        for start in (0..rows).step_by(CHUNK) {
-            let end = rows.min(start + CHUNK);
-            let u = scale(&x[start * m..end * m], &classifier.scalings);
-            let out = &mut out[start..end];
-            self.backend.without_gradient(|| {
-                let u = to_device(self.backend, &u, m)?;
-                to_host(
-                    &mlp::forward(&classifier.network, &parameters.tensors, &u)?,
-                    out,
-                )
-            })?;
-            for l in out {
-                *l += classifier.log_ratio_offset;
-            }
+    fn log_weight(&mut self, x: &[f64], _rows: usize, out: &mut [f64]) -> Result<()> {
+        self.classify(self.classifier()?, x, out)
+    }
+
+    fn pull_back(&mut self, z: &[f64], x: &[f64], _rows: usize, out: &mut [f64]) -> Result<()> {
+        match &self.latent_classifier {
+            Some(classifier) => self.classify(classifier, z, out),
+            None => self.classify(self.classifier()?, x, out),
         }
-        Ok(())
     }
 
     fn log_weight_gradient(
         &mut self,
         z: &[f64],
-        rows: usize,
+        _rows: usize,
         log_w: &mut [f64],
         gradient: &mut [f64],
     ) -> Result<()> {
-        let n = self.generator.latent_dim();
-        let (classifier, parameters) = self.classifier()?;
-        for start in (0..rows).step_by(CHUNK) {
-            let end = rows.min(start + CHUNK);
-            self.backend.with_gradient(|| {
-                let z = to_device(self.backend, &z[start * n..end * n], n)?
-                    .f_set_requires_grad(true)?;
-                let (flow, flow_parameters) = self.flow();
-                let (u, _) = flow::generate(flow, flow_parameters, &z)?;
-                let u = Self::rescale(&u, &self.generator.scalings, &classifier.scalings)?;
+        let (n, _, c) = self.dims();
+        let kind = self.backend.kind;
+        let rows = z.chunks(CHUNK * (n + c)).zip(log_w.chunks_mut(CHUNK));
+        for ((z, log_w), gradient) in rows.zip(gradient.chunks_mut(CHUNK * n)) {
+            let offset = self.backend.with_gradient(|| {
+                let (point, given) = self.to_device(z, n, |_, z| z)?;
+                let point = point.f_detach()?.f_set_requires_grad(true)?;
+                let ((classifier, parameters), u, from) = match &self.latent_classifier {
+                    Some(latent) => (latent, point.shallow_clone(), vec![Scaling::None; n]),
+                    None => {
+                        let (maps, parameters) = self.maps()?;
+                        let (u, _) = generate(maps, parameters, &point, &given)?;
+                        (self.classifier()?, u, self.generator.scalings.clone())
+                    }
+                };
+                let from = [from, self.generator.conditions.clone()].concat();
+                let u = mlp::beside(&u, &given)?;
+                let u = Self::rescale(&u, &from, &classifier.scalings)?;
                 let logit = mlp::forward(&classifier.network, &parameters.tensors, &u)?;
                 // Rows are independent: the gradient of the sum holds every row's own.
-                let gradients = Tensor::f_run_backward(
-                    &[logit.f_sum(self.backend.kind)?],
-                    &[&z],
-                    false,
-                    false,
-                )?;
-                to_host(&logit.f_detach()?, &mut log_w[start..end])?;
-                to_host(&gradients[0], &mut gradient[start * n..end * n])
+                let sum = logit.f_sum(kind)?;
+                let gradients = Tensor::f_run_backward(&[sum], &[&point], false, false)?;
+                to_host(&logit.f_detach()?, log_w)?;
+                to_host(&gradients[0], gradient)?;
+                Ok(classifier.log_ratio_offset)
             })?;
-            for l in &mut log_w[start..end] {
-                *l += classifier.log_ratio_offset;
-            }
+            log_w.iter_mut().for_each(|l| *l += offset);
         }
         Ok(())
     }
 
-    fn refine(&mut self, y: &[f64], rows: usize, z: &mut [f64]) -> Result<()> {
-        let (network, parameters) = self.refiner.as_ref().ok_or_else(|| {
+    fn refine(&mut self, y: &[f64], _rows: usize, z: &mut [f64]) -> Result<()> {
+        let (maps, parameters) = self.refiner.as_ref().ok_or_else(|| {
             Error::Unsupported(
                 "the model has no learned refiner; refine it with `refiner.method` = `gan`".into(),
             )
         })?;
-        let (l, n) = (network.inputs, network.outputs);
-        for start in (0..rows).step_by(CHUNK) {
-            let end = rows.min(start + CHUNK);
-            let z = &mut z[start * n..end * n];
+        let (n, _, c) = self.dims();
+        let l = maps.first().map_or(0, |map| map.inputs(c));
+        for (y, z) in y.chunks(CHUNK * (l + c)).zip(z.chunks_mut(CHUNK * (n + c))) {
             self.backend.without_gradient(|| {
-                let y = to_device(self.backend, &y[start * l..end * l], l)?;
-                to_host(&mlp::forward(network, &parameters.tensors, &y)?, z)
+                let (point, given) = self.to_device(y, l, |_, y| y)?;
+                let (out, _) = generate(maps, &parameters.tensors, &point, &given)?;
+                self.to_host(&out, z, (y, l), |_, z| z)
             })?;
         }
         Ok(())

@@ -49,24 +49,30 @@ impl Columns {
     }
 }
 
-/// z ↦ (x, log |det ∂x/∂z|), x and z: rows × dim, the log-determinant: rows.
-pub(super) fn generate(flow: &Flow, parameters: &[Tensor], z: &Tensor) -> Result<(Tensor, Tensor)> {
-    apply(flow, parameters, z, false)
+/// z ↦ (x, log |det ∂x/∂z|), given `c`. x and z: rows × dim, c: rows × conditions, the log-determinant: rows.
+pub(super) fn generate(
+    flow: &Flow,
+    parameters: &[Tensor],
+    z: &Tensor,
+    c: &Tensor,
+) -> Result<(Tensor, Tensor)> {
+    apply(flow, parameters, (z, c), false)
 }
 
-/// x ↦ (z, log |det ∂z/∂x|), shapes as in [`generate`].
+/// x ↦ (z, log |det ∂z/∂x|), given `c`; shapes as in [`generate`].
 pub(super) fn normalise(
     flow: &Flow,
     parameters: &[Tensor],
     x: &Tensor,
+    c: &Tensor,
 ) -> Result<(Tensor, Tensor)> {
-    apply(flow, parameters, x, true)
+    apply(flow, parameters, (x, c), true)
 }
 
 fn apply(
     flow: &Flow,
     parameters: &[Tensor],
-    input: &Tensor,
+    (input, c): (&Tensor, &Tensor),
     inverse: bool,
 ) -> Result<(Tensor, Tensor)> {
     let mut blocks = Vec::with_capacity(flow.blocks.len());
@@ -82,7 +88,7 @@ fn apply(
     let mut columns = Columns::new(input, flow.dim);
     let mut log_det = input.f_new_zeros([input.size()[0]], (input.kind(), input.device()))?;
     for (block, own) in blocks {
-        log_det = log_det.f_add(&couple(block, own, &mut columns, inverse)?)?;
+        log_det = log_det.f_add(&couple(block, own, &mut columns, c, inverse)?)?;
     }
     let order: Vec<usize> = (0..flow.dim).collect();
     Ok((columns.get(&order)?, log_det))
@@ -93,11 +99,12 @@ fn couple(
     block: &Coupling,
     parameters: &[Tensor],
     columns: &mut Columns,
+    c: &Tensor,
     inverse: bool,
 ) -> Result<Tensor> {
     let passive = columns.get(&block.passive)?;
     let active = columns.get(&block.active)?;
-    let out = mlp::forward(&block.subnet, parameters, &passive)?;
+    let out = mlp::forward(&block.subnet, parameters, &mlp::beside(&passive, c)?)?;
     let n = block.active.len() as i64;
     let (active, log_det) = match block.transform {
         Transform::Affine { clamp } => {

@@ -26,6 +26,14 @@ pub(super) fn forward(mlp: &Mlp, parameters: &[Tensor], x: &Tensor) -> Result<Te
     Ok(h)
 }
 
+/// The columns of `x`, then those of the condition `c`.
+pub(super) fn beside(x: &Tensor, c: &Tensor) -> Result<Tensor> {
+    if c.size()[1] == 0 {
+        return Ok(x.shallow_clone());
+    }
+    Ok(Tensor::f_cat(&[x, c], 1)?)
+}
+
 /// Number of tensors of the network.
 pub(super) fn tensor_count(mlp: &Mlp) -> usize {
     2 * (mlp.hidden.len() + 1)

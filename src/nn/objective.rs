@@ -81,6 +81,17 @@ impl<T: Real + Element> Objective<T> for TorchObjective<'_> {
     }
 }
 
+/// The rows of a batch: the first `dim` columns, and the rest, conditions.
+fn columns<T: Element>(backend: Backend, batch: &Batch<T>, dim: usize) -> Result<(Tensor, Tensor)> {
+    let columns = batch.x.len() / batch.rows;
+    let x = to_device(backend, &batch.x, columns)?;
+    let rest = columns.saturating_sub(dim) as i64;
+    Ok((
+        x.f_narrow(1, 0, dim as i64)?,
+        x.f_narrow(1, dim as i64, rest)?,
+    ))
+}
+
 /// [`Goal::Likelihood`].
 fn likelihood<T: Element>(
     backend: Backend,
@@ -88,9 +99,9 @@ fn likelihood<T: Element>(
     parameters: &[Tensor],
     batch: &Batch<T>,
 ) -> Result<Tensor> {
-    let u = to_device(backend, &batch.x, flow.dim)?;
+    let (u, c) = columns(backend, batch, flow.dim)?;
     let w = to_device(backend, &batch.weights, 1)?.f_squeeze_dim(1)?;
-    let (z, log_det) = flow::normalise(flow, parameters, &u)?;
+    let (z, log_det) = flow::normalise(flow, parameters, &u, &c)?;
     let log_p = flow::log_normal(&z, flow.dim)?.f_add(&log_det)?;
     Ok(log_p.f_mul(&w)?.f_mean(backend.kind)?.f_neg()?)
 }
@@ -127,17 +138,18 @@ fn play<T: Element>(
     batch: &Batch<T>,
 ) -> Result<Tensor> {
     let (d, g) = parameters.split_at(mlp::tensor_count(gan.discriminator));
-    let auxiliary = gan.refiner.inputs;
+    let auxiliary = gan.auxiliary_dim();
+    let (real, c) = columns(backend, batch, gan.refiner.outputs)?;
     let mut y = vec![0.0f64; batch.rows * auxiliary];
     gan.noise(part, batch.step, batch.rows, 0, &mut y);
     let y = to_device(backend, &y, auxiliary)?;
-    let judge = |z: &Tensor| mlp::forward(gan.discriminator, d, z);
+    let judge = |z: &Tensor| mlp::forward(gan.discriminator, d, &mlp::beside(z, &c)?);
+    let refine = || mlp::forward(gan.refiner, g, &mlp::beside(&y, &c)?);
     if part == 1 {
-        let logit = judge(&mlp::forward(gan.refiner, g, &y)?)?;
+        let logit = judge(&refine()?)?;
         return Ok(logit.f_neg()?.f_softplus()?.f_mean(backend.kind)?);
     }
-    let fake = backend.without_gradient(|| mlp::forward(gan.refiner, g, &y))?;
-    let real = to_device(backend, &batch.x, gan.discriminator.inputs)?;
+    let fake = backend.without_gradient(refine)?;
     let w = to_device(backend, &batch.weights, 1)?;
     let on_real = judge(&real)?
         .f_neg()?

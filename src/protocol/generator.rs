@@ -44,11 +44,13 @@ pub fn train_generator(target: &mut Source, options: &Options, hooks: &dyn Hooks
     let mut model = Model {
         dtype,
         generator: Generator {
-            kind: GeneratorKind::Flow(flow),
+            kind: GeneratorKind::flow(flow),
             scalings,
+            conditions: Vec::new(),
             parameters,
         },
         classifier: None,
+        latent_classifier: None,
         refinement: None,
         record: serde_json::Map::new(),
     };

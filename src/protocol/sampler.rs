@@ -349,7 +349,7 @@ fn refiner(model: &Model, method: Method) -> Result<Box<dyn Refiner>> {
                 missing("a trained GAN refiner (`refiner.method` = `gan`), which this model lacks")
             })?;
             Box::new(Independent::new(Gan {
-                auxiliary_dim: gan.auxiliary_dim(),
+                auxiliary_dim: gan.auxiliary_dim(model.generator.condition_dim()),
             }))
         }
         Method::Hmc => Box::new(Hmc::new(dim, refinement?.hmc)),

@@ -18,11 +18,23 @@ pub(crate) struct Networks {
     pub classifier: Mlp,
     pub discriminator: Mlp,
     pub refiner: Mlp,
+    pub conditions: usize,
 }
 
 impl Networks {
     /// `hidden` layers for all, for events of `dim` features.
     pub fn new(dim: usize, hidden: &[usize], activation: Activation, blocks: usize) -> Self {
+        Self::conditional(dim, 0, hidden, activation, blocks)
+    }
+
+    /// As [`Networks::new`], given `conditions` numbers.
+    pub fn conditional(
+        dim: usize,
+        conditions: usize,
+        hidden: &[usize],
+        activation: Activation,
+        blocks: usize,
+    ) -> Self {
         let network = |inputs, outputs| Mlp {
             inputs,
             hidden: hidden.to_vec(),
@@ -38,7 +50,7 @@ impl Networks {
                 (active, passive)
             };
             Coupling {
-                subnet: network(passive.len(), 2 * active.len()),
+                subnet: network(passive.len() + conditions, 2 * active.len()),
                 transform: Transform::Affine { clamp: 2.0 },
                 active,
                 passive,
@@ -47,12 +59,13 @@ impl Networks {
         Networks {
             flow: Flow {
                 dim,
-                conditions: 0,
+                conditions,
                 blocks: blocks.collect(),
             },
-            classifier: network(dim, 1),
-            discriminator: network(dim, 1),
-            refiner: network(dim + 1, dim),
+            classifier: network(dim + conditions, 1),
+            discriminator: network(dim + conditions, 1),
+            refiner: network(dim + 1 + conditions, dim),
+            conditions,
         }
     }
 
@@ -69,6 +82,7 @@ impl Networks {
             Goal::Gan(Gan {
                 discriminator: &self.discriminator,
                 refiner: &self.refiner,
+                conditions: self.conditions,
                 discriminator_steps: 4,
                 seed: 1,
             }),
@@ -79,7 +93,7 @@ impl Networks {
 /// Random rows with random weights, one of them negative, and alternating labels.
 pub(crate) fn batch<T: Real>(goal: &Goal, rows: usize) -> Batch<T> {
     let dim = match goal {
-        Goal::Likelihood(flow) => flow.dim,
+        Goal::Likelihood(flow) => flow.dim + flow.conditions,
         Goal::Separation(network, _) => network.inputs,
         Goal::Gan(gan) => gan.discriminator.inputs,
     };

@@ -6,7 +6,7 @@ use crate::model::{Flow, Mlp, Parameter};
 /// A loss and the networks whose parameters it is minimised over.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Goal<'a> {
-    /// Weighted maximum likelihood of a flow: mean of −w log p(u), in nats per event, u the scaled features.
+    /// Weighted maximum likelihood of a flow: mean of −w log p(u), in nats per event, u the scaled features; rows are u and the scaled condition.
     Likelihood(&'a Flow),
     /// Telling labels 1 and 0 apart by a logit ℓ, f = sigmoid(ℓ): mean of w · loss(ℓ, y).
     Separation(&'a Mlp, Separation),
@@ -51,13 +51,16 @@ pub(crate) enum Separation {
     SquaredError,
 }
 
-/// Batches are latents z with weights w(z); the refiner maps noise y to z. Part 0, the discriminator:
+/// Batches are points z (a refiner's latents or a generator's scaled events) followed by scaled conditions, with weights; the network that is
+/// called the refiner maps noise y and the condition to z, the discriminator judges z and the condition. Part 0, the discriminator:
 /// ½ [mean w softplus(−D(z)) + mean softplus(D(Φ(y)))]. Part 1, the refiner: mean softplus(−D(Φ(y))). The flat buffer holds the
 /// discriminator, then the refiner.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Gan<'a> {
     pub discriminator: &'a Mlp,
     pub refiner: &'a Mlp,
+    /// C.
+    pub conditions: usize,
     /// Discriminator updates per refiner update.
     pub discriminator_steps: u64,
     pub seed: u64,
@@ -67,11 +70,16 @@ pub(crate) struct Gan<'a> {
 const NOISE_STREAM: u64 = 2;
 
 impl Gan<'_> {
+    /// L, the numbers of a y.
+    pub fn auxiliary_dim(&self) -> usize {
+        self.refiner.inputs - self.conditions
+    }
+
     /// The noise y of the rows from `first` on, of `rows` in all, of part `part`'s update at `step`: rows × auxiliary.
     pub fn noise(&self, part: usize, step: u64, rows: usize, first: usize, y: &mut [f64]) {
         // One event of the noise per update; the two parts draw from it one after the other.
         let row = part * rows + first;
         let noise = Noise::new(self.seed, NOISE_STREAM, domain::TRAINING);
-        noise.normals(step, (row * self.refiner.inputs) as u64, y);
+        noise.normals(step, (row * self.auxiliary_dim()) as u64, y);
     }
 }

@@ -78,7 +78,8 @@ fn saved(refinement: Option<Refinement>) -> ModelFile {
         dtype: Dtype::Float64,
         generator: Generator {
             parameters: numbers(flow.parameter_count()),
-            kind: GeneratorKind::Flow(flow),
+            kind: GeneratorKind::flow(flow),
+            conditions: Vec::new(),
             scalings: scalings(),
         },
         classifier: Some(Classifier {
@@ -87,6 +88,7 @@ fn saved(refinement: Option<Refinement>) -> ModelFile {
             scalings: scalings(),
             log_ratio_offset: 0.0,
         }),
+        latent_classifier: None,
         refinement,
         record: record.as_object().unwrap().clone(),
     };
@@ -121,7 +123,7 @@ fn a_model_tells_what_it_is() {
         let info = text_of(|b, c, n| laser_model_info(model, b, c, n));
         let info: serde_json::Value = serde_json::from_str(&info).unwrap();
         assert_eq!(info["record"]["weights"]["mean"], 1.25);
-        assert_eq!(info["generator"]["kind"]["type"], "flow");
+        assert_eq!(info["generator"]["kind"]["maps"][0]["type"], "flow");
         laser_model_free(model);
     }
 }

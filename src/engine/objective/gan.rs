@@ -38,7 +38,7 @@ impl<'a, T: Element> Players<'a, T> {
         }
     }
 
-    /// z = Φ(y) to the front of the discriminator's tape.
+    /// z = Φ(y) and the condition to the front of the discriminator's tape.
     fn refine(&self, part: usize, block: Block<T>, buffers: &mut Buffers<T>) {
         let Block {
             batch,
@@ -46,7 +46,7 @@ impl<'a, T: Element> Players<'a, T> {
             rows,
             cpu,
         } = block;
-        let auxiliary = self.refiner.inputs();
+        let auxiliary = self.gan.auxiliary_dim();
         let noise = &mut buffers.noise[..rows * auxiliary];
         self.gan.noise(part, batch.step, batch.rows, first, noise);
         buffers.noise_rows.clear();
@@ -54,10 +54,14 @@ impl<'a, T: Element> Players<'a, T> {
             .noise_rows
             .extend(noise.iter().map(|&y| T::from_f64(y)));
         let tape = &mut buffers.refiner_tape;
-        load(&buffers.noise_rows, 0, rows, &mut tape[..auxiliary]);
+        load(&buffers.noise_rows, (0, auxiliary), &mut tape[..auxiliary]);
+        let latents = self.refiner.outputs();
+        block.load(latents, &mut tape[auxiliary..self.refiner.inputs()]);
         self.refiner.forward(cpu, T::ROWS, tape);
-        let z = self.refiner.output(tape);
-        buffers.discriminator_tape[..z.len()].copy_from_slice(z);
+        let inputs = self.discriminator.inputs();
+        let (z, conditions) = buffers.discriminator_tape[..inputs].split_at_mut(latents);
+        z.copy_from_slice(self.refiner.output(tape));
+        block.load(latents, conditions);
     }
 
     /// Σ weight · softplus(∓D) over the latents at the front of the tape; leaves its derivatives in the place of the logits.
@@ -92,8 +96,8 @@ impl<'a, T: Element> Players<'a, T> {
         then: impl Fn(&mut Buffers<T>),
     ) -> f64 {
         let weights = block.weights();
-        let latents = self.discriminator.inputs();
-        block.load(&mut buffers.discriminator_tape[..latents]);
+        let inputs = self.discriminator.inputs();
+        block.load(0, &mut buffers.discriminator_tape[..inputs]);
         let real = |lane: usize| 0.5 * weights.as_ref()[lane].to_f64();
         let on_real = self.judge(block, Target::Real, real, &mut buffers.discriminator_tape);
         then(buffers);
@@ -127,7 +131,7 @@ impl<T: Element> Loss<T> for Players<'_, T> {
     }
 
     fn buffers(&self) -> Buffers<T> {
-        let numbers = T::ROWS * self.refiner.inputs();
+        let numbers = T::ROWS * self.gan.auxiliary_dim();
         Buffers {
             discriminator_tape: vec![T::Feature::default(); self.discriminator.tape()],
             refiner_tape: vec![T::Feature::default(); self.refiner.tape()],

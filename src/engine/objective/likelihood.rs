@@ -9,10 +9,12 @@ use crate::model;
 
 pub(super) struct Likelihood<T> {
     flow: Flow<T>,
+    conditions: usize,
 }
 
 pub(super) struct Buffers<T: Element> {
     state: Vec<T::Feature>,
+    conditions: Vec<T::Feature>,
     tape: Vec<T::Feature>,
     sums: Vec<MlpGradient<T>>,
 }
@@ -21,16 +23,23 @@ impl<T: Element> Likelihood<T> {
     pub fn new(flow: &model::Flow) -> Self {
         Likelihood {
             flow: Flow::new(flow),
+            conditions: flow.conditions,
         }
     }
 
     /// Events to latents on the tape; Σ −w log p / rows, and w / rows.
     fn forward(&self, block: Block<T>, buffers: &mut Buffers<T>) -> (f64, T::Feature) {
-        let Buffers { state, tape, .. } = buffers;
-        block.load(state);
+        let Buffers {
+            state,
+            conditions,
+            tape,
+            ..
+        } = buffers;
+        block.load(0, state);
+        block.load(state.len(), conditions);
         let mut log_det = T::Feature::default();
         self.flow
-            .record::<true>(block.cpu, T::ROWS, state, &mut log_det, tape);
+            .record::<true>(block.cpu, T::ROWS, state, conditions, &mut log_det, tape);
         let weights = block.weights();
         let rows = block.lanes().map(|lane| {
             let log_p = log_normal::<T>(state, lane) + log_det.as_ref()[lane].to_f64();
@@ -50,6 +59,7 @@ impl<T: Element> Loss<T> for Likelihood<T> {
     fn buffers(&self) -> Buffers<T> {
         Buffers {
             state: vec![T::Feature::default(); self.flow.dim()],
+            conditions: vec![T::Feature::default(); self.conditions],
             tape: vec![T::Feature::default(); self.flow.tape()],
             sums: self.flow.sums(),
         }
@@ -57,7 +67,9 @@ impl<T: Element> Loss<T> for Likelihood<T> {
 
     fn add(&self, _: usize, block: Block<T>, buffers: &mut Buffers<T>) -> f64 {
         let (loss, weights) = self.forward(block, buffers);
-        let Buffers { state, tape, sums } = buffers;
+        let Buffers {
+            state, tape, sums, ..
+        } = buffers;
         // −w log p = w (½ |z|² − log |det| + …).
         for z in &mut *state {
             let lanes = z.as_mut().iter_mut().zip(weights.as_ref());

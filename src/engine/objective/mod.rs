@@ -63,9 +63,11 @@ struct Block<'a, T> {
 }
 
 impl<T: Element> Block<'_, T> {
-    /// The features into the lanes; 0 into lanes without a row.
-    fn load(&self, features: &mut [T::Feature]) {
-        load(&self.batch.x, self.first, self.rows, features);
+    /// The values of every row from column `at` on into the lanes; 0 into lanes without a row.
+    fn load(&self, at: usize, features: &mut [T::Feature]) {
+        let columns = self.batch.x.len() / self.batch.rows;
+        let rows = &self.batch.x[self.first * columns..][..self.rows * columns];
+        load(rows, (at, columns), features);
     }
 
     /// Weights, divided by the number of rows of the batch; 0 in lanes without a row.
@@ -85,14 +87,12 @@ impl<T: Element> Block<'_, T> {
     }
 }
 
-/// `rows` rows from row `first` on into the lanes; 0 into lanes without a row.
-fn load<T: Element>(x: &[T], first: usize, rows: usize, features: &mut [T::Feature]) {
-    let dim = features.len();
-    let x = &x[first * dim..][..rows * dim];
+/// Rows of `columns` values, those from `at` on, into the lanes; 0 into lanes without a row.
+fn load<T: Element>(x: &[T], (at, columns): (usize, usize), features: &mut [T::Feature]) {
     for (k, feature) in features.iter_mut().enumerate() {
-        let (own, rest) = feature.as_mut().split_at_mut(rows);
-        for (to, row) in own.iter_mut().zip(x.chunks_exact(dim)) {
-            *to = row[k];
+        let (own, rest) = feature.as_mut().split_at_mut(x.len() / columns);
+        for (to, row) in own.iter_mut().zip(x.chunks_exact(columns)) {
+            *to = row[at + k];
         }
         rest.fill(T::default());
     }

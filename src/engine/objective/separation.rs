@@ -48,7 +48,7 @@ impl<T: Element> Classes<T> {
 
     /// The loss; leaves its derivatives in the place of the logits.
     fn forward(&self, block: Block<T>, tape: &mut [T::Feature]) -> f64 {
-        block.load(&mut tape[..self.network.inputs()]);
+        block.load(0, &mut tape[..self.network.inputs()]);
         self.network.forward(block.cpu, T::ROWS, tape);
         let labels = &block.batch.labels[block.first..];
         let weights = block.weights();

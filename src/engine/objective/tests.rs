@@ -12,6 +12,7 @@ fn networks() -> Vec<Networks> {
         Networks::new(3, &[], leaky, 2),
         Networks::new(64, &[100], Activation::Tanh, 2),
         Networks::new(7, &[33; 12], leaky, 3),
+        Networks::conditional(3, 5, &[10, 8], leaky, 3),
         Networks::new(4, &[4, 5, 17], Activation::LeakyRelu { slope: 0.0 }, 3),
     ]
 }
@@ -23,6 +24,7 @@ fn gradients_are_those_of_central_differences() {
         Networks::small(),
         Networks::new(4, &[3], Activation::Tanh, 4),
         Networks::new(2, &[9, 2], leaky, 2),
+        Networks::conditional(3, 2, &[4, 3], leaky, 3),
     ] {
         for goal in networks.goals() {
             for rows in [12, 50] {

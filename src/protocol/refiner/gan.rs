@@ -143,6 +143,7 @@ pub(in super::super) fn train_gan(
     let goal = Goal::Gan(train::Gan {
         discriminator: &discriminator,
         refiner: &network,
+        conditions: 0,
         discriminator_steps: options.get(keys::GAN_DISCRIMINATOR_STEPS) as u64,
         seed,
     });

@@ -68,6 +68,10 @@ impl Evaluator for Exact {
         Ok(())
     }
 
+    fn pull_back(&mut self, _: &[f64], x: &[f64], rows: usize, out: &mut [f64]) -> Result<()> {
+        self.log_weight(x, rows, out)
+    }
+
     fn log_weight_gradient(
         &mut self,
         z: &[f64],
