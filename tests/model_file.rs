@@ -276,13 +276,13 @@ fn any_safetensors_reader_opens_the_file() {
             ("generator.0.blocks.1.subnet.0.bias", vec![3]),
             ("generator.0.blocks.1.subnet.1.weight", vec![4, 3]),
             ("generator.0.blocks.1.subnet.1.bias", vec![4]),
-            ("classifier.0.weight", vec![3, 2]),
+            ("classifier.0.weight", vec![3, 3]),
             ("classifier.0.bias", vec![3]),
             ("classifier.1.weight", vec![3, 3]),
             ("classifier.1.bias", vec![3]),
             ("classifier.2.weight", vec![1, 3]),
             ("classifier.2.bias", vec![1]),
-            ("refiner.0.weight", vec![2, 4]),
+            ("refiner.0.weight", vec![2, 5]),
             ("refiner.0.bias", vec![2]),
             ("refiner.1.weight", vec![2, 2]),
             ("refiner.1.bias", vec![2]),
@@ -374,7 +374,7 @@ fn models_that_could_not_be_read_are_not_written() {
     refused(&|m| m.generator.parameters.push(0.0), "but 34 are given");
     refused(
         &|m| m.generator.scalings.truncate(1),
-        "1 scalings for a flow of 2 dimensions",
+        "networks that make points of 2 dimensions where 1 are needed",
     );
     let nested = (0..200).fold(json!(0), |inner, _| json!([inner]));
     refused(

@@ -115,7 +115,7 @@ pub(super) fn validate_chain(
     }
     if dim != outputs {
         return Err(Error::Format(format!(
-            "the networks make points of {dim} values where {outputs} are needed"
+            "networks that make points of {dim} dimensions where {outputs} are needed"
         )));
     }
     Ok(())
