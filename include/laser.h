@@ -199,6 +199,33 @@ typedef int32_t (*laser_log_fn)(int32_t level, const char *message, void *user);
 typedef int32_t (*laser_events_fn)(size_t n, size_t dim, double *x, double *w, size_t *got, void *user);
 
 /**
+ * Makes events of latent points: a black-box generator, such as a detector simulation or a network of another framework.
+ *
+ * Called only on the thread that called into the library, never concurrently: while it runs for one thread, another that needs it gets
+ * LASER_ERR_BUSY. May call the library, except for events of the same generator (LASER_ERR_BUSY). Must not throw, nor jump out. Row i of `x`
+ * must depend on row i of `z` and `c` alone, besides randomness of its own if it was declared stochastic. An event that is not finite counts
+ * as failed and is replaced by another.
+ *
+ * @param n how many events, at least 1
+ * @param z `n` rows of `zdim` doubles, packed: standard normal numbers, or refined ones
+ * @param zdim N
+ * @param c `n` rows of `cdim` doubles, packed: the conditions; NULL if `cdim` is 0
+ * @param cdim C
+ * @param x receives `n` rows of `xdim` doubles, packed
+ * @param xdim M
+ * @param user the pointer given with the callback
+ * @return 0 to go on; anything else ends the call with LASER_ERR_CALLBACK and this number
+ */
+typedef int32_t (*laser_generate_fn)(size_t n,
+                                     const double *z,
+                                     size_t zdim,
+                                     const double *c,
+                                     size_t cdim,
+                                     double *x,
+                                     size_t xdim,
+                                     void *user);
+
+/**
  * Delivers uniform random numbers of the host's own generator. Called once for a block of events, more often where events need further
  * proposals.
  *
@@ -802,6 +829,17 @@ laser_status laser_generator_load(const char *path,
 laser_status laser_generator_event_dim(const laser_generator *generator, size_t *out);
 
 /**
+ * C, the values of the condition of an event; 0 for a generator without conditions.
+ *
+ * @param generator what to ask
+ * @param out receives C
+ * @return LASER_OK; LASER_ERR_NULL
+ *
+ * Threads: any number at once.
+ */
+laser_status laser_generator_condition_dim(const laser_generator *generator, size_t *out);
+
+/**
  * N, the dimensions of the latent space.
  *
  * @param generator what to ask
@@ -820,6 +858,56 @@ laser_status laser_generator_latent_dim(const laser_generator *generator, size_t
  * Threads: no other thread may use `generator` any more.
  */
 void laser_generator_free(laser_generator *generator);
+
+/**
+ * Makes a generator of a callback of the host. It can be refined like any other; it has no density, and no gradient.
+ *
+ * A stochastic one turns the same latent point into different events. Then w(g(z)) is no function of z, and laser_refine learns one by
+ * OmniFold (option "pullback"). Its hidden randomness is the host's: what the library promises of the bits of events holds for the latent points alone.
+ *
+ * @param zdim N, dimensions of the latent space, at least 1
+ * @param cdim C, values of the condition; 0 for none
+ * @param xdim M, values per event, at least 1
+ * @param stochastic 1 if it draws randomness of its own, else 0
+ * @param generate the callback
+ * @param user handed to the callback; must live until the generator, and every model and sampler made from it, is freed
+ * @param options key "dtype", the precision of the networks that models of it get; NULL for the defaults
+ * @param out receives the generator; the caller frees it with laser_generator_free
+ * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for dimensions out of range, or `stochastic` neither 0 nor 1; LASER_ERR_NULL, also if
+ * `generate` is NULL; LASER_ERR_BUSY while `options` are being changed
+ *
+ * Threads: any number at once. The callback is not called here.
+ */
+laser_status laser_generator_from_callback(size_t zdim,
+                                           size_t cdim,
+                                           size_t xdim,
+                                           int32_t stochastic,
+                                           laser_generate_fn generate,
+                                           void *user,
+                                           const laser_options *options,
+                                           laser_generator **out);
+
+/**
+ * Attaches a callback to the generator of a loaded model that was made for one: files hold no callbacks.
+ *
+ * @param model a model whose generator is a callback; stays as it is
+ * @param zdim N, as laser_model_latent_dim says; so that a callback for other dimensions is found out
+ * @param cdim C, as laser_model_condition_dim says
+ * @param xdim M, as laser_model_event_dim says
+ * @param generate the callback
+ * @param user handed to the callback; must live until the new model, and every sampler made from it, is freed
+ * @param out receives a model that is `model` with the callback; the caller frees it with laser_model_free
+ * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT if the dimensions are others, or the model has a generator of its own; LASER_ERR_NULL
+ *
+ * Threads: any number at once. The callback is not called here.
+ */
+laser_status laser_model_attach(const laser_model *model,
+                                size_t zdim,
+                                size_t cdim,
+                                size_t xdim,
+                                laser_generate_fn generate,
+                                void *user,
+                                laser_model **out);
 
 /**
  * Refines a generator (LaSeR): trains the classifier of target against generated events, pulls its weights back to the latent
@@ -958,8 +1046,8 @@ laser_status laser_model_get_f64(const laser_model *model,
  * @param model what to ask; needs a classifier
  * @param options keys "backend", "device", "threads"; NULL for the defaults
  * @param n number of events; 0 does nothing
- * @param x `n` rows of M doubles; row i begins at x + i * stride
- * @param stride doubles between the beginnings of rows, at least M; 0 for packed rows
+ * @param x `n` rows of M + C doubles, events followed by their conditions; row i begins at x + i * stride
+ * @param stride doubles between the beginnings of rows, at least M + C; 0 for packed rows
  * @param log_w receives `n` numbers; must not overlap `x`
  * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for wrong sizes; LASER_ERR_DATA for events that are not finite;
  * LASER_ERR_UNSUPPORTED without a classifier; LASER_ERR_DEVICE; LASER_ERR_TORCH; LASER_ERR_NULL; LASER_ERR_BUSY while `options`
@@ -980,8 +1068,8 @@ laser_status laser_model_log_weight(const laser_model *model,
  * @param model what to ask; its generator must have a density, as flows do
  * @param options keys "backend", "device", "threads"; NULL for the defaults
  * @param n number of events; 0 does nothing
- * @param x `n` rows of M doubles; row i begins at x + i * stride
- * @param stride doubles between the beginnings of rows, at least M; 0 for packed rows
+ * @param x `n` rows of M + C doubles, events followed by their conditions; row i begins at x + i * stride
+ * @param stride doubles between the beginnings of rows, at least M + C; 0 for packed rows
  * @param log_p receives `n` numbers; must not overlap `x`
  * @return as laser_model_log_weight; LASER_ERR_UNSUPPORTED without a density
  *
@@ -1000,8 +1088,8 @@ laser_status laser_model_log_prob(const laser_model *model,
  * @param model what to ask; its generator must be invertible, as flows are
  * @param options keys "backend", "device", "threads"; NULL for the defaults
  * @param n number of events; 0 does nothing
- * @param x `n` rows of M doubles; row i begins at x + i * x_stride
- * @param x_stride doubles between the beginnings of rows of `x`, at least M; 0 for packed rows
+ * @param x `n` rows of M + C doubles, events followed by their conditions; row i begins at x + i * x_stride
+ * @param x_stride doubles between the beginnings of rows of `x`, at least M + C; 0 for packed rows
  * @param z receives `n` rows of N doubles; row i begins at z + i * z_stride; must not overlap `x`
  * @param z_stride doubles between the beginnings of rows of `z`, at least N; 0 for packed rows
  * @return as laser_model_log_weight; LASER_ERR_UNSUPPORTED for a generator that is not invertible
@@ -1022,8 +1110,8 @@ laser_status laser_model_latent(const laser_model *model,
  * @param model what to ask
  * @param options keys "backend", "device", "threads"; NULL for the defaults
  * @param n number of events; 0 does nothing
- * @param z `n` rows of N doubles; row i begins at z + i * z_stride
- * @param z_stride doubles between the beginnings of rows of `z`, at least N; 0 for packed rows
+ * @param z `n` rows of N + C doubles, latent points followed by their conditions; row i begins at z + i * z_stride
+ * @param z_stride doubles between the beginnings of rows of `z`, at least N + C; 0 for packed rows
  * @param x receives `n` rows of M doubles; row i begins at x + i * x_stride; must not overlap `z`
  * @param x_stride doubles between the beginnings of rows of `x`, at least M; 0 for packed rows
  * @return as laser_model_latent
@@ -1128,7 +1216,8 @@ laser_status laser_sampler_tell(const laser_sampler *sampler, uint64_t *event);
  * @param logp receives `n` logarithms of the density of the events, in 1 / (product of the units of x): that of the generator for
  * "baseline" and "reweight", the refined one for "rejection" and "hmc"; NULL if not wanted
  * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for wrong sizes or arrays that overlap; LASER_ERR_UNSUPPORTED if `logp` is wanted of
- * "gan"; LASER_ERR_NUMERICAL if the method gives up; LASER_ERR_TORCH; LASER_ERR_CALLBACK and LASER_ERR_DATA of a noise callback;
+ * "gan"; LASER_ERR_NUMERICAL if the method gives up; LASER_ERR_INVALID_ARGUMENT for a model with conditions, whose events
+ * laser_sampler_generate_given makes; LASER_ERR_TORCH; LASER_ERR_CALLBACK and LASER_ERR_DATA of a noise callback;
  * LASER_ERR_NULL; LASER_ERR_BUSY. After any failure the stream stands where it stood, and the arrays may be written in part
  *
  * Threads: needs `sampler` alone.
@@ -1183,6 +1272,55 @@ laser_status laser_sampler_generate_latent(laser_sampler *sampler,
                                            size_t z_stride,
                                            double *z,
                                            double *w);
+
+/**
+ * Generates the next events of a model with conditions, given them. Event i depends on the model, seed, stream, i and its own condition
+ * alone; nothing is made ahead, so ask for many at once where speed counts.
+ *
+ * @param sampler the stream; moves on by `n` events
+ * @param n number of events; 0 does nothing
+ * @param c_stride doubles between the beginnings of rows of `c`, at least C, or 0 for packed rows
+ * @param c `n` rows of C doubles, the conditions; row i begins at c + i * c_stride
+ * @param x_stride doubles between the beginnings of rows of `x`, at least M; 0 for packed rows
+ * @param x receives `n` rows of M doubles; row i begins at x + i * x_stride; what lies between rows is left alone
+ * @param w receives `n` weights, as of laser_sampler_generate; NULL if not wanted
+ * @param logp receives `n` log densities given the conditions, as of laser_sampler_generate; NULL if not wanted
+ * @return as laser_sampler_generate; LASER_ERR_INVALID_ARGUMENT also if the model has no conditions, LASER_ERR_DATA if one is not finite
+ *
+ * Threads: needs `sampler` alone.
+ */
+laser_status laser_sampler_generate_given(laser_sampler *sampler,
+                                          size_t n,
+                                          size_t c_stride,
+                                          const double *c,
+                                          size_t x_stride,
+                                          double *x,
+                                          double *w,
+                                          double *logp);
+
+/**
+ * laser_sampler_generate_given in single precision: the same events of the same conditions, rounded.
+ *
+ * @param sampler the stream; moves on by `n` events
+ * @param n number of events; 0 does nothing
+ * @param c_stride floats between the beginnings of rows of `c`, at least C, or 0 for packed rows
+ * @param c `n` rows of C floats, the conditions; row i begins at c + i * c_stride
+ * @param x_stride floats between the beginnings of rows of `x`, at least M; 0 for packed rows
+ * @param x receives `n` rows of M floats; row i begins at x + i * x_stride; what lies between rows is left alone
+ * @param w receives `n` weights, as of laser_sampler_generate; NULL if not wanted
+ * @param logp receives `n` log densities, as of laser_sampler_generate_given; NULL if not wanted
+ * @return as laser_sampler_generate_given
+ *
+ * Threads: needs `sampler` alone.
+ */
+laser_status laser_sampler_generate_given_f32(laser_sampler *sampler,
+                                              size_t n,
+                                              size_t c_stride,
+                                              const float *c,
+                                              size_t x_stride,
+                                              float *x,
+                                              float *w,
+                                              float *logp);
 
 /**
  * Generates the next event of the stream, out of a batch kept inside: made for event loops.

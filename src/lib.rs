@@ -19,8 +19,8 @@
 //!         "weights.events": 1000}"#,
 //! )?;
 //! let generator = protocol::train_generator(&mut target, &options, &())?;
-//! let model = protocol::refine(&generator, &mut target, &options, &())?;
-//! let model = Arc::new(protocol::Instance::new(model));
+//! let generator = protocol::Instance::new(generator);
+//! let model = Arc::new(protocol::refine(&generator, &mut target, &options, &())?);
 //!
 //! let mut sampler = protocol::Sampler::new(model, 1, 0, &options)?;
 //! let mut events = vec![0.0; 10 * 2];

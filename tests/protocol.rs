@@ -69,8 +69,8 @@ fn options(settings: &[(&str, f64)]) -> Options {
 }
 
 /// A flow trained on a unit normal.
-fn unit_normal(options: &Options) -> Model {
-    train_generator(&mut normal(0.0, 1.0), options, &()).unwrap()
+fn unit_normal(options: &Options) -> Instance {
+    Instance::new(train_generator(&mut normal(0.0, 1.0), options, &()).unwrap())
 }
 
 #[test]
@@ -100,7 +100,6 @@ fn the_classifiers_weight_is_the_exact_ratio_of_two_normals() {
     let options = options(&[]);
     let generator = unit_normal(&options);
     let model = refine(&generator, &mut normal(0.5, 1.0), &options, &()).unwrap();
-    let model = Instance::new(model);
     let grid: Vec<f64> = (0..49)
         .flat_map(|i| [(i / 7) as f64 * 0.5 - 1.25, (i % 7) as f64 * 0.5 - 1.25])
         .collect();
@@ -167,9 +166,7 @@ fn every_method_refines_towards_the_target() {
     let mut options = options(&[&hmc[..], &gan[..]].concat());
     options.set_str("refiner.method", "gan").unwrap();
     let generator = unit_normal(&options);
-    let model = Arc::new(Instance::new(
-        refine(&generator, &mut normal(0.5, 1.0), &options, &()).unwrap(),
-    ));
+    let model = Arc::new(refine(&generator, &mut normal(0.5, 1.0), &options, &()).unwrap());
     assert_eq!(model.refinement.as_ref().unwrap().method, Method::Gan);
     let (mean, variance) = mean_and_variance(&model, "baseline", 20_000, &options);
     assert!(
@@ -202,7 +199,7 @@ fn weighted_events_count_as_often_as_they_weigh() {
     let options = options(&[]);
     let generator = unit_normal(&options);
     let mut target = Source::from_rows(&x, Some(&w), n, 2, 2).unwrap();
-    let model = Instance::new(refine(&generator, &mut target, &options, &()).unwrap());
+    let model = refine(&generator, &mut target, &options, &()).unwrap();
     let mut l = [0.0; 2];
     log_weight(
         &model,
@@ -272,9 +269,7 @@ fn an_event_depends_on_model_seed_stream_and_number_alone() {
         ("hmc.step_size", 0.1),
     ]);
     let generator = unit_normal(&options);
-    let model = Arc::new(Instance::new(
-        refine(&generator, &mut normal(0.3, 1.2), &options, &()).unwrap(),
-    ));
+    let model = Arc::new(refine(&generator, &mut normal(0.3, 1.2), &options, &()).unwrap());
     let methods = [
         ("baseline", 10_000),
         ("reweight", 10_000),
@@ -329,9 +324,7 @@ fn an_event_depends_on_model_seed_stream_and_number_alone() {
 fn refined_densities_are_normalised() {
     let mut options = options(&[]);
     let generator = unit_normal(&options);
-    let model = Arc::new(Instance::new(
-        refine(&generator, &mut normal(0.5, 1.0), &options, &()).unwrap(),
-    ));
+    let model = Arc::new(refine(&generator, &mut normal(0.5, 1.0), &options, &()).unwrap());
     for (method, shift) in [("baseline", 0.0), ("rejection", 0.5)] {
         options.set_str("sampler.method", method).unwrap();
         let mut sampler = Sampler::new(model.clone(), 1, 0, &options).unwrap();
@@ -409,7 +402,7 @@ fn every_stage_can_be_cancelled_and_nothing_is_lost() {
         Err(Error::Cancelled("flow"))
     ));
     assert_eq!(hooks.seen.get(), 2);
-    let generator = train_generator(&mut target, &options, &()).unwrap();
+    let generator = Instance::new(train_generator(&mut target, &options, &()).unwrap());
     for stage in ["classifier", "pilot", "pool", "gan"] {
         let hooks = stop(stage);
         let error = refine(&generator, &mut target, &options, &hooks).unwrap_err();
@@ -456,7 +449,7 @@ fn what_does_not_fit_is_refused() {
     let error = refine(&generator, &mut normal(0.0, 1.0), &options, &()).unwrap_err();
     assert!(error.to_string().contains("float32"), "{error}");
     // A baseline has no weights.
-    let model = Arc::new(Instance::new(generator));
+    let model = Arc::new(generator);
     for method in ["reweight", "rejection", "hmc", "gan"] {
         options.set_str("sampler.method", method).unwrap();
         let error = Sampler::new(model.clone(), 1, 0, &options).err().unwrap();

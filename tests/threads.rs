@@ -23,10 +23,8 @@ fn one_thread_means_one_thread() {
     )
     .unwrap();
     let before = threads();
-    let generator = train_generator(&mut target, &options, &()).unwrap();
-    let model = Arc::new(Instance::new(
-        refine(&generator, &mut target, &options, &()).unwrap(),
-    ));
+    let generator = Instance::new(train_generator(&mut target, &options, &()).unwrap());
+    let model = Arc::new(refine(&generator, &mut target, &options, &()).unwrap());
     let mut log_p = vec![0.0; 30_000];
     log_prob(&model, &options, &x, 30_000, 2, &mut log_p).unwrap();
     let mut sampler = Sampler::new(model, 1, 0, &options).unwrap();

@@ -20,6 +20,10 @@ pub struct laser_generator(Arc<Instance>);
 impl Handle for laser_generator {}
 
 impl laser_generator {
+    pub(super) fn new(generator: Instance) -> Self {
+        laser_generator(Arc::new(generator))
+    }
+
     /// A model without classifier and refiner.
     pub(super) fn model(&self) -> &Arc<Instance> {
         &self.0
@@ -138,6 +142,31 @@ pub unsafe extern "C" fn laser_generator_event_dim(
             )
         };
         out.set(generator.0.generator.event_dim());
+        Ok(())
+    })
+}
+
+/// C, the values of the condition of an event; 0 for a generator without conditions.
+///
+/// @param generator what to ask
+/// @param out receives C
+/// @return LASER_OK; LASER_ERR_NULL
+///
+/// Threads: any number at once.
+#[no_mangle]
+pub unsafe extern "C" fn laser_generator_condition_dim(
+    generator: *const laser_generator,
+    out: *mut usize,
+) -> laser_status {
+    call(|| {
+        // SAFETY: the host's promise.
+        let (generator, out) = unsafe {
+            (
+                laser_generator::hold(generator, "generator")?,
+                Out::new("out", out)?,
+            )
+        };
+        out.set(generator.0.generator.condition_dim());
         Ok(())
     })
 }

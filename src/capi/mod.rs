@@ -31,6 +31,8 @@ pub mod source;
 
 pub mod generator;
 
+pub mod host;
+
 pub mod model;
 
 pub mod sampler;

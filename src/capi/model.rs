@@ -24,6 +24,10 @@ pub struct laser_model(Arc<Instance>);
 impl Handle for laser_model {}
 
 impl laser_model {
+    pub(super) fn new(model: Instance) -> Self {
+        laser_model(Arc::new(model))
+    }
+
     pub(super) fn model(&self) -> &Arc<Instance> {
         &self.0
     }
@@ -66,7 +70,7 @@ pub unsafe extern "C" fn laser_refine(
         };
         let mut target = target.gate().write()?;
         let model = protocol::refine(generator.model(), &mut target.0, &options, &hooks)?;
-        out.set(laser_model(Arc::new(Instance::new(model))).give());
+        out.set(laser_model(Arc::new(model)).give());
         Ok(())
     })
 }
@@ -299,8 +303,8 @@ fn number(level: &serde_json::Map<String, Value>, path: &str, whole: &str) -> Re
 /// @param model what to ask; needs a classifier
 /// @param options keys "backend", "device", "threads"; NULL for the defaults
 /// @param n number of events; 0 does nothing
-/// @param x `n` rows of M doubles; row i begins at x + i * stride
-/// @param stride doubles between the beginnings of rows, at least M; 0 for packed rows
+/// @param x `n` rows of M + C doubles, events followed by their conditions; row i begins at x + i * stride
+/// @param stride doubles between the beginnings of rows, at least M + C; 0 for packed rows
 /// @param log_w receives `n` numbers; must not overlap `x`
 /// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for wrong sizes; LASER_ERR_DATA for events that are not finite;
 /// LASER_ERR_UNSUPPORTED without a classifier; LASER_ERR_DEVICE; LASER_ERR_TORCH; LASER_ERR_NULL; LASER_ERR_BUSY while `options`
@@ -335,8 +339,8 @@ pub unsafe extern "C" fn laser_model_log_weight(
 /// @param model what to ask; its generator must have a density, as flows do
 /// @param options keys "backend", "device", "threads"; NULL for the defaults
 /// @param n number of events; 0 does nothing
-/// @param x `n` rows of M doubles; row i begins at x + i * stride
-/// @param stride doubles between the beginnings of rows, at least M; 0 for packed rows
+/// @param x `n` rows of M + C doubles, events followed by their conditions; row i begins at x + i * stride
+/// @param stride doubles between the beginnings of rows, at least M + C; 0 for packed rows
 /// @param log_p receives `n` numbers; must not overlap `x`
 /// @return as laser_model_log_weight; LASER_ERR_UNSUPPORTED without a density
 ///
@@ -381,7 +385,8 @@ unsafe fn evaluate(
     // SAFETY: the caller's promise.
     let (model, options) =
         unsafe { (laser_model::hold(model, "model")?, options::given(options)?) };
-    let columns = model.0.generator.event_dim();
+    let g = &model.0.generator;
+    let columns = g.event_dim() + g.condition_dim();
     let stride = array::stride("stride", stride, columns)?;
     let x = Array::new("x", x, array::extent(n, columns, stride)?)?;
     let out = Array::new(name, out, n)?;
@@ -399,8 +404,8 @@ unsafe fn evaluate(
 /// @param model what to ask; its generator must be invertible, as flows are
 /// @param options keys "backend", "device", "threads"; NULL for the defaults
 /// @param n number of events; 0 does nothing
-/// @param x `n` rows of M doubles; row i begins at x + i * x_stride
-/// @param x_stride doubles between the beginnings of rows of `x`, at least M; 0 for packed rows
+/// @param x `n` rows of M + C doubles, events followed by their conditions; row i begins at x + i * x_stride
+/// @param x_stride doubles between the beginnings of rows of `x`, at least M + C; 0 for packed rows
 /// @param z receives `n` rows of N doubles; row i begins at z + i * z_stride; must not overlap `x`
 /// @param z_stride doubles between the beginnings of rows of `z`, at least N; 0 for packed rows
 /// @return as laser_model_log_weight; LASER_ERR_UNSUPPORTED for a generator that is not invertible
@@ -428,8 +433,8 @@ pub unsafe extern "C" fn laser_model_latent(
 /// @param model what to ask
 /// @param options keys "backend", "device", "threads"; NULL for the defaults
 /// @param n number of events; 0 does nothing
-/// @param z `n` rows of N doubles; row i begins at z + i * z_stride
-/// @param z_stride doubles between the beginnings of rows of `z`, at least N; 0 for packed rows
+/// @param z `n` rows of N + C doubles, latent points followed by their conditions; row i begins at z + i * z_stride
+/// @param z_stride doubles between the beginnings of rows of `z`, at least N + C; 0 for packed rows
 /// @param x receives `n` rows of M doubles; row i begins at x + i * x_stride; must not overlap `z`
 /// @param x_stride doubles between the beginnings of rows of `x`, at least M; 0 for packed rows
 /// @return as laser_model_latent
@@ -477,6 +482,7 @@ unsafe fn per_row(
     let (model, options) =
         unsafe { (laser_model::hold(model, "model")?, options::given(options)?) };
     let (from, to) = widths(&model.0.generator);
+    let from = from + model.0.generator.condition_dim();
     let stride =
         |name: &str, stride, columns| array::stride(&format!("{name}_stride"), stride, columns);
     let (from_stride, to_stride) = (

@@ -186,7 +186,8 @@ pub unsafe extern "C" fn laser_sampler_tell(
 /// @param logp receives `n` logarithms of the density of the events, in 1 / (product of the units of x): that of the generator for
 /// "baseline" and "reweight", the refined one for "rejection" and "hmc"; NULL if not wanted
 /// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for wrong sizes or arrays that overlap; LASER_ERR_UNSUPPORTED if `logp` is wanted of
-/// "gan"; LASER_ERR_NUMERICAL if the method gives up; LASER_ERR_TORCH; LASER_ERR_CALLBACK and LASER_ERR_DATA of a noise callback;
+/// "gan"; LASER_ERR_NUMERICAL if the method gives up; LASER_ERR_INVALID_ARGUMENT for a model with conditions, whose events
+/// laser_sampler_generate_given makes; LASER_ERR_TORCH; LASER_ERR_CALLBACK and LASER_ERR_DATA of a noise callback;
 /// LASER_ERR_NULL; LASER_ERR_BUSY. After any failure the stream stands where it stood, and the arrays may be written in part
 ///
 /// Threads: needs `sampler` alone.
@@ -200,7 +201,7 @@ pub unsafe extern "C" fn laser_sampler_generate(
     logp: *mut f64,
 ) -> laser_status {
     // SAFETY: the host's promise.
-    call(|| unsafe { generate(sampler, n, (x, stride), None, w, logp) })
+    call(|| unsafe { generate(sampler, n, None, (x, stride), None, w, logp) })
 }
 
 /// laser_sampler_generate in single precision: the same events, rounded.
@@ -224,7 +225,7 @@ pub unsafe extern "C" fn laser_sampler_generate_f32(
     logp: *mut f32,
 ) -> laser_status {
     // SAFETY: the host's promise.
-    call(|| unsafe { generate(sampler, n, (x, stride), None, w, logp) })
+    call(|| unsafe { generate(sampler, n, None, (x, stride), None, w, logp) })
 }
 
 /// Generates the next events of the stream together with the latent points they were made from. The same events as of
@@ -253,7 +254,94 @@ pub unsafe extern "C" fn laser_sampler_generate_latent(
 ) -> laser_status {
     let none = std::ptr::null_mut();
     // SAFETY: the host's promise.
-    call(|| unsafe { generate(sampler, n, (x, x_stride), Some((z, z_stride)), w, none) })
+    call(|| unsafe {
+        generate(
+            sampler,
+            n,
+            None,
+            (x, x_stride),
+            Some((z, z_stride)),
+            w,
+            none,
+        )
+    })
+}
+
+/// Generates the next events of a model with conditions, given them. Event i depends on the model, seed, stream, i and its own condition
+/// alone; nothing is made ahead, so ask for many at once where speed counts.
+///
+/// @param sampler the stream; moves on by `n` events
+/// @param n number of events; 0 does nothing
+/// @param c_stride doubles between the beginnings of rows of `c`, at least C, or 0 for packed rows
+/// @param c `n` rows of C doubles, the conditions; row i begins at c + i * c_stride
+/// @param x_stride doubles between the beginnings of rows of `x`, at least M; 0 for packed rows
+/// @param x receives `n` rows of M doubles; row i begins at x + i * x_stride; what lies between rows is left alone
+/// @param w receives `n` weights, as of laser_sampler_generate; NULL if not wanted
+/// @param logp receives `n` log densities given the conditions, as of laser_sampler_generate; NULL if not wanted
+/// @return as laser_sampler_generate; LASER_ERR_INVALID_ARGUMENT also if the model has no conditions, LASER_ERR_DATA if one is not finite
+///
+/// Threads: needs `sampler` alone.
+#[no_mangle]
+pub unsafe extern "C" fn laser_sampler_generate_given(
+    sampler: *mut laser_sampler,
+    n: usize,
+    c_stride: usize,
+    c: *const f64,
+    x_stride: usize,
+    x: *mut f64,
+    w: *mut f64,
+    logp: *mut f64,
+) -> laser_status {
+    // SAFETY: the host's promise.
+    call(|| unsafe {
+        generate(
+            sampler,
+            n,
+            Some((c, c_stride)),
+            (x, x_stride),
+            None,
+            w,
+            logp,
+        )
+    })
+}
+
+/// laser_sampler_generate_given in single precision: the same events of the same conditions, rounded.
+///
+/// @param sampler the stream; moves on by `n` events
+/// @param n number of events; 0 does nothing
+/// @param c_stride floats between the beginnings of rows of `c`, at least C, or 0 for packed rows
+/// @param c `n` rows of C floats, the conditions; row i begins at c + i * c_stride
+/// @param x_stride floats between the beginnings of rows of `x`, at least M; 0 for packed rows
+/// @param x receives `n` rows of M floats; row i begins at x + i * x_stride; what lies between rows is left alone
+/// @param w receives `n` weights, as of laser_sampler_generate; NULL if not wanted
+/// @param logp receives `n` log densities, as of laser_sampler_generate_given; NULL if not wanted
+/// @return as laser_sampler_generate_given
+///
+/// Threads: needs `sampler` alone.
+#[no_mangle]
+pub unsafe extern "C" fn laser_sampler_generate_given_f32(
+    sampler: *mut laser_sampler,
+    n: usize,
+    c_stride: usize,
+    c: *const f32,
+    x_stride: usize,
+    x: *mut f32,
+    w: *mut f32,
+    logp: *mut f32,
+) -> laser_status {
+    // SAFETY: the host's promise.
+    call(|| unsafe {
+        generate(
+            sampler,
+            n,
+            Some((c, c_stride)),
+            (x, x_stride),
+            None,
+            w,
+            logp,
+        )
+    })
 }
 
 /// Generates the next event of the stream, out of a batch kept inside: made for event loops.
@@ -272,7 +360,7 @@ pub unsafe extern "C" fn laser_sampler_next(
 ) -> laser_status {
     let none = std::ptr::null_mut();
     // SAFETY: the host's promise.
-    call(|| unsafe { generate(sampler, 1, (x, 0), None, w, none) })
+    call(|| unsafe { generate(sampler, 1, None, (x, 0), None, w, none) })
 }
 
 /// The next `n` events into the arrays given, which are (start, stride).
@@ -282,6 +370,7 @@ pub unsafe extern "C" fn laser_sampler_next(
 unsafe fn generate<T: Real>(
     sampler: *mut laser_sampler,
     n: usize,
+    c: Option<(*const T, usize)>,
     (x, x_stride): (*mut T, usize),
     z: Option<(*mut T, usize)>,
     w: *mut T,
@@ -292,15 +381,24 @@ unsafe fn generate<T: Real>(
     let mut sampler = sampler.0.write()?;
     let sampler = sampler.0.get_mut();
 
-    let x_name = if z.is_some() { "x_stride" } else { "stride" };
+    let several = z.is_some() || c.is_some();
+    let x_name = if several { "x_stride" } else { "stride" };
     let (x, x_stride) = table(("x", x), (x_name, x_stride), n, sampler.event_dim())?;
     let z = z.map(|(z, stride)| table(("z", z), ("z_stride", stride), n, sampler.latent_dim()));
     let z = z.transpose()?;
+    let c = c.map(|(c, stride)| {
+        let columns = sampler.condition_dim();
+        let stride = array::stride("c_stride", stride, columns)?;
+        let array = Array::new("c", c, array::extent(n, columns, stride)?)?;
+        Ok::<_, crate::Error>((array, stride))
+    });
+    let c = c.transpose()?;
     let w = Array::optional("w", w, n)?;
     let log_prob = Array::optional("logp", log_prob, n)?;
     array::disjoint([
         Some(x.place()),
         z.as_ref().map(|(z, _)| z.place()),
+        c.as_ref().map(|(c, _)| c.place()),
         w.as_ref().map(Array::place),
         log_prob.as_ref().map(Array::place),
     ])?;
@@ -316,7 +414,11 @@ unsafe fn generate<T: Real>(
             log_prob: log_prob.map(|log_prob| log_prob.write()),
         }
     };
-    sampler.generate(n, outputs)
+    match c {
+        // SAFETY: the caller's promise.
+        Some((c, stride)) => sampler.generate_given(n, (unsafe { c.read() }, stride), outputs),
+        None => sampler.generate(n, outputs),
+    }
 }
 
 /// An array of rows, with its stride.

@@ -1,16 +1,20 @@
 //! Evaluating a model's functions on events of the host.
 
+use super::host::{HostEvaluator, HostGenerator};
 use crate::engine::Engine;
-use crate::model::{Evaluator, Model};
+use crate::model::{Evaluator, GeneratorKind, Model};
 use crate::options::{keys, Options};
 use crate::{Error, Result};
 use once_cell::sync::OnceCell;
 use std::ops::Deref;
+use std::sync::Arc;
 
 /// A model in use: its networks are packed for the engine once, when first needed, for all calls and samplers together. Immutable; share it
 /// by reference.
 pub struct Instance {
     model: Model,
+    /// What makes the events of a generator that is a callback.
+    host: Option<Arc<dyn HostGenerator>>,
     engine: OnceCell<Engine>,
 }
 
@@ -19,7 +23,31 @@ impl Instance {
     pub fn new(model: Model) -> Self {
         Instance {
             model,
+            host: None,
             engine: OnceCell::new(),
+        }
+    }
+
+    /// Of a model whose generator is a callback, with what it calls.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if the model's generator is no callback.
+    pub fn with_host(model: Model, host: Arc<dyn HostGenerator>) -> Result<Self> {
+        if !matches!(model.generator.kind, GeneratorKind::Host { .. }) {
+            return Err(Error::InvalidArgument(
+                "the model has a generator of its own; a callback can be attached only where it was made for one".into(),
+            ));
+        }
+        let mut instance = Self::new(model);
+        instance.host = Some(host);
+        Ok(instance)
+    }
+
+    /// Another model of the same generator.
+    pub(super) fn with_model(&self, model: Model) -> Self {
+        Instance {
+            host: self.host.clone(),
+            ..Self::new(model)
         }
     }
 
@@ -28,13 +56,33 @@ impl Instance {
     /// # Errors
     /// Those of [`evaluator`].
     pub fn evaluator(&self, options: &Options, threads: usize) -> Result<Box<dyn Evaluator>> {
-        match backend(options)? {
-            Backend::Torch => torch_evaluator(&self.model, options),
+        let networks = match backend(options)? {
+            Backend::Torch => torch_evaluator(&self.model, options)?,
             Backend::Engine => {
                 let engine = self.engine.get_or_try_init(|| Engine::new(&self.model))?;
-                Ok(engine.evaluator(threads))
+                engine.evaluator(threads)
             }
-        }
+        };
+        Ok(match self.model.generator.kind {
+            GeneratorKind::Networks { .. } => networks,
+            GeneratorKind::Host { .. } => {
+                let host = self.host.clone();
+                Box::new(HostEvaluator::new(&self.model.generator, host, networks))
+            }
+        })
+    }
+
+    /// The same on as many threads as the option `threads` allows.
+    pub(super) fn training_evaluator(&self, options: &Options) -> Result<Box<dyn Evaluator>> {
+        self.evaluator(options, threads(options))
+    }
+}
+
+impl std::fmt::Debug for Instance {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Instance")
+            .field("model", &self.model)
+            .finish_non_exhaustive()
     }
 }
 
@@ -176,15 +224,15 @@ fn per_event(
             out.len()
         )));
     }
-    let dim = model.generator.event_dim();
-    let mut evaluator = model.evaluator(options, threads(options))?;
+    let dim = model.generator.event_dim() + model.generator.condition_dim();
+    let mut evaluator = model.training_evaluator(options)?;
     for_blocks(x, rows, dim, stride, |start, x| {
         let n = x.len() / dim;
         f(evaluator.as_mut(), x, n, &mut out[start..start + n])
     })
 }
 
-/// log w(x) of given events (paper, Eq. 1 and Sec. 2): log of the density ratio target / generated. `x`: rows × M with a stride, `out`: rows.
+/// log w(x) of given events (paper, Eq. 1 and Sec. 2): log of the density ratio target / generated. `x`: rows × (M + C) with a stride, `out`: rows.
 ///
 /// # Errors
 /// [`Error::Unsupported`] without a classifier, [`Error::Data`] for events that are not finite.
@@ -201,7 +249,7 @@ pub fn log_weight(
     })
 }
 
-/// log p_g(x) of given events under the unrefined generator. `x`: rows × M with a stride, `out`: rows.
+/// log p_g(x) of given events under the unrefined generator. `x`: rows × (M + C) with a stride, `out`: rows.
 ///
 /// # Errors
 /// [`Error::Unsupported`] without a tractable density, [`Error::Data`] for events that are not finite.
@@ -218,7 +266,8 @@ pub fn log_prob(
     })
 }
 
-/// One row per row, by `f(evaluator, packed rows, rows, packed results)`. `from` and `to` are (dim, stride).
+/// One row per row, by `f(evaluator, packed rows, rows, packed results)`. Rows come with their conditions behind the `from` values, results go
+/// without; `from` and `to` are (dim, stride).
 fn per_row(
     model: &Instance,
     options: &Options,
@@ -239,20 +288,22 @@ fn per_row(
             out.len()
         )));
     }
-    let mut evaluator = model.evaluator(options, threads(options))?;
-    for_blocks(input, rows, from.0, from.1, |start, input| {
-        let rows = input.len() / from.0;
-        let mut packed = vec![0.0; rows * dim];
+    let conditions = model.generator.condition_dim();
+    let mut evaluator = model.training_evaluator(options)?;
+    let columns = from.0 + conditions;
+    for_blocks(input, rows, columns, from.1, |start, input| {
+        let rows = input.len() / columns;
+        let mut packed = vec![0.0; rows * (dim + conditions)];
         f(evaluator.as_mut(), input, rows, &mut packed)?;
-        for (row, result) in packed.chunks_exact(dim).enumerate() {
+        for (row, result) in packed.chunks_exact(dim + conditions).enumerate() {
             let at = (start + row) * stride;
-            out[at..at + dim].copy_from_slice(result);
+            out[at..at + dim].copy_from_slice(&result[..dim]);
         }
         Ok(())
     })
 }
 
-/// z = g⁻¹(x) of given events. `x`: rows × M with a stride, `z`: rows × N with a stride.
+/// z = g⁻¹(x) of given events. `x`: rows × (M + C) with a stride, `z`: rows × N with a stride.
 ///
 /// # Errors
 /// [`Error::Unsupported`] if g is not invertible, [`Error::Data`] for events that are not finite.
@@ -272,7 +323,7 @@ pub fn latent(
     })
 }
 
-/// x = g(z) of given latents. `z`: rows × N with a stride, `x`: rows × M with a stride.
+/// x = g(z) of given latents. `z`: rows × (N + C) with a stride, `x`: rows × M with a stride.
 ///
 /// # Errors
 /// [`Error::Data`] for latents that are not finite.

@@ -2,9 +2,11 @@
 //! its weights to the latent space, refiner Φ, refined events g(Φ(y)).
 
 mod classifier;
+mod conditions;
 mod draws;
 mod evaluate;
 mod generator;
+mod host;
 mod pipeline;
 mod pullback;
 mod refiner;
@@ -14,6 +16,7 @@ mod source;
 pub use draws::Uniforms;
 pub use evaluate::{device_check, evaluator, generate, latent, log_prob, log_weight, Instance};
 pub use generator::train_generator;
+pub use host::{host_generator, HostGenerator};
 pub use pipeline::refine;
 pub use pullback::WeightReport;
 pub use sampler::{Outputs, Sampler};

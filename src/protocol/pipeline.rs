@@ -1,13 +1,14 @@
 //! The whole protocol: generator → classifier → pull-back → refiner.
 
 use super::classifier::train_classifier;
-use super::evaluate::evaluator;
+use super::conditions::Conditions;
+use super::evaluate::Instance;
 use super::generator::{dtype, options_record};
 use super::pullback::{pilot_noise, weighted_latents, WeightReport};
 use super::refiner::train_gan;
 use super::source::Source;
 use crate::engine::noise::{domain, Noise};
-use crate::model::{HmcSettings, Method, Model, Refinement};
+use crate::model::{HmcSettings, Method, Refinement};
 use crate::options::{keys, Options};
 use crate::train::{Hooks, Level};
 use crate::{Error, Result};
@@ -25,15 +26,20 @@ const INDISTINGUISHABLE: f64 = 1e-3;
 /// Those of the source and of the hooks; [`Error::InvalidArgument`] if source and generator differ in dimension;
 /// [`Error::Numerical`] if a training diverges or no weight is usable; [`Error::Device`]. Generator and source stay usable.
 pub fn refine(
-    generator: &Model,
+    generator: &Instance,
     target: &mut Source,
     options: &Options,
     hooks: &dyn Hooks,
-) -> Result<Model> {
+) -> Result<Instance> {
     let event_dim = generator.generator.event_dim();
-    if target.dim() != event_dim {
+    let conditions = generator.generator.condition_dim();
+    if target.dim() != event_dim + conditions {
+        let given = match conditions {
+            0 => String::new(),
+            _ => format!(" and {conditions} conditions"),
+        };
         return Err(Error::InvalidArgument(format!(
-            "the source's events have {} features, those of the generator {event_dim}",
+            "the source's events have {} features, those of the generator {event_dim}{given}",
             target.dim()
         )));
     }
@@ -44,9 +50,9 @@ pub fn refine(
             generator.dtype.name()
         )));
     }
-    let mut model = generator.clone().into_baseline();
+    let mut model = (**generator).clone().into_baseline();
     let (classifier, record) = {
-        let mut evaluator = evaluator(&model, options)?;
+        let mut evaluator = generator.training_evaluator(options)?;
         train_classifier(
             &model.generator,
             model.dtype,
@@ -70,13 +76,17 @@ pub fn refine(
     }
     model.record.insert("classifier".into(), json!(record));
 
-    let mut evaluator = evaluator(&model, options)?;
+    let conditions = Conditions::of(target, conditions, options)?;
+    let mut evaluator = generator
+        .with_model(model.clone())
+        .training_evaluator(options)?;
     let dims = (model.generator.latent_dim(), event_dim);
     let seed = options.get(keys::SEED) as u64;
     let pilot = options.get(keys::WEIGHTS_EVENTS) as usize;
     let (_, log_w) = weighted_latents(
         evaluator.as_mut(),
         dims,
+        &conditions,
         pilot,
         pilot_noise(seed),
         "pilot",
@@ -100,7 +110,15 @@ pub fn refine(
     let gan = if method == Method::Gan {
         let rows = options.get(keys::GAN_POOL) as usize;
         let noise = Noise::new(seed, 0, domain::POOL);
-        let (z, log_w) = weighted_latents(evaluator.as_mut(), dims, rows, noise, "pool", hooks)?;
+        let (z, log_w) = weighted_latents(
+            evaluator.as_mut(),
+            dims,
+            &conditions,
+            rows,
+            noise,
+            "pool",
+            hooks,
+        )?;
         let (gan, record) = train_gan(z, &log_w, dims.0, model.dtype, options, hooks)?;
         model.record.insert("gan".into(), json!(record));
         Some(gan)
@@ -130,5 +148,5 @@ pub fn refine(
     model
         .validate()
         .map_err(|e| Error::Internal(format!("the refined model is inconsistent: {e}")))?;
-    Ok(model)
+    Ok(generator.with_model(model))
 }

@@ -1,5 +1,6 @@
 //! Pulling the classifier's weights back to the latent space, w(z) = w(g(z)) (paper, Sec. 2), and judging them.
 
+use super::conditions::Conditions;
 use crate::engine::noise::{domain, Noise};
 use crate::model::Evaluator;
 use crate::train::{Hooks, Level, Progress};
@@ -7,10 +8,11 @@ use crate::{Error, Result};
 use serde::Serialize;
 use std::time::Instant;
 
-/// Latents of the prior with log w(z), drawn under `domain`. `dim`: N. Returns z (rows × N) and log w (rows).
+/// Latents of the prior with log w(z). Of N and M dimensions. Returns latent rows and log w.
 pub(super) fn weighted_latents(
     evaluator: &mut dyn Evaluator,
-    (dim, event_dim): (usize, usize),
+    (latent_dim, event_dim): (usize, usize),
+    conditions: &Conditions,
     rows: usize,
     noise: Noise,
     stage: &'static str,
@@ -18,6 +20,8 @@ pub(super) fn weighted_latents(
 ) -> Result<(Vec<f64>, Vec<f64>)> {
     const BLOCK: usize = 4096;
     let start = Instant::now();
+    let dim = latent_dim + conditions.dim();
+    let event_dim = event_dim + conditions.dim();
     let mut z = vec![0.0; rows * dim];
     let mut log_w = vec![0.0; rows];
     let mut x = vec![0.0; BLOCK * event_dim];
@@ -29,10 +33,10 @@ pub(super) fn weighted_latents(
     {
         hooks.check(stage)?;
         let n = log_w.len();
-        noise.fill_normals((i * BLOCK) as u64, n, dim, z);
+        conditions.latents(noise, (i * BLOCK) as u64, latent_dim, z);
         let x = &mut x[..n * event_dim];
         evaluator.generate(z, n, x, None)?;
-        evaluator.log_weight(x, n, log_w)?;
+        evaluator.pull_back(z, x, n, log_w)?;
         let done = i as u64 + 1;
         hooks.progress(&Progress {
             stage,

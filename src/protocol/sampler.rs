@@ -80,8 +80,15 @@ impl Sampler {
         }
         let mut single = options.clone();
         single.set_i64(keys::THREADS.name(), 1)?;
+        let refiner = refiner(&model, method)?;
+        if model.generator.condition_dim() > 0 && !matches!(refiner.blocks(), Blocks::Any(_)) {
+            return Err(Error::Unsupported(format!(
+                "the method `{}` makes its events in common, which is impossible where every event has a condition of its own; use `rejection`, `reweight` or a learned refiner",
+                method.name()
+            )));
+        }
         Ok(Sampler {
-            refiner: refiner(&model, method)?,
+            refiner,
             evaluator: model.evaluator(&single, threads)?,
             model,
             threads,
@@ -137,6 +144,11 @@ impl Sampler {
         Ok(())
     }
 
+    /// C, values of a condition.
+    pub fn condition_dim(&self) -> usize {
+        self.model.generator.condition_dim()
+    }
+
     /// Number of the next event.
     pub fn tell(&self) -> u64 {
         self.next
@@ -147,19 +159,76 @@ impl Sampler {
     /// # Errors
     /// [`Error::InvalidArgument`] if an output is too short, [`Error::Unsupported`] for the log density of a method that has none,
     /// [`Error::Numerical`] if the method gives up. The position is then as before, and the outputs may be written in part.
-    pub fn generate<T: Real>(&mut self, rows: usize, mut out: Outputs<'_, T>) -> Result<()> {
+    pub fn generate<T: Real>(&mut self, rows: usize, out: Outputs<'_, T>) -> Result<()> {
+        if self.condition_dim() > 0 && rows > 0 {
+            return Err(Error::InvalidArgument(format!(
+                "the model's events are made given conditions, {} values per event; give them (`laser_sampler_generate_given`)",
+                self.condition_dim()
+            )));
+        }
+        self.deliver(rows, &[], 0, out)
+    }
+
+    /// The next `rows` events, given their conditions, `c`: rows × C with a stride. Event i is then a function of (model, k, s, i) and of its
+    /// condition alone (with libtorch, to rounding). Nothing is made ahead.
+    ///
+    /// # Errors
+    /// As [`Sampler::generate`]; [`Error::InvalidArgument`] if there are no conditions, or `c` is too short, [`Error::Data`] if it is not finite.
+    pub fn generate_given<T: Real>(
+        &mut self,
+        rows: usize,
+        (c, stride): (&[T], usize),
+        out: Outputs<'_, T>,
+    ) -> Result<()> {
+        let dim = self.condition_dim();
+        if dim == 0 {
+            return Err(Error::InvalidArgument(
+                "the model's events have no conditions".into(),
+            ));
+        }
+        fits("c", c.len(), rows, dim, stride)?;
+        for row in 0..rows {
+            let given = &c[row * stride..][..dim];
+            if let Some(k) = given.iter().position(|v| !v.to_f64().is_finite()) {
+                return Err(Error::Data(format!(
+                    "value {k} of the condition in row {row} (from 0) is {}; it must be finite",
+                    given[k].to_f64()
+                )));
+            }
+        }
+        self.filled = false;
+        let result = self.deliver(rows, c, stride, out);
+        self.filled = false;
+        result
+    }
+
+    /// As [`Sampler::generate_given`], of checked conditions.
+    fn deliver<T: Real>(
+        &mut self,
+        rows: usize,
+        c: &[T],
+        c_stride: usize,
+        mut out: Outputs<'_, T>,
+    ) -> Result<()> {
         self.check(rows, &out)?;
         let (n, m) = (self.latent_dim(), self.event_dim());
         let first = self.next;
         let mut done = 0;
         while done < rows {
             let event = first.wrapping_add(done as u64);
-            let offset = self.make(event, rows - done, out.log_prob.is_some())?;
+            let given = &c[(done * c_stride).min(c.len())..];
+            let offset = self.make(
+                event,
+                rows - done,
+                out.log_prob.is_some(),
+                (given, c_stride),
+            )?;
             let count = (self.block.rows - offset).min(rows - done);
             let copy = |from: &[f64], dim: usize, to: &mut Option<(&mut [T], usize)>| {
                 let Some((to, stride)) = to else { return };
-                for (row, from) in from[offset * dim..(offset + count) * dim]
-                    .chunks_exact(dim)
+                let width = from.len() / self.block.rows;
+                for (row, from) in from[offset * width..(offset + count) * width]
+                    .chunks_exact(width)
                     .enumerate()
                 {
                     let to = &mut to[(done + row) * *stride..][..dim];
@@ -171,11 +240,13 @@ impl Sampler {
             copy(&self.block.x, m, &mut out.x);
             copy(&self.block.z, n, &mut out.z);
             copy(&self.block.w, 1, &mut out.w.as_deref_mut().map(|w| (w, 1)));
-            copy(
-                &self.log_prob,
-                1,
-                &mut out.log_prob.as_deref_mut().map(|l| (l, 1)),
-            );
+            if out.log_prob.is_some() {
+                copy(
+                    &self.log_prob,
+                    1,
+                    &mut out.log_prob.as_deref_mut().map(|l| (l, 1)),
+                );
+            }
             done += count;
         }
         self.next = first.wrapping_add(rows as u64);
@@ -183,28 +254,17 @@ impl Sampler {
     }
 
     fn check<T>(&self, rows: usize, out: &Outputs<'_, T>) -> Result<()> {
-        let fits = |name: &str, length: usize, stride: usize, dim: usize| {
-            let needed = rows
-                .checked_sub(1)
-                .map_or(Some(0), |n| n.checked_mul(stride)?.checked_add(dim));
-            match needed {
-                Some(needed) if stride >= dim && needed <= length => Ok(()),
-                _ => Err(Error::InvalidArgument(format!(
-                    "output {name} of {length} elements does not hold {rows} rows of {dim} with stride {stride}"
-                ))),
-            }
-        };
         if let Some((x, stride)) = &out.x {
-            fits("x", x.len(), *stride, self.event_dim())?;
+            fits("x", x.len(), rows, self.event_dim(), *stride)?;
         }
         if let Some((z, stride)) = &out.z {
-            fits("z", z.len(), *stride, self.latent_dim())?;
+            fits("z", z.len(), rows, self.latent_dim(), *stride)?;
         }
         if let Some(w) = &out.w {
-            fits("w", w.len(), 1, 1)?;
+            fits("w", w.len(), rows, 1, 1)?;
         }
         if let Some(log_prob) = &out.log_prob {
-            fits("log_prob", log_prob.len(), 1, 1)?;
+            fits("log_prob", log_prob.len(), rows, 1, 1)?;
             if self.method == Method::Gan {
                 return Err(Error::Unsupported(
                     "events of the GAN refiner have no tractable density; use `rejection` or `hmc` for log p".into(),
@@ -215,15 +275,27 @@ impl Sampler {
     }
 
     /// Makes `block` hold `event`, of which and its successors `wanted` are asked for; returns its row.
-    fn make(&mut self, event: u64, wanted: usize, log_prob: bool) -> Result<usize> {
+    fn make<T: Real>(
+        &mut self,
+        event: u64,
+        wanted: usize,
+        log_prob: bool,
+        (c, c_stride): (&[T], usize),
+    ) -> Result<usize> {
         let row = match self.block.row(event).filter(|_| self.filled) {
             Some(row) => row,
             None => {
                 let (first, rows) = self.plan(event, wanted);
                 self.filled = false;
                 self.log_prob.clear();
-                let dims = (self.latent_dim(), self.event_dim());
+                let dims = (self.latent_dim(), self.event_dim(), self.condition_dim());
                 self.block.place(first, rows, dims);
+                for (row, to) in self.block.c.chunks_exact_mut(dims.2.max(1)).enumerate() {
+                    let given = &c[row * c_stride..];
+                    to.iter_mut()
+                        .zip(given)
+                        .for_each(|(to, c)| *to = c.to_f64());
+                }
                 self.refiner.fill(
                     self.evaluator.as_mut(),
                     &mut self.draws,
@@ -243,7 +315,9 @@ impl Sampler {
     /// The block to make for `event`: first event and rows.
     fn plan(&self, event: u64, wanted: usize) -> (u64, usize) {
         let aligned = |rows: usize| (event - event % rows as u64, rows);
-        let most = match (self.refiner.blocks(), self.draws.have_places()) {
+        // What needs the caller's numbers or conditions is not made ahead.
+        let ahead = self.draws.have_places() && self.condition_dim() == 0;
+        let most = match (self.refiner.blocks(), ahead) {
             (Blocks::Aligned(rows), true) => return aligned(rows),
             (Blocks::Aligned(rows), false) => return (event, rows),
             (Blocks::Any(rows), false) => return (event, wanted.min(rows)),
@@ -303,6 +377,19 @@ impl Sampler {
                 )))
             }
         })
+    }
+}
+
+/// Checks that an array of `length` elements holds the rows.
+fn fits(name: &str, length: usize, rows: usize, dim: usize, stride: usize) -> Result<()> {
+    let needed = rows
+        .checked_sub(1)
+        .map_or(Some(0), |n| n.checked_mul(stride)?.checked_add(dim));
+    match needed {
+        Some(needed) if stride >= dim && needed <= length => Ok(()),
+        _ => Err(Error::InvalidArgument(format!(
+            "array {name} of {length} elements does not hold {rows} rows of {dim} with stride {stride}"
+        ))),
     }
 }
 

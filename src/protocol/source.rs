@@ -306,11 +306,11 @@ impl<'a> Source<'a> {
         Ok(full)
     }
 
-    /// Mean and standard deviation of every feature, of the held-out events and, if they are few, of more.
+    /// The held-out events and, if they are few, more: to measure the data by.
     ///
     /// # Errors
-    /// [`Error::Data`] if a feature is constant or there are no two events.
-    pub(crate) fn standardisation(&mut self, options: &Options) -> Result<Vec<Scaling>> {
+    /// Those of the host; [`Error::Data`] if there are no two events.
+    pub(crate) fn measured(&mut self, options: &Options) -> Result<Rows> {
         self.prepare(options)?;
         let mut sample = self.held_out.clone().unwrap_or_default();
         if let Origin::Array(array) = &self.origin {
@@ -335,6 +335,15 @@ impl<'a> Source<'a> {
                 sample.len()
             )));
         }
+        Ok(sample)
+    }
+
+    /// Mean and standard deviation of every column.
+    ///
+    /// # Errors
+    /// Those of [`Source::measured`]; [`Error::Data`] if a feature is constant.
+    pub(crate) fn standardisation(&mut self, options: &Options) -> Result<Vec<Scaling>> {
+        let sample = self.measured(options)?;
         (0..self.dim)
             .map(|column| {
                 let values = || sample.x.iter().skip(column).step_by(self.dim);

@@ -4,6 +4,7 @@ const HEADER: &str = include_str!("../../include/laser.h");
 const TESTS: &str = concat!(
     include_str!("histograms.rs"),
     include_str!("hooks.rs"),
+    include_str!("host.rs"),
     include_str!("main.rs"),
     include_str!("models.rs"),
     include_str!("options.rs"),

@@ -7,6 +7,7 @@
 mod completeness;
 mod histograms;
 mod hooks;
+mod host;
 mod models;
 mod options;
 mod refusals;

@@ -5,6 +5,7 @@ use crate::{made, ok, refused};
 use laser::capi::boundary::laser_last_error;
 use laser::capi::generator::*;
 use laser::capi::hooks::*;
+use laser::capi::host::*;
 use laser::capi::library::*;
 use laser::capi::metrics::*;
 use laser::capi::model::*;
@@ -262,6 +263,12 @@ fn generators() {
         null_is_refused(laser_generator_event_dim(generator, null_mut()), "out");
         null_is_refused(laser_generator_latent_dim(null(), &mut dim), "generator");
         null_is_refused(laser_generator_latent_dim(generator, null_mut()), "out");
+        null_is_refused(laser_generator_condition_dim(null(), &mut dim), "generator");
+        null_is_refused(laser_generator_condition_dim(generator, null_mut()), "out");
+        null_is_refused(
+            laser_generator_from_callback(2, 0, 2, 0, None, null_mut(), null(), o),
+            "generate",
+        );
         invalid(
             laser_generator_load(NOT_UTF8.as_ptr(), null(), o),
             "`path` is not UTF-8",
@@ -312,6 +319,14 @@ fn models() {
         null_is_refused(laser_model_latent_dim(model, null_mut()), "out");
         null_is_refused(laser_model_condition_dim(null(), &mut dim), "model");
         null_is_refused(laser_model_condition_dim(model, null_mut()), "out");
+        null_is_refused(
+            laser_model_attach(null(), 2, 0, 2, None, null_mut(), o),
+            "model",
+        );
+        null_is_refused(
+            laser_model_attach(model, 2, 0, 2, None, null_mut(), o),
+            "generate",
+        );
         null_is_refused(
             laser_model_info(null(), null_mut(), 0, &mut needed),
             "model",
@@ -446,6 +461,14 @@ fn samplers() {
         null_is_refused(laser_sampler_generate(none, 1, 0, px, no, no), "sampler");
         null_is_refused(
             laser_sampler_generate_f32(none, 1, 0, pf, nof, nof),
+            "sampler",
+        );
+        null_is_refused(
+            laser_sampler_generate_given(none, 1, 0, px, 0, px, no, no),
+            "sampler",
+        );
+        null_is_refused(
+            laser_sampler_generate_given_f32(none, 1, 0, pf, 0, pf, nof, nof),
             "sampler",
         );
         null_is_refused(

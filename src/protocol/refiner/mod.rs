@@ -20,20 +20,24 @@ pub(super) struct Block {
     /// Number of the first event.
     pub first: u64,
     pub rows: usize,
+    /// Latent rows and event rows, both with their conditions.
     pub z: Vec<f64>,
     pub x: Vec<f64>,
+    /// The conditions alone.
+    pub c: Vec<f64>,
     pub w: Vec<f64>,
     /// log w(z) of every event, if the method computes it.
     pub log_w: Vec<f64>,
 }
 
 impl Block {
-    /// Room for events `first` and the `rows` − 1 after it, of N latent and M event dimensions.
-    pub fn place(&mut self, first: u64, rows: usize, (n, m): (usize, usize)) {
+    /// Room for events `first` and the `rows` − 1 after it, of N latent, M event and C condition dimensions.
+    pub fn place(&mut self, first: u64, rows: usize, (n, m, c): (usize, usize, usize)) {
         self.first = first;
         self.rows = rows;
-        self.z.resize(rows * n, 0.0);
-        self.x.resize(rows * m, 0.0);
+        self.z.resize(rows * (n + c), 0.0);
+        self.x.resize(rows * (m + c), 0.0);
+        self.c.resize(rows * c, 0.0);
         self.w.resize(rows, 0.0);
     }
 

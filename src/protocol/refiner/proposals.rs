@@ -22,7 +22,7 @@ pub(in super::super) trait Proposals: Send {
     /// Dimensions of the prior.
     fn prior_dim(&self) -> usize;
 
-    /// Turns points of the prior, `rows` × [`Proposals::prior_dim`], into latents.
+    /// Turns points of the prior, `rows` × ([`Proposals::prior_dim`] + C), into latent rows.
     ///
     /// # Errors
     /// Those of the evaluator.
@@ -90,11 +90,14 @@ impl<P: Proposals> Independent<P> {
             &mut self.prior,
             &mut self.accept,
         )?;
+        let c = block.c.len() / block.rows;
+        let conditions = self.pending.iter().map(|&row| &block.c[row * c..][..c]);
+        append_conditions(&mut self.prior, conditions, c);
         self.method
             .propose(evaluator, &self.prior, rows, &mut self.z)?;
         evaluator.generate(&self.z, rows, &mut self.x, None)?;
         if P::WEIGHTED {
-            evaluator.log_weight(&self.x, rows, &mut self.log_w)?;
+            evaluator.pull_back(&self.z, &self.x, rows, &mut self.log_w)?;
         }
         Ok(())
     }
@@ -127,6 +130,26 @@ impl<P: Proposals> Independent<P> {
             }
             false
         });
+    }
+}
+
+/// Puts a condition of `c` values behind each row.
+fn append_conditions<'a>(
+    rows: &mut Vec<f64>,
+    conditions: impl ExactSizeIterator<Item = &'a [f64]> + DoubleEndedIterator,
+    c: usize,
+) {
+    let count = conditions.len();
+    if c == 0 || count == 0 {
+        return;
+    }
+    let dim = rows.len() / count;
+    rows.resize(count * (dim + c), 0.0);
+    // From the last on, so that no row is overwritten before it has moved.
+    for (row, condition) in conditions.enumerate().rev() {
+        let to = row * (dim + c);
+        rows.copy_within(row * dim..(row + 1) * dim, to);
+        rows[to + dim..][..c].copy_from_slice(condition);
     }
 }
 

@@ -109,7 +109,7 @@ fn rows_of(refiner: &dyn Refiner) -> usize {
 fn block(refiner: &dyn Refiner, index: u64) -> Block {
     let rows = rows_of(refiner);
     let mut block = Block::default();
-    block.place(index * rows as u64, rows, (2, 2));
+    block.place(index * rows as u64, rows, (2, 2, 0));
     block
 }
 
@@ -388,7 +388,7 @@ fn a_hosts_numbers_are_taken_event_by_event() {
     // w / w_max = ½ for all: u₂ = 0.102, 0.105, … accepts event after event, until 0.501.
     let fill = |draws: &mut Draws, rows| {
         let mut block = Block::default();
-        block.place(7, rows, (2, 2));
+        block.place(7, rows, (2, 2, 0));
         rejection(2f64.ln(), 10)
             .fill(
                 &mut Exact::new(0.0, 0.0),

@@ -1,0 +1,168 @@
+//! Generators that are callbacks of the host: black boxes, perhaps with randomness of their own.
+
+use crate::model::{Evaluator, Generator, GeneratorKind, Model, Scaling, NO_DENSITY};
+use crate::options::Options;
+use crate::{Error, Result};
+use std::sync::Arc;
+
+/// g of the host: a simulator, or a network of another framework.
+pub trait HostGenerator: Send + Sync {
+    /// Makes `rows` events. `z`: rows × N, `c`: rows × C, `x`: rows × M. An event may depend on its own row of `z` and `c` alone, besides
+    /// randomness of the host's.
+    ///
+    /// # Errors
+    /// Whatever the host stops with.
+    fn generate(&self, rows: usize, z: &[f64], c: &[f64], x: &mut [f64]) -> Result<()>;
+}
+
+/// A model whose generator is a callback: N, C and M dimensions. What makes its events is attached by
+/// [`Instance::with_host`](super::Instance::with_host), and is no part of the model. The option `dtype` is that of its other networks.
+///
+/// # Errors
+/// [`Error::InvalidArgument`] if N or M is 0 or a dimension is beyond what networks take.
+pub fn host_generator(
+    (latent_dim, condition_dim, event_dim): (usize, usize, usize),
+    stochastic: bool,
+    options: &Options,
+) -> Result<Model> {
+    let generator = Generator {
+        kind: GeneratorKind::Host {
+            latent_dim,
+            stochastic,
+        },
+        // Checked before anything of that size is made.
+        scalings: vec![Scaling::None; event_dim.min(crate::model::MAX_WIDTH + 1)],
+        conditions: vec![Scaling::None; condition_dim.min(crate::model::MAX_WIDTH + 1)],
+        parameters: Vec::new(),
+    };
+    generator.validate().map_err(|e| {
+        Error::InvalidArgument(format!("a generator of {latent_dim} latent, {condition_dim} condition and {event_dim} event dimensions: {e}"))
+    })?;
+    Ok(Model {
+        dtype: super::generator::dtype(options)?,
+        generator,
+        classifier: None,
+        latent_classifier: None,
+        refinement: None,
+        record: serde_json::Map::new(),
+    })
+}
+
+/// Everything but g by `inner`.
+pub(super) struct HostEvaluator {
+    inner: Box<dyn Evaluator>,
+    /// None until the host has attached its callback.
+    host: Option<Arc<dyn HostGenerator>>,
+    /// N, M, C.
+    dims: (usize, usize, usize),
+    z: Vec<f64>,
+    c: Vec<f64>,
+    x: Vec<f64>,
+}
+
+impl HostEvaluator {
+    pub fn new(
+        generator: &Generator,
+        host: Option<Arc<dyn HostGenerator>>,
+        inner: Box<dyn Evaluator>,
+    ) -> Self {
+        HostEvaluator {
+            inner,
+            host,
+            dims: (
+                generator.latent_dim(),
+                generator.event_dim(),
+                generator.condition_dim(),
+            ),
+            z: Vec::new(),
+            c: Vec::new(),
+            x: Vec::new(),
+        }
+    }
+}
+
+impl Evaluator for HostEvaluator {
+    fn rows_are_independent(&self) -> bool {
+        self.inner.rows_are_independent()
+    }
+
+    fn generate(
+        &mut self,
+        z: &[f64],
+        rows: usize,
+        x: &mut [f64],
+        log_prob: Option<&mut [f64]>,
+    ) -> Result<()> {
+        if log_prob.is_some() {
+            return Err(Error::Unsupported(NO_DENSITY.into()));
+        }
+        let host = self.host.as_ref().ok_or_else(|| {
+            Error::Unsupported(
+                "the model's generator is a callback of the host, which a file does not hold: attach it first (`laser_model_attach`)".into(),
+            )
+        })?;
+        let (n, m, c) = self.dims;
+        self.z.clear();
+        self.c.clear();
+        for row in z.chunks_exact(n + c).take(rows) {
+            self.z.extend_from_slice(&row[..n]);
+            self.c.extend_from_slice(&row[n..]);
+        }
+        self.x.clear();
+        // What the host forgets to write must not pass for an event.
+        self.x.resize(rows * m, f64::NAN);
+        host.generate(rows, &self.z, &self.c, &mut self.x)?;
+        let rows = x.chunks_exact_mut(m + c).zip(self.x.chunks_exact(m));
+        for ((to, x), z) in rows.zip(z.chunks_exact(n + c)) {
+            to[..m].copy_from_slice(x);
+            to[m..].copy_from_slice(&z[n..]);
+        }
+        Ok(())
+    }
+
+    fn log_prob(&mut self, x: &[f64], rows: usize, out: &mut [f64]) -> Result<()> {
+        self.inner.log_prob(x, rows, out)
+    }
+
+    fn log_prob_gradient(
+        &mut self,
+        x: &[f64],
+        rows: usize,
+        log_prob: &mut [f64],
+        gradient: &mut [f64],
+    ) -> Result<()> {
+        self.inner.log_prob_gradient(x, rows, log_prob, gradient)
+    }
+
+    fn latent(&mut self, x: &[f64], rows: usize, z: &mut [f64]) -> Result<()> {
+        self.inner.latent(x, rows, z)
+    }
+
+    fn log_weight(&mut self, x: &[f64], rows: usize, out: &mut [f64]) -> Result<()> {
+        self.inner.log_weight(x, rows, out)
+    }
+
+    fn pull_back(&mut self, z: &[f64], x: &[f64], rows: usize, out: &mut [f64]) -> Result<()> {
+        self.inner.pull_back(z, x, rows, out)
+    }
+
+    fn log_weight_gradient(
+        &mut self,
+        z: &[f64],
+        rows: usize,
+        log_w: &mut [f64],
+        gradient: &mut [f64],
+    ) -> Result<()> {
+        // Of weights learned as a function of the latent there is a gradient.
+        self.inner.log_weight_gradient(z, rows, log_w, gradient).map_err(|e| match e {
+            Error::Unsupported(_) => Error::Unsupported(
+                "log w(z) has no gradient through a generator that is a callback of the host; refine with a method that needs none (`rejection`, `resampling`, a learned refiner), or learn the weights in the latent space (`pullback` = `omnifold`)".into(),
+            ),
+            other => other,
+        })
+    }
+
+    fn refine(&mut self, y: &[f64], rows: usize, z: &mut [f64]) -> Result<()> {
+        self.inner.refine(y, rows, z)
+    }
+}
