@@ -110,7 +110,7 @@ fn callback(generate: laser_generate_fn, user: *mut c_void) -> Result<Arc<Callba
 /// Makes a generator of a callback of the host. It can be refined like any other; it has no density, and no gradient.
 ///
 /// A stochastic one turns the same latent point into different events. Then w(g(z)) is no function of z, and laser_refine learns one by
-/// OmniFold (option "pullback"). Its hidden randomness is the host's: what the library promises of the bits of events holds for the latent points alone.
+/// OmniFold (option "pullback.method"). Its hidden randomness is the host's: what the library promises of the bits of events holds for the latent points alone.
 ///
 /// @param zdim N, dimensions of the latent space, at least 1
 /// @param cdim C, values of the condition; 0 for none

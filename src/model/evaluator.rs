@@ -61,7 +61,7 @@ pub trait Evaluator: Send {
     fn log_weight(&mut self, x: &[f64], rows: usize, out: &mut [f64]) -> Result<()>;
 
     /// log w(z) of latents whose events are known: log w(g(z)) or, where that is no function of z, what has been learned as one. `z`: latent
-    /// rows, `x`: the event rows that were made of them, `out`: rows.
+    /// rows, `x`: the event rows that were made of them, which only the first way looks at, `out`: rows.
     ///
     /// # Errors
     /// As [`Evaluator::log_weight`].

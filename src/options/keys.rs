@@ -63,6 +63,16 @@ keys! {
         /// What the classifier minimises: cross-entropy or the squared error of f. Both are least where f / (1 − f) is the density ratio.
         CLASSIFIER_LOSS: Text = choice("classifier.loss", &["bce", "mse"], "bce");
     }
+    PULLBACK {
+        /// How weights come to the latent space: through the generator, w(g(z)), or learned as a function of z by OmniFold; `auto` takes that for a generator with randomness of its own.
+        PULLBACK_METHOD: Text = choice("pullback.method", &["auto", "direct", "omnifold"], "auto");
+        /// Iterations of OmniFold.
+        PULLBACK_ITERATIONS: Int = int("pullback.iterations", 1, 1000, 5);
+        /// Latents, with one event each, that OmniFold works on.
+        PULLBACK_EVENTS: Int = int("pullback.events", 1000, MAX, 480_000).fast(200_000);
+        /// Epochs of each of OmniFold's trainings, two per iteration; they go on from where the last iteration's ended.
+        PULLBACK_EPOCHS: Int = int("pullback.epochs", 1, MAX, 20).fast(4);
+    }
     WEIGHTS {
         /// Latents drawn in the pilot run, for the weight report and w_max.
         WEIGHTS_EVENTS: Int = int("weights.events", 1000, MAX, 200_000);
@@ -263,6 +273,7 @@ pub(super) fn table() -> impl Iterator<Item = &'static AnyKey> {
         &FLOW_TRAINING.rows(),
         CLASSIFIER,
         &CLASSIFIER_TRAINING.rows(),
+        PULLBACK,
         WEIGHTS,
         REFINER,
         REJECTION,

@@ -78,6 +78,7 @@ impl<T: Real> Feed<T> for ClassifierFeed<'_, '_, '_> {
 /// Trains f between the target's events and those of `generator`.
 pub(super) fn train_classifier(
     generator: &Generator,
+    scalings: &[Scaling],
     dtype: Dtype,
     evaluator: &mut dyn Evaluator,
     target: &mut Source,
@@ -93,17 +94,15 @@ pub(super) fn train_classifier(
         options.get(keys::CLASSIFIER_SLOPE),
     );
     network.validate()?;
-    // What standardises the target does so for events that resemble it.
-    let scalings = generator.scalings.clone();
     let mut parameters = initial_mlp(
         &network,
         Noise::new(seed, 0, domain::CLASSIFIER_INITIAL),
         true,
     );
     let mut feed = ClassifierFeed {
-        target: SourceFeed::new(target, &scalings, options)?,
+        target: SourceFeed::new(target, scalings, options)?,
         evaluator,
-        scalings: &scalings,
+        scalings,
         latent_dim: generator.latent_dim(),
         seed,
         generated: 0,
@@ -134,7 +133,7 @@ pub(super) fn train_classifier(
     Ok((
         Classifier {
             network,
-            scalings,
+            scalings: scalings.to_vec(),
             log_ratio_offset,
             parameters,
         },

@@ -156,7 +156,7 @@ impl Evaluator for HostEvaluator {
         // Of weights learned as a function of the latent there is a gradient.
         self.inner.log_weight_gradient(z, rows, log_w, gradient).map_err(|e| match e {
             Error::Unsupported(_) => Error::Unsupported(
-                "log w(z) has no gradient through a generator that is a callback of the host; refine with a method that needs none (`rejection`, `resampling`, a learned refiner), or learn the weights in the latent space (`pullback` = `omnifold`)".into(),
+                "log w(z) has no gradient through a generator that is a callback of the host; refine with a method that needs none (`rejection`, `resampling`, a learned refiner), or learn the weights in the latent space (`pullback.method` = `omnifold`)".into(),
             ),
             other => other,
         })

@@ -7,6 +7,7 @@ mod draws;
 mod evaluate;
 mod generator;
 mod host;
+mod omnifold;
 mod pipeline;
 mod pullback;
 mod refiner;

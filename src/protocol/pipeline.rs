@@ -4,11 +4,12 @@ use super::classifier::train_classifier;
 use super::conditions::Conditions;
 use super::evaluate::Instance;
 use super::generator::{dtype, options_record};
+use super::omnifold::unfold;
 use super::pullback::{pilot_noise, weighted_latents, WeightReport};
 use super::refiner::train_gan;
 use super::source::Source;
 use crate::engine::noise::{domain, Noise};
-use crate::model::{HmcSettings, Method, Refinement};
+use crate::model::{Generator, GeneratorKind, HmcSettings, Method, Model, Refinement, Scaling};
 use crate::options::{keys, Options};
 use crate::train::{Hooks, Level};
 use crate::{Error, Result};
@@ -51,10 +52,71 @@ pub fn refine(
         )));
     }
     let mut model = (**generator).clone().into_baseline();
+    let scalings = column_scalings(&mut model.generator, target, options)?;
+    let stock = Conditions::of(target, conditions, options)?;
+    let omnifold = match options.get(keys::PULLBACK_METHOD) {
+        "omnifold" => true,
+        "direct" => false,
+        _ => model.generator.stochastic(),
+    };
+    if model.generator.stochastic() && !omnifold {
+        hooks.log(
+            Level::Warning,
+            "the generator has randomness of its own, so w(g(z)) is no function of z: reweighting stays exact, but no latent density belongs to it; set `pullback.method` to `omnifold` or `auto`",
+        )?;
+    }
+    if omnifold {
+        let mut evaluator = generator
+            .with_model(model.clone())
+            .training_evaluator(options)?;
+        let unfolded = unfold(
+            &model,
+            evaluator.as_mut(),
+            &stock,
+            &scalings,
+            target,
+            options,
+            hooks,
+        )?;
+        model.classifier = Some(unfolded.events);
+        model.latent_classifier = Some(unfolded.latents);
+        model
+            .record
+            .insert("omnifold".into(), json!(unfolded.record));
+    } else {
+        direct(generator, &mut model, &scalings, target, options, hooks)?;
+    }
+    finish(generator, model, &stock, options, hooks)
+}
+
+/// The scalings of the target's columns. A generator of the library has its own; a host's is measured on the target.
+fn column_scalings(
+    generator: &mut Generator,
+    target: &mut Source,
+    options: &Options,
+) -> Result<Vec<Scaling>> {
+    if matches!(generator.kind, GeneratorKind::Host { .. }) {
+        let scalings = target.standardisation(options)?;
+        generator.conditions = scalings[generator.event_dim()..].to_vec();
+        return Ok(scalings);
+    }
+    Ok([&generator.scalings[..], &generator.conditions].concat())
+}
+
+/// Trains the classifier whose weights go to the latent space through the generator.
+fn direct(
+    generator: &Instance,
+    model: &mut Model,
+    scalings: &[Scaling],
+    target: &mut Source,
+    options: &Options,
+    hooks: &dyn Hooks,
+) -> Result<()> {
     let (classifier, record) = {
         let mut evaluator = generator.training_evaluator(options)?;
         train_classifier(
             &model.generator,
+            scalings,
             model.dtype,
             evaluator.as_mut(),
             target,
@@ -75,18 +137,27 @@ pub fn refine(
         )?;
     }
     model.record.insert("classifier".into(), json!(record));
+    Ok(())
+}
 
-    let conditions = Conditions::of(target, conditions, options)?;
+/// Judges the weights and prepares the refiner.
+fn finish(
+    generator: &Instance,
+    mut model: Model,
+    conditions: &Conditions,
+    options: &Options,
+    hooks: &dyn Hooks,
+) -> Result<Instance> {
     let mut evaluator = generator
         .with_model(model.clone())
         .training_evaluator(options)?;
-    let dims = (model.generator.latent_dim(), event_dim);
+    let dims = (model.generator.latent_dim(), model.generator.event_dim());
     let seed = options.get(keys::SEED) as u64;
     let pilot = options.get(keys::WEIGHTS_EVENTS) as usize;
     let (_, log_w) = weighted_latents(
         evaluator.as_mut(),
         dims,
-        &conditions,
+        conditions,
         pilot,
         pilot_noise(seed),
         "pilot",

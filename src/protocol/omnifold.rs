@@ -1,0 +1,407 @@
+//! OmniFold (Andreassen et al., arXiv:1911.09107): weights as a proper function of the latent space where one latent point has many events, or
+//! where w(g(z)) is not wanted through g (paper, Sec. 2 and ref. 75).
+//!
+//! Latents z ~ p(z) with one event x = g(z) each are drawn once. Starting from ν(z) = 1, every iteration
+//! 1. tells the target's events from the generated ones, which carry ν: ω = ν · ratio(x);
+//! 2. tells the latents that carry ω from the same latents that carry 1: their ratio is the new ν(z), the mean of ω over the hidden
+//!    degrees of freedom. Iterated, ν converges to the weights of largest likelihood in the data space.
+
+use super::conditions::Conditions;
+use super::generator::initial_mlp;
+use super::source::{Source, SourceFeed};
+use crate::engine::noise::{domain, Noise};
+use crate::model::{Classifier, Evaluator, Generator, Mlp, Model, Real, Scaling};
+use crate::options::{keys, Options};
+use crate::train::{Batch, Feed, Goal, Hooks, Level, Record, Separation, Settings};
+use crate::{Error, Result};
+use rand::seq::SliceRandom;
+use serde::Serialize;
+
+/// What the iterations did, for the model's record.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(super) struct OmniFoldRecord {
+    /// Latents drawn.
+    pub events: u64,
+    /// After every iteration: root mean square of the change of ν, whose mean is 1.
+    pub changes: Vec<f64>,
+    /// (Σν)² / Σν² as a fraction of the latents, after every iteration.
+    pub effective_fractions: Vec<f64>,
+    /// The trainings: of events, of latents, iteration by iteration.
+    pub trainings: Vec<Record>,
+}
+
+/// The result: a classifier of events (that of the first iteration: target against generated) and one of latents, whose ratio is ν(z).
+pub(super) struct Unfolded {
+    pub events: Classifier,
+    pub latents: Classifier,
+    pub record: OmniFoldRecord,
+}
+
+/// Rows that training draws from again and again, shuffled anew every epoch; the first `held_out` of them are kept for the held-out loss.
+struct Rows {
+    values: Vec<f64>,
+    dim: usize,
+    held_out: usize,
+    order: Vec<usize>,
+    next: usize,
+    epoch: u64,
+    shuffle: Noise,
+}
+
+impl Rows {
+    fn new(values: Vec<f64>, dim: usize, held_out: usize, shuffle: Noise) -> Self {
+        Rows {
+            order: (held_out..values.len() / dim).collect(),
+            values,
+            dim,
+            held_out,
+            next: 0,
+            epoch: 0,
+            shuffle,
+        }
+    }
+
+    /// The next `rows` rows, in a random order without end.
+    fn draw(&mut self, rows: usize) -> Vec<usize> {
+        let mut chosen = Vec::with_capacity(rows);
+        while chosen.len() < rows {
+            if self.next == 0 {
+                self.order.shuffle(&mut self.shuffle.rng(self.epoch));
+                self.epoch += 1;
+            }
+            let end = self.order.len().min(self.next + rows - chosen.len());
+            chosen.extend_from_slice(&self.order[self.next..end]);
+            self.next = if end == self.order.len() { 0 } else { end };
+        }
+        chosen
+    }
+
+    fn append<T: Real>(&self, chosen: impl Iterator<Item = usize>, batch: &mut Batch<T>) {
+        for row in chosen {
+            let values = &self.values[row * self.dim..][..self.dim];
+            batch.x.extend(values.iter().map(|&v| T::from_f64(v)));
+        }
+    }
+}
+
+/// Step 1: target events (label 1) against generated ones with their weights ν (label 0).
+struct EventFeed<'f, 's, 'a> {
+    target: SourceFeed<'s, 'a>,
+    generated: &'f mut Rows,
+    nu: &'f [f64],
+}
+
+impl EventFeed<'_, '_, '_> {
+    fn append<T: Real>(&self, chosen: &[usize], batch: &mut Batch<T>) {
+        let rows = batch.rows;
+        self.generated.append(chosen.iter().copied(), batch);
+        let weights = chosen.iter().map(|&row| T::from_f64(self.nu[row]));
+        batch.weights.extend(weights);
+        batch.labels = vec![T::from_f64(1.0); rows];
+        batch.labels.resize(2 * rows, T::from_f64(0.0));
+        batch.rows = 2 * rows;
+    }
+}
+
+impl<T: Real> Feed<T> for EventFeed<'_, '_, '_> {
+    fn fill(&mut self, rows: usize, batch: &mut Batch<T>) -> Result<bool> {
+        if !self.target.fill(rows, batch)? {
+            return Ok(false);
+        }
+        let chosen = self.generated.draw(rows);
+        self.append(&chosen, batch);
+        Ok(true)
+    }
+
+    fn held_out(&mut self) -> Result<Vec<Batch<T>>> {
+        let mut batches: Vec<Batch<T>> = self.target.held_out()?;
+        let mut first = 0;
+        for batch in &mut batches {
+            let rows = first..first + batch.rows;
+            first = rows.end;
+            let chosen: Vec<usize> = rows
+                .map(|row| row % self.generated.held_out.max(1))
+                .collect();
+            self.append(&chosen, batch);
+        }
+        Ok(batches)
+    }
+}
+
+/// Step 2: the same latents, with the weights ω (label 1) and with 1 (label 0).
+struct LatentFeed<'f> {
+    latents: &'f mut Rows,
+    omega: &'f [f64],
+    /// Updates of an epoch.
+    steps: u64,
+    done: u64,
+}
+
+impl LatentFeed<'_> {
+    fn batch<T: Real>(&self, chosen: &[usize], batch: &mut Batch<T>) {
+        batch.x.clear();
+        self.latents.append(chosen.iter().copied(), batch);
+        batch.x.extend_from_within(..);
+        batch.weights.clear();
+        let weights = chosen.iter().map(|&row| T::from_f64(self.omega[row]));
+        batch.weights.extend(weights);
+        batch.weights.resize(2 * chosen.len(), T::from_f64(1.0));
+        batch.labels = vec![T::from_f64(1.0); chosen.len()];
+        batch.labels.resize(2 * chosen.len(), T::from_f64(0.0));
+        batch.rows = 2 * chosen.len();
+    }
+}
+
+impl<T: Real> Feed<T> for LatentFeed<'_> {
+    fn fill(&mut self, rows: usize, batch: &mut Batch<T>) -> Result<bool> {
+        if self.done == self.steps {
+            self.done = 0;
+            return Ok(false);
+        }
+        self.done += 1;
+        let chosen = self.latents.draw(rows);
+        self.batch(&chosen, batch);
+        Ok(true)
+    }
+
+    fn held_out(&mut self) -> Result<Vec<Batch<T>>> {
+        const CHUNK: usize = 4096;
+        let rows: Vec<usize> = (0..self.latents.held_out).collect();
+        let batches = rows.chunks(CHUNK).map(|rows| {
+            let mut batch = Batch::default();
+            self.batch(rows, &mut batch);
+            batch
+        });
+        Ok(batches.collect())
+    }
+}
+
+/// One of the two networks, trained on from iteration to iteration.
+struct Step {
+    network: Mlp,
+    parameters: Vec<f64>,
+    scalings: Vec<Scaling>,
+}
+
+impl Step {
+    fn new(scalings: Vec<Scaling>, stream: u64, options: &Options) -> Result<Self> {
+        let network = Mlp::new(
+            scalings.len(),
+            options.get(keys::CLASSIFIER_LAYERS) as usize,
+            options.get(keys::CLASSIFIER_UNITS) as usize,
+            1,
+            options.get(keys::CLASSIFIER_SLOPE),
+        );
+        network.validate()?;
+        let seed = options.get(keys::SEED) as u64;
+        let noise = Noise::new(seed, stream, domain::CLASSIFIER_INITIAL);
+        Ok(Step {
+            parameters: initial_mlp(&network, noise, true),
+            network,
+            scalings,
+        })
+    }
+
+    fn train(
+        &mut self,
+        feed: &mut (impl Feed<f32> + Feed<f64>),
+        dtype: crate::model::Dtype,
+        options: &Options,
+        hooks: &dyn Hooks,
+    ) -> Result<Record> {
+        let mut settings =
+            Settings::from_options("classifier", options, &keys::CLASSIFIER_TRAINING)?;
+        settings.epochs = options.get(keys::PULLBACK_EPOCHS) as u64;
+        let goal = Goal::Separation(&self.network, Separation::CrossEntropy);
+        super::fit(
+            goal,
+            &settings,
+            dtype,
+            feed,
+            &mut self.parameters,
+            options,
+            hooks,
+        )
+    }
+
+    /// The network with log-ratio offset `offset`.
+    fn classifier(&self, offset: f64) -> Classifier {
+        Classifier {
+            network: self.network.clone(),
+            scalings: self.scalings.clone(),
+            log_ratio_offset: offset,
+            parameters: self.parameters.clone(),
+        }
+    }
+}
+
+/// The ratios of a model's classifier for all rows, divided by their mean under `weights`; and that mean.
+fn ratios(
+    model: Model,
+    of: impl Fn(&mut dyn Evaluator, &[f64], usize, &mut [f64]) -> Result<()>,
+    rows: &[f64],
+    weights: &[f64],
+    options: &Options,
+) -> Result<(Vec<f64>, f64)> {
+    const BLOCK: usize = 1 << 16;
+    let mut evaluator = super::evaluate::evaluator(&model, options)?;
+    let mut out = vec![0.0; weights.len()];
+    let width = rows.len() / out.len();
+    for (rows, out) in rows.chunks(BLOCK * width).zip(out.chunks_mut(BLOCK)) {
+        of(evaluator.as_mut(), rows, out.len(), out)?;
+    }
+    out.iter_mut().for_each(|l| *l = l.exp());
+    let sum: f64 = out.iter().zip(weights).map(|(r, w)| r * w).sum();
+    let mean = sum / weights.iter().sum::<f64>();
+    if !(mean > 0.0 && mean.is_finite()) {
+        return Err(Error::Numerical(format!(
+            "the mean of OmniFold's weights is {mean}; the classifier's training has failed: lower `classifier.lr`"
+        )));
+    }
+    out.iter_mut().for_each(|r| *r /= mean);
+    Ok((out, mean))
+}
+
+/// The latents, with one event each. Latents without a finite event are left out.
+fn draw(
+    generator: &Generator,
+    evaluator: &mut dyn Evaluator,
+    conditions: &Conditions,
+    options: &Options,
+    hooks: &dyn Hooks,
+) -> Result<(Vec<f64>, Vec<f64>)> {
+    const BLOCK: usize = 1024;
+    let events = options.get(keys::PULLBACK_EVENTS) as usize;
+    let (n, m) = (generator.latent_dim(), generator.event_dim());
+    let (latent_row, event_row) = (n + conditions.dim(), m + conditions.dim());
+    let noise = Noise::new(options.get(keys::SEED) as u64, 1, domain::POOL);
+    let (mut z, mut x) = (Vec::new(), Vec::new());
+    let mut block_z = vec![0.0; BLOCK * latent_row];
+    let mut block_x = vec![0.0; BLOCK * event_row];
+    for first in (0..events).step_by(BLOCK) {
+        hooks.check("omnifold")?;
+        let rows = BLOCK.min(events - first);
+        let (block_z, block_x) = (
+            &mut block_z[..rows * latent_row],
+            &mut block_x[..rows * event_row],
+        );
+        conditions.latents(noise, first as u64, n, block_z);
+        evaluator.generate(block_z, rows, block_x, None)?;
+        let pairs = block_z
+            .chunks_exact(latent_row)
+            .zip(block_x.chunks_exact(event_row));
+        for (one_z, one_x) in pairs.filter(|(_, x)| x.iter().all(|v| v.is_finite())) {
+            z.extend_from_slice(one_z);
+            x.extend_from_slice(one_x);
+        }
+    }
+    let finite = z.len() / latent_row;
+    if 2 * finite < events {
+        return Err(Error::Numerical(format!(
+            "of {events} generated events only {finite} are finite"
+        )));
+    }
+    Ok((z, x))
+}
+
+fn scaled(rows: &[f64], scalings: &[Scaling]) -> Vec<f64> {
+    let pairs = rows.iter().zip(scalings.iter().cycle());
+    pairs.map(|(&v, s)| s.forward(v)).collect()
+}
+
+/// Runs OmniFold for `generator`, whose events `evaluator` makes. `scalings` are those of the target's columns, events and conditions.
+pub(super) fn unfold(
+    generator: &Model,
+    evaluator: &mut dyn Evaluator,
+    conditions: &Conditions,
+    scalings: &[Scaling],
+    target: &mut Source,
+    options: &Options,
+    hooks: &dyn Hooks,
+) -> Result<Unfolded> {
+    let g = &generator.generator;
+    let (z, x) = draw(g, evaluator, conditions, options, hooks)?;
+    let latent_scalings = [vec![Scaling::None; g.latent_dim()], g.conditions.clone()].concat();
+    let mut on_events = Step::new(scalings.to_vec(), 0, options)?;
+    let mut on_latents = Step::new(latent_scalings.clone(), 1, options)?;
+    let events = z.len() / latent_scalings.len();
+    let held_out = (events / 10).min(options.get(keys::VALIDATION_EVENTS) as usize);
+    let seed = options.get(keys::SEED) as u64;
+    let shuffle = |stream| Noise::new(seed, stream, domain::SHUFFLE);
+    let mut event_rows = Rows::new(scaled(&x, scalings), scalings.len(), held_out, shuffle(3));
+    let mut latent_rows = Rows::new(
+        scaled(&z, &latent_scalings),
+        latent_scalings.len(),
+        held_out,
+        shuffle(4),
+    );
+    let mut nu = vec![1.0; events];
+    let mut first = None;
+    let mut latent_offset = 0.0;
+    let mut record = OmniFoldRecord {
+        events: events as u64,
+        ..OmniFoldRecord::default()
+    };
+    for iteration in 1..=options.get(keys::PULLBACK_ITERATIONS) {
+        let mut feed = EventFeed {
+            target: SourceFeed::new(target, scalings, options)?,
+            generated: &mut event_rows,
+            nu: &nu,
+        };
+        let trained = on_events.train(&mut feed, generator.dtype, options, hooks)?;
+        record.trainings.push(trained);
+        let mut model = Model {
+            classifier: Some(on_events.classifier(0.0)),
+            ..generator.clone()
+        };
+        let of_events =
+            |e: &mut dyn Evaluator, x: &[f64], n, out: &mut [f64]| e.log_weight(x, n, out);
+        let (ratio, mean) = ratios(model.clone(), of_events, &x, &nu, options)?;
+        first.get_or_insert_with(|| on_events.classifier(-mean.ln()));
+        let omega: Vec<f64> = nu.iter().zip(&ratio).map(|(nu, r)| nu * r).collect();
+        let batch = options.get(keys::CLASSIFIER_TRAINING.batch);
+        let mut feed = LatentFeed {
+            latents: &mut latent_rows,
+            omega: &omega,
+            steps: (events as i64 / batch).max(1) as u64,
+            done: 0,
+        };
+        let trained = on_latents.train(&mut feed, generator.dtype, options, hooks)?;
+        record.trainings.push(trained);
+        let ones = vec![1.0; events];
+        model.latent_classifier = Some(on_latents.classifier(0.0));
+        let of_latents =
+            |e: &mut dyn Evaluator, z: &[f64], n, out: &mut [f64]| e.pull_back(z, &[], n, out);
+        let (after, mean) = ratios(model, of_latents, &z, &ones, options)?;
+        latent_offset = -mean.ln();
+        let squares = |values: &mut dyn Iterator<Item = f64>| {
+            values.map(|v| v * v).sum::<f64>() / events as f64
+        };
+        let change = squares(&mut after.iter().zip(&nu).map(|(a, b)| a - b)).sqrt();
+        let effective = 1.0 / squares(&mut after.iter().copied());
+        hooks.log(
+            Level::Info,
+            &format!(
+                "OmniFold, iteration {iteration}: the weights in the latent space changed by {change:.4} (root mean square), effective sample size {:.1} %",
+                100.0 * effective
+            ),
+        )?;
+        record.changes.push(change);
+        record.effective_fractions.push(effective);
+        nu = after;
+    }
+    let events = first.ok_or_else(|| Error::Internal("OmniFold made no iteration".into()))?;
+    if let [.., before, last] = record.changes[..] {
+        if last > 0.1 && last > 0.8 * before {
+            hooks.log(
+                Level::Warning,
+                &format!("OmniFold's weights still change by {last:.3} in the last iteration ({before:.3} in the one before): allow more (`pullback.iterations`)"),
+            )?;
+        }
+    }
+    Ok(Unfolded {
+        events,
+        latents: on_latents.classifier(latent_offset),
+        record,
+    })
+}

@@ -1,0 +1,181 @@
+//! Generators that are callbacks with hidden degrees of freedom, refined through OmniFold; and conditional ones.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests fail so
+
+use laser::engine::noise::{domain, Noise};
+use laser::options::Options;
+use laser::protocol::{host_generator, refine, HostGenerator, Instance, Outputs, Sampler, Source};
+use laser::train::{Hooks, Level};
+use laser::{Error, Result};
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+
+/// A detector that smears: x = z + 0.5 ε, of which ε is hidden.
+struct Smearing {
+    events: AtomicU64,
+}
+
+const SMEARING: f64 = 0.5;
+
+impl HostGenerator for Smearing {
+    fn generate(&self, rows: usize, z: &[f64], _: &[f64], x: &mut [f64]) -> Result<()> {
+        let first = self.events.fetch_add(rows as u64, Ordering::Relaxed);
+        Noise::new(77, 0, domain::TRAINING).fill_normals(first, rows, 2, x);
+        x.iter_mut()
+            .zip(z)
+            .for_each(|(x, z)| *x = z + SMEARING * *x);
+        Ok(())
+    }
+}
+
+/// Target events: the same smearing of latents that are normal with mean (0.5, 0) and standard deviation (0.8, 1).
+fn target(rows: usize) -> Vec<f64> {
+    let mut numbers = vec![0.0; rows * 4];
+    Noise::new(78, 0, domain::TRAINING).fill_normals(0, rows, 4, &mut numbers);
+    numbers
+        .chunks(4)
+        .flat_map(|e| [0.5 + 0.8 * e[0] + SMEARING * e[2], e[1] + SMEARING * e[3]])
+        .collect()
+}
+
+fn options(more: &str) -> Options {
+    Options::from_json(&format!(
+        r#"{{"preset": "fast", "classifier": {{"layers": 2, "units": 24, "epochs": 2, "batch": 500, "steps": 80}},
+             "pullback": {{"events": 40000, "epochs": 2, "iterations": 5}}, "weights.events": 20000 {more}}}"#
+    ))
+    .unwrap()
+}
+
+fn smearing() -> Instance {
+    let model = host_generator((2, 0, 2), true, &options("")).unwrap();
+    let host = Smearing {
+        events: AtomicU64::new(0),
+    };
+    Instance::with_host(model, Arc::new(host)).unwrap()
+}
+
+/// Mean and standard deviation of a column.
+fn moments(rows: &[f64], w: &[f64], column: usize) -> (f64, f64) {
+    let values = || rows.chunks(2).map(|row| row[column]).zip(w);
+    let total: f64 = w.iter().sum();
+    let mean = values().map(|(v, w)| v * w).sum::<f64>() / total;
+    let variance = values().map(|(v, w)| w * (v - mean).powi(2)).sum::<f64>() / total;
+    (mean, variance.sqrt())
+}
+
+/// Events, latents and weights.
+fn sample(model: &Arc<Instance>, method: &str, rows: usize) -> [Vec<f64>; 3] {
+    let options = options(&format!(r#", "sampler.method": "{method}""#));
+    let mut sampler = Sampler::new(model.clone(), 1, 0, &options).unwrap();
+    let (mut x, mut z, mut w) = (vec![0.0; 2 * rows], vec![0.0; 2 * rows], vec![0.0; rows]);
+    let outputs = Outputs {
+        x: Some((&mut x, 2)),
+        z: Some((&mut z, 2)),
+        w: Some(&mut w),
+        log_prob: None,
+    };
+    sampler.generate(rows, outputs).unwrap();
+    [x, z, w]
+}
+
+#[test]
+fn omnifold_finds_the_weights_behind_a_smearing() {
+    let events = target(60_000);
+    let mut source = Source::from_rows(&events, None, 60_000, 2, 2).unwrap();
+    let model = refine(&smearing(), &mut source, &options(""), &()).unwrap();
+    let changes: Vec<f64> =
+        serde_json::from_value(model.record["omnifold"]["changes"].clone()).unwrap();
+    assert_eq!(changes.len(), 5);
+    assert!(changes[4] < 0.5 * changes[0], "{changes:?}");
+    let model = Arc::new(model);
+    for method in ["reweight", "rejection"] {
+        let [x, z, w] = sample(&model, method, 20_000);
+        // What is known: the latents behind the target, and the target.
+        for (rows, column, mean, deviation) in [
+            (&z, 0, 0.5, 0.8),
+            (&z, 1, 0.0, 1.0),
+            (&x, 0, 0.5, 0.64f64.mul_add(1.0, 0.25).sqrt()),
+            (&x, 1, 0.0, 1.25f64.sqrt()),
+        ] {
+            let (m, d) = moments(rows, &w, column);
+            assert!(
+                (m - mean).abs() < 0.06,
+                "{method}, column {column}: mean {m}, not {mean}"
+            );
+            assert!(
+                (d - deviation).abs() < 0.06,
+                "{method}, column {column}: deviation {d}, not {deviation}"
+            );
+        }
+    }
+    // A function of the latent has a gradient: chains go, although the generator has none.
+    let hmc = options(r#", "sampler.method": "hmc""#);
+    let mut sampler = Sampler::new(model.clone(), 1, 0, &hmc).unwrap();
+    let mut x = [0.0; 2];
+    let outputs = Outputs {
+        x: Some((&mut x, 2)),
+        ..Outputs::default()
+    };
+    sampler.generate(1, outputs).unwrap();
+}
+
+/// Keeps warnings.
+#[derive(Default)]
+struct Warnings(RefCell<Vec<String>>);
+
+impl Hooks for Warnings {
+    fn log(&self, level: Level, message: &str) -> Result<()> {
+        if level == Level::Warning {
+            self.0.borrow_mut().push(message.into());
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn direct_weights_of_a_stochastic_generator_are_warned_of_and_have_no_gradient() {
+    let events = target(5000);
+    let mut source = Source::from_rows(&events, None, 5000, 2, 2).unwrap();
+    let warnings = Warnings::default();
+    let direct = options(r#", "pullback.method": "direct""#);
+    let model = refine(&smearing(), &mut source, &direct, &warnings).unwrap();
+    let warnings = warnings.0.into_inner();
+    assert!(
+        warnings.iter().any(|w| w.contains("no function of z")),
+        "{warnings:?}"
+    );
+    let hmc = options(r#", "sampler.method": "hmc""#);
+    let mut sampler = Sampler::new(Arc::new(model), 1, 0, &hmc).unwrap();
+    let mut x = [0.0; 2];
+    let outputs = Outputs {
+        x: Some((&mut x, 2)),
+        ..Outputs::default()
+    };
+    let error = sampler.generate(1, outputs).unwrap_err();
+    assert!(
+        matches!(error, Error::Unsupported(_)) && error.to_string().contains("rejection"),
+        "{error}"
+    );
+}
+
+/// Fails on most latents.
+struct Broken;
+
+impl HostGenerator for Broken {
+    fn generate(&self, _: usize, z: &[f64], _: &[f64], x: &mut [f64]) -> Result<()> {
+        x.iter_mut()
+            .zip(z)
+            .for_each(|(x, z)| *x = if *z < 1.0 { f64::NAN } else { *z });
+        Ok(())
+    }
+}
+
+#[test]
+fn a_generator_that_mostly_fails_is_refused() {
+    let model = host_generator((2, 0, 2), true, &options("")).unwrap();
+    let generator = Instance::with_host(model, Arc::new(Broken)).unwrap();
+    let events = target(5000);
+    let mut source = Source::from_rows(&events, None, 5000, 2, 2).unwrap();
+    let error = refine(&generator, &mut source, &options(""), &()).unwrap_err();
+    assert!(error.to_string().contains("are finite"), "{error}");
+}
