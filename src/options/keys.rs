@@ -60,8 +60,8 @@ keys! {
         CLASSIFIER_UNITS: Int = int("classifier.units", 1, 65_536, 96);
         /// LeakyReLU slope below zero; the paper's text gives none.
         CLASSIFIER_SLOPE: Float = float("classifier.slope", Interval::from_below(0.0, 1.0), 0.01);
-        /// What the classifier minimises: cross-entropy or the squared error of f. Both are least where f / (1 − f) is the density ratio.
-        CLASSIFIER_LOSS: Text = choice("classifier.loss", &["bce", "mse"], "bce");
+        /// What the classifier minimises: cross-entropy, the squared error of f, or the maximum-likelihood-classifier loss of the ratio itself. All are least where f / (1 − f) is the density ratio.
+        CLASSIFIER_LOSS: Text = choice("classifier.loss", &["bce", "mse", "mlc"], "bce");
     }
     WEIGHTS {
         /// Latents drawn in the pilot run, for the weight report and w_max.

@@ -110,6 +110,7 @@ pub(super) fn train_classifier(
     };
     let loss = match options.get(keys::CLASSIFIER_LOSS) {
         "mse" => Separation::SquaredError,
+        "mlc" => Separation::MaximumLikelihood,
         _ => Separation::CrossEntropy,
     };
     let settings = Settings::from_options("classifier", options, &keys::CLASSIFIER_TRAINING)?;
