@@ -140,11 +140,12 @@ fn model(shape: &Shape, dtype: Dtype) -> Model {
             scalings: (0..dim).map(scaling).collect(),
         },
         classifier: Some(Classifier {
-            parameters: parameters(&[&classifier], 2),
+            parameters: parameters(&[&classifier, &classifier], 2),
             network: classifier,
             // Not the generator's: the pulled-back gradient must go through both.
             scalings: (0..dim).map(|k| scaling(k + 1)).collect(),
             log_ratio_offset: 0.25,
+            members: 2,
         }),
         refinement: Some(Refinement {
             method: Method::Gan,

@@ -87,6 +87,7 @@ fn model(dtype: Dtype, conditions: usize) -> Model {
         network,
         scalings,
         log_ratio_offset: -1e-300 / 7.0,
+        members: 1,
     };
     let network = Mlp::new(4, 1, 2, 2, 0.01);
     let gan = GanRefiner {

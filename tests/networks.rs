@@ -81,6 +81,7 @@ fn model(dim: usize, blocks: usize, activation: Activation) -> Model {
                 dim
             ],
             log_ratio_offset: 0.25,
+            members: 1,
         }),
         refinement: None,
         record: serde_json::Map::new(),

@@ -264,6 +264,7 @@ mod tests {
                 network: network(3, 1),
                 scalings: vec![Scaling::None; 3],
                 log_ratio_offset: 0.25,
+                members: 1,
             }),
             refinement: None,
             record: serde_json::Map::new(),

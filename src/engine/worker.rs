@@ -12,8 +12,10 @@ pub(super) struct Worker<T: Element> {
     log_det: T::Feature,
     /// The tape of the flow.
     tape: Vec<T::Feature>,
-    /// The tape of the classifier or the refiner.
+    /// The tape of a network of the classifier, or of the refiner.
     mlp_tape: Vec<T::Feature>,
+    /// What every network of the classifier sees.
+    features: Vec<T::Feature>,
 }
 
 impl<T: Element> Worker<T> {
@@ -23,6 +25,7 @@ impl<T: Element> Worker<T> {
             log_det: T::Feature::default(),
             tape: Vec::new(),
             mlp_tape: Vec::new(),
+            features: Vec::new(),
         }
     }
 
@@ -160,21 +163,21 @@ impl<T: Element> Worker<T> {
         x: &[f64],
         out: &mut [f64],
     ) {
-        let PackedClassifier {
-            network,
-            scalings,
-            log_ratio_offset,
-        } = classifier;
+        let scalings = &classifier.scalings;
         let dim = scalings.len();
-        let tape = sized(&mut self.mlp_tape, network.tape());
+        let features = sized(&mut self.features, dim);
         for (start, rows) in blocks(rows, T::ROWS) {
             let x = &x[start * dim..][..rows * dim];
-            load::<T>(x, dim, tape, |k, x| scalings[k].forward(x));
-            network.forward(cpu, rows, tape);
+            load::<T>(x, dim, features, |k, x| scalings[k].forward(x));
             let out = &mut out[start..][..rows];
-            store::<T>(network.output(tape), 1, out, |_, logit| {
-                logit + log_ratio_offset
-            });
+            out.fill(0.0);
+            for network in &classifier.networks {
+                let tape = sized(&mut self.mlp_tape, network.tape());
+                tape[..dim].copy_from_slice(features);
+                network.forward(cpu, rows, tape);
+                add_logits::<T>(network.output(tape), out);
+            }
+            classifier.finish(out);
         }
     }
 
@@ -191,10 +194,10 @@ impl<T: Element> Worker<T> {
         gradient: &mut [f64],
     ) {
         let Packed { flow, scalings, .. } = networks;
-        let network = &classifier.network;
+        let members = classifier.networks.len() as f64;
         let dim = flow.dim();
         let tape = sized(&mut self.tape, flow.tape());
-        let mlp_tape = sized(&mut self.mlp_tape, network.tape());
+        let features = sized(&mut self.features, dim);
         let state = sized(&mut self.state, dim);
         for (start, rows) in blocks(rows, T::ROWS) {
             let rectangle = start * dim..(start + rows) * dim;
@@ -204,7 +207,7 @@ impl<T: Element> Worker<T> {
             // Through x, in double precision: log w(z) has the bits of log w(g(z)). `gradient` keeps du'/du, the classifier's features by
             // the generator's, until its place is taken.
             store::<T>(state, dim, gradient, |k, u| scalings[k].inverse(u));
-            load::<T>(gradient, dim, mlp_tape, |k, x| {
+            load::<T>(gradient, dim, features, |k, x| {
                 classifier.scalings[k].forward(x)
             });
             for x in gradient.chunks_exact_mut(dim) {
@@ -212,18 +215,26 @@ impl<T: Element> Worker<T> {
                     *x = (to.log_derivative(*x) - from.log_derivative(*x)).exp();
                 }
             }
-            network.forward(cpu, rows, mlp_tape);
-            let output = network.output(mlp_tape);
-            store::<T>(output, 1, &mut log_w[start..][..rows], |_, logit| {
-                logit + classifier.log_ratio_offset
-            });
-            output[0].as_mut().fill(T::from_f64(1.0));
-            network.backward(cpu, rows, mlp_tape, None);
-            for (lane, scale) in gradient.chunks_exact(dim).enumerate() {
-                for ((scale, from), to) in scale.iter().zip(&*mlp_tape).zip(&mut *state) {
-                    to.as_mut()[lane] = T::from_f64(from.as_ref()[lane].to_f64() * scale);
+            let log_w = &mut log_w[start..][..rows];
+            log_w.fill(0.0);
+            state.fill(T::Feature::default());
+            for network in &classifier.networks {
+                let mlp_tape = sized(&mut self.mlp_tape, network.tape());
+                mlp_tape[..dim].copy_from_slice(features);
+                network.forward(cpu, rows, mlp_tape);
+                let output = network.output(mlp_tape);
+                add_logits::<T>(output, log_w);
+                output[0].as_mut().fill(T::from_f64(1.0));
+                network.backward(cpu, rows, mlp_tape, None);
+                for (lane, scale) in gradient.chunks_exact(dim).enumerate() {
+                    for ((scale, from), to) in scale.iter().zip(&*mlp_tape).zip(&mut *state) {
+                        let sum = &mut to.as_mut()[lane];
+                        let share = from.as_ref()[lane].to_f64() * scale / members;
+                        *sum = T::from_f64(sum.to_f64() + share);
+                    }
                 }
             }
+            classifier.finish(log_w);
             flow.backward::<false>(cpu, rows, state, &T::Feature::default(), tape, None);
             store::<T>(state, dim, gradient, |_, g| g);
         }
@@ -275,6 +286,23 @@ pub(super) fn store<T: Element>(
         for (k, (value, feature)) in row.iter_mut().zip(block).enumerate() {
             *value = map(k, feature.as_ref()[lane].to_f64());
         }
+    }
+}
+
+impl<T> PackedClassifier<T> {
+    /// Sums of the members' logits to log w.
+    fn finish(&self, sums: &mut [f64]) {
+        let members = self.networks.len() as f64;
+        for sum in sums {
+            *sum = *sum / members + self.log_ratio_offset;
+        }
+    }
+}
+
+/// Adds the logits of a block's rows to `sums`.
+fn add_logits<T: Element>(output: &[T::Feature], sums: &mut [f64]) {
+    for (sum, logit) in sums.iter_mut().zip(output[0].as_ref()) {
+        *sum += logit.to_f64();
     }
 }
 

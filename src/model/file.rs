@@ -2,7 +2,7 @@
 //!
 //! | part of the file | content |
 //! |---|---|
-//! | tensors `generator.…`, `classifier.…`, `refiner.…` | the parameters of the networks, named and shaped as [`super::Flow::parameters`] and [`super::Mlp::parameters`] say, `F32` or `F64` as the model's dtype |
+//! | tensors `generator.…`, `classifier.…`, `refiner.…` | the parameters of the networks, named and shaped as [`super::Flow::parameters`], [`super::Classifier::tensors`] and [`super::Mlp::parameters`] say, `F32` or `F64` as the model's dtype |
 //! | metadata key `laser` | JSON: `format_version`, `library` (the version that wrote the file), `sha256` (of all bytes after the safetensors header, in 64 lowercase hexadecimal digits), `latent_dim`, `event_dim`, `condition_dim`, and `model`, the serialised [`Model`] |
 //!
 //! Equal models give equal bytes. Reading trusts nothing: sizes are compared with the length of the file, and the tensors with the
@@ -11,7 +11,7 @@
 
 mod tensors;
 
-use super::{GeneratorKind, Model};
+use super::{GeneratorKind, Mlp, Model};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -67,7 +67,7 @@ impl Model {
         let generator = &self.generator;
         writer.add(generator.tensors("generator."), &generator.parameters)?;
         if let Some(classifier) = &self.classifier {
-            let tensors = classifier.network.parameters("classifier.");
+            let tensors = classifier.tensors("classifier.");
             writer.add(tensors, &classifier.parameters)?;
         }
         if let Some(gan) = self.refinement.as_ref().and_then(|r| r.gan.as_ref()) {
@@ -113,7 +113,7 @@ impl Model {
         let tensors = model.generator.tensors("generator.");
         model.generator.parameters = stored.take(&tensors, dtype)?;
         if let Some(classifier) = &mut model.classifier {
-            let tensors = classifier.network.parameters("classifier.");
+            let tensors = classifier.tensors("classifier.");
             classifier.parameters = stored.take(&tensors, dtype)?;
         }
         if let Some(gan) = model.refinement.as_mut().and_then(|r| r.gan.as_mut()) {
@@ -197,13 +197,15 @@ fn read_description(json: &str) -> Result<(Model, String)> {
 fn layer_count(model: &Model) -> usize {
     let GeneratorKind::Flow(flow) = &model.generator.kind;
     let subnets = flow.blocks.iter().map(|block| &block.subnet);
-    let classifier = model.classifier.iter().map(|c| &c.network);
     let refiner = model
         .refinement
         .iter()
         .filter_map(|r| Some(&r.gan.as_ref()?.network));
-    let networks = subnets.chain(classifier).chain(refiner);
-    networks.map(|network| network.layers().count()).sum()
+    let layers = |network: &Mlp| network.layers().count();
+    let classifier = model.classifier.as_ref();
+    let members = classifier.map_or(0, |c| layers(&c.network).saturating_mul(c.members));
+    let others: usize = subnets.chain(refiner).map(layers).sum();
+    others.saturating_add(members)
 }
 
 fn read_file(path: &Path) -> io::Result<Vec<u8>> {

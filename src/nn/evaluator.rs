@@ -49,7 +49,7 @@ impl TorchEvaluator {
             generator_parameters: load(generator.tensors(""), &generator.parameters)?,
             generator: Arc::new(generator.clone()),
             classifier: match classifier {
-                Some(c) => Some((c.clone(), load(c.network.parameters(""), &c.parameters)?)),
+                Some(c) => Some((c.clone(), load(c.tensors(""), &c.parameters)?)),
                 None => None,
             },
             refiner: match refiner {
@@ -98,6 +98,15 @@ impl TorchEvaluator {
         });
         Ok(Tensor::f_cat(&columns.collect::<Result<Vec<_>>>()?, 1)?)
     }
+}
+
+/// The mean of the members' logits.
+fn mean_logit(classifier: &Classifier, parameters: &Parameters, u: &Tensor) -> Result<Tensor> {
+    let network = &classifier.network;
+    let members = parameters.tensors.chunks_exact(mlp::tensor_count(network));
+    let logits = members.map(|tensors| mlp::forward(network, tensors, u));
+    let logits = Tensor::f_cat(&logits.collect::<Result<Vec<_>>>()?, 1)?;
+    Ok(logits.f_mean_dim(1, true, None)?)
 }
 
 fn scale(x: &[f64], scalings: &[Scaling]) -> Vec<f64> {
@@ -231,10 +240,7 @@ impl Evaluator for TorchEvaluator {
             let out = &mut out[start..end];
             self.backend.without_gradient(|| {
                 let u = to_device(self.backend, &u, m)?;
-                to_host(
-                    &mlp::forward(&classifier.network, &parameters.tensors, &u)?,
-                    out,
-                )
+                to_host(&mean_logit(classifier, parameters, &u)?, out)
             })?;
             for l in out {
                 *l += classifier.log_ratio_offset;
@@ -260,7 +266,7 @@ impl Evaluator for TorchEvaluator {
                 let (flow, flow_parameters) = self.flow();
                 let (u, _) = flow::generate(flow, flow_parameters, &z)?;
                 let u = Self::rescale(&u, &self.generator.scalings, &classifier.scalings)?;
-                let logit = mlp::forward(&classifier.network, &parameters.tensors, &u)?;
+                let logit = mean_logit(classifier, parameters, &u)?;
                 // Rows are independent: the gradient of the sum holds every row's own.
                 let gradients = Tensor::f_run_backward(
                     &[logit.f_sum(self.backend.kind)?],

@@ -62,6 +62,8 @@ keys! {
         CLASSIFIER_SLOPE: Float = float("classifier.slope", Interval::from_below(0.0, 1.0), 0.01);
         /// What the classifier minimises: cross-entropy, the squared error of f, or the maximum-likelihood-classifier loss of the ratio itself. All are least where f / (1 − f) is the density ratio.
         CLASSIFIER_LOSS: Text = choice("classifier.loss", &["bce", "mse", "mlc"], "bce");
+        /// Networks, trained one after the other, whose mean logit is the classifier's; each costs its share of training and evaluation.
+        CLASSIFIER_ENSEMBLE: Int = int("classifier.ensemble", 1, 1000, 1);
     }
     WEIGHTS {
         /// Latents drawn in the pilot run, for the weight report and w_max.

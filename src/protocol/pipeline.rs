@@ -1,6 +1,7 @@
 //! The whole protocol: generator → classifier → pull-back → refiner.
 
-use super::classifier::train_classifier;
+use super::calibration::{Calibration, HeldOut};
+use super::classifier::{record, train_classifier, warn};
 use super::evaluate::evaluator;
 use super::generator::{dtype, options_record};
 use super::pullback::{pilot_noise, weighted_latents, WeightReport};
@@ -12,10 +13,6 @@ use crate::options::{keys, Options};
 use crate::train::{Hooks, Level};
 use crate::{Error, Result};
 use serde_json::json;
-use std::f64::consts::LN_2;
-
-/// A held-out cross-entropy this close to log 2 tells nothing: a classifier that found a difference of one event in a hundred would be further.
-const INDISTINGUISHABLE: f64 = 1e-3;
 
 /// Refines a generator towards the target's events: trains the classifier, pulls its weights back to the latent space, reports on them, and
 /// prepares the refiner that the option `refiner.method` names. Reweighting, rejection and HMC need no more than the classifier and are
@@ -45,7 +42,7 @@ pub fn refine(
         )));
     }
     let mut model = generator.clone().into_baseline();
-    let (classifier, record) = {
+    let (classifier, records) = {
         let mut evaluator = evaluator(&model, options)?;
         train_classifier(
             &model.generator,
@@ -56,19 +53,7 @@ pub fn refine(
             hooks,
         )?
     };
-    model.classifier = Some(classifier);
-    if let Some(loss) = record
-        .validation_loss
-        .filter(|l| *l > LN_2 - INDISTINGUISHABLE)
-    {
-        hooks.log(
-            Level::Warning,
-            &format!(
-                "the classifier's held-out loss is {loss:.5}, that of an ignorant one {LN_2:.5}: it hardly tells generated events from the target's. If they do differ, the weights near 1 mean nothing: train it longer (`classifier.epochs`) or slower (`classifier.lr`)"
-            ),
-        )?;
-    }
-    model.record.insert("classifier".into(), json!(record));
+    model.classifier = Some(classifier.clone());
 
     let mut evaluator = evaluator(&model, options)?;
     let dims = (model.generator.latent_dim(), event_dim);
@@ -82,7 +67,12 @@ pub fn refine(
         "pilot",
         hooks,
     )?;
-    let report = WeightReport::new(&log_w, options.get(keys::REJECTION_OVERWEIGHT))?;
+    let held_out = HeldOut::new(&model, target, options)?;
+    let record = record(records, &classifier, held_out.as_ref(), &log_w, options);
+    warn(&record, options, hooks)?;
+    model.record.insert("classifier".into(), record);
+    let mut report = WeightReport::new(&log_w, options.get(keys::REJECTION_OVERWEIGHT))?;
+    report.calibration = held_out.map(|h| Calibration::new(&h, &log_w));
     report.warn(hooks)?;
     hooks.log(
         Level::Info,

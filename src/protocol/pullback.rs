@@ -1,5 +1,6 @@
 //! Pulling the classifier's weights back to the latent space, w(z) = w(g(z)) (paper, Sec. 2), and judging them.
 
+use super::calibration::Calibration;
 use crate::engine::noise::{domain, Noise};
 use crate::model::Evaluator;
 use crate::train::{Hooks, Level, Progress};
@@ -79,6 +80,8 @@ pub struct WeightReport {
     pub overweight_fraction: f64,
     /// Fraction of proposals that rejection will accept.
     pub acceptance: f64,
+    /// Whether w is the ratio of the densities, by the pilot's events and the held-out ones of the target; none if nothing was held out.
+    pub calibration: Option<Calibration>,
 }
 
 /// Quantiles of the weights of a pilot run.
@@ -152,6 +155,7 @@ impl WeightReport {
             w_max,
             overweight_fraction: above / sum,
             acceptance: (sum - above) / (n as f64 * w_max),
+            calibration: None,
         })
     }
 
@@ -181,7 +185,13 @@ impl WeightReport {
                 ),
             )?;
         }
-        Ok(())
+        match &self.calibration {
+            Some(calibration) => calibration.warn(hooks),
+            None => hooks.log(
+                Level::Info,
+                "no target events are held out (`validation.events`), so the calibration of the classifier is not checked",
+            ),
+        }
     }
 }
 

@@ -86,6 +86,7 @@ fn saved(refinement: Option<Refinement>) -> ModelFile {
             network,
             scalings: scalings(),
             log_ratio_offset: 0.0,
+            members: 1,
         }),
         refinement,
         record: record.as_object().unwrap().clone(),
