@@ -4,14 +4,16 @@ mod evaluator;
 mod file;
 mod network;
 mod real;
+mod scaling;
 
 pub use evaluator::Evaluator;
 pub use file::FORMAT_VERSION;
 pub use network::{
-    Activation, Coupling, Dtype, Flow, Mlp, Parameter, Scaling, Transform, MAX_DEPTH,
-    MAX_PARAMETERS, MAX_WIDTH,
+    Activation, Coupling, Dtype, Flow, Mlp, Parameter, Transform, MAX_DEPTH, MAX_PARAMETERS,
+    MAX_WIDTH,
 };
 pub use real::Real;
+pub use scaling::Scaling;
 
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};

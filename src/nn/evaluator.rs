@@ -1,7 +1,7 @@
 //! A trained model on libtorch.
 
 use super::parameters::{to_device, to_host, Parameters};
-use super::{flow, mlp, Backend};
+use super::{flow, mlp, scaling, Backend};
 use crate::model::{
     Classifier, Evaluator, Flow, GanRefiner, Generator, GeneratorKind, Mlp, Model, Parameter,
     Scaling,
@@ -74,29 +74,6 @@ impl TorchEvaluator {
                     .into(),
             )
         })
-    }
-
-    /// Scaled features → what another network's scalings make of the same events.
-    fn rescale(u: &Tensor, from: &[Scaling], to: &[Scaling]) -> Result<Tensor> {
-        if from == to {
-            return Ok(u.shallow_clone());
-        }
-        let columns = from.iter().zip(to).enumerate().map(|(i, (from, to))| {
-            let column = u.f_narrow(1, i as i64, 1)?;
-            let x = match *from {
-                Scaling::None => column,
-                Scaling::Standardise { mean, std } => {
-                    column.f_mul_scalar(std)?.f_add_scalar(mean)?
-                }
-            };
-            match *to {
-                Scaling::None => Ok(x),
-                Scaling::Standardise { mean, std } => {
-                    Ok(x.f_sub_scalar(mean)?.f_div_scalar(std)?)
-                }
-            }
-        });
-        Ok(Tensor::f_cat(&columns.collect::<Result<Vec<_>>>()?, 1)?)
     }
 }
 
@@ -265,7 +242,7 @@ impl Evaluator for TorchEvaluator {
                     .f_set_requires_grad(true)?;
                 let (flow, flow_parameters) = self.flow();
                 let (u, _) = flow::generate(flow, flow_parameters, &z)?;
-                let u = Self::rescale(&u, &self.generator.scalings, &classifier.scalings)?;
+                let u = scaling::rescale(&u, &self.generator.scalings, &classifier.scalings)?;
                 let logit = mean_logit(classifier, parameters, &u)?;
                 // Rows are independent: the gradient of the sum holds every row's own.
                 let gradients = Tensor::f_run_backward(

@@ -3,7 +3,7 @@
 //! The default is the paper's setting (Winterhalder, Bellagente, Nachman, sections 4.1 to 4.3, as the text has it)
 //! wherever the paper gives one. `.fast(..)` is the value in the preset `fast`, where it differs.
 
-use super::key::{choice, float, int, AnyKey, Interval, Key};
+use super::key::{choice, float, int, text, AnyKey, Interval, Key};
 
 type Int = i64;
 type Float = f64;
@@ -38,6 +38,8 @@ keys! {
         VALIDATION_EVENTS: Int = int("validation.events", 0, MAX, 20_000);
         /// At most this fraction of an array is held out.
         VALIDATION_FRACTION: Float = float("validation.fraction", Interval::from_below(0.0, 0.5), 0.1);
+        /// How networks see the features: one word for all of them or a list with commas, one for each. `none`; `standardise`; `log(0)` for features above 0; `logit(0:1)` for features between 0 and 1; `periodic(-pi:pi)` for angles. Bounded features stay within their bounds.
+        FEATURES_SCALING: Text = text("features.scaling", "standardise");
         /// What kind of generator to train.
         GENERATOR_TYPE: Text = choice("generator.type", &["flow"], "flow");
     }

@@ -1,8 +1,9 @@
 //! Training the classifier f: target events against generated ones (paper, Sec. 2 and 4.1).
 
 use super::calibration::HeldOut;
+use super::feed::SourceFeed;
 use super::generator::initial_mlp;
-use super::source::{Source, SourceFeed};
+use super::source::Source;
 use crate::engine::noise::{domain, Noise};
 use crate::model::{Classifier, Dtype, Evaluator, Generator, Mlp, Real, Scaling};
 use crate::options::{keys, Options};

@@ -5,11 +5,13 @@ mod calibration;
 mod classifier;
 mod draws;
 mod evaluate;
+mod feed;
 mod generator;
 mod pipeline;
 mod pullback;
 mod refiner;
 mod sampler;
+mod scaling;
 mod source;
 
 pub use calibration::{Calibration, CalibrationBin};
