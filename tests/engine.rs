@@ -121,6 +121,25 @@ fn model(shape: &Shape, dtype: Dtype) -> Model {
         .collect();
     let scaling = |k: usize| match k {
         1 => Scaling::None,
+        // Each with bounds within those of the next, which is the classifier's.
+        3 => Scaling::Periodic {
+            low: -3.0,
+            period: 6.0,
+            cut: 2.5,
+            mean: 0.2,
+            std: 0.7,
+        },
+        4 => Scaling::Logit {
+            low: -4.0,
+            high: 4.0,
+            mean: -0.1,
+            std: 0.8,
+        },
+        5 => Scaling::Log {
+            low: -5.0,
+            mean: 1.0,
+            std: 0.8,
+        },
         _ => Scaling::Standardise {
             mean: 3.0 - k as f64,
             std: 0.5 + k as f64,
@@ -141,11 +160,12 @@ fn model(shape: &Shape, dtype: Dtype) -> Model {
             scalings: (0..dim).map(scaling).collect(),
         },
         classifier: Some(Classifier {
-            parameters: parameters(&[&classifier], 2),
+            parameters: parameters(&[&classifier, &classifier], 2),
             network: classifier,
             // Not the generator's: the pulled-back gradient must go through both.
             scalings: (0..dim).map(|k| scaling(k + 1)).collect(),
             log_ratio_offset: 0.25,
+            members: 2,
         }),
         latent_classifier: None,
         refinement: Some(Refinement {

@@ -82,6 +82,7 @@ fn model(dim: usize, blocks: usize, activation: Activation) -> Model {
                 dim
             ],
             log_ratio_offset: 0.25,
+            members: 1,
         }),
         latent_classifier: None,
         refinement: None,

@@ -117,6 +117,83 @@ fn the_classifiers_weight_is_the_exact_ratio_of_two_normals() {
     assert!((effective - (-0.5f64).exp()).abs() < 0.06, "{effective}");
 }
 
+/// A number in (0, 1), an angle around the seam of [−π, π) and a positive number, each made of a normal one.
+#[test]
+fn bounded_features_stay_within_their_bounds_and_keep_their_density() {
+    use std::f64::consts::PI;
+    let n = 40_000;
+    let mut x = vec![0.0; 3 * n];
+    Noise::new(11, 0, domain::LATENT).fill_normals(0, n, 3, &mut x);
+    for x in x.chunks_mut(3) {
+        let angle = 2.0 * PI + 0.5 * x[1];
+        let map = [
+            1.0 / (1.0 + (-x[0]).exp()),
+            angle.rem_euclid(2.0 * PI) - PI,
+            (0.5 * x[2]).exp(),
+        ];
+        x.copy_from_slice(&map);
+    }
+    let mut options = options(&[]);
+    options
+        .set_str("features.scaling", "logit(0:1), periodic(-pi:pi), log(0)")
+        .unwrap();
+    let mut target = Source::from_rows(&x, None, n, 3, 3).unwrap();
+    let generator = Instance::new(train_generator(&mut target, &options, &()).unwrap());
+    let model = refine(&generator, &mut target, &options, &()).unwrap();
+    let model = Arc::new(Instance::new(
+        Model::from_bytes(&model.to_bytes().unwrap()).unwrap(),
+    ));
+
+    let mut sampler = Sampler::new(model.clone(), 1, 0, &options).unwrap();
+    let mut events = vec![0.0f32; 3 * n];
+    let out = Outputs {
+        x: Some((&mut events, 3)),
+        ..Outputs::default()
+    };
+    sampler.generate(n, out).unwrap();
+    let mut mean = [0.0; 3];
+    for x in events.chunks(3) {
+        let x = [x[0], x[1], x[2]].map(f64::from);
+        assert!(
+            (0.0..=1.0).contains(&x[0]) && (-PI..PI).contains(&x[1]) && x[2] > 0.0,
+            "{x:?}"
+        );
+        for (mean, y) in mean.iter_mut().zip([x[0], x[1].cos(), x[2].ln()]) {
+            *mean += y / n as f64;
+        }
+    }
+    // E cos of an angle of width ½ around π.
+    for (mean, exact) in mean.iter().zip([0.5, -(-0.125f64).exp(), 0.0]) {
+        assert!((mean - exact).abs() < 0.02, "{mean} is not {exact}");
+    }
+
+    // The densities: those of the normals, times the derivatives. On both sides of the seam.
+    let points = [
+        [0.5, 3.0, 1.0],
+        [0.5, -3.0, 1.0],
+        [0.3, 2.8, 1.4],
+        [0.7, -2.8, 0.8],
+    ];
+    let mut log_p = [0.0; 4];
+    log_prob(&model, &options, &points.concat(), 4, 3, &mut log_p).unwrap();
+    for (x, l) in points.iter().zip(log_p) {
+        let z = [
+            (x[0] / (1.0 - x[0])).ln(),
+            2.0 * (x[1].rem_euclid(2.0 * PI) - PI),
+            2.0 * x[2].ln(),
+        ];
+        let normal = z
+            .map(|z| -0.5 * z * z - 0.5 * (2.0 * PI).ln())
+            .iter()
+            .sum::<f64>();
+        let exact = normal - (x[0] * (1.0 - x[0])).ln() + 2f64.ln() + (2.0 / x[2]).ln();
+        assert!((l - exact).abs() < 0.25, "log p{x:?} = {l}, not {exact}");
+    }
+    let mut beyond = [0.0];
+    log_prob(&model, &options, &[1.5, 0.0, 1.0], 1, 3, &mut beyond).unwrap();
+    assert_eq!(beyond, [f64::NEG_INFINITY]);
+}
+
 fn mean_and_variance(
     model: &Arc<Instance>,
     method: &str,
@@ -481,7 +558,7 @@ fn what_does_not_fit_is_refused() {
 fn engine_and_libtorch_train_alike() {
     let mut options = options(&[("gan.pool", 4000.0), ("gan.steps", 15.0)]);
     options.set_str("refiner.method", "gan").unwrap();
-    for loss in ["bce", "mse"] {
+    for loss in ["bce", "mse", "mlc"] {
         options.set_str("classifier.loss", loss).unwrap();
         let mut train = |backend: &str, threads: i64| {
             options.set_str("backend", backend).unwrap();

@@ -244,8 +244,10 @@ pub unsafe extern "C" fn laser_model_info(
 /// @param key path into the record with dots; an element of an array goes by its index from 0. There are, of every training
 /// ("flow", "classifier", "gan"): "flow.steps", ".rows", ".seconds", ".loss", ".validation_loss", ".kept_epoch", ".losses.0" …; and of
 /// the weights of the pilot run: "weights.events", ".non_finite", ".mean", ".min", ".max", ".quantiles.q001" (0.1 %), ".q01", ".q10",
-/// ".q50", ".q90", ".q99", ".q999", ".effective_sample_size", ".effective_fraction", ".w_max", ".overweight_fraction", ".acceptance".
-/// A classifier.validation_loss near log 2 = 0.693 means that it hardly tells generated events from the target's: then weights near 1
+/// ".q50", ".q90", ".q99", ".q999", ".effective_sample_size", ".effective_fraction", ".w_max", ".overweight_fraction", ".acceptance";
+/// of the classifier on held-out events "weights.calibration.auc" (0.5: it knows nothing), ".chi_square" (per degree of freedom, 1 if the
+/// weights are the ratio of the densities), ".largest_pull", ".events"; of an ensemble "classifier.spread", of log w between its networks.
+/// A classifier.validation_loss near that of an ignorant one (for "bce" log 2 = 0.693, for "mse" 0.25, for "mlc" 0) means that it hardly tells generated events from the target's: then weights near 1
 /// are no proof of a good generator
 /// @param out receives the number
 /// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT if there is no such number, with the keys that there are; LASER_ERR_NULL

@@ -229,7 +229,7 @@ impl<T: Element> Evaluator for EngineEvaluator<T> {
                 inputs,
                 outputs,
                 |worker, cpu, _, rows, [z], [log_w, gradient]| {
-                    worker.latent_weight_gradient(cpu, classifier, n, rows, z, log_w, gradient);
+                    worker.classifier_gradient(cpu, classifier, n, rows, z, log_w, gradient);
                 },
             );
             return Ok(());
@@ -312,6 +312,7 @@ mod tests {
                 network: network(3, 1),
                 scalings: vec![Scaling::None; 3],
                 log_ratio_offset: 0.25,
+                members: 1,
             }),
             latent_classifier: None,
             refinement: None,

@@ -25,7 +25,8 @@ pub(super) struct Packed<T> {
 }
 
 pub(super) struct PackedClassifier<T> {
-    pub network: Mlp<T>,
+    /// The members of the ensemble, all of one shape.
+    pub networks: Vec<Mlp<T>>,
     pub scalings: Vec<Scaling>,
     pub log_ratio_offset: f64,
 }
@@ -126,13 +127,15 @@ impl<T: Element> PackedClassifier<T> {
     fn new(classifier: &Classifier) -> Result<Self> {
         let Classifier {
             network,
+            members,
             scalings,
             log_ratio_offset,
             parameters,
         } = classifier;
-        fits("classifier", &network.parameters(""), parameters)?;
+        fits("classifier", &classifier.tensors(""), parameters)?;
+        let each = parameters.chunks_exact(parameters.len() / members);
         Ok(PackedClassifier {
-            network: mlp(network, parameters),
+            networks: each.map(|parameters| mlp(network, parameters)).collect(),
             scalings: scalings.clone(),
             log_ratio_offset: *log_ratio_offset,
         })

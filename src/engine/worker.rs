@@ -14,8 +14,10 @@ pub(super) struct Worker<T: Element> {
     log_det: T::Feature,
     /// The tape of the maps.
     tape: Vec<T::Feature>,
-    /// The tape of the classifier.
+    /// The tape of a network of the classifier.
     mlp_tape: Vec<T::Feature>,
+    /// What every network of the classifier sees.
+    features: Vec<T::Feature>,
     /// Event rows of a block.
     events: Vec<f64>,
 }
@@ -28,6 +30,7 @@ impl<T: Element> Worker<T> {
             log_det: T::Feature::default(),
             tape: Vec::new(),
             mlp_tape: Vec::new(),
+            features: Vec::new(),
             events: Vec::new(),
         }
     }
@@ -190,21 +193,21 @@ impl<T: Element> Worker<T> {
         x: &[f64],
         out: &mut [f64],
     ) {
-        let PackedClassifier {
-            network,
-            scalings,
-            log_ratio_offset,
-        } = classifier;
+        let scalings = &classifier.scalings;
         let dim = scalings.len();
-        let tape = sized(&mut self.mlp_tape, network.tape());
+        let features = sized(&mut self.features, dim);
         for (start, rows) in blocks(rows, T::ROWS) {
             let x = &x[start * dim..][..rows * dim];
-            load::<T>(x, dim, tape, |k, x| scalings[k].forward(x));
-            network.forward(cpu, rows, tape);
+            load::<T>(x, dim, features, |k, x| scalings[k].forward(x));
             let out = &mut out[start..][..rows];
-            store::<T>(network.output(tape), 1, out, |_, logit| {
-                logit + log_ratio_offset
-            });
+            out.fill(0.0);
+            for network in &classifier.networks {
+                let tape = sized(&mut self.mlp_tape, network.tape());
+                tape[..dim].copy_from_slice(features);
+                network.forward(cpu, rows, tape);
+                add_logits::<T>(network.output(tape), out);
+            }
+            classifier.finish(out);
         }
     }
 
@@ -222,82 +225,99 @@ impl<T: Element> Worker<T> {
         gradient: &mut [f64],
     ) {
         let scalings = &networks.scalings;
-        let network = &classifier.network;
         let (n, m, c) = (chain.inputs(), scalings.len(), chain.conditions());
-        let tape = sized(&mut self.tape, chain.tape());
-        let mlp_tape = sized(&mut self.mlp_tape, network.tape());
-        let state = sized(&mut self.state, chain.widest());
-        let conditions = sized(&mut self.conditions, c);
-        let events = sized(&mut self.events, T::ROWS * (m + c));
+        let mut events = std::mem::take(&mut self.events);
+        let event_rows = sized(&mut events, T::ROWS * (m + c));
         for (start, rows) in blocks(rows, T::ROWS) {
             let z = &z[start * (n + c)..][..rows * (n + c)];
             let gradient = &mut gradient[start * n..][..rows * n];
-            let events = &mut events[..rows * (m + c)];
+            let x = &mut event_rows[..rows * (m + c)];
+            let tape = sized(&mut self.tape, chain.tape());
+            let state = sized(&mut self.state, chain.widest());
+            let conditions = sized(&mut self.conditions, c);
             load::<T>(z, n + c, &mut state[..n], |_, z| z);
             load_conditions::<T>(z, n, &networks.conditions, conditions);
             chain.record::<false>(cpu, rows, state, conditions, &mut self.log_det, tape);
             // Through x, in double precision: log w(z) has the bits of log w(g(z)).
-            store::<T>(&state[..m], m + c, events, |k, u| scalings[k].inverse(u));
-            copy_conditions((z, n), (events, m), c);
-            load::<T>(events, m + c, &mut mlp_tape[..m + c], |k, x| {
-                classifier.scalings[k].forward(x)
-            });
-            network.forward(cpu, rows, mlp_tape);
-            let output = network.output(mlp_tape);
-            store::<T>(output, 1, &mut log_w[start..][..rows], |_, logit| {
-                logit + classifier.log_ratio_offset
-            });
-            output[0].as_mut().fill(T::from_f64(1.0));
-            network.backward(cpu, rows, mlp_tape, None);
-            // du'/du, the classifier's features by the generator's.
-            for (lane, x) in events.chunks_exact(m + c).enumerate() {
-                let scalings = classifier.scalings.iter().zip(scalings);
-                for (k, (&x, (to, from))) in x.iter().zip(scalings).enumerate() {
+            store::<T>(&state[..m], m + c, x, |k, u| scalings[k].inverse(u));
+            copy_conditions((z, n), (x, m), c);
+            self.logit_gradient(cpu, classifier, x, &mut log_w[start..][..rows]);
+            let tape = sized(&mut self.tape, chain.tape());
+            let state = sized(&mut self.state, chain.widest());
+            for (lane, x) in x.chunks_exact(m + c).enumerate() {
+                for (k, (&x, from)) in x.iter().zip(scalings).enumerate() {
+                    // du'/du, the classifier's features by the generator's.
+                    let to = &classifier.scalings[k];
                     let scale = (to.log_derivative(x) - from.log_derivative(x)).exp();
-                    state[k].as_mut()[lane] =
-                        T::from_f64(mlp_tape[k].as_ref()[lane].to_f64() * scale);
+                    let gradient = self.features[k].as_ref()[lane].to_f64();
+                    state[k].as_mut()[lane] = T::from_f64(gradient * scale);
                 }
             }
             chain.backward::<false>(cpu, rows, state, &T::Feature::default(), tape);
             store::<T>(&state[..n], n, gradient, |_, g| g);
         }
+        self.events = events;
     }
 
-    /// log w(z) of a classifier of latents, and its gradient with respect to the first `n` values of a row.
+    /// log w of rows of what a classifier takes, and its gradient with respect to the first `n` values of a row.
     #[allow(clippy::too_many_arguments)]
-    pub fn latent_weight_gradient(
+    pub fn classifier_gradient(
         &mut self,
         cpu: Cpu,
         classifier: &PackedClassifier<T>,
         n: usize,
         rows: usize,
-        z: &[f64],
+        x: &[f64],
         log_w: &mut [f64],
         gradient: &mut [f64],
     ) {
-        let PackedClassifier {
-            network, scalings, ..
-        } = classifier;
+        let scalings = &classifier.scalings;
         let width = scalings.len();
-        let tape = sized(&mut self.mlp_tape, network.tape());
         for (start, rows) in blocks(rows, T::ROWS) {
-            let z = &z[start * width..][..rows * width];
+            let x = &x[start * width..][..rows * width];
             let gradient = &mut gradient[start * n..][..rows * n];
-            load::<T>(z, width, &mut tape[..width], |k, z| scalings[k].forward(z));
-            network.forward(cpu, rows, tape);
-            let output = network.output(tape);
-            store::<T>(output, 1, &mut log_w[start..][..rows], |_, logit| {
-                logit + classifier.log_ratio_offset
-            });
-            output[0].as_mut().fill(T::from_f64(1.0));
-            network.backward(cpu, rows, tape, None);
-            store::<T>(&tape[..n], n, gradient, |_, g| g);
-            for (g, z) in gradient.chunks_exact_mut(n).zip(z.chunks_exact(width)) {
-                for ((g, &z), scaling) in g.iter_mut().zip(z).zip(scalings) {
-                    *g *= scaling.log_derivative(z).exp();
+            self.logit_gradient(cpu, classifier, x, &mut log_w[start..][..rows]);
+            store::<T>(&self.features[..n], n, gradient, |_, g| g);
+            for (g, x) in gradient.chunks_exact_mut(n).zip(x.chunks_exact(width)) {
+                for ((g, &x), scaling) in g.iter_mut().zip(x).zip(scalings) {
+                    *g *= scaling.log_derivative(x).exp();
                 }
             }
         }
+    }
+
+    /// log w of one block of rows; leaves its gradient with respect to the scaled values in `features`.
+    fn logit_gradient(
+        &mut self,
+        cpu: Cpu,
+        classifier: &PackedClassifier<T>,
+        x: &[f64],
+        log_w: &mut [f64],
+    ) {
+        let PackedClassifier {
+            networks, scalings, ..
+        } = classifier;
+        let (width, rows) = (scalings.len(), log_w.len());
+        let inputs = sized(&mut self.features, 2 * width);
+        let (sums, inputs) = inputs.split_at_mut(width);
+        load::<T>(x, width, inputs, |k, x| scalings[k].forward(x));
+        sums.fill(T::Feature::default());
+        log_w.fill(0.0);
+        let share = T::from_f64(1.0 / networks.len() as f64);
+        for network in networks {
+            let tape = sized(&mut self.mlp_tape, network.tape());
+            tape[..width].copy_from_slice(inputs);
+            network.forward(cpu, rows, tape);
+            let output = network.output(tape);
+            add_logits::<T>(output, log_w);
+            output[0].as_mut().fill(share);
+            network.backward(cpu, rows, tape, None);
+            for (sum, own) in sums.iter_mut().zip(&*tape) {
+                let lanes = sum.as_mut().iter_mut().zip(own.as_ref());
+                lanes.for_each(|(sum, &own)| *sum = *sum + own);
+            }
+        }
+        classifier.finish(log_w);
     }
 
     /// z = Φ(y).
@@ -387,6 +407,23 @@ pub(super) fn store<T: Element>(
         for (k, (value, feature)) in row.iter_mut().zip(block).enumerate() {
             *value = map(k, feature.as_ref()[lane].to_f64());
         }
+    }
+}
+
+impl<T> PackedClassifier<T> {
+    /// Sums of the members' logits to log w.
+    fn finish(&self, sums: &mut [f64]) {
+        let members = self.networks.len() as f64;
+        for sum in sums {
+            *sum = *sum / members + self.log_ratio_offset;
+        }
+    }
+}
+
+/// Adds the logits of a block's rows to `sums`.
+fn add_logits<T: Element>(output: &[T::Feature], sums: &mut [f64]) {
+    for (sum, logit) in sums.iter_mut().zip(output[0].as_ref()) {
+        *sum += logit.to_f64();
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! | part of the file | content |
 //! |---|---|
-//! | tensors `generator.…`, `classifier.…`, `latent_classifier.…`, `refiner.…` | the parameters of the networks, named and shaped as [`super::Flow::parameters`] and [`super::Mlp::parameters`] say, `F32` or `F64` as the model's dtype |
+//! | tensors `generator.…`, `classifier.…`, `latent_classifier.…`, `refiner.…` | the parameters of the networks, named and shaped as [`super::Flow::parameters`], [`super::Classifier::tensors`] and [`super::Mlp::parameters`] say, `F32` or `F64` as the model's dtype |
 //! | metadata key `laser` | JSON: `format_version`, `library` (the version that wrote the file), `sha256` (of all bytes after the safetensors header, in 64 lowercase hexadecimal digits), `latent_dim`, `event_dim`, `condition_dim`, and `model`, the serialised [`Model`] |
 //!
 //! Equal models give equal bytes. Reading trusts nothing: sizes are compared with the length of the file, and the tensors with the
@@ -11,7 +11,7 @@
 
 mod tensors;
 
-use super::{Map, Model};
+use super::{Map, Mlp, Model};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -67,11 +67,11 @@ impl Model {
         let generator = &self.generator;
         writer.add(generator.tensors("generator."), &generator.parameters)?;
         if let Some(classifier) = &self.classifier {
-            let tensors = classifier.network.parameters("classifier.");
+            let tensors = classifier.tensors("classifier.");
             writer.add(tensors, &classifier.parameters)?;
         }
         if let Some(classifier) = &self.latent_classifier {
-            let tensors = classifier.network.parameters("latent_classifier.");
+            let tensors = classifier.tensors("latent_classifier.");
             writer.add(tensors, &classifier.parameters)?;
         }
         if let Some(gan) = self.refinement.as_ref().and_then(|r| r.gan.as_ref()) {
@@ -117,11 +117,11 @@ impl Model {
         let tensors = model.generator.tensors("generator.");
         model.generator.parameters = stored.take(&tensors, dtype)?;
         if let Some(classifier) = &mut model.classifier {
-            let tensors = classifier.network.parameters("classifier.");
+            let tensors = classifier.tensors("classifier.");
             classifier.parameters = stored.take(&tensors, dtype)?;
         }
         if let Some(classifier) = &mut model.latent_classifier {
-            let tensors = classifier.network.parameters("latent_classifier.");
+            let tensors = classifier.tensors("latent_classifier.");
             classifier.parameters = stored.take(&tensors, dtype)?;
         }
         if let Some(gan) = model.refinement.as_mut().and_then(|r| r.gan.as_mut()) {
@@ -203,18 +203,14 @@ fn read_description(json: &str) -> Result<(Model, String)> {
 
 /// The linear layers of all networks.
 fn layer_count(model: &Model) -> usize {
+    let layers = |network: &Mlp| network.layers().count();
     let classifiers = model.classifier.iter().chain(&model.latent_classifier);
-    let classifier = classifiers.map(|c| &c.network);
-    let refiner = model
-        .refinement
-        .iter()
-        .filter_map(|r| Some(&r.gan.as_ref()?.network));
-    let networks = classifier.chain(refiner);
+    let classifiers = classifiers.map(|c| layers(&c.network).saturating_mul(c.members));
+    let refiner = model.refinement.as_ref().and_then(|r| r.gan.as_ref());
+    let refiner = refiner.map(|r| layers(&r.network));
     let generator = model.generator.maps().iter().map(Map::layers);
-    generator.sum::<usize>()
-        + networks
-            .map(|network| network.layers().count())
-            .sum::<usize>()
+    let all = generator.chain(classifiers).chain(refiner);
+    all.fold(0, usize::saturating_add)
 }
 
 fn read_file(path: &Path) -> io::Result<Vec<u8>> {

@@ -5,16 +5,18 @@ mod file;
 mod map;
 mod network;
 mod real;
+mod scaling;
 
 pub use evaluator::Evaluator;
 pub(crate) use evaluator::NO_DENSITY;
 pub use file::FORMAT_VERSION;
 pub use map::Map;
 pub use network::{
-    Activation, Coupling, Dtype, Flow, Mlp, Parameter, Scaling, Transform, MAX_DEPTH,
-    MAX_PARAMETERS, MAX_WIDTH,
+    Activation, Coupling, Dtype, Flow, Mlp, Parameter, Transform, MAX_DEPTH, MAX_PARAMETERS,
+    MAX_WIDTH,
 };
 pub use real::Real;
+pub use scaling::Scaling;
 
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -142,21 +144,64 @@ impl Generator {
 }
 
 /// f: event x (M), followed by its condition (C), ↦ logit ℓ(x); log w(x) = ℓ(x) + log_ratio_offset is the log density ratio target / generated.
+///
+/// ℓ is the mean of the logits of one or more networks of the same shape. In the logit the errors of independently trained networks are
+/// about symmetric, so their mean has less of them and no bias towards large w, which the mean of the ratios themselves would have: e^ℓ
+/// exaggerates upward errors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Classifier {
     /// M + C → 1.
     pub network: Mlp,
+    /// Networks of that shape, at least one.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub members: usize,
     /// One per value that it takes.
     pub scalings: Vec<Scaling>,
     /// Corrects the ratio when the two classes had different total weight in training.
     pub log_ratio_offset: f64,
-    /// Flat parameters of the network.
+    /// Flat parameters of the members, one after the other.
     #[serde(skip)]
     pub parameters: Vec<f64>,
 }
 
+fn one() -> usize {
+    1
+}
+
+fn is_one(n: &usize) -> bool {
+    *n == 1
+}
+
 impl Classifier {
+    /// The tensors of all members, in flat order; the member's number is part of the name if there are several.
+    pub fn tensors(&self, prefix: &str) -> Vec<Parameter> {
+        if self.members == 1 {
+            return self.network.parameters(prefix);
+        }
+        let members = 0..self.members;
+        let tensors = members.flat_map(|k| self.network.parameters(&format!("{prefix}{k}.")));
+        tensors.collect()
+    }
+
+    /// Member `k` by itself.
+    pub fn member(&self, k: usize) -> Self {
+        let length = self.parameters.len() / self.members.max(1);
+        Classifier {
+            network: self.network.clone(),
+            members: 1,
+            scalings: self.scalings.clone(),
+            log_ratio_offset: self.log_ratio_offset,
+            parameters: self
+                .parameters
+                .iter()
+                .copied()
+                .skip(k * length)
+                .take(length)
+                .collect(),
+        }
+    }
+
     /// Checks the description against the generator's event dimension.
     ///
     /// # Errors
@@ -173,6 +218,17 @@ impl Classifier {
                 self.network.inputs,
                 self.scalings.len(),
                 self.network.outputs
+            )));
+        }
+        let parameters = self.network.parameter_count();
+        if self.members == 0
+            || parameters
+                .and_then(|n| n.checked_mul(self.members))
+                .is_none_or(|n| n > MAX_PARAMETERS)
+        {
+            return Err(Error::Format(format!(
+                "a classifier of {} networks; it needs at least one, and at most {MAX_PARAMETERS} parameters in all",
+                self.members
             )));
         }
         if !self.log_ratio_offset.is_finite() {

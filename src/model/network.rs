@@ -296,71 +296,6 @@ impl Flow {
     }
 }
 
-/// The invertible map between a feature x of an event and what the networks see, u.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Scaling {
-    /// u = x.
-    None,
-    /// u = (x − mean) / std.
-    Standardise {
-        /// Mean of the feature in the training data.
-        mean: f64,
-        /// Its standard deviation, positive.
-        std: f64,
-    },
-}
-
-impl Scaling {
-    /// x ↦ u.
-    pub fn forward(&self, x: f64) -> f64 {
-        match *self {
-            Scaling::None => x,
-            Scaling::Standardise { mean, std } => (x - mean) / std,
-        }
-    }
-
-    /// u ↦ x.
-    pub fn inverse(&self, u: f64) -> f64 {
-        match *self {
-            Scaling::None => u,
-            Scaling::Standardise { mean, std } => u * std + mean,
-        }
-    }
-
-    /// log |du/dx| at x.
-    pub fn log_derivative(&self, _x: f64) -> f64 {
-        match *self {
-            Scaling::None => 0.0,
-            Scaling::Standardise { std, .. } => -std.ln(),
-        }
-    }
-
-    /// d/dx log |du/dx| at x.
-    pub fn log_derivative_slope(&self, _x: f64) -> f64 {
-        match *self {
-            Scaling::None | Scaling::Standardise { .. } => 0.0,
-        }
-    }
-
-    /// Checks the constants.
-    ///
-    /// # Errors
-    /// [`Error::Format`] if they are not finite or the width is not positive.
-    pub fn validate(&self) -> Result<()> {
-        match *self {
-            Scaling::Standardise { mean, std }
-                if !(mean.is_finite() && std > 0.0 && std.is_finite()) =>
-            {
-                Err(Error::Format(format!(
-                    "scaling with mean {mean} and standard deviation {std}"
-                )))
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -434,23 +369,5 @@ mod tests {
         );
         assert!(Mlp::new(1, 1, 0, 1, 0.0).validate().is_err());
         assert!(Mlp::new(1, 1, 1, 1, 1.5).validate().is_err());
-        assert!(Scaling::Standardise {
-            mean: 0.0,
-            std: 0.0
-        }
-        .validate()
-        .is_err());
-    }
-
-    #[test]
-    fn scalings_invert() {
-        let s = Scaling::Standardise {
-            mean: 3.0,
-            std: 0.5,
-        };
-        assert!((s.inverse(s.forward(1.25)) - 1.25).abs() < 1e-15);
-        let h = 1e-6;
-        let slope = (s.forward(1.0 + h) - s.forward(1.0 - h)) / (2.0 * h);
-        assert!((s.log_derivative(1.0) - slope.ln()).abs() < 1e-9);
     }
 }

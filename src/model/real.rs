@@ -6,6 +6,10 @@ pub trait Real: Copy + Default + PartialOrd + Send + Sync + std::fmt::Debug + 's
     fn from_f64(x: f64) -> Self;
     /// To double, exact.
     fn to_f64(self) -> f64;
+    /// The next value above.
+    fn next_up(self) -> Self;
+    /// The next value below.
+    fn next_down(self) -> Self;
 }
 
 impl Real for f32 {
@@ -17,6 +21,12 @@ impl Real for f32 {
     fn to_f64(self) -> f64 {
         f64::from(self)
     }
+    fn next_up(self) -> Self {
+        f32::next_up(self)
+    }
+    fn next_down(self) -> Self {
+        f32::next_down(self)
+    }
 }
 
 impl Real for f64 {
@@ -27,5 +37,11 @@ impl Real for f64 {
     #[inline(always)]
     fn to_f64(self) -> f64 {
         self
+    }
+    fn next_up(self) -> Self {
+        f64::next_up(self)
+    }
+    fn next_down(self) -> Self {
+        f64::next_down(self)
     }
 }

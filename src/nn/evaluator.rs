@@ -1,7 +1,7 @@
 //! A trained model on libtorch.
 
 use super::parameters::{to_device, to_host, Parameters};
-use super::{flow, mlp, Backend};
+use super::{flow, mlp, scaling, Backend};
 use crate::model::{
     Classifier, Evaluator, Generator, GeneratorKind, Map, Model, Parameter, Scaling, NO_DENSITY,
 };
@@ -30,7 +30,7 @@ impl TorchEvaluator {
         };
         let classifier = |c: &Option<Classifier>| match c {
             Some(c) => {
-                let parameters = load(c.network.parameters(""), &c.parameters)?;
+                let parameters = load(c.tensors(""), &c.parameters)?;
                 Ok::<_, Error>(Some((c.clone(), parameters)))
             }
             None => Ok(None),
@@ -136,10 +136,7 @@ impl TorchEvaluator {
             let u = scale(rows, &classifier.scalings);
             self.backend.without_gradient(|| {
                 let u = to_device(self.backend, &u, width)?;
-                to_host(
-                    &mlp::forward(&classifier.network, &parameters.tensors, &u)?,
-                    out,
-                )
+                to_host(&mean_logit(classifier, parameters, &u)?, out)
             })?;
             for l in out {
                 *l += classifier.log_ratio_offset;
@@ -156,29 +153,15 @@ impl TorchEvaluator {
             )
         })
     }
+}
 
-    /// Scaled features → what another network's scalings make of the same events.
-    fn rescale(u: &Tensor, from: &[Scaling], to: &[Scaling]) -> Result<Tensor> {
-        if from == to {
-            return Ok(u.shallow_clone());
-        }
-        let columns = from.iter().zip(to).enumerate().map(|(i, (from, to))| {
-            let column = u.f_narrow(1, i as i64, 1)?;
-            let x = match *from {
-                Scaling::None => column,
-                Scaling::Standardise { mean, std } => {
-                    column.f_mul_scalar(std)?.f_add_scalar(mean)?
-                }
-            };
-            match *to {
-                Scaling::None => Ok(x),
-                Scaling::Standardise { mean, std } => {
-                    Ok(x.f_sub_scalar(mean)?.f_div_scalar(std)?)
-                }
-            }
-        });
-        Ok(Tensor::f_cat(&columns.collect::<Result<Vec<_>>>()?, 1)?)
-    }
+/// The mean of the members' logits.
+fn mean_logit(classifier: &Classifier, parameters: &Parameters, u: &Tensor) -> Result<Tensor> {
+    let network = &classifier.network;
+    let members = parameters.tensors.chunks_exact(mlp::tensor_count(network));
+    let logits = members.map(|tensors| mlp::forward(network, tensors, u));
+    let logits = Tensor::f_cat(&logits.collect::<Result<Vec<_>>>()?, 1)?;
+    Ok(logits.f_mean_dim(1, true, None)?)
 }
 
 fn scale(x: &[f64], scalings: &[Scaling]) -> Vec<f64> {
@@ -378,8 +361,8 @@ impl Evaluator for TorchEvaluator {
                 };
                 let from = [from, self.generator.conditions.clone()].concat();
                 let u = mlp::beside(&u, &given)?;
-                let u = Self::rescale(&u, &from, &classifier.scalings)?;
-                let logit = mlp::forward(&classifier.network, &parameters.tensors, &u)?;
+                let u = scaling::rescale(&u, &from, &classifier.scalings)?;
+                let logit = mean_logit(classifier, parameters, &u)?;
                 // Rows are independent: the gradient of the sum holds every row's own.
                 let sum = logit.f_sum(kind)?;
                 let gradients = Tensor::f_run_backward(&[sum], &[&point], false, false)?;

@@ -126,6 +126,15 @@ fn separation<T: Element>(
             let difference = logit.f_sigmoid()?.f_sub(&y)?;
             difference.f_square()?.f_mul(&w)?.f_mean(backend.kind)?
         }
+        Separation::MaximumLikelihood => {
+            let beyond = logit.f_sub_scalar(Separation::LINEAR)?.f_relu()?;
+            let tangent = logit.f_clamp_max(Separation::LINEAR)?.f_exp()?;
+            let ratio = tangent.f_mul(&beyond.f_add_scalar(1.0)?)?;
+            let generated = y.f_neg()?.f_add_scalar(1.0)?;
+            let loss = ratio.f_sub_scalar(1.0)?.f_mul(&generated)?;
+            let loss = loss.f_sub(&logit.f_mul(&y)?)?;
+            loss.f_mul(&w)?.f_mean(backend.kind)?
+        }
     })
 }
 

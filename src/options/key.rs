@@ -67,6 +67,12 @@ pub(super) const fn choice(
     Key::new(name, choices, default)
 }
 
+/// A key that takes any text.
+pub(super) const fn text(name: &'static str, default: &'static str) -> Key<&'static str> {
+    const ANY: &[&str] = &[];
+    Key::new(name, ANY, default)
+}
+
 /// An interval of the finite numbers; either end may be excluded.
 #[derive(Clone, Copy, Debug)]
 pub struct Interval {
@@ -263,6 +269,7 @@ impl AnyKey {
                     }
                 }
             }
+            AnyKey::Text(k) if k.domain.is_empty() => "text".into(),
             AnyKey::Text(k) => format!("one of `{}`", k.domain.join("`, `")),
         }
     }
@@ -279,7 +286,9 @@ impl AnyKey {
             }
             (AnyKey::Float(_), Given::Int(v)) => return self.check(&Given::Float(*v as f64)),
             (AnyKey::Text(k), Given::Text(v)) => {
-                (k.domain.iter().any(|choice| is(choice, v))).then(|| Value::Text(v.to_string()))
+                let any = k.domain.is_empty() && !v.contains('\0');
+                (any || k.domain.iter().any(|choice| is(choice, v)))
+                    .then(|| Value::Text(v.to_string()))
             }
             _ => return Err(self.refuse(given, &format!("; {}", self.how("set")))),
         };

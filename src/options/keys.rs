@@ -3,7 +3,7 @@
 //! The default is the paper's setting (Winterhalder, Bellagente, Nachman, sections 4.1 to 4.3, as the text has it)
 //! wherever the paper gives one. `.fast(..)` is the value in the preset `fast`, where it differs.
 
-use super::key::{choice, float, int, AnyKey, Interval, Key};
+use super::key::{choice, float, int, text, AnyKey, Interval, Key};
 
 type Int = i64;
 type Float = f64;
@@ -38,6 +38,8 @@ keys! {
         VALIDATION_EVENTS: Int = int("validation.events", 0, MAX, 20_000);
         /// At most this fraction of an array is held out.
         VALIDATION_FRACTION: Float = float("validation.fraction", Interval::from_below(0.0, 0.5), 0.1);
+        /// How networks see the features: one word for all of them or a list with commas, one for each. `none`; `standardise`; `log(0)` for features above 0; `logit(0:1)` for features between 0 and 1; `periodic(-pi:pi)` for angles. Bounded features stay within their bounds.
+        FEATURES_SCALING: Text = text("features.scaling", "standardise");
         /// What kind of generator to train.
         GENERATOR_TYPE: Text = choice("generator.type", &["flow"], "flow");
     }
@@ -60,8 +62,10 @@ keys! {
         CLASSIFIER_UNITS: Int = int("classifier.units", 1, 65_536, 96);
         /// LeakyReLU slope below zero; the paper's text gives none.
         CLASSIFIER_SLOPE: Float = float("classifier.slope", Interval::from_below(0.0, 1.0), 0.01);
-        /// What the classifier minimises: cross-entropy or the squared error of f. Both are least where f / (1 − f) is the density ratio.
-        CLASSIFIER_LOSS: Text = choice("classifier.loss", &["bce", "mse"], "bce");
+        /// What the classifier minimises: cross-entropy, the squared error of f, or the maximum-likelihood-classifier loss of the ratio itself. All are least where f / (1 − f) is the density ratio.
+        CLASSIFIER_LOSS: Text = choice("classifier.loss", &["bce", "mse", "mlc"], "bce");
+        /// Networks, trained one after the other, whose mean logit is the classifier's; each costs its share of training and evaluation.
+        CLASSIFIER_ENSEMBLE: Int = int("classifier.ensemble", 1, 1000, 1);
     }
     PULLBACK {
         /// How weights come to the latent space: through the generator, w(g(z)), or learned as a function of z by OmniFold; `auto` takes that for a generator with randomness of its own.

@@ -1,28 +1,33 @@
 //! Training the classifier f: target events against generated ones (paper, Sec. 2 and 4.1).
 
+use super::calibration::HeldOut;
+use super::feed::SourceFeed;
 use super::generator::initial_mlp;
-use super::source::{Source, SourceFeed};
+use super::source::Source;
 use crate::engine::noise::{domain, Noise};
 use crate::model::{Classifier, Dtype, Evaluator, Generator, Mlp, Real, Scaling};
 use crate::options::{keys, Options};
-use crate::train::{Batch, Feed, Goal, Hooks, Record, Separation, Settings};
+use crate::train::{Batch, Feed, Goal, Hooks, Level, Record, Separation, Settings};
 use crate::{Error, Result};
+use serde_json::json;
 
 /// Streams of the generator's noise that training uses.
 const TRAINING_STREAM: u64 = 0;
 const HELD_OUT_STREAM: u64 = 1;
 
-/// Target events (label 1) and as many freshly generated ones (label 0); no generated event is used twice.
+/// Target events (label 1) and as many freshly generated ones (label 0), given the same conditions; no generated event is used twice.
 struct ClassifierFeed<'f, 's, 'a> {
     target: SourceFeed<'s, 'a>,
     evaluator: &'f mut dyn Evaluator,
     scalings: &'f [Scaling],
     latent_dim: usize,
+    conditions: usize,
     seed: u64,
     generated: u64,
 }
 
 impl ClassifierFeed<'_, '_, '_> {
+    /// Doubles the rows of `batch`.
     fn append_generated<T: Real>(
         &mut self,
         stream: u64,
@@ -30,22 +35,35 @@ impl ClassifierFeed<'_, '_, '_> {
         batch: &mut Batch<T>,
     ) -> Result<()> {
         let rows = batch.rows;
-        let mut z = vec![0.0; rows * self.latent_dim];
-        Noise::new(self.seed, stream, domain::TRAINING).fill_normals(
-            first,
-            rows,
-            self.latent_dim,
-            &mut z,
-        );
+        let columns = self.scalings.len();
+        let (n, m) = (self.latent_dim, columns - self.conditions);
+        let noise = Noise::new(self.seed, stream, domain::TRAINING);
+        let mut z = vec![0.0; rows * (n + self.conditions)];
+        let targets = batch.x.chunks_exact(columns);
+        let latents = z.chunks_exact_mut(n + self.conditions);
+        for ((row, target), event) in latents.zip(targets).zip(first..) {
+            let (z, c) = row.split_at_mut(n);
+            noise.normals(event, 0, z);
+            let given = target[m..].iter().zip(&self.scalings[m..]);
+            let given = given.map(|(c, s)| s.inverse(c.to_f64()));
+            c.iter_mut().zip(given).for_each(|(to, c)| *to = c);
+        }
         let mut x = vec![0.0; batch.x.len()];
         self.evaluator.generate(&z, rows, &mut x, None)?;
-        let scalings = self.scalings.iter().cycle();
-        batch.x.extend(
-            x.iter()
-                .zip(scalings)
-                .map(|(&x, s)| T::from_f64(s.forward(x))),
-        );
-        batch.weights.resize(2 * rows, T::from_f64(1.0));
+        for (row, x) in x.chunks_exact(columns).enumerate() {
+            let features = x[..m].iter().zip(self.scalings);
+            batch
+                .x
+                .extend(features.map(|(&x, s)| T::from_f64(s.forward(x))));
+            let at = row * columns;
+            batch.x.extend_from_within(at + m..at + columns);
+        }
+        if self.conditions == 0 {
+            batch.weights.resize(2 * rows, T::from_f64(1.0));
+        } else {
+            // Each generated event stands for the condition of a target event.
+            batch.weights.extend_from_within(..);
+        }
         batch.labels = vec![T::from_f64(1.0); rows];
         batch.labels.resize(2 * rows, T::from_f64(0.0));
         batch.rows = 2 * rows;
@@ -75,7 +93,20 @@ impl<T: Real> Feed<T> for ClassifierFeed<'_, '_, '_> {
     }
 }
 
-/// Trains f between the target's events and those of `generator`.
+/// What the option `classifier.loss` says.
+fn loss(options: &Options) -> Separation {
+    match options.get(keys::CLASSIFIER_LOSS) {
+        "mse" => Separation::SquaredError,
+        "mlc" => Separation::MaximumLikelihood,
+        _ => Separation::CrossEntropy,
+    }
+}
+
+/// Trains f between the target's events and those of `generator`: the networks of the ensemble in turn, from initial weights and on generated
+/// events and shuffles of their own. One record for each.
+///
+/// Target events may have negative weights, as matched samples beyond leading order do. The ratio is that of the densities wherever the
+/// target's weights sum to a positive density; see [`Separation`] for where they do not.
 pub(super) fn train_classifier(
     generator: &Generator,
     scalings: &[Scaling],
@@ -84,59 +115,121 @@ pub(super) fn train_classifier(
     target: &mut Source,
     options: &Options,
     hooks: &dyn Hooks,
-) -> Result<(Classifier, Record)> {
+) -> Result<(Classifier, Vec<Record>)> {
     let seed = options.get(keys::SEED) as u64;
     let network = Mlp::new(
-        generator.event_dim(),
+        scalings.len(),
         options.get(keys::CLASSIFIER_LAYERS) as usize,
         options.get(keys::CLASSIFIER_UNITS) as usize,
         1,
         options.get(keys::CLASSIFIER_SLOPE),
     );
     network.validate()?;
-    let mut parameters = initial_mlp(
-        &network,
-        Noise::new(seed, 0, domain::CLASSIFIER_INITIAL),
-        true,
-    );
+    let members = options.get(keys::CLASSIFIER_ENSEMBLE) as usize;
     let mut feed = ClassifierFeed {
         target: SourceFeed::new(target, scalings, options)?,
         evaluator,
         scalings,
         latent_dim: generator.latent_dim(),
+        conditions: generator.condition_dim(),
         seed,
         generated: 0,
     };
-    let loss = match options.get(keys::CLASSIFIER_LOSS) {
-        "mse" => Separation::SquaredError,
-        _ => Separation::CrossEntropy,
-    };
     let settings = Settings::from_options("classifier", options, &keys::CLASSIFIER_TRAINING)?;
-    let goal = Goal::Separation(&network, loss);
-    let record = super::fit(
-        goal,
-        &settings,
-        dtype,
-        &mut feed,
-        &mut parameters,
-        options,
-        hooks,
-    )?;
+    let goal = Goal::Separation(&network, loss(options));
+    let (mut parameters, mut records) = (Vec::new(), Vec::new());
+    for member in 0..members {
+        if members > 1 {
+            let message = format!("classifier: network {} of {members}", member + 1);
+            hooks.log(Level::Info, &message)?;
+        }
+        let noise = Noise::new(seed, member as u64, domain::CLASSIFIER_INITIAL);
+        let mut own = initial_mlp(&network, noise, true);
+        records.push(super::fit(
+            goal, &settings, dtype, &mut feed, &mut own, options, hooks,
+        )?);
+        parameters.append(&mut own);
+    }
     // Both classes had equal numbers of events; the target's had total weight rows · mean w / unit. f/(1−f) is high by that.
     let mean = feed.target.weight / feed.target.rows;
-    let log_ratio_offset = -(mean / feed.target.weight_unit).ln();
+    let log_ratio_offset = match generator.condition_dim() {
+        0 => -(mean / feed.target.weight_unit).ln(),
+        // Generated events had the weights of the target's.
+        _ => 0.0,
+    };
     if !log_ratio_offset.is_finite() {
         return Err(Error::Data(format!(
             "the mean weight of the target's events is {mean}; the total weight of a sample must be positive"
         )));
     }
-    Ok((
-        Classifier {
-            network,
-            scalings: scalings.to_vec(),
-            log_ratio_offset,
-            parameters,
-        },
-        record,
-    ))
+    let classifier = Classifier {
+        network,
+        members,
+        scalings: scalings.to_vec(),
+        log_ratio_offset,
+        parameters,
+    };
+    classifier.validate(generator.event_dim() + generator.condition_dim())?;
+    Ok((classifier, records))
 }
+
+/// The trainings of the members as one record. For an ensemble: totals, mean losses, the held-out loss of the ensemble itself, `spread`, and
+/// the members' own records. `generated`: log w of freshly generated events.
+pub(super) fn record(
+    mut members: Vec<Record>,
+    classifier: &Classifier,
+    held_out: Option<&HeldOut>,
+    generated: &[f64],
+    options: &Options,
+) -> serde_json::Value {
+    if members.len() == 1 {
+        return json!(members.pop());
+    }
+    let sum = |f: &dyn Fn(&Record) -> f64| members.iter().map(f).sum::<f64>();
+    json!({
+        "steps": members.iter().map(|m| m.steps).sum::<u64>(),
+        "rows": members.iter().map(|m| m.rows).sum::<u64>(),
+        "seconds": sum(&|m| m.seconds),
+        "loss": sum(&|m| m.loss) / members.len() as f64,
+        "validation_loss": held_out.map(|h| validation_loss(classifier, h, generated, loss(options))),
+        "spread": held_out.map(|h| h.spread),
+        "members": members,
+    })
+}
+
+/// The loss of the ensemble on held-out target events and as many generated ones.
+fn validation_loss(
+    classifier: &Classifier,
+    held_out: &HeldOut,
+    generated: &[f64],
+    loss: Separation,
+) -> f64 {
+    let of = |log_w: f64, y: f64| loss.pointwise(log_w - classifier.log_ratio_offset, y).0;
+    let target = held_out.log_w.iter().zip(&held_out.weights);
+    let target: f64 = target.map(|(&l, w)| w * of(l, 1.0)).sum();
+    let total: f64 = held_out.weights.iter().sum();
+    let background: f64 = generated.iter().map(|&l| of(l, 0.0)).sum();
+    0.5 * (target / total + background / generated.len() as f64)
+}
+
+/// A held-out loss this close to that of an ignorant classifier tells nothing: one that found a difference of one event in a hundred would be
+/// further.
+const INDISTINGUISHABLE: f64 = 1e-3;
+
+/// Tells the host if the classifier's training, by its record, has found next to nothing.
+pub(super) fn warn(record: &serde_json::Value, options: &Options, hooks: &dyn Hooks) -> Result<()> {
+    let ignorant = loss(options).ignorant();
+    let held_out = record["validation_loss"].as_f64();
+    let Some(loss) = held_out.filter(|l| *l > ignorant - INDISTINGUISHABLE) else {
+        return Ok(());
+    };
+    hooks.log(
+        Level::Warning,
+        &format!(
+            "the classifier's held-out loss is {loss:.5}, that of an ignorant one {ignorant:.5}: it hardly tells generated events from the target's. If they do differ, the weights near 1 mean nothing: train it longer (`classifier.epochs`) or slower (`classifier.lr`)"
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests;

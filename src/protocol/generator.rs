@@ -1,6 +1,7 @@
 //! Training the generator g: a RealNVP flow by maximum likelihood (paper, Sec. 4.1).
 
-use super::source::{Source, SourceFeed};
+use super::feed::SourceFeed;
+use super::source::Source;
 use crate::engine::noise::{domain, Noise};
 use crate::model::{
     Activation, Coupling, Dtype, Flow, Generator, GeneratorKind, Mlp, Model, Transform,

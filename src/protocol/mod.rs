@@ -1,10 +1,12 @@
 //! The LaSeR protocol (Winterhalder, Bellagente, Nachman, arXiv:2106.00792) in the paper's symbols: generator g, classifier f, pull-back of
 //! its weights to the latent space, refiner Φ, refined events g(Φ(y)).
 
+mod calibration;
 mod classifier;
 mod conditions;
 mod draws;
 mod evaluate;
+mod feed;
 mod generator;
 mod host;
 mod omnifold;
@@ -12,8 +14,10 @@ mod pipeline;
 mod pullback;
 mod refiner;
 mod sampler;
+mod scaling;
 mod source;
 
+pub use calibration::{Calibration, CalibrationBin};
 pub use draws::Uniforms;
 pub use evaluate::{device_check, evaluator, generate, latent, log_prob, log_weight, Instance};
 pub use generator::train_generator;

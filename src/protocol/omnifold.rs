@@ -7,8 +7,9 @@
 //!    degrees of freedom. Iterated, ν converges to the weights of largest likelihood in the data space.
 
 use super::conditions::Conditions;
+use super::feed::SourceFeed;
 use super::generator::initial_mlp;
-use super::source::{Source, SourceFeed};
+use super::source::Source;
 use crate::engine::noise::{domain, Noise};
 use crate::model::{Classifier, Evaluator, Generator, Mlp, Model, Real, Scaling};
 use crate::options::{keys, Options};
@@ -228,6 +229,7 @@ impl Step {
     fn classifier(&self, offset: f64) -> Classifier {
         Classifier {
             network: self.network.clone(),
+            members: 1,
             scalings: self.scalings.clone(),
             log_ratio_offset: offset,
             parameters: self.parameters.clone(),

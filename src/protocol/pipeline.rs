@@ -1,23 +1,20 @@
 //! The whole protocol: generator → classifier → pull-back → refiner.
 
-use super::classifier::train_classifier;
+use super::calibration::{Calibration, HeldOut};
+use super::classifier::{record, train_classifier, warn};
 use super::conditions::Conditions;
 use super::evaluate::Instance;
 use super::generator::{dtype, options_record};
 use super::omnifold::unfold;
-use super::pullback::{pilot_noise, weighted_latents, WeightReport};
+use super::pullback::{pilot_noise, weighted_latents, WeightReport, Weighted};
 use super::refiner::train_gan;
 use super::source::Source;
 use crate::engine::noise::{domain, Noise};
 use crate::model::{Generator, GeneratorKind, HmcSettings, Method, Model, Refinement, Scaling};
 use crate::options::{keys, Options};
-use crate::train::{Hooks, Level};
+use crate::train::{Hooks, Level, Record};
 use crate::{Error, Result};
 use serde_json::json;
-use std::f64::consts::LN_2;
-
-/// A held-out cross-entropy this close to log 2 tells nothing: a classifier that found a difference of one event in a hundred would be further.
-const INDISTINGUISHABLE: f64 = 1e-3;
 
 /// Refines a generator towards the target's events: trains the classifier, pulls its weights back to the latent space, reports on them, and
 /// prepares the refiner that the option `refiner.method` names. Reweighting, rejection and HMC need no more than the classifier and are
@@ -65,6 +62,7 @@ pub fn refine(
             "the generator has randomness of its own, so w(g(z)) is no function of z: reweighting stays exact, but no latent density belongs to it; set `pullback.method` to `omnifold` or `auto`",
         )?;
     }
+    let trainings;
     if omnifold {
         let mut evaluator = generator
             .with_model(model.clone())
@@ -80,13 +78,25 @@ pub fn refine(
         )?;
         model.classifier = Some(unfolded.events);
         model.latent_classifier = Some(unfolded.latents);
+        trainings = unfolded.record.trainings[..1].to_vec();
         model
             .record
             .insert("omnifold".into(), json!(unfolded.record));
     } else {
-        direct(generator, &mut model, &scalings, target, options, hooks)?;
+        let mut evaluator = generator.training_evaluator(options)?;
+        let (classifier, records) = train_classifier(
+            &model.generator,
+            &scalings,
+            model.dtype,
+            evaluator.as_mut(),
+            target,
+            options,
+            hooks,
+        )?;
+        model.classifier = Some(classifier);
+        trainings = records;
     }
-    finish(generator, model, &stock, options, hooks)
+    finish(generator, model, trainings, target, &stock, options, hooks)
 }
 
 /// The scalings of the target's columns. A generator of the library has its own; a host's is measured on the target.
@@ -103,47 +113,12 @@ fn column_scalings(
     Ok([&generator.scalings[..], &generator.conditions].concat())
 }
 
-/// Trains the classifier whose weights go to the latent space through the generator.
-fn direct(
-    generator: &Instance,
-    model: &mut Model,
-    scalings: &[Scaling],
-    target: &mut Source,
-    options: &Options,
-    hooks: &dyn Hooks,
-) -> Result<()> {
-    let (classifier, record) = {
-        let mut evaluator = generator.training_evaluator(options)?;
-        train_classifier(
-            &model.generator,
-            scalings,
-            model.dtype,
-            evaluator.as_mut(),
-            target,
-            options,
-            hooks,
-        )?
-    };
-    model.classifier = Some(classifier);
-    if let Some(loss) = record
-        .validation_loss
-        .filter(|l| *l > LN_2 - INDISTINGUISHABLE)
-    {
-        hooks.log(
-            Level::Warning,
-            &format!(
-                "the classifier's held-out loss is {loss:.5}, that of an ignorant one {LN_2:.5}: it hardly tells generated events from the target's. If they do differ, the weights near 1 mean nothing: train it longer (`classifier.epochs`) or slower (`classifier.lr`)"
-            ),
-        )?;
-    }
-    model.record.insert("classifier".into(), json!(record));
-    Ok(())
-}
-
 /// Judges the weights and prepares the refiner.
 fn finish(
     generator: &Instance,
     mut model: Model,
+    trainings: Vec<Record>,
+    target: &mut Source,
     conditions: &Conditions,
     options: &Options,
     hooks: &dyn Hooks,
@@ -154,16 +129,25 @@ fn finish(
     let dims = (model.generator.latent_dim(), model.generator.event_dim());
     let seed = options.get(keys::SEED) as u64;
     let pilot = options.get(keys::WEIGHTS_EVENTS) as usize;
-    let (_, log_w) = weighted_latents(
+    let weighted = weighted_latents(
         evaluator.as_mut(),
         dims,
         conditions,
-        pilot,
+        (pilot, model.latent_classifier.is_some()),
         pilot_noise(seed),
         "pilot",
         hooks,
     )?;
-    let report = WeightReport::new(&log_w, options.get(keys::REJECTION_OVERWEIGHT))?;
+    let log_w = weighted.log_w;
+    let of_events = weighted.log_w_of_events.as_ref().unwrap_or(&log_w);
+    let held_out = HeldOut::new(&model, target, options)?;
+    if let Some(classifier) = &model.classifier {
+        let record = record(trainings, classifier, held_out.as_ref(), of_events, options);
+        warn(&record, options, hooks)?;
+        model.record.insert("classifier".into(), record);
+    }
+    let mut report = WeightReport::new(&log_w, options.get(keys::REJECTION_OVERWEIGHT))?;
+    report.calibration = held_out.map(|h| Calibration::new(&h, of_events));
     report.warn(hooks)?;
     hooks.log(
         Level::Info,
@@ -181,11 +165,11 @@ fn finish(
     let gan = if method == Method::Gan {
         let rows = options.get(keys::GAN_POOL) as usize;
         let noise = Noise::new(seed, 0, domain::POOL);
-        let (z, log_w) = weighted_latents(
+        let Weighted { z, log_w, .. } = weighted_latents(
             evaluator.as_mut(),
             dims,
-            &conditions,
-            rows,
+            conditions,
+            (rows, false),
             noise,
             "pool",
             hooks,

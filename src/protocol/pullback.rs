@@ -1,5 +1,6 @@
 //! Pulling the classifier's weights back to the latent space, w(z) = w(g(z)) (paper, Sec. 2), and judging them.
 
+use super::calibration::Calibration;
 use super::conditions::Conditions;
 use crate::engine::noise::{domain, Noise};
 use crate::model::Evaluator;
@@ -8,22 +9,34 @@ use crate::{Error, Result};
 use serde::Serialize;
 use std::time::Instant;
 
-/// Latents of the prior with log w(z). Of N and M dimensions. Returns latent rows and log w.
+/// Latents of the prior with their weights.
+#[derive(Default)]
+pub(super) struct Weighted {
+    /// Latent rows.
+    pub z: Vec<f64>,
+    /// log w(z).
+    pub log_w: Vec<f64>,
+    /// log w(x) of the events made of them, where that is something else.
+    pub log_w_of_events: Option<Vec<f64>>,
+}
+
+/// Latents of the prior with log w(z), and with log w(x) if `events_too`. Of N and M dimensions.
 pub(super) fn weighted_latents(
     evaluator: &mut dyn Evaluator,
     (latent_dim, event_dim): (usize, usize),
     conditions: &Conditions,
-    rows: usize,
+    (rows, events_too): (usize, bool),
     noise: Noise,
     stage: &'static str,
     hooks: &dyn Hooks,
-) -> Result<(Vec<f64>, Vec<f64>)> {
+) -> Result<Weighted> {
     const BLOCK: usize = 4096;
     let start = Instant::now();
     let dim = latent_dim + conditions.dim();
     let event_dim = event_dim + conditions.dim();
     let mut z = vec![0.0; rows * dim];
     let mut log_w = vec![0.0; rows];
+    let mut of_events = Vec::new();
     let mut x = vec![0.0; BLOCK * event_dim];
     let blocks = rows.div_ceil(BLOCK);
     for (i, (z, log_w)) in z
@@ -37,6 +50,11 @@ pub(super) fn weighted_latents(
         let x = &mut x[..n * event_dim];
         evaluator.generate(z, n, x, None)?;
         evaluator.pull_back(z, x, n, log_w)?;
+        if events_too {
+            let from = of_events.len();
+            of_events.resize(from + n, 0.0);
+            evaluator.log_weight(x, n, &mut of_events[from..])?;
+        }
         let done = i as u64 + 1;
         hooks.progress(&Progress {
             stage,
@@ -50,7 +68,11 @@ pub(super) fn weighted_latents(
                 * (blocks as u64 - done) as f64,
         })?;
     }
-    Ok((z, log_w))
+    Ok(Weighted {
+        z,
+        log_w,
+        log_w_of_events: events_too.then_some(of_events),
+    })
 }
 
 /// Noise of the pilot run that the report is made from.
@@ -83,6 +105,8 @@ pub struct WeightReport {
     pub overweight_fraction: f64,
     /// Fraction of proposals that rejection will accept.
     pub acceptance: f64,
+    /// Whether w is the ratio of the densities, by the pilot's events and the held-out ones of the target; none if nothing was held out.
+    pub calibration: Option<Calibration>,
 }
 
 /// Quantiles of the weights of a pilot run.
@@ -156,6 +180,7 @@ impl WeightReport {
             w_max,
             overweight_fraction: above / sum,
             acceptance: (sum - above) / (n as f64 * w_max),
+            calibration: None,
         })
     }
 
@@ -185,7 +210,13 @@ impl WeightReport {
                 ),
             )?;
         }
-        Ok(())
+        match &self.calibration {
+            Some(calibration) => calibration.warn(hooks),
+            None => hooks.log(
+                Level::Info,
+                "no target events are held out (`validation.events`), so the calibration of the classifier is not checked",
+            ),
+        }
     }
 }
 

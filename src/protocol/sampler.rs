@@ -6,7 +6,7 @@ use super::refiner::Statistics;
 use super::refiner::{
     Baseline, Block, Blocks, Gan, Hmc, Independent, Refiner, Rejection, Reweight,
 };
-use crate::model::{Evaluator, Method, Model, Real, Refinement};
+use crate::model::{Evaluator, Method, Model, Real, Refinement, Scaling};
 use crate::options::{keys, Options};
 use crate::{Error, Result};
 use std::sync::Arc;
@@ -224,28 +224,30 @@ impl Sampler {
                 (given, c_stride),
             )?;
             let count = (self.block.rows - offset).min(rows - done);
-            let copy = |from: &[f64], dim: usize, to: &mut Option<(&mut [T], usize)>| {
-                let Some((to, stride)) = to else { return };
-                let width = from.len() / self.block.rows;
-                for (row, from) in from[offset * width..(offset + count) * width]
-                    .chunks_exact(width)
-                    .enumerate()
-                {
-                    let to = &mut to[(done + row) * *stride..][..dim];
-                    to.iter_mut()
-                        .zip(from)
-                        .for_each(|(to, &v)| *to = T::from_f64(v));
-                }
-            };
-            copy(&self.block.x, m, &mut out.x);
-            copy(&self.block.z, n, &mut out.z);
-            copy(&self.block.w, 1, &mut out.w.as_deref_mut().map(|w| (w, 1)));
+            let as_is = [Scaling::None];
+            let scalings = &self.model.generator.scalings[..];
+            let copy =
+                |from: &[f64], dim: usize, to: &mut Option<(&mut [T], usize)>, s: &[Scaling]| {
+                    let Some((to, stride)) = to else { return };
+                    let width = from.len() / self.block.rows;
+                    for (row, from) in from[offset * width..(offset + count) * width]
+                        .chunks_exact(width)
+                        .enumerate()
+                    {
+                        let to = &mut to[(done + row) * *stride..][..dim];
+                        // Features with bounds are not rounded beyond them.
+                        to.iter_mut()
+                            .zip(from.iter().zip(s.iter().cycle()))
+                            .for_each(|(to, (&v, s))| *to = s.round(v));
+                    }
+                };
+            copy(&self.block.x, m, &mut out.x, scalings);
+            copy(&self.block.z, n, &mut out.z, &as_is);
+            let mut w = out.w.as_deref_mut().map(|w| (w, 1));
+            copy(&self.block.w, 1, &mut w, &as_is);
             if out.log_prob.is_some() {
-                copy(
-                    &self.log_prob,
-                    1,
-                    &mut out.log_prob.as_deref_mut().map(|l| (l, 1)),
-                );
+                let mut log_prob = out.log_prob.as_deref_mut().map(|l| (l, 1));
+                copy(&self.log_prob, 1, &mut log_prob, &as_is);
             }
             done += count;
         }

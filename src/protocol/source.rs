@@ -1,10 +1,9 @@
 //! Where target events come from: an array, or a host callback that is pulled batch by batch.
 
+use super::scaling;
 use crate::engine::noise::{domain, Noise};
-use crate::model::MAX_WIDTH;
-use crate::model::{Real, Scaling};
+use crate::model::{Scaling, MAX_WIDTH};
 use crate::options::{keys, Options};
-use crate::train::{Batch, Feed};
 use crate::{Error, Result};
 use rand::seq::SliceRandom;
 
@@ -51,8 +50,8 @@ impl Rows {
         self.w.resize(rows, 1.0);
     }
 
-    /// The first event or weight that is not finite, in words.
-    fn defect(&self) -> Option<String> {
+    /// The first event or weight that is not finite, or that its scaling cannot take, in words.
+    fn defect(&self, scalings: &[Scaling]) -> Option<String> {
         let describe = |v: f64| if v.is_nan() { "NaN" } else { "infinite" };
         if let Some(i) = self.x.iter().position(|v| !v.is_finite()) {
             let (row, column) = (i / self.dim, i % self.dim);
@@ -61,9 +60,22 @@ impl Rows {
                 describe(self.x[i])
             ));
         }
-        let i = self.w.iter().position(|w| !w.is_finite())?;
-        Some(format!("the weight of row {i} is {}", describe(self.w[i])))
+        if let Some(i) = self.w.iter().position(|w| !w.is_finite()) {
+            return Some(format!("the weight of row {i} is {}", describe(self.w[i])));
+        }
+        let rows = self.x.chunks_exact(self.dim).enumerate();
+        rows.filter_map(|(row, x)| objection(row, x, scalings))
+            .next()
     }
+}
+
+/// The first value of an event that its scaling cannot take, in words.
+fn objection(row: usize, event: &[f64], scalings: &[Scaling]) -> Option<String> {
+    let mut columns = event.iter().zip(scalings).enumerate();
+    columns.find_map(|(column, (&x, scaling))| {
+        let what = scaling.objection(x)?;
+        Some(format!("column {column} of row {row} is {x}, {what}"))
+    })
 }
 
 /// No network takes more features.
@@ -74,6 +86,15 @@ fn check_dim(dim: usize) -> Result<()> {
     Err(Error::InvalidArgument(format!(
         "`dim` is {dim}; events have between 1 and {MAX_WIDTH} features"
     )))
+}
+
+/// Refuses rows of a callback, the first of which is event `first` of the stream, if one of them cannot be used.
+fn unusable(rows: &Rows, scalings: &[Scaling], first: u64) -> Result<()> {
+    rows.defect(scalings).map_or(Ok(()), |defect| {
+        Err(Error::Data(format!(
+            "the event callback delivered an unusable event: {defect} (rows of a request count from 0; this one began at event {first} of the stream)"
+        )))
+    })
 }
 
 struct Array<'a> {
@@ -104,10 +125,12 @@ pub struct Source<'a> {
     skip: usize,
     served: u64,
     buffer: Rows,
+    /// What the events are to be scaled by: their values must be possible. Empty until it is known.
+    scalings: Vec<Scaling>,
 }
 
 /// Rows pulled at once when a source is measured.
-const CHUNK: usize = 4096;
+pub(super) const CHUNK: usize = 4096;
 /// Fewest events that means and standard deviations are measured on, if the source has them.
 const MEASURE: usize = 10_000;
 
@@ -186,6 +209,7 @@ impl<'a> Source<'a> {
             skip: 0,
             served: 0,
             buffer: Rows::new(dim),
+            scalings: Vec::new(),
         }
     }
 
@@ -255,18 +279,13 @@ impl<'a> Source<'a> {
         }
         self.buffer.x.truncate(got * self.dim);
         self.buffer.w.truncate(got);
-        if let Some(defect) = self.buffer.defect() {
-            return Err(Error::Data(format!(
-                "the event callback delivered an unusable event: {defect} (rows of a request count from 0; this one began at event {} of the stream)",
-                self.served
-            )));
-        }
+        unusable(&self.buffer, &self.scalings, self.served)?;
         self.served += got as u64;
         Ok(got == rows)
     }
 
     /// Fills the buffer with `rows` training events. False if the epoch ended before; the buffer is then not to be used.
-    fn next(&mut self, rows: usize, seed: u64) -> Result<bool> {
+    pub(super) fn next(&mut self, rows: usize, seed: u64) -> Result<bool> {
         if let Origin::Array(array) = &mut self.origin {
             let held_out = self.held_out.as_ref().map_or(0, Rows::len);
             if array.next == held_out {
@@ -306,6 +325,34 @@ impl<'a> Source<'a> {
         Ok(full)
     }
 
+    /// From here on, events with values that a scaling cannot take are errors. Those that can be looked at before a training are.
+    ///
+    /// # Errors
+    /// [`Error::Data`] naming row, column, value and bounds.
+    pub(super) fn bound(&mut self, scalings: &[Scaling]) -> Result<()> {
+        self.scalings = scalings.to_vec();
+        let Origin::Array(array) = &self.origin else {
+            let held_out = self.held_out.as_ref();
+            let before = held_out.map_or(0, Rows::len) as u64;
+            held_out.map_or(Ok(()), |rows| unusable(rows, scalings, 0))?;
+            return unusable(&self.pending, scalings, before);
+        };
+        let events = (0..array.order.len()).map(|row| (row, &array.x[row * array.stride..]));
+        let defect = events
+            .filter_map(|(row, x)| objection(row, x, scalings))
+            .next();
+        defect.map_or(Ok(()), |defect| {
+            Err(Error::Data(format!(
+                "the event array has an unusable event: {defect} (rows and columns count from 0); leave such events out, or set `features.scaling` to bounds that hold"
+            )))
+        })
+    }
+
+    /// The events that the last [`Source::next`] has filled in.
+    pub(super) fn buffer(&self) -> &Rows {
+        &self.buffer
+    }
+
     /// The held-out events and, if they are few, more: to measure the data by.
     ///
     /// # Errors
@@ -338,26 +385,21 @@ impl<'a> Source<'a> {
         Ok(sample)
     }
 
-    /// Mean and standard deviation of every column.
+    /// The scaling of every column that the option `features.scaling` names, measured on a sample.
     ///
     /// # Errors
-    /// Those of [`Source::measured`]; [`Error::Data`] if a feature is constant.
+    /// [`Error::InvalidArgument`] for what is wrong with the option, [`Error::Data`] if a feature is constant or beyond its bounds; those of
+    /// [`Source::measured`].
     pub(crate) fn standardisation(&mut self, options: &Options) -> Result<Vec<Scaling>> {
+        let scalings = scaling::parse(options.get(keys::FEATURES_SCALING), self.dim)?;
+        self.prepare(options)?;
+        self.bound(&scalings)?;
         let sample = self.measured(options)?;
-        (0..self.dim)
-            .map(|column| {
-                let values = || sample.x.iter().skip(column).step_by(self.dim);
-                let n = sample.len() as f64;
-                let mean = values().sum::<f64>() / n;
-                let std = (values().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt();
-                if std > 0.0 && std.is_finite() {
-                    Ok(Scaling::Standardise { mean, std })
-                } else {
-                    Err(Error::Data(format!(
-                        "column {column} of the events is constant ({mean}) in {} events; leave it out",
-                        sample.len()
-                    )))
-                }
+        let columns = scalings.iter().enumerate();
+        columns
+            .map(|(column, s)| {
+                let values = sample.x.iter().skip(column).step_by(self.dim);
+                scaling::measure(s, &values.copied().collect::<Vec<f64>>(), column)
             })
             .collect()
     }
@@ -380,95 +422,6 @@ impl Array<'_> {
             rows.w.push(self.w.map_or(1.0, |w| w[row]));
         }
         rows
-    }
-}
-
-/// Training events of a source, scaled to what the networks see.
-pub(crate) struct SourceFeed<'s, 'a> {
-    pub source: &'s mut Source<'a>,
-    pub scalings: &'s [Scaling],
-    pub options: &'s Options,
-    /// Unit of the weights: losses see w / unit.
-    pub weight_unit: f64,
-    /// Totals over the events served.
-    pub rows: f64,
-    pub weight: f64,
-}
-
-impl<'s, 'a> SourceFeed<'s, 'a> {
-    pub fn new(
-        source: &'s mut Source<'a>,
-        scalings: &'s [Scaling],
-        options: &'s Options,
-    ) -> Result<Self> {
-        let weight_unit = match source.held_out(options)? {
-            held_out if held_out.len() > 0 => {
-                held_out.w.iter().sum::<f64>() / held_out.len() as f64
-            }
-            _ => 1.0,
-        };
-        if weight_unit <= 0.0 || !weight_unit.is_finite() {
-            return Err(Error::Data(format!(
-                "the mean weight of the held-out events is {weight_unit}; the total weight of a sample must be positive and finite"
-            )));
-        }
-        Ok(SourceFeed {
-            source,
-            scalings,
-            options,
-            weight_unit,
-            rows: 0.0,
-            weight: 0.0,
-        })
-    }
-
-    fn append<T: Real>(scalings: &[Scaling], unit: f64, rows: &Rows, batch: &mut Batch<T>) {
-        batch.x.extend(
-            rows.x
-                .iter()
-                .enumerate()
-                .map(|(i, &x)| T::from_f64(scalings[i % rows.dim].forward(x))),
-        );
-        batch
-            .weights
-            .extend(rows.w.iter().map(|&w| T::from_f64(w / unit)));
-        batch.rows += rows.len();
-    }
-}
-
-impl<T: Real> Feed<T> for SourceFeed<'_, '_> {
-    fn fill(&mut self, rows: usize, batch: &mut Batch<T>) -> Result<bool> {
-        let seed = self.options.get(keys::SEED) as u64;
-        if !self.source.next(rows, seed)? {
-            return Ok(false);
-        }
-        *batch = Batch {
-            step: batch.step,
-            ..Batch::default()
-        };
-        let buffer = &self.source.buffer;
-        self.rows += buffer.len() as f64;
-        self.weight += buffer.w.iter().sum::<f64>();
-        Self::append(self.scalings, self.weight_unit, buffer, batch);
-        Ok(true)
-    }
-
-    fn held_out(&mut self) -> Result<Vec<Batch<T>>> {
-        let (scalings, unit) = (self.scalings, self.weight_unit);
-        let rows = self.source.held_out(self.options)?;
-        let chunks = rows.w.chunks(CHUNK).zip(rows.x.chunks(CHUNK * rows.dim));
-        Ok(chunks
-            .map(|(w, x)| {
-                let mut batch = Batch::default();
-                let rows = Rows {
-                    dim: rows.dim,
-                    x: x.to_vec(),
-                    w: w.to_vec(),
-                };
-                Self::append(scalings, unit, &rows, &mut batch);
-                batch
-            })
-            .collect())
     }
 }
 

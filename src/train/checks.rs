@@ -74,11 +74,12 @@ impl Networks {
     }
 
     /// Every goal, on these networks.
-    pub fn goals(&self) -> [Goal<'_>; 4] {
+    pub fn goals(&self) -> [Goal<'_>; 5] {
         [
             Goal::Likelihood(&self.flow),
             Goal::Separation(&self.classifier, Separation::CrossEntropy),
             Goal::Separation(&self.classifier, Separation::SquaredError),
+            Goal::Separation(&self.classifier, Separation::MaximumLikelihood),
             Goal::Gan(Gan {
                 discriminator: &self.discriminator,
                 refiner: &self.refiner,
@@ -167,12 +168,21 @@ pub(crate) fn known_values<'a>(make: impl for<'g> Fn(Goal<'g>) -> Box<dyn Object
             Separation::SquaredError,
             0.5 * (3.0 * (1.0 - f(2.5)).powi(2) + f(-0.5).powi(2)),
         ),
+        (
+            Separation::MaximumLikelihood,
+            0.5 * (-3.0 * 2.5 + (-0.5f64).exp() - 1.0),
+        ),
     ] {
         let got = make(Goal::Separation(&network, loss))
             .loss(&p, &batch)
             .unwrap();
         assert!((got - expected).abs() < 1e-12, "{got}, not {expected}");
     }
+    // e^ℓ continues along its tangent where it would overflow single precision.
+    let goal = Goal::Separation(&network, Separation::MaximumLikelihood);
+    let got = make(goal).loss(&[0.0, 100.0, 0.0], &batch).unwrap();
+    let expected = 0.5 * (20f64.exp() * 81.0 - 1.0);
+    assert!((got / expected - 1.0).abs() < 1e-12, "{got}");
     // An identity: both blocks have s = t = 0.
     let networks = Networks::new(2, &[], Activation::Tanh, 2);
     let goal = Goal::Likelihood(&networks.flow);
@@ -182,7 +192,7 @@ pub(crate) fn known_values<'a>(make: impl for<'g> Fn(Goal<'g>) -> Box<dyn Object
     assert!((got - expected).abs() < 1e-12, "{got}, not {expected}");
     // Discriminators that know nothing.
     let networks = Networks::small();
-    let goal = networks.goals()[3];
+    let [.., goal] = networks.goals();
     let zeros = vec![0.0; goal.part_lengths().iter().sum()];
     let batch = self::batch::<f64>(&goal, 40);
     let mean_weight = batch.weights.iter().sum::<f64>() / 40.0;

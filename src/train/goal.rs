@@ -42,13 +42,22 @@ impl Goal<'_> {
     }
 }
 
-/// Losses whose minimum over ℓ is the log ratio of the classes' densities.
+/// Losses whose minimum over ℓ is, for equal numbers of rows of both labels, the log of (W₁ p₁) / (W₀ p₀): W the mean weights, p the
+/// normalised weighted densities of the labels.
+///
+/// Weights may be negative. The minimum is the same wherever the weights of a label still sum to a positive density. Where those of label 1
+/// sum to 0 it lies at ℓ = −∞, and where they sum to less it does not exist: there the squared error alone is bounded, and the other two
+/// fall as long as the network lets them. Single rows of negative weight are such places to a network that can tell them apart; it must not
+/// be trained until it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Separation {
     /// −y log f − (1 − y) log(1 − f); log 2 for an ignorant classifier of two classes of unit mean weight.
     CrossEntropy,
     /// (f − y)²; ¼ for an ignorant one.
     SquaredError,
+    /// The maximum-likelihood classifier (Nachman and Thaler, arXiv:2101.07263; the paper's refs. 94, 95): −y ℓ + (1 − y)(e^ℓ − 1); 0 for an
+    /// ignorant one. Above [`Separation::LINEAR`] e^ℓ continues along its tangent, so that loss and gradient stay finite in single precision.
+    MaximumLikelihood,
 }
 
 /// Batches are points z (a refiner's latents or a generator's scaled events) followed by scaled conditions, with weights; the network that is

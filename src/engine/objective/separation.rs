@@ -17,13 +17,28 @@ pub(super) struct Buffers<T: Element> {
     sums: MlpGradient<T>,
 }
 
-/// The loss of a logit ℓ with label y, and its derivative with respect to ℓ.
-fn pointwise(loss: Separation, logit: f64, y: f64) -> (f64, f64) {
-    match loss {
-        Separation::CrossEntropy => (softplus(logit) - y * logit, sigmoid(logit) - y),
-        Separation::SquaredError => {
-            let f = sigmoid(logit);
-            ((f - y).powi(2), 2.0 * (f - y) * f * (1.0 - f))
+impl Separation {
+    /// Where [`Separation::MaximumLikelihood`] continues linearly. Ratios beyond e²⁰ = 5·10⁸ have no minimum: no sample shows them.
+    pub const LINEAR: f64 = 20.0;
+
+    /// The loss of an ignorant classifier, ℓ = 0, for two classes of unit mean weight.
+    pub fn ignorant(self) -> f64 {
+        self.pointwise(0.0, 1.0).0
+    }
+
+    /// The loss of a logit ℓ with label y, and its derivative with respect to ℓ.
+    pub fn pointwise(self, logit: f64, y: f64) -> (f64, f64) {
+        match self {
+            Separation::CrossEntropy => (softplus(logit) - y * logit, sigmoid(logit) - y),
+            Separation::SquaredError => {
+                let f = sigmoid(logit);
+                ((f - y).powi(2), 2.0 * (f - y) * f * (1.0 - f))
+            }
+            Separation::MaximumLikelihood => {
+                let slope = logit.min(Self::LINEAR).exp();
+                let ratio = slope * (1.0 + (logit - Self::LINEAR).max(0.0));
+                ((1.0 - y) * (ratio - 1.0) - y * logit, (1.0 - y) * slope - y)
+            }
         }
     }
 }
@@ -56,7 +71,8 @@ impl<T: Element> Classes<T> {
         let mut sum = 0.0;
         for lane in block.lanes() {
             let w = weights.as_ref()[lane].to_f64();
-            let (loss, slope) = pointwise(self.loss, logits[lane].to_f64(), labels[lane].to_f64());
+            let (logit, y) = (logits[lane].to_f64(), labels[lane].to_f64());
+            let (loss, slope) = self.loss.pointwise(logit, y);
             sum += w * loss;
             logits[lane] = T::from_f64(w * slope);
         }

@@ -1,4 +1,6 @@
 use super::*;
+use crate::protocol::feed::SourceFeed;
+use crate::train::{Batch, Feed};
 
 /// Counts upwards: event i is (i, −i). Ends an epoch after `length` events, then begins again.
 struct Counter {
@@ -235,6 +237,43 @@ fn bad_callbacks_are_named() {
         matches!(error, Error::Data(_)) && error.to_string().contains("after 30 events"),
         "{error}"
     );
+}
+
+#[test]
+fn events_beyond_the_bounds_of_their_scaling_are_named() {
+    let mut o = options(50);
+    o.set_str("features.scaling", "log(-1), logit(-99.5:0)")
+        .unwrap();
+    let says = |result: Result<()>, parts: &[&str]| {
+        let error = result.unwrap_err();
+        assert!(matches!(error, Error::Data(_)));
+        let text = error.to_string();
+        assert!(parts.iter().all(|p| text.contains(p)), "{text}");
+    };
+    // Events i ↦ (i, −i): number 100 is beyond the second bound, after the held-out ones.
+    let parts = ["column 1", "-100", "outside the bounds -99.5 to 0"];
+    let mut stream = counter(1000, false);
+    let measured = stream.standardisation(&o).map(|_| ());
+    says(measured, &[&parts[..], &["row 50", "event 50 of"]].concat());
+    let x: Vec<f64> = (0..1000)
+        .flat_map(|i| [f64::from(i), -f64::from(i)])
+        .collect();
+    let mut array = Source::from_rows(&x, None, 1000, 2, 2).unwrap();
+    says(
+        array.standardisation(&o).map(|_| ()),
+        &[&parts[..], &["row 100"]].concat(),
+    );
+    // Scalings of another source: the held-out events are looked at, and later ones as they come.
+    let scalings = counter(90, false).standardisation(&o).unwrap();
+    let mut stream = counter(1000, false);
+    stream.held_out(&options(500)).unwrap();
+    let feed = SourceFeed::new(&mut stream, &scalings, &o).map(|_| ());
+    says(feed, &[&parts[..], &["row 100"]].concat());
+    let mut stream = counter(1000, false);
+    let mut feed = SourceFeed::new(&mut stream, &scalings, &o).unwrap();
+    let mut batch = Batch::<f64>::default();
+    assert!(feed.fill(50, &mut batch).unwrap());
+    says(feed.fill(50, &mut batch).map(|_| ()), &parts);
 }
 
 #[test]

@@ -1,0 +1,248 @@
+//! The invertible maps between the features of an event and what the networks see.
+
+use super::Real;
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+/// The invertible map between a feature x of an event and what the networks see, u.
+///
+/// The maps with bounds take the open interval between them to the whole line, so that whatever a network makes lies within: with y a feature
+/// on that line, u = (y − mean) / std. Rounding may put an event on a bound, never beyond it. Densities are those of x; beyond the bounds
+/// they are 0.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Scaling {
+    /// u = x.
+    None,
+    /// u = (x − mean) / std.
+    Standardise {
+        /// Mean of the feature in the training data.
+        mean: f64,
+        /// Its standard deviation, positive.
+        std: f64,
+    },
+    /// Features above a bound: y = ln(x − low).
+    Log {
+        /// The bound.
+        low: f64,
+        /// Mean of y in the training data.
+        mean: f64,
+        /// Its standard deviation, positive.
+        std: f64,
+    },
+    /// Features between two bounds: y = logit(t) = ln(t / (1 − t)), t = (x − low) / (high − low).
+    Logit {
+        /// The lower bound.
+        low: f64,
+        /// The upper bound.
+        high: f64,
+        /// Mean of y in the training data.
+        mean: f64,
+        /// Its standard deviation, positive.
+        std: f64,
+    },
+    /// Angles, and whatever else repeats: y = logit(t), t = ((x − cut) / period) mod 1. Any x is taken for the one in [low, low + period) that
+    /// is whole periods away. The density is that on the circle; a flow makes it 0 at the cut.
+    Periodic {
+        /// Where the values that are given back begin.
+        low: f64,
+        /// After which they repeat, positive.
+        period: f64,
+        /// Where the circle is cut open: where the training data are sparsest.
+        cut: f64,
+        /// Mean of y in the training data.
+        mean: f64,
+        /// Its standard deviation, positive.
+        std: f64,
+    },
+}
+
+/// Logits are cut off at positions this far, in units of the interval, from both its ends: on the bounds they stay finite.
+const EDGE: f64 = f64::EPSILON / 2.0;
+
+fn sigmoid(y: f64) -> f64 {
+    1.0 / (1.0 + (-y).exp())
+}
+
+impl Scaling {
+    /// Mean and standard deviation of y; 0 and 1 of [`Scaling::None`].
+    pub(crate) fn moments(&self) -> (f64, f64) {
+        match *self {
+            Scaling::None => (0.0, 1.0),
+            Scaling::Standardise { mean, std }
+            | Scaling::Log { mean, std, .. }
+            | Scaling::Logit { mean, std, .. }
+            | Scaling::Periodic { mean, std, .. } => (mean, std),
+        }
+    }
+
+    /// This map with other moments; [`Scaling::None`] has none.
+    pub fn with_moments(mut self, new_mean: f64, new_std: f64) -> Self {
+        if let Scaling::Standardise { mean, std }
+        | Scaling::Log { mean, std, .. }
+        | Scaling::Logit { mean, std, .. }
+        | Scaling::Periodic { mean, std, .. } = &mut self
+        {
+            (*mean, *std) = (new_mean, new_std);
+        }
+        self
+    }
+
+    /// Where there are two ends: the width of the interval, and in its units how far x is from the lower and from the upper end.
+    fn interval(&self, x: f64) -> Option<(f64, f64, f64)> {
+        let (width, below, above) = match *self {
+            Scaling::Logit { low, high, .. } => {
+                let width = high - low;
+                (width, (x - low) / width, (high - x) / width)
+            }
+            Scaling::Periodic { period, cut, .. } => {
+                let t = ((x - cut) / period).rem_euclid(1.0);
+                (period, t, 1.0 - t)
+            }
+            _ => return None,
+        };
+        Some((width, below.clamp(EDGE, 1.0), above.clamp(EDGE, 1.0)))
+    }
+
+    /// x ↦ u.
+    pub fn forward(&self, x: f64) -> f64 {
+        let y = match (self, self.interval(x)) {
+            (_, Some((_, below, above))) => below.ln() - above.ln(),
+            (Scaling::None, _) => return x,
+            (Scaling::Log { low, .. }, _) => gap(x, *low).ln(),
+            _ => x,
+        };
+        let (mean, std) = self.moments();
+        (y - mean) / std
+    }
+
+    /// u ↦ x.
+    pub fn inverse(&self, u: f64) -> f64 {
+        let (mean, std) = self.moments();
+        let y = u * std + mean;
+        match *self {
+            Scaling::None => u,
+            Scaling::Standardise { .. } => y,
+            // Above the bound, where the logarithm exists.
+            Scaling::Log { low, .. } => (low + y.exp()).clamp(low.next_up(), f64::MAX),
+            // From the nearer bound, for the precision that is there.
+            Scaling::Logit { low, high, .. } if y < 0.0 => {
+                (low + (high - low) * sigmoid(y)).clamp(low, high)
+            }
+            Scaling::Logit { low, high, .. } => {
+                (high - (high - low) * sigmoid(-y)).clamp(low, high)
+            }
+            Scaling::Periodic {
+                low, period, cut, ..
+            } => {
+                let x = cut + period * sigmoid(y);
+                let end = low + period;
+                let x = if x >= end { x - period } else { x };
+                x.clamp(low, end.next_down())
+            }
+        }
+    }
+
+    /// log |du/dx| at x; −∞ beyond the bounds.
+    pub fn log_derivative(&self, x: f64) -> f64 {
+        let log_dy = match (self, self.interval(x)) {
+            (Scaling::None, _) => return 0.0,
+            _ if self.excludes(x) => return f64::NEG_INFINITY,
+            (_, Some((width, below, above))) => -below.ln() - above.ln() - width.ln(),
+            (Scaling::Log { low, .. }, _) => -gap(x, *low).ln(),
+            _ => 0.0,
+        };
+        log_dy - self.moments().1.ln()
+    }
+
+    /// d/dx log |du/dx| at x; 0 beyond the bounds.
+    pub fn log_derivative_slope(&self, x: f64) -> f64 {
+        match (self, self.interval(x)) {
+            _ if self.excludes(x) => 0.0,
+            (_, Some((width, below, above))) => (1.0 / above - 1.0 / below) / width,
+            (Scaling::Log { low, .. }, _) => -1.0 / gap(x, *low),
+            _ => 0.0,
+        }
+    }
+
+    /// Whether no event can have this value: it lies beyond the bounds.
+    fn excludes(&self, x: f64) -> bool {
+        match *self {
+            Scaling::Log { low, .. } => x < low,
+            Scaling::Logit { low, high, .. } => x < low || x > high,
+            Scaling::None | Scaling::Standardise { .. } | Scaling::Periodic { .. } => false,
+        }
+    }
+
+    /// What a value of training data should have been, in words, if it cannot be scaled. Angles may lie up to a period beside
+    /// [low, low + period): further off they are taken for another unit.
+    pub fn objection(&self, x: f64) -> Option<String> {
+        match *self {
+            Scaling::Log { low, .. } if x <= low => {
+                Some(format!("at or below the bound {low} of its `log` scaling"))
+            }
+            Scaling::Logit { low, high, .. } if self.excludes(x) => Some(format!(
+                "outside the bounds {low} to {high} of its `logit` scaling"
+            )),
+            Scaling::Periodic { low, period, .. }
+                if x < low - period || x > low + 2.0 * period =>
+            {
+                Some(format!(
+                    "more than a period outside the range {low} to {} of its `periodic` scaling (is the unit right?)",
+                    low + period
+                ))
+            }
+            _ => None,
+        }
+    }
+
+    /// x in another precision: the nearest value that is not beyond the bounds.
+    pub fn round<T: Real>(&self, x: f64) -> T {
+        let (low, high) = match *self {
+            Scaling::None | Scaling::Standardise { .. } => return T::from_f64(x),
+            Scaling::Log { low, .. } => (low, f64::INFINITY),
+            Scaling::Logit { low, high, .. } => (low, high),
+            Scaling::Periodic { low, period, .. } => (low, (low + period).next_down()),
+        };
+        let rounded = T::from_f64(x);
+        match rounded.to_f64() {
+            r if r < low => rounded.next_up(),
+            r if r > high => rounded.next_down(),
+            _ => rounded,
+        }
+    }
+
+    /// Checks the constants.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if they are not finite, or an interval or a width is not positive.
+    pub fn validate(&self) -> Result<()> {
+        let (mean, std) = self.moments();
+        let interval = |low: f64, width: f64| low.is_finite() && width > 0.0 && width.is_finite();
+        let good = match *self {
+            Scaling::None | Scaling::Standardise { .. } => true,
+            Scaling::Log { low, .. } => low.is_finite() && low.next_up().is_finite(),
+            Scaling::Logit { low, high, .. } => interval(low, high - low),
+            Scaling::Periodic {
+                low, period, cut, ..
+            } => {
+                let end = low + period;
+                interval(low, period) && end > low && end.is_finite() && (low..=end).contains(&cut)
+            }
+        };
+        if good && mean.is_finite() && std > 0.0 && std.is_finite() {
+            return Ok(());
+        }
+        Err(Error::Format(format!(
+            "a scaling needs finite numbers, intervals and standard deviations above 0; this one is {self:?}"
+        )))
+    }
+}
+
+/// x − low, at least the smallest number that has a logarithm.
+fn gap(x: f64, low: f64) -> f64 {
+    (x - low).clamp(f64::MIN_POSITIVE, f64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,66 @@
+//! [`Scaling`] on libtorch.
+
+use crate::model::Scaling;
+use crate::Result;
+use tch::Tensor;
+
+/// How far from the ends of an interval logits are cut off, in its units, in whatever precision the tensor has: beyond, gradients are 0.
+const EDGE: f64 = f32::EPSILON as f64 / 2.0;
+
+/// Scaled features → what another network's scalings make of the same events.
+pub(super) fn rescale(u: &Tensor, from: &[Scaling], to: &[Scaling]) -> Result<Tensor> {
+    if from == to {
+        return Ok(u.shallow_clone());
+    }
+    let columns = from.iter().zip(to).enumerate().map(|(i, (from, to))| {
+        let column = u.f_narrow(1, i as i64, 1)?;
+        if from == to {
+            return Ok(column);
+        }
+        forward(to, &inverse(from, &column)?)
+    });
+    Ok(Tensor::f_cat(&columns.collect::<Result<Vec<_>>>()?, 1)?)
+}
+
+/// x ↦ u.
+fn forward(scaling: &Scaling, x: &Tensor) -> Result<Tensor> {
+    let (mean, std) = scaling.moments();
+    let y = match *scaling {
+        Scaling::None | Scaling::Standardise { .. } => x.shallow_clone(),
+        Scaling::Log { low, .. } => x
+            .f_sub_scalar(low)?
+            .f_clamp_min(f64::from(f32::MIN_POSITIVE))?
+            .f_log()?,
+        Scaling::Logit { low, high, .. } => {
+            let below = x.f_sub_scalar(low)?.f_div_scalar(high - low)?;
+            below.f_logit(EDGE)?
+        }
+        Scaling::Periodic { period, cut, .. } => {
+            let turns = x.f_sub_scalar(cut)?.f_div_scalar(period)?;
+            turns.f_remainder(1.0)?.f_logit(EDGE)?
+        }
+    };
+    Ok(y.f_sub_scalar(mean)?.f_div_scalar(std)?)
+}
+
+/// u ↦ x.
+fn inverse(scaling: &Scaling, u: &Tensor) -> Result<Tensor> {
+    let (mean, std) = scaling.moments();
+    let y = u.f_mul_scalar(std)?.f_add_scalar(mean)?;
+    Ok(match *scaling {
+        Scaling::None | Scaling::Standardise { .. } => y,
+        Scaling::Log { low, .. } => y.f_exp()?.f_add_scalar(low)?,
+        Scaling::Logit { low, high, .. } => {
+            y.f_sigmoid()?.f_mul_scalar(high - low)?.f_add_scalar(low)?
+        }
+        Scaling::Periodic {
+            low, period, cut, ..
+        } => {
+            let beyond_low = y
+                .f_sigmoid()?
+                .f_mul_scalar(period)?
+                .f_add_scalar(cut - low)?;
+            beyond_low.f_remainder(period)?.f_add_scalar(low)?
+        }
+    })
+}

@@ -1,0 +1,148 @@
+//! The scalings that the option `features.scaling` asks for, measured on a sample.
+
+use crate::model::Scaling;
+use crate::{Error, Result};
+use std::f64::consts::PI;
+
+/// What may be asked for, for messages.
+const CHOICES: &str = "`none`, `standardise`, `log(low)`, `logit(low:high)`, `periodic(low:high)`";
+
+/// The scalings of `text`, one for each of `columns`, with moments 0 and 1 until they are [`measure`]d.
+///
+/// # Errors
+/// [`Error::InvalidArgument`] naming the place in the list, what is wrong with it and what would be right.
+pub(super) fn parse(text: &str, columns: usize) -> Result<Vec<Scaling>> {
+    let items: Vec<&str> = text.split(',').map(str::trim).collect();
+    let scalings = items.iter().enumerate().map(|(i, item)| {
+        parse_one(item).map_err(|what| {
+            Error::InvalidArgument(format!(
+                "option `features.scaling`, item {i} (counted from 0), is {}: {what}",
+                quoted(item)
+            ))
+        })
+    });
+    let scalings: Vec<Scaling> = scalings.collect::<Result<_>>()?;
+    match &scalings[..] {
+        [one] => Ok(vec![*one; columns]),
+        _ if scalings.len() == columns => Ok(scalings),
+        _ => Err(Error::InvalidArgument(format!(
+            "option `features.scaling` lists {} scalings, but there are {columns} features; it takes one for all or one for each",
+            scalings.len()
+        ))),
+    }
+}
+
+/// One scaling, or what is wrong.
+fn parse_one(item: &str) -> std::result::Result<Scaling, String> {
+    let (name, arguments) = match item.strip_suffix(')').and_then(|s| s.split_once('(')) {
+        Some((name, arguments)) => (name.trim_end(), Some(arguments)),
+        None => (item, None),
+    };
+    let bounds = || {
+        let (low, high) = arguments
+            .and_then(|a| a.split_once(':'))
+            .ok_or_else(|| format!("it needs two bounds, as in `{name}(0:1)`"))?;
+        let (low, high) = (number(low)?, number(high)?);
+        if low < high && (high - low).is_finite() {
+            return Ok((low, high));
+        }
+        Err(format!(
+            "the lower bound {low} must lie below the upper one {high}"
+        ))
+    };
+    let (mean, std) = (0.0, 1.0);
+    match (name, arguments) {
+        ("none", None) => Ok(Scaling::None),
+        ("standardise", None) => Ok(Scaling::Standardise { mean, std }),
+        ("log", Some(low)) => {
+            let low = number(low)?;
+            Ok(Scaling::Log { low, mean, std })
+        }
+        ("log", None) => Err("it needs the lower bound, as in `log(0)`".into()),
+        ("logit", _) => bounds().map(|(low, high)| Scaling::Logit {
+            low,
+            high,
+            mean,
+            std,
+        }),
+        ("periodic", _) => bounds().map(|(low, high)| Scaling::Periodic {
+            low,
+            period: high - low,
+            cut: low,
+            mean,
+            std,
+        }),
+        _ => Err(format!("there are {CHOICES}")),
+    }
+}
+
+/// The beginning of `text`, for a message.
+fn quoted(text: &str) -> String {
+    format!("{:?}", text.chars().take(40).collect::<String>())
+}
+
+/// A finite number, or a multiple of π: `pi`, `-pi`, `2pi`.
+fn number(text: &str) -> std::result::Result<f64, String> {
+    let text = text.trim();
+    let value = match text.strip_suffix("pi").map(str::trim_end) {
+        Some("" | "+") => Ok(PI),
+        Some("-") => Ok(-PI),
+        Some(factor) => factor.parse().map(|f: f64| f * PI),
+        None => text.parse(),
+    };
+    // A bound at the end of the number range leaves nothing beyond it.
+    value
+        .ok()
+        .filter(|v| v.abs() <= f64::MAX / 4.0)
+        .ok_or_else(|| {
+            format!(
+                "{} is not a finite number (`pi` and `2pi` are)",
+                quoted(text)
+            )
+        })
+}
+
+/// `scaling` with the moments of the sample `values` of column `column`; a circle is cut first.
+///
+/// # Errors
+/// [`Error::Data`] if the feature is constant.
+pub(super) fn measure(scaling: &Scaling, values: &[f64], column: usize) -> Result<Scaling> {
+    let mut scaling = *scaling;
+    if let Scaling::Periodic {
+        low, period, cut, ..
+    } = &mut scaling
+    {
+        *cut = emptiest(values, *low, *period);
+    }
+    let n = values.len() as f64;
+    let scaled = || values.iter().map(|&x| scaling.forward(x));
+    let mean = scaled().sum::<f64>() / n;
+    let std = (scaled().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt();
+    if std > 0.0 && std.is_finite() {
+        return Ok(scaling.with_moments(mean, std));
+    }
+    Err(Error::Data(format!(
+        "column {column} of the events is constant ({}) in {} events; leave it out",
+        values.first().copied().unwrap_or(f64::NAN),
+        values.len()
+    )))
+}
+
+/// Where on the circle from `low` the values are sparsest: the middle of the widest arc that holds a fiftieth of them.
+fn emptiest(values: &[f64], low: f64, period: f64) -> f64 {
+    let turns = values.iter().map(|x| ((x - low) / period).rem_euclid(1.0));
+    let mut turns: Vec<f64> = turns.collect();
+    turns.sort_by(f64::total_cmp);
+    let (n, step) = (turns.len(), (turns.len() / 50).max(1));
+    let arcs = turns.iter().enumerate().map(|(i, &from)| {
+        let to = turns.get(i + step).copied();
+        let to = to.unwrap_or_else(|| turns[(i + step) % n] + 1.0);
+        (to - from, 0.5 * (from + to))
+    });
+    let widest = arcs.max_by(|a, b| a.0.total_cmp(&b.0));
+    let middle = widest.map_or(0.0, |(_, middle)| middle.rem_euclid(1.0));
+    (low + period * middle).clamp(low, low + period)
+}
+
+#[cfg(test)]
+mod tests;
