@@ -360,8 +360,8 @@ impl<'a> Source<'a> {
     /// are no two events.
     pub(crate) fn standardisation(&mut self, options: &Options) -> Result<Vec<Scaling>> {
         let scalings = scaling::parse(options.get(keys::FEATURES_SCALING), self.dim)?;
-        self.prepare(options)?;
         self.bound(&scalings)?;
+        self.prepare(options)?;
         let mut sample = self.held_out.clone().unwrap_or_default();
         if let Origin::Array(array) = &self.origin {
             let more = MEASURE.max(sample.len()).min(array.order.len());
