@@ -774,7 +774,7 @@ void laser_source_free(laser_source *source);
  * The calling thread works until it is done; the callbacks of source and hooks are called on it.
  *
  * @param target the events; in use until the call returns
- * @param options the groups "generator", "flow" and "validation", and "seed", "dtype", "backend", "device", "threads"; copied; NULL
+ * @param options the groups "generator", "features", "flow" and "validation", and "seed", "dtype", "backend", "device", "threads"; copied; NULL
  * for the defaults, which are the paper's settings and take ten times as long as the
  * preset "fast" and more
  * @param hooks progress, log and cancel; copied; NULL for none

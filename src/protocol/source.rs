@@ -392,7 +392,6 @@ impl<'a> Source<'a> {
     /// [`Source::measured`].
     pub(crate) fn standardisation(&mut self, options: &Options) -> Result<Vec<Scaling>> {
         let scalings = scaling::parse(options.get(keys::FEATURES_SCALING), self.dim)?;
-        self.prepare(options)?;
         self.bound(&scalings)?;
         let sample = self.measured(options)?;
         let columns = scalings.iter().enumerate();
