@@ -3,6 +3,10 @@
 
 #[path = "metrics/chains.rs"]
 mod chains;
+#[path = "metrics/floors.rs"]
+mod floors;
+#[path = "metrics/scores.rs"]
+mod scores;
 
 use laser::metrics::{emd, jsd, Histogram2d};
 use laser::Error;
