@@ -37,6 +37,10 @@ pub mod sampler;
 
 pub mod metrics;
 
+pub mod floors;
+
+pub mod scores;
+
 mod array;
 mod handle;
 mod text;
