@@ -1,6 +1,13 @@
 //! The metrics against numpy, scipy and POT (values of `reference/metrics.py`), and against mathematics.
 #![allow(clippy::unwrap_used)]
 
+#[path = "metrics/chains.rs"]
+mod chains;
+#[path = "metrics/floors.rs"]
+mod floors;
+#[path = "metrics/scores.rs"]
+mod scores;
+
 use laser::metrics::{emd, jsd, Histogram2d};
 use laser::Error;
 use serde_json::Value;

@@ -179,6 +179,13 @@ impl<T> Out<T> {
     }
 }
 
+/// Gives a value out to a host that may not want it.
+pub(super) fn give<T>(out: Option<Out<T>>, value: T) {
+    if let Some(out) = out {
+        out.set(value);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,6 +15,12 @@ pub struct laser_histogram(Gate<Histogram2d>);
 
 impl Handle for laser_histogram {}
 
+impl laser_histogram {
+    pub(super) fn gate(&self) -> &Gate<Histogram2d> {
+        &self.0
+    }
+}
+
 /// Makes an empty histogram.
 ///
 /// @param nx number of bins in x, at least 1
@@ -187,7 +193,7 @@ pub unsafe extern "C" fn laser_histogram_free(histogram: *mut laser_histogram) {
 
 /// The Jensen-Shannon divergence of two histograms, each normalised to one: how far a sample is from the target.
 ///
-/// It means little without its floor: the same score between two independent target samples of the same size.
+/// It means little without its floor: the same score between two independent target samples of the same size; see laser_jsd_floor.
 ///
 /// @param p one histogram
 /// @param q the other, of the same bins; the order does not matter
@@ -211,8 +217,8 @@ pub unsafe extern "C" fn laser_jsd(
 /// The earth mover's distance of two histograms, each normalised to one: the exact optimal transport between their bins, with
 /// Euclidean distances between bin centres.
 ///
-/// It means little without its floor: the same score between two independent target samples of the same size. Takes seconds for
-/// histograms of 100 x 100 bins.
+/// It means little without its floor: the same score between two independent target samples of the same size; see laser_emd_floor. Takes
+/// about half a second for histograms of 100 x 100 bins, seconds for 200 x 200, half a minute for 300 x 300.
 ///
 /// @param p one histogram
 /// @param q the other, of the same bins; the order does not matter

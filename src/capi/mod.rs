@@ -39,6 +39,10 @@ pub mod sampler;
 
 pub mod metrics;
 
+pub mod floors;
+
+pub mod scores;
+
 mod array;
 mod handle;
 mod text;

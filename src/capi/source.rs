@@ -22,7 +22,7 @@ pub(super) struct HostSource(pub Source<'static>);
 // SAFETY: besides plain data it holds the host's arrays and a `HostEvents`, whose callback is called on the thread that
 // calls into the library: the host's to allow.
 unsafe impl Send for HostSource {}
-// SAFETY: only ever used through an exclusive reference.
+// SAFETY: trainings use it through an exclusive reference; scores share it, but only read the host's arrays.
 unsafe impl Sync for HostSource {}
 
 impl laser_source {

@@ -4,6 +4,7 @@
 //! stays in cache. Every row is summed in the same order whatever rows share its block, so that a result depends on its row alone: the
 //! same bits for any number of rows and any place among them, and on all processors with a fused multiply-add.
 
+mod apply;
 mod chain;
 mod dense;
 mod evaluator;
@@ -19,6 +20,7 @@ mod threads;
 mod vector;
 mod worker;
 
+pub(crate) use apply::apply;
 pub use evaluator::Engine;
 pub(crate) use lanes::{Cpu, Element, Task};
 pub(crate) use objective::objective;

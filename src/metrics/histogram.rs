@@ -13,6 +13,8 @@ pub struct Histogram2d {
     y: Axis,
     contents: Vec<f64>,
     outside: f64,
+    /// Σ of the squared weights inside.
+    squares: f64,
     entries: u64,
 }
 
@@ -75,6 +77,7 @@ impl Histogram2d {
             y,
             contents,
             outside: 0.0,
+            squares: 0.0,
             entries: 0,
         })
     }
@@ -96,13 +99,16 @@ impl Histogram2d {
         if rows == 0 {
             return Ok(());
         }
-        check_shape(events, rows, stride, weights)?;
-        check_finite(events, rows, stride, weights)?;
+        check_shape(events, rows, 2, stride, weights)?;
+        check_finite(events, rows, 2, stride, weights)?;
         for row in 0..rows {
             let weight = weights.map_or(1.0, |w| w[row]);
             let event = &events[row * stride..][..2];
             match (self.x.bin(event[0]), self.y.bin(event[1])) {
-                (Some(ix), Some(iy)) => self.contents[ix * self.y.bins + iy] += weight,
+                (Some(ix), Some(iy)) => {
+                    self.contents[ix * self.y.bins + iy] += weight;
+                    self.squares += weight * weight;
+                }
                 _ => self.outside += weight,
             }
         }
@@ -120,6 +126,7 @@ impl Histogram2d {
             *mine += theirs;
         }
         self.outside += other.outside;
+        self.squares += other.squares;
         self.entries += other.entries;
         Ok(())
     }
@@ -164,6 +171,24 @@ impl Histogram2d {
         self.entries
     }
 
+    /// (Σw)² / Σw² of the events inside the range: how many unweighted events they are worth. NaN for an empty histogram.
+    pub fn effective_entries(&self) -> f64 {
+        let total = self.total();
+        total / self.squares * total
+    }
+
+    /// A histogram of the same binning with numbers of unweighted events, one for each bin.
+    pub(super) fn with_contents(&self, contents: Vec<f64>) -> Self {
+        let total: f64 = contents.iter().sum();
+        Histogram2d {
+            contents,
+            outside: 0.0,
+            squares: total,
+            entries: total as u64,
+            ..*self
+        }
+    }
+
     /// The width of a bin in x and in y.
     pub fn bin_widths(&self) -> [f64; 2] {
         [self.x.width(), self.y.width()]
@@ -192,15 +217,22 @@ impl Histogram2d {
     }
 }
 
-fn check_shape(events: &[f64], rows: usize, stride: usize, weights: Option<&[f64]>) -> Result<()> {
-    if stride < 2 {
+/// Refuses slices that do not hold `rows` rows of `columns` columns with their weights. `rows` is not 0.
+pub(super) fn check_shape(
+    events: &[f64],
+    rows: usize,
+    columns: usize,
+    stride: usize,
+    weights: Option<&[f64]>,
+) -> Result<()> {
+    if stride < columns {
         return Err(Error::InvalidArgument(format!(
-            "stride is {stride}; rows of at least two columns, x and y, are required"
+            "stride is {stride}, but rows have {columns} columns"
         )));
     }
     let needed = (rows - 1)
         .checked_mul(stride)
-        .and_then(|n| n.checked_add(2));
+        .and_then(|n| n.checked_add(columns));
     if needed.is_none_or(|needed| events.len() < needed) {
         return Err(Error::InvalidArgument(format!(
             "events holds {} doubles, too few for {rows} rows of stride {stride}",
@@ -216,9 +248,16 @@ fn check_shape(events: &[f64], rows: usize, stride: usize, weights: Option<&[f64
     }
 }
 
-fn check_finite(events: &[f64], rows: usize, stride: usize, weights: Option<&[f64]>) -> Result<()> {
+/// Refuses NaN and infinity, naming the first.
+pub(super) fn check_finite(
+    events: &[f64],
+    rows: usize,
+    columns: usize,
+    stride: usize,
+    weights: Option<&[f64]>,
+) -> Result<()> {
     for row in 0..rows {
-        let event = &events[row * stride..][..2];
+        let event = &events[row * stride..][..columns];
         if let Some(column) = event.iter().position(|v| !v.is_finite()) {
             return Err(Error::Data(format!(
                 "event {} at row {row}, column {column}; finite numbers are required",

@@ -1,19 +1,39 @@
 //! Scores of a generated sample against the target.
 //!
-//! Both samples are filled into a [`Histogram2d`] of the same binning; [`jsd`] and [`emd`] compare the
+//! Both samples are filled into a [`Histogram2d`] of the same binning; [`jsd()`] and [`emd()`] compare the
 //! histograms, each normalised to one, and return a [`Score`] in both conventions in use. A score means
-//! little without its *floor*: the same score between two independent target samples of the same size.
+//! little without its *floor*: the same score between two independent target samples of the same size; see [`floor()`].
+//!
+//! Without bins, and in any dimension: [`emd_1d()`] and [`kolmogorov_smirnov`] compare one feature of two [`Sample`]s, [`sliced_emd`] all
+//! of them. [`auc()`] judges a classifier, [`chains`] judges Markov chains.
 //!
 //! Nothing here holds global state: histograms may be filled on one thread each and [merged](Histogram2d::merge),
 //! and scores may be computed on any number of threads at once.
 
+mod auc;
+mod bootstrap;
+pub mod chains;
 mod emd;
+mod emd_1d;
+mod floor;
 mod histogram;
 mod jsd;
+mod ks;
+mod ordered;
+mod poisson;
+mod sample;
+mod sliced;
 
+pub use auc::{auc, Auc};
+pub use bootstrap::{Estimate, Floor};
 pub use emd::emd;
+pub use emd_1d::emd_1d;
+pub use floor::{floor, ScoreFloor};
 pub use histogram::Histogram2d;
 pub use jsd::jsd;
+pub use ks::{kolmogorov_smirnov, KolmogorovSmirnov};
+pub use sample::{effective_size, Sample};
+pub use sliced::sliced_emd;
 
 use crate::error::{Error, Result};
 

@@ -1,6 +1,7 @@
 //! The LaSeR protocol (Winterhalder, Bellagente, Nachman, arXiv:2106.00792) in the paper's symbols: generator g, classifier f, pull-back of
 //! its weights to the latent space, refiner Φ, refined events g(Φ(y)).
 
+mod auc;
 mod calibration;
 mod classifier;
 mod conditions;
@@ -17,6 +18,7 @@ mod sampler;
 mod scaling;
 mod source;
 
+pub use auc::two_sample_auc;
 pub use calibration::{Calibration, CalibrationBin};
 pub use draws::Uniforms;
 pub use evaluate::{device_check, evaluator, generate, latent, log_prob, log_weight, Instance};

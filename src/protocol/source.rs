@@ -2,6 +2,7 @@
 
 use super::scaling;
 use crate::engine::noise::{domain, Noise};
+use crate::metrics::Sample;
 use crate::model::{Scaling, MAX_WIDTH};
 use crate::options::{keys, Options};
 use crate::{Error, Result};
@@ -221,6 +222,21 @@ impl<'a> Source<'a> {
     /// Whether events carry weights.
     pub fn weighted(&self) -> bool {
         self.weighted
+    }
+
+    /// All events of an array, for a score.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for events of a callback, which end nowhere.
+    pub fn sample(&self) -> Result<Sample<'_>> {
+        match &self.origin {
+            Origin::Array(array) => {
+                Sample::new(array.x, array.w, array.order.len(), self.dim, array.stride)
+            }
+            Origin::Events(_) => Err(Error::Unsupported(
+                "the source delivers events by a callback; a score needs a source made from an array".into(),
+            )),
+        }
     }
 
     /// Sets the held-out events aside, once for the life of the source.

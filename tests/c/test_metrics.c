@@ -1,4 +1,4 @@
-/* Histograms, JSD and EMD against values known by hand. */
+/* Histograms and scores against values known by hand. */
 #include "check.h"
 
 #include <math.h>
@@ -98,6 +98,87 @@ static void scores(void)
     laser_histogram_free(other);
 }
 
+static laser_source *source(const double *x, const double *w, size_t n, size_t dim)
+{
+    laser_source *s = NULL;
+    REQUIRE_OK(laser_source_from_array(x, w, n, dim, 0, &s));
+    return s;
+}
+
+/* Without bins: q is p with its first value shifted by 3, and its last event counted twice by weight. */
+static void samples(void)
+{
+    const double x[] = {0, 1, /**/ 1, 3, /**/ 2, 5}, y[] = {3, 1, /**/ 4, 3, /**/ 5, 5}, w[] = {1, 1, 2};
+    laser_source *p = source(x, NULL, 3, 2), *q = source(y, NULL, 3, 2), *weighted = source(x, w, 3, 2);
+    double d = -1, error = -1, floor = -1, spread = -1, p_value = -1;
+    CHECK_OK(laser_emd_1d(p, q, 0, 50, 1, &d, &error, &floor, &spread));
+    CHECK(near(d, 3.0) && error > 0 && floor > 0 && spread > 0);
+    CHECK_OK(laser_emd_1d(p, q, 1, 0, 1, &d, &error, NULL, NULL));
+    CHECK(near(d, 0.0) && isnan(error));
+    CHECK_OK(laser_emd_1d(p, weighted, 0, 0, 1, &d, NULL, NULL, NULL));
+    CHECK(near(d, 0.25)); /* 1/12 over [0, 1], 2/12 over [1, 2] */
+    CHECK_OK(laser_kolmogorov_smirnov(p, weighted, 0, &d, &p_value));
+    CHECK(near(d, 1.0 / 6.0) && p_value > 0.9);
+    CHECK_OK(laser_sliced_emd(p, q, 20, 10, 1, &d, &error, &floor, &spread));
+    CHECK(d > 0 && d < 3.0 / sqrt(2.0 / 3.0) && error > 0 && floor > 0 && spread > 0);
+
+    d = error = 42.0;
+    CHECK_SAYS(laser_emd_1d(p, q, 2, 0, 1, &d, &error, NULL, NULL), LASER_ERR_INVALID_ARGUMENT, "feature 2");
+    CHECK_SAYS(laser_sliced_emd(p, q, 0, 0, 1, &d, &error, NULL, NULL), LASER_ERR_INVALID_ARGUMENT, "directions");
+    CHECK_SAYS(laser_two_sample_auc(p, q, NULL, NULL, &d, &error), LASER_ERR_DATA, "3 events");
+    CHECK_FAILS(laser_kolmogorov_smirnov(p, NULL, 0, &d, &p_value), LASER_ERR_NULL);
+    CHECK(d == 42.0 && error == 42.0);
+    laser_source_free(p);
+    laser_source_free(q);
+    laser_source_free(weighted);
+}
+
+static void numbers(void)
+{
+    const double scores[] = {0.9, 0.4, 0.4, 0.1}, w[] = {1, 1, 1, 2};
+    const int32_t labels[] = {1, 1, 0, 0};
+    double auc = -1, error = -1, size = -1, r_hat[1] = {-1}, effective[1] = {-1}, x[40];
+    CHECK_OK(laser_auc(4, scores, labels, NULL, &auc, &error));
+    CHECK(near(auc, 0.875) && error > 0);
+    CHECK_OK(laser_auc(4, scores, labels, w, &auc, NULL));
+    CHECK(near(auc, 11.0 / 12.0));
+    CHECK_OK(laser_effective_size(4, w, &size));
+    CHECK(near(size, 25.0 / 7.0));
+    for (int i = 0; i < 40; i++) /* two chains of twenty draws, a hundred apart */
+        x[i] = i * 7 % 11 + 100 * (i % 2);
+    CHECK_OK(laser_chain_diagnostics(20, 2, 1, x, r_hat, effective));
+    CHECK(r_hat[0] > 1.5 && effective[0] < 10);
+
+    size = 42.0;
+    CHECK_FAILS(laser_effective_size(4, NULL, &size), LASER_ERR_NULL);
+    CHECK_SAYS(laser_auc(3, scores, labels, NULL, &size, NULL), LASER_ERR_DATA, "label 0");
+    CHECK_FAILS(laser_chain_diagnostics(3, 2, 1, x, &size, NULL), LASER_ERR_INVALID_ARGUMENT);
+    CHECK(size == 42.0);
+}
+
+/* One bin has no room for chance; two bins of n events each have, and the more events the less. */
+static void floors(void)
+{
+    laser_histogram *one = histogram(1, 0, 1, 1, 0, 1), *few = histogram(2, 0, 2, 1, 0, 1), *many = histogram(2, 0, 2, 1, 0, 1);
+    const double x[] = {0.5, 0.5, 1.5, 0.5};
+    double mean = -1, spread = -1, fewer = -1, more = -1, paper = -1, paper_spread = -1;
+    CHECK_OK(laser_histogram_fill(one, 1, x, 2, NULL));
+    for (int i = 0; i < 1600; i++)
+        CHECK_OK(laser_histogram_fill(i < 100 ? few : many, 2, x, 2, NULL));
+    CHECK_OK(laser_jsd_floor(one, one, 5, 1, &mean, &spread, NULL, NULL));
+    CHECK(near(mean, 0.0) && near(spread, 0.0));
+    CHECK_OK(laser_emd_floor(few, few, 400, 1, &fewer, NULL, &paper, &paper_spread));
+    CHECK_OK(laser_emd_floor(many, many, 400, 1, &more, NULL, NULL, NULL));
+    CHECK(near(fewer, paper) && paper_spread > 0); /* the bins have area 1 and are 1 apart */
+    CHECK(fewer / more > 3.0 && fewer / more < 5.0); /* sqrt(15) */
+    CHECK_FAILS(laser_emd_floor(few, one, 5, 1, &mean, NULL, NULL, NULL), LASER_ERR_INVALID_ARGUMENT);
+    CHECK_FAILS(laser_jsd_floor(few, many, 1, 1, &mean, NULL, NULL, NULL), LASER_ERR_INVALID_ARGUMENT);
+    CHECK(near(mean, 0.0));
+    laser_histogram_free(one);
+    laser_histogram_free(few);
+    laser_histogram_free(many);
+}
+
 static void bad_binnings(void)
 {
     laser_histogram *h = NULL;
@@ -116,6 +197,9 @@ int main(void)
 {
     filling();
     scores();
+    samples();
+    numbers();
+    floors();
     bad_binnings();
     return check_result();
 }

@@ -9,6 +9,8 @@ const TESTS: &str = concat!(
     include_str!("models.rs"),
     include_str!("options.rs"),
     include_str!("refusals.rs"),
+    include_str!("score_refusals.rs"),
+    include_str!("scores.rs"),
     include_str!("text.rs"),
 );
 
@@ -39,7 +41,10 @@ fn every_function_is_called() {
 
 #[test]
 fn every_function_that_takes_a_pointer_is_called_with_null() {
-    let refusals = include_str!("refusals.rs");
+    let refusals = concat!(
+        include_str!("refusals.rs"),
+        include_str!("score_refusals.rs")
+    );
     let without_pointers = [
         "laser_status_name",
         "laser_last_callback_code",

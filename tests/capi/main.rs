@@ -12,6 +12,8 @@ mod models;
 mod options;
 mod refusals;
 mod samplers;
+mod score_refusals;
+mod scores;
 mod text;
 mod threads;
 mod training;

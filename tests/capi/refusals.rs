@@ -18,7 +18,7 @@ use std::ptr::{dangling_mut, null, null_mut};
 
 /// `call` is refused because `argument` is NULL.
 #[track_caller]
-fn null_is_refused(status: i32, argument: &str) {
+pub(crate) fn null_is_refused(status: i32, argument: &str) {
     refused(
         status,
         LASER_ERR_NULL,
@@ -27,11 +27,11 @@ fn null_is_refused(status: i32, argument: &str) {
 }
 
 #[track_caller]
-fn invalid(status: i32, words: &str) {
+pub(crate) fn invalid(status: i32, words: &str) {
     refused(status, LASER_ERR_INVALID_ARGUMENT, words);
 }
 
-unsafe extern "C" fn no_events(
+pub(crate) unsafe extern "C" fn no_events(
     _: usize,
     _: usize,
     _: *mut f64,

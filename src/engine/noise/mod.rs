@@ -39,6 +39,10 @@ pub mod domain {
     pub const POOL: Domain = Domain(10);
     /// The pilot run that measures the weights.
     pub const PILOT: Domain = Domain(11);
+    /// Resampling and directions of scores.
+    pub const SCORES: Domain = Domain(40);
+    /// The classifier two-sample test: its halves, its network and the order of its events.
+    pub const TWO_SAMPLE: Domain = Domain(41);
 }
 
 /// The noise of one seed, stream and domain. A few words without state: copy it, and use it from any thread.

@@ -1,0 +1,97 @@
+//! The area under the receiver operating characteristic.
+
+use super::sample::Size;
+use crate::error::{Error, Result};
+
+/// An area under the curve.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Auc {
+    /// The probability that an event of label 1 scores higher than one of label 0, ties counting half: 0.5 for a useless score, 1 for a
+    /// perfect one.
+    pub value: f64,
+    /// Its standard error; 0 for classes that the scores part completely.
+    pub error: f64,
+}
+
+/// The area under the receiver operating characteristic of scores, each with a label 1 or 0 and a weight (1 without `weights`). Weights may be
+/// negative where the total of each class is positive.
+///
+/// The error is that of E. R. DeLong, D. M. DeLong, D. L. Clarke-Pearson, Biometrics 44 (1988) 837, with weights and effective sizes
+/// (Σw)²/Σw².
+///
+/// # Errors
+/// [`Error::InvalidArgument`] for slices of different length, [`Error::Data`] for scores or weights that are not finite, other labels, a class whose weights have no positive
+/// total or an effective size of one or less.
+pub fn auc(scores: &[f64], labels: &[i32], weights: Option<&[f64]>) -> Result<Auc> {
+    check(scores, labels, weights)?;
+    let weight = |i: usize| weights.map_or(1.0, |w| w[i]);
+    let size = |label: i32| -> Result<Size> {
+        let of_class = (0..labels.len()).filter(|&i| labels[i] == label);
+        let whose = format!("the events of label {label}");
+        let size = Size::of(of_class.map(weight), &whose)?;
+        if size.effective > 1.0 {
+            return Ok(size);
+        }
+        Err(Error::Data(format!(
+            "{whose} have the effective size {}; more than one event is required",
+            size.effective
+        )))
+    };
+    let sizes = [size(0)?, size(1)?];
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    order.sort_unstable_by(|&a, &b| scores[a].total_cmp(&scores[b]));
+    // Of every event, the share of the other class that scores lower.
+    let mut lower = vec![0.0; scores.len()];
+    let mut below = [0.0; 2];
+    for equal in order.chunk_by(|&a, &b| scores[a] == scores[b]) {
+        let mut here = [0.0; 2];
+        equal
+            .iter()
+            .for_each(|&i| here[labels[i] as usize] += weight(i));
+        for &i in equal {
+            let other = 1 - labels[i] as usize;
+            lower[i] = (below[other] + 0.5 * here[other]) / sizes[other].total;
+        }
+        below = [below[0] + here[0], below[1] + here[1]];
+    }
+    let mean = |label: i32, term: &dyn Fn(usize) -> f64| -> f64 {
+        let of_class = (0..labels.len()).filter(|&i| labels[i] == label);
+        of_class.map(term).sum::<f64>() / sizes[label as usize].total
+    };
+    let value = mean(1, &|i| weight(i) * lower[i]);
+    let variance = |label: i32, centre: f64| {
+        let Size { total, effective } = sizes[label as usize];
+        let squares = mean(label, &|i| (weight(i) * (lower[i] - centre)).powi(2));
+        squares / total * effective / (effective - 1.0)
+    };
+    Ok(Auc {
+        value,
+        error: (variance(1, value) + variance(0, 1.0 - value)).sqrt(),
+    })
+}
+
+fn check(scores: &[f64], labels: &[i32], weights: Option<&[f64]>) -> Result<()> {
+    let n = scores.len();
+    if labels.len() != n || weights.is_some_and(|w| w.len() != n) {
+        return Err(Error::InvalidArgument(format!(
+            "{n} scores with {} labels and {} weights; one of each is required for every event",
+            labels.len(),
+            weights.map_or(n, <[f64]>::len)
+        )));
+    }
+    if let Some(i) = labels.iter().position(|label| !(0..=1).contains(label)) {
+        return Err(Error::Data(format!(
+            "label {i} is {}; 0 or 1 is required",
+            labels[i]
+        )));
+    }
+    for (what, values) in [("score", scores), ("weight", weights.unwrap_or_default())] {
+        if let Some(i) = values.iter().position(|v| !v.is_finite()) {
+            return Err(Error::Data(format!(
+                "{what} {i} is {}; finite numbers are required",
+                values[i]
+            )));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,37 @@
+//! Values in their order, and the difference of two cumulative distributions over them.
+
+/// Values with the numbers of their events.
+pub(super) struct Ordered(Vec<(f64, usize)>);
+
+impl Ordered {
+    pub fn new(values: impl Iterator<Item = f64>) -> Self {
+        let mut sorted: Vec<(f64, usize)> = values.enumerate().map(|(i, x)| (x, i)).collect();
+        sorted.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+        Ordered(sorted)
+    }
+
+    /// ∫ |Σ masses of the values up to x| dx, of `N` sets of masses at once. `masses` gives those of an event.
+    pub fn areas<const N: usize>(&self, masses: impl Fn(usize) -> [f64; N]) -> [f64; N] {
+        let mut sums = [0.0_f64; N];
+        let mut areas = [0.0; N];
+        for pair in self.0.windows(2) {
+            let [(x, event), (next, _)] = [pair[0], pair[1]];
+            let masses = masses(event);
+            for ((area, sum), mass) in areas.iter_mut().zip(&mut sums).zip(masses) {
+                *sum += mass;
+                *area += sum.abs() * (next - x);
+            }
+        }
+        areas
+    }
+
+    /// The greatest |Σ masses of the values up to x| over x.
+    pub fn height(&self, mass: impl Fn(usize) -> f64) -> f64 {
+        let (mut sum, mut height) = (0.0_f64, 0.0);
+        for equal in self.0.chunk_by(|a, b| a.0 == b.0) {
+            sum += equal.iter().map(|&(_, event)| mass(event)).sum::<f64>();
+            height = f64::max(height, sum.abs());
+        }
+        height
+    }
+}

@@ -1,0 +1,363 @@
+//! A classifier two-sample test: can a fresh classifier tell two samples apart?
+
+use super::generator::{dtype, initial_mlp};
+use crate::engine::{self, noise::domain, noise::Noise};
+use crate::metrics::{self, Auc, Sample};
+use crate::model::{Mlp, Real};
+use crate::options::{keys, Options};
+use crate::train::{Batch, Feed, Goal, Hooks, Separation, Settings};
+use crate::{Error, Result};
+use rand::seq::SliceRandom;
+
+/// Streams of [`domain::TWO_SAMPLE`]: the network's first weights; the events of a class, its label added.
+const INITIAL: u64 = 0;
+const EVENTS: u64 = 1;
+
+/// The area under the ROC curve of a classifier that is trained on one half of `reference` (label 1) and `sample` (label 0) and judged on the other, in
+/// any dimension: 0.5 within its error if nothing tells the samples apart. It is a lower bound: a better classifier may find more.
+///
+/// The network and its training follow the options `classifier.*` (cross-entropy always), `validation.*` of the training halves, `seed`, `dtype`,
+/// `backend`, `device` and `threads`; features are standardised by the training half of the reference. An epoch is a pass over the larger
+/// class at most; both classes have the same total weight. Halves are drawn by `seed`. Weights may be negative where the
+/// total of every half is positive.
+///
+/// The error is that of the judged halves; another training would add its own.
+///
+/// # Errors
+/// [`Error::InvalidArgument`] for samples of different dimension; [`Error::Data`] for fewer than four events, a constant feature or a half
+/// without positive weight; [`Error::Numerical`] if the training diverges; those of hooks and backend.
+pub fn two_sample_auc(
+    reference: &Sample,
+    sample: &Sample,
+    options: &Options,
+    hooks: &dyn Hooks,
+) -> Result<Auc> {
+    let dim = reference.dim();
+    if sample.dim() != dim {
+        return Err(Error::InvalidArgument(format!(
+            "the reference has {dim} features, the sample {}; equal numbers are required",
+            sample.dim()
+        )));
+    }
+    let network = Mlp::new(
+        dim,
+        options.get(keys::CLASSIFIER_LAYERS) as usize,
+        options.get(keys::CLASSIFIER_UNITS) as usize,
+        1,
+        options.get(keys::CLASSIFIER_SLOPE),
+    );
+    network.validate()?;
+    let seed = options.get(keys::SEED) as u64;
+    let noise = |stream| Noise::new(seed, stream, domain::TWO_SAMPLE);
+    let (mut ones, judged_ones) = halves(reference, "reference", noise(EVENTS + 1))?;
+    let (mut zeros, judged_zeros) = halves(sample, "sample", noise(EVENTS))?;
+    let moments = ones.sample(dim)?.moments()?;
+    let mut judged = judged_ones;
+    let mut labels = vec![1; judged.w.len()];
+    labels.resize(judged.w.len() + judged_zeros.w.len(), 0);
+    judged.x.extend(judged_zeros.x);
+    judged.w.extend(judged_zeros.w);
+    for half in [&mut ones, &mut zeros, &mut judged] {
+        half.standardise(&moments);
+    }
+    let mut feed = TwoSamples {
+        ones: Class::new(ones, dim, noise(EVENTS + 1), options)?,
+        zeros: Class::new(zeros, dim, noise(EVENTS), options)?,
+        served: 0,
+    };
+    let mut parameters = initial_mlp(&network, noise(INITIAL), true);
+    super::fit(
+        Goal::Separation(&network, Separation::CrossEntropy),
+        &Settings::from_options("classifier", options, &keys::CLASSIFIER_TRAINING)?,
+        dtype(options)?,
+        &mut feed,
+        &mut parameters,
+        options,
+        hooks,
+    )?;
+    let mut scores = vec![0.0; judged.w.len()];
+    engine::apply(&network, &parameters, &judged.x, &mut scores);
+    metrics::auc(&scores, &labels, Some(&judged.w))
+}
+
+/// Packed events with their weights.
+#[derive(Default)]
+struct Half {
+    x: Vec<f64>,
+    w: Vec<f64>,
+}
+
+/// The events of a sample in two halves, drawn at random: to train on, and to judge by.
+fn halves(sample: &Sample, which: &str, noise: Noise) -> Result<(Half, Half)> {
+    let rows = sample.rows();
+    if rows < 4 {
+        return Err(Error::Data(format!(
+            "the {which} has {rows} events; at least 4 are required, half of them to train on"
+        )));
+    }
+    let mut order: Vec<usize> = (0..rows).collect();
+    order.shuffle(&mut noise.rng(u64::MAX));
+    let half = |order: &[usize], use_of_it: &str| {
+        let mut half = Half::default();
+        for &row in order {
+            half.x.extend_from_slice(sample.event(row));
+            half.w.push(sample.weight(row));
+        }
+        let total: f64 = half.w.iter().sum();
+        if total > 0.0 && total.is_finite() {
+            return Ok(half);
+        }
+        Err(Error::Data(format!(
+            "the weights of the half of the {which} that is {use_of_it} sum to {total}; a positive, finite total is required"
+        )))
+    };
+    let (train, judge) = order.split_at(rows / 2);
+    Ok((half(train, "trained on")?, half(judge, "judged by")?))
+}
+
+impl Half {
+    fn sample(&self, dim: usize) -> Result<Sample<'_>> {
+        Sample::new(&self.x, Some(&self.w), self.w.len(), dim, dim)
+    }
+
+    fn standardise(&mut self, moments: &[(f64, f64)]) {
+        let moments = moments.iter().cycle();
+        let values = self.x.iter_mut().zip(moments);
+        values.for_each(|(x, (mean, std))| *x = (*x - mean) / std);
+    }
+}
+
+/// The training events of one class.
+struct Class {
+    half: Half,
+    dim: usize,
+    /// The rows, the held-out ones first; the others shuffled anew for every pass.
+    order: Vec<usize>,
+    held_out: usize,
+    next: usize,
+    passes: u64,
+    noise: Noise,
+}
+
+impl Class {
+    fn new(mut half: Half, dim: usize, noise: Noise, options: &Options) -> Result<Self> {
+        let rows = half.w.len();
+        let mean = half.w.iter().sum::<f64>() / rows as f64;
+        half.w.iter_mut().for_each(|w| *w /= mean);
+        let fraction = options.get(keys::VALIDATION_FRACTION);
+        let wanted = options.get(keys::VALIDATION_EVENTS) as usize;
+        Ok(Class {
+            half,
+            dim,
+            order: (0..rows).collect(),
+            held_out: wanted.min((rows as f64 * fraction) as usize),
+            next: rows,
+            passes: 0,
+            noise,
+        })
+    }
+
+    /// Events of one pass.
+    fn len(&self) -> usize {
+        self.order.len() - self.held_out
+    }
+
+    /// The next events, for as many passes as it takes.
+    fn append<T: Real>(&mut self, rows: usize, label: f64, batch: &mut Batch<T>) {
+        for _ in 0..rows {
+            if self.next == self.order.len() {
+                let mut rng = self.noise.rng(self.passes);
+                self.order[self.held_out..].shuffle(&mut rng);
+                self.passes += 1;
+                self.next = self.held_out;
+            }
+            self.push(self.order[self.next], 1.0, label, batch);
+            self.next += 1;
+        }
+    }
+
+    /// The held-out events, their weights multiplied by `factor`.
+    fn held_out<T: Real>(&self, factor: f64, label: f64) -> Vec<Batch<T>> {
+        const ROWS: usize = 4096;
+        let chunks = self.order[..self.held_out].chunks(ROWS);
+        let batch = |rows: &[usize]| {
+            let mut batch = Batch::default();
+            rows.iter()
+                .for_each(|&row| self.push(row, factor, label, &mut batch));
+            batch
+        };
+        chunks.map(batch).collect()
+    }
+
+    fn push<T: Real>(&self, row: usize, factor: f64, label: f64, batch: &mut Batch<T>) {
+        let x = &self.half.x[row * self.dim..][..self.dim];
+        batch.x.extend(x.iter().map(|&x| T::from_f64(x)));
+        batch.weights.push(T::from_f64(factor * self.half.w[row]));
+        batch.labels.push(T::from_f64(label));
+        batch.rows += 1;
+    }
+}
+
+/// Equal numbers of events of both classes.
+struct TwoSamples {
+    ones: Class,
+    zeros: Class,
+    /// Events of each class in this epoch.
+    served: usize,
+}
+
+impl<T: Real> Feed<T> for TwoSamples {
+    fn fill(&mut self, rows: usize, batch: &mut Batch<T>) -> Result<bool> {
+        if self.served + rows > self.ones.len().max(self.zeros.len()) {
+            self.served = 0;
+            return Ok(false);
+        }
+        self.served += rows;
+        *batch = Batch {
+            step: batch.step,
+            ..Batch::default()
+        };
+        self.ones.append(rows, 1.0, batch);
+        self.zeros.append(rows, 0.0, batch);
+        Ok(true)
+    }
+
+    fn held_out(&mut self) -> Result<Vec<Batch<T>>> {
+        let (ones, zeros) = (self.ones.held_out as f64, self.zeros.held_out as f64);
+        // The classes count alike, as in the training.
+        let factor = |rows: f64| 0.5 * (ones + zeros) / rows;
+        let mut batches = self.ones.held_out(factor(ones), 1.0);
+        batches.extend(self.zeros.held_out(factor(zeros), 0.0));
+        Ok(batches)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::{Level, Progress};
+
+    const ROWS: usize = 3000;
+
+    fn options() -> Options {
+        Options::from_json(
+            r#"{"preset": "fast", "classifier": {"layers": 2, "units": 24, "epochs": 12, "batch": 250, "lr": 3e-3}}"#,
+        )
+        .unwrap()
+    }
+
+    /// Normal numbers in three dimensions.
+    fn normal(stream: u64, rows: usize) -> Vec<f64> {
+        let mut x = vec![0.0; rows * 3];
+        Noise::new(5, stream, domain::LATENT).fill_normals(0, rows, 3, &mut x);
+        x
+    }
+
+    fn sample<'a>(x: &'a [f64], w: Option<&'a [f64]>) -> Sample<'a> {
+        Sample::new(x, w, x.len() / 3, 3, 3).unwrap()
+    }
+
+    fn auc(p: &Sample, q: &Sample) -> Auc {
+        two_sample_auc(p, q, &options(), &()).unwrap()
+    }
+
+    #[test]
+    fn equal_samples_cannot_be_told_apart() {
+        let (p, q) = (normal(0, ROWS), normal(1, 2 * ROWS));
+        let Auc { value, error } = auc(&sample(&p, None), &sample(&q, None));
+        assert!((value - 0.5).abs() < 4.0 * error, "{value} ± {error}");
+        assert!((0.005..0.02).contains(&error), "{error}");
+    }
+
+    /// Normal numbers shifted by 1 have the area Φ(1/√2); the scale of a feature does not matter.
+    #[test]
+    fn a_shift_has_the_area_of_its_likelihood_ratio() {
+        let scaled = |stream, shift: f64| {
+            let mut x = normal(stream, ROWS);
+            x.chunks_exact_mut(3)
+                .for_each(|x| x[2] = 1e4 * (x[2] + shift));
+            x
+        };
+        let (p, q) = (scaled(2, 0.0), scaled(3, 1.0));
+        let Auc { value, error } = auc(&sample(&p, None), &sample(&q, None));
+        assert!(
+            (value - 0.7602).abs() < 0.01 + 3.0 * error,
+            "{value} ± {error}"
+        );
+    }
+
+    /// A correlation, which no feature by itself shows: |x₀ − x₁| alone tells them apart.
+    #[test]
+    fn correlations_are_found() {
+        let p = normal(4, ROWS);
+        let mut q = normal(5, ROWS);
+        q.chunks_exact_mut(3)
+            .for_each(|x| x[1] = 0.9 * x[0] + 0.19f64.sqrt() * x[1]);
+        let Auc { value, .. } = auc(&sample(&p, None), &sample(&q, None));
+        // The likelihood ratio has 0.83; this is a short training.
+        assert!(value > 0.65, "{value}");
+    }
+
+    /// The weights that turn the one distribution into the other, some of them negative: every third event is doubled, and a copy
+    /// of it subtracted.
+    #[test]
+    fn weights_count() {
+        let p = normal(6, ROWS);
+        let mut q = normal(7, ROWS);
+        let mut w: Vec<f64> = q.chunks_exact(3).map(|x| (0.7 * x[0]).exp()).collect();
+        for row in (0..ROWS).step_by(3) {
+            q.extend_from_within(3 * row..3 * row + 3);
+            w.push(-0.5 * w[row]);
+            w[row] *= 1.5;
+        }
+        let shifted: Vec<f64> = p
+            .chunks_exact(3)
+            .flat_map(|x| [x[0] + 0.7, x[1], x[2]])
+            .collect();
+        let plain = auc(&sample(&shifted, None), &sample(&q, None));
+        let weighted = auc(&sample(&shifted, None), &sample(&q, Some(&w)));
+        assert!(plain.value > 0.6, "{plain:?}");
+        assert!(
+            (weighted.value - 0.5).abs() < 4.0 * weighted.error,
+            "{weighted:?}"
+        );
+    }
+
+    #[test]
+    fn samples_that_cannot_be_tested_are_refused() {
+        let x = normal(8, 40);
+        let good = sample(&x, None);
+        let flat = Sample::new(&x, None, 40, 2, 3).unwrap();
+        let refusal = |p: &Sample, q: &Sample| {
+            let error = two_sample_auc(p, q, &options(), &()).unwrap_err();
+            error.to_string()
+        };
+        assert!(refusal(&good, &flat).contains("3 features, the sample 2"));
+        let few = Sample::new(&x, None, 3, 3, 3).unwrap();
+        assert!(refusal(&few, &good).contains("reference has 3 events"));
+        let w = [-1.0; 40];
+        assert!(refusal(&good, &sample(&x, Some(&w))).contains("half of the sample"));
+        // Twenty events to train on are no batch of 250.
+        assert!(refusal(&good, &good).contains("classifier.batch"));
+        let constant = [1.0; 120];
+        assert!(refusal(&sample(&constant, None), &good).contains("feature 0"));
+    }
+
+    #[test]
+    fn hooks_are_served() {
+        struct Stop;
+        impl Hooks for Stop {
+            fn progress(&self, progress: &Progress) -> Result<()> {
+                assert_eq!(progress.stage, "classifier");
+                Err(Error::Cancelled("classifier"))
+            }
+            fn log(&self, _: Level, _: &str) -> Result<()> {
+                Ok(())
+            }
+        }
+        let x = normal(9, ROWS);
+        let same = sample(&x, None);
+        let error = two_sample_auc(&same, &same, &options(), &Stop).unwrap_err();
+        assert!(matches!(error, Error::Cancelled(_)), "{error}");
+    }
+}

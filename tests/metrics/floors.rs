@@ -1,0 +1,193 @@
+//! Statistical errors and floors against what repeated samples show.
+
+use crate::{assert_error, emd, jsd, on_unit_bins};
+use laser::engine::noise::{domain, Noise};
+use laser::metrics::{
+    auc, emd_1d, floor, kolmogorov_smirnov, sliced_emd, Estimate, Histogram2d, Sample, Score,
+};
+use laser::Error;
+
+const TOYS: u64 = 300;
+
+/// Numbers of toy `toy`, `n` rows of `dim`, and weights from 0 to 2.
+fn toy(toy: u64, stream: u64, n: usize, dim: usize) -> (Vec<f64>, Vec<f64>) {
+    let noise = Noise::new(7, stream, domain::LATENT);
+    let (mut x, mut w) = (vec![0.0; n * dim], vec![0.0; n]);
+    noise.normals(2 * toy, 0, &mut x);
+    noise.uniforms(2 * toy + 1, 0, &mut w);
+    w.iter_mut().for_each(|w| *w *= 2.0);
+    (x, w)
+}
+
+struct Moments {
+    mean: f64,
+    std: f64,
+}
+
+fn moments(x: &[f64]) -> Moments {
+    let n = x.len() as f64;
+    let mean = x.iter().sum::<f64>() / n;
+    let squares: f64 = x.iter().map(|x| (x - mean).powi(2)).sum();
+    Moments {
+        mean,
+        std: (squares / (n - 1.0)).sqrt(),
+    }
+}
+
+#[track_caller]
+fn assert_near(value: f64, expected: f64, relative: f64) {
+    assert!(
+        (value / expected - 1.0).abs() < relative,
+        "{value} is not {expected} within {relative}"
+    );
+}
+
+/// Estimates of toys whose second sample is weighted and shifted by `shift`: of all the values, of a few the errors and floors.
+fn estimates(shift: f64, score: impl Fn(&Sample, &Sample, usize) -> Estimate) -> Vec<Estimate> {
+    let estimate = |i: u64| {
+        let (p, _) = toy(i, 1, 150, 2);
+        let (mut q, w) = toy(i, 2, 200, 2);
+        q.iter_mut().for_each(|x| *x += shift);
+        let p = Sample::new(&p, None, 150, 2, 2).unwrap();
+        let q = Sample::new(&q, Some(&w), 200, 2, 2).unwrap();
+        score(&p, &q, if i % 10 == 0 { 100 } else { 0 })
+    };
+    (0..TOYS).map(estimate).collect()
+}
+
+fn mean_of(estimates: &[Estimate], f: impl Fn(&Estimate) -> f64) -> f64 {
+    moments(&estimates.iter().step_by(10).map(f).collect::<Vec<_>>()).mean
+}
+
+/// The spread of 300 values is known to 4 %, and the bootstrap's mean over 30 toys no worse.
+fn check(score: impl Fn(&Sample, &Sample, usize) -> Estimate) {
+    let equal = estimates(0.0, &score);
+    let values = moments(&equal.iter().map(|e| e.value).collect::<Vec<_>>());
+    assert_near(mean_of(&equal, |e| e.floor.mean), values.mean, 0.08);
+    assert_near(mean_of(&equal, |e| e.floor.spread), values.std, 0.2);
+    let shifted = estimates(1.0, &score);
+    let values = moments(&shifted.iter().map(|e| e.value).collect::<Vec<_>>());
+    assert_near(mean_of(&shifted, |e| e.error), values.std, 0.15);
+}
+
+#[test]
+fn the_error_and_floor_of_the_one_dimensional_distance_are_right() {
+    check(|p, q, repeats| emd_1d(p, q, 1, repeats, 5).unwrap());
+}
+
+#[test]
+fn the_error_and_floor_of_the_sliced_distance_are_right() {
+    check(|p, q, repeats| sliced_emd(p, q, 5, repeats, 5).unwrap());
+}
+
+#[test]
+fn p_values_of_equal_samples_are_uniform() {
+    let p_value = |i: u64| {
+        let ((p, _), (q, w)) = (toy(i, 3, 150, 1), toy(i, 4, 200, 1));
+        let p = Sample::new(&p, None, 150, 1, 1).unwrap();
+        let q = Sample::new(&q, Some(&w), 200, 1, 1).unwrap();
+        kolmogorov_smirnov(&p, &q, 0).unwrap().p_value
+    };
+    let mut values: Vec<f64> = (0..TOYS).map(p_value).collect();
+    values.sort_by(f64::total_cmp);
+    // The test's own statistic: 1.63 / √300 at one per cent.
+    let steps = values.iter().enumerate();
+    let distance = steps.map(|(i, v)| (v - (i as f64 + 0.5) / TOYS as f64).abs());
+    let worst = distance.fold(0.0, f64::max);
+    assert!(worst < 1.63 / (TOYS as f64).sqrt(), "{worst}");
+}
+
+#[test]
+fn the_error_of_the_area_under_the_curve_is_right() {
+    let area = |i: u64| {
+        let (x, w) = toy(i, 5, 200, 1);
+        let labels: Vec<i32> = (0..200).map(|k| i32::from(k < 80)).collect();
+        let scores: Vec<f64> = (0..200).map(|k| x[k] + f64::from(labels[k])).collect();
+        auc(&scores, &labels, Some(&w)).unwrap()
+    };
+    let areas: Vec<_> = (0..TOYS).map(area).collect();
+    let values = moments(&areas.iter().map(|a| a.value).collect::<Vec<_>>());
+    let error = moments(&areas.iter().map(|a| a.error).collect::<Vec<_>>()).mean;
+    assert_near(error, values.std, 0.15);
+    // Φ(1/√2), for unit normal numbers one apart.
+    assert!((values.mean - 0.7602).abs() < 5.0 * values.std / (TOYS as f64).sqrt());
+}
+
+fn filled(events: &[f64], weights: Option<&[f64]>) -> Histogram2d {
+    let mut h = Histogram2d::new(6, [-3.0, 3.0], 6, [-3.0, 3.0]).unwrap();
+    h.fill(events, events.len() / 2, 2, weights).unwrap();
+    h
+}
+
+#[test]
+fn floors_of_histograms_are_what_equal_samples_score() {
+    for score in [jsd, emd] {
+        let (mut values, mut means, mut spreads) = (Vec::new(), Vec::new(), Vec::new());
+        for i in 0..TOYS {
+            let ((p, _), (q, w)) = (toy(i, 6, 600, 2), toy(i, 7, 900, 2));
+            let (p, q) = (filled(&p, None), filled(&q, Some(&w)));
+            let found: Score = score(&p, &q).unwrap();
+            values.push(found.value);
+            if i % 10 == 0 {
+                let floor = floor(score, &p, &q, 50, i).unwrap();
+                means.push(floor.mean.value);
+                spreads.push(floor.spread.value);
+                let ratio = found.paper / found.value;
+                assert_near(floor.mean.paper / floor.mean.value, ratio, 1e-9);
+                assert_near(floor.spread.paper / floor.spread.value, ratio, 1e-9);
+            }
+        }
+        let values = moments(&values);
+        assert_near(moments(&means).mean, values.mean, 0.1);
+        assert_near(moments(&spreads).mean, values.std, 0.2);
+    }
+}
+
+#[test]
+fn effective_entries_are_those_of_the_weights_inside() {
+    let mut h = filled(&[0.5, 0.5, 1.5, 0.5, 9.0, 0.5], Some(&[1.0, 3.0, 100.0]));
+    assert_eq!(h.effective_entries(), 1.6);
+    h.merge(&filled(&[0.5, 0.5], Some(&[4.0]))).unwrap();
+    assert_eq!(h.effective_entries(), 64.0 / 26.0);
+    assert!(filled(&[], None).effective_entries().is_nan());
+}
+
+/// The same seed gives the same bits, another one others.
+#[test]
+fn seeds_decide() {
+    let ((p, _), (q, w)) = (toy(0, 8, 50, 2), toy(0, 9, 60, 2));
+    let (a, b) = (filled(&p, None), filled(&q, Some(&w)));
+    let p = Sample::new(&p, None, 50, 2, 2).unwrap();
+    let q = Sample::new(&q, Some(&w), 60, 2, 2).unwrap();
+    let all = |seed: u64| {
+        let one = emd_1d(&p, &q, 0, 10, seed).unwrap();
+        let sliced = sliced_emd(&p, &q, 3, 10, seed).unwrap();
+        let histograms = floor(jsd, &a, &b, 5, seed).unwrap();
+        (one.error, sliced.error, sliced.value, histograms)
+    };
+    assert_eq!(all(1), all(1));
+    let (one, two) = (all(1), all(2));
+    assert!(one.0 != two.0 && one.1 != two.1 && one.2 != two.2 && one.3 != two.3);
+}
+
+#[test]
+fn bad_floors_are_refused() {
+    let good = on_unit_bins(3, 3, |_, _| 2.0);
+    let empty = on_unit_bins(3, 3, |_, _| 0.0);
+    let other = on_unit_bins(3, 4, |_, _| 2.0);
+    assert_error(
+        floor(jsd, &good, &good, 1, 1),
+        Error::InvalidArgument,
+        "1 repeats",
+    );
+    assert_error(
+        floor(jsd, &good, &empty, 5, 1),
+        Error::Data,
+        "second histogram is empty",
+    );
+    assert_error(
+        floor(emd, &good, &other, 5, 1),
+        Error::InvalidArgument,
+        "binning",
+    );
+}
