@@ -3,7 +3,9 @@
 
 use laser::engine::noise::{domain, Noise};
 use laser::options::Options;
-use laser::protocol::{host_generator, refine, HostGenerator, Instance, Outputs, Sampler, Source};
+use laser::protocol::{
+    host_generator, refine, train_generator, HostGenerator, Instance, Outputs, Sampler, Source,
+};
 use laser::train::{Hooks, Level};
 use laser::{Error, Result};
 use std::cell::RefCell;
@@ -178,4 +180,99 @@ fn a_generator_that_mostly_fails_is_refused() {
     let mut source = Source::from_rows(&events, None, 5000, 2, 2).unwrap();
     let error = refine(&generator, &mut source, &options(""), &()).unwrap_err();
     assert!(error.to_string().contains("are finite"), "{error}");
+}
+
+/// Rows (x₀, x₁, c): c uniform in (−1, 1), x₀ normal around `slope` · c with deviation ½, x₁ standard normal.
+fn conditional_rows(rows: usize, slope: f64, seed: u64) -> Vec<f64> {
+    let noise = Noise::new(seed, 0, domain::TRAINING);
+    let (mut normals, mut uniforms) = (vec![0.0; 2 * rows], vec![0.0; rows]);
+    noise.fill_normals(0, rows, 2, &mut normals);
+    Noise::new(seed, 1, domain::TRAINING).fill_uniforms(0, rows, 1, &mut uniforms);
+    let pairs = normals.chunks(2).zip(uniforms);
+    pairs
+        .flat_map(|(n, u)| {
+            let c = 2.0 * u - 1.0;
+            [slope * c + 0.5 * n[0], n[1], c]
+        })
+        .collect()
+}
+
+#[test]
+fn conditional_models_learn_and_refine_every_condition() {
+    const ROWS: usize = 40_000;
+    let options = options(
+        r#", "conditions": 1, "flow": {"blocks": 4, "units": 16, "layers": 2, "epochs": 4, "batch": 500, "steps": 80}"#,
+    );
+    let wrong = conditional_rows(ROWS, 1.0, 5);
+    let right = conditional_rows(ROWS, 1.5, 6);
+    let mut source = Source::from_rows(&wrong, None, ROWS, 3, 3).unwrap();
+    let generator = Instance::new(train_generator(&mut source, &options, &()).unwrap());
+    assert_eq!(
+        (
+            generator.generator.event_dim(),
+            generator.generator.condition_dim()
+        ),
+        (2, 1)
+    );
+    let mut source = Source::from_rows(&right, None, ROWS, 3, 3).unwrap();
+    let model = refine(&generator, &mut source, &options, &()).unwrap();
+    let mean = model.record["weights"]["mean"].as_f64().unwrap();
+    assert!((mean - 1.0).abs() < 0.06, "mean weight {mean}");
+    let model = Arc::new(model);
+    for (method, slope) in [("baseline", 1.0), ("reweight", 1.5), ("rejection", 1.5)] {
+        for given in [-0.8, 0.0, 0.8] {
+            const N: usize = 8000;
+            let mut options = options.clone();
+            options.set_str("sampler.method", method).unwrap();
+            let mut sampler = Sampler::new(model.clone(), 1, 0, &options).unwrap();
+            let (mut x, mut w, c) = (vec![0.0; 2 * N], vec![0.0; N], vec![given; N]);
+            let mut log_p = vec![0.0; N];
+            let outputs = Outputs {
+                x: Some((&mut x, 2)),
+                w: Some(&mut w),
+                log_prob: Some(&mut log_p),
+                ..Outputs::default()
+            };
+            sampler.generate_given(N, (&c, 1), outputs).unwrap();
+            let (m, d) = moments(&x, &w, 0);
+            assert!(
+                (m - slope * given).abs() < 0.09,
+                "{method} given {given}: mean {m}"
+            );
+            assert!(
+                (d - 0.5).abs() < 0.06,
+                "{method} given {given}: deviation {d}"
+            );
+            if method == "reweight" {
+                continue;
+            }
+            // The density of the events, given the condition: that of the two normal numbers.
+            let exact = |x: &[f64]| {
+                let z = (x[0] - slope * given) / 0.5;
+                -0.5 * (z * z + x[1] * x[1]) - (2.0 * std::f64::consts::PI).ln() - 0.5f64.ln()
+            };
+            let difference = x.chunks(2).zip(&log_p).map(|(x, p)| exact(x) - p);
+            let mean = difference.sum::<f64>() / N as f64;
+            assert!(
+                mean.abs() < 0.1,
+                "{method} given {given}: log p is off by {mean}"
+            );
+        }
+    }
+    // Methods that make events in common cannot give each its own condition.
+    let mut hmc = options.clone();
+    hmc.set_str("sampler.method", "hmc").unwrap();
+    let error = Sampler::new(model.clone(), 1, 0, &hmc).err().unwrap();
+    assert!(matches!(error, Error::Unsupported(_)), "{error}");
+    // Conditions ask for features beside them, and for the source's columns.
+    let mut all = options.clone();
+    all.set_i64("conditions", 3).unwrap();
+    let error = train_generator(&mut source, &all, &()).unwrap_err();
+    assert!(
+        error.to_string().contains("at least one must be a feature"),
+        "{error}"
+    );
+    let mut narrow = Source::from_rows(&right, None, ROWS, 2, 3).unwrap();
+    let error = refine(&generator, &mut narrow, &options, &()).unwrap_err();
+    assert!(error.to_string().contains("and 1 conditions"), "{error}");
 }

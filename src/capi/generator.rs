@@ -30,20 +30,24 @@ impl laser_generator {
     }
 }
 
-/// Trains a generator on target events: a normalizing flow, by maximum likelihood, with the events' weights.
+/// Trains a generator on target events, with the events' weights. The option "generator.type" says what kind: "flow", a normalizing flow, by
+/// maximum likelihood; "gan", the generator of a GAN; "vae", the decoder of a variational autoencoder. Only a flow has a density and an
+/// inverse: with the others, log p and the latents of events are LASER_ERR_UNSUPPORTED. Their latent space may have any dimension
+/// ("generator.latent"), but with fewer dimensions than features the events lie on a surface, beside which no refinement can put any.
 ///
 /// The calling thread works until it is done; the callbacks of source and hooks are called on it.
 ///
 /// @param target the events; in use until the call returns
-/// @param options the groups "generator", "features", "flow" and "validation", and "seed", "dtype", "backend", "device", "threads"; copied; NULL
-/// for the defaults, which are the paper's settings and take ten times as long as the
+/// @param options the groups "generator", "features" and "validation", that of the kind ("flow", "gan_generator" or "vae"), and "conditions",
+/// "seed", "dtype", "backend", "device", "threads"; copied; NULL for the defaults, which are the paper's settings and take ten times as long as the
 /// preset "fast" and more
 /// @param hooks progress, log and cancel; copied; NULL for none
 /// @param out receives the generator; the caller frees it with laser_generator_free
 /// @return LASER_OK; LASER_ERR_CALLBACK, LASER_ERR_CANCELLED: stopped by the host; LASER_ERR_DATA: events that are not finite
 /// (the message has row and column), too few, without positive weight; LASER_ERR_NUMERICAL: the loss is no longer finite;
-/// LASER_ERR_DEVICE; LASER_ERR_TORCH; LASER_ERR_UNSUPPORTED: events of one feature, or libtorch asked of a library without it; LASER_ERR_BUSY: `target` is in use;
-/// LASER_ERR_NULL. Whatever went wrong, all arguments stay usable.
+/// LASER_ERR_DEVICE; LASER_ERR_TORCH; LASER_ERR_UNSUPPORTED: a flow of events of one feature, or libtorch asked of a library without it;
+/// LASER_ERR_INVALID_ARGUMENT: options that do not fit the kind of generator; LASER_ERR_BUSY: `target` is in use; LASER_ERR_NULL.
+/// Whatever went wrong, all arguments stay usable.
 ///
 /// Threads: needs `target` alone; `options` and `hooks` may be shared.
 #[no_mangle]

@@ -3,7 +3,7 @@
 use super::parameters::{to_device, to_host, Parameters};
 use super::{flow, mlp, Backend};
 use crate::model::{Flow, Mlp, Parameter, Real};
-use crate::train::{Batch, Gan, Goal, Objective, Separation};
+use crate::train::{Batch, Gan, Goal, Objective, Separation, Vae};
 use crate::Result;
 use std::ops::Range;
 use tch::{kind::Element, Reduction, Tensor};
@@ -40,6 +40,7 @@ impl<'a> TorchObjective<'a> {
             Goal::Likelihood(flow) => likelihood(backend, flow, tensors, batch),
             Goal::Separation(network, loss) => separation(backend, network, loss, tensors, batch),
             Goal::Gan(gan) => play(backend, gan, tensors, part, batch),
+            Goal::Vae(vae) => bound(backend, vae, tensors, batch),
         }
     }
 }
@@ -169,6 +170,35 @@ fn play<T: Element>(
     Ok(on_real.f_add(&on_fake)?.f_mul_scalar(0.5)?)
 }
 
+/// [`Goal::Vae`].
+fn bound<T: Element>(
+    backend: Backend,
+    vae: Vae,
+    parameters: &[Tensor],
+    batch: &Batch<T>,
+) -> Result<Tensor> {
+    let (encoder, decoder) = parameters.split_at(mlp::tensor_count(vae.encoder));
+    let latent = vae.latent_dim();
+    let (u, c) = columns(backend, batch, vae.decoder.outputs)?;
+    let mut epsilon = vec![0.0f64; batch.rows * latent];
+    vae.noise(batch.step, 0, &mut epsilon);
+    let epsilon = to_device(backend, &epsilon, latent)?;
+    let posterior = mlp::forward(vae.encoder, encoder, &mlp::beside(&u, &c)?)?;
+    let mu = posterior.f_narrow(1, 0, latent as i64)?;
+    let log_s = posterior.f_narrow(1, latent as i64, latent as i64)?;
+    let z = epsilon.f_mul(&log_s.f_exp()?)?.f_add(&mu)?;
+    let pull = mlp::forward(vae.decoder, decoder, &mlp::beside(&z, &c)?)?.f_sub(&u)?;
+    let sum = |t: Tensor| t.f_sum_dim_intlist(1i64, true, backend.kind);
+    let squares = sum(pull.f_square()?)?.f_mul_scalar(0.5 / (vae.sigma * vae.sigma))?;
+    let variance = log_s.f_mul_scalar(2.0)?.f_exp()?;
+    let divergence = mu.f_square()?.f_add(&variance)?.f_add_scalar(-1.0)?;
+    let divergence = sum(divergence.f_mul_scalar(0.5)?.f_sub(&log_s)?)?;
+    let loss = squares.f_add(&divergence.f_mul_scalar(vae.beta)?)?;
+    let w = to_device(backend, &batch.weights, 1)?;
+    let loss = loss.f_add_scalar(vae.constant())?.f_mul(&w)?;
+    Ok(loss.f_mean(backend.kind)?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,5 +222,6 @@ mod tests {
     #[test]
     fn losses_have_their_known_values() {
         checks::known_values(|goal| Box::new(TorchObjective::new(goal, backend()).unwrap()));
+        checks::known_bound(|goal| Box::new(TorchObjective::new(goal, backend()).unwrap()));
     }
 }

@@ -40,8 +40,12 @@ keys! {
         VALIDATION_FRACTION: Float = float("validation.fraction", Interval::from_below(0.0, 0.5), 0.1);
         /// How networks see the features: one word for all of them or a list with commas, one for each. `none`; `standardise`; `log(0)` for features above 0; `logit(0:1)` for features between 0 and 1; `periodic(-pi:pi)` for angles. Bounded features stay within their bounds.
         FEATURES_SCALING: Text = text("features.scaling", "standardise");
+        /// C: so many of the last values of a source's rows are the condition that the others are given (incident energy, ...). A generator made of them is conditional, and so is all that refines it.
+        CONDITIONS: Int = int("conditions", 0, 65_536, 0);
         /// What kind of generator to train.
-        GENERATOR_TYPE: Text = choice("generator.type", &["flow"], "flow");
+        GENERATOR_TYPE: Text = choice("generator.type", &["flow", "gan", "vae"], "flow");
+        /// N, the latent dimensions of a GAN or VAE; 0 means as many as features, which is what a flow always has.
+        GENERATOR_LATENT: Int = int("generator.latent", 0, 65_536, 0);
     }
     FLOW {
         /// Coupling blocks (the paper takes 20 for the rings).
@@ -54,6 +58,28 @@ keys! {
         FLOW_SLOPE: Float = float("flow.slope", Interval::from_below(0.0, 1.0), 0.01);
         /// Bound on the absolute log scale of one coupling, s -> clamp tanh(s / clamp); the paper's text gives none.
         FLOW_CLAMP: Float = float("flow.clamp", Interval::above_to(0.0, 20.0), 2.0);
+    }
+    GAN_GENERATOR {
+        /// Hidden layers of a generator trained as a GAN and of its discriminator.
+        GAN_GENERATOR_LAYERS: Int = int("gan_generator.layers", 0, 100, 4);
+        /// Units of each hidden layer of both.
+        GAN_GENERATOR_UNITS: Int = int("gan_generator.units", 1, 65_536, 64);
+        /// LeakyReLU slope below zero.
+        GAN_GENERATOR_SLOPE: Float = float("gan_generator.slope", Interval::from_below(0.0, 1.0), 0.01);
+        /// Discriminator updates for each generator update.
+        GAN_GENERATOR_DISCRIMINATOR_STEPS: Int = int("gan_generator.discriminator_steps", 1, 1000, 4);
+    }
+    VAE {
+        /// Hidden layers of the encoder and of the decoder.
+        VAE_LAYERS: Int = int("vae.layers", 0, 100, 4);
+        /// Units of each hidden layer of both.
+        VAE_UNITS: Int = int("vae.units", 1, 65_536, 64);
+        /// LeakyReLU slope below zero.
+        VAE_SLOPE: Float = float("vae.slope", Interval::from_below(0.0, 1.0), 0.01);
+        /// Noise that is supposed on the decoder's features, in units of their standard deviations: the resolution of the generator.
+        VAE_SIGMA: Float = float("vae.sigma", Interval::above_to(0.0, 10.0), 0.1);
+        /// Weight of the divergence of the encoder's latents from the prior; 1 is the bound on the likelihood.
+        VAE_BETA: Float = float("vae.beta", Interval::above(0.0), 1.0);
     }
     CLASSIFIER {
         /// Hidden layers of the classifier.
@@ -226,6 +252,14 @@ macro_rules! training {
 pub const FLOW_TRAINING: StageKeys = training!("flow",
     epochs: 100 (fast 4), batch: 2000 (fast 1000), lr: 1e-3 (fast 2e-3), weight_decay: 1e-5, betas: (0.9, 0.999));
 
+/// Training of a generator as a GAN; generator and discriminator alike.
+pub const GAN_GENERATOR_TRAINING: StageKeys = training!("gan_generator",
+    epochs: 200 (fast 30), batch: 2000 (fast 1000), lr: 5e-4 (fast 2e-3), weight_decay: 0.0, betas: (0.5, 0.9));
+
+/// Training of a VAE.
+pub const VAE_TRAINING: StageKeys = training!("vae",
+    epochs: 100 (fast 24), batch: 2000 (fast 500), lr: 1e-3 (fast 3e-3), weight_decay: 0.0, betas: (0.9, 0.999));
+
 /// Training of the classifier.
 pub const CLASSIFIER_TRAINING: StageKeys = training!("classifier",
     epochs: 50 (fast 24), batch: 2000 (fast 1000), lr: 1e-3 (fast 1.3e-3), weight_decay: 0.0, betas: (0.9, 0.999));
@@ -275,6 +309,10 @@ pub(super) fn table() -> impl Iterator<Item = &'static AnyKey> {
         GENERAL,
         FLOW,
         &FLOW_TRAINING.rows(),
+        GAN_GENERATOR,
+        &GAN_GENERATOR_TRAINING.rows(),
+        VAE,
+        &VAE_TRAINING.rows(),
         CLASSIFIER,
         &CLASSIFIER_TRAINING.rows(),
         PULLBACK,

@@ -23,7 +23,7 @@ fn every_default_is_within_its_range_and_names_are_unique() {
             assert_eq!(key.check(&given).unwrap(), value);
         }
     }
-    assert_eq!(names.len(), 40 + 3 * 13);
+    assert_eq!(names.len(), 49 + 5 * 13);
     // A key that is also a group could not be written as nested JSON.
     assert!(names.iter().all(|name| !is_group(name)));
 }
@@ -74,6 +74,8 @@ fn fast_changes_schedules_and_no_architecture() {
     let (paper, fast) = (Options::new(), Options::preset("fast").unwrap());
     for stage in [
         keys::FLOW_TRAINING,
+        keys::GAN_GENERATOR_TRAINING,
+        keys::VAE_TRAINING,
         keys::CLASSIFIER_TRAINING,
         keys::GAN_TRAINING,
     ] {
@@ -221,14 +223,17 @@ fn an_unknown_key_lists_near_misses() {
     assert_eq!(near("blocks"), ["flow.blocks"]);
     assert_eq!(near("flow.bloks"), ["flow.blocks"]);
     assert_eq!(near("generator.blocks")[0], "flow.blocks");
-    assert_eq!(near("lr"), ["flow.lr", "classifier.lr", "gan.lr"]);
+    assert_eq!(near("lr"), ["flow.lr", "gan_generator.lr", "vae.lr"]);
     assert_eq!(near("classifer.unit")[0], "classifier.units");
     assert_eq!(near("HMC.Burn-In")[0], "hmc.burn_in");
     assert_eq!(
         near("rejection"),
         ["rejection.overweight", "rejection.max_tries"]
     );
-    assert_eq!(near("method"), ["pullback.method", "refiner.method", "sampler.method"]);
+    assert_eq!(
+        near("method"),
+        ["pullback.method", "refiner.method", "sampler.method"]
+    );
     assert!(near("xyzzyxyzzy").is_empty() && near("").is_empty());
     assert!(near(&"flow.blocks".repeat(1_000_000)).is_empty());
 }

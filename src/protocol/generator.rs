@@ -1,54 +1,57 @@
-//! Training the generator g: a RealNVP flow by maximum likelihood (paper, Sec. 4.1).
+//! Training the generator g: a RealNVP flow by maximum likelihood (paper, Sec. 4.1), a GAN's generator or a VAE's decoder.
+
+mod flow;
+mod gan;
+mod vae;
 
 use super::feed::SourceFeed;
 use super::source::Source;
-use crate::engine::noise::{domain, Noise};
-use crate::model::{
-    Activation, Coupling, Dtype, Flow, Generator, GeneratorKind, Mlp, Model, Transform,
-};
+use crate::engine::noise::Noise;
+use crate::model::{Activation, Dtype, Generator, GeneratorKind, Map, Mlp, Model, Parameter};
 use crate::options::{keys, Options};
 use crate::train::{Goal, Hooks, Settings};
 use crate::{Error, Result};
-use rand::seq::SliceRandom;
 use serde_json::json;
 
 /// Trains a generator on the target's events. The result is a model without classifier and refiner: sampled, it is the baseline.
 ///
 /// # Errors
-/// Those of the source and of the hooks; [`Error::Unsupported`] for one-dimensional events (a coupling flow needs two) and for
-/// libtorch in a build without it; [`Error::Numerical`] if the training diverges; [`Error::Device`]. The source stays usable.
+/// Those of the source and of the hooks; [`Error::InvalidArgument`] for options that do not fit the kind of generator;
+/// [`Error::Unsupported`] for a flow of one-dimensional events (a coupling needs two) and for libtorch in a build without it;
+/// [`Error::Numerical`] if the training diverges; [`Error::Device`]. The source stays usable.
 pub fn train_generator(target: &mut Source, options: &Options, hooks: &dyn Hooks) -> Result<Model> {
-    if target.dim() < 2 {
-        return Err(Error::Unsupported(
-            "events of one feature: a coupling flow needs at least two; add a feature that is independent noise".into(),
-        ));
-    }
     let dtype = dtype(options)?;
-    let flow = flow(target.dim(), options);
-    flow.validate()?;
+    let conditions = options.get(keys::CONDITIONS) as usize;
+    let features = target.dim().saturating_sub(conditions);
+    if features == 0 {
+        return Err(Error::InvalidArgument(format!(
+            "`conditions` is {conditions}, but the source's rows have {} values, the conditions behind the features; at least one must be a feature",
+            target.dim()
+        )));
+    }
+    let recipe = recipe(features, conditions, options)?;
+    let map = recipe.map();
+    map.validate(conditions)?;
     let scalings = target.standardisation(options)?;
-    let mut parameters = initial_flow(&flow, options.get(keys::SEED) as u64);
-    let record = {
-        let mut feed = SourceFeed::new(target, &scalings, options)?;
-        let settings = Settings::from_options("flow", options, &keys::FLOW_TRAINING)?;
-        let goal = Goal::Likelihood(&flow);
-        super::fit(
-            goal,
-            &settings,
-            dtype,
-            &mut feed,
-            &mut parameters,
-            options,
-            hooks,
-        )?
-    };
+    let mut parameters = recipe.initial(options.get(keys::SEED) as u64);
+    let settings = recipe.settings(options)?;
+    let record = super::fit(
+        recipe.goal(),
+        &settings,
+        dtype,
+        &mut SourceFeed::new(target, &scalings, options)?,
+        &mut parameters,
+        options,
+        hooks,
+    )?;
+    let own: usize = map.parameters("").iter().map(Parameter::len).sum();
     let mut model = Model {
         dtype,
         generator: Generator {
-            kind: GeneratorKind::flow(flow),
-            scalings,
-            conditions: Vec::new(),
-            parameters,
+            kind: GeneratorKind::Networks { maps: vec![map] },
+            scalings: scalings[..features].to_vec(),
+            conditions: scalings[features..].to_vec(),
+            parameters: parameters.split_off(parameters.len() - own),
         },
         classifier: None,
         latent_classifier: None,
@@ -58,11 +61,50 @@ pub fn train_generator(target: &mut Source, options: &Options, hooks: &dyn Hooks
     model
         .record
         .insert("library".into(), json!(env!("CARGO_PKG_VERSION")));
-    model.record.insert("flow".into(), json!(record));
+    model.record.insert(settings.stage.into(), json!(record));
     model
         .record
         .insert("options".into(), options_record(options)?);
     Ok(model)
+}
+
+/// How a kind of generator is trained. The networks of its goal take rows of scaled features, then scaled conditions.
+trait Recipe {
+    /// The generator alone. Of the goal's parameters, its own are the last.
+    fn map(&self) -> Map;
+
+    fn goal(&self) -> Goal<'_>;
+
+    /// The goal's parameters to start from.
+    fn initial(&self, seed: u64) -> Vec<f64>;
+
+    fn settings(&self, options: &Options) -> Result<Settings>;
+}
+
+/// What a generator maps: a latent and a condition to the features of an event.
+#[derive(Clone, Copy)]
+struct Dims {
+    latent: usize,
+    conditions: usize,
+    features: usize,
+}
+
+/// The recipe that the option `generator.type` names.
+fn recipe(features: usize, conditions: usize, options: &Options) -> Result<Box<dyn Recipe>> {
+    let latent = match options.get(keys::GENERATOR_LATENT) as usize {
+        0 => features,
+        latent => latent,
+    };
+    let dims = Dims {
+        latent,
+        conditions,
+        features,
+    };
+    Ok(match options.get(keys::GENERATOR_TYPE) {
+        "gan" => Box::new(gan::Players::new(dims, options)?),
+        "vae" => Box::new(vae::Coders::new(dims, options)?),
+        _ => Box::new(flow::Likelihood::new(dims, options)?),
+    })
 }
 
 /// The options as they were, for the record.
@@ -77,57 +119,6 @@ pub(super) fn dtype(options: &Options) -> Result<Dtype> {
         "float64" => Ok(Dtype::Float64),
         other => Err(Error::Internal(format!("dtype `{other}`"))),
     }
-}
-
-/// The paper's flow for `dim` features. Every two blocks transform each coordinate exactly once, in halves drawn at random, so every
-/// coordinate is transformed equally often (the published code's free permutations could leave one out).
-fn flow(dim: usize, options: &Options) -> Flow {
-    let noise = Noise::new(options.get(keys::SEED) as u64, 0, domain::INITIAL);
-    let mut order: Vec<usize> = (0..dim).collect();
-    let blocks = (0..options.get(keys::FLOW_BLOCKS) as usize)
-        .map(|i| {
-            if i % 2 == 0 {
-                order.shuffle(&mut noise.rng(i as u64));
-            } else {
-                order.rotate_left(dim / 2);
-            }
-            let half = if i % 2 == 0 { dim / 2 } else { dim - dim / 2 };
-            let (active, passive) = order.split_at(half);
-            Coupling {
-                active: active.to_vec(),
-                passive: passive.to_vec(),
-                transform: Transform::Affine {
-                    clamp: options.get(keys::FLOW_CLAMP),
-                },
-                subnet: Mlp::new(
-                    passive.len(),
-                    options.get(keys::FLOW_LAYERS) as usize,
-                    options.get(keys::FLOW_UNITS) as usize,
-                    2 * active.len(),
-                    options.get(keys::FLOW_SLOPE),
-                ),
-            }
-        })
-        .collect();
-    Flow {
-        dim,
-        conditions: 0,
-        blocks,
-    }
-}
-
-/// Initial parameters of a flow: every block starts as the identity.
-fn initial_flow(flow: &Flow, seed: u64) -> Vec<f64> {
-    let mut parameters = Vec::new();
-    for (i, block) in flow.blocks.iter().enumerate() {
-        // Streams apart from the one that drew the permutations.
-        parameters.extend(initial_mlp(
-            &block.subnet,
-            Noise::new(seed, 1 + i as u64, domain::INITIAL),
-            true,
-        ));
-    }
-    parameters
 }
 
 /// Initial parameters of an MLP: weights normal with the variance that keeps activations' size through the layers (He et al.,
@@ -160,20 +151,21 @@ pub(super) fn initial_mlp(mlp: &Mlp, noise: Noise, zero_output: bool) -> Vec<f64
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::noise::domain;
 
     #[test]
-    fn every_coordinate_is_transformed_equally_often() {
-        for (dim, seed) in [(2, 1), (3, 2), (5, 3), (8, 4)] {
+    fn every_recipe_fits_its_dimensions() {
+        for (kind, latent) in [("flow", 0), ("gan", 0), ("gan", 7), ("vae", 2)] {
             let mut options = Options::new();
-            options.set_i64("seed", seed).unwrap();
-            let flow = flow(dim, &options);
-            flow.validate().unwrap();
-            let mut count = vec![0; dim];
-            flow.blocks
-                .iter()
-                .flat_map(|b| &b.active)
-                .for_each(|&i| count[i] += 1);
-            assert!(count.iter().all(|&c| c == 6), "{dim}: {count:?}");
+            options.set_str("generator.type", kind).unwrap();
+            options.set_i64("generator.latent", latent).unwrap();
+            let recipe = recipe(3, 5, &options).unwrap();
+            let map = recipe.map();
+            map.validate(5).unwrap();
+            let latent = if latent == 0 { 3 } else { latent as usize };
+            assert_eq!((map.inputs(5), map.outputs()), (latent, 3));
+            let parameters: usize = recipe.goal().part_lengths().iter().sum();
+            assert_eq!(recipe.initial(1).len(), parameters);
         }
     }
 

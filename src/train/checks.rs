@@ -1,6 +1,6 @@
 //! What every implementation of an [`Objective`] is tested with.
 
-use super::{Batch, Gan, Goal, Objective, Separation};
+use super::{stream, Batch, Gan, Goal, Objective, Separation, Vae};
 use crate::engine::noise::{domain, Noise};
 use crate::model::{Activation, Coupling, Flow, Mlp, Real, Transform};
 
@@ -18,6 +18,8 @@ pub(crate) struct Networks {
     pub classifier: Mlp,
     pub discriminator: Mlp,
     pub refiner: Mlp,
+    pub encoder: Mlp,
+    pub decoder: Mlp,
     pub conditions: usize,
 }
 
@@ -65,6 +67,8 @@ impl Networks {
             classifier: network(dim + conditions, 1),
             discriminator: network(dim + conditions, 1),
             refiner: network(dim + 1 + conditions, dim),
+            encoder: network(dim + conditions, 4),
+            decoder: network(2 + conditions, dim),
             conditions,
         }
     }
@@ -74,7 +78,7 @@ impl Networks {
     }
 
     /// Every goal, on these networks.
-    pub fn goals(&self) -> [Goal<'_>; 5] {
+    pub fn goals(&self) -> [Goal<'_>; 6] {
         [
             Goal::Likelihood(&self.flow),
             Goal::Separation(&self.classifier, Separation::CrossEntropy),
@@ -85,6 +89,15 @@ impl Networks {
                 refiner: &self.refiner,
                 conditions: self.conditions,
                 discriminator_steps: 4,
+                seed: 1,
+                stream: stream::GAN_REFINER,
+            }),
+            Goal::Vae(Vae {
+                encoder: &self.encoder,
+                decoder: &self.decoder,
+                conditions: self.conditions,
+                sigma: 0.8,
+                beta: 0.7,
                 seed: 1,
             }),
         ]
@@ -97,6 +110,7 @@ pub(crate) fn batch<T: Real>(goal: &Goal, rows: usize) -> Batch<T> {
         Goal::Likelihood(flow) => flow.dim + flow.conditions,
         Goal::Separation(network, _) => network.inputs,
         Goal::Gan(gan) => gan.discriminator.inputs,
+        Goal::Vae(vae) => vae.encoder.inputs,
     };
     let real = |v: Vec<f64>| v.into_iter().map(T::from_f64).collect();
     let weights = (0..rows).map(|i| 0.2 + (i % 12) as f64 / 8.0 - f64::from(i == 3));
@@ -201,4 +215,27 @@ pub(crate) fn known_values<'a>(make: impl for<'g> Fn(Goal<'g>) -> Box<dyn Object
     assert!((got - expected).abs() < 1e-12, "{got}, not {expected}");
     let due: Vec<u64> = (0..9).filter(|&step| goal.due(1, step)).collect();
     assert_eq!(due, [3, 7]);
+}
+
+/// An autoencoder without weights but with biases: the reconstruction is b, the posterior (μ, s) the same for every event.
+pub(crate) fn known_bound(make: impl for<'g> Fn(Goal<'g>) -> Box<dyn Objective<f64> + 'g>) {
+    let networks = Networks::conditional(3, 1, &[], Activation::Tanh, 1);
+    let goal = networks.goals()[4];
+    let (mu, log_s, b) = ([0.5, -1.0], [0.25, -0.5], [1.0, 2.0, -1.0]);
+    let parameters = [&[0.0; 16][..], &mu, &log_s, &[0.0; 9], &b].concat();
+    let batch = batch::<f64>(&goal, 40);
+    let mut expected = 0.0;
+    for (row, w) in batch.x.chunks_exact(4).zip(&batch.weights) {
+        let reconstruction = row.iter().zip(b).map(|(u, b)| {
+            let pull = (u - b) / 0.8;
+            0.5 * pull * pull + 0.8f64.ln() + 0.5 * (2.0 * std::f64::consts::PI).ln()
+        });
+        let divergence = mu
+            .iter()
+            .zip(log_s)
+            .map(|(m, l)| 0.5 * (m * m + (2.0 * l).exp() - 1.0) - l);
+        expected += w * (reconstruction.sum::<f64>() + 0.7 * divergence.sum::<f64>()) / 40.0;
+    }
+    let got = make(goal).loss(&parameters, &batch).unwrap();
+    assert!((got - expected).abs() < 1e-12, "{got}, not {expected}");
 }

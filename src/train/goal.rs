@@ -12,6 +12,8 @@ pub(crate) enum Goal<'a> {
     Separation(&'a Mlp, Separation),
     /// The weighted GAN of the paper (ref. 98).
     Gan(Gan<'a>),
+    /// The weighted variational autoencoder (Kingma, Welling, arXiv:1312.6114).
+    Vae(Vae<'a>),
 }
 
 impl Goal<'_> {
@@ -21,6 +23,10 @@ impl Goal<'_> {
             Goal::Likelihood(flow) => vec![flow.parameters("")],
             Goal::Separation(network, _) => vec![network.parameters("")],
             Goal::Gan(gan) => vec![gan.discriminator.parameters(""), gan.refiner.parameters("")],
+            // One part: encoder and decoder minimise the same loss.
+            Goal::Vae(vae) => {
+                vec![[vae.encoder.parameters(""), vae.decoder.parameters("")].concat()]
+            }
         }
     }
 
@@ -73,10 +79,16 @@ pub(crate) struct Gan<'a> {
     /// Discriminator updates per refiner update.
     pub discriminator_steps: u64,
     pub seed: u64,
+    /// Of the noise, one of [`stream`].
+    pub stream: u64,
 }
 
-/// Stream of the GAN's noise; the classifier's generated events have those below.
-const NOISE_STREAM: u64 = 2;
+/// Streams of noise in training; the classifier's generated events have those below.
+pub(crate) mod stream {
+    pub const GAN_REFINER: u64 = 2;
+    pub const GAN_GENERATOR: u64 = 3;
+    pub const VAE: u64 = 4;
+}
 
 impl Gan<'_> {
     /// L, the numbers of a y.
@@ -88,7 +100,44 @@ impl Gan<'_> {
     pub fn noise(&self, part: usize, step: u64, rows: usize, first: usize, y: &mut [f64]) {
         // One event of the noise per update; the two parts draw from it one after the other.
         let row = part * rows + first;
-        let noise = Noise::new(self.seed, NOISE_STREAM, domain::TRAINING);
+        let noise = Noise::new(self.seed, self.stream, domain::TRAINING);
         noise.normals(step, (row * self.auxiliary_dim()) as u64, y);
+    }
+}
+
+/// Batches are scaled events u (M) followed by scaled conditions c (C), with weights w. The encoder maps (u, c) to the mean μ and the log
+/// standard deviation log s of a latent, z = μ + s ε with normal ε, which the decoder maps with c to û. Minimised is the mean of w · L,
+/// L = Σ ½ (u − û)² / σ² + M log(σ √2π) + β Σ [½ (μ² + s² − 1) − log s], the first sums over features, the last over latent dimensions. For
+/// β = 1, L is on average an upper bound of −log p(u), in nats, under the decoder with normal noise σ on every feature.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Vae<'a> {
+    /// M + C → 2N: μ, then log s.
+    pub encoder: &'a Mlp,
+    /// N + C → M.
+    pub decoder: &'a Mlp,
+    /// C.
+    pub conditions: usize,
+    /// σ, in the units of the scaled features.
+    pub sigma: f64,
+    /// β, the weight of the divergence from the prior.
+    pub beta: f64,
+    pub seed: u64,
+}
+
+impl Vae<'_> {
+    /// N.
+    pub fn latent_dim(&self) -> usize {
+        self.decoder.inputs - self.conditions
+    }
+
+    /// M log(σ √2π), the part of the loss that the networks cannot change.
+    pub fn constant(&self) -> f64 {
+        self.decoder.outputs as f64 * (self.sigma.ln() + 0.5 * std::f64::consts::TAU.ln())
+    }
+
+    /// The noise ε of the rows from `first` on at `step`: rows × N.
+    pub fn noise(&self, step: u64, first: usize, epsilon: &mut [f64]) {
+        let noise = Noise::new(self.seed, stream::VAE, domain::TRAINING);
+        noise.normals(step, (first * self.latent_dim()) as u64, epsilon);
     }
 }

@@ -6,6 +6,7 @@
 mod gan;
 mod likelihood;
 mod separation;
+mod vae;
 
 use super::lanes::{Cpu, Element};
 use super::threads;
@@ -29,6 +30,7 @@ pub(crate) fn objective<'a, T: Element>(
             threads,
         )),
         Goal::Gan(gan) => Box::new(Blocks::new(goal, gan::Players::new(gan), threads)),
+        Goal::Vae(vae) => Box::new(Blocks::new(goal, vae::Coders::new(vae), threads)),
     }
 }
 

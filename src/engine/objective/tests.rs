@@ -37,6 +37,7 @@ fn gradients_are_those_of_central_differences() {
 #[test]
 fn losses_have_their_known_values() {
     checks::known_values(|goal| objective(goal, 1));
+    checks::known_bound(|goal| objective(goal, 1));
 }
 
 /// Loss and gradient of every part.

@@ -146,6 +146,7 @@ pub(in super::super) fn train_gan(
         conditions: 0,
         discriminator_steps: options.get(keys::GAN_DISCRIMINATOR_STEPS) as u64,
         seed,
+        stream: train::stream::GAN_REFINER,
     });
     let settings = Settings::from_options("gan", options, &keys::GAN_TRAINING)?;
     let record = crate::protocol::fit(

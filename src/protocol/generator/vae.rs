@@ -1,0 +1,85 @@
+//! A variational autoencoder's decoder (Kingma, Welling, arXiv:1312.6114), trained with the weights of the target's events.
+
+use super::{initial_mlp, Dims, Recipe};
+use crate::engine::noise::{domain, Noise};
+use crate::model::{Map, Mlp};
+use crate::options::{keys, Options};
+use crate::train::{Goal, Settings, Vae};
+use crate::Result;
+
+/// The encoder, scaled features and condition ↦ mean and log standard deviation of the latent, and the decoder, latent and condition ↦ scaled
+/// features.
+///
+/// The generator is the decoder's mean, without the noise σ that training supposes around it: so it is a function of z. What it loses by that
+/// is the width σ of every structure, and with fewer latent dimensions than features all width across a surface. That is why σ is an option
+/// and not learned: a learned one (Rybkin et al., arXiv:2006.13202) takes up what the networks do not describe yet, and that would be missing
+/// from the events. σ is the resolution that one can do without; much less than the default makes the loss so stiff that training is worse.
+/// Between modes the decoder, continuous, leaves bridges; those a refiner can remove, what was never generated it cannot add.
+pub(super) struct Coders {
+    encoder: Mlp,
+    decoder: Mlp,
+    conditions: usize,
+    sigma: f64,
+    beta: f64,
+    seed: u64,
+}
+
+/// Streams of the initial weights.
+const ENCODER_STREAM: u64 = 0;
+const DECODER_STREAM: u64 = 1;
+
+impl Coders {
+    /// # Errors
+    /// [`Error::Format`](crate::Error::Format) for networks that are too large.
+    pub fn new(dims: Dims, options: &Options) -> Result<Self> {
+        let network = |inputs, outputs| {
+            let network = Mlp::new(
+                inputs + dims.conditions,
+                options.get(keys::VAE_LAYERS) as usize,
+                options.get(keys::VAE_UNITS) as usize,
+                outputs,
+                options.get(keys::VAE_SLOPE),
+            );
+            network.validate().map(|()| network)
+        };
+        Ok(Coders {
+            encoder: network(dims.features, 2 * dims.latent)?,
+            decoder: network(dims.latent, dims.features)?,
+            conditions: dims.conditions,
+            sigma: options.get(keys::VAE_SIGMA),
+            beta: options.get(keys::VAE_BETA),
+            seed: options.get(keys::SEED) as u64,
+        })
+    }
+}
+
+impl Recipe for Coders {
+    fn map(&self) -> Map {
+        Map::Network(self.decoder.clone())
+    }
+
+    fn goal(&self) -> Goal<'_> {
+        Goal::Vae(Vae {
+            encoder: &self.encoder,
+            decoder: &self.decoder,
+            conditions: self.conditions,
+            sigma: self.sigma,
+            beta: self.beta,
+            seed: self.seed,
+        })
+    }
+
+    /// The encoder starts at the prior, whatever the event.
+    fn initial(&self, seed: u64) -> Vec<f64> {
+        let initial = |mlp, stream, zero_output| {
+            initial_mlp(mlp, Noise::new(seed, stream, domain::INITIAL), zero_output)
+        };
+        let mut parameters = initial(&self.encoder, ENCODER_STREAM, true);
+        parameters.append(&mut initial(&self.decoder, DECODER_STREAM, false));
+        parameters
+    }
+
+    fn settings(&self, options: &Options) -> Result<Settings> {
+        Settings::from_options("vae", options, &keys::VAE_TRAINING)
+    }
+}

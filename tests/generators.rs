@@ -1,0 +1,153 @@
+//! Generators without a density, a GAN's and a VAE's, through the whole protocol, against what is known.
+#![allow(clippy::unwrap_used, clippy::panic)] // tests fail so
+
+use laser::engine::noise::{domain, Noise};
+use laser::model::{Map, Model};
+use laser::options::Options;
+use laser::protocol::{
+    latent, log_prob, refine, train_generator, EventSource, Instance, Outputs, Sampler, Source,
+};
+use laser::{Error, Result};
+use std::sync::Arc;
+
+/// Events of one feature, uniform within ±4, that weigh 8 times the density of two normals at ±2, ½ wide.
+struct Mixture(u64);
+
+impl EventSource for Mixture {
+    fn dim(&self) -> usize {
+        1
+    }
+
+    fn weighted(&self) -> bool {
+        true
+    }
+
+    fn fill(&mut self, x: &mut [f64], w: &mut [f64]) -> Result<usize> {
+        Noise::new(3, 0, domain::LATENT).fill_uniforms(self.0, x.len(), 1, x);
+        self.0 += x.len() as u64;
+        for (x, w) in x.iter_mut().zip(w) {
+            *x = 8.0 * *x - 4.0;
+            let normal = |mean: f64| (-2.0 * (*x - mean).powi(2)).exp();
+            *w = 4.0 * (normal(-2.0) + normal(2.0)) / (std::f64::consts::PI / 2.0).sqrt();
+        }
+        Ok(x.len())
+    }
+}
+
+/// The earth mover's distance from the mixture: the area between the distribution functions.
+fn distance(x: &mut [f64]) -> f64 {
+    x.sort_by(f64::total_cmp);
+    let step = 0.01;
+    let area = (-600..600).map(|i| {
+        let at = (i as f64 + 0.5) * step;
+        let below = |mean: f64| 0.5 * (1.0 + libm::erf((at - mean) * 2f64.sqrt()));
+        let truth = 0.5 * (below(-2.0) + below(2.0));
+        let share = x.partition_point(|x| *x < at) as f64 / x.len() as f64;
+        step * (share - truth).abs()
+    });
+    area.sum()
+}
+
+fn sample(model: &Arc<Instance>, method: &str, options: &Options) -> Vec<f64> {
+    let mut options = options.clone();
+    options.set_str("sampler.method", method).unwrap();
+    let mut sampler = Sampler::new(model.clone(), 7, 0, &options).unwrap();
+    let mut x = vec![0.0; 20_000];
+    let out = Outputs {
+        x: Some((&mut x, 1)),
+        ..Outputs::default()
+    };
+    sampler.generate(20_000, out).unwrap();
+    x
+}
+
+/// Small networks, and in `settings` what is trained.
+fn options(settings: &str) -> Options {
+    let json = r#"{"preset": "fast",
+        "gan_generator": {"layers": 2, "units": 32, "epochs": 12, "batch": 500, "lr": 4e-3},
+        "vae": {"layers": 2, "units": 32, "epochs": 3, "batch": 500, "lr": 5e-3},
+        "classifier": {"layers": 2, "units": 24, "epochs": 4, "batch": 1000, "lr": 0.01},
+        "gan": {"layers": 2, "units": 32, "epochs": 12, "batch": 500, "lr": 2e-3, "pool": 50000},
+        "hmc": {"chains": 500, "step_size": 0.1, "leapfrog": 5, "burn_in": 20},
+        "validation.events": 5000, "weights.events": 20000, "#;
+    Options::from_json(&format!("{json}{settings}}}")).unwrap()
+}
+
+fn source() -> Source<'static> {
+    Source::from_events(Box::new(Mixture(0))).unwrap()
+}
+
+/// Trains g, checks what it is, refines it, and holds the distances of the methods' events from the target against that of g's own.
+fn through_the_protocol(options: &Options, stage: &str, latent_dim: usize) {
+    let generator = train_generator(&mut source(), options, &()).unwrap();
+    assert!(matches!(generator.generator.maps(), [Map::Network(_)]));
+    assert_eq!(generator.generator.latent_dim(), latent_dim);
+    assert!(generator.record[stage]["loss"].as_f64().is_some());
+    let refined = refine(&Instance::new(generator), &mut source(), options, &()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model");
+    refined.save(&path).unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    let loaded = Model::load(&path).unwrap();
+    let name = b"\"generator.0.0.weight\"";
+    assert!(bytes.windows(name.len()).any(|b| b == name));
+    assert_eq!(loaded, *refined);
+
+    let model = Arc::new(refined);
+    let mut baseline = sample(&model, "baseline", options);
+    let before = distance(&mut baseline);
+    assert!(before < 0.5, "not trained: {before}");
+    for (method, improvement) in [("rejection", 0.5), ("hmc", 0.9), ("gan", 0.9)] {
+        let mut x = sample(&model, method, options);
+        let after = distance(&mut x);
+        assert!(
+            after < improvement * before,
+            "{method}: {after}, before {before}"
+        );
+    }
+    let mut out = vec![0.0; latent_dim];
+    let no_density = [
+        log_prob(&model, options, &[1.0], 1, 1, &mut out),
+        latent(&model, options, &[1.0], 1, 1, &mut out, latent_dim),
+    ];
+    for result in no_density {
+        assert!(matches!(result, Err(Error::Unsupported(_))), "{result:?}");
+    }
+}
+
+#[test]
+fn a_gan_learns_and_is_refined() {
+    let options = options(r#""generator": {"type": "gan", "latent": 2}, "refiner.method": "gan""#);
+    through_the_protocol(&options, "gan_generator", 2);
+}
+
+#[test]
+fn a_vae_learns_and_is_refined() {
+    let options = options(r#""generator.type": "vae", "refiner.method": "gan""#);
+    through_the_protocol(&options, "vae", 1);
+}
+
+#[test]
+fn options_that_do_not_fit_the_generator_are_named() {
+    let refused = |settings: &str, dim: usize| {
+        let x = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 7.0, 9.0];
+        let mut source = Source::from_rows(&x, None, 8 / dim, dim, dim).unwrap();
+        train_generator(&mut source, &options(settings), &()).unwrap_err()
+    };
+    let error = refused(r#""generator.latent": 3"#, 2);
+    let text = error.to_string();
+    assert!(matches!(error, Error::InvalidArgument(_)), "{text}");
+    assert!(
+        text.contains("`generator.latent` is 3") && text.contains("features: 2"),
+        "{text}"
+    );
+    let error = refused(r#""generator.type": "flow""#, 1);
+    assert!(matches!(error, Error::Unsupported(_)), "{error}");
+    assert!(error.to_string().contains("`vae`"), "{error}");
+    let error = refused(r#""generator.type": "gan", "gan_generator.patience": 5"#, 2);
+    assert!(matches!(error, Error::InvalidArgument(_)), "{error}");
+    assert!(
+        error.to_string().contains("`gan_generator.patience`"),
+        "{error}"
+    );
+}
