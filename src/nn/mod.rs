@@ -9,6 +9,7 @@ mod flow;
 mod mlp;
 mod objective;
 mod parameters;
+mod spline;
 
 pub(crate) use backend::{open_device, Backend};
 pub(crate) use evaluator::TorchEvaluator;
