@@ -211,14 +211,19 @@ impl Transform {
             Transform::Affine { clamp } if !(clamp > 0.0 && clamp.is_finite()) => {
                 Err(format!("clamp {clamp} is not positive"))
             }
-            Transform::Spline { bins, .. } if !(2..=Self::MAX_BINS).contains(&bins) => Err(
-                format!("a spline of {bins} bins; between 2 and {} are possible", Self::MAX_BINS),
-            ),
+            Transform::Spline { bins, .. } if !(2..=Self::MAX_BINS).contains(&bins) => {
+                Err(format!(
+                    "a spline of {bins} bins; between 2 and {} are possible",
+                    Self::MAX_BINS
+                ))
+            }
             Transform::Spline { bound, .. }
                 if !(Self::BOUNDS.0..=Self::BOUNDS.1).contains(&bound) =>
             {
                 let (least, most) = Self::BOUNDS;
-                Err(format!("a spline's bound {bound} is outside {least} to {most}"))
+                Err(format!(
+                    "a spline's bound {bound} is outside {least} to {most}"
+                ))
             }
             Transform::Affine { .. } | Transform::Spline { .. } => Ok(()),
         }
@@ -431,7 +436,11 @@ mod tests {
 
     #[test]
     fn descriptions_survive_json() {
-        let flow = flow();
+        let mut flow = flow();
+        flow.blocks[1].transform = Transform::Spline {
+            bins: 8,
+            bound: 5.0,
+        };
         let text = serde_json::to_string(&flow).unwrap();
         assert_eq!(serde_json::from_str::<Flow>(&text).unwrap(), flow);
     }
@@ -459,6 +468,23 @@ mod tests {
             .unwrap_err()
             .to_string()
             .contains("1 to 2 is needed"));
+        for (bins, bound, part) in [
+            (1, 5.0, "block 1: a spline of 1 bins"),
+            (usize::MAX, 5.0, "between 2 and 128"),
+            (
+                8,
+                0.0,
+                "block 1: a spline's bound 0 is outside 0.001 to 1000",
+            ),
+            (8, f64::NAN, "bound NaN"),
+            (8, f64::INFINITY, "bound inf"),
+            (8, 5.0, "1 to 23 is needed"),
+        ] {
+            let mut spline = flow();
+            spline.blocks[1].transform = Transform::Spline { bins, bound };
+            let error = spline.validate().unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
+        }
         let mut empty = flow();
         empty.blocks.clear();
         assert!(empty.validate().is_err());

@@ -1,4 +1,4 @@
-//! Training the generator g: a RealNVP flow by maximum likelihood (paper, Sec. 4.1).
+//! Training the generator g: a coupling flow by maximum likelihood (paper, Sec. 4.1).
 
 use super::source::{Source, SourceFeed};
 use crate::engine::noise::{domain, Noise};
@@ -80,6 +80,7 @@ pub(super) fn dtype(options: &Options) -> Result<Dtype> {
 /// coordinate is transformed equally often (the published code's free permutations could leave one out).
 fn flow(dim: usize, options: &Options) -> Flow {
     let noise = Noise::new(options.get(keys::SEED) as u64, 0, domain::INITIAL);
+    let transform = transform(options);
     let mut order: Vec<usize> = (0..dim).collect();
     let blocks = (0..options.get(keys::FLOW_BLOCKS) as usize)
         .map(|i| {
@@ -93,14 +94,12 @@ fn flow(dim: usize, options: &Options) -> Flow {
             Coupling {
                 active: active.to_vec(),
                 passive: passive.to_vec(),
-                transform: Transform::Affine {
-                    clamp: options.get(keys::FLOW_CLAMP),
-                },
+                transform,
                 subnet: Mlp::new(
                     passive.len(),
                     options.get(keys::FLOW_LAYERS) as usize,
                     options.get(keys::FLOW_UNITS) as usize,
-                    2 * active.len(),
+                    transform.outputs_per_coordinate() * active.len(),
                     options.get(keys::FLOW_SLOPE),
                 ),
             }
@@ -110,6 +109,19 @@ fn flow(dim: usize, options: &Options) -> Flow {
         dim,
         conditions: 0,
         blocks,
+    }
+}
+
+fn transform(options: &Options) -> Transform {
+    if options.get(keys::FLOW_COUPLING) == "spline" {
+        Transform::Spline {
+            bins: options.get(keys::FLOW_BINS) as usize,
+            bound: options.get(keys::FLOW_BOUND),
+        }
+    } else {
+        Transform::Affine {
+            clamp: options.get(keys::FLOW_CLAMP),
+        }
     }
 }
 
@@ -172,6 +184,22 @@ mod tests {
                 .for_each(|&i| count[i] += 1);
             assert!(count.iter().all(|&c| c == 6), "{dim}: {count:?}");
         }
+    }
+
+    #[test]
+    fn splines_are_what_the_options_say() {
+        let mut options = Options::new();
+        options.set_str("flow.coupling", "spline").unwrap();
+        options.set_i64("flow.bins", 5).unwrap();
+        options.set_f64("flow.bound", 4.5).unwrap();
+        let flow = flow(3, &options);
+        flow.validate().unwrap();
+        let expected = Transform::Spline {
+            bins: 5,
+            bound: 4.5,
+        };
+        assert!(flow.blocks.iter().all(|b| b.transform == expected));
+        assert_eq!(flow.blocks[1].subnet.outputs, 2 * 14);
     }
 
     #[test]

@@ -73,9 +73,7 @@ fn distance<T: Element>(a: &[(f64, Vec<T>)], b: &[(f64, Vec<T>)]) -> f64 {
 /// What may differ in another order of operations. Random splines have steep and flat bins, which magnify roundings.
 fn roundings(goal: &Goal) -> f64 {
     match goal {
-        Goal::Likelihood(flow)
-            if matches!(flow.blocks[0].transform, Transform::Spline { .. }) =>
-        {
+        Goal::Likelihood(flow) if matches!(flow.blocks[0].transform, Transform::Spline { .. }) => {
             1e4
         }
         _ => 300.0,
