@@ -38,57 +38,92 @@ struct Shape {
     blocks: usize,
     hidden: &'static [usize],
     activation: Activation,
+    transform: Transform,
 }
 
+const AFFINE: Transform = Transform::Affine { clamp: 1.5 };
+/// So narrow that some latents are outside, and wide.
+const SPLINES: [Transform; 2] = [
+    Transform::Spline {
+        bins: 2,
+        bound: 1.5,
+    },
+    Transform::Spline {
+        bins: 9,
+        bound: 4.0,
+    },
+];
 const LEAKY: Activation = Activation::LeakyRelu { slope: 0.01 };
-const SHAPES: [Shape; 8] = [
+const SHAPES: [Shape; 10] = [
     Shape {
         dim: 2,
         blocks: 12,
         hidden: &[48, 48, 48],
         activation: LEAKY,
+        transform: AFFINE,
     },
     Shape {
         dim: 2,
         blocks: 1,
         hidden: &[],
         activation: LEAKY,
+        transform: AFFINE,
     },
     Shape {
         dim: 2,
         blocks: 3,
         hidden: &[1],
         activation: Activation::Tanh,
+        transform: AFFINE,
     },
     Shape {
         dim: 3,
         blocks: 5,
         hidden: &[7, 16],
         activation: Activation::Tanh,
+        transform: AFFINE,
     },
     Shape {
         dim: 5,
         blocks: 7,
         hidden: &[13, 1, 6],
         activation: Activation::LeakyRelu { slope: 0.2 },
+        transform: AFFINE,
     },
     Shape {
         dim: 7,
         blocks: 2,
         hidden: &[100, 11],
         activation: Activation::LeakyRelu { slope: 0.0 },
+        transform: AFFINE,
     },
     Shape {
         dim: 17,
         blocks: 4,
         hidden: &[33],
         activation: Activation::Tanh,
+        transform: AFFINE,
     },
     Shape {
         dim: 64,
         blocks: 4,
         hidden: &[65, 64, 31, 8, 8, 8, 8, 8],
         activation: LEAKY,
+        transform: AFFINE,
+    },
+    Shape {
+        dim: 2,
+        blocks: 6,
+        hidden: &[16, 9],
+        activation: LEAKY,
+        transform: SPLINES[0],
+    },
+    Shape {
+        dim: 5,
+        blocks: 4,
+        hidden: &[13],
+        activation: Activation::Tanh,
+        transform: SPLINES[1],
     },
 ];
 
@@ -99,6 +134,7 @@ fn model(shape: &Shape, dtype: Dtype) -> Model {
         blocks,
         hidden,
         activation,
+        transform,
     } = *shape;
     let network = |inputs, outputs| Mlp {
         inputs,
@@ -114,8 +150,11 @@ fn model(shape: &Shape, dtype: Dtype) -> Model {
             Coupling {
                 active: active.to_vec(),
                 passive: passive.to_vec(),
-                transform: Transform::Affine { clamp: 1.5 },
-                subnet: network(passive.len(), 2 * active.len()),
+                transform,
+                subnet: network(
+                    passive.len(),
+                    transform.outputs_per_coordinate() * active.len(),
+                ),
             }
         })
         .collect();
@@ -264,12 +303,17 @@ fn evaluator(model: &Model) -> Box<dyn Evaluator> {
 fn libtorch_agrees() {
     let mut options = laser::options::Options::new();
     options.set_str("backend", "torch").unwrap();
-    // Both round at every operation, in another order: some hundred roundings at most remain.
+    // Both round at every operation, in another order: some hundred roundings at most remain, and more where a random spline has steep and
+    // flat bins, which magnify them.
     for (dtype, epsilon) in [
         (Dtype::Float32, f64::from(f32::EPSILON)),
         (Dtype::Float64, f64::EPSILON),
     ] {
         for shape in &SHAPES {
+            let limit = match shape.transform {
+                Transform::Affine { .. } => 200.0,
+                Transform::Spline { .. } => 1e4,
+            };
             let model = model(shape, dtype);
             let rows = 75;
             let (z, y) = inputs(shape.dim, rows);
@@ -303,7 +347,7 @@ fn libtorch_agrees() {
             ] {
                 let d = distance(got, expected);
                 println!("{dtype:?} {} {what}: {:.1}", shape.dim, d / epsilon);
-                assert!(d < 200.0 * epsilon, "{dtype:?}, {shape:?}, {what}: {d}");
+                assert!(d < limit * epsilon, "{dtype:?}, {shape:?}, {what}: {d}");
             }
         }
     }

@@ -18,7 +18,7 @@ fn random(n: usize, scale: f64, stream: u64) -> Vec<f64> {
 }
 
 /// A flow with random parameters: nothing about it is special.
-fn flow(dim: usize, blocks: usize, activation: Activation) -> Flow {
+fn flow(dim: usize, blocks: usize, activation: Activation, transform: Transform) -> Flow {
     let mut order: Vec<usize> = (0..dim).collect();
     let blocks = (0..blocks)
         .map(|i| {
@@ -27,11 +27,11 @@ fn flow(dim: usize, blocks: usize, activation: Activation) -> Flow {
             Coupling {
                 active: active.to_vec(),
                 passive: passive.to_vec(),
-                transform: Transform::Affine { clamp: 1.5 },
+                transform,
                 subnet: Mlp {
                     inputs: passive.len(),
                     hidden: vec![7, 16],
-                    outputs: 2 * active.len(),
+                    outputs: transform.outputs_per_coordinate() * active.len(),
                     activation,
                 },
             }
@@ -44,8 +44,8 @@ fn flow(dim: usize, blocks: usize, activation: Activation) -> Flow {
     }
 }
 
-fn model(dim: usize, blocks: usize, activation: Activation) -> Model {
-    let flow = flow(dim, blocks, activation);
+fn model(dim: usize, blocks: usize, activation: Activation, transform: Transform) -> Model {
+    let flow = flow(dim, blocks, activation, transform);
     flow.validate().unwrap();
     let scalings: Vec<Scaling> = (0..dim)
         .map(|i| match i {
@@ -90,12 +90,20 @@ fn model(dim: usize, blocks: usize, activation: Activation) -> Model {
     }
 }
 
-const SHAPES: [(usize, usize, Activation); 5] = [
-    (2, 6, Activation::LeakyRelu { slope: 0.01 }),
-    (2, 1, Activation::LeakyRelu { slope: 0.2 }),
-    (3, 5, Activation::Tanh),
-    (5, 7, Activation::LeakyRelu { slope: 0.1 }),
-    (17, 4, Activation::Tanh),
+const AFFINE: Transform = Transform::Affine { clamp: 1.5 };
+const SPLINE: Transform = Transform::Spline {
+    bins: 6,
+    bound: 2.5,
+};
+
+const SHAPES: [(usize, usize, Activation, Transform); 7] = [
+    (2, 6, Activation::LeakyRelu { slope: 0.01 }, AFFINE),
+    (2, 1, Activation::LeakyRelu { slope: 0.2 }, AFFINE),
+    (3, 5, Activation::Tanh, AFFINE),
+    (5, 7, Activation::LeakyRelu { slope: 0.1 }, AFFINE),
+    (17, 4, Activation::Tanh, AFFINE),
+    (2, 4, Activation::LeakyRelu { slope: 0.01 }, SPLINE),
+    (5, 3, Activation::Tanh, SPLINE),
 ];
 
 fn open(model: &Model) -> Box<dyn Evaluator> {
@@ -128,8 +136,8 @@ fn log_det(mut a: Vec<Vec<f64>>) -> f64 {
 
 #[test]
 fn the_density_is_the_numerical_jacobians() {
-    for (dim, blocks, activation) in SHAPES {
-        let model = model(dim, blocks, activation);
+    for (dim, blocks, activation, transform) in SHAPES {
+        let model = model(dim, blocks, activation, transform);
         let mut g = open(&model);
         for trial in 0..5 {
             let z = random(dim, 0.8, 10 + trial);
@@ -174,11 +182,11 @@ fn the_density_is_the_numerical_jacobians() {
 
 #[test]
 fn the_inverse_undoes_the_flow() {
-    for (dim, blocks, activation) in SHAPES {
+    for (dim, blocks, activation, transform) in SHAPES {
         for (dtype, tolerance) in [(Dtype::Float64, 1e-10), (Dtype::Float32, 2e-3)] {
             let model = Model {
                 dtype,
-                ..model(dim, blocks, activation)
+                ..model(dim, blocks, activation, transform)
             };
             let mut g = open(&model);
             let rows = 4096 + 77;
@@ -198,8 +206,8 @@ fn the_inverse_undoes_the_flow() {
 
 #[test]
 fn latent_gradients_are_those_of_central_differences() {
-    for (dim, blocks, activation) in SHAPES {
-        let model = model(dim, blocks, activation);
+    for (dim, blocks, activation, transform) in SHAPES {
+        let model = model(dim, blocks, activation, transform);
         let mut e = open(&model);
         let rows = 8;
         let z = random(rows * dim, 1.0, 4);
@@ -242,7 +250,7 @@ fn latent_gradients_are_those_of_central_differences() {
 #[test]
 fn samples_have_the_density_that_the_flow_claims() {
     // Events of a random flow, counted in cells, against its own density integrated over them.
-    let model = model(2, 6, Activation::Tanh);
+    let model = model(2, 6, Activation::Tanh, AFFINE);
     let mut g = open(&model);
     let n = 400_000;
     let mut z = vec![0.0; 2 * n];
@@ -298,7 +306,7 @@ fn samples_have_the_density_that_the_flow_claims() {
 
 #[test]
 fn precisions_agree() {
-    let double = model(5, 7, Activation::LeakyRelu { slope: 0.01 });
+    let double = model(5, 7, Activation::LeakyRelu { slope: 0.01 }, AFFINE);
     let single = Model {
         dtype: Dtype::Float32,
         ..double.clone()
@@ -320,8 +328,8 @@ fn precisions_agree() {
 #[test]
 #[ignore = "needs a GPU: CUDA=1 make test"]
 fn cuda_agrees_with_the_cpu() {
-    for (dim, blocks, activation) in SHAPES {
-        let model = model(dim, blocks, activation);
+    for (dim, blocks, activation, transform) in SHAPES {
+        let model = model(dim, blocks, activation, transform);
         let rows = 5000;
         let z = random(rows * dim, 0.8, 7);
         let run = |device: &str| {

@@ -95,6 +95,57 @@ fn a_flow_learns_a_normal_distribution() {
     );
 }
 
+/// Two independent features, each of them one of three narrow peaks.
+struct Peaks(u64);
+
+impl Peaks {
+    /// Differential entropy: three peaks of width 1/10, apart.
+    fn entropy() -> f64 {
+        let normal = 0.5 * (2.0 * std::f64::consts::PI).ln() + 0.5;
+        2.0 * (3f64.ln() + 0.1f64.ln() + normal)
+    }
+}
+
+impl EventSource for Peaks {
+    fn dim(&self) -> usize {
+        2
+    }
+
+    fn weighted(&self) -> bool {
+        false
+    }
+
+    fn fill(&mut self, x: &mut [f64], _: &mut [f64]) -> Result<usize> {
+        let noise = Noise::new(98, 0, domain::LATENT);
+        let mut peak = vec![0.0; x.len()];
+        noise.fill_normals(self.0, x.len() / 2, 2, x);
+        Noise::new(97, 0, domain::INITIAL).uniforms(self.0, 0, &mut peak);
+        for (x, peak) in x.iter_mut().zip(peak) {
+            *x = (3.0 * peak).floor() - 1.0 + 0.1 * *x;
+        }
+        self.0 += x.len() as u64 / 2;
+        Ok(x.len() / 2)
+    }
+}
+
+#[test]
+fn splines_learn_peaks_that_affine_couplings_cannot() {
+    let loss = |coupling: &str| {
+        let mut options = options(&[("flow.steps", 250.0), ("flow.lr", 0.01)]);
+        options.set_str("flow.coupling", coupling).unwrap();
+        let mut source = Source::from_events(Box::new(Peaks(0))).unwrap();
+        let model = train_generator(&mut source, &options, &()).unwrap();
+        model.record["flow"]["validation_loss"].as_f64().unwrap()
+    };
+    // The features are standardised.
+    let exact = Peaks::entropy() - (2.0f64 / 3.0 + 0.01).ln();
+    let (affine, spline) = (loss("affine"), loss("spline"));
+    println!("{affine} {spline} {exact}");
+    assert!(spline > exact - 0.05, "{spline}, {exact}");
+    assert!(spline < exact + 0.3, "{spline}, {exact}");
+    assert!(affine > spline + 0.2, "{affine}, {spline}");
+}
+
 #[test]
 fn the_classifiers_weight_is_the_exact_ratio_of_two_normals() {
     let options = options(&[]);

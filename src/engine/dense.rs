@@ -229,7 +229,7 @@ impl<T: Element> Panel<'_, T> {
                 let result = match FINISH {
                     // max, as slopes are at most 1.
                     RECTIFY => sum.times(slope).larger(*sum),
-                    RECTIFY_BACK => sum.times(V::load(y).one_if_positive(slope)),
+                    RECTIFY_BACK => sum.times(V::load(y).if_positive(V::splat(one), slope)),
                     _ => {
                         let tanh = V::load(y);
                         let minus_tanh = tanh.times(V::splat(-one));

@@ -290,11 +290,16 @@ mod tests {
             transform: Transform::Affine { clamp: 1.5 },
             subnet: network(2, 2),
         };
-        let flow = crate::model::Flow {
+        let mut flow = crate::model::Flow {
             dim: 3,
             conditions: 0,
             blocks: vec![block([0], [2, 1]), block([1], [0, 2]), block([2], [0, 1])],
         };
+        flow.blocks[2].transform = Transform::Spline {
+            bins: 4,
+            bound: 2.5,
+        };
+        flow.blocks[2].subnet = network(2, 11);
         let scaling = Scaling::Standardise {
             mean: 0.5,
             std: 2.0,

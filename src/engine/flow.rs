@@ -4,6 +4,7 @@ use super::gradient::MlpGradient;
 use super::lanes::{Cpu, Element, Task};
 use super::math;
 use super::mlp::Mlp;
+use super::spline::{Sizes, Spline, SplineGradient};
 use super::vector::Vector;
 use crate::model::{self, Real, Transform};
 
@@ -199,6 +200,13 @@ impl<T: Element> Coupling<T> {
                 state,
                 log_det,
             }),
+            Transform::Spline { bins, bound } => cpu.run(Spline::<T, INVERSE> {
+                sizes: Sizes::new(bins, bound),
+                active: &self.active,
+                outputs,
+                state,
+                log_det,
+            }),
         }
         if INVERSE {
             keep(latent, state);
@@ -219,6 +227,14 @@ impl<T: Element> Coupling<T> {
         match self.transform {
             Transform::Affine { clamp } => cpu.run(AffineGradient::<T, INVERSE> {
                 clamp: T::from_f64(clamp),
+                active: &self.active,
+                latent,
+                outputs,
+                gradient,
+                log_det_gradient,
+            }),
+            Transform::Spline { bins, bound } => cpu.run(SplineGradient::<T, INVERSE> {
+                sizes: Sizes::new(bins, bound),
                 active: &self.active,
                 latent,
                 outputs,

@@ -39,11 +39,15 @@ pub(crate) trait Element:
     const TANH_RANGE: Self;
     /// 1/2!, 1/3!, … as far as they count for |r| ≤ ln 2 / 2.
     const EXPM1: &'static [Self];
+    /// 1/3, 1/5, … as far as they count in artanh of |s| ≤ (√2 − 1) / (√2 + 1).
+    const ARTANH: &'static [Self];
 
     /// self · b + c, rounded once.
     fn fused_mul_add(self, b: Self, c: Self) -> Self;
     /// 2^n from n + [`Element::ROUND`], for exponents of normal numbers.
     fn power_of_two(rounded: Self) -> Self;
+    /// (m, n) with self = 2^n m and m from √½ to √2, for positive normal numbers.
+    fn split_exponent(self) -> (Self, Self);
     /// √x.
     fn square_root(self) -> Self;
     /// |x|.
@@ -93,6 +97,17 @@ macro_rules! element {
             }
 
             #[inline(always)]
+            fn split_exponent(self) -> ($t, $t) {
+                let (bits, one) = (self.to_bits(), (1.0 as $t).to_bits());
+                let shift = $t::MANTISSA_DIGITS - 1;
+                let root = std::$t::consts::FRAC_1_SQRT_2.to_bits();
+                let biased = bits.wrapping_add(one - root) >> shift;
+                let m = $t::from_bits(bits.wrapping_add(one).wrapping_sub(biased << shift));
+                let n = Self::ROUND.to_bits().wrapping_add(biased) - (one >> shift);
+                (m, $t::from_bits(n) - Self::ROUND)
+            }
+
+            #[inline(always)]
             fn square_root(self) -> $t {
                 self.sqrt()
             }
@@ -122,6 +137,7 @@ element! { f32, Feature32,
     const EXP_RANGE: (f32, f32) = (-105.0, 90.0);
     const TANH_RANGE: f32 = 10.0;
     const EXPM1: &'static [f32] = &inverse_factorials32();
+    const ARTANH: &'static [f32] = &[1.0 / 3.0, 0.2, 1.0 / 7.0, 1.0 / 9.0];
 }
 element! { f64, Feature64,
     #[cfg(target_arch = "x86_64")]
@@ -135,6 +151,7 @@ element! { f64, Feature64,
     const EXP_RANGE: (f64, f64) = (-750.0, 720.0);
     const TANH_RANGE: f64 = 20.0;
     const EXPM1: &'static [f64] = &inverse_factorials::<12>();
+    const ARTANH: &'static [f64] = &inverse_odds::<10>();
 }
 
 /// 1/2!, 1/3!, …: N of them.
@@ -144,6 +161,17 @@ const fn inverse_factorials<const N: usize>() -> [f64; N] {
     while i < N {
         factorial *= (i + 2) as f64;
         terms[i] = 1.0 / factorial;
+        i += 1;
+    }
+    terms
+}
+
+/// 1/3, 1/5, …: N of them.
+const fn inverse_odds<const N: usize>() -> [f64; N] {
+    let mut terms = [0.0; N];
+    let mut i = 0;
+    while i < N {
+        terms[i] = 1.0 / (2 * i + 3) as f64;
         i += 1;
     }
     terms

@@ -16,6 +16,7 @@ mod mlp;
 pub mod noise;
 mod objective;
 mod packed;
+mod spline;
 mod threads;
 mod vector;
 mod worker;

@@ -23,8 +23,8 @@ pub(crate) trait Vector<T: Element>: Copy {
     fn times(self, other: Self) -> Self;
     /// The larger of both lane by lane; `other` where they have no order.
     fn larger(self, other: Self) -> Self;
-    /// 1 in lanes that are positive, `other` in the rest.
-    fn one_if_positive(self, other: Self) -> Self;
+    /// `then` in lanes that are positive, `other` in the rest.
+    fn if_positive(self, then: Self, other: Self) -> Self;
     /// Vectors along the longer side of a tile of six sums by so many: as many as the registers hold.
     const TILE: usize;
     /// Edge of the square that [`Vector::transpose`] turns; divides the rows of a block.
@@ -76,10 +76,10 @@ impl<T: Element, const N: usize> Vector<T> for [T; N] {
     }
 
     #[inline(always)]
-    fn one_if_positive(self, other: Self) -> Self {
+    fn if_positive(self, then: Self, other: Self) -> Self {
         std::array::from_fn(|l| {
             if self[l] > T::default() {
-                T::from_f64(1.0)
+                then[l]
             } else {
                 other[l]
             }
@@ -147,8 +147,8 @@ mod x86 {
                 }
 
                 #[inline(always)]
-                fn one_if_positive(self, other: Self) -> Self {
-                    unsafe { $positive(self, other) }
+                fn if_positive(self, then: Self, other: Self) -> Self {
+                    unsafe { $positive(self, then, other) }
                 }
 
                 const TILE: usize = $tile;
@@ -177,34 +177,34 @@ mod x86 {
     }
 
     #[inline(always)]
-    unsafe fn positive_16(x: __m512, other: __m512) -> __m512 {
+    unsafe fn positive_16(x: __m512, then: __m512, other: __m512) -> __m512 {
         unsafe {
             let positive = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(x, _mm512_setzero_ps());
-            _mm512_mask_blend_ps(positive, other, _mm512_set1_ps(1.0))
+            _mm512_mask_blend_ps(positive, other, then)
         }
     }
 
     #[inline(always)]
-    unsafe fn positive_8_double(x: __m512d, other: __m512d) -> __m512d {
+    unsafe fn positive_8_double(x: __m512d, then: __m512d, other: __m512d) -> __m512d {
         unsafe {
             let positive = _mm512_cmp_pd_mask::<_CMP_GT_OQ>(x, _mm512_setzero_pd());
-            _mm512_mask_blend_pd(positive, other, _mm512_set1_pd(1.0))
+            _mm512_mask_blend_pd(positive, other, then)
         }
     }
 
     #[inline(always)]
-    unsafe fn positive_8(x: __m256, other: __m256) -> __m256 {
+    unsafe fn positive_8(x: __m256, then: __m256, other: __m256) -> __m256 {
         unsafe {
             let positive = _mm256_cmp_ps::<_CMP_GT_OQ>(x, _mm256_setzero_ps());
-            _mm256_blendv_ps(other, _mm256_set1_ps(1.0), positive)
+            _mm256_blendv_ps(other, then, positive)
         }
     }
 
     #[inline(always)]
-    unsafe fn positive_4_double(x: __m256d, other: __m256d) -> __m256d {
+    unsafe fn positive_4_double(x: __m256d, then: __m256d, other: __m256d) -> __m256d {
         unsafe {
             let positive = _mm256_cmp_pd::<_CMP_GT_OQ>(x, _mm256_setzero_pd());
-            _mm256_blendv_pd(other, _mm256_set1_pd(1.0), positive)
+            _mm256_blendv_pd(other, then, positive)
         }
     }
 

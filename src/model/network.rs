@@ -174,13 +174,58 @@ pub enum Transform {
         /// Bound on |s|, positive.
         clamp: f64,
     },
+    /// Neural spline (Durkan et al., arXiv:1906.04032): z ↦ x is a monotonic rational-quadratic spline within [−bound, bound], and the
+    /// identity with slope 1 outside. The subnet's outputs are, coordinate by coordinate, for every bin its width w̃, for every bin its
+    /// height h̃, and for every inner knot its slope d̃. A bin's share of the width is smallest + (1 − bins · smallest) · softmax(w̃), its
+    /// height likewise, and log d = c · tanh(d̃ / c) with c = −log smallest, where smallest is [`Transform::SMALLEST`]. All outputs 0 are
+    /// the identity.
+    Spline {
+        /// Bins, from 2 to [`Transform::MAX_BINS`].
+        bins: usize,
+        /// Half the width of the interval, within [`Transform::BOUNDS`].
+        bound: f64,
+    },
 }
 
 impl Transform {
+    /// No bin of a spline is narrower or lower than this share of the whole, and no slope of a knot is outside this and its inverse: single
+    /// precision still tells the knots apart.
+    pub const SMALLEST: f64 = 1e-3;
+    /// No spline has more bins.
+    pub const MAX_BINS: usize = 128;
+    /// Bounds of the bound of a spline: all powers of it that occur are normal numbers of single precision.
+    pub const BOUNDS: (f64, f64) = (1e-3, 1e3);
+
     /// Subnet outputs needed per active coordinate.
     pub fn outputs_per_coordinate(&self) -> usize {
-        match self {
+        match *self {
             Transform::Affine { .. } => 2,
+            // What is no description yet must not overflow.
+            Transform::Spline { bins, .. } => bins.saturating_mul(3).saturating_sub(1),
+        }
+    }
+
+    /// Checks the constants; the error says what is wrong.
+    fn validate(&self) -> std::result::Result<(), String> {
+        match *self {
+            Transform::Affine { clamp } if !(clamp > 0.0 && clamp.is_finite()) => {
+                Err(format!("clamp {clamp} is not positive"))
+            }
+            Transform::Spline { bins, .. } if !(2..=Self::MAX_BINS).contains(&bins) => {
+                Err(format!(
+                    "a spline of {bins} bins; between 2 and {} are possible",
+                    Self::MAX_BINS
+                ))
+            }
+            Transform::Spline { bound, .. }
+                if !(Self::BOUNDS.0..=Self::BOUNDS.1).contains(&bound) =>
+            {
+                let (least, most) = Self::BOUNDS;
+                Err(format!(
+                    "a spline's bound {bound} is outside {least} to {most}"
+                ))
+            }
+            Transform::Affine { .. } | Transform::Spline { .. } => Ok(()),
         }
     }
 }
@@ -269,6 +314,7 @@ impl Flow {
                 ));
             }
             block.subnet.validate()?;
+            block.transform.validate().map_err(wrong)?;
             let outputs = block.transform.outputs_per_coordinate() * block.active.len();
             if block.subnet.inputs != block.passive.len() + self.conditions
                 || block.subnet.outputs != outputs
@@ -279,12 +325,6 @@ impl Flow {
                     block.subnet.outputs,
                     block.passive.len() + self.conditions,
                 )));
-            }
-            match block.transform {
-                Transform::Affine { clamp } if !(clamp > 0.0 && clamp.is_finite()) => {
-                    return Err(wrong(format!("clamp {clamp} is not positive")));
-                }
-                Transform::Affine { .. } => {}
             }
         }
         if self.parameter_count().is_none() {
@@ -331,7 +371,11 @@ mod tests {
 
     #[test]
     fn descriptions_survive_json() {
-        let flow = flow();
+        let mut flow = flow();
+        flow.blocks[1].transform = Transform::Spline {
+            bins: 8,
+            bound: 5.0,
+        };
         let text = serde_json::to_string(&flow).unwrap();
         assert_eq!(serde_json::from_str::<Flow>(&text).unwrap(), flow);
     }
@@ -359,6 +403,23 @@ mod tests {
             .unwrap_err()
             .to_string()
             .contains("1 to 2 is needed"));
+        for (bins, bound, part) in [
+            (1, 5.0, "block 1: a spline of 1 bins"),
+            (usize::MAX, 5.0, "between 2 and 128"),
+            (
+                8,
+                0.0,
+                "block 1: a spline's bound 0 is outside 0.001 to 1000",
+            ),
+            (8, f64::NAN, "bound NaN"),
+            (8, f64::INFINITY, "bound inf"),
+            (8, 5.0, "1 to 23 is needed"),
+        ] {
+            let mut spline = flow();
+            spline.blocks[1].transform = Transform::Spline { bins, bound };
+            let error = spline.validate().unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
+        }
         let mut empty = flow();
         empty.blocks.clear();
         assert!(empty.validate().is_err());

@@ -1,6 +1,6 @@
 //! [`Flow`] on libtorch: both directions, with log |det|.
 
-use super::mlp;
+use super::{mlp, spline};
 use crate::model::{Coupling, Flow, Transform};
 use crate::Result;
 use tch::Tensor;
@@ -121,6 +121,7 @@ fn couple(
                 (active.f_mul(&s.f_exp()?)?.f_add(&t)?, sum)
             }
         }
+        Transform::Spline { bins, bound } => spline::apply(bins, bound, &out, &active, inverse)?,
     };
     columns.parts = vec![
         (block.active.clone(), active),

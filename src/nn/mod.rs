@@ -10,6 +10,7 @@ mod mlp;
 mod objective;
 mod parameters;
 mod scaling;
+mod spline;
 
 pub(crate) use backend::{open_device, Backend};
 pub(crate) use evaluator::TorchEvaluator;

@@ -112,6 +112,11 @@ impl Interval {
         Self::new(low, true, high, false)
     }
 
+    /// `low <= value <= high`
+    pub(super) const fn from_to(low: f64, high: f64) -> Self {
+        Self::new(low, false, high, false)
+    }
+
     fn contains(&self, x: f64) -> bool {
         let above = x > self.low || (x == self.low && !self.open_low);
         let below = x < self.high || (x == self.high && !self.open_high);

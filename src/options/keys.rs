@@ -4,6 +4,7 @@
 //! wherever the paper gives one. `.fast(..)` is the value in the preset `fast`, where it differs.
 
 use super::key::{choice, float, int, text, AnyKey, Interval, Key};
+use crate::model::Transform;
 
 type Int = i64;
 type Float = f64;
@@ -58,6 +59,12 @@ keys! {
         FLOW_SLOPE: Float = float("flow.slope", Interval::from_below(0.0, 1.0), 0.01);
         /// Bound on the absolute log scale of one coupling, s -> clamp tanh(s / clamp); the paper's text gives none.
         FLOW_CLAMP: Float = float("flow.clamp", Interval::above_to(0.0, 20.0), 2.0);
+        /// What a coupling does: scale and shift, as in the paper, or a rational-quadratic spline, for sharp features.
+        FLOW_COUPLING: Text = choice("flow.coupling", &["affine", "spline"], "affine");
+        /// Bins of each spline.
+        FLOW_BINS: Int = int("flow.bins", 2, Transform::MAX_BINS as i64, 8);
+        /// Splines act on [-bound, bound] and leave what is outside as it is; features are standardised and latents normal.
+        FLOW_BOUND: Float = float("flow.bound", Interval::from_to(Transform::BOUNDS.0, Transform::BOUNDS.1), 5.0);
     }
     GAN_GENERATOR {
         /// Hidden layers of a generator trained as a GAN and of its discriminator.

@@ -23,7 +23,7 @@ fn every_default_is_within_its_range_and_names_are_unique() {
             assert_eq!(key.check(&given).unwrap(), value);
         }
     }
-    assert_eq!(names.len(), 49 + 5 * 13);
+    assert_eq!(names.len(), 52 + 5 * 13);
     // A key that is also a group could not be written as nested JSON.
     assert!(names.iter().all(|name| !is_group(name)));
 }
@@ -84,9 +84,11 @@ fn fast_changes_schedules_and_no_architecture() {
     }
     for key in keys::table() {
         let name = key.name();
-        if ["blocks", "layers", "units", "slope", "clamp", "latent"]
-            .iter()
-            .any(|part| name.ends_with(part))
+        if [
+            "blocks", "layers", "units", "slope", "clamp", "latent", "coupling", "bins", "bound",
+        ]
+        .iter()
+        .any(|part| name.ends_with(part))
         {
             assert_eq!(paper.values[name], fast.values[name], "{name}");
         }
@@ -181,6 +183,12 @@ fn a_refused_value_says_what_is_allowed_and_changes_nothing() {
     says(o.set_f64("flow.beta1", 1.0), &["from 0 and below 1"]);
     says(o.set_f64("flow.gamma", 1.0 + 1e-15), &["above 0 to 1"]);
     says(o.set_i64("flow.clamp", 21), &["above 0 to 20"]);
+    says(o.set_i64("flow.bound", 0), &["from 0.001 to 1000"]);
+    says(o.set_i64("flow.bins", 1), &["from 2 to 128"]);
+    says(
+        o.set_str("flow.coupling", "splines"),
+        &["`affine`, `spline`"],
+    );
     says(o.set_i64("dtype", 64), &["`float64`", "set_str"]);
     says(o.set_str("dtype", "float16"), &["`float32`, `float64`"]);
     says(o.set_str("dtype", "Float32"), &["`float32`", "\"Float32\""]);

@@ -1,4 +1,4 @@
-//! Training the generator g: a RealNVP flow by maximum likelihood (paper, Sec. 4.1), a GAN's generator or a VAE's decoder.
+//! Training the generator g: a coupling flow by maximum likelihood (paper, Sec. 4.1), a GAN's generator or a VAE's decoder.
 
 mod flow;
 mod gan;

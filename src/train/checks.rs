@@ -15,6 +15,7 @@ pub(crate) fn numbers(n: usize, scale: f64, stream: u64) -> Vec<f64> {
 #[derive(Debug)]
 pub(crate) struct Networks {
     pub flow: Flow,
+    pub spline: Flow,
     pub classifier: Mlp,
     pub discriminator: Mlp,
     pub refiner: Mlp,
@@ -43,7 +44,7 @@ impl Networks {
             outputs,
             activation,
         };
-        let blocks = (0..blocks).map(|i| {
+        let block = |i, transform: Transform| {
             let (a, b): (Vec<usize>, Vec<usize>) = (0..dim).partition(|k| (k + i) % 3 == 0);
             let (active, passive) = if i % 2 == 0 { (a, b) } else { (b, a) };
             let (active, passive) = if active.is_empty() {
@@ -52,18 +53,27 @@ impl Networks {
                 (active, passive)
             };
             Coupling {
-                subnet: network(passive.len() + conditions, 2 * active.len()),
-                transform: Transform::Affine { clamp: 2.0 },
+                subnet: network(
+                    passive.len() + conditions,
+                    transform.outputs_per_coordinate() * active.len(),
+                ),
+                transform,
                 active,
                 passive,
             }
-        });
+        };
+        let flow = |transform| Flow {
+            dim,
+            conditions,
+            blocks: (0..blocks).map(|i| block(i, transform)).collect(),
+        };
         Networks {
-            flow: Flow {
-                dim,
-                conditions,
-                blocks: blocks.collect(),
-            },
+            flow: flow(Transform::Affine { clamp: 2.0 }),
+            // So narrow that some coordinates are outside.
+            spline: flow(Transform::Spline {
+                bins: 5,
+                bound: 2.0,
+            }),
             classifier: network(dim + conditions, 1),
             discriminator: network(dim + conditions, 1),
             refiner: network(dim + 1 + conditions, dim),
@@ -78,7 +88,7 @@ impl Networks {
     }
 
     /// Every goal, on these networks.
-    pub fn goals(&self) -> [Goal<'_>; 6] {
+    pub fn goals(&self) -> [Goal<'_>; 7] {
         [
             Goal::Likelihood(&self.flow),
             Goal::Separation(&self.classifier, Separation::CrossEntropy),
@@ -100,6 +110,7 @@ impl Networks {
                 beta: 0.7,
                 seed: 1,
             }),
+            Goal::Likelihood(&self.spline),
         ]
     }
 }

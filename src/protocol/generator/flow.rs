@@ -1,4 +1,4 @@
-//! A RealNVP flow by maximum likelihood (paper, Sec. 4.1).
+//! A coupling flow by maximum likelihood (paper, Sec. 4.1).
 
 use super::{initial_mlp, Dims, Recipe};
 use crate::engine::noise::{domain, Noise};
@@ -57,6 +57,7 @@ impl Recipe for Likelihood {
 /// coordinate is transformed equally often (the published code's free permutations could leave one out).
 fn flow(dim: usize, conditions: usize, options: &Options) -> Flow {
     let noise = Noise::new(options.get(keys::SEED) as u64, 0, domain::INITIAL);
+    let transform = transform(options);
     let mut order: Vec<usize> = (0..dim).collect();
     let blocks = (0..options.get(keys::FLOW_BLOCKS) as usize)
         .map(|i| {
@@ -70,14 +71,12 @@ fn flow(dim: usize, conditions: usize, options: &Options) -> Flow {
             Coupling {
                 active: active.to_vec(),
                 passive: passive.to_vec(),
-                transform: Transform::Affine {
-                    clamp: options.get(keys::FLOW_CLAMP),
-                },
+                transform,
                 subnet: Mlp::new(
                     passive.len() + conditions,
                     options.get(keys::FLOW_LAYERS) as usize,
                     options.get(keys::FLOW_UNITS) as usize,
-                    2 * active.len(),
+                    transform.outputs_per_coordinate() * active.len(),
                     options.get(keys::FLOW_SLOPE),
                 ),
             }
@@ -87,6 +86,19 @@ fn flow(dim: usize, conditions: usize, options: &Options) -> Flow {
         dim,
         conditions,
         blocks,
+    }
+}
+
+fn transform(options: &Options) -> Transform {
+    if options.get(keys::FLOW_COUPLING) == "spline" {
+        Transform::Spline {
+            bins: options.get(keys::FLOW_BINS) as usize,
+            bound: options.get(keys::FLOW_BOUND),
+        }
+    } else {
+        Transform::Affine {
+            clamp: options.get(keys::FLOW_CLAMP),
+        }
     }
 }
 
@@ -122,5 +134,21 @@ mod tests {
                 .for_each(|&i| count[i] += 1);
             assert!(count.iter().all(|&c| c == 6), "{dim}: {count:?}");
         }
+    }
+
+    #[test]
+    fn splines_are_what_the_options_say() {
+        let mut options = Options::new();
+        options.set_str("flow.coupling", "spline").unwrap();
+        options.set_i64("flow.bins", 5).unwrap();
+        options.set_f64("flow.bound", 4.5).unwrap();
+        let flow = flow(3, 0, &options);
+        flow.validate().unwrap();
+        let expected = Transform::Spline {
+            bins: 5,
+            bound: 4.5,
+        };
+        assert!(flow.blocks.iter().all(|b| b.transform == expected));
+        assert_eq!(flow.blocks[1].subnet.outputs, 2 * 14);
     }
 }

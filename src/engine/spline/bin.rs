@@ -1,0 +1,268 @@
+//! Finding bins, and one bin both ways and back.
+
+use super::super::lanes::Element;
+use super::super::math;
+use super::super::vector::Vector;
+use super::Sizes;
+use crate::model::Transform;
+
+/// The bin that every lane lies in.
+pub(super) struct Bins<T: Element> {
+    pub number: T::Feature,
+    z: T::Feature,
+    width: T::Feature,
+    x: T::Feature,
+    height: T::Feature,
+    /// d₀ and d₁.
+    slopes: [T::Feature; 2],
+    /// Their derivatives with respect to the outputs.
+    pub slopes_by_outputs: [T::Feature; 2],
+}
+
+impl<T: Element> Bins<T> {
+    /// By z, or for `INVERSE` by x. What is outside lies in the bin that is nearest, what is no number in the first.
+    #[inline(always)]
+    pub fn find<V: Vector<T>, const INVERSE: bool>(
+        sizes: Sizes<T>,
+        outputs: &[T::Feature],
+        from: &[T],
+    ) -> Self {
+        let zero = T::Feature::default();
+        let mut bins = Bins {
+            number: zero,
+            z: zero,
+            width: zero,
+            x: zero,
+            height: zero,
+            slopes: [zero; 2],
+            slopes_by_outputs: [zero; 2],
+        };
+        for at in (0..T::ROWS).step_by(V::LANES) {
+            bins.find_lanes::<V, INVERSE>(sizes, outputs, V::load(&from[at..]), at);
+        }
+        let slopes = bins.slopes.iter_mut().zip(&mut bins.slopes_by_outputs);
+        for (slope, by_output) in slopes {
+            for (d, by_output) in slope.as_mut().iter_mut().zip(by_output.as_mut()) {
+                (*d, *by_output) = slope_of::<T, V>(*d);
+            }
+        }
+        bins
+    }
+
+    /// One vector from lane `at` on; leaves in `slopes` the outputs that they are made of.
+    #[inline(always)]
+    fn find_lanes<V: Vector<T>, const INVERSE: bool>(
+        &mut self,
+        sizes: Sizes<T>,
+        outputs: &[T::Feature],
+        from: V,
+        at: usize,
+    ) {
+        let (one, minus_one) = (V::splat(T::from_f64(1.0)), V::splat(T::from_f64(-1.0)));
+        let (shared, least) = (V::splat(sizes.shared), V::splat(sizes.least));
+        let load = |feature: &T::Feature| V::load(&feature.as_ref()[at..]);
+        let (widths, rest) = outputs.split_at(sizes.bins);
+        let (heights, inner) = rest.split_at(sizes.bins);
+        // Output 0: the slope is 1 at both ends.
+        let zero = V::splat(T::default());
+        let (mut z, mut x) = (V::splat(-sizes.bound), V::splat(-sizes.bound));
+        let mut next_lower = zero;
+        let mut own = [zero; 7];
+        for (k, (width, height)) in widths.iter().zip(heights).enumerate() {
+            let width = least.add_product(load(width), shared);
+            let height = least.add_product(load(height), shared);
+            let lower = next_lower;
+            next_lower = inner.get(k).map_or(zero, load);
+            let number = V::splat(T::from_f64(k as f64));
+            let bin = [number, z, width, x, height, lower, next_lower];
+            let passed = from.add_product(if INVERSE { x } else { z }, minus_one);
+            for (own, new) in own.iter_mut().zip(bin) {
+                *own = if k == 0 {
+                    new
+                } else {
+                    passed.if_positive(new, *own)
+                };
+            }
+            z = z.add_product(width, one);
+            x = x.add_product(height, one);
+        }
+        let [lower, upper] = &mut self.slopes;
+        let [number, z, width, x, height] = [
+            &mut self.number,
+            &mut self.z,
+            &mut self.width,
+            &mut self.x,
+            &mut self.height,
+        ];
+        for (own, to) in own
+            .into_iter()
+            .zip([number, z, width, x, height, lower, upper])
+        {
+            own.store(&mut to.as_mut()[at..]);
+        }
+    }
+
+    #[inline(always)]
+    pub fn lane(&self, lane: usize) -> Bin<T> {
+        let (width, height) = (self.width.as_ref()[lane], self.height.as_ref()[lane]);
+        Bin {
+            z: self.z.as_ref()[lane],
+            width,
+            x: self.x.as_ref()[lane],
+            height,
+            s: height / width,
+            d0: self.slopes[0].as_ref()[lane],
+            d1: self.slopes[1].as_ref()[lane],
+        }
+    }
+}
+
+/// The slope d of a knot with d̃ as output, and ∂d/∂d̃.
+#[inline(always)]
+fn slope_of<T: Element, V: Vector<T>>(output: T) -> (T, T) {
+    let one = T::from_f64(1.0);
+    let clamp = T::from_f64(-Transform::SMALLEST.ln());
+    let tanh = math::tanh::<T, V>(output / clamp);
+    let d = math::exp::<T, V>(clamp * tanh);
+    (d, d * (one - tanh * tanh))
+}
+
+/// The share of a bin's size, given the distance from its lower end.
+#[inline(always)]
+pub(super) fn share<T: Element>(distance: T, size: T) -> T {
+    let (zero, one) = (T::default(), T::from_f64(1.0));
+    let share = distance / size;
+    let share = if share > zero { share } else { zero };
+    if share < one {
+        share
+    } else {
+        one
+    }
+}
+
+/// One bin: its lower ends, its sizes, and the slopes.
+#[derive(Clone, Copy)]
+pub(super) struct Bin<T> {
+    pub z: T,
+    pub width: T,
+    pub x: T,
+    pub height: T,
+    s: T,
+    d0: T,
+    d1: T,
+}
+
+impl<T: Element> Bin<T> {
+    /// d₀ + d₁ − 2s.
+    #[inline(always)]
+    fn excess(&self) -> T {
+        (self.d0 - self.s) + (self.d1 - self.s)
+    }
+
+    /// z ↦ (x, ξ), as what is added to z: nothing at all for the identity.
+    #[inline(always)]
+    pub fn event<V: Vector<T>>(&self, z: T) -> (T, T) {
+        let xi = share(z - self.z, self.width);
+        let eta = T::from_f64(1.0) - xi;
+        let u = xi * eta;
+        let bend = (self.d0 - self.s) * eta - (self.d1 - self.s) * xi;
+        let zeta_less_xi = u * bend / V::mul_add(self.excess(), u, self.s);
+        let shift = V::mul_add(self.height - self.width, xi, self.x - self.z);
+        (z + V::mul_add(self.height, zeta_less_xi, shift), xi)
+    }
+
+    /// x ↦ (z, ξ), as what is added to x. ξ is the root of a ξ² + b ξ − s ζ with a = s − b that lies from 0 to 1, without cancellation.
+    #[inline(always)]
+    pub fn latent<V: Vector<T>>(&self, x: T) -> (T, T) {
+        let (zero, two) = (T::default(), T::from_f64(2.0));
+        let zeta = share(x - self.x, self.height);
+        let c = self.s * zeta;
+        let b = self.d0 - zeta * self.excess();
+        let a = self.s - b;
+        let square = V::mul_add(T::from_f64(4.0) * a, c, b * b);
+        let root = if square > zero { square } else { zero }.square_root();
+        let (above, below) = if b > zero {
+            (two * c, b + root)
+        } else {
+            (root - b, two * a)
+        };
+        let xi = share(above, below);
+        let shift = V::mul_add(self.width - self.height, zeta, self.z - self.x);
+        (x + V::mul_add(self.width, xi - zeta, shift), xi)
+    }
+
+    /// P and 1 / D.
+    #[inline(always)]
+    fn parts<V: Vector<T>>(&self, xi: T) -> (T, T) {
+        let one = T::from_f64(1.0);
+        let eta = one - xi;
+        let u = xi * eta;
+        let p = V::mul_add(self.d1 * xi, xi, self.d0 * eta * eta);
+        let p = V::mul_add(self.s + self.s, u, p);
+        (p, one / V::mul_add(self.excess(), u, self.s))
+    }
+
+    /// log dx/dz.
+    #[inline(always)]
+    pub fn log_slope<V: Vector<T>>(&self, xi: T) -> T {
+        let (p, r) = self.parts::<V>(xi);
+        let sr = self.s * r;
+        math::log::<T, V>(sr * sr * p)
+    }
+
+    /// d log(dx/dz) / dξ.
+    #[inline(always)]
+    fn log_slope_by_share(&self, xi: T, p: T, r: T) -> T {
+        let eta = T::from_f64(1.0) - xi;
+        let half = (self.s * (eta - xi) + self.d1 * xi - self.d0 * eta) / p
+            - self.excess() * r * (eta - xi);
+        half + half
+    }
+
+    /// Back from x, of which `by_x` is the gradient, and from log dx/dz.
+    #[inline(always)]
+    pub fn gradient<V: Vector<T>>(&self, xi: T, by_x: T, by_log: T) -> BinGradient<T> {
+        let Bin { s, d0, d1, .. } = *self;
+        let (one, two) = (T::from_f64(1.0), T::from_f64(2.0));
+        let eta = one - xi;
+        let u = xi * eta;
+        let (p, r) = self.parts::<V>(xi);
+        let zeta = V::mul_add(s * xi, xi, d0 * u) * r;
+        let above = V::mul_add(s * eta, eta, d1 * u) * r;
+        // By h ζ, divided by D; by log P, divided by P; by −2 log D, divided by D.
+        let (g, by_p, by_d) = (by_x * self.height * r, by_log / p, two * by_log * r);
+        let by_xi = s * p * r * g + by_log * self.log_slope_by_share(xi, p, r);
+        let by_s = r * u * (d1 * xi * xi - d0 * eta * eta) * g + two * (by_log / s + u * by_p)
+            - (one - two * u) * by_d;
+        BinGradient {
+            z: by_xi / self.width,
+            width: -(by_xi * xi + by_s * s) / self.width,
+            x: by_x,
+            height: V::mul_add(by_x, zeta, by_s / self.width),
+            slopes: [
+                u * above * g + eta * eta * by_p - u * by_d,
+                xi * xi * by_p - u * zeta * g - u * by_d,
+            ],
+        }
+    }
+
+    /// As [`Bin::gradient`] for the inverse: back from z and log dz/dx to what makes the bin; and the gradient with respect to x.
+    #[inline(always)]
+    pub fn inverse_gradient<V: Vector<T>>(&self, xi: T, by_z: T, by_log: T) -> (T, BinGradient<T>) {
+        let (p, r) = self.parts::<V>(xi);
+        let sr = self.s * r;
+        // z(x; θ) has the derivatives 1 / (dx/dz) and −(dx/dθ) / (dx/dz).
+        let by_z = by_z - by_log * self.log_slope_by_share(xi, p, r) / self.width;
+        let by_x = by_z / (sr * sr * p);
+        (by_x, self.gradient::<V>(xi, -by_x, -by_log))
+    }
+}
+
+/// The gradient with respect to z, which is minus that with respect to the lower end, and with respect to the rest of a [`Bin`].
+pub(super) struct BinGradient<T> {
+    pub z: T,
+    pub width: T,
+    pub x: T,
+    pub height: T,
+    pub slopes: [T; 2],
+}

@@ -1,0 +1,112 @@
+//! The gradient of a block's splines.
+
+use super::super::lanes::{Element, Task};
+use super::super::vector::Vector;
+use super::bin::{share, Bins};
+use super::Sizes;
+
+/// Of the active coordinates, the gradients with respect to what [`Spline`] made of them, their latents z and what it left of the outputs
+/// become the gradients with respect to what came in.
+pub struct SplineGradient<'a, T: Element, const INVERSE: bool> {
+    pub sizes: Sizes<T>,
+    pub active: &'a [usize],
+    pub latent: &'a [T::Feature],
+    pub outputs: &'a mut [T::Feature],
+    pub gradient: &'a mut [T::Feature],
+    pub log_det_gradient: &'a T::Feature,
+}
+
+impl<T: Element, const INVERSE: bool> Task<T> for SplineGradient<'_, T, INVERSE> {
+    #[inline(always)]
+    #[allow(clippy::needless_range_loop)]
+    fn run<V: Vector<T>>(self) {
+        let Sizes { bins, bound, .. } = self.sizes;
+        let zero = T::Feature::default();
+        let outputs = self.outputs.chunks_exact_mut(self.sizes.outputs());
+        for ((outputs, latent), &k) in outputs.zip(self.latent).zip(self.active) {
+            let latent = latent.as_ref();
+            let found = Bins::<T>::find::<V, false>(self.sizes, outputs, latent);
+            let gradient = self.gradient[k].as_mut();
+            let (mut low_z, mut width) = (zero, zero);
+            let (mut low_x, mut height, mut slopes) = (zero, zero, [zero; 2]);
+            for lane in 0..T::ROWS {
+                let bin = found.lane(lane);
+                let inside = latent[lane].magnitude() < bound;
+                let xi = share(latent[lane] - bin.z, bin.width);
+                let (g, log_det) = (gradient[lane], self.log_det_gradient.as_ref()[lane]);
+                let (back, by) = if INVERSE {
+                    bin.inverse_gradient::<V>(xi, g, log_det)
+                } else {
+                    let by = bin.gradient::<V>(xi, g, log_det);
+                    (by.z, by)
+                };
+                gradient[lane] = if inside { back } else { g };
+                let keep = |x: T| if inside { x } else { T::default() };
+                low_z.as_mut()[lane] = keep(-by.z);
+                width.as_mut()[lane] = keep(by.width);
+                low_x.as_mut()[lane] = keep(by.x);
+                height.as_mut()[lane] = keep(by.height);
+                for end in 0..2 {
+                    let by_output = found.slopes_by_outputs[end].as_ref()[lane];
+                    slopes[end].as_mut()[lane] = keep(by.slopes[end] * by_output);
+                }
+            }
+            let (widths, rest) = outputs.split_at_mut(bins);
+            let (heights, inner) = rest.split_at_mut(bins);
+            softmax_back::<T, V>(self.sizes.shared, widths, &found.number, &low_z, &width);
+            softmax_back::<T, V>(self.sizes.shared, heights, &found.number, &low_x, &height);
+            scatter::<T>(inner, &found.number, &slopes);
+        }
+    }
+}
+
+/// The result of [`softmax`] becomes the gradient with respect to the logits, given that with respect to the sum of all sizes before the
+/// bin `number` and that with respect to its own.
+#[inline(always)]
+fn softmax_back<T: Element, V: Vector<T>>(
+    shared: T,
+    shares: &mut [T::Feature],
+    number: &T::Feature,
+    before: &T::Feature,
+    own: &T::Feature,
+) {
+    let mut mean = T::Feature::default();
+    for pass in 0..2 {
+        for (k, shares) in shares.iter_mut().enumerate() {
+            let k = T::from_f64(k as f64);
+            let given = number
+                .as_ref()
+                .iter()
+                .zip(before.as_ref())
+                .zip(own.as_ref());
+            let lanes = shares.as_mut().iter_mut().zip(mean.as_mut());
+            for ((p, mean), ((&number, &before), &own)) in lanes.zip(given) {
+                let g = if k < number { before } else { T::default() };
+                let g = if k == number { own } else { g };
+                if pass == 0 {
+                    *mean = V::mul_add(*p, g, *mean);
+                } else {
+                    *p = shared * *p * (g - *mean);
+                }
+            }
+        }
+    }
+}
+
+/// The gradient with respect to the slopes' outputs: that of the lower end of bin k is output k − 1, that of its upper end output k.
+#[inline(always)]
+fn scatter<T: Element>(outputs: &mut [T::Feature], number: &T::Feature, slopes: &[T::Feature; 2]) {
+    let [lower, upper] = slopes;
+    for (k, outputs) in outputs.iter_mut().enumerate() {
+        let (k, next) = (T::from_f64(k as f64), T::from_f64((k + 1) as f64));
+        let given = number
+            .as_ref()
+            .iter()
+            .zip(lower.as_ref())
+            .zip(upper.as_ref());
+        for (g, ((&number, &lower), &upper)) in outputs.as_mut().iter_mut().zip(given) {
+            *g = if number == k { upper } else { T::default() };
+            *g = if number == next { lower } else { *g };
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The rational-quadratic splines of a coupling block (Durkan et al., arXiv:1906.04032) and their gradient.
+//!
+//! Within a bin, ξ is the share of its width passed on the latent's side and ζ that of its height on the event's; η = 1 − ξ, u = ξη, and
+//! s = height / width. With the slopes d₀ and d₁ at its ends
+//!
+//! - ζ = (s ξ² + d₀ u) / D, D = s + (d₀ + d₁ − 2s) u,
+//! - dx/dz = s² P / D², P = 2su + d₁ ξ² + d₀ η²,
+//!
+//! of which P and 1 − ζ = (s η² + d₁ u) / D are sums of positive terms, and D ≥ s / 2.
+
+mod bin;
+mod gradient;
+#[cfg(test)]
+mod tests;
+
+pub(super) use gradient::SplineGradient;
+
+use super::lanes::{Element, Task};
+use super::math;
+use super::vector::Vector;
+use crate::model::Transform;
+use bin::Bins;
+
+/// The sizes of the splines of a block.
+#[derive(Clone, Copy)]
+pub(super) struct Sizes<T> {
+    bins: usize,
+    bound: T,
+    /// Least width and height of a bin.
+    least: T,
+    /// What is left to share among the bins.
+    shared: T,
+}
+
+impl<T: Element> Sizes<T> {
+    pub(super) fn new(bins: usize, bound: f64) -> Self {
+        let least = 2.0 * bound * Transform::SMALLEST;
+        Sizes {
+            bins,
+            bound: T::from_f64(bound),
+            least: T::from_f64(least),
+            shared: T::from_f64(2.0 * bound - bins as f64 * least),
+        }
+    }
+
+    fn outputs(&self) -> usize {
+        3 * self.bins - 1
+    }
+}
+
+/// z ↦ x of the active coordinates, or its inverse. Of the outputs, the shares become what softmax makes of them.
+pub(super) struct Spline<'a, T: Element, const INVERSE: bool> {
+    pub sizes: Sizes<T>,
+    pub active: &'a [usize],
+    pub outputs: &'a mut [T::Feature],
+    pub state: &'a mut [T::Feature],
+    pub log_det: &'a mut T::Feature,
+}
+
+impl<T: Element, const INVERSE: bool> Task<T> for Spline<'_, T, INVERSE> {
+    // Loops over the lanes of arrays whose length the compiler knows.
+    #[inline(always)]
+    #[allow(clippy::needless_range_loop)]
+    fn run<V: Vector<T>>(self) {
+        let Sizes { bins, bound, .. } = self.sizes;
+        let outputs = self.outputs.chunks_exact_mut(self.sizes.outputs());
+        for (outputs, &k) in outputs.zip(self.active) {
+            softmax::<T, V>(&mut outputs[..bins]);
+            softmax::<T, V>(&mut outputs[bins..2 * bins]);
+            let (state, log_det) = (self.state[k].as_mut(), self.log_det.as_mut());
+            let bin = Bins::<T>::find::<V, INVERSE>(self.sizes, outputs, state);
+            for lane in 0..T::ROWS {
+                let from = state[lane];
+                let bin = bin.lane(lane);
+                let (to, log_slope) = if INVERSE {
+                    let (z, xi) = bin.latent::<V>(from);
+                    (z, -bin.log_slope::<V>(xi))
+                } else {
+                    let (x, xi) = bin.event::<V>(from);
+                    (x, bin.log_slope::<V>(xi))
+                };
+                let inside = from.magnitude() < bound;
+                state[lane] = if inside { to } else { from };
+                log_det[lane] = log_det[lane] + if inside { log_slope } else { T::default() };
+            }
+        }
+    }
+}
+
+/// Softmax along the features. Explicit vectors, where compilers take the short loops apart.
+#[inline(always)]
+fn softmax<T: Element, V: Vector<T>>(logits: &mut [T::Feature]) {
+    let (mut most, mut sum) = (logits[0], T::Feature::default());
+    let (most, sum) = (most.as_mut(), sum.as_mut());
+    for logits in &*logits {
+        for at in (0..T::ROWS).step_by(V::LANES) {
+            let larger = V::load(&most[at..]).larger(V::load(&logits.as_ref()[at..]));
+            larger.store(&mut most[at..]);
+        }
+    }
+    for logits in &mut *logits {
+        let lanes = logits.as_mut().iter_mut().zip(&*most);
+        for ((logit, &most), sum) in lanes.zip(&mut *sum) {
+            *logit = math::exp::<T, V>(*logit - most);
+            *sum = *sum + *logit;
+        }
+    }
+    let one = T::from_f64(1.0);
+    sum.iter_mut().for_each(|sum| *sum = one / *sum);
+    for p in logits {
+        for at in (0..T::ROWS).step_by(V::LANES) {
+            let p = &mut p.as_mut()[at..];
+            V::load(p).times(V::load(&sum[at..])).store(p);
+        }
+    }
+}
