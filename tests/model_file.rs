@@ -359,6 +359,16 @@ fn models_that_could_not_be_read_are_not_written() {
         &|m| m.classifier.as_mut().unwrap().parameters[6] = 1e39,
         "element 0 of tensor `classifier.0.bias` is inf",
     );
+    for members in [0, usize::MAX] {
+        refused(
+            &|m| m.classifier.as_mut().unwrap().members = members,
+            "it needs at least one",
+        );
+    }
+    refused(
+        &|m| m.classifier.as_mut().unwrap().members = 2,
+        "the network of `classifier.0.0.weight` has",
+    );
     refused(
         &|m| {
             m.refinement

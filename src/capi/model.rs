@@ -36,6 +36,9 @@ impl laser_model {
 /// Refines a generator (LaSeR): trains the classifier of target against generated events, pulls its weights back to the latent
 /// space, and prepares or trains the refiner that option "refiner.method" names.
 ///
+/// Weights of target events may be negative, as those of matched samples are: the ratio is found wherever the weights of a region sum to
+/// more than 0. Where they do not there is no ratio, and w tends to 0. Weights may have any unit.
+///
 /// The calling thread works until it is done; the callbacks of source and hooks are called on it.
 ///
 /// @param generator what to refine; the model keeps what it needs of it

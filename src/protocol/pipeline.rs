@@ -18,7 +18,7 @@ use serde_json::json;
 
 /// Refines a generator towards the target's events: trains the classifier, pulls its weights back to the latent space, reports on them, and
 /// prepares the refiner that the option `refiner.method` names. Reweighting, rejection and HMC need no more than the classifier and are
-/// available in every refined model.
+/// available in every refined model. Target weights may be negative where those of a region sum to more than 0: there is no ratio elsewhere.
 ///
 /// # Errors
 /// Those of the source and of the hooks; [`Error::InvalidArgument`] if source and generator differ in dimension;
