@@ -37,7 +37,7 @@
 //! | `nn` | the networks on libtorch (cargo feature `torch`) | models |
 //! | [`engine`] | trained networks on the CPU without libtorch; the noise | models |
 //! | [`model`] | networks and models as plain data, and their file | nothing |
-//! | [`metrics`] | histograms, JSD, exact EMD | nothing |
+//! | [`metrics`] | scores of samples, diagnostics of chains | the noise |
 //! | [`options`], [`error`] | settings by key; the one error type | nothing |
 
 pub mod engine;

@@ -1,6 +1,9 @@
 //! The metrics against numpy, scipy and POT (values of `reference/metrics.py`), and against mathematics.
 #![allow(clippy::unwrap_used)]
 
+#[path = "metrics/chains.rs"]
+mod chains;
+
 use laser::metrics::{emd, jsd, Histogram2d};
 use laser::Error;
 use serde_json::Value;

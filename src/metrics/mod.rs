@@ -7,6 +7,7 @@
 //! Nothing here holds global state: histograms may be filled on one thread each and [merged](Histogram2d::merge),
 //! and scores may be computed on any number of threads at once.
 
+pub mod chains;
 mod emd;
 mod histogram;
 mod jsd;

@@ -1,0 +1,192 @@
+//! How well Markov chains have mixed and how many independent draws they are worth.
+//!
+//! A. Vehtari, A. Gelman, D. Simpson, B. Carpenter, P.-C. Bürkner, *Rank-normalization, folding, and localization: an improved R̂ for
+//! assessing convergence of MCMC*, [arXiv:1903.08008](https://arxiv.org/abs/1903.08008). Every chain is split into its halves; ranks over all draws
+//! are turned into normal scores, so that no moments need exist.
+//!
+//! `x` holds draws × chains × dims, row-major: value d of chain c at draw i is `x[(i * chains + c) * dims + d]`. Draws are those after
+//! warm-up, four at least; of an odd number the middle one is left out. All chains of one dimension that never moves give an
+//! infinite R̂ and an effective sample size of 1.
+
+use crate::engine::noise::normal_quantiles;
+use crate::error::{Error, Result};
+
+/// R̂ of each of `dims` dimensions: the greater of the rank-normalised split R̂ and that of the folded draws |x − median|, which sees
+/// differences in spread (eqs. 1–4, 14 and Sec. 4.1 of the paper; ArviZ's and posterior's default). 1 for chains that agree; the paper demands
+/// less than 1.01 of four chains.
+///
+/// # Errors
+/// [`Error::InvalidArgument`] for sizes that do not fit together or fewer than four draws, [`Error::Data`] naming the first value that
+/// is not finite.
+pub fn split_r_hat(x: &[f64], chains: usize, dims: usize) -> Result<Vec<f64>> {
+    let each = split(x, chains, dims)?;
+    Ok(each.iter().map(Halves::rank_r_hat).collect())
+}
+
+/// The bulk effective sample size of each of `dims` dimensions, of all chains together: their number of draws over the autocorrelation
+/// time of the normal scores of the split chains, cut off by Geyer's initial monotone sequence (eqs. 10–14 and Sec. 4.1 of the
+/// paper). At most draws · log₁₀ draws, for antithetic chains.
+///
+/// The time grows with draws times the lag at which the autocorrelation has died out.
+///
+/// # Errors
+/// Those of [`split_r_hat`].
+pub fn effective_sample_size(x: &[f64], chains: usize, dims: usize) -> Result<Vec<f64>> {
+    let each = split(x, chains, dims)?;
+    let bulk = |halves: &Halves| halves.normal_scores().effective_sample_size();
+    Ok(each.iter().map(bulk).collect())
+}
+
+/// Half chains of one dimension, one after the other.
+struct Halves {
+    values: Vec<f64>,
+    /// Draws in each.
+    draws: usize,
+}
+
+/// The half chains of every dimension.
+fn split(x: &[f64], chains: usize, dims: usize) -> Result<Vec<Halves>> {
+    let width = chains.checked_mul(dims).filter(|&width| width > 0);
+    let draws = width.map_or(0, |width| x.len() / width);
+    if draws < 4 || width.is_none_or(|width| draws * width != x.len()) {
+        return Err(Error::InvalidArgument(format!(
+            "{} numbers are not draws × {chains} chains × {dims} dimensions; whole rows of at least 4 draws of at least 1 chain are required",
+            x.len()
+        )));
+    }
+    if let Some(i) = x.iter().position(|v| !v.is_finite()) {
+        let (draw, chain, dim) = (i / dims / chains, i / dims % chains, i % dims);
+        return Err(Error::Data(format!(
+            "dimension {dim} of chain {chain} is {} at draw {draw}; finite numbers are required",
+            x[i]
+        )));
+    }
+    let half = draws / 2;
+    let halves = |dim: usize| {
+        let starts = (0..chains).flat_map(|chain| [(chain, 0), (chain, draws - half)]);
+        let values = starts.flat_map(|(chain, start)| {
+            (start..start + half).map(move |draw| x[(draw * chains + chain) * dims + dim])
+        });
+        Halves {
+            values: values.collect(),
+            draws: half,
+        }
+    };
+    Ok((0..dims).map(halves).collect())
+}
+
+impl Halves {
+    fn of(&self, values: Vec<f64>) -> Self {
+        Halves {
+            values,
+            draws: self.draws,
+        }
+    }
+
+    fn rank_r_hat(&self) -> f64 {
+        let ranked = self.normal_scores().r_hat();
+        if ranked.is_nan() {
+            return f64::INFINITY;
+        }
+        // The folded draws alone may be constant, where there are but two values: the maximum passes over NaN.
+        ranked.max(self.folded().normal_scores().r_hat())
+    }
+
+    /// |x − median|.
+    fn folded(&self) -> Self {
+        let mut sorted = self.values.clone();
+        sorted.sort_unstable_by(f64::total_cmp);
+        // Two half chains of one length: the number is even.
+        let middle = sorted.len() / 2;
+        let median = 0.5 * sorted[middle - 1] + 0.5 * sorted[middle];
+        self.of(self.values.iter().map(|x| (x - median).abs()).collect())
+    }
+
+    /// Φ⁻¹((r − 3/8) / (S + 1/4)) of the ranks r = 1 … S, equal values having their mean rank.
+    fn normal_scores(&self) -> Self {
+        let values = &self.values;
+        let mut order: Vec<usize> = (0..values.len()).collect();
+        order.sort_unstable_by(|&a, &b| values[a].total_cmp(&values[b]));
+        let mut scores = vec![0.0; values.len()];
+        let mut below = 0;
+        for equal in order.chunk_by(|&a, &b| values[a] == values[b]) {
+            let rank = below as f64 + 0.5 * (equal.len() + 1) as f64;
+            let quantile = (rank - 0.375) / (values.len() as f64 + 0.25);
+            equal.iter().for_each(|&i| scores[i] = quantile);
+            below += equal.len();
+        }
+        normal_quantiles(&mut scores);
+        self.of(scores)
+    }
+
+    /// √(V⁺ / W) of eq. 4; NaN where nothing varies.
+    fn r_hat(&self) -> f64 {
+        let variances = self.variances();
+        (variances.total / variances.within).sqrt()
+    }
+
+    fn effective_sample_size(&self) -> f64 {
+        let size = self.values.len() as f64;
+        let variances = self.variances();
+        if variances.total <= 0.0 {
+            return 1.0;
+        }
+        let chains: Vec<(f64, &[f64])> = self.chains().map(|c| (mean(c), c)).collect();
+        // Eq. 10, with autocovariances that are divided by the number of draws.
+        let autocorrelation = |lag: usize| {
+            let covariance = |&(mean, chain): &(f64, &[f64])| {
+                let pairs = chain.iter().zip(&chain[lag..]);
+                pairs.map(|(a, b)| (a - mean) * (b - mean)).sum::<f64>() / self.draws as f64
+            };
+            let sum: f64 = chains.iter().map(covariance).sum();
+            1.0 - (variances.within - sum / chains.len() as f64) / variances.total
+        };
+        let time = autocorrelation_time(autocorrelation, self.draws);
+        size / time.max(1.0 / size.log10())
+    }
+
+    fn variances(&self) -> Variances {
+        let means: Vec<f64> = self.chains().map(mean).collect();
+        let each: Vec<f64> = self.chains().map(variance).collect();
+        let (within, draws) = (mean(&each), self.draws as f64);
+        Variances {
+            within,
+            total: (draws - 1.0) / draws * within + variance(&means),
+        }
+    }
+
+    fn chains(&self) -> impl Iterator<Item = &[f64]> {
+        self.values.chunks_exact(self.draws)
+    }
+}
+
+/// W and V⁺ of eqs. 2 and 3.
+struct Variances {
+    within: f64,
+    total: f64,
+}
+
+/// τ = −1 + 2 Σ of the autocorrelations, summed by pairs of lags until a pair is negative, the pairs made not to increase (Geyer,
+/// Statist. Sci. 7 (1992) 473). Of the last pair, only the first lag counts, and once.
+fn autocorrelation_time(autocorrelation: impl Fn(usize) -> f64, draws: usize) -> f64 {
+    let (mut time, mut least) = (-1.0, f64::INFINITY);
+    let mut pair = [1.0, autocorrelation(1)];
+    let mut lag = 2;
+    while lag + 2 < draws && pair[0] + pair[1] > 0.0 {
+        least = f64::min(least, pair[0] + pair[1]);
+        time += 2.0 * least;
+        pair = [autocorrelation(lag), autocorrelation(lag + 1)];
+        lag += 2;
+    }
+    time + pair[0].max(0.0)
+}
+
+fn mean(x: &[f64]) -> f64 {
+    x.iter().sum::<f64>() / x.len() as f64
+}
+
+/// With n − 1 in the denominator.
+fn variance(x: &[f64]) -> f64 {
+    let mean = mean(x);
+    x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (x.len() - 1) as f64
+}
