@@ -4,10 +4,10 @@ use super::classifier::train_classifier;
 use super::evaluate::evaluator;
 use super::generator::{dtype, options_record};
 use super::pullback::{pilot_noise, weighted_latents, WeightReport};
-use super::refiner::train_gan;
+use super::refiner::{pilot_chains, train_gan, Plan};
 use super::source::Source;
 use crate::engine::noise::{domain, Noise};
-use crate::model::{HmcSettings, Method, Model, Refinement};
+use crate::model::{HmcSettings, Method, Model, Refinement, Start};
 use crate::options::{keys, Options};
 use crate::train::{Hooks, Level};
 use crate::{Error, Result};
@@ -18,8 +18,8 @@ use std::f64::consts::LN_2;
 const INDISTINGUISHABLE: f64 = 1e-3;
 
 /// Refines a generator towards the target's events: trains the classifier, pulls its weights back to the latent space, reports on them, and
-/// prepares the refiner that the option `refiner.method` names. Reweighting, rejection and HMC need no more than the classifier and are
-/// available in every refined model.
+/// prepares the refiner that the option `refiner.method` names. All but the GAN need no more than the classifier and are available in every
+/// refined model; chains have their step found only if they are that method.
 ///
 /// # Errors
 /// Those of the source and of the hooks; [`Error::InvalidArgument`] if source and generator differ in dimension;
@@ -44,6 +44,8 @@ pub fn refine(
             generator.dtype.name()
         )));
     }
+    let mut hmc = chains(options);
+    check(&hmc, generator)?;
     let mut model = generator.clone().into_baseline();
     let (classifier, record) = {
         let mut evaluator = evaluator(&model, options)?;
@@ -107,18 +109,21 @@ pub fn refine(
     } else {
         None
     };
+    let pool = options.get(keys::RESAMPLING_POOL) as usize;
+    if let Some(plan) = Plan::new(method, options) {
+        let (found, report) =
+            pilot_chains(&plan, method, dims, &hmc, pool, evaluator.as_mut(), hooks)?;
+        model.record.insert("chains".into(), json!(report));
+        check(&found, generator)?;
+        hmc = found;
+    }
     model.refinement = Some(Refinement {
         method,
         log_w_max: report.w_max.ln(),
         log_mean_weight: report.mean.ln(),
         max_tries: options.get(keys::REJECTION_MAX_TRIES) as u64,
-        hmc: HmcSettings {
-            chains: options.get(keys::HMC_CHAINS) as usize,
-            step_size: options.get(keys::HMC_STEP_SIZE),
-            leapfrog: options.get(keys::HMC_LEAPFROG) as usize,
-            burn_in: options.get(keys::HMC_BURN_IN) as u64,
-            thin: options.get(keys::HMC_THIN) as u64,
-        },
+        pool,
+        hmc,
         gan,
     });
     model
@@ -131,4 +136,30 @@ pub fn refine(
         .validate()
         .map_err(|e| Error::Internal(format!("the refined model is inconsistent: {e}")))?;
     Ok(model)
+}
+
+/// The chains that the options ask for.
+fn chains(options: &Options) -> HmcSettings {
+    HmcSettings {
+        chains: options.get(keys::HMC_CHAINS) as usize,
+        start: match options.get(keys::HMC_START) {
+            "prior" => Start::Prior,
+            _ => Start::Resampled,
+        },
+        step_size: options.get(keys::HMC_STEP_SIZE),
+        jitter: options.get(keys::HMC_JITTER),
+        scales: Vec::new(),
+        leapfrog: options.get(keys::HMC_LEAPFROG) as usize,
+        burn_in: options.get(keys::HMC_BURN_IN) as u64,
+        thin: options.get(keys::HMC_THIN) as u64,
+    }
+}
+
+/// Whether a sampler would come to an end with these chains.
+fn check(chains: &HmcSettings, generator: &Model) -> Result<()> {
+    let checked = chains.validate(generator.generator.latent_dim());
+    checked.map_err(|error| match error {
+        Error::Format(why) => Error::InvalidArgument(why),
+        other => other,
+    })
 }
