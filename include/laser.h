@@ -642,7 +642,7 @@ void laser_hooks_free(laser_hooks *hooks);
  * What is running.
  *
  * @param p what the callback was given
- * @return "flow", "classifier", "pilot", "pool" or "gan"; valid until the callback returns; "" if `p` is NULL
+ * @return "flow", "classifier", "pilot", "pool", "gan" or "chains"; valid until the callback returns; "" if `p` is NULL
  *
  * Threads: inside the callback.
  */
@@ -924,7 +924,7 @@ laser_status laser_model_attach(const laser_model *model,
  *
  * @param generator what to refine; the model keeps what it needs of it
  * @param target the events; in use until the call returns. May be the source that trained the generator
- * @param options the groups "classifier", "weights", "refiner", "rejection", "gan", "hmc" and "validation", and "seed",
+ * @param options the groups "classifier", "weights", "refiner", "rejection", "resampling", "gan", "hmc" and "validation", and "seed",
  * "dtype", "backend", "device", "threads"; copied; NULL for the defaults, which are the paper's settings and take
  * longer than the preset "fast"
  * @param hooks progress, log and cancel; copied; NULL for none
@@ -1038,7 +1038,9 @@ laser_status laser_model_info(const laser_model *model,
  * ".q50", ".q90", ".q99", ".q999", ".effective_sample_size", ".effective_fraction", ".w_max", ".overweight_fraction", ".acceptance";
  * of the classifier on held-out events "weights.calibration.auc" (0.5: it knows nothing), ".chi_square" (per degree of freedom, 1 if the
  * weights are the ratio of the densities), ".largest_pull", ".events"; of an ensemble "classifier.spread", of log w between its networks.
- * A classifier.validation_loss near that of an ignorant one (for "bce" log 2 = 0.693, for "mse" 0.25, for "mlc" 0) means that it hardly tells generated events from the target's: then weights near 1
+ * If option "refiner.method" was a chain and "hmc.pilot" was not 0: "chains.step_size", ".acceptance", ".divergences", ".chains",
+ * ".transitions", ".r_hat.0" …, ".effective_sample_size.0" … (of chains times transitions). A classifier.validation_loss near that of an
+ * ignorant one (for "bce" log 2 = 0.693, for "mse" 0.25, for "mlc" 0) means that it hardly tells generated events from the target's: then weights near 1
  * are no proof of a good generator
  * @param out receives the number
  * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT if there is no such number, with the keys that there are; LASER_ERR_NULL
@@ -1150,8 +1152,8 @@ void laser_model_free(laser_model *model);
  * @param model shared with the sampler: either may be freed first
  * @param seed k, any number
  * @param stream s, any number: other streams of a seed are independent of each other
- * @param options keys "sampler.method" ("model", "baseline", "reweight", "rejection", "gan" or "hmc"), "sampler.threads", "backend",
- * "device"; copied; NULL for the defaults. A sampler works on the calling thread alone unless "sampler.threads" allows more, which
+ * @param options keys "sampler.method" ("model", "baseline", "reweight", "rejection", "resampling", "gan", "langevin", "mala" or "hmc"), "sampler.threads",
+ * "backend", "device"; copied; NULL for the defaults. A sampler works on the calling thread alone unless "sampler.threads" allows more, which
  * live no longer than a call and change no bit
  * @param out receives the sampler; the caller frees it with laser_sampler_free
  * @return LASER_OK; LASER_ERR_UNSUPPORTED if the model lacks what the method needs, or the library libtorch; LASER_ERR_INVALID_ARGUMENT for
@@ -1175,10 +1177,10 @@ laser_status laser_sampler_new(const laser_model *model,
  * where speed counts. In blocks of at most 1024 events the callback is asked for all numbers of the first
  * proposals at once, event by event: those that become its latent point (of "gan", its auxiliary one), then for "rejection" the
  * one that decides; then for the second proposals of those that need one, and so on: with "rejection", what an event gets depends on the
- * events asked for with it. "hmc" draws for a trajectory of all chains at once, and keeps a state of every chain: set the callback again
- * to drop them and begin the chains anew. When a call fails, the stream stays where it stood, and the numbers it drew are gone.
+ * events asked for with it. Chains draw for a trajectory of all of them at once, and keep a state of each; "resampling" draws for a
+ * block of 1024 events, and keeps those not asked for: set the callback again to drop them and begin anew. When a call fails, the stream stays where it stood, and the numbers it drew are gone.
  *
- * @param sampler the stream; what it made ahead is dropped, and the chains of "hmc" begin anew
+ * @param sampler the stream; what it made ahead is dropped, and chains begin anew
  * @param noise the callback; NULL goes back to the sampler's own numbers, at the event where it stands
  * @param user handed to the callback; must be usable on the threads of the calls that get this sampler
  * @return LASER_OK; LASER_ERR_NULL if `sampler` is NULL; LASER_ERR_BUSY
@@ -1190,8 +1192,8 @@ laser_status laser_sampler_set_noise_callback(laser_sampler *sampler,
                                               void *user);
 
 /**
- * Goes to an event, forward or backward: the next one generated is that one. Costs nothing, but with "hmc", whose chains must run
- * up to there.
+ * Goes to an event, forward or backward: the next one generated is that one. Costs at most a block of events, but
+ * with chains ("langevin", "mala", "hmc"), which must run up to there, backward from the beginning.
  *
  * @param sampler the stream
  * @param event number of the event, from 0; numbers go on from 0 after the largest uint64_t
@@ -1223,7 +1225,7 @@ laser_status laser_sampler_tell(const laser_sampler *sampler, uint64_t *event);
  * @param w receives `n` weights: w(z) for the method "reweight"; else 1, but w / w_max for the events of "rejection" above w_max;
  * NULL if not wanted
  * @param logp receives `n` logarithms of the density of the events, in 1 / (product of the units of x): that of the generator for
- * "baseline" and "reweight", the refined one for "rejection" and "hmc"; NULL if not wanted
+ * "baseline" and "reweight", the refined one for all others; NULL if not wanted
  * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for wrong sizes or arrays that overlap; LASER_ERR_UNSUPPORTED if `logp` is wanted of
  * "gan"; LASER_ERR_NUMERICAL if the method gives up; LASER_ERR_INVALID_ARGUMENT for a model with conditions, whose events
  * laser_sampler_generate_given makes; LASER_ERR_TORCH; LASER_ERR_CALLBACK and LASER_ERR_DATA of a noise callback;
@@ -1350,8 +1352,11 @@ laser_status laser_sampler_next(laser_sampler *sampler, double *x, double *w);
  * @param key "events" (made inside, some of them ahead), "proposals", "acceptance" (accepted fraction of the proposals),
  * "overweight_fraction" (share of the weight that lies above w_max), "overweight_events" (fraction of the events of "rejection" that
  * lie above w_max and carry a weight above 1), "non_finite" (proposals whose weight is not finite) or
- * "divergences" (proposals of HMC whose trajectory diverged)
- * @param out receives the number; NaN for a fraction of nothing
+ * "divergences" (proposals of chains whose trajectory diverged); of latents resampled, by "resampling" or for starts of chains,
+ * "effective_fraction" (the share that the weights leave of the pool) and "distinct_fraction"; of chains "r_hat" (split R-hat of the worst
+ * dimension of z: 1 where the chains agree, above 1.05 they do not mix) and "effective_sample_size" (of all events made, in the worst
+ * dimension), or with ".0", ".1" … for that dimension, estimated from the last 256 events of the first 64 chains; takes milliseconds
+ * @param out receives the number; NaN for a fraction of nothing, and for chains without four events each
  * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for another key; LASER_ERR_NULL; LASER_ERR_BUSY while events are being generated
  *
  * Threads: any number at once.

@@ -4,7 +4,7 @@
 use laser::engine::{noise, Engine};
 use laser::model::{
     Activation, Classifier, Coupling, Dtype, Evaluator, Flow, GanRefiner, Generator, GeneratorKind,
-    HmcSettings, Method, Mlp, Model, Refinement, Scaling, Transform,
+    HmcSettings, Method, Mlp, Model, Refinement, Scaling, Start, Transform,
 };
 use laser::options::Options;
 use laser::protocol::{Instance, Outputs, Sampler};
@@ -212,9 +212,13 @@ fn model(shape: &Shape, dtype: Dtype) -> Model {
             log_w_max: 1.0,
             log_mean_weight: 0.0,
             max_tries: 10,
+            pool: 16,
             hmc: HmcSettings {
                 chains: 1,
+                start: Start::Resampled,
                 step_size: 0.1,
+                jitter: 0.1,
+                scales: Vec::new(),
                 leapfrog: 1,
                 burn_in: 0,
                 thin: 1,
@@ -584,7 +588,16 @@ fn samplers_allocate_nothing_after_their_first_blocks() {
     let refinement = model.refinement.as_mut().unwrap();
     (refinement.max_tries, refinement.log_w_max) = (100_000, 0.0);
     let model = Arc::new(Instance::new(model));
-    for method in ["baseline", "reweight", "rejection", "gan", "hmc"] {
+    for method in [
+        "baseline",
+        "reweight",
+        "rejection",
+        "resampling",
+        "gan",
+        "langevin",
+        "mala",
+        "hmc",
+    ] {
         let mut options = Options::new();
         options.set_str("sampler.method", method).unwrap();
         let mut sampler = Sampler::new(model.clone(), 1, 0, &options).unwrap();
@@ -604,7 +617,7 @@ fn samplers_allocate_nothing_after_their_first_blocks() {
         for rows in [1, 1, 700, 1, 5000] {
             generate(&mut sampler, rows);
         }
-        if method != "hmc" {
+        if !["langevin", "mala", "hmc"].contains(&method) {
             sampler.seek(12).unwrap();
             generate(&mut sampler, 3);
         }

@@ -9,7 +9,7 @@ mod hostile;
 
 use laser::model::{
     Activation, Classifier, Coupling, Dtype, Flow, GanRefiner, Generator, GeneratorKind,
-    HmcSettings, Method, Mlp, Model, Refinement, Scaling, Transform, FORMAT_VERSION,
+    HmcSettings, Method, Mlp, Model, Refinement, Scaling, Start, Transform, FORMAT_VERSION,
 };
 use laser::Error;
 use serde_json::{json, Value};
@@ -100,9 +100,13 @@ fn model(dtype: Dtype, conditions: usize) -> Model {
         log_w_max: 2.0f64.ln(),
         log_mean_weight: -1.0 / 3.0,
         max_tries: u64::MAX,
+        pool: 16,
         hmc: HmcSettings {
             chains: 100,
+            start: Start::Resampled,
             step_size: 0.004,
+            jitter: 0.1,
+            scales: Vec::new(),
             leapfrog: 50,
             burn_in: 3000,
             thin: 1,
@@ -566,4 +570,35 @@ fn a_file_without_a_right_checksum_is_refused() {
         &with(other.into()),
         &format!("their SHA-256 is {right}, but the description says {other}"),
     );
+}
+
+#[test]
+fn chains_that_would_not_end_are_refused() {
+    type Change = fn(&mut HmcSettings);
+    let changes: [(Change, &str); 8] = [
+        (|h| h.chains = 0, "hmc.chains"),
+        (|h| h.step_size = f64::NAN, "hmc.step_size"),
+        (|h| h.jitter = 1.0, "hmc.jitter"),
+        (|h| h.scales = vec![1.0; 3], "hmc.scales"),
+        (|h| h.scales = vec![1.0, 0.0], "hmc.scales"),
+        (|h| h.thin = 0, "hmc.thin"),
+        (|h| h.burn_in = u64::MAX, "hmc.burn_in"),
+        (|h| h.burn_in = 1_000_000_000, "before the first event"),
+    ];
+    for (change, word) in changes {
+        let mut model = model(Dtype::Float32, 1);
+        let refinement = model.refinement.as_mut().unwrap();
+        refinement.hmc.scales = vec![0.5, 2.0];
+        refinement.validate(2).unwrap();
+        change(&mut refinement.hmc);
+        let error = model.validate().unwrap_err();
+        assert!(matches!(error, Error::Format(_)), "{error}");
+        assert!(error.to_string().contains(word), "{error}");
+    }
+    let mut model = model(Dtype::Float32, 1);
+    for pool in [0, 1001] {
+        model.refinement.as_mut().unwrap().pool = pool;
+        let error = model.validate().unwrap_err();
+        assert!(error.to_string().contains("pool"), "{error}");
+    }
 }

@@ -278,8 +278,8 @@ fn mean_and_variance(
 fn every_method_refines_towards_the_target() {
     let hmc = [
         ("hmc.chains", 500.0),
-        ("hmc.step_size", 0.3),
-        ("hmc.leapfrog", 5.0),
+        ("hmc.step_size", 0.5),
+        ("hmc.leapfrog", 3.0),
         ("hmc.burn_in", 20.0),
     ];
     let gan = [
@@ -304,6 +304,9 @@ fn every_method_refines_towards_the_target() {
     for (method, tolerance) in [
         ("reweight", 0.06),
         ("rejection", 0.06),
+        ("resampling", 0.06),
+        ("langevin", 0.08),
+        ("mala", 0.06),
         ("hmc", 0.06),
         ("gan", 0.2),
     ] {
@@ -314,6 +317,72 @@ fn every_method_refines_towards_the_target() {
             "{method}: variance {variance}"
         );
     }
+}
+
+#[test]
+fn chains_are_adapted_when_they_are_the_method_and_tell_how_they_mix() {
+    let mut options = options(&[
+        ("hmc.chains", 300.0),
+        ("hmc.pilot", 100.0),
+        ("hmc.burn_in", 5.0),
+    ]);
+    let generator = unit_normal(&options);
+    options.set_str("refiner.method", "mala").unwrap();
+    let stop = Stop {
+        stage: "chains",
+        after: 2,
+        seen: Cell::new(0),
+        messages: RefCell::default(),
+    };
+    let error = refine(&generator, &mut normal(0.5, 1.0), &options, &stop).unwrap_err();
+    assert!(matches!(error, Error::Cancelled("chains")), "{error}");
+
+    let model = refine(&generator, &mut normal(0.5, 1.0), &options, &()).unwrap();
+    let report = &model.record["chains"];
+    let acceptance = report["acceptance"].as_f64().unwrap();
+    assert!((acceptance - 0.574).abs() < 0.04, "{report}");
+    let hmc = &model.refinement.as_ref().unwrap().hmc;
+    assert_eq!(report["step_size"].as_f64(), Some(hmc.step_size));
+    assert!(hmc.step_size > 0.6 && hmc.chains == 300, "{hmc:?}");
+
+    let model = Arc::new(model);
+    let mut sampler = Sampler::new(model.clone(), 1, 0, &options).unwrap();
+    assert!(
+        sampler.diagnostic("r_hat").unwrap().is_nan(),
+        "no events yet"
+    );
+    draw(&mut sampler, 300 * 200);
+    let get = |key: &str| sampler.diagnostic(key).unwrap();
+    assert!((get("acceptance") - acceptance).abs() < 0.04);
+    assert_eq!(get("r_hat"), get("r_hat.0").max(get("r_hat.1")));
+    assert!(get("r_hat") < 1.05, "{}", get("r_hat"));
+    let sizes = ["effective_sample_size.0", "effective_sample_size.1"].map(get);
+    assert_eq!(get("effective_sample_size"), sizes[0].min(sizes[1]));
+    assert!(
+        sizes.iter().all(|n| (6000.0..60_000.0).contains(n)),
+        "{sizes:?}"
+    );
+    // The start's pools.
+    assert!((get("effective_fraction") - (-0.5f64).exp()).abs() < 0.1);
+    assert!(get("distinct_fraction") > 0.9);
+    for wrong in ["r_hat.2", "r_hat.", "r_hat.x", "hat"] {
+        let error = sampler.diagnostic(wrong).unwrap_err().to_string();
+        assert!(
+            error.contains("r_hat.0") && error.contains("0 to 1"),
+            "{error}"
+        );
+    }
+    options.set_str("sampler.method", "rejection").unwrap();
+    let mut sampler = Sampler::new(model, 1, 0, &options).unwrap();
+    draw(&mut sampler, 100);
+    assert!(sampler.diagnostic("r_hat.1").unwrap().is_nan());
+    assert!(sampler.diagnostic("distinct_fraction").unwrap().is_nan());
+
+    // What would take a sampler for ever is refused before anything is trained.
+    options.set_i64("hmc.burn_in", 1_000_000_000).unwrap();
+    let error = refine(&generator, &mut normal(0.5, 1.0), &options, &()).unwrap_err();
+    assert!(matches!(error, Error::InvalidArgument(_)), "{error}");
+    assert!(error.to_string().contains("hmc.burn_in"), "{error}");
 }
 
 #[test]
@@ -402,6 +471,9 @@ fn an_event_depends_on_model_seed_stream_and_number_alone() {
         ("baseline", 10_000),
         ("reweight", 10_000),
         ("rejection", 10_000),
+        ("resampling", 3_000),
+        ("langevin", 400),
+        ("mala", 400),
         ("hmc", 400),
     ];
     let backends = ["engine", "torch"];
@@ -578,7 +650,15 @@ fn what_does_not_fit_is_refused() {
     assert!(error.to_string().contains("float32"), "{error}");
     // A baseline has no weights.
     let model = Arc::new(generator);
-    for method in ["reweight", "rejection", "hmc", "gan"] {
+    for method in [
+        "reweight",
+        "rejection",
+        "resampling",
+        "langevin",
+        "mala",
+        "hmc",
+        "gan",
+    ] {
         options.set_str("sampler.method", method).unwrap();
         let error = Sampler::new(model.clone(), 1, 0, &options).err().unwrap();
         assert!(

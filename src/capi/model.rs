@@ -43,7 +43,7 @@ impl laser_model {
 ///
 /// @param generator what to refine; the model keeps what it needs of it
 /// @param target the events; in use until the call returns. May be the source that trained the generator
-/// @param options the groups "classifier", "weights", "refiner", "rejection", "gan", "hmc" and "validation", and "seed",
+/// @param options the groups "classifier", "weights", "refiner", "rejection", "resampling", "gan", "hmc" and "validation", and "seed",
 /// "dtype", "backend", "device", "threads"; copied; NULL for the defaults, which are the paper's settings and take
 /// longer than the preset "fast"
 /// @param hooks progress, log and cancel; copied; NULL for none
@@ -250,7 +250,9 @@ pub unsafe extern "C" fn laser_model_info(
 /// ".q50", ".q90", ".q99", ".q999", ".effective_sample_size", ".effective_fraction", ".w_max", ".overweight_fraction", ".acceptance";
 /// of the classifier on held-out events "weights.calibration.auc" (0.5: it knows nothing), ".chi_square" (per degree of freedom, 1 if the
 /// weights are the ratio of the densities), ".largest_pull", ".events"; of an ensemble "classifier.spread", of log w between its networks.
-/// A classifier.validation_loss near that of an ignorant one (for "bce" log 2 = 0.693, for "mse" 0.25, for "mlc" 0) means that it hardly tells generated events from the target's: then weights near 1
+/// If option "refiner.method" was a chain and "hmc.pilot" was not 0: "chains.step_size", ".acceptance", ".divergences", ".chains",
+/// ".transitions", ".r_hat.0" …, ".effective_sample_size.0" … (of chains times transitions). A classifier.validation_loss near that of an
+/// ignorant one (for "bce" log 2 = 0.693, for "mse" 0.25, for "mlc" 0) means that it hardly tells generated events from the target's: then weights near 1
 /// are no proof of a good generator
 /// @param out receives the number
 /// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT if there is no such number, with the keys that there are; LASER_ERR_NULL

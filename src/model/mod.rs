@@ -1,5 +1,6 @@
 //! Models: what a generator, a classifier and a refiner are, as data, and the file that holds them.
 
+mod chains;
 mod evaluator;
 mod file;
 mod map;
@@ -7,6 +8,7 @@ mod network;
 mod real;
 mod scaling;
 
+pub use chains::{HmcSettings, Start};
 pub use evaluator::Evaluator;
 pub(crate) use evaluator::NO_DENSITY;
 pub use file::FORMAT_VERSION;
@@ -283,8 +285,14 @@ pub enum Method {
     Reweight,
     /// z accepted with probability w(z) / w_max.
     Rejection,
+    /// z resampled from a pool of the prior's latents by w(z) (SIR).
+    Resampling,
     /// z = Φ(y).
     Gan,
+    /// z from Langevin chains of q(z) without the Metropolis test (DDLS, arXiv:2003.06060): biased by its step.
+    Langevin,
+    /// z from Langevin chains of q(z) with it.
+    Mala,
     /// z from Hamiltonian Monte Carlo chains of q(z).
     Hmc,
 }
@@ -296,9 +304,17 @@ impl Method {
             Method::Baseline => "baseline",
             Method::Reweight => "reweight",
             Method::Rejection => "rejection",
+            Method::Resampling => "resampling",
             Method::Gan => "gan",
+            Method::Langevin => "langevin",
+            Method::Mala => "mala",
             Method::Hmc => "hmc",
         }
+    }
+
+    /// Whether events are states of Markov chains.
+    pub fn is_chain(self) -> bool {
+        matches!(self, Method::Langevin | Method::Mala | Method::Hmc)
     }
 
     /// The inverse of [`Method::name`]; `none` is the refiner option's word for the baseline.
@@ -310,29 +326,16 @@ impl Method {
             "none" | "baseline" => Ok(Method::Baseline),
             "reweight" => Ok(Method::Reweight),
             "rejection" => Ok(Method::Rejection),
+            "resampling" => Ok(Method::Resampling),
             "gan" => Ok(Method::Gan),
+            "langevin" => Ok(Method::Langevin),
+            "mala" => Ok(Method::Mala),
             "hmc" => Ok(Method::Hmc),
             _ => Err(Error::InvalidArgument(format!(
                 "there is no refinement method `{name}`"
             ))),
         }
     }
-}
-
-/// Hamiltonian Monte Carlo as in the paper's Sec. 4.1.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct HmcSettings {
-    /// Chains that run in parallel.
-    pub chains: usize,
-    /// ε of the leapfrog integrator.
-    pub step_size: f64,
-    /// Leapfrog steps per trajectory.
-    pub leapfrog: usize,
-    /// Trajectories discarded at the start of every chain.
-    pub burn_in: u64,
-    /// Trajectories per delivered state of a chain.
-    pub thin: u64,
 }
 
 /// Everything about refinement that is not a network.
@@ -347,6 +350,8 @@ pub struct Refinement {
     pub log_mean_weight: f64,
     /// Proposals per event before rejection gives up.
     pub max_tries: u64,
+    /// Latents of the prior that each resampled one is chosen from: by the method `resampling`, and for the starts of chains.
+    pub pool: usize,
     /// Settings of the chains.
     pub hmc: HmcSettings,
     /// The learned refiner, if one was trained.
@@ -354,30 +359,22 @@ pub struct Refinement {
 }
 
 impl Refinement {
-    /// Checks the settings (not the learned refiner). The bounds keep a hostile file from making a sampler run for ever.
+    /// Checks the settings (not the learned refiner) for a latent space of `latent_dim` dimensions. The bounds keep a hostile file from making a sampler run for ever.
     ///
     /// # Errors
     /// [`Error::Format`] naming the setting.
-    pub fn validate(&self) -> Result<()> {
-        let hmc = self.hmc;
+    pub fn validate(&self, latent_dim: usize) -> Result<()> {
         let checks = [
             ("log_w_max", self.log_w_max.is_finite()),
             ("log_mean_weight", self.log_mean_weight.is_finite()),
             ("max_tries", self.max_tries > 0),
-            ("hmc.chains", (1..=1_000_000).contains(&hmc.chains)),
-            (
-                "hmc.step_size",
-                hmc.step_size > 0.0 && hmc.step_size.is_finite(),
-            ),
-            ("hmc.leapfrog", (1..=1_000_000).contains(&hmc.leapfrog)),
-            ("hmc.burn_in", hmc.burn_in <= 1_000_000_000),
-            ("hmc.thin", (1..=1_000_000).contains(&hmc.thin)),
+            ("pool", (1..=1000).contains(&self.pool)),
         ];
         match checks.iter().find(|(_, good)| !good) {
             Some((name, _)) => Err(Error::Format(format!(
                 "the refinement's {name} is out of range"
             ))),
-            None => Ok(()),
+            None => self.hmc.validate(latent_dim),
         }
     }
 }
@@ -435,7 +432,7 @@ impl Model {
         if self.classifier.is_none() {
             return Err(Error::Format("a refiner without a classifier".into()));
         }
-        refinement.validate()?;
+        refinement.validate(self.generator.latent_dim())?;
         if let Some(gan) = &refinement.gan {
             gan.validate(self.generator.latent_dim(), self.generator.condition_dim())?;
         } else if refinement.method == Method::Gan {

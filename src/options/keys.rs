@@ -117,13 +117,21 @@ keys! {
     REFINER {
         /// How the latent space is refined.
         REFINER_METHOD: Text =
-            choice("refiner.method", &["none", "reweight", "rejection", "gan", "hmc"], "rejection");
+            choice(
+            "refiner.method",
+            &["none", "reweight", "rejection", "resampling", "gan", "langevin", "mala", "hmc"],
+            "rejection",
+        );
     }
     REJECTION {
         /// Share of the total weight that may lie above w_max.
         REJECTION_OVERWEIGHT: Float = float("rejection.overweight", Interval::from_below(0.0, 1.0), 0.001);
         /// Proposals for one event before giving up with an error.
         REJECTION_MAX_TRIES: Int = int("rejection.max_tries", 1, MAX, 10_000);
+    }
+    RESAMPLING {
+        /// Latents of the prior that each resampled one is chosen from, by the method `resampling` and for the starts of chains.
+        RESAMPLING_POOL: Int = int("resampling.pool", 2, 1000, 16);
     }
     GAN {
         /// Hidden layers of the refiner's generator and of its discriminator.
@@ -142,12 +150,22 @@ keys! {
     HMC {
         /// Chains run side by side.
         HMC_CHAINS: Int = int("hmc.chains", 1, 1_000_000, 100).fast(2000);
-        /// Step size of the leapfrog integrator.
-        HMC_STEP_SIZE: Float = float("hmc.step_size", Interval::above(0.0), 0.004).fast(0.15);
-        /// Leapfrog steps of one transition.
-        HMC_LEAPFROG: Int = int("hmc.leapfrog", 1, 1_000_000, 50).fast(10);
+        /// Where chains start: in latents resampled by their weights, so that separated modes have their shares, or in the prior (the paper).
+        HMC_START: Text = choice("hmc.start", &["resampled", "prior"], "resampled");
+        /// Step size of the leapfrog integrator; with a pilot run, where its search starts.
+        HMC_STEP_SIZE: Float = float("hmc.step_size", Interval::above(0.0), 0.004).fast(0.5);
+        /// Every trajectory draws its step within this fraction around the step size, so that no orbit closes.
+        HMC_JITTER: Float = float("hmc.jitter", Interval::from_below(0.0, 1.0), 0.0).fast(0.1);
+        /// Leapfrog steps of one transition of `hmc` (`langevin` and `mala` take one).
+        HMC_LEAPFROG: Int = int("hmc.leapfrog", 1, 1_000_000, 50).fast(3);
+        /// Transitions of the pilot run when `refiner.method` is a chain: one half finds step and masses, the other judges the chains; 0: no pilot.
+        HMC_PILOT: Int = int("hmc.pilot", 0, 1_000_000, 0).fast(200);
+        /// Acceptance that the pilot run seeks; 0 leaves it to the method: 0.651 for `hmc`, 0.574 for `mala`, 0.98 for `langevin`, where it bounds the bias.
+        HMC_TARGET_ACCEPTANCE: Float = float("hmc.target_acceptance", Interval::from_below(0.0, 1.0), 0.0);
+        /// Masses of the dimensions: 1, or the inverse of the variance that the pilot run finds.
+        HMC_MASS: Text = choice("hmc.mass", &["unit", "diagonal"], "unit");
         /// Transitions dropped before the first event is taken.
-        HMC_BURN_IN: Int = int("hmc.burn_in", 0, 1_000_000_000, 3000).fast(100);
+        HMC_BURN_IN: Int = int("hmc.burn_in", 0, 1_000_000_000, 3000).fast(20);
         /// Transitions from one event of a chain to its next.
         HMC_THIN: Int = int("hmc.thin", 1, 1_000_000, 1);
     }
@@ -155,7 +173,7 @@ keys! {
         /// How events are drawn; `model` means the method that the model was refined with.
         SAMPLER_METHOD: Text = choice(
             "sampler.method",
-            &["model", "baseline", "reweight", "rejection", "gan", "hmc"],
+            &["model", "baseline", "reweight", "rejection", "resampling", "gan", "langevin", "mala", "hmc"],
             "model",
         );
         /// Threads that one sampler works on, without changing a bit; 1 means the caller's alone. Loops on many threads better take a sampler each.
@@ -326,6 +344,7 @@ pub(super) fn table() -> impl Iterator<Item = &'static AnyKey> {
         WEIGHTS,
         REFINER,
         REJECTION,
+        RESAMPLING,
         GAN,
         &GAN_TRAINING.rows(),
         HMC,

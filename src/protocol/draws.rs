@@ -36,7 +36,7 @@ impl Draws {
         matches!(self, Draws::Counter { .. })
     }
 
-    /// For every event, a row of standard normal numbers in `normals` and, unless `accept` is empty, a uniform number there. By their place,
+    /// For every event, a row of standard normal numbers in `normals` and a uniform number in `accept`; either may be empty. By their place,
     /// they are those of `domain`, number `attempt` of their kind. A host is asked once for all: event by event, those first that become
     /// normal.
     ///
@@ -57,7 +57,7 @@ impl Draws {
         match self {
             &mut Draws::Counter { seed, stream } => {
                 let noise = Noise::new(seed, stream, domain);
-                for (row, event) in normals.chunks_exact_mut(dim).zip(events.clone()) {
+                for (row, event) in normals.chunks_exact_mut(dim.max(1)).zip(events.clone()) {
                     noise.uniforms(event, attempt.wrapping_mul(dim as u64), row);
                 }
                 let noise = Noise::new(seed, stream, domain::ACCEPT);
@@ -72,7 +72,7 @@ impl Draws {
                 source.fill(buffer)?;
                 open_interval(buffer)?;
                 let rows = buffer.chunks_exact(each);
-                for (row, from) in normals.chunks_exact_mut(dim).zip(rows.clone()) {
+                for (row, from) in normals.chunks_exact_mut(dim.max(1)).zip(rows.clone()) {
                     row.copy_from_slice(&from[..dim]);
                 }
                 for (u, from) in accept.iter_mut().zip(rows) {

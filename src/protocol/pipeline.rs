@@ -7,18 +7,21 @@ use super::evaluate::Instance;
 use super::generator::{dtype, options_record};
 use super::omnifold::unfold;
 use super::pullback::{pilot_noise, weighted_latents, WeightReport, Weighted};
-use super::refiner::train_gan;
+use super::refiner::{pilot_chains, train_gan, Plan};
 use super::source::Source;
 use crate::engine::noise::{domain, Noise};
-use crate::model::{Generator, GeneratorKind, HmcSettings, Method, Model, Refinement, Scaling};
+use crate::model::{
+    Generator, GeneratorKind, HmcSettings, Method, Model, Refinement, Scaling, Start,
+};
 use crate::options::{keys, Options};
 use crate::train::{Hooks, Level, Record};
 use crate::{Error, Result};
 use serde_json::json;
 
 /// Refines a generator towards the target's events: trains the classifier, pulls its weights back to the latent space, reports on them, and
-/// prepares the refiner that the option `refiner.method` names. Reweighting, rejection and HMC need no more than the classifier and are
-/// available in every refined model. Target weights may be negative where those of a region sum to more than 0: there is no ratio elsewhere.
+/// prepares the refiner that the option `refiner.method` names. All but the learned ones need no more than the classifier and are available in
+/// every refined model; chains have their step found only if they are that method. Target weights may be negative where those of a region sum
+/// to more than 0: there is no ratio elsewhere.
 ///
 /// # Errors
 /// Those of the source and of the hooks; [`Error::InvalidArgument`] if source and generator differ in dimension;
@@ -48,6 +51,8 @@ pub fn refine(
             generator.dtype.name()
         )));
     }
+    let hmc = chains(options);
+    check(&hmc, generator)?;
     let mut model = (**generator).clone().into_baseline();
     let scalings = column_scalings(&mut model.generator, target, options)?;
     let stock = Conditions::of(target, conditions, options)?;
@@ -96,7 +101,8 @@ pub fn refine(
         model.classifier = Some(classifier);
         trainings = records;
     }
-    finish(generator, model, trainings, target, &stock, options, hooks)
+    let parts = (trainings, hmc);
+    finish(generator, model, parts, target, &stock, options, hooks)
 }
 
 /// The scalings of the target's columns. A generator of the library has its own; a host's is measured on the target.
@@ -117,7 +123,7 @@ fn column_scalings(
 fn finish(
     generator: &Instance,
     mut model: Model,
-    trainings: Vec<Record>,
+    (trainings, mut hmc): (Vec<Record>, HmcSettings),
     target: &mut Source,
     conditions: &Conditions,
     options: &Options,
@@ -180,18 +186,21 @@ fn finish(
     } else {
         None
     };
+    let pool = options.get(keys::RESAMPLING_POOL) as usize;
+    if let Some(plan) = Plan::new(method, options) {
+        let (found, report) =
+            pilot_chains(&plan, method, dims, &hmc, pool, evaluator.as_mut(), hooks)?;
+        model.record.insert("chains".into(), json!(report));
+        check(&found, generator)?;
+        hmc = found;
+    }
     model.refinement = Some(Refinement {
         method,
         log_w_max: report.w_max.ln(),
         log_mean_weight: report.mean.ln(),
         max_tries: options.get(keys::REJECTION_MAX_TRIES) as u64,
-        hmc: HmcSettings {
-            chains: options.get(keys::HMC_CHAINS) as usize,
-            step_size: options.get(keys::HMC_STEP_SIZE),
-            leapfrog: options.get(keys::HMC_LEAPFROG) as usize,
-            burn_in: options.get(keys::HMC_BURN_IN) as u64,
-            thin: options.get(keys::HMC_THIN) as u64,
-        },
+        pool,
+        hmc,
         gan,
     });
     model
@@ -204,4 +213,30 @@ fn finish(
         .validate()
         .map_err(|e| Error::Internal(format!("the refined model is inconsistent: {e}")))?;
     Ok(generator.with_model(model))
+}
+
+/// The chains that the options ask for.
+fn chains(options: &Options) -> HmcSettings {
+    HmcSettings {
+        chains: options.get(keys::HMC_CHAINS) as usize,
+        start: match options.get(keys::HMC_START) {
+            "prior" => Start::Prior,
+            _ => Start::Resampled,
+        },
+        step_size: options.get(keys::HMC_STEP_SIZE),
+        jitter: options.get(keys::HMC_JITTER),
+        scales: Vec::new(),
+        leapfrog: options.get(keys::HMC_LEAPFROG) as usize,
+        burn_in: options.get(keys::HMC_BURN_IN) as u64,
+        thin: options.get(keys::HMC_THIN) as u64,
+    }
+}
+
+/// Whether a sampler would come to an end with these chains.
+fn check(chains: &HmcSettings, generator: &Model) -> Result<()> {
+    let checked = chains.validate(generator.generator.latent_dim());
+    checked.map_err(|error| match error {
+        Error::Format(why) => Error::InvalidArgument(why),
+        other => other,
+    })
 }

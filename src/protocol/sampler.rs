@@ -1,10 +1,12 @@
 //! A stream of events from a model.
 
+mod diagnostics;
+
 use super::draws::{Draws, Uniforms};
 use super::evaluate::{backend, Backend, Instance};
 use super::refiner::Statistics;
 use super::refiner::{
-    Baseline, Block, Blocks, Gan, Hmc, Independent, Refiner, Rejection, Reweight,
+    Baseline, Block, Blocks, Chains, Gan, Independent, Refiner, Rejection, Resampling, Reweight,
 };
 use crate::model::{Evaluator, Method, Model, Real, Refinement, Scaling};
 use crate::options::{keys, Options};
@@ -41,8 +43,8 @@ pub struct Outputs<'a, T> {
     pub z: Option<(&'a mut [T], usize)>,
     /// Weights: rows. w(z) for the method `reweight`; otherwise 1, but w / w_max for the events of `rejection` above w_max.
     pub w: Option<&'a mut [T]>,
-    /// log density of the events: rows. `baseline`, `reweight`: log p_g(x). `rejection`, `hmc`: log p_g(x) + log w − log of the mean weight
-    /// in the pilot run. `gan`: not tractable.
+    /// log density of the events: rows. `baseline`, `reweight`: log p_g(x). `gan`: not tractable. All others: the density that they aim at,
+    /// log p_g(x) + log w − log of the mean weight in the pilot run.
     pub log_prob: Option<&'a mut [T]>,
 }
 
@@ -108,7 +110,8 @@ impl Sampler {
     /// Draws from the host instead of the sampler's own noise, or, with `None`, from its own again. Events that were made ahead are dropped.
     ///
     /// With a host's numbers an event is a function of the model and the numbers drawn for it: the calls that ask for events draw for just
-    /// these, nothing is made ahead (but a state of every chain of `hmc`, whose chains begin anew), and there is no `seek`.
+    /// these, nothing is made ahead (but a state of every chain, which begin anew, or a whole block of
+    /// `resampling`), and there is no `seek`.
     ///
     /// # Errors
     /// As [`Sampler::new`].
@@ -130,7 +133,7 @@ impl Sampler {
         self.model.generator.latent_dim()
     }
 
-    /// The next event will be number `event`. Free for all methods but `hmc`, whose chains must be run up to there.
+    /// The next event will be number `event`. Free for all methods but chains, which must be run up to there.
     ///
     /// # Errors
     /// [`Error::Unsupported`] with the host's random numbers, which are not found by their place.
@@ -345,7 +348,7 @@ impl Sampler {
         self.scratch.resize(x.len(), 0.0);
         self.evaluator
             .generate(z, *rows, &mut self.scratch, Some(&mut values))?;
-        if matches!(self.method, Method::Rejection | Method::Hmc) {
+        if !matches!(self.method, Method::Baseline | Method::Reweight) {
             let refinement = self.model.refinement.as_ref();
             let log_z = refinement.map_or(0.0, |r| r.log_mean_weight);
             let refined = values.iter_mut().zip(log_w);
@@ -353,32 +356,6 @@ impl Sampler {
         }
         self.log_prob = values;
         Ok(())
-    }
-
-    /// A diagnostic since the sampler was made: `events` and `proposals` (made, which blocks round up), `acceptance` (their accepted fraction),
-    /// `overweight_fraction` (Σ max(0, w − w_max) / Σ w of the rejection method), `overweight_events` (fraction of its events with w > w_max), `non_finite` and `divergences` (proposals). Fractions of
-    /// nothing are NaN.
-    ///
-    /// # Errors
-    /// [`Error::InvalidArgument`] for another key.
-    pub fn diagnostic(&self, key: &str) -> Result<f64> {
-        let s = &self.statistics;
-        Ok(match key {
-            "events" => s.events as f64,
-            "proposals" => s.proposals as f64,
-            "acceptance" => s.accepted as f64 / s.proposals as f64,
-            "overweight_fraction" if s.weight > 0.0 => s.overweight / s.weight,
-            "overweight_fraction" if s.proposals > 0 => 0.0,
-            "overweight_fraction" => f64::NAN,
-            "overweight_events" => s.overweight_events as f64 / s.accepted as f64,
-            "non_finite" => s.non_finite as f64,
-            "divergences" => s.divergences as f64,
-            _ => {
-                return Err(Error::InvalidArgument(format!(
-                    "there is no diagnostic `{key}`; there are events, proposals, acceptance, overweight_fraction, overweight_events, non_finite, divergences"
-                )))
-            }
-        })
     }
 }
 
@@ -401,6 +378,7 @@ const FIRST_ROWS: usize = 32;
 /// What makes the latents of a method.
 fn refiner(model: &Model, method: Method) -> Result<Box<dyn Refiner>> {
     let dim = model.generator.latent_dim();
+    let event_dim = model.generator.event_dim();
     if method == Method::Baseline {
         return Ok(Box::new(Independent::new(Baseline { dim })));
     }
@@ -441,6 +419,11 @@ fn refiner(model: &Model, method: Method) -> Result<Box<dyn Refiner>> {
                 auxiliary_dim: gan.auxiliary_dim(model.generator.condition_dim()),
             }))
         }
-        Method::Hmc => Box::new(Hmc::new(dim, refinement?.hmc)),
+        Method::Resampling => Box::new(Resampling::new(refinement?.pool, event_dim)),
+        Method::Langevin | Method::Mala | Method::Hmc => {
+            let Refinement { hmc, pool, .. } = refinement?;
+            let dims = (dim, event_dim);
+            Box::new(Chains::new(method, dims, hmc.clone(), *pool))
+        }
     })
 }

@@ -200,7 +200,7 @@ static void one_model(const laser_options *o, const char *const *methods)
 
 int main(void)
 {
-    const char *const unlearned[] = {"model", "baseline", "reweight", "rejection", "hmc", NULL}, *const learned[] = {"gan", NULL};
+    const char *const unlearned[] = {"model", "baseline", "reweight", "rejection", "resampling", "langevin", "mala", "hmc", NULL}, *const learned[] = {"gan", NULL};
     laser_options *o = toy_options();
     one_model(o, unlearned);
     training_repeats(o);

@@ -6,7 +6,7 @@ use laser::capi::model::*;
 use laser::capi::status::*;
 use laser::model::{
     Classifier, Coupling, Dtype, Flow, Generator, GeneratorKind, HmcSettings, Method, Mlp, Model,
-    Refinement, Scaling, Transform,
+    Refinement, Scaling, Start, Transform,
 };
 use std::ffi::CString;
 use std::path::Path;
@@ -39,9 +39,13 @@ pub fn refined_model() -> ModelFile {
         log_w_max: 1.0,
         log_mean_weight: 0.0,
         max_tries: 1000,
+        pool: 16,
         hmc: HmcSettings {
             chains: 4,
+            start: Start::Resampled,
             step_size: 0.1,
+            jitter: 0.1,
+            scales: Vec::new(),
             leapfrog: 2,
             burn_in: 3,
             thin: 1,

@@ -1,14 +1,21 @@
 //! The refiners: how latents z of the refined density q(z) = p(z) w(z) / Z (paper, Eq. 3) are made. One file per method.
 
+mod chains;
 mod gan;
-mod hmc;
+mod history;
+mod pilot;
 mod prior;
 mod proposals;
+mod resampling;
+mod transition;
 
+pub(super) use chains::Chains;
 pub(super) use gan::{train_gan, Gan};
-pub(super) use hmc::Hmc;
+pub(super) use history::History;
+pub(super) use pilot::{pilot_chains, Plan};
 pub(super) use prior::{Baseline, Rejection, Reweight};
 pub(super) use proposals::Independent;
+pub(super) use resampling::Resampling;
 
 use super::draws::Draws;
 use crate::model::Evaluator;
@@ -66,6 +73,30 @@ pub(super) struct Statistics {
     pub overweight_events: u64,
     /// Trajectories whose energy error exceeded what a leapfrog integrator can make by rounding.
     pub divergences: u64,
+    /// Of the pools that latents were resampled from.
+    pub resampled: Resampled,
+}
+
+/// Sums over pools of weighted latents.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Resampled {
+    /// Latents in them.
+    pub pool: u64,
+    /// (Σw)² / Σw².
+    pub effective: f64,
+    /// Latents chosen.
+    pub rows: u64,
+    /// Of these, different ones.
+    pub distinct: u64,
+}
+
+impl std::ops::AddAssign<&Resampled> for Resampled {
+    fn add_assign(&mut self, other: &Resampled) {
+        self.pool += other.pool;
+        self.effective += other.effective;
+        self.rows += other.rows;
+        self.distinct += other.distinct;
+    }
 }
 
 /// What blocks a method can fill.
@@ -93,6 +124,11 @@ pub(super) trait Refiner: Send {
         block: &mut Block,
         statistics: &mut Statistics,
     ) -> Result<()>;
+
+    /// Recent states, if the method runs chains and has begun.
+    fn history(&self) -> Option<&History> {
+        None
+    }
 }
 
 #[cfg(test)]

@@ -1,13 +1,20 @@
 use super::*;
-use crate::model::HmcSettings;
+use crate::model::Method;
 use crate::protocol::draws::Uniforms;
+use crate::Error;
+
+mod chains;
+mod resampling;
 
 /// g(z) = z and a weight that is known: w(z) = exp(b·z₀ − ½ a z₀²), so q(z) ∝ p(z) w(z) is normal in z₀ with mean b/(1+a) and variance
-/// 1/(1+a), and standard normal in z₁. Events with z₁ beyond `broken` are NaN.
+/// 1/(1+a), and standard normal in z₁. With `modes` (r, m, s) it is that of two clumps instead, w = r N(z₀; m, s) + (1 − r) N(z₀; −m, s): in q they
+/// have the shares r and 1 − r, means ± m / (1 + s²) and variance s² / (1 + s²). Events with z₁ beyond `broken` are NaN.
 struct Exact {
     a: f64,
     b: f64,
+    modes: Option<(f64, f64, f64)>,
     broken: f64,
+    has_gradient: bool,
 }
 
 impl Exact {
@@ -15,12 +22,36 @@ impl Exact {
         Exact {
             a,
             b,
+            modes: None,
             broken: f64::INFINITY,
+            has_gradient: true,
+        }
+    }
+
+    fn modes(share: f64, mean: f64, width: f64) -> Self {
+        Exact {
+            modes: Some((share, mean, width)),
+            ..Exact::new(0.0, 0.0)
         }
     }
 
     fn log_w(&self, z: &[f64]) -> f64 {
-        self.b * z[0] - 0.5 * self.a * z[0] * z[0]
+        self.log_w_slope(z).0
+    }
+
+    /// log w and ∂ log w / ∂z₀.
+    fn log_w_slope(&self, z: &[f64]) -> (f64, f64) {
+        let Some((share, m, s)) = self.modes else {
+            return (
+                self.b * z[0] - 0.5 * self.a * z[0] * z[0],
+                self.b - self.a * z[0],
+            );
+        };
+        let log = |share: f64, m: f64| share.ln() - 0.5 * ((z[0] - m) / s).powi(2);
+        let (right, left) = (log(share, m), log(1.0 - share, -m));
+        let log_w = right.max(left) + (-(right - left).abs()).exp().ln_1p();
+        let mean = m * ((right - log_w).exp() - (left - log_w).exp());
+        (log_w, (mean - z[0]) / (s * s))
     }
 
     fn moments(&self) -> (f64, f64) {
@@ -79,13 +110,16 @@ impl Evaluator for Exact {
         log_w: &mut [f64],
         gradient: &mut [f64],
     ) -> Result<()> {
+        if !self.has_gradient {
+            return Err(Error::Unsupported("a black box".into()));
+        }
         for ((z, log_w), g) in z
             .chunks_exact(2)
             .zip(log_w)
             .zip(gradient.chunks_exact_mut(2))
         {
-            *log_w = self.log_w(z);
-            g.copy_from_slice(&[self.b - self.a * z[0], 0.0]);
+            (*log_w, g[0]) = self.log_w_slope(z);
+            g[1] = 0.0;
         }
         Ok(())
     }
@@ -271,60 +305,17 @@ fn broken_events_are_drawn_again_and_counted() {
         .is_err());
 }
 
-fn hmc(settings: HmcSettings) -> Hmc {
-    Hmc::new(2, settings)
-}
-
-const SETTINGS: HmcSettings = HmcSettings {
-    chains: 200,
-    // A quarter of the period of z₀: successive states are nearly independent.
-    step_size: 0.2,
-    leapfrog: 4,
-    burn_in: 30,
-    thin: 1,
-};
-
-#[test]
-fn hmc_samples_the_refined_density() {
-    let mut exact = Exact::new(3.0, 2.0);
-    let (z, w, s) = run(&mut hmc(SETTINGS), &mut exact, 500);
-    assert_moments(&z, &w, exact.moments(), 0.012);
-    let acceptance = s.accepted as f64 / s.proposals as f64;
-    assert!(acceptance > 0.95 && acceptance < 1.0, "{acceptance}");
-    assert_eq!(s.proposals, 530 * 200);
-    assert_eq!(s.divergences, 0);
-}
-
-#[test]
-fn hmc_corrects_a_coarse_integrator() {
-    // A step near the limit of stability: without the Metropolis test the moments would be far off.
-    let mut exact = Exact::new(3.0, 2.0);
-    let coarse = HmcSettings {
-        step_size: 0.85,
-        leapfrog: 3,
-        ..SETTINGS
-    };
-    let (z, w, s) = run(&mut hmc(coarse), &mut exact, 1000);
-    assert!((s.accepted as f64) < 0.95 * s.proposals as f64);
-    assert_moments(&z, &w, exact.moments(), 0.012);
-    // Beyond it, trajectories explode and are refused, and said to be divergent.
-    let unstable = HmcSettings {
-        step_size: 3.0,
-        leapfrog: 20,
-        ..SETTINGS
-    };
-    let (z, _, s) = run(&mut hmc(unstable), &mut exact, 2);
-    assert!(s.divergences > 0 && z.iter().all(|z| z.is_finite()));
-}
-
 #[test]
 fn blocks_do_not_depend_on_history() {
     let mut exact = Exact::new(1.0, 1.0);
-    let refiners: [fn() -> Box<dyn Refiner>; 4] = [
+    let refiners: [fn() -> Box<dyn Refiner>; 7] = [
         || Box::new(baseline()),
         || Box::new(rejection(0.5, 1000)),
         || Box::new(gan()),
-        || Box::new(hmc(SETTINGS)),
+        || Box::new(resampling::resampling(4)),
+        || Box::new(chains::chains(Method::Langevin, chains::settings())),
+        || Box::new(chains::chains(Method::Mala, chains::settings())),
+        || Box::new(chains::chains(Method::Hmc, chains::settings())),
     ];
     for make in refiners {
         let mut in_order = make();

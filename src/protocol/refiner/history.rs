@@ -1,0 +1,66 @@
+//! How well chains mix, from their recent states.
+
+use crate::metrics::chains::{effective_sample_size, split_r_hat};
+use crate::Result;
+
+/// Chains that are remembered, and states of each: at most 131 kB per latent dimension.
+const CHAINS: usize = 64;
+const STATES: usize = 256;
+
+/// The last [`STATES`] states of the first [`CHAINS`] chains.
+pub(in super::super) struct History {
+    /// Chains remembered.
+    chains: usize,
+    /// N.
+    dim: usize,
+    /// States × chains × N: once full, a ring.
+    z: Vec<f64>,
+    /// Where in it the next state goes.
+    next: usize,
+}
+
+impl History {
+    pub fn new(all: usize, dim: usize) -> Self {
+        let chains = all.min(CHAINS);
+        History {
+            chains,
+            dim,
+            z: Vec::with_capacity(STATES * chains * dim),
+            next: 0,
+        }
+    }
+
+    /// Remembers the states `z` of all chains.
+    pub fn push(&mut self, z: &[f64]) {
+        let row = &z[..self.chains * self.dim];
+        if self.z.len() < STATES * row.len() {
+            self.z.extend_from_slice(row);
+        } else {
+            self.z[self.next..][..row.len()].copy_from_slice(row);
+            self.next = (self.next + row.len()) % self.z.len();
+        }
+    }
+
+    /// R̂ of every dimension of z.
+    ///
+    /// # Errors
+    /// [`crate::Error::InvalidArgument`] for fewer than four states.
+    pub fn r_hat(&self) -> Result<Vec<f64>> {
+        split_r_hat(&self.in_order(), self.chains, self.dim)
+    }
+
+    /// Effective sample size of every dimension of z, as a fraction of the states.
+    ///
+    /// # Errors
+    /// [`crate::Error::InvalidArgument`] for fewer than four states.
+    pub fn efficiency(&self) -> Result<Vec<f64>> {
+        let sizes = effective_sample_size(&self.in_order(), self.chains, self.dim)?;
+        let states = self.z.len() / self.dim;
+        Ok(sizes.iter().map(|size| size / states as f64).collect())
+    }
+
+    fn in_order(&self) -> Vec<f64> {
+        let (late, early) = self.z.split_at(self.next);
+        [early, late].concat()
+    }
+}

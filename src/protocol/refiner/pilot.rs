@@ -1,0 +1,306 @@
+//! The pilot run of chains: finds the step size and, if asked to, the masses, freezes them, and judges the chains that result.
+//!
+//! The number of leapfrog steps stays. Were it the length of the trajectories, a smaller step would not help where they run into steep walls
+//! of the weights, and the search would end at steps far too small; fewer and shorter ones meet fewer walls.
+
+use super::transition::{States, Transition};
+use super::Statistics;
+use crate::metrics::chains::{effective_sample_size, split_r_hat};
+use crate::model::{Evaluator, HmcSettings, Method};
+use crate::options::{keys, Options};
+use crate::protocol::draws::Draws;
+use crate::train::{Hooks, Level, Progress};
+use crate::Result;
+use serde::Serialize;
+use std::time::Instant;
+
+/// Chains of the pilot run: their mean acceptance is known within a few per cent after one transition.
+const CHAINS: usize = 256;
+
+/// Transitions of the shortest pilot run: for less there is nothing to adapt and nothing to judge.
+const LEAST: usize = 20;
+
+/// R̂ above which chains are said not to mix.
+const MIXED: f64 = 1.05;
+
+/// The noise of the pilot run: a stream that no sampler has by chance.
+const STREAM: u64 = 0x6368_6169_6e73;
+
+/// What the pilot run is to do.
+pub(in super::super) struct Plan {
+    transitions: usize,
+    target: f64,
+    diagonal: bool,
+    seed: u64,
+}
+
+impl Plan {
+    /// By the options `hmc.pilot`, `hmc.target_acceptance`, `hmc.mass` and `seed`; none if `method` is no chain, or no pilot wanted.
+    pub fn new(method: Method, options: &Options) -> Option<Self> {
+        let transitions = options.get(keys::HMC_PILOT) as usize;
+        let target = match (options.get(keys::HMC_TARGET_ACCEPTANCE), method) {
+            (given, _) if given > 0.0 => given,
+            // The best in many dimensions: Roberts and Rosenthal 1998; Beskos et al., arXiv:1001.4460.
+            (_, Method::Mala) => 0.574,
+            (_, Method::Hmc) => 0.651,
+            // There is no test: what bounds the bias.
+            _ => 0.98,
+        };
+        (method.is_chain() && transitions > 0).then_some(Plan {
+            transitions: transitions.max(LEAST),
+            target,
+            diagonal: options.get(keys::HMC_MASS) == "diagonal",
+            seed: options.get(keys::SEED) as u64,
+        })
+    }
+}
+
+/// What the pilot run found, and how well its chains mixed.
+#[derive(Clone, Debug, Serialize)]
+pub(in super::super) struct ChainReport {
+    /// The method.
+    pub method: &'static str,
+    /// Chains judged, and transitions of each.
+    pub chains: usize,
+    /// Transitions judged.
+    pub transitions: usize,
+    /// ε.
+    pub step_size: f64,
+    /// Leapfrog steps of a trajectory.
+    pub leapfrog: usize,
+    /// σ of every dimension; none for 1.
+    pub scales: Vec<f64>,
+    /// Mean probability with which Metropolis accepts (for `langevin`: would accept).
+    pub acceptance: f64,
+    /// Divergent trajectories.
+    pub divergences: u64,
+    /// Split R̂ of every dimension of z.
+    pub r_hat: Vec<f64>,
+    /// Effective sample size of every dimension of z, of chains × transitions.
+    pub effective_sample_size: Vec<f64>,
+}
+
+/// Dual averaging of log ε (Hoffman and Gelman, arXiv:1111.4246, Sec. 3.2) with their constants, but for γ: their 0.05 is for one chain, and
+/// swings about the target where the mean acceptance of many chains has little noise.
+pub(super) struct DualAveraging {
+    target: f64,
+    centre: f64,
+    updates: f64,
+    /// Running mean of target − acceptance.
+    lack: f64,
+    /// Mean of log ε, later ones counting more.
+    log_mean: f64,
+}
+
+impl DualAveraging {
+    const GAMMA: f64 = 0.1;
+    const T0: f64 = 10.0;
+    const KAPPA: f64 = 0.75;
+
+    pub fn new(step: f64, target: f64) -> Self {
+        DualAveraging {
+            target,
+            centre: (10.0 * step).ln(),
+            updates: 0.0,
+            lack: 0.0,
+            log_mean: 0.0,
+        }
+    }
+
+    /// The step to try after one that was accepted with probability `acceptance`.
+    pub fn update(&mut self, acceptance: f64) -> f64 {
+        self.updates += 1.0;
+        let t = self.updates;
+        self.lack += (self.target - acceptance - self.lack) / (t + Self::T0);
+        let log_step = self.centre - t.sqrt() / Self::GAMMA * self.lack;
+        self.log_mean += t.powf(-Self::KAPPA) * (log_step - self.log_mean);
+        log_step.exp()
+    }
+
+    /// The step found.
+    pub fn mean(&self) -> f64 {
+        self.log_mean.exp()
+    }
+}
+
+/// The run under way.
+struct Pilot<'a> {
+    transition: Transition,
+    states: States,
+    evaluator: &'a mut dyn Evaluator,
+    draws: Draws,
+    statistics: Statistics,
+    hooks: &'a dyn Hooks,
+    transitions: usize,
+    done: usize,
+    begun: Instant,
+}
+
+impl Pilot<'_> {
+    /// One transition; returns its acceptance.
+    fn advance(&mut self) -> Result<f64> {
+        const STAGE: &str = "chains";
+        self.hooks.check(STAGE)?;
+        let acceptance = self.transition.advance(
+            self.evaluator,
+            &mut self.draws,
+            &mut self.states,
+            &mut self.statistics,
+        )?;
+        self.done += 1;
+        let left = self.transitions - self.done;
+        self.hooks.progress(&Progress {
+            stage: STAGE,
+            epoch: 1,
+            epochs: 1,
+            step: self.done as u64,
+            steps: self.transitions as u64,
+            loss: f64::NAN,
+            validation_loss: f64::NAN,
+            seconds_left: self.begun.elapsed().as_secs_f64() / self.done as f64 * left as f64,
+        })?;
+        Ok(acceptance)
+    }
+
+    /// Finds the step in so many transitions; returns the variance of every dimension of z over them and the chains.
+    fn adapt(&mut self, transitions: usize, target: f64, dim: usize) -> Result<Vec<f64>> {
+        let mut averaging = DualAveraging::new(self.transition.settings.step_size, target);
+        let mut sums = vec![(0.0, 0.0); dim];
+        for _ in 0..transitions {
+            let acceptance = self.advance()?;
+            self.transition.settings.step_size = averaging.update(acceptance);
+            for z in self.states.points.z.chunks_exact(dim) {
+                for ((sum, squares), z) in sums.iter_mut().zip(z) {
+                    *sum += z;
+                    *squares += z * z;
+                }
+            }
+        }
+        self.transition.settings.step_size = averaging.mean();
+        let n = (transitions * self.transition.settings.chains) as f64;
+        let variance = |(sum, squares): &(f64, f64)| squares / n - (sum / n) * (sum / n);
+        Ok(sums.iter().map(variance).collect())
+    }
+}
+
+/// Runs the pilot: the settings found, and the report, of which `hooks` are told.
+///
+/// # Errors
+/// Those of the chains' start, of the evaluator and of the hooks.
+pub(in super::super) fn pilot_chains(
+    plan: &Plan,
+    method: Method,
+    dims: (usize, usize),
+    settings: &HmcSettings,
+    pool: usize,
+    evaluator: &mut dyn Evaluator,
+    hooks: &dyn Hooks,
+) -> Result<(HmcSettings, ChainReport)> {
+    let few = HmcSettings {
+        chains: settings.chains.min(CHAINS),
+        ..settings.clone()
+    };
+    let mut draws = Draws::Counter {
+        seed: plan.seed,
+        stream: STREAM,
+    };
+    let mut statistics = Statistics::default();
+    let mut transition = Transition::new(method, dims, few, pool);
+    let states = transition.start(evaluator, &mut draws, &mut statistics)?;
+    let mut run = Pilot {
+        transition,
+        states,
+        evaluator,
+        draws,
+        statistics,
+        hooks,
+        transitions: plan.transitions,
+        done: 0,
+        begun: Instant::now(),
+    };
+    let half = plan.transitions / 2;
+    if plan.diagonal {
+        let variances = run.adapt(half / 2, plan.target, dims.0)?;
+        run.transition.settings.scales = scales(&variances);
+        run.transition.rescale();
+    }
+    run.adapt(half - run.done, plan.target, dims.0)?;
+    let report = judge(&mut run, method, dims.0)?;
+    report.tell(hooks)?;
+    let found = HmcSettings {
+        chains: settings.chains,
+        leapfrog: settings.leapfrog,
+        ..run.transition.settings
+    };
+    Ok((found, report))
+}
+
+/// σ, kept from vanishing where chains hardly moved.
+fn scales(variances: &[f64]) -> Vec<f64> {
+    const LEAST: f64 = 1e-3;
+    variances.iter().map(|v| v.max(LEAST).sqrt()).collect()
+}
+
+/// The transitions that are left, with the settings that were found.
+fn judge(run: &mut Pilot<'_>, method: Method, dim: usize) -> Result<ChainReport> {
+    let (chains, transitions) = (run.transition.settings.chains, run.transitions - run.done);
+    run.statistics = Statistics::default();
+    let mut z = Vec::with_capacity(transitions * chains * dim);
+    let mut acceptance = 0.0;
+    for _ in 0..transitions {
+        acceptance += run.advance()? / transitions as f64;
+        z.extend_from_slice(&run.states.points.z);
+    }
+    let settings = &run.transition.settings;
+    Ok(ChainReport {
+        method: method.name(),
+        chains,
+        transitions,
+        step_size: settings.step_size,
+        leapfrog: settings.leapfrog,
+        scales: settings.scales.clone(),
+        acceptance,
+        divergences: run.statistics.divergences,
+        r_hat: split_r_hat(&z, chains, dim)?,
+        effective_sample_size: effective_sample_size(&z, chains, dim)?,
+    })
+}
+
+impl ChainReport {
+    /// Tells the host what was found, and what is wrong with it.
+    pub fn tell(&self, hooks: &dyn Hooks) -> Result<()> {
+        let states = self.chains * self.transitions;
+        let worst = self.r_hat.iter().copied().fold(1.0, f64::max);
+        let least = self.effective_sample_size.iter().copied();
+        let least = least.fold(f64::INFINITY, f64::min);
+        hooks.log(
+            Level::Info,
+            &format!(
+                "chains of `{}`: step size {:.3}, {} leapfrog steps, acceptance {:.2}, R-hat {worst:.3}, effective sample size {:.1} % of the states",
+                self.method,
+                self.step_size,
+                self.leapfrog,
+                self.acceptance,
+                100.0 * least / states as f64
+            ),
+        )?;
+        if worst.is_nan() || worst > MIXED {
+            hooks.log(
+                Level::Warning,
+                &format!(
+                    "the chains do not mix: R-hat is {worst:.3}, above {MIXED}. Use `rejection`; or, where chains stay in separated modes, rely on `hmc.start` = `resampled` for the modes' shares and take the events of many chains; where they creep, longer trajectories (`hmc.leapfrog`) or fewer events of each (`hmc.thin`)"
+                ),
+            )?;
+        }
+        if self.divergences > 0 {
+            hooks.log(
+                Level::Warning,
+                &format!(
+                    "{} of {states} trajectories diverged, where the weights have walls too steep for the step: events near them may be missing. Take smaller steps (`hmc.target_acceptance` nearer to 1), or `rejection`",
+                    self.divergences
+                ),
+            )?;
+        }
+        Ok(())
+    }
+}

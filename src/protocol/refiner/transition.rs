@@ -1,0 +1,256 @@
+//! One transition of many chains on the refined latent density: Hamiltonian Monte Carlo (paper, Sec. 2 and 4.1; Duane et al. 1987; Neal,
+//! arXiv:1206.1901), and Langevin dynamics, which is the same with one leapfrog step.
+
+use super::resampling::Pool;
+use super::Statistics;
+use crate::engine::noise::domain;
+use crate::model::{Evaluator, HmcSettings, Method, Start};
+use crate::protocol::draws::Draws;
+use crate::{Error, Result};
+
+/// Energy error beyond which a trajectory is called divergent (Betancourt, arXiv:1701.02434).
+const DIVERGENCE: f64 = 1000.0;
+
+/// Numbers of the uniforms of a trajectory.
+const ACCEPT: u64 = 0;
+const JITTER: u64 = 1;
+
+/// Points of latent space with log w and its gradient, one per chain: row-major chains × N.
+#[derive(Default)]
+pub(super) struct Points {
+    pub z: Vec<f64>,
+    pub log_w: Vec<f64>,
+    gradient: Vec<f64>,
+}
+
+impl Points {
+    fn new(chains: usize, dim: usize) -> Self {
+        Points {
+            z: vec![0.0; chains * dim],
+            log_w: vec![0.0; chains],
+            gradient: vec![0.0; chains * dim],
+        }
+    }
+
+    /// As `other`, in the memory that is there.
+    fn copy(&mut self, other: &Points) {
+        self.z.clone_from(&other.z);
+        self.log_w.clone_from(&other.log_w);
+        self.gradient.clone_from(&other.gradient);
+    }
+
+    fn evaluate(&mut self, evaluator: &mut dyn Evaluator) -> Result<()> {
+        let rows = self.log_w.len();
+        evaluator.log_weight_gradient(&self.z, rows, &mut self.log_w, &mut self.gradient)
+    }
+}
+
+/// States of all chains.
+pub(super) struct States {
+    /// Trajectories made.
+    trajectories: u64,
+    pub points: Points,
+}
+
+/// The trajectory under way, in buffers that are kept.
+#[derive(Default)]
+struct Trajectory {
+    points: Points,
+    momentum: Vec<f64>,
+    accept: Vec<f64>,
+    /// ε of every chain.
+    steps: Vec<f64>,
+    /// Energy at its start.
+    energy: Vec<f64>,
+}
+
+impl Trajectory {
+    /// dp/dt = −σ ∇U = σ (∇ log w − z), for `fraction` of a step. With p the momentum times σ, masses 1 / σ² are steps σ.
+    fn kick(&mut self, fraction: f64, dim: usize, scales: &[f64]) {
+        let Points { z, gradient, .. } = &self.points;
+        let momenta = self.momentum.chunks_exact_mut(dim);
+        let forces = z.chunks_exact(dim).zip(gradient.chunks_exact(dim));
+        for ((p, (z, g)), step) in momenta.zip(forces).zip(&self.steps) {
+            let step = fraction * step;
+            let forces = p.iter_mut().zip(z.iter().zip(g));
+            forces
+                .zip(scales)
+                .for_each(|((p, (z, g)), scale)| *p += step * scale * (g - z));
+        }
+    }
+
+    /// dz/dt = σ p, for a step.
+    fn drift(&mut self, dim: usize, scales: &[f64]) {
+        let rows = self.points.z.chunks_exact_mut(dim);
+        let rows = rows.zip(self.momentum.chunks_exact(dim));
+        for ((z, p), step) in rows.zip(&self.steps) {
+            let z = z.iter_mut().zip(p);
+            z.zip(scales).for_each(|((z, p), s)| *z += step * s * p);
+        }
+    }
+
+    /// H = U + ½ |p|² of every chain.
+    fn energies(&self, dim: usize) -> impl Iterator<Item = f64> + '_ {
+        let squares = |v: &[f64]| v.iter().map(|v| v * v).sum::<f64>();
+        let z = self.points.z.chunks_exact(dim);
+        let rows = z.zip(self.momentum.chunks_exact(dim));
+        rows.zip(&self.points.log_w)
+            .map(move |((z, p), l)| 0.5 * (squares(z) + squares(p)) - l)
+    }
+}
+
+/// Transitions that leave q(z) ∝ p(z) w(z) invariant (`langevin`: nearly), with the potential U(z) = ½ |z|² − log w(z).
+pub(super) struct Transition {
+    pub settings: HmcSettings,
+    method: Method,
+    /// N.
+    dim: usize,
+    /// σ, all of them.
+    scales: Vec<f64>,
+    pool: Pool,
+    trajectory: Trajectory,
+}
+
+impl Transition {
+    /// `dims`: N and M. `pool`: latents of the prior for each resampled start.
+    pub fn new(
+        method: Method,
+        (dim, event_dim): (usize, usize),
+        mut settings: HmcSettings,
+        pool: usize,
+    ) -> Self {
+        if method != Method::Hmc {
+            settings.leapfrog = 1;
+        }
+        let mut transition = Transition {
+            settings,
+            method,
+            dim,
+            scales: Vec::new(),
+            pool: Pool::new(pool, event_dim),
+            trajectory: Trajectory::default(),
+        };
+        transition.rescale();
+        transition
+    }
+
+    /// Takes over the scales of the settings.
+    pub fn rescale(&mut self) {
+        self.scales.clone_from(&self.settings.scales);
+        self.scales.resize(self.dim, 1.0);
+    }
+
+    /// Chains that have made no step.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if log w(z) has no gradient, [`Error::Numerical`] for a start without a positive weight; those of evaluator
+    /// and draws.
+    pub fn start(
+        &mut self,
+        evaluator: &mut dyn Evaluator,
+        draws: &mut Draws,
+        statistics: &mut Statistics,
+    ) -> Result<States> {
+        let n = self.settings.chains;
+        let mut points = Points::new(n, self.dim);
+        let Points { z, log_w, .. } = &mut points;
+        match self.settings.start {
+            Start::Prior => draws.draw(domain::PROPOSAL, places(0, n), 0, z, &mut [])?,
+            Start::Resampled => {
+                let place = (domain::PROPOSAL, 0);
+                self.pool
+                    .choose(evaluator, draws, place, (z, log_w), statistics)?;
+            }
+        }
+        points.evaluate(evaluator).map_err(|e| match e {
+            Error::Unsupported(why) => Error::Unsupported(format!(
+                "`{}` needs the gradient of log w(z), which this model does not have ({why}); use `rejection` or `resampling`",
+                self.method.name()
+            )),
+            other => other,
+        })?;
+        match points.log_w.iter().position(|l| !l.is_finite()) {
+            Some(chain) => Err(Error::Numerical(format!(
+                "chain {chain} of `{}` starts at a latent point whose weight is NaN, zero or infinite; start it from the weights: `hmc.start` = `resampled`",
+                self.method.name()
+            ))),
+            None => Ok(States {
+                trajectories: 0,
+                points,
+            }),
+        }
+    }
+
+    /// One trajectory of every chain: fresh momenta, leapfrog, Metropolis (which `langevin` leaves out, but for divergent trajectories, which
+    /// are refused). Returns the mean probability with which Metropolis accepts.
+    ///
+    /// # Errors
+    /// Those of evaluator and draws; the states are then spoilt.
+    pub fn advance(
+        &mut self,
+        evaluator: &mut dyn Evaluator,
+        draws: &mut Draws,
+        states: &mut States,
+        statistics: &mut Statistics,
+    ) -> Result<f64> {
+        let dim = self.dim;
+        self.begin(draws, states)?;
+        let path = &mut self.trajectory;
+        path.kick(0.5, dim, &self.scales);
+        for step in 1..=self.settings.leapfrog {
+            path.drift(dim, &self.scales);
+            path.points.evaluate(evaluator)?;
+            let last = step == self.settings.leapfrog;
+            path.kick(if last { 0.5 } else { 1.0 }, dim, &self.scales);
+        }
+        let mut sum = 0.0;
+        for (chain, after) in path.energies(dim).enumerate() {
+            let error = after - path.energy[chain];
+            statistics.proposals += 1;
+            if error.is_nan() || error > DIVERGENCE {
+                statistics.divergences += 1;
+                continue;
+            }
+            sum += (-error).exp().min(1.0);
+            if path.accept[chain].ln() < -error || self.method == Method::Langevin {
+                statistics.accepted += 1;
+                let row = chain * dim..(chain + 1) * dim;
+                let (to, from) = (&mut states.points, &path.points);
+                to.z[row.clone()].copy_from_slice(&from.z[row.clone()]);
+                to.gradient[row.clone()].copy_from_slice(&from.gradient[row]);
+                to.log_w[chain] = from.log_w[chain];
+            }
+        }
+        states.trajectories = states.trajectories.wrapping_add(1);
+        Ok(sum / self.settings.chains as f64)
+    }
+
+    /// Starts trajectories at the states: momenta, steps and energies.
+    fn begin(&mut self, draws: &mut Draws, states: &States) -> Result<()> {
+        let (n, settings, path) = (self.settings.chains, &self.settings, &mut self.trajectory);
+        let places = places(states.trajectories.wrapping_mul(n as u64), n);
+        path.points.copy(&states.points);
+        path.momentum.resize(n * self.dim, 0.0);
+        path.accept.resize(n, 0.0);
+        let (momentum, accept) = (&mut path.momentum, &mut path.accept);
+        draws.draw(domain::MOMENTUM, places.clone(), ACCEPT, momentum, accept)?;
+        path.steps.clear();
+        // Of the same value for all if there is no jitter, whose numbers are then not drawn.
+        path.steps.resize(n, 0.5);
+        if settings.jitter > 0.0 {
+            draws.draw(domain::MOMENTUM, places, JITTER, &mut [], &mut path.steps)?;
+        }
+        let step = |u: f64| settings.step_size * (1.0 + settings.jitter * (2.0 * u - 1.0));
+        path.steps.iter_mut().for_each(|u| *u = step(*u));
+        let mut energy = std::mem::take(&mut path.energy);
+        energy.clear();
+        energy.extend(path.energies(self.dim));
+        path.energy = energy;
+        Ok(())
+    }
+}
+
+/// The places of the chains' random numbers, from number `first` on.
+fn places(first: u64, chains: usize) -> impl ExactSizeIterator<Item = u64> + Clone {
+    (0..chains).map(move |i| first.wrapping_add(i as u64))
+}
