@@ -231,7 +231,11 @@ pub(crate) fn known_values<'a>(make: impl for<'g> Fn(Goal<'g>) -> Box<dyn Object
 /// An autoencoder without weights but with biases: the reconstruction is b, the posterior (μ, s) the same for every event.
 pub(crate) fn known_bound(make: impl for<'g> Fn(Goal<'g>) -> Box<dyn Objective<f64> + 'g>) {
     let networks = Networks::conditional(3, 1, &[], Activation::Tanh, 1);
-    let goal = networks.goals()[4];
+    let goal = networks
+        .goals()
+        .into_iter()
+        .find(|g| matches!(g, Goal::Gan(_)))
+        .unwrap();
     let (mu, log_s, b) = ([0.5, -1.0], [0.25, -0.5], [1.0, 2.0, -1.0]);
     let parameters = [&[0.0; 16][..], &mu, &log_s, &[0.0; 9], &b].concat();
     let batch = batch::<f64>(&goal, 40);
