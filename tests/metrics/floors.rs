@@ -50,7 +50,7 @@ fn estimates(shift: f64, score: impl Fn(&Sample, &Sample, usize) -> Estimate) ->
         q.iter_mut().for_each(|x| *x += shift);
         let p = Sample::new(&p, None, 150, 2, 2).unwrap();
         let q = Sample::new(&q, Some(&w), 200, 2, 2).unwrap();
-        score(&p, &q, if i % 10 == 0 { 100 } else { 0 })
+        score(&p, &q, if i.is_multiple_of(10) { 100 } else { 0 })
     };
     (0..TOYS).map(estimate).collect()
 }
@@ -128,7 +128,7 @@ fn floors_of_histograms_are_what_equal_samples_score() {
             let (p, q) = (filled(&p, None), filled(&q, Some(&w)));
             let found: Score = score(&p, &q).unwrap();
             values.push(found.value);
-            if i % 10 == 0 {
+            if i.is_multiple_of(10) {
                 let floor = floor(score, &p, &q, 50, i).unwrap();
                 means.push(floor.mean.value);
                 spreads.push(floor.spread.value);
