@@ -171,6 +171,10 @@ pub(crate) fn central_differences(objective: &mut dyn Objective<f64>, goal: &Goa
     assert_eq!(offset, p.len());
 }
 
+fn find(networks: &Networks, which: impl Fn(&Goal) -> bool) -> Goal<'_> {
+    networks.goals().into_iter().find(which).unwrap()
+}
+
 /// Losses that are known in closed form.
 pub(crate) fn known_values<'a>(make: impl for<'g> Fn(Goal<'g>) -> Box<dyn Objective<f64> + 'g>) {
     let network = Mlp::new(2, 0, 1, 1, 0.0);
@@ -217,7 +221,7 @@ pub(crate) fn known_values<'a>(make: impl for<'g> Fn(Goal<'g>) -> Box<dyn Object
     assert!((got - expected).abs() < 1e-12, "{got}, not {expected}");
     // Discriminators that know nothing.
     let networks = Networks::small();
-    let [.., goal] = networks.goals();
+    let goal = find(&networks, |g| matches!(g, Goal::Gan(_)));
     let zeros = vec![0.0; goal.part_lengths().iter().sum()];
     let batch = self::batch::<f64>(&goal, 40);
     let mean_weight = batch.weights.iter().sum::<f64>() / 40.0;
@@ -231,11 +235,7 @@ pub(crate) fn known_values<'a>(make: impl for<'g> Fn(Goal<'g>) -> Box<dyn Object
 /// An autoencoder without weights but with biases: the reconstruction is b, the posterior (μ, s) the same for every event.
 pub(crate) fn known_bound(make: impl for<'g> Fn(Goal<'g>) -> Box<dyn Objective<f64> + 'g>) {
     let networks = Networks::conditional(3, 1, &[], Activation::Tanh, 1);
-    let goal = networks
-        .goals()
-        .into_iter()
-        .find(|g| matches!(g, Goal::Gan(_)))
-        .unwrap();
+    let goal = find(&networks, |g| matches!(g, Goal::Vae(_)));
     let (mu, log_s, b) = ([0.5, -1.0], [0.25, -0.5], [1.0, 2.0, -1.0]);
     let parameters = [&[0.0; 16][..], &mu, &log_s, &[0.0; 9], &b].concat();
     let batch = batch::<f64>(&goal, 40);
