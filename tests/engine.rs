@@ -186,10 +186,15 @@ fn model(shape: &Shape, dtype: Dtype) -> Model {
     };
     let subnets: Vec<&Mlp> = blocks.iter().map(|b| &b.subnet).collect();
     let (classifier, refiner) = (network(dim, 1), network(dim + 2, dim));
+    let mut flow_parameters = parameters(&subnets, 1);
+    if matches!(transform, Transform::Spline { .. }) {
+        // Larger ones make cliffs, on which roundings count.
+        flow_parameters.iter_mut().for_each(|p| *p *= 0.5);
+    }
     let model = Model {
         dtype,
         generator: Generator {
-            parameters: parameters(&subnets, 1),
+            parameters: flow_parameters,
             kind: GeneratorKind::flow(Flow {
                 dim,
                 conditions: 0,
@@ -307,17 +312,12 @@ fn evaluator(model: &Model) -> Box<dyn Evaluator> {
 fn libtorch_agrees() {
     let mut options = laser::options::Options::new();
     options.set_str("backend", "torch").unwrap();
-    // Both round at every operation, in another order: some hundred roundings at most remain, and more where a random spline has steep and
-    // flat bins, which magnify them.
+    // Both round at every operation, in another order: some hundred roundings at most remain.
     for (dtype, epsilon) in [
         (Dtype::Float32, f64::from(f32::EPSILON)),
         (Dtype::Float64, f64::EPSILON),
     ] {
         for shape in &SHAPES {
-            let limit = match shape.transform {
-                Transform::Affine { .. } => 200.0,
-                Transform::Spline { .. } => 1e4,
-            };
             let model = model(shape, dtype);
             let rows = 75;
             let (z, y) = inputs(shape.dim, rows);
@@ -351,7 +351,7 @@ fn libtorch_agrees() {
             ] {
                 let d = distance(got, expected);
                 println!("{dtype:?} {} {what}: {:.1}", shape.dim, d / epsilon);
-                assert!(d < limit * epsilon, "{dtype:?}, {shape:?}, {what}: {d}");
+                assert!(d < 200.0 * epsilon, "{dtype:?}, {shape:?}, {what}: {d}");
             }
         }
     }

@@ -60,7 +60,6 @@ impl<T: Element> Bins<T> {
     ) {
         let (one, minus_one) = (V::splat(T::from_f64(1.0)), V::splat(T::from_f64(-1.0)));
         let (shared, least) = (V::splat(sizes.shared), V::splat(sizes.least));
-        let load = |feature: &T::Feature| V::load(&feature.as_ref()[at..]);
         let (widths, rest) = outputs.split_at(sizes.bins);
         let (heights, inner) = rest.split_at(sizes.bins);
         // Output 0: the slope is 1 at both ends.
@@ -69,10 +68,13 @@ impl<T: Element> Bins<T> {
         let mut next_lower = zero;
         let mut own = [zero; 7];
         for (k, (width, height)) in widths.iter().zip(heights).enumerate() {
-            let width = least.add_product(load(width), shared);
-            let height = least.add_product(load(height), shared);
+            let width = least.add_product(V::load(&width.as_ref()[at..]), shared);
+            let height = least.add_product(V::load(&height.as_ref()[at..]), shared);
             let lower = next_lower;
-            next_lower = inner.get(k).map_or(zero, load);
+            next_lower = match inner.get(k) {
+                Some(slope) => V::load(&slope.as_ref()[at..]),
+                None => zero,
+            };
             let number = V::splat(T::from_f64(k as f64));
             let bin = [number, z, width, x, height, lower, next_lower];
             let passed = from.add_product(if INVERSE { x } else { z }, minus_one);

@@ -5,7 +5,7 @@ use super::super::vector::Vector;
 use super::bin::{share, Bins};
 use super::Sizes;
 
-/// Of the active coordinates, the gradients with respect to what [`Spline`] made of them, their latents z and what it left of the outputs
+/// Of the active coordinates, the gradients with respect to what [`Spline`](super::Spline) made of them, their latents z and what it left of the outputs
 /// become the gradients with respect to what came in.
 pub struct SplineGradient<'a, T: Element, const INVERSE: bool> {
     pub sizes: Sizes<T>,
@@ -60,7 +60,7 @@ impl<T: Element, const INVERSE: bool> Task<T> for SplineGradient<'_, T, INVERSE>
     }
 }
 
-/// The result of [`softmax`] becomes the gradient with respect to the logits, given that with respect to the sum of all sizes before the
+/// The result of [`softmax`](super::softmax) becomes the gradient with respect to the logits, given that with respect to the sum of all sizes before the
 /// bin `number` and that with respect to its own.
 #[inline(always)]
 fn softmax_back<T: Element, V: Vector<T>>(
