@@ -465,7 +465,7 @@ fn the_hosts_random_numbers_make_the_events() {
 }
 
 #[test]
-fn chains_begin_anew_with_the_hosts_numbers() {
+fn chains_and_pools_begin_anew_with_the_hosts_numbers() {
     let file = crate::models::refined_model();
     let mut host = Host {
         state: 1,
@@ -479,30 +479,32 @@ fn chains_begin_anew_with_the_hosts_numbers() {
     unsafe {
         let model = made(|out| laser_model_load(file.path().as_ptr(), null(), out));
         let options = made(|out| laser_options_new(null(), out));
-        let set = laser_options_set_str(options, c"sampler.method".as_ptr(), c"hmc".as_ptr());
-        ok(set);
-        let sampler = made(|out| laser_sampler_new(model, 5, 2, options, out));
-        let mut runs = [[7.0; 46]; 2];
-        for x in &mut runs {
-            (*user).state = 1;
-            (*user).calls.clear();
-            ok(laser_sampler_set_noise_callback(
-                sampler,
-                Some(host_noise),
-                user.cast(),
-            ));
-            let no = null_mut();
-            ok(laser_sampler_generate(
-                sampler,
-                23,
-                0,
-                x.as_mut_ptr(),
-                no,
-                no,
-            ));
+        for method in [c"hmc", c"mala", c"resampling"] {
+            let set = laser_options_set_str(options, c"sampler.method".as_ptr(), method.as_ptr());
+            ok(set);
+            let sampler = made(|out| laser_sampler_new(model, 5, 2, options, out));
+            let mut runs = [[7.0; 46]; 2];
+            for x in &mut runs {
+                (*user).state = 1;
+                (*user).calls.clear();
+                ok(laser_sampler_set_noise_callback(
+                    sampler,
+                    Some(host_noise),
+                    user.cast(),
+                ));
+                let no = null_mut();
+                ok(laser_sampler_generate(
+                    sampler,
+                    23,
+                    0,
+                    x.as_mut_ptr(),
+                    no,
+                    no,
+                ));
+            }
+            assert_eq!(runs[0], runs[1]);
+            laser_sampler_free(sampler);
         }
-        assert_eq!(runs[0], runs[1]);
-        laser_sampler_free(sampler);
         laser_options_free(options);
         laser_model_free(model);
     }

@@ -94,7 +94,7 @@ static void print(const char *name, const double *x, size_t n)
 
 static void sample(const char *path)
 {
-    static const char *const methods[] = {"baseline", "reweight", "rejection", "gan", "hmc"};
+    static const char *const methods[] = {"baseline", "reweight", "rejection", "resampling", "gan", "langevin", "mala", "hmc"};
     static double x[EVENTS * DIM], z[EVENTS * DIM], w[EVENTS], logp[EVENTS];
     laser_options *o = options();
     laser_model *model;
