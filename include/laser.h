@@ -807,13 +807,17 @@ laser_status laser_generator_train(laser_source *target,
 laser_status laser_generator_save(const laser_generator *generator, const char *path);
 
 /**
- * Loads the generator of a model file, be it one of laser_generator_save or of laser_model_save.
+ * Loads a generator: that of a model file, be it one of laser_generator_save or of laser_model_save, or a TorchScript module, a file of
+ * torch.jit.save that takes one tensor of rows of N latents followed by C conditions and returns one of rows of M features. A module needs
+ * libtorch, has no density, and is saved whole with the models made of it. A row of its output must depend on the same row of its input alone.
  *
  * @param path the file, in UTF-8
- * @param options NULL for the defaults; no key changes how this version reads files
+ * @param options for a module, "generator.latent": N, "conditions": C, and "dtype", in which it computes; else no key changes how this version
+ * reads files; NULL for the defaults
  * @param out receives the generator; the caller frees it with laser_generator_free
- * @return LASER_OK; LASER_ERR_IO; LASER_ERR_FORMAT for a file that is not a valid model; LASER_ERR_INVALID_ARGUMENT for a path
- * that is not UTF-8; LASER_ERR_NULL; LASER_ERR_BUSY while `options` are being changed
+ * @return LASER_OK; LASER_ERR_IO; LASER_ERR_FORMAT for a file that is neither; LASER_ERR_INVALID_ARGUMENT for a path that is not UTF-8, a module
+ * without "generator.latent" or one that returns no rows; LASER_ERR_TORCH for a module that does not load or run; LASER_ERR_UNSUPPORTED for
+ * one without libtorch; LASER_ERR_NULL; LASER_ERR_BUSY while `options` are being changed
  *
  * Threads: any number at once.
  */

@@ -200,9 +200,11 @@ fn conditional_rows(rows: usize, slope: f64, seed: u64) -> Vec<f64> {
 #[test]
 fn conditional_models_learn_and_refine_every_condition() {
     const ROWS: usize = 40_000;
-    let options = options(
+    let mut options = options(
         r#", "conditions": 1, "flow": {"blocks": 4, "units": 16, "layers": 2, "epochs": 4, "batch": 500, "steps": 80}"#,
     );
+    options.set_i64("classifier.epochs", 10).unwrap();
+    options.set_f64("classifier.lr", 5e-3).unwrap();
     let wrong = conditional_rows(ROWS, 1.0, 5);
     let right = conditional_rows(ROWS, 1.5, 6);
     let mut source = Source::from_rows(&wrong, None, ROWS, 3, 3).unwrap();

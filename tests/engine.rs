@@ -201,6 +201,7 @@ fn model(shape: &Shape, dtype: Dtype) -> Model {
                 blocks,
             }),
             conditions: Vec::new(),
+            module: Vec::new(),
             scalings: (0..dim).map(scaling).collect(),
         },
         classifier: Some(Classifier {

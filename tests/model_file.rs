@@ -67,6 +67,7 @@ fn model(dtype: Dtype, conditions: usize) -> Model {
     ];
     let mut generator = Generator {
         conditions: vec![Scaling::None; conditions],
+        module: Vec::new(),
         kind,
         scalings: scalings.clone(),
         parameters: vec![],

@@ -70,6 +70,7 @@ fn model(dim: usize, blocks: usize, activation: Activation, transform: Transform
             parameters: random(flow.parameter_count().unwrap(), scale, 1),
             kind: GeneratorKind::flow(flow),
             conditions: Vec::new(),
+            module: Vec::new(),
             scalings,
         },
         classifier: Some(Classifier {

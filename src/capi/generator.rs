@@ -8,7 +8,6 @@ use super::options::{self, laser_options};
 use super::source::laser_source;
 use super::status::laser_status;
 use super::text;
-use crate::model::Model;
 use crate::protocol::{self, Instance};
 use std::ffi::c_char;
 use std::path::Path;
@@ -98,13 +97,17 @@ pub unsafe extern "C" fn laser_generator_save(
     })
 }
 
-/// Loads the generator of a model file, be it one of laser_generator_save or of laser_model_save.
+/// Loads a generator: that of a model file, be it one of laser_generator_save or of laser_model_save, or a TorchScript module, a file of
+/// torch.jit.save that takes one tensor of rows of N latents followed by C conditions and returns one of rows of M features. A module needs
+/// libtorch, has no density, and is saved whole with the models made of it. A row of its output must depend on the same row of its input alone.
 ///
 /// @param path the file, in UTF-8
-/// @param options NULL for the defaults; no key changes how this version reads files
+/// @param options for a module, "generator.latent": N, "conditions": C, and "dtype", in which it computes; else no key changes how this version
+/// reads files; NULL for the defaults
 /// @param out receives the generator; the caller frees it with laser_generator_free
-/// @return LASER_OK; LASER_ERR_IO; LASER_ERR_FORMAT for a file that is not a valid model; LASER_ERR_INVALID_ARGUMENT for a path
-/// that is not UTF-8; LASER_ERR_NULL; LASER_ERR_BUSY while `options` are being changed
+/// @return LASER_OK; LASER_ERR_IO; LASER_ERR_FORMAT for a file that is neither; LASER_ERR_INVALID_ARGUMENT for a path that is not UTF-8, a module
+/// without "generator.latent" or one that returns no rows; LASER_ERR_TORCH for a module that does not load or run; LASER_ERR_UNSUPPORTED for
+/// one without libtorch; LASER_ERR_NULL; LASER_ERR_BUSY while `options` are being changed
 ///
 /// Threads: any number at once.
 #[no_mangle]
@@ -115,11 +118,14 @@ pub unsafe extern "C" fn laser_generator_load(
 ) -> laser_status {
     call(|| {
         // SAFETY: the host's promise.
-        let (path, out) = unsafe {
-            options::given(options)?;
-            (text::read(path, "path")?, Out::new("out", out)?)
+        let (path, options, out) = unsafe {
+            (
+                text::read(path, "path")?,
+                options::given(options)?,
+                Out::new("out", out)?,
+            )
         };
-        let generator = Model::load(Path::new(path))?.into_baseline();
+        let generator = protocol::load_generator(Path::new(path), &options)?;
         out.set(laser_generator(Arc::new(Instance::new(generator))).give());
         Ok(())
     })

@@ -212,6 +212,26 @@ impl<T: Element> Evaluator for EngineEvaluator<T> {
         Ok(())
     }
 
+    fn event_weight_gradient(
+        &mut self,
+        x: &[f64],
+        rows: usize,
+        log_w: &mut [f64],
+        gradient: &mut [f64],
+    ) -> Result<()> {
+        let networks = self.networks.clone();
+        let (classifier, m) = (networks.classifier()?, networks.event_dim());
+        self.share(
+            rows,
+            [(x, networks.event_row())],
+            [(log_w, 1), (gradient, m)],
+            |worker, cpu, _, rows, [x], [log_w, gradient]| {
+                worker.classifier_gradient(cpu, classifier, m, rows, x, log_w, gradient);
+            },
+        );
+        Ok(())
+    }
+
     fn log_weight_gradient(
         &mut self,
         z: &[f64],
@@ -310,6 +330,7 @@ mod tests {
                 parameters: random(flow.parameter_count().unwrap(), 1),
                 kind: GeneratorKind::flow(flow),
                 conditions: Vec::new(),
+                module: Vec::new(),
                 scalings: vec![scaling; 3],
             },
             classifier: Some(Classifier {

@@ -11,7 +11,7 @@ use crate::{Error, Result};
 
 /// A model's networks.
 pub(super) struct Packed<T> {
-    /// None if the generator is a callback of the host.
+    /// None if the generator is foreign.
     generator: Option<Chain<T>>,
     /// Of the generator's events.
     pub scalings: Vec<Scaling>,
@@ -39,13 +39,14 @@ impl<T: Element> Packed<T> {
             scalings,
             conditions,
             parameters,
+            ..
         } = &model.generator;
         fits("generator", &model.generator.tensors(""), parameters)?;
         let chain = match kind {
             GeneratorKind::Networks { maps } => {
                 Some(Chain::new(maps, conditions.len(), parameters))
             }
-            GeneratorKind::Host { .. } => None,
+            _ => None,
         };
         let gan = model.refinement.as_ref().and_then(|r| r.gan.as_ref());
         let refiner = gan.map(|gan| {
@@ -87,7 +88,7 @@ impl<T: Element> Packed<T> {
     pub fn generator(&self) -> Result<&Chain<T>> {
         self.generator.as_ref().ok_or_else(|| {
             Error::Unsupported(
-                "the generator is a callback of the host, which computes this; it is not in the model"
+                "the generator is no network of this library, so the library does not compute this"
                     .into(),
             )
         })

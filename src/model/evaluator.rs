@@ -67,6 +67,18 @@ pub trait Evaluator: Send {
     /// As [`Evaluator::log_weight`].
     fn pull_back(&mut self, z: &[f64], x: &[f64], rows: usize, out: &mut [f64]) -> Result<()>;
 
+    /// log w(x) and its gradient ∇_x log w(x). `x`: event rows, `log_w`: rows, `gradient`: rows × M.
+    ///
+    /// # Errors
+    /// As [`Evaluator::log_weight`].
+    fn event_weight_gradient(
+        &mut self,
+        x: &[f64],
+        rows: usize,
+        log_w: &mut [f64],
+        gradient: &mut [f64],
+    ) -> Result<()>;
+
     /// log w(z) and its gradient ∇_z log w(z). `z`: latent rows, `log_w`: rows, `gradient`: rows × N.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 //!
 //! | part of the file | content |
 //! |---|---|
-//! | tensors `generator.…`, `classifier.…`, `latent_classifier.…`, `refiner.…` | the parameters of the networks, named and shaped as [`super::Flow::parameters`], [`super::Classifier::tensors`] and [`super::Mlp::parameters`] say, `F32` or `F64` as the model's dtype |
+//! | tensors `generator.…`, `classifier.…`, `latent_classifier.…`, `refiner.…` | the parameters of the networks, named and shaped as [`super::Flow::parameters`], [`super::Classifier::tensors`] and [`super::Mlp::parameters`] say, `F32` or `F64` as the model's dtype; `generator.module`, `U8`, a TorchScript module |
 //! | metadata key `laser` | JSON: `format_version`, `library` (the version that wrote the file), `sha256` (of all bytes after the safetensors header, in 64 lowercase hexadecimal digits), `latent_dim`, `event_dim`, `condition_dim`, and `model`, the serialised [`Model`] |
 //!
 //! Equal models give equal bytes. Reading trusts nothing: sizes are compared with the length of the file, and the tensors with the
@@ -11,7 +11,7 @@
 
 mod tensors;
 
-use super::{Map, Mlp, Model};
+use super::{GeneratorKind, Map, Mlp, Model};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -24,6 +24,9 @@ pub const FORMAT_VERSION: u32 = 1;
 
 /// The metadata entry that holds the description.
 const METADATA_KEY: &str = "laser";
+
+/// The tensor that holds a TorchScript module.
+const MODULE: &str = "generator.module";
 
 /// No file may describe more linear layers: bounds the list of tensors that a short description can ask for.
 const MAX_LAYERS: usize = 1 << 16;
@@ -66,6 +69,9 @@ impl Model {
         let mut writer = TensorWriter::new(self.dtype);
         let generator = &self.generator;
         writer.add(generator.tensors("generator."), &generator.parameters)?;
+        if let GeneratorKind::Script { .. } = generator.kind {
+            writer.add_bytes(MODULE, &generator.module);
+        }
         if let Some(classifier) = &self.classifier {
             let tensors = classifier.tensors("classifier.");
             writer.add(tensors, &classifier.parameters)?;
@@ -116,6 +122,9 @@ impl Model {
         let dtype = model.dtype;
         let tensors = model.generator.tensors("generator.");
         model.generator.parameters = stored.take(&tensors, dtype)?;
+        if let GeneratorKind::Script { bytes, .. } = model.generator.kind {
+            model.generator.module = stored.take_bytes(MODULE, bytes)?;
+        }
         if let Some(classifier) = &mut model.classifier {
             let tensors = classifier.tensors("classifier.");
             classifier.parameters = stored.take(&tensors, dtype)?;

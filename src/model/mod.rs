@@ -40,6 +40,13 @@ pub enum GeneratorKind {
         /// Whether it draws randomness of its own, so that one z has many x.
         stochastic: bool,
     },
+    /// A TorchScript module, which libtorch runs: a tensor of latents, followed by conditions as they are, to one of events.
+    Script {
+        /// N.
+        latent_dim: usize,
+        /// Length of the module.
+        bytes: usize,
+    },
 }
 
 impl GeneratorKind {
@@ -55,9 +62,9 @@ impl GeneratorKind {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Generator {
-    /// Networks or callback.
+    /// Networks, callback or module.
     pub kind: GeneratorKind,
-    /// One per feature of x. A host's callback makes features as they are.
+    /// One per feature of x. Callbacks and modules make features as they are.
     pub scalings: Vec<Scaling>,
     /// One per value of c.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -65,6 +72,9 @@ pub struct Generator {
     /// Flat parameters of the networks (kept as tensors in files, not in the description).
     #[serde(skip)]
     pub parameters: Vec<f64>,
+    /// A TorchScript module as its file has it (kept as a tensor of bytes in files).
+    #[serde(skip)]
+    pub module: Vec<u8>,
 }
 
 impl Generator {
@@ -75,7 +85,9 @@ impl Generator {
                 let first = maps.first();
                 first.map_or(0, |map| map.inputs(self.conditions.len()))
             }
-            GeneratorKind::Host { latent_dim, .. } => *latent_dim,
+            GeneratorKind::Host { latent_dim, .. } | GeneratorKind::Script { latent_dim, .. } => {
+                *latent_dim
+            }
         }
     }
 
@@ -89,11 +101,11 @@ impl Generator {
         self.conditions.len()
     }
 
-    /// The networks, in the order of their application; none if the generator is a callback.
+    /// The networks, in the order of their application; none if the generator is a callback or a module.
     pub fn maps(&self) -> &[Map] {
         match &self.kind {
             GeneratorKind::Networks { maps } => maps,
-            GeneratorKind::Host { .. } => &[],
+            _ => &[],
         }
     }
 
@@ -131,11 +143,11 @@ impl Generator {
             GeneratorKind::Networks { maps } => {
                 map::validate_chain(maps, self.conditions.len(), None, features)?;
             }
-            GeneratorKind::Host { latent_dim, .. } => {
+            GeneratorKind::Host { latent_dim, .. } | GeneratorKind::Script { latent_dim, .. } => {
                 let dims = [*latent_dim, features, self.conditions.len() + 1];
                 if let Some(dim) = dims.iter().find(|d| !(1..=MAX_WIDTH).contains(*d)) {
                     return Err(Error::Format(format!(
-                        "a callback of dimension {dim}; it maps between 1 and {MAX_WIDTH} values"
+                        "a foreign generator of dimension {dim}; it maps between 1 and {MAX_WIDTH} values"
                     )));
                 }
             }

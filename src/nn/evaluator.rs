@@ -70,8 +70,8 @@ impl TorchEvaluator {
     fn maps(&self) -> Result<(&[Map], &[Tensor])> {
         match &self.generator.kind {
             GeneratorKind::Networks { maps } => Ok((maps, &self.generator_parameters.tensors)),
-            GeneratorKind::Host { .. } => Err(Error::Unsupported(
-                "the generator is a callback of the host, which computes this; it is not in the model"
+            _ => Err(Error::Unsupported(
+                "the generator is no network of this library, so the library does not compute this"
                     .into(),
             )),
         }
@@ -335,6 +335,41 @@ impl Evaluator for TorchEvaluator {
             Some(classifier) => self.classify(classifier, z, out),
             None => self.classify(self.classifier()?, x, out),
         }
+    }
+
+    fn event_weight_gradient(
+        &mut self,
+        x: &[f64],
+        _rows: usize,
+        log_w: &mut [f64],
+        gradient: &mut [f64],
+    ) -> Result<()> {
+        let (_, m, c) = self.dims();
+        let (classifier, parameters) = self.classifier()?;
+        let width = m + c;
+        let rows = x.chunks(CHUNK * width).zip(log_w.chunks_mut(CHUNK));
+        for ((x, log_w), gradient) in rows.zip(gradient.chunks_mut(CHUNK * m)) {
+            let mut all = vec![0.0; x.len()];
+            self.backend.with_gradient(|| {
+                let u = to_device(self.backend, &scale(x, &classifier.scalings), width)?;
+                let u = u.f_set_requires_grad(true)?;
+                let logit = mean_logit(classifier, parameters, &u)?;
+                let sum = logit.f_sum(self.backend.kind)?;
+                let gradients = Tensor::f_run_backward(&[sum], &[&u], false, false)?;
+                to_host(&logit.f_detach()?, log_w)?;
+                to_host(&gradients[0], &mut all)
+            })?;
+            log_w
+                .iter_mut()
+                .for_each(|l| *l += classifier.log_ratio_offset);
+            let rows = all.chunks_exact(width).zip(x.chunks_exact(width));
+            for (to, (g, x)) in gradient.chunks_exact_mut(m).zip(rows) {
+                for (k, to) in to.iter_mut().enumerate() {
+                    *to = g[k] * classifier.scalings[k].log_derivative(x[k]).exp();
+                }
+            }
+        }
+        Ok(())
     }
 
     fn log_weight_gradient(

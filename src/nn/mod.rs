@@ -10,11 +10,13 @@ mod mlp;
 mod objective;
 mod parameters;
 mod scaling;
+mod script;
 mod spline;
 
 pub(crate) use backend::{open_device, Backend};
 pub(crate) use evaluator::TorchEvaluator;
 pub(crate) use objective::TorchObjective;
+pub(crate) use script::Script;
 
 impl From<tch::TchError> for crate::Error {
     fn from(e: tch::TchError) -> Self {

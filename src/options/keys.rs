@@ -115,12 +115,11 @@ keys! {
         WEIGHTS_EVENTS: Int = int("weights.events", 1000, MAX, 200_000);
     }
     REFINER {
-        /// How the latent space is refined.
-        REFINER_METHOD: Text =
-            choice(
+        /// How the latent space is refined. `auto` looks at the weights: `rejection` where that accepts a tenth of its proposals, otherwise `hmc` or, without a gradient, `resampling`.
+        REFINER_METHOD: Text = choice(
             "refiner.method",
-            &["none", "reweight", "rejection", "resampling", "gan", "langevin", "mala", "hmc"],
-            "rejection",
+            &["auto", "none", "reweight", "rejection", "resampling", "gan", "langevin", "mala", "hmc"],
+            "auto",
         );
     }
     REJECTION {

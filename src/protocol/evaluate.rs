@@ -63,13 +63,12 @@ impl Instance {
                 engine.evaluator(threads)
             }
         };
-        Ok(match self.model.generator.kind {
-            GeneratorKind::Networks { .. } => networks,
-            GeneratorKind::Host { .. } => {
-                let host = self.host.clone();
-                Box::new(HostEvaluator::new(&self.model.generator, host, networks))
-            }
-        })
+        let host = match self.model.generator.kind {
+            GeneratorKind::Networks { .. } => return Ok(networks),
+            GeneratorKind::Host { .. } => self.host.clone(),
+            GeneratorKind::Script { .. } => Some(script(&self.model, options)?),
+        };
+        Ok(Box::new(HostEvaluator::new(&self.model, host, networks)))
     }
 
     /// The same on as many threads as the option `threads` allows.
@@ -148,10 +147,22 @@ fn torch_evaluator(_model: &Model, _options: &Options) -> Result<Box<dyn Evaluat
     Err(Error::Unsupported(NO_TORCH.into()))
 }
 
+/// The model's TorchScript module.
+#[cfg(feature = "torch")]
+fn script(model: &Model, options: &Options) -> Result<Arc<dyn HostGenerator>> {
+    let backend = crate::nn::Backend::open(options, model.dtype)?;
+    Ok(Arc::new(crate::nn::Script::new(&model.generator, backend)?))
+}
+
+#[cfg(not(feature = "torch"))]
+fn script(_: &Model, _: &Options) -> Result<Arc<dyn HostGenerator>> {
+    Err(Error::Unsupported(NO_TORCH.into()))
+}
+
 /// What a build without libtorch says to everything that needs it.
 #[cfg(not(feature = "torch"))]
 pub(super) const NO_TORCH: &str =
-    "this is the standalone build of liblaser, without libtorch, which CUDA and `backend` = `torch` need; install the full one (`make install` without STANDALONE=1)";
+    "this is the standalone build of liblaser, without libtorch, which CUDA, TorchScript modules and `backend` = `torch` need; install the full one (`make install` without STANDALONE=1)";
 
 /// Checks that a device (`cpu`, `cuda`, `cuda:N`) can be used here.
 ///

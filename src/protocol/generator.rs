@@ -52,6 +52,7 @@ pub fn train_generator(target: &mut Source, options: &Options, hooks: &dyn Hooks
             scalings: scalings[..features].to_vec(),
             conditions: scalings[features..].to_vec(),
             parameters: parameters.split_off(parameters.len() - own),
+            module: Vec::new(),
         },
         classifier: None,
         latent_classifier: None,

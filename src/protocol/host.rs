@@ -13,7 +13,28 @@ pub trait HostGenerator: Send + Sync {
     /// # Errors
     /// Whatever the host stops with.
     fn generate(&self, rows: usize, z: &[f64], c: &[f64], x: &mut [f64]) -> Result<()>;
+
+    /// Pulls gradients with respect to x back to z: `x_gradient` · ∂x/∂z, rows × M to rows × N.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for a generator without derivatives, as is the default.
+    fn pull_gradient(
+        &self,
+        _rows: usize,
+        _z: &[f64],
+        _c: &[f64],
+        _x_gradient: &[f64],
+        _z_gradient: &mut [f64],
+    ) -> Result<()> {
+        Err(Error::Unsupported(NO_GRADIENT.into()))
+    }
 }
+
+const NOT_ATTACHED: &str =
+    "the model's generator is a callback of the host, which a file does not hold: attach it first (`laser_model_attach`)";
+
+const NO_GRADIENT: &str =
+    "log w(z) has no gradient through a generator that is a callback of the host; refine with a method that needs none (`rejection`, `resampling`, a learned refiner), or learn the weights in the latent space (`pullback.method` = `omnifold`)";
 
 /// A model whose generator is a callback: N, C and M dimensions. What makes its events is attached by
 /// [`Instance::with_host`](super::Instance::with_host), and is no part of the model. The option `dtype` is that of its other networks.
@@ -34,6 +55,7 @@ pub fn host_generator(
         scalings: vec![Scaling::None; event_dim.min(crate::model::MAX_WIDTH + 1)],
         conditions: vec![Scaling::None; condition_dim.min(crate::model::MAX_WIDTH + 1)],
         parameters: Vec::new(),
+        module: Vec::new(),
     };
     generator.validate().map_err(|e| {
         Error::InvalidArgument(format!("a generator of {latent_dim} latent, {condition_dim} condition and {event_dim} event dimensions: {e}"))
@@ -55,6 +77,8 @@ pub(super) struct HostEvaluator {
     host: Option<Arc<dyn HostGenerator>>,
     /// N, M, C.
     dims: (usize, usize, usize),
+    /// Whether log w is a network of z.
+    learned_in_latents: bool,
     z: Vec<f64>,
     c: Vec<f64>,
     x: Vec<f64>,
@@ -62,11 +86,13 @@ pub(super) struct HostEvaluator {
 
 impl HostEvaluator {
     pub fn new(
-        generator: &Generator,
+        model: &Model,
         host: Option<Arc<dyn HostGenerator>>,
         inner: Box<dyn Evaluator>,
     ) -> Self {
+        let generator = &model.generator;
         HostEvaluator {
+            learned_in_latents: model.latent_classifier.is_some(),
             inner,
             host,
             dims: (
@@ -96,11 +122,10 @@ impl Evaluator for HostEvaluator {
         if log_prob.is_some() {
             return Err(Error::Unsupported(NO_DENSITY.into()));
         }
-        let host = self.host.as_ref().ok_or_else(|| {
-            Error::Unsupported(
-                "the model's generator is a callback of the host, which a file does not hold: attach it first (`laser_model_attach`)".into(),
-            )
-        })?;
+        let host = self
+            .host
+            .as_ref()
+            .ok_or_else(|| Error::Unsupported(NOT_ATTACHED.into()))?;
         let (n, m, c) = self.dims;
         self.z.clear();
         self.c.clear();
@@ -146,6 +171,16 @@ impl Evaluator for HostEvaluator {
         self.inner.pull_back(z, x, rows, out)
     }
 
+    fn event_weight_gradient(
+        &mut self,
+        x: &[f64],
+        rows: usize,
+        log_w: &mut [f64],
+        gradient: &mut [f64],
+    ) -> Result<()> {
+        self.inner.event_weight_gradient(x, rows, log_w, gradient)
+    }
+
     fn log_weight_gradient(
         &mut self,
         z: &[f64],
@@ -154,12 +189,18 @@ impl Evaluator for HostEvaluator {
         gradient: &mut [f64],
     ) -> Result<()> {
         // Of weights learned as a function of the latent there is a gradient.
-        self.inner.log_weight_gradient(z, rows, log_w, gradient).map_err(|e| match e {
-            Error::Unsupported(_) => Error::Unsupported(
-                "log w(z) has no gradient through a generator that is a callback of the host; refine with a method that needs none (`rejection`, `resampling`, a learned refiner), or learn the weights in the latent space (`pullback.method` = `omnifold`)".into(),
-            ),
-            other => other,
-        })
+        if self.learned_in_latents {
+            return self.inner.log_weight_gradient(z, rows, log_w, gradient);
+        }
+        let (_, m, c) = self.dims;
+        let mut x = vec![0.0; rows * (m + c)];
+        let mut of_x = vec![0.0; rows * m];
+        self.generate(z, rows, &mut x, None)?;
+        self.inner
+            .event_weight_gradient(&x, rows, log_w, &mut of_x)?;
+        let host = self.host.as_ref();
+        let host = host.ok_or_else(|| Error::Unsupported(NOT_ATTACHED.into()))?;
+        host.pull_gradient(rows, &self.z, &self.c, &of_x, gradient)
     }
 
     fn refine(&mut self, y: &[f64], rows: usize, z: &mut [f64]) -> Result<()> {

@@ -19,7 +19,7 @@ use crate::{Error, Result};
 use serde_json::json;
 
 /// Refines a generator towards the target's events: trains the classifier, pulls its weights back to the latent space, reports on them, and
-/// prepares the refiner that the option `refiner.method` names. All but the learned ones need no more than the classifier and are available in
+/// prepares the refiner that the option `refiner.method` names or, for `auto`, the report suggests. All but the learned ones need no more than the classifier and are available in
 /// every refined model; chains have their step found only if they are that method. Target weights may be negative where those of a region sum
 /// to more than 0: there is no ratio elsewhere.
 ///
@@ -167,7 +167,18 @@ fn finish(
     )?;
     model.record.insert("weights".into(), json!(report));
 
-    let method = Method::parse(options.get(keys::REFINER_METHOD))?;
+    let method = match options.get(keys::REFINER_METHOD) {
+        "auto" => {
+            let (method, why) = choose(&model, &report);
+            let message = format!(
+                "refiner: {} ({why}); `refiner.method` takes another",
+                method.name()
+            );
+            hooks.log(Level::Info, &message)?;
+            method
+        }
+        name => Method::parse(name)?,
+    };
     let gan = if method == Method::Gan {
         let rows = options.get(keys::GAN_POOL) as usize;
         let noise = Noise::new(seed, 0, domain::POOL);
@@ -213,6 +224,32 @@ fn finish(
         .validate()
         .map_err(|e| Error::Internal(format!("the refined model is inconsistent: {e}")))?;
     Ok(generator.with_model(model))
+}
+
+/// Fewest accepted proposals, as a fraction, with which rejection is the method of choice: an event then costs ten proposals.
+const ACCEPTABLE: f64 = 0.1;
+
+/// The method that `refiner.method` = `auto` stands for, and why. Rejection is exact and its events independent, so it comes first; what else
+/// there is serves weights too broad for it.
+fn choose(model: &Model, report: &WeightReport) -> (Method, String) {
+    let accepts = format!("rejection accepts {:.2} %", 100.0 * report.acceptance);
+    let generator = &model.generator;
+    let gradient = model.latent_classifier.is_some() || !generator.maps().is_empty();
+    if report.acceptance >= ACCEPTABLE {
+        return (Method::Rejection, accepts);
+    }
+    if generator.condition_dim() > 0 {
+        let why = "the only exact method that gives every event its own condition";
+        return (Method::Rejection, format!("{accepts}, but is {why}"));
+    }
+    if gradient {
+        return (
+            Method::Hmc,
+            format!("{accepts}, and log w(z) has a gradient"),
+        );
+    }
+    let why = format!("{accepts}, and log w(z) has no gradient");
+    (Method::Resampling, why)
 }
 
 /// The chains that the options ask for.

@@ -84,6 +84,7 @@ fn saved(refinement: Option<Refinement>) -> ModelFile {
             parameters: numbers(flow.parameter_count()),
             kind: GeneratorKind::flow(flow),
             conditions: Vec::new(),
+            module: Vec::new(),
             scalings: scalings(),
         },
         classifier: Some(Classifier {

@@ -34,14 +34,21 @@ pub(super) struct TensorWriter<'a> {
 }
 
 struct Tensor<'a> {
-    dtype: Dtype,
     shape: Vec<usize>,
-    values: &'a [f64],
+    values: Values<'a>,
+}
+
+enum Values<'a> {
+    Numbers(Dtype, &'a [f64]),
+    Bytes(&'a [u8]),
 }
 
 impl View for &Tensor<'_> {
     fn dtype(&self) -> Element {
-        element(self.dtype)
+        match self.values {
+            Values::Numbers(dtype, _) => element(dtype),
+            Values::Bytes(_) => Element::U8,
+        }
     }
 
     fn shape(&self) -> &[usize] {
@@ -49,15 +56,23 @@ impl View for &Tensor<'_> {
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        let values = self.values.iter();
-        Cow::Owned(match self.dtype {
-            Dtype::Float32 => values.flat_map(|&v| (v as f32).to_le_bytes()).collect(),
-            Dtype::Float64 => values.flat_map(|v| v.to_le_bytes()).collect(),
-        })
+        match self.values {
+            Values::Bytes(bytes) => Cow::Borrowed(bytes),
+            Values::Numbers(Dtype::Float32, values) => {
+                let bytes = values.iter().flat_map(|&v| (v as f32).to_le_bytes());
+                Cow::Owned(bytes.collect())
+            }
+            Values::Numbers(Dtype::Float64, values) => {
+                Cow::Owned(values.iter().flat_map(|v| v.to_le_bytes()).collect())
+            }
+        }
     }
 
     fn data_len(&self) -> usize {
-        self.values.len() * element_size(self.dtype)
+        match self.values {
+            Values::Numbers(dtype, values) => values.len() * element_size(dtype),
+            Values::Bytes(bytes) => bytes.len(),
+        }
     }
 }
 
@@ -84,13 +99,21 @@ impl<'a> TensorWriter<'a> {
             let (values, after) = rest.split_at(tensor.len());
             rest = after;
             let stored = Tensor {
-                dtype: self.dtype,
                 shape: tensor.shape,
-                values,
+                values: Values::Numbers(self.dtype, values),
             };
             self.tensors.push((tensor.name, stored));
         }
         Ok(())
+    }
+
+    /// Adds bytes that are no numbers.
+    pub(super) fn add_bytes(&mut self, name: &str, bytes: &'a [u8]) {
+        let stored = Tensor {
+            shape: vec![bytes.len()],
+            values: Values::Bytes(bytes),
+        };
+        self.tensors.push((name.into(), stored));
     }
 
     /// The SHA-256 of the data of the file, in lowercase hexadecimal digits.
@@ -243,7 +266,7 @@ impl<'a> StoredTensors<'a> {
         // Every tensor is compared with the file before memory is taken for any.
         let bytes = tensors
             .iter()
-            .map(|tensor| self.claim(tensor, dtype))
+            .map(|tensor| self.claim(tensor, element(dtype), element_size(dtype)))
             .collect::<Result<Vec<_>>>()?;
         let mut parameters = Vec::with_capacity(tensors.iter().map(Parameter::len).sum());
         for (tensor, bytes) in tensors.iter().zip(bytes) {
@@ -260,22 +283,28 @@ impl<'a> StoredTensors<'a> {
         Ok(parameters)
     }
 
-    /// Removes one tensor, which must be as the description says, and returns its data.
-    fn claim(&mut self, tensor: &Parameter, dtype: Dtype) -> Result<&'a [u8]> {
+    /// A tensor of `length` bytes that are no numbers; it is removed.
+    pub(super) fn take_bytes(&mut self, name: &str, length: usize) -> Result<Vec<u8>> {
+        let tensor = Parameter {
+            name: name.into(),
+            shape: vec![length],
+        };
+        Ok(self.claim(&tensor, Element::U8, 1)?.to_vec())
+    }
+
+    /// Removes one tensor, which must be as the description says, of elements of `size` bytes, and returns its data.
+    fn claim(&mut self, tensor: &Parameter, element: Element, size: usize) -> Result<&'a [u8]> {
         let name = &tensor.name;
         let Some(info) = self.header.tensors.remove(name) else {
             return Err(invalid(format!("tensor `{name}` is missing")));
         };
-        if info.dtype != element(dtype) || info.shape != tensor.shape {
+        if info.dtype != element || info.shape != tensor.shape {
             return Err(invalid(format!(
                 "tensor `{name}` is {} of shape {:?}, but its description says {} of shape {:?}",
-                info.dtype,
-                info.shape,
-                element(dtype),
-                tensor.shape
+                info.dtype, info.shape, element, tensor.shape
             )));
         }
-        let needed = tensor.len() * element_size(dtype);
+        let needed = tensor.len() * size;
         let (begin, end) = info.data_offsets;
         match self.data.get(begin..end) {
             Some(bytes) if bytes.len() == needed => Ok(bytes),

@@ -23,6 +23,7 @@ fn unit_normal() -> Model {
             kind: GeneratorKind::flow(flow),
             scalings: vec![Scaling::None; 2],
             conditions: Vec::new(),
+            module: Vec::new(),
         },
         classifier: None,
         latent_classifier: None,

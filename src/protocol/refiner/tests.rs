@@ -103,6 +103,16 @@ impl Evaluator for Exact {
         self.log_weight(x, rows, out)
     }
 
+    fn event_weight_gradient(
+        &mut self,
+        _: &[f64],
+        _: usize,
+        _: &mut [f64],
+        _: &mut [f64],
+    ) -> Result<()> {
+        unreachable!()
+    }
+
     fn log_weight_gradient(
         &mut self,
         z: &[f64],
