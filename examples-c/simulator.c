@@ -67,6 +67,16 @@ void simulator_start(simulator *s, const simulator_target *target, uint64_t seed
         s->state[i] = splitmix(&seed);
 }
 
+double simulator_uniform(simulator *s)
+{
+    return uniform(s->state);
+}
+
+void simulator_normal_pair(simulator *s, double *a, double *b)
+{
+    normal_pair(s->state, a, b);
+}
+
 void simulator_draw(simulator *s, size_t n, double *x)
 {
     const simulator_target *t = s->target;

@@ -27,10 +27,16 @@ typedef struct {
 /* The target of that name, or NULL. */
 const simulator_target *simulator_find(const char *name);
 
-/* Starts the stream that belongs to `seed`. */
+/* Starts the stream that belongs to `seed`; target NULL for random numbers alone. */
 void simulator_start(simulator *s, const simulator_target *target, uint64_t seed);
 
 /* Writes the next n events, rows of SIMULATOR_DIM values; the mode of every event is drawn at random. */
 void simulator_draw(simulator *s, size_t n, double *x);
+
+/* The next random number, uniform in (0, 1]. */
+double simulator_uniform(simulator *s);
+
+/* The next two random numbers, standard normal and independent. */
+void simulator_normal_pair(simulator *s, double *a, double *b);
 
 #endif

@@ -286,6 +286,11 @@ fn number(level: &serde_json::Map<String, Value>, path: &str, whole: &str) -> Re
     };
     match (level.get(key), inner_path) {
         (Some(Value::Object(inner)), Some(inner_path)) => number(inner, inner_path, whole),
+        (Some(Value::Array(elements)), Some(inner_path)) => {
+            let indices = (0..elements.len()).map(|i| i.to_string());
+            let inner = indices.zip(elements.iter().cloned()).collect();
+            number(&inner, inner_path, whole)
+        }
         (Some(Value::Number(number)), None) => number
             .as_f64()
             .ok_or_else(|| Error::Internal(format!("{number} is no double"))),
@@ -293,7 +298,7 @@ fn number(level: &serde_json::Map<String, Value>, path: &str, whole: &str) -> Re
             let there_are: Vec<String> = level
                 .iter()
                 .map(|(key, value)| match value {
-                    Value::Object(_) => format!("`{key}.…`"),
+                    Value::Object(_) | Value::Array(_) => format!("`{key}.…`"),
                     _ => format!("`{key}`"),
                 })
                 .collect();
@@ -524,10 +529,17 @@ mod tests {
 
     #[test]
     fn numbers_of_the_record_go_by_path() {
-        let record = serde_json::json!({"events": 7, "weights": {"mean": 1.5, "note": "ok"}});
+        let record = serde_json::json!({
+            "events": 7,
+            "losses": [3.0, 2.5],
+            "trainings": [{"steps": 8}],
+            "weights": {"mean": 1.5, "note": "ok"},
+        });
         let get = |path| number(record.as_object().unwrap(), path, path);
         assert_eq!(get("events").unwrap(), 7.0);
         assert_eq!(get("weights.mean").unwrap(), 1.5);
+        assert_eq!(get("losses.1").unwrap(), 2.5);
+        assert_eq!(get("trainings.0.steps").unwrap(), 8.0);
         for path in [
             "",
             ".",
@@ -536,6 +548,10 @@ mod tests {
             "weights.note",
             "events.mean",
             "mean",
+            "losses",
+            "losses.2",
+            "losses.x",
+            "trainings.0",
         ] {
             assert!(get(path).is_err(), "{path}");
         }
@@ -544,6 +560,6 @@ mod tests {
         assert!(get("x")
             .unwrap_err()
             .to_string()
-            .contains("`events`, `weights.…`"));
+            .contains("`events`, `losses.…`, `trainings.…`, `weights.…`"));
     }
 }
