@@ -45,7 +45,7 @@ keys! {
         CONDITIONS: Int = int("conditions", 0, 65_536, 0);
         /// What kind of generator to train.
         GENERATOR_TYPE: Text = choice("generator.type", &["flow", "gan", "vae"], "flow");
-        /// N, the latent dimensions of a GAN or VAE; 0 means as many as features, which is what a flow always has.
+        /// N, the latent dimensions of a GAN or VAE; 0 means as many as features, which a flow always has. A GAN leaves out less with twice as many.
         GENERATOR_LATENT: Int = int("generator.latent", 0, 65_536, 0);
     }
     FLOW {
