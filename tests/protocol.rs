@@ -359,7 +359,7 @@ fn chains_are_adapted_when_they_are_the_method_and_tell_how_they_mix() {
     let sizes = ["effective_sample_size.0", "effective_sample_size.1"].map(get);
     assert_eq!(get("effective_sample_size"), sizes[0].min(sizes[1]));
     assert!(
-        sizes.iter().all(|n| (6000.0..60_000.0).contains(n)),
+        sizes.iter().all(|n| (6000.0..80_000.0).contains(n)),
         "{sizes:?}"
     );
     // The start's pools.

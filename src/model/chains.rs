@@ -26,7 +26,8 @@ pub struct HmcSettings {
     pub start: Start,
     /// ε of the leapfrog integrator.
     pub step_size: f64,
-    /// Every trajectory of a chain has its own step, uniform within ε (1 ± jitter): a fixed one may close orbits after whole periods.
+    /// Every trajectory of a chain has its own step, uniform within ε (1 ± jitter): a fixed one may close orbits after whole
+    /// periods, and is too long for ever where a chain has got into a narrow place.
     pub jitter: f64,
     /// σ_k by which the step in dimension k of z is multiplied, N of them; none at all for 1. The same as a diagonal mass matrix 1 / σ_k².
     pub scales: Vec<f64>,

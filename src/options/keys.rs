@@ -153,8 +153,8 @@ keys! {
         HMC_START: Text = choice("hmc.start", &["resampled", "prior"], "resampled");
         /// Step size of the leapfrog integrator; with a pilot run, where its search starts.
         HMC_STEP_SIZE: Float = float("hmc.step_size", Interval::above(0.0), 0.004).fast(0.5);
-        /// Every trajectory draws its step within this fraction around the step size, so that no orbit closes.
-        HMC_JITTER: Float = float("hmc.jitter", Interval::from_below(0.0, 1.0), 0.0).fast(0.1);
+        /// Every trajectory draws its step within this fraction around the step size: no orbit closes, and chains leave narrow places by small steps.
+        HMC_JITTER: Float = float("hmc.jitter", Interval::from_below(0.0, 1.0), 0.0).fast(0.5);
         /// Leapfrog steps of one transition of `hmc` (`langevin` and `mala` take one).
         HMC_LEAPFROG: Int = int("hmc.leapfrog", 1, 1_000_000, 50).fast(3);
         /// Transitions of the pilot run when `refiner.method` is a chain: one half finds step and masses, the other judges the chains; 0: no pilot.
@@ -166,7 +166,7 @@ keys! {
         /// Transitions dropped before the first event is taken.
         HMC_BURN_IN: Int = int("hmc.burn_in", 0, 1_000_000_000, 3000).fast(20);
         /// Transitions from one event of a chain to its next.
-        HMC_THIN: Int = int("hmc.thin", 1, 1_000_000, 1);
+        HMC_THIN: Int = int("hmc.thin", 1, 1_000_000, 1).fast(3);
     }
     SAMPLER {
         /// How events are drawn; `model` means the method that the model was refined with.
