@@ -68,7 +68,7 @@ fn options(settings: &str) -> Options {
         "vae": {"layers": 2, "units": 32, "epochs": 3, "batch": 500, "lr": 5e-3},
         "classifier": {"layers": 2, "units": 24, "epochs": 4, "batch": 1000, "lr": 0.01},
         "gan": {"layers": 2, "units": 32, "epochs": 12, "batch": 500, "lr": 2e-3, "pool": 50000},
-        "hmc": {"chains": 500, "step_size": 0.1, "leapfrog": 5, "burn_in": 20},
+        "hmc": {"chains": 4000, "step_size": 0.1, "leapfrog": 5, "burn_in": 20},
         "validation.events": 5000, "weights.events": 20000, "#;
     Options::from_json(&format!("{json}{settings}}}")).unwrap()
 }

@@ -32,7 +32,7 @@ fn save(folder: &Path, name: &str, columns: i64) -> PathBuf {
 fn options(more: &str) -> Options {
     Options::from_json(&format!(
         r#"{{"preset": "fast", "generator.latent": 2, "weights.events": 20000,
-            "classifier": {{"layers": 2, "units": 24, "epochs": 4, "batch": 500, "steps": 80}} {more}}}"#
+            "classifier": {{"layers": 2, "units": 24, "epochs": 10, "batch": 500, "steps": 80, "lr": 5e-3}} {more}}}"#
     ))
     .unwrap()
 }
