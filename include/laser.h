@@ -945,6 +945,27 @@ laser_status laser_refine(const laser_generator *generator,
                           laser_model **out);
 
 /**
+ * Gives a model another refiner: its classifier stays, the weights are judged again, and the refiner that option "refiner.method" names is
+ * prepared or trained. So several refiners can be tried, or one be trained longer, without training the classifier again.
+ *
+ * @param model a model that laser_refine made, or a file of one; stays as it is
+ * @param target the target's events, whose conditions refiners learn with; NULL for a model without conditions, which needs none. In use until
+ * the call returns
+ * @param options the groups "weights", "refiner", that of the method, and "seed", "backend", "device", "threads"; copied; NULL for the defaults
+ * @param hooks progress, log and cancel; copied; NULL for none
+ * @param out receives the model; the caller frees it with laser_model_free
+ * @return LASER_OK; LASER_ERR_UNSUPPORTED for a model without a classifier; LASER_ERR_INVALID_ARGUMENT for one with conditions if `target` is
+ * NULL or has other columns; else as laser_refine
+ *
+ * Threads: needs `target` alone; the others may be shared.
+ */
+laser_status laser_model_refine(const laser_model *model,
+                                laser_source *target,
+                                const laser_options *options,
+                                const laser_hooks *hooks,
+                                laser_model **out);
+
+/**
  * Makes a model of a generator alone: the baseline, without classifier and refiner.
  *
  * @param generator shared with the model: either may be freed first

@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests fail so
 
 use laser::engine::noise::{domain, Noise};
+use laser::model::Method;
 use laser::options::Options;
 use laser::protocol::{
-    host_generator, refine, train_generator, HostGenerator, Instance, Outputs, Sampler, Source,
+    host_generator, refine, refine_again, train_generator, HostGenerator, Instance, Outputs,
+    Sampler, Source,
 };
 use laser::train::{Hooks, Level};
 use laser::{Error, Result};
@@ -261,6 +263,17 @@ fn conditional_models_learn_and_refine_every_condition() {
             );
         }
     }
+    // Another refiner: the classifier stays, the conditions must be given again.
+    let mut again = options.clone();
+    again.set_str("refiner.method", "reweight").unwrap();
+    let error = refine_again(&model, None, &again, &()).unwrap_err();
+    assert!(matches!(error, Error::InvalidArgument(_)), "{error}");
+    let other = refine_again(&model, Some(&mut source), &again, &()).unwrap();
+    assert_eq!(other.classifier, model.classifier);
+    assert_eq!(other.record["weights"], model.record["weights"]);
+    assert_eq!(other.refinement.as_ref().unwrap().method, Method::Reweight);
+    let error = refine_again(&generator, None, &again, &()).unwrap_err();
+    assert!(matches!(error, Error::Unsupported(_)), "{error}");
     // Methods that make events in common cannot give each its own condition.
     let mut hmc = options.clone();
     hmc.set_str("sampler.method", "hmc").unwrap();

@@ -78,6 +78,53 @@ pub unsafe extern "C" fn laser_refine(
     })
 }
 
+/// Gives a model another refiner: its classifier stays, the weights are judged again, and the refiner that option "refiner.method" names is
+/// prepared or trained. So several refiners can be tried, or one be trained longer, without training the classifier again.
+///
+/// @param model a model that laser_refine made, or a file of one; stays as it is
+/// @param target the target's events, whose conditions refiners learn with; NULL for a model without conditions, which needs none. In use until
+/// the call returns
+/// @param options the groups "weights", "refiner", that of the method, and "seed", "backend", "device", "threads"; copied; NULL for the defaults
+/// @param hooks progress, log and cancel; copied; NULL for none
+/// @param out receives the model; the caller frees it with laser_model_free
+/// @return LASER_OK; LASER_ERR_UNSUPPORTED for a model without a classifier; LASER_ERR_INVALID_ARGUMENT for one with conditions if `target` is
+/// NULL or has other columns; else as laser_refine
+///
+/// Threads: needs `target` alone; the others may be shared.
+#[no_mangle]
+pub unsafe extern "C" fn laser_model_refine(
+    model: *const laser_model,
+    target: *mut laser_source,
+    options: *const laser_options,
+    hooks: *const laser_hooks,
+    out: *mut *mut laser_model,
+) -> laser_status {
+    call(|| {
+        // SAFETY: the host's promise.
+        let (out, model, options, hooks) = unsafe {
+            (
+                Out::new("out", out)?,
+                laser_model::hold(model, "model")?,
+                options::given(options)?,
+                hooks::given(hooks)?,
+            )
+        };
+        let source = match target.is_null() {
+            true => None,
+            // SAFETY: as above.
+            false => Some(unsafe { laser_source::hold(target, "target")? }),
+        };
+        let mut target = match &source {
+            Some(source) => Some(source.gate().write()?),
+            None => None,
+        };
+        let target = target.as_mut().map(|target| &mut target.0);
+        let refined = protocol::refine_again(model.model(), target, &options, &hooks)?;
+        out.set(laser_model(Arc::new(refined)).give());
+        Ok(())
+    })
+}
+
 /// Makes a model of a generator alone: the baseline, without classifier and refiner.
 ///
 /// @param generator shared with the model: either may be freed first

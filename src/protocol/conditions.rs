@@ -19,10 +19,7 @@ impl Conditions {
     /// Those of the source; [`Error::Data`] if no weight is positive.
     pub fn of(target: &mut Source, dim: usize, options: &Options) -> Result<Self> {
         if dim == 0 {
-            return Ok(Conditions {
-                dim,
-                values: Vec::new(),
-            });
+            return Ok(Self::none());
         }
         let sample = target.measured(options)?;
         let (width, rows) = (sample.dim, sample.len());
@@ -52,6 +49,14 @@ impl Conditions {
             dim,
             values: shuffled.copied().collect(),
         })
+    }
+
+    /// Of events without conditions.
+    pub fn none() -> Self {
+        Conditions {
+            dim: 0,
+            values: Vec::new(),
+        }
     }
 
     /// C.

@@ -26,7 +26,7 @@ pub use evaluate::{device_check, evaluator, generate, latent, log_prob, log_weig
 pub use generator::train_generator;
 pub use host::{host_generator, HostGenerator};
 pub use import::load_generator;
-pub use pipeline::refine;
+pub use pipeline::{refine, refine_again};
 pub use pullback::WeightReport;
 pub use sampler::{Outputs, Sampler};
 pub use source::{EventSource, Source};

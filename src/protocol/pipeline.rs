@@ -32,18 +32,7 @@ pub fn refine(
     options: &Options,
     hooks: &dyn Hooks,
 ) -> Result<Instance> {
-    let event_dim = generator.generator.event_dim();
-    let conditions = generator.generator.condition_dim();
-    if target.dim() != event_dim + conditions {
-        let given = match conditions {
-            0 => String::new(),
-            _ => format!(" and {conditions} conditions"),
-        };
-        return Err(Error::InvalidArgument(format!(
-            "the source's events have {} features, those of the generator {event_dim}{given}",
-            target.dim()
-        )));
-    }
+    same_columns(&generator.generator, target)?;
     if dtype(options)? != generator.dtype {
         return Err(Error::InvalidArgument(format!(
             "`dtype` is {}, but the generator was trained in {}; one model has one precision",
@@ -55,7 +44,7 @@ pub fn refine(
     check(&hmc, generator)?;
     let mut model = (**generator).clone().into_baseline();
     let scalings = column_scalings(&mut model.generator, target, options)?;
-    let stock = Conditions::of(target, conditions, options)?;
+    let stock = Conditions::of(target, generator.generator.condition_dim(), options)?;
     let omnifold = match options.get(keys::PULLBACK_METHOD) {
         "omnifold" => true,
         "direct" => false,
@@ -101,8 +90,10 @@ pub fn refine(
         model.classifier = Some(classifier);
         trainings = records;
     }
-    let parts = (trainings, hmc);
-    finish(generator, model, parts, target, &stock, options, hooks)
+    let report = judge(
+        generator, &mut model, trainings, target, &stock, options, hooks,
+    )?;
+    prepare(generator, model, &report, hmc, &stock, options, hooks)
 }
 
 /// The scalings of the target's columns. A generator of the library has its own; a host's is measured on the target.
@@ -119,34 +110,103 @@ fn column_scalings(
     Ok([&generator.scalings[..], &generator.conditions].concat())
 }
 
-/// Judges the weights and prepares the refiner.
-fn finish(
+/// Prepares another refiner for a model that has its classifier: its weights are judged again, and the refiner that `refiner.method` names is
+/// made or trained. `target` gives the conditions to make events for, and is needed only for a model that has conditions.
+///
+/// # Errors
+/// As [`refine`]; [`Error::Unsupported`] for a model without a classifier, [`Error::InvalidArgument`] for one with conditions without a target.
+pub fn refine_again(
+    model: &Instance,
+    target: Option<&mut Source>,
+    options: &Options,
+    hooks: &dyn Hooks,
+) -> Result<Instance> {
+    if model.classifier.is_none() {
+        return Err(Error::Unsupported(
+            "the model has no classifier; refine its generator first".into(),
+        ));
+    }
+    let hmc = chains(options);
+    check(&hmc, model)?;
+    let g = &model.generator;
+    let conditions = match target {
+        Some(target) if g.condition_dim() > 0 => {
+            same_columns(g, target)?;
+            Conditions::of(target, g.condition_dim(), options)?
+        }
+        None if g.condition_dim() > 0 => {
+            return Err(Error::InvalidArgument(
+                "the model's events are made given conditions: a source of the target's events is needed, for theirs".into(),
+            ))
+        }
+        _ => Conditions::none(),
+    };
+    let log_w = pilot(model, &conditions, options, hooks)?.log_w;
+    let report = WeightReport::new(&log_w, options.get(keys::REJECTION_OVERWEIGHT))?;
+    report.tell(hooks)?;
+    let mut copy = (**model).clone();
+    let mut record = json!(report);
+    // Found on events held out of the classifier's training, which has not changed.
+    record["calibration"] = copy.record["weights"]["calibration"].take();
+    copy.record.insert("weights".into(), record);
+    prepare(model, copy, &report, hmc, &conditions, options, hooks)
+}
+
+/// Checks that the source's rows are events of the generator with their conditions.
+fn same_columns(generator: &Generator, target: &Source) -> Result<()> {
+    let (features, conditions) = (generator.event_dim(), generator.condition_dim());
+    if target.dim() == features + conditions {
+        return Ok(());
+    }
+    let given = match conditions {
+        0 => String::new(),
+        _ => format!(" and {conditions} conditions"),
+    };
+    Err(Error::InvalidArgument(format!(
+        "the source's events have {} features, those of the generator {features}{given}",
+        target.dim()
+    )))
+}
+
+/// Latents with their weights, to judge these by.
+fn pilot(
+    model: &Instance,
+    conditions: &Conditions,
+    options: &Options,
+    hooks: &dyn Hooks,
+) -> Result<Weighted> {
+    let g = &model.generator;
+    let rows = options.get(keys::WEIGHTS_EVENTS) as usize;
+    weighted_latents(
+        model.training_evaluator(options)?.as_mut(),
+        (g.latent_dim(), g.event_dim()),
+        conditions,
+        (rows, model.latent_classifier.is_some()),
+        pilot_noise(options.get(keys::SEED) as u64),
+        "pilot",
+        hooks,
+    )
+}
+
+/// Judges the classifier and its weights, for the record.
+fn judge(
     generator: &Instance,
-    mut model: Model,
-    (trainings, mut hmc): (Vec<Record>, HmcSettings),
+    model: &mut Model,
+    trainings: Vec<Record>,
     target: &mut Source,
     conditions: &Conditions,
     options: &Options,
     hooks: &dyn Hooks,
-) -> Result<Instance> {
-    let mut evaluator = generator
-        .with_model(model.clone())
-        .training_evaluator(options)?;
-    let dims = (model.generator.latent_dim(), model.generator.event_dim());
-    let seed = options.get(keys::SEED) as u64;
-    let pilot = options.get(keys::WEIGHTS_EVENTS) as usize;
-    let weighted = weighted_latents(
-        evaluator.as_mut(),
-        dims,
+) -> Result<WeightReport> {
+    let weighted = pilot(
+        &generator.with_model(model.clone()),
         conditions,
-        (pilot, model.latent_classifier.is_some()),
-        pilot_noise(seed),
-        "pilot",
+        options,
         hooks,
     )?;
     let log_w = weighted.log_w;
     let of_events = weighted.log_w_of_events.as_ref().unwrap_or(&log_w);
-    let held_out = HeldOut::new(&model, target, options)?;
+    let held_out = HeldOut::new(model, target, options)?;
     if let Some(classifier) = &model.classifier {
         let record = record(trainings, classifier, held_out.as_ref(), of_events, options);
         warn(&record, options, hooks)?;
@@ -154,22 +214,37 @@ fn finish(
     }
     let mut report = WeightReport::new(&log_w, options.get(keys::REJECTION_OVERWEIGHT))?;
     report.calibration = held_out.map(|h| Calibration::new(&h, of_events));
-    report.warn(hooks)?;
-    hooks.log(
-        Level::Info,
-        &format!(
-            "weights: mean {:.3}, max {:.3}, effective sample size {:.1} %, rejection accepts {:.1} %",
-            report.mean,
-            report.max,
-            100.0 * report.effective_fraction,
-            100.0 * report.acceptance
-        ),
-    )?;
+    report.tell(hooks)?;
+    match &report.calibration {
+        Some(calibration) => calibration.warn(hooks)?,
+        None => hooks.log(
+            Level::Info,
+            "no target events are held out (`validation.events`), so the calibration of the classifier is not checked",
+        )?,
+    }
     model.record.insert("weights".into(), json!(report));
+    Ok(report)
+}
 
+/// Makes or trains the refiner that `refiner.method` names.
+fn prepare(
+    generator: &Instance,
+    mut model: Model,
+    report: &WeightReport,
+    mut hmc: HmcSettings,
+    conditions: &Conditions,
+    options: &Options,
+    hooks: &dyn Hooks,
+) -> Result<Instance> {
+    model.refinement = None;
+    let mut evaluator = generator
+        .with_model(model.clone())
+        .training_evaluator(options)?;
+    let dims = (model.generator.latent_dim(), model.generator.event_dim());
+    let seed = options.get(keys::SEED) as u64;
     let method = match options.get(keys::REFINER_METHOD) {
         "auto" => {
-            let (method, why) = choose(&model, &report);
+            let (method, why) = choose(&model, report);
             let message = format!(
                 "refiner: {} ({why}); `refiner.method` takes another",
                 method.name()

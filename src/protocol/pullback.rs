@@ -184,8 +184,18 @@ impl WeightReport {
         })
     }
 
-    /// Tells the host what is remarkable about the weights.
-    pub(super) fn warn(&self, hooks: &dyn Hooks) -> Result<()> {
+    /// Tells the host about the weights, and what is remarkable about them.
+    pub(super) fn tell(&self, hooks: &dyn Hooks) -> Result<()> {
+        hooks.log(
+            Level::Info,
+            &format!(
+                "weights: mean {:.3}, max {:.3}, effective sample size {:.1} %, rejection accepts {:.1} %",
+                self.mean,
+                self.max,
+                100.0 * self.effective_fraction,
+                100.0 * self.acceptance
+            ),
+        )?;
         if self.non_finite > 0 {
             hooks.log(
                 Level::Warning,
@@ -210,13 +220,7 @@ impl WeightReport {
                 ),
             )?;
         }
-        match &self.calibration {
-            Some(calibration) => calibration.warn(hooks),
-            None => hooks.log(
-                Level::Info,
-                "no target events are held out (`validation.events`), so the calibration of the classifier is not checked",
-            ),
-        }
+        Ok(())
     }
 }
 

@@ -320,6 +320,14 @@ fn models() {
         null_is_refused(laser_model_condition_dim(null(), &mut dim), "model");
         null_is_refused(laser_model_condition_dim(model, null_mut()), "out");
         null_is_refused(
+            laser_model_refine(null(), null_mut(), null(), null(), o),
+            "model",
+        );
+        null_is_refused(
+            laser_model_refine(model, null_mut(), null(), null(), null_mut()),
+            "out",
+        );
+        null_is_refused(
             laser_model_attach(null(), 2, 0, 2, None, null_mut(), o),
             "model",
         );
