@@ -36,7 +36,7 @@ impl laser_model {
 ///
 /// @param generator what to refine; the model keeps what it needs of it
 /// @param target the events; in use until the call returns. May be the source that trained the generator
-/// @param options the groups "classifier", "weights", "refiner", "rejection", "gan", "hmc" and "validation", and "seed",
+/// @param options the groups "classifier", "weights", "refiner", "rejection", "gan", "refiner_flow", "matching", "hmc" and "validation", and "seed",
 /// "dtype", "backend", "device", "threads"; copied; NULL for the defaults, which are the paper's settings and take
 /// longer than the preset "fast"
 /// @param hooks progress, log and cancel; copied; NULL for none
@@ -238,7 +238,7 @@ pub unsafe extern "C" fn laser_model_info(
 ///
 /// @param model what to ask
 /// @param key path into the record with dots; an element of an array goes by its index from 0. There are, of every training
-/// ("flow", "classifier", "gan"): "flow.steps", ".rows", ".seconds", ".loss", ".validation_loss", ".kept_epoch", ".losses.0" …; and of
+/// ("flow", "classifier", "gan", "refiner_flow", "matching"): "flow.steps", ".rows", ".seconds", ".loss", ".validation_loss", ".kept_epoch", ".losses.0" …; and of
 /// the weights of the pilot run: "weights.events", ".non_finite", ".mean", ".min", ".max", ".quantiles.q001" (0.1 %), ".q01", ".q10",
 /// ".q50", ".q90", ".q99", ".q999", ".effective_sample_size", ".effective_fraction", ".w_max", ".overweight_fraction", ".acceptance".
 /// A classifier.validation_loss near log 2 = 0.693 means that it hardly tells generated events from the target's: then weights near 1

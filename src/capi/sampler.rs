@@ -31,8 +31,8 @@ struct Shared(Mutex<Sampler>);
 /// @param model shared with the sampler: either may be freed first
 /// @param seed k, any number
 /// @param stream s, any number: other streams of a seed are independent of each other
-/// @param options keys "sampler.method" ("model", "baseline", "reweight", "rejection", "gan" or "hmc"), "sampler.threads", "backend",
-/// "device"; copied; NULL for the defaults. A sampler works on the calling thread alone unless "sampler.threads" allows more, which
+/// @param options keys "sampler.method" ("model", "baseline", "reweight", "rejection", "gan", "flow", "matching" or "hmc"),
+/// "sampler.threads", "backend", "device"; copied; NULL for the defaults. A sampler works on the calling thread alone unless "sampler.threads" allows more, which
 /// live no longer than a call and change no bit
 /// @param out receives the sampler; the caller frees it with laser_sampler_free
 /// @return LASER_OK; LASER_ERR_UNSUPPORTED if the model lacks what the method needs, or the library libtorch; LASER_ERR_INVALID_ARGUMENT for
@@ -83,7 +83,7 @@ pub type laser_noise_fn =
 /// An event is then a function of the model and of the numbers drawn for it, whatever seed and stream. A call that makes n events draws
 /// for these n and keeps nothing back, so that the host may set its generator anew between any two calls: take many events per call
 /// where speed counts. In blocks of at most 1024 events the callback is asked for all numbers of the first
-/// proposals at once, event by event: those that become its latent point (of "gan", its auxiliary one), then for "rejection" the
+/// proposals at once, event by event: those that become its latent point (of a learned refiner, its auxiliary one), then for "rejection" the
 /// one that decides; then for the second proposals of those that need one, and so on: with "rejection", what an event gets depends on the
 /// events asked for with it. "hmc" draws for a trajectory of all chains at once, and keeps a state of every chain: set the callback again
 /// to drop them and begin the chains anew. When a call fails, the stream stays where it stood, and the numbers it drew are gone.
@@ -184,9 +184,9 @@ pub unsafe extern "C" fn laser_sampler_tell(
 /// @param w receives `n` weights: w(z) for the method "reweight"; else 1, but w / w_max for the events of "rejection" above w_max;
 /// NULL if not wanted
 /// @param logp receives `n` logarithms of the density of the events, in 1 / (product of the units of x): that of the generator for
-/// "baseline" and "reweight", the refined one for "rejection" and "hmc"; NULL if not wanted
+/// "baseline" and "reweight", the refined one for "rejection" and "hmc", that of the refiner for "flow"; NULL if not wanted
 /// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for wrong sizes or arrays that overlap; LASER_ERR_UNSUPPORTED if `logp` is wanted of
-/// "gan"; LASER_ERR_NUMERICAL if the method gives up; LASER_ERR_TORCH; LASER_ERR_CALLBACK and LASER_ERR_DATA of a noise callback;
+/// "gan" or "matching"; LASER_ERR_NUMERICAL if the method gives up; LASER_ERR_TORCH; LASER_ERR_CALLBACK and LASER_ERR_DATA of a noise callback;
 /// LASER_ERR_NULL; LASER_ERR_BUSY. After any failure the stream stands where it stood, and the arrays may be written in part
 ///
 /// Threads: needs `sampler` alone.

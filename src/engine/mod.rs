@@ -10,6 +10,7 @@ mod evaluator;
 mod flow;
 mod gradient;
 mod lanes;
+mod matching;
 mod math;
 mod mlp;
 pub mod noise;

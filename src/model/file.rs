@@ -74,8 +74,8 @@ impl Model {
             let tensors = classifier.network.parameters("latent_classifier.");
             writer.add(tensors, &classifier.parameters)?;
         }
-        if let Some(gan) = self.refinement.as_ref().and_then(|r| r.gan.as_ref()) {
-            writer.add(gan.network.parameters("refiner."), &gan.parameters)?;
+        if let Some(refiner) = self.refinement.as_ref().and_then(|r| r.refiner.as_ref()) {
+            writer.add(refiner.tensors("refiner."), &refiner.parameters)?;
         }
         let description = Description {
             format_version: FORMAT_VERSION,
@@ -124,9 +124,9 @@ impl Model {
             let tensors = classifier.network.parameters("latent_classifier.");
             classifier.parameters = stored.take(&tensors, dtype)?;
         }
-        if let Some(gan) = model.refinement.as_mut().and_then(|r| r.gan.as_mut()) {
-            let tensors = gan.network.parameters("refiner.");
-            gan.parameters = stored.take(&tensors, dtype)?;
+        if let Some(refiner) = model.refinement.as_mut().and_then(|r| r.refiner.as_mut()) {
+            let tensors = refiner.tensors("refiner.");
+            refiner.parameters = stored.take(&tensors, dtype)?;
         }
         stored.finish()?;
         Ok(model)
@@ -204,17 +204,11 @@ fn read_description(json: &str) -> Result<(Model, String)> {
 /// The linear layers of all networks.
 fn layer_count(model: &Model) -> usize {
     let classifiers = model.classifier.iter().chain(&model.latent_classifier);
-    let classifier = classifiers.map(|c| &c.network);
-    let refiner = model
-        .refinement
-        .iter()
-        .filter_map(|r| Some(&r.gan.as_ref()?.network));
-    let networks = classifier.chain(refiner);
-    let generator = model.generator.maps().iter().map(Map::layers);
-    generator.sum::<usize>()
-        + networks
-            .map(|network| network.layers().count())
-            .sum::<usize>()
+    let classifiers = classifiers.map(|c| c.network.layers().count());
+    let refiners = model.refinement.iter().filter_map(|r| r.refiner.as_ref());
+    let maps = model.generator.maps().iter();
+    let maps = maps.chain(refiners.map(|r| &r.map)).map(Map::layers);
+    maps.sum::<usize>() + classifiers.sum::<usize>()
 }
 
 fn read_file(path: &Path) -> io::Result<Vec<u8>> {

@@ -80,7 +80,7 @@ pub(super) fn dtype(options: &Options) -> Result<Dtype> {
 
 /// The paper's flow for `dim` features. Every two blocks transform each coordinate exactly once, in halves drawn at random, so every
 /// coordinate is transformed equally often (the published code's free permutations could leave one out).
-fn flow(dim: usize, options: &Options) -> Flow {
+pub(super) fn flow(dim: usize, options: &Options) -> Flow {
     let noise = Noise::new(options.get(keys::SEED) as u64, 0, domain::INITIAL);
     let mut order: Vec<usize> = (0..dim).collect();
     let blocks = (0..options.get(keys::FLOW_BLOCKS) as usize)
@@ -116,7 +116,7 @@ fn flow(dim: usize, options: &Options) -> Flow {
 }
 
 /// Initial parameters of a flow: every block starts as the identity.
-fn initial_flow(flow: &Flow, seed: u64) -> Vec<f64> {
+pub(super) fn initial_flow(flow: &Flow, seed: u64) -> Vec<f64> {
     let mut parameters = Vec::new();
     for (i, block) in flow.blocks.iter().enumerate() {
         // Streams apart from the one that drew the permutations.

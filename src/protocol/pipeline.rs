@@ -4,7 +4,7 @@ use super::classifier::train_classifier;
 use super::evaluate::evaluator;
 use super::generator::{dtype, options_record};
 use super::pullback::{pilot_noise, weighted_latents, WeightReport};
-use super::refiner::train_gan;
+use super::refiner::{pool_size, train_refiner};
 use super::source::Source;
 use crate::engine::noise::{domain, Noise};
 use crate::model::{HmcSettings, Method, Model, Refinement};
@@ -97,16 +97,16 @@ pub fn refine(
     model.record.insert("weights".into(), json!(report));
 
     let method = Method::parse(options.get(keys::REFINER_METHOD))?;
-    let gan = if method == Method::Gan {
-        let rows = options.get(keys::GAN_POOL) as usize;
+    let mut learned = None;
+    if let Some(rows) = pool_size(method, options) {
         let noise = Noise::new(seed, 0, domain::POOL);
         let (z, log_w) = weighted_latents(evaluator.as_mut(), dims, rows, noise, "pool", hooks)?;
-        let (gan, record) = train_gan(z, &log_w, dims.0, model.dtype, options, hooks)?;
-        model.record.insert("gan".into(), json!(record));
-        Some(gan)
-    } else {
-        None
-    };
+        let dims = (dims.0, 0);
+        let (refiner, stage, record) =
+            train_refiner(method, z, &log_w, dims, model.dtype, options, hooks)?;
+        model.record.insert(stage.into(), json!(record));
+        learned = Some(refiner);
+    }
     model.refinement = Some(Refinement {
         method,
         log_w_max: report.w_max.ln(),
@@ -119,7 +119,7 @@ pub fn refine(
             burn_in: options.get(keys::HMC_BURN_IN) as u64,
             thin: options.get(keys::HMC_THIN) as u64,
         },
-        gan,
+        refiner: learned,
     });
     model
         .record

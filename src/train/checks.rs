@@ -1,6 +1,6 @@
 //! What every implementation of an [`Objective`] is tested with.
 
-use super::{Batch, Gan, Goal, Objective, Separation};
+use super::{Batch, Gan, Goal, Matching, Objective, Separation};
 use crate::engine::noise::{domain, Noise};
 use crate::model::{Activation, Coupling, Flow, Mlp, Real, Transform};
 
@@ -18,6 +18,7 @@ pub(crate) struct Networks {
     pub classifier: Mlp,
     pub discriminator: Mlp,
     pub refiner: Mlp,
+    pub velocity: Mlp,
     pub conditions: usize,
 }
 
@@ -65,6 +66,7 @@ impl Networks {
             classifier: network(dim + conditions, 1),
             discriminator: network(dim + conditions, 1),
             refiner: network(dim + 1 + conditions, dim),
+            velocity: network(dim + 1 + conditions, dim),
             conditions,
         }
     }
@@ -74,7 +76,7 @@ impl Networks {
     }
 
     /// Every goal, on these networks.
-    pub fn goals(&self) -> [Goal<'_>; 4] {
+    pub fn goals(&self) -> [Goal<'_>; 5] {
         [
             Goal::Likelihood(&self.flow),
             Goal::Separation(&self.classifier, Separation::CrossEntropy),
@@ -84,6 +86,10 @@ impl Networks {
                 refiner: &self.refiner,
                 conditions: self.conditions,
                 discriminator_steps: 4,
+                seed: 1,
+            }),
+            Goal::Matching(Matching {
+                network: &self.velocity,
                 seed: 1,
             }),
         ]
@@ -96,6 +102,7 @@ pub(crate) fn batch<T: Real>(goal: &Goal, rows: usize) -> Batch<T> {
         Goal::Likelihood(flow) => flow.dim + flow.conditions,
         Goal::Separation(network, _) => network.inputs,
         Goal::Gan(gan) => gan.discriminator.inputs,
+        Goal::Matching(matching) => matching.network.inputs - 1 + matching.dim(),
     };
     let real = |v: Vec<f64>| v.into_iter().map(T::from_f64).collect();
     let weights = (0..rows).map(|i| 0.2 + (i % 12) as f64 / 8.0 - f64::from(i == 3));
@@ -191,4 +198,16 @@ pub(crate) fn known_values<'a>(make: impl for<'g> Fn(Goal<'g>) -> Box<dyn Object
     assert!((got - expected).abs() < 1e-12, "{got}, not {expected}");
     let due: Vec<u64> = (0..9).filter(|&step| goal.due(1, step)).collect();
     assert_eq!(due, [3, 7]);
+    // At rest: the loss is the mean of w |z − y|².
+    let goal = networks.goals()[4];
+    let zeros = vec![0.0; goal.part_lengths()[0]];
+    let batch = self::batch::<f64>(&goal, 40);
+    let got = make(goal).loss(&zeros, &batch).unwrap();
+    let rows = batch.x.chunks(6).zip(&batch.weights);
+    let squares = rows.map(|(row, w)| {
+        let (y, z) = row.split_at(3);
+        w * y.iter().zip(z).map(|(y, z)| (z - y).powi(2)).sum::<f64>()
+    });
+    let expected = squares.sum::<f64>() / 40.0;
+    assert!((got - expected).abs() < 1e-12, "{got}, not {expected}");
 }

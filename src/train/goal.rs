@@ -12,6 +12,8 @@ pub(crate) enum Goal<'a> {
     Separation(&'a Mlp, Separation),
     /// The weighted GAN of the paper (ref. 98).
     Gan(Gan<'a>),
+    /// Flow matching (Lipman et al., arXiv:2210.02747).
+    Matching(Matching<'a>),
 }
 
 impl Goal<'_> {
@@ -21,6 +23,7 @@ impl Goal<'_> {
             Goal::Likelihood(flow) => vec![flow.parameters("")],
             Goal::Separation(network, _) => vec![network.parameters("")],
             Goal::Gan(gan) => vec![gan.discriminator.parameters(""), gan.refiner.parameters("")],
+            Goal::Matching(matching) => vec![matching.network.parameters("")],
         }
     }
 
@@ -81,5 +84,30 @@ impl Gan<'_> {
         let row = part * rows + first;
         let noise = Noise::new(self.seed, NOISE_STREAM, domain::TRAINING);
         noise.normals(step, (row * self.auxiliary_dim()) as u64, y);
+    }
+}
+
+/// Batches are pairs: where a point starts, y, where it ends, z, and the scaled condition c, with weights. On the straight way between them,
+/// at a time t that is uniform in (0, 1), the network's velocity is to be z − y: mean of w |v(y + t (z − y), t, c) − (z − y)|².
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Matching<'a> {
+    /// N + 1 + C → N.
+    pub network: &'a Mlp,
+    pub seed: u64,
+}
+
+/// Stream of the times.
+const TIME_STREAM: u64 = 3;
+
+impl Matching<'_> {
+    /// N.
+    pub fn dim(&self) -> usize {
+        self.network.outputs
+    }
+
+    /// The times of the rows from `first` on, at `step`.
+    pub fn times(&self, step: u64, first: usize, t: &mut [f64]) {
+        let noise = Noise::new(self.seed, TIME_STREAM, domain::TRAINING);
+        noise.uniforms(step, first as u64, t);
     }
 }

@@ -12,7 +12,7 @@ mod schedule;
 
 use adam::Adam;
 pub use adam::AdamSettings;
-pub(crate) use goal::{Gan, Goal, Separation};
+pub(crate) use goal::{Gan, Goal, Matching, Separation};
 pub use hooks::{Hooks, Level, Progress};
 pub use schedule::{Decay, Schedule};
 

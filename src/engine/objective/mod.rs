@@ -5,6 +5,7 @@
 
 mod gan;
 mod likelihood;
+mod matching;
 mod separation;
 
 use super::lanes::{Cpu, Element};
@@ -29,6 +30,11 @@ pub(crate) fn objective<'a, T: Element>(
             threads,
         )),
         Goal::Gan(gan) => Box::new(Blocks::new(goal, gan::Players::new(gan), threads)),
+        Goal::Matching(matching) => Box::new(Blocks::new(
+            goal,
+            matching::Velocity::new(matching),
+            threads,
+        )),
     }
 }
 

@@ -1,12 +1,17 @@
 //! The refiners: how latents z of the refined density q(z) = p(z) w(z) / Z (paper, Eq. 3) are made. One file per method.
 
+mod flow;
 mod gan;
 mod hmc;
+mod learned;
+mod matching;
+mod pool;
 mod prior;
 mod proposals;
+mod transport;
 
-pub(super) use gan::{train_gan, Gan};
 pub(super) use hmc::Hmc;
+pub(super) use learned::{pool_size, train_refiner, Learned};
 pub(super) use prior::{Baseline, Rejection, Reweight};
 pub(super) use proposals::Independent;
 

@@ -148,8 +148,8 @@ fn rejection(log_w_max: f64, max_tries: u64) -> Independent<Rejection> {
     })
 }
 
-fn gan() -> Independent<Gan> {
-    Independent::new(Gan { auxiliary_dim: 4 })
+fn learned() -> Independent<Learned> {
+    Independent::new(Learned { auxiliary_dim: 4 })
 }
 
 /// Weighted mean and variance of column `k`.
@@ -323,7 +323,7 @@ fn blocks_do_not_depend_on_history() {
     let refiners: [fn() -> Box<dyn Refiner>; 4] = [
         || Box::new(baseline()),
         || Box::new(rejection(0.5, 1000)),
-        || Box::new(gan()),
+        || Box::new(learned()),
         || Box::new(hmc(SETTINGS)),
     ];
     for make in refiners {
@@ -350,7 +350,7 @@ fn blocks_do_not_depend_on_history() {
 #[test]
 fn the_learned_refiner_maps_its_noise() {
     let mut exact = Exact::new(0.0, 0.0);
-    let (z, w, _) = run(&mut gan(), &mut exact, 100);
+    let (z, w, _) = run(&mut learned(), &mut exact, 100);
     assert_moments(&z, &w, (0.0, 4.0), 0.04);
 }
 
