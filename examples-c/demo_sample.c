@@ -190,7 +190,7 @@ static void compare(void *task)
 /* How to read the table, and how to get the rows that it lacks. */
 static void print_notes(const report *r, const char *program, const char *dir)
 {
-    const int hmc = find_method(r, "hmc") != NULL, gan = find_method(r, "gan") != NULL;
+    const int hmc = find_method(r, "hmc") != NULL, learned = find_method(r, "gan") || find_method(r, "flow") || find_method(r, "matching");
     printf("\nJSD and EMD are distances to the simulator's events, EMD in the units of x. The floor is the score of as many events of\n"
            "another simulation: the best to expect. The paper's Table 3 is quoted with its errors, blank where it has no such row;\n"
            "compare it with the columns \"as in the paper\". us/event: wall time on one thread, nothing else running, over the first\n"
@@ -198,8 +198,9 @@ static void print_notes(const report *r, const char *program, const char *dir)
            TIMED_EVENTS, hmc ? " (HMC: over all, burn-in included)" : "");
     if (!hmc)
         printf("Left out: HMC, which is slow; to add it, %s %s %s --hmc-events 100000\n", program, dir, r->target->name);
-    if (!gan)
-        printf("Left out: GAN, which must be trained; to add it, demo_train %s %s fast refiner.method=gan\n", dir, r->target->name);
+    if (!learned)
+        printf("Left out: learned refiners, which must be trained; to add one, demo_train %s %s fast refiner.method=matching\n", dir,
+               r->target->name);
 }
 
 int main(int argc, char **argv)
@@ -252,6 +253,8 @@ int main(int argc, char **argv)
                         {.name = "reweight", .events = events, .floor = &floor, .refined = 1, .weighted = 1},
                         {.name = "rejection", .events = events, .floor = &floor, .refined = 1},
                         {.name = "gan", .events = events, .floor = &floor, .refined = 1},
+                        {.name = "flow", .events = events, .floor = &floor, .refined = 1},
+                        {.name = "matching", .events = events, .floor = &floor, .refined = 1},
                         {.name = "hmc", .events = hmc_events, .floor = &hmc_floor, .refined = 1}};
     size_t count = 0;
     laser_options *options;
@@ -287,7 +290,7 @@ int main(int argc, char **argv)
     run_tasks(compare, comparisons, sizeof comparisons[0], pairs, threads);
 
     report r = {target, seed, 0.0, truth, methods, count};
-    const char *const stages[] = {"flow.seconds", "classifier.seconds", "gan.seconds"};
+    const char *const stages[] = {"flow.seconds", "classifier.seconds", "gan.seconds", "refiner_flow.seconds", "matching.seconds"};
     for (size_t i = 0; i < sizeof stages / sizeof stages[0]; i++) {
         double stage; /* which not every model went through */
         if (laser_model_get_f64(model, stages[i], &stage) == LASER_OK)

@@ -642,7 +642,7 @@ void laser_hooks_free(laser_hooks *hooks);
  * What is running.
  *
  * @param p what the callback was given
- * @return "flow", "classifier", "pilot", "pool", "gan" or "chains"; valid until the callback returns; "" if `p` is NULL
+ * @return "flow", "gan_generator", "vae", "classifier", "pilot", "pool", "gan", "refiner_flow", "matching" or "chains"; valid until the callback returns; "" if `p` is NULL
  *
  * Threads: inside the callback.
  */
@@ -928,7 +928,8 @@ laser_status laser_model_attach(const laser_model *model,
  *
  * @param generator what to refine; the model keeps what it needs of it
  * @param target the events; in use until the call returns. May be the source that trained the generator
- * @param options the groups "classifier", "weights", "refiner", "rejection", "resampling", "gan", "hmc" and "validation", and "seed",
+ * @param options the groups "classifier", "pullback", "weights", "refiner", "rejection", "resampling", "gan", "refiner_flow", "matching", "hmc" and
+ * "validation", for a generator that is a callback or module also "features", and "seed",
  * "dtype", "backend", "device", "threads"; copied; NULL for the defaults, which are the paper's settings and take
  * longer than the preset "fast"
  * @param hooks progress, log and cancel; copied; NULL for none
@@ -1058,7 +1059,7 @@ laser_status laser_model_info(const laser_model *model,
  *
  * @param model what to ask
  * @param key path into the record with dots; an element of an array goes by its index from 0. There are, of every training
- * ("flow", "classifier", "gan"): "flow.steps", ".rows", ".seconds", ".loss", ".validation_loss", ".kept_epoch", ".losses.0" …; and of
+ * ("flow", "classifier", "gan", "refiner_flow", "matching"): "flow.steps", ".rows", ".seconds", ".loss", ".validation_loss", ".kept_epoch", ".losses.0" …; and of
  * the weights of the pilot run: "weights.events", ".non_finite", ".mean", ".min", ".max", ".quantiles.q001" (0.1 %), ".q01", ".q10",
  * ".q50", ".q90", ".q99", ".q999", ".effective_sample_size", ".effective_fraction", ".w_max", ".overweight_fraction", ".acceptance";
  * of the classifier on held-out events "weights.calibration.auc" (0.5: it knows nothing), ".chi_square" (per degree of freedom, 1 if the
@@ -1177,7 +1178,8 @@ void laser_model_free(laser_model *model);
  * @param model shared with the sampler: either may be freed first
  * @param seed k, any number
  * @param stream s, any number: other streams of a seed are independent of each other
- * @param options keys "sampler.method" ("model", "baseline", "reweight", "rejection", "resampling", "gan", "langevin", "mala" or "hmc"), "sampler.threads",
+ * @param options keys "sampler.method" ("model", "baseline", "reweight", "rejection", "resampling", "gan", "flow", "matching", "langevin", "mala" or
+ * "hmc"), "sampler.threads",
  * "backend", "device"; copied; NULL for the defaults. A sampler works on the calling thread alone unless "sampler.threads" allows more, which
  * live no longer than a call and change no bit
  * @param out receives the sampler; the caller frees it with laser_sampler_free
@@ -1200,7 +1202,7 @@ laser_status laser_sampler_new(const laser_model *model,
  * An event is then a function of the model and of the numbers drawn for it, whatever seed and stream. A call that makes n events draws
  * for these n and keeps nothing back, so that the host may set its generator anew between any two calls: take many events per call
  * where speed counts. In blocks of at most 1024 events the callback is asked for all numbers of the first
- * proposals at once, event by event: those that become its latent point (of "gan", its auxiliary one), then for "rejection" the
+ * proposals at once, event by event: those that become its latent point (of a learned refiner, its auxiliary one), then for "rejection" the
  * one that decides; then for the second proposals of those that need one, and so on: with "rejection", what an event gets depends on the
  * events asked for with it. Chains draw for a trajectory of all of them at once, and keep a state of each; "resampling" draws for a
  * block of 1024 events, and keeps those not asked for: set the callback again to drop them and begin anew. When a call fails, the stream stays where it stood, and the numbers it drew are gone.
@@ -1250,9 +1252,9 @@ laser_status laser_sampler_tell(const laser_sampler *sampler, uint64_t *event);
  * @param w receives `n` weights: w(z) for the method "reweight"; else 1, but w / w_max for the events of "rejection" above w_max;
  * NULL if not wanted
  * @param logp receives `n` logarithms of the density of the events, in 1 / (product of the units of x): that of the generator for
- * "baseline" and "reweight", the refined one for all others; NULL if not wanted
+ * "baseline" and "reweight", that of the refiner for "flow", the refined one for all others; NULL if not wanted
  * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for wrong sizes or arrays that overlap; LASER_ERR_UNSUPPORTED if `logp` is wanted of
- * "gan"; LASER_ERR_NUMERICAL if the method gives up; LASER_ERR_INVALID_ARGUMENT for a model with conditions, whose events
+ * "gan" or "matching"; LASER_ERR_NUMERICAL if the method gives up; LASER_ERR_INVALID_ARGUMENT for a model with conditions, whose events
  * laser_sampler_generate_given makes; LASER_ERR_TORCH; LASER_ERR_CALLBACK and LASER_ERR_DATA of a noise callback;
  * LASER_ERR_NULL; LASER_ERR_BUSY. After any failure the stream stands where it stood, and the arrays may be written in part
  *

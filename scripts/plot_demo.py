@@ -24,6 +24,8 @@ TITLES = {
     "reweight": "Reweighted",
     "rejection": "Rejection",
     "gan": "GAN",
+    "flow": "Flow refiner",
+    "matching": "Flow matching",
     "hmc": "HMC",
 }
 ROWS = (

@@ -3,8 +3,8 @@
 
 use laser::engine::{noise, Engine};
 use laser::model::{
-    Activation, Classifier, Coupling, Dtype, Evaluator, Flow, GanRefiner, Generator, GeneratorKind,
-    HmcSettings, Method, Mlp, Model, Refinement, Scaling, Start, Transform,
+    Activation, Classifier, Coupling, Dtype, Evaluator, Flow, Generator, GeneratorKind,
+    HmcSettings, Map, Matching, Method, Mlp, Model, Refinement, Refiner, Scaling, Start, Transform,
 };
 use laser::options::Options;
 use laser::protocol::{Instance, Outputs, Sampler};
@@ -229,9 +229,9 @@ fn model(shape: &Shape, dtype: Dtype) -> Model {
                 burn_in: 0,
                 thin: 1,
             },
-            gan: Some(GanRefiner {
+            refiner: Some(Refiner {
                 parameters: parameters(&[&refiner], 3),
-                network: refiner,
+                map: Map::Network(refiner),
             }),
         }),
         record: serde_json::Map::new(),
@@ -588,17 +588,26 @@ fn samplers_allocate_nothing_after_their_first_blocks() {
     // The weights of random networks: acceptance in a few proposals on average.
     let refinement = model.refinement.as_mut().unwrap();
     (refinement.max_tries, refinement.log_w_max) = (100_000, 0.0);
-    let model = Arc::new(Instance::new(model));
+    let [flow, matching] = refiners(&SHAPES[0], Dtype::Float32);
+    let [gan, flow, matching] = [model, flow, matching].map(|m| Arc::new(Instance::new(m)));
     for method in [
         "baseline",
         "reweight",
         "rejection",
         "resampling",
         "gan",
+        "flow",
+        "matching",
         "langevin",
         "mala",
         "hmc",
     ] {
+        let model = match method {
+            "flow" => &flow,
+            "matching" => &matching,
+            _ => &gan,
+        };
+        let dense = !["gan", "matching"].contains(&method);
         let mut options = Options::new();
         options.set_str("sampler.method", method).unwrap();
         let mut sampler = Sampler::new(model.clone(), 1, 0, &options).unwrap();
@@ -608,7 +617,7 @@ fn samplers_allocate_nothing_after_their_first_blocks() {
             let out = Outputs {
                 x: Some((&mut x, dim)),
                 w: Some(&mut w),
-                log_prob: (method != "gan").then_some(&mut log_p[..]),
+                log_prob: dense.then_some(&mut log_p[..]),
                 ..Outputs::default()
             };
             sampler.generate(rows, out).unwrap();
@@ -623,6 +632,162 @@ fn samplers_allocate_nothing_after_their_first_blocks() {
             generate(&mut sampler, 3);
         }
         assert_eq!(ALLOCATIONS.get(), before, "{method}");
+    }
+}
+
+/// The model with another learned refiner.
+fn refined_by(mut model: Model, map: Map) -> Model {
+    let refinement = model.refinement.as_mut().unwrap();
+    let tensors = map.parameters("");
+    let inputs = |t: &laser::model::Parameter| t.shape.get(1).copied().unwrap_or(9);
+    let random = tensors.iter().enumerate().flat_map(|(i, t)| {
+        let scale = (inputs(t) as f64 + 1.0).powf(-0.5);
+        random(t.len(), scale, 900 + i as u64)
+    });
+    let parameters = random.collect();
+    let refiner = Refiner { map, parameters };
+    refinement.method = refiner.method();
+    refinement.refiner = Some(refiner);
+    model.validate().unwrap();
+    model
+}
+
+/// A flow and a transport, as refiners of the model of a shape.
+fn refiners(shape: &Shape, dtype: Dtype) -> [Model; 2] {
+    let model = model(shape, dtype);
+    let network = Mlp {
+        inputs: shape.dim + 1,
+        hidden: shape.hidden.to_vec(),
+        outputs: shape.dim,
+        activation: shape.activation,
+    };
+    let matching = Map::Matching(Matching { network, steps: 3 });
+    let flow = model.generator.maps()[0].clone();
+    [flow, matching].map(|map| refined_by(model.clone(), map))
+}
+
+#[cfg(feature = "torch")]
+#[test]
+fn libtorch_refines_alike() {
+    let mut options = Options::new();
+    options.set_str("backend", "torch").unwrap();
+    for (dtype, epsilon) in [
+        (Dtype::Float32, f64::from(f32::EPSILON)),
+        (Dtype::Float64, f64::EPSILON),
+    ] {
+        for shape in &SHAPES {
+            let rows = 75;
+            let y = random(rows * shape.dim, 1.0, 8);
+            for model in refiners(shape, dtype) {
+                let mut torch = laser::protocol::evaluator(&model, &options).unwrap();
+                let mut engine = evaluator(&model);
+                let (mut z, mut expected) = (y.clone(), y.clone());
+                engine.refine(&y, rows, &mut z).unwrap();
+                torch.refine(&y, rows, &mut expected).unwrap();
+                let d = distance(&z, &expected);
+                assert!(d < 200.0 * epsilon, "{dtype:?}, {shape:?}: {d}");
+                let (mut log_q, mut log_q_torch) = (vec![0.0; rows], vec![0.0; rows]);
+                let computed = engine.refined_log_prob(&expected, rows, &mut log_q);
+                let by_torch = torch.refined_log_prob(&expected, rows, &mut log_q_torch);
+                if model.refinement.as_ref().unwrap().method == Method::Flow {
+                    computed.and(by_torch).unwrap();
+                    let d = distance(&log_q, &log_q_torch);
+                    assert!(d < 200.0 * epsilon, "{dtype:?}, {shape:?}, log q: {d}");
+                } else {
+                    for refused in [computed, by_torch] {
+                        let error = refused.unwrap_err().to_string();
+                        assert!(error.contains("no tractable density"), "{error}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_flow_refiner_has_the_density_of_its_map() {
+    for shape in &SHAPES {
+        let [mut model, _] = refiners(shape, Dtype::Float64);
+        let rows = 40;
+        let y = random(rows * shape.dim, 1.0, 8);
+        let (mut z, mut log_q) = (y.clone(), vec![0.0; rows]);
+        let mut e = evaluator(&model);
+        e.refine(&y, rows, &mut z).unwrap();
+        e.refined_log_prob(&z, rows, &mut log_q).unwrap();
+        // The same flow as a generator of unscaled features.
+        let refiner = model.refinement.take().unwrap().refiner.unwrap();
+        model.generator.parameters = refiner.parameters;
+        model.generator.scalings = vec![Scaling::None; shape.dim];
+        let (mut x, mut log_p) = (y.clone(), vec![0.0; rows]);
+        evaluator(&model)
+            .generate(&y, rows, &mut x, Some(&mut log_p))
+            .unwrap();
+        assert_eq!(x, z);
+        assert!(distance(&log_q, &log_p) < 1e-11);
+    }
+}
+
+/// The transport alone, as a generator: v = A (z, t) + b.
+fn linear_transport(a: [f64; 6], b: [f64; 2], steps: usize) -> Model {
+    let network = Mlp::new(3, 0, 1, 2, 0.0);
+    Model {
+        dtype: Dtype::Float64,
+        generator: Generator {
+            kind: GeneratorKind::Networks {
+                maps: vec![Map::Matching(Matching { network, steps })],
+            },
+            scalings: vec![Scaling::None; 2],
+            conditions: Vec::new(),
+            module: Vec::new(),
+            parameters: [&a[..], &b].concat(),
+        },
+        classifier: None,
+        latent_classifier: None,
+        refinement: None,
+        record: serde_json::Map::new(),
+    }
+}
+
+#[test]
+fn transport_follows_known_velocities() {
+    // v = (½ z₀, 2 t): growth, by the midpoint rule, and exactly 1.
+    let model = linear_transport([0.5, 0.0, 0.0, 0.0, 0.0, 2.0], [0.0, 0.0], 4);
+    let mut x = [0.0; 2];
+    let mut e = evaluator(&model);
+    e.generate(&[2.0, 3.0], 1, &mut x, None).unwrap();
+    let growth = (1.0f64 + 0.125 + 0.125 * 0.125 / 2.0).powi(4);
+    assert!((x[0] - 2.0 * growth).abs() < 1e-14 && (x[1] - 4.0).abs() < 1e-14);
+    assert!((x[0] - 2.0 * 0.5f64.exp()).abs() < 1e-2);
+    let error = e.log_prob(&x, 1, &mut [0.0]).unwrap_err();
+    assert!(
+        error.to_string().contains("no tractable density"),
+        "{error}"
+    );
+}
+
+#[test]
+fn weights_pull_back_through_a_transport() {
+    for shape in &SHAPES[..6] {
+        let [_, mut model] = refiners(shape, Dtype::Float64);
+        let refiner = model.refinement.take().unwrap().refiner.unwrap();
+        let (dim, rows) = (shape.dim, 5);
+        model.generator.kind = GeneratorKind::Networks {
+            maps: vec![refiner.map],
+        };
+        model.generator.parameters = refiner.parameters;
+        let z = random(rows * dim, 1.0, 7);
+        let mut e = evaluator(&model);
+        let (mut log_w, mut gradient) = (vec![0.0; rows], vec![0.0; rows * dim]);
+        e.log_weight_gradient(&z, rows, &mut log_w, &mut gradient)
+            .unwrap();
+        let mut weigh = |z: &[f64]| {
+            let (mut x, mut l) = (vec![0.0; rows * dim], vec![0.0; rows]);
+            e.generate(z, rows, &mut x, None).unwrap();
+            e.log_weight(&x, rows, &mut l).unwrap();
+            l
+        };
+        assert_eq!(log_w, weigh(&z), "log w(z) = log w(g(z)), to the bit");
+        check_differences(&z, dim, &gradient, weigh, 1e-7);
     }
 }
 

@@ -8,8 +8,8 @@ mod disk;
 mod hostile;
 
 use laser::model::{
-    Activation, Classifier, Coupling, Dtype, Flow, GanRefiner, Generator, GeneratorKind,
-    HmcSettings, Method, Mlp, Model, Refinement, Scaling, Start, Transform, FORMAT_VERSION,
+    Activation, Classifier, Coupling, Dtype, Flow, Generator, GeneratorKind, HmcSettings, Map,
+    Matching, Method, Mlp, Model, Refinement, Refiner, Scaling, Start, Transform, FORMAT_VERSION,
 };
 use laser::Error;
 use serde_json::{json, Value};
@@ -92,9 +92,9 @@ fn model(dtype: Dtype, conditions: usize) -> Model {
         members: 1,
     };
     let network = Mlp::new(4 + conditions, 1, 2, 2, 0.01);
-    let gan = GanRefiner {
+    let refiner = Refiner {
         parameters: fill(network.parameters("")),
-        network,
+        map: Map::Network(network),
     };
     let refinement = Refinement {
         method: Method::Gan,
@@ -112,7 +112,7 @@ fn model(dtype: Dtype, conditions: usize) -> Model {
             burn_in: 3000,
             thin: 1,
         },
-        gan: Some(gan),
+        refiner: Some(refiner),
     };
     let record = json!({"loss": [0.7, 0.1 + 0.7, 5e-324, 1e308], "events": u64::MAX, "data": {"name": "donut\u{0} µ \"", "weighted": false, "note": null}});
     Model {
@@ -125,19 +125,39 @@ fn model(dtype: Dtype, conditions: usize) -> Model {
     }
 }
 
+/// The same with the other learned refiners: a flow, a transport.
+fn learned(model: &Model) -> [Model; 2] {
+    let conditions = model.generator.condition_dim();
+    let network = Mlp::new(3 + conditions, 1, 3, 2, 0.01);
+    let transport = Map::Matching(Matching { network, steps: 4 });
+    let maps = [model.generator.maps()[0].clone(), transport];
+    maps.map(|map| {
+        let tensors = map.parameters("");
+        let refiner = Refiner {
+            parameters: vec![0.25; tensors.iter().map(|t| t.len()).sum()],
+            map,
+        };
+        let mut model = model.clone();
+        let refinement = model.refinement.as_mut().unwrap();
+        refinement.method = refiner.method();
+        refinement.refiner = Some(refiner);
+        model
+    })
+}
+
 fn bits(model: &Model) -> Vec<u64> {
     let classifier = model.classifier.iter().flat_map(|c| &c.parameters);
-    let gan = model
+    let refiner = model
         .refinement
         .iter()
-        .flat_map(|r| &r.gan)
+        .flat_map(|r| &r.refiner)
         .flat_map(|g| &g.parameters);
     let all = model
         .generator
         .parameters
         .iter()
         .chain(classifier)
-        .chain(gan);
+        .chain(refiner);
     all.map(|v| v.to_bits()).collect()
 }
 
@@ -221,14 +241,15 @@ fn models_come_back_bit_for_bit() {
     for dtype in [Dtype::Float32, Dtype::Float64] {
         for conditions in [0, 1] {
             let full = model(dtype, conditions);
-            let mut without_gan = full.clone();
-            let refinement = without_gan.refinement.as_mut().unwrap();
-            refinement.gan = None;
+            let mut unlearned = full.clone();
+            let refinement = unlearned.refinement.as_mut().unwrap();
+            refinement.refiner = None;
             refinement.method = Method::Rejection;
+            let others = learned(&full);
             let mut bare = full.clone();
             bare.classifier = None;
             bare.refinement = None;
-            for model in [full, without_gan, bare] {
+            for model in [full, unlearned, bare].into_iter().chain(others) {
                 let bytes = model.to_bytes().unwrap();
                 let read = Model::from_bytes(&bytes).unwrap();
                 assert_eq!(read, model);
@@ -379,7 +400,7 @@ fn models_that_could_not_be_read_are_not_written() {
             m.refinement
                 .as_mut()
                 .unwrap()
-                .gan
+                .refiner
                 .as_mut()
                 .unwrap()
                 .parameters
@@ -514,6 +535,34 @@ fn what_is_wrong_with_a_file_is_named() {
     let wider =
         |d: &mut Value| d["model"]["classifier"]["network"]["hidden"] = json!([16_000, 16_000]);
     refused_with(&with_description(&good, wider), "`classifier.0.weight` is F32 of shape [3, 2], but its description says F32 of shape [16000, 2]");
+    let change = |of: &Model, path: &str, value: Value| {
+        with_description(&of.to_bytes().unwrap(), |d| {
+            *d["model"]["refinement"].pointer_mut(path).unwrap() = value;
+        })
+    };
+    let [flow, matching] = learned(&model(Dtype::Float32, 0));
+    let steps = "/refiner/map/network/steps";
+    refused_with(&change(&matching, steps, 0.into()), "transport in 0 steps");
+    refused_with(
+        &change(&matching, steps, 1001.into()),
+        "transport in 1001 steps",
+    );
+    refused_with(
+        &change(&matching, "/refiner/map/network/network/inputs", 4.into()),
+        "gives no velocities",
+    );
+    refused_with(
+        &change(&matching, "/method", "flow".into()),
+        "the method is `flow`, but there is no such refiner",
+    );
+    refused_with(
+        &change(&flow, "/refiner", Value::Null),
+        "the method is `flow`, but there is no such refiner",
+    );
+    refused_with(
+        &change(&flow, "/refiner/map/network/conditions", 1.into()),
+        "but 2 to 2 is needed",
+    );
     // Short to write, long to list.
     let many = |d: &mut Value| {
         let flow = &mut d["model"]["generator"]["kind"]["maps"][0]["network"]["blocks"];

@@ -522,10 +522,20 @@ fn an_event_depends_on_model_seed_stream_and_number_alone() {
 
 #[test]
 fn refined_densities_are_normalised() {
-    let mut options = options(&[]);
+    let mut options = options(&[
+        ("refiner_flow.blocks", 4.0),
+        ("refiner_flow.epochs", 2.0),
+        ("refiner_flow.steps", 100.0),
+        ("refiner_flow.batch", 500.0),
+        ("refiner_flow.pool", 50000.0),
+    ]);
     let generator = unit_normal(&options);
     let model = Arc::new(refine(&generator, &mut normal(0.5, 1.0), &options, &()).unwrap());
-    for (method, shift) in [("baseline", 0.0), ("rejection", 0.5)] {
+    options.set_str("refiner.method", "flow").unwrap();
+    let flow = refine(&generator, &mut normal(0.5, 1.0), &options, &()).unwrap();
+    let flow = Arc::new(flow);
+    for (method, shift) in [("baseline", 0.0), ("rejection", 0.5), ("flow", 0.5)] {
+        let model = if method == "flow" { &flow } else { &model };
         options.set_str("sampler.method", method).unwrap();
         let mut sampler = Sampler::new(model.clone(), 1, 0, &options).unwrap();
         let (mut x, mut l) = (vec![0.0; 2000], vec![0.0; 1000]);
@@ -658,6 +668,8 @@ fn what_does_not_fit_is_refused() {
         "mala",
         "hmc",
         "gan",
+        "flow",
+        "matching",
     ] {
         options.set_str("sampler.method", method).unwrap();
         let error = Sampler::new(model.clone(), 1, 0, &options).err().unwrap();

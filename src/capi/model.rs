@@ -43,7 +43,8 @@ impl laser_model {
 ///
 /// @param generator what to refine; the model keeps what it needs of it
 /// @param target the events; in use until the call returns. May be the source that trained the generator
-/// @param options the groups "classifier", "weights", "refiner", "rejection", "resampling", "gan", "hmc" and "validation", and "seed",
+/// @param options the groups "classifier", "pullback", "weights", "refiner", "rejection", "resampling", "gan", "refiner_flow", "matching", "hmc" and
+/// "validation", for a generator that is a callback or module also "features", and "seed",
 /// "dtype", "backend", "device", "threads"; copied; NULL for the defaults, which are the paper's settings and take
 /// longer than the preset "fast"
 /// @param hooks progress, log and cancel; copied; NULL for none
@@ -292,7 +293,7 @@ pub unsafe extern "C" fn laser_model_info(
 ///
 /// @param model what to ask
 /// @param key path into the record with dots; an element of an array goes by its index from 0. There are, of every training
-/// ("flow", "classifier", "gan"): "flow.steps", ".rows", ".seconds", ".loss", ".validation_loss", ".kept_epoch", ".losses.0" …; and of
+/// ("flow", "classifier", "gan", "refiner_flow", "matching"): "flow.steps", ".rows", ".seconds", ".loss", ".validation_loss", ".kept_epoch", ".losses.0" …; and of
 /// the weights of the pilot run: "weights.events", ".non_finite", ".mean", ".min", ".max", ".quantiles.q001" (0.1 %), ".q01", ".q10",
 /// ".q50", ".q90", ".q99", ".q999", ".effective_sample_size", ".effective_fraction", ".w_max", ".overweight_fraction", ".acceptance";
 /// of the classifier on held-out events "weights.calibration.auc" (0.5: it knows nothing), ".chi_square" (per degree of freedom, 1 if the

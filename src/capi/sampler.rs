@@ -31,7 +31,8 @@ struct Shared(Mutex<Sampler>);
 /// @param model shared with the sampler: either may be freed first
 /// @param seed k, any number
 /// @param stream s, any number: other streams of a seed are independent of each other
-/// @param options keys "sampler.method" ("model", "baseline", "reweight", "rejection", "resampling", "gan", "langevin", "mala" or "hmc"), "sampler.threads",
+/// @param options keys "sampler.method" ("model", "baseline", "reweight", "rejection", "resampling", "gan", "flow", "matching", "langevin", "mala" or
+/// "hmc"), "sampler.threads",
 /// "backend", "device"; copied; NULL for the defaults. A sampler works on the calling thread alone unless "sampler.threads" allows more, which
 /// live no longer than a call and change no bit
 /// @param out receives the sampler; the caller frees it with laser_sampler_free
@@ -83,7 +84,7 @@ pub type laser_noise_fn =
 /// An event is then a function of the model and of the numbers drawn for it, whatever seed and stream. A call that makes n events draws
 /// for these n and keeps nothing back, so that the host may set its generator anew between any two calls: take many events per call
 /// where speed counts. In blocks of at most 1024 events the callback is asked for all numbers of the first
-/// proposals at once, event by event: those that become its latent point (of "gan", its auxiliary one), then for "rejection" the
+/// proposals at once, event by event: those that become its latent point (of a learned refiner, its auxiliary one), then for "rejection" the
 /// one that decides; then for the second proposals of those that need one, and so on: with "rejection", what an event gets depends on the
 /// events asked for with it. Chains draw for a trajectory of all of them at once, and keep a state of each; "resampling" draws for a
 /// block of 1024 events, and keeps those not asked for: set the callback again to drop them and begin anew. When a call fails, the stream stays where it stood, and the numbers it drew are gone.
@@ -184,9 +185,9 @@ pub unsafe extern "C" fn laser_sampler_tell(
 /// @param w receives `n` weights: w(z) for the method "reweight"; else 1, but w / w_max for the events of "rejection" above w_max;
 /// NULL if not wanted
 /// @param logp receives `n` logarithms of the density of the events, in 1 / (product of the units of x): that of the generator for
-/// "baseline" and "reweight", the refined one for all others; NULL if not wanted
+/// "baseline" and "reweight", that of the refiner for "flow", the refined one for all others; NULL if not wanted
 /// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for wrong sizes or arrays that overlap; LASER_ERR_UNSUPPORTED if `logp` is wanted of
-/// "gan"; LASER_ERR_NUMERICAL if the method gives up; LASER_ERR_INVALID_ARGUMENT for a model with conditions, whose events
+/// "gan" or "matching"; LASER_ERR_NUMERICAL if the method gives up; LASER_ERR_INVALID_ARGUMENT for a model with conditions, whose events
 /// laser_sampler_generate_given makes; LASER_ERR_TORCH; LASER_ERR_CALLBACK and LASER_ERR_DATA of a noise callback;
 /// LASER_ERR_NULL; LASER_ERR_BUSY. After any failure the stream stands where it stood, and the arrays may be written in part
 ///

@@ -2,6 +2,7 @@
 
 use super::flow::Flow;
 use super::lanes::{Cpu, Element};
+use super::matching::Matching;
 use super::mlp::Mlp;
 use crate::model;
 
@@ -16,6 +17,7 @@ pub(super) struct Chain<T> {
 enum Map<T> {
     Flow(Flow<T>),
     Network(Mlp<T>),
+    Matching(Matching<T>),
 }
 
 impl<T: Element> Chain<T> {
@@ -31,6 +33,11 @@ impl<T: Element> Chain<T> {
                 let mut packed = Mlp::new(network);
                 packed.pack(&mut parameters);
                 Map::Network(packed)
+            }
+            model::Map::Matching(matching) => {
+                let mut packed = Matching::new(matching);
+                packed.pack(&mut parameters);
+                Map::Matching(packed)
             }
         });
         Chain {
@@ -63,6 +70,7 @@ impl<T: Element> Chain<T> {
         match map {
             Map::Flow(flow) => flow.dim(),
             Map::Network(network) => network.inputs() - self.conditions,
+            Map::Matching(matching) => matching.dim(),
         }
     }
 
@@ -82,6 +90,7 @@ impl<T: Element> Chain<T> {
         let tapes = self.maps.iter().map(|map| match map {
             Map::Flow(flow) => flow.shared_tape(),
             Map::Network(network) => network.tape(),
+            Map::Matching(matching) => matching.shared_tape(),
         });
         tapes.max().unwrap_or(0)
     }
@@ -104,6 +113,9 @@ impl<T: Element> Chain<T> {
                 Map::Network(network) => {
                     let tape = &mut tape[..network.tape()];
                     apply(network, cpu, rows, state, conditions, tape);
+                }
+                Map::Matching(matching) => {
+                    matching.generate(cpu, rows, state, conditions, tape);
                 }
             }
         }
@@ -141,6 +153,7 @@ impl<T: Element> Chain<T> {
                 flow.record::<INVERSE>(cpu, rows, state, conditions, log_det, tape);
             }
             Map::Network(network) => apply(network, cpu, rows, state, conditions, tape),
+            Map::Matching(matching) => matching.record(cpu, rows, state, conditions, tape),
         });
     }
 
@@ -165,6 +178,7 @@ impl<T: Element> Chain<T> {
                 let inputs = network.inputs() - self.conditions;
                 gradient[..inputs].copy_from_slice(&tape[..inputs]);
             }
+            Map::Matching(matching) => matching.backward(cpu, rows, gradient, tape),
         };
         // Last applied, first undone.
         if INVERSE {
@@ -203,6 +217,7 @@ impl<T: Element> Map<T> {
         match self {
             Map::Flow(flow) => flow.dim(),
             Map::Network(network) => network.outputs(),
+            Map::Matching(matching) => matching.dim(),
         }
     }
 
@@ -210,6 +225,7 @@ impl<T: Element> Map<T> {
         match self {
             Map::Flow(flow) => flow.tape(),
             Map::Network(network) => network.tape(),
+            Map::Matching(matching) => matching.tape(),
         }
     }
 }

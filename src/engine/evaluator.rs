@@ -282,6 +282,20 @@ impl<T: Element> Evaluator for EngineEvaluator<T> {
         );
         Ok(())
     }
+
+    fn refined_log_prob(&mut self, z: &[f64], rows: usize, out: &mut [f64]) -> Result<()> {
+        let networks = self.networks.clone();
+        let refiner = networks.refiner_flow()?;
+        self.share(
+            rows,
+            [(z, networks.latent_row())],
+            [(out, 1)],
+            |worker, cpu, networks, rows, [z], [out]| {
+                worker.refined_log_prob(cpu, networks, refiner, rows, z, out);
+            },
+        );
+        Ok(())
+    }
 }
 
 #[cfg(test)]

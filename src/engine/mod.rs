@@ -11,6 +11,7 @@ mod evaluator;
 mod flow;
 mod gradient;
 mod lanes;
+mod matching;
 mod math;
 mod mlp;
 pub mod noise;

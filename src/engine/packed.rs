@@ -3,10 +3,10 @@
 use super::chain::Chain;
 use super::lanes::Element;
 use super::mlp::Mlp;
-use crate::model::NO_DENSITY;
 use crate::model::{
-    self, Classifier, GanRefiner, Generator, GeneratorKind, Map, Model, Parameter, Scaling,
+    self, Classifier, Generator, GeneratorKind, Model, Parameter, Refiner, Scaling,
 };
+use crate::model::{NO_DENSITY, NO_REFINED_DENSITY, NO_REFINER};
 use crate::{Error, Result};
 
 /// A model's networks.
@@ -48,15 +48,12 @@ impl<T: Element> Packed<T> {
             }
             _ => None,
         };
-        let gan = model.refinement.as_ref().and_then(|r| r.gan.as_ref());
-        let refiner = gan.map(|gan| {
-            let GanRefiner {
-                network,
-                parameters,
-            } = gan;
-            fits("refiner", &network.parameters(""), parameters)?;
-            let map = [Map::Network(network.clone())];
-            Ok::<_, Error>(Chain::new(&map, conditions.len(), parameters))
+        let refiner = model.refinement.as_ref().and_then(|r| r.refiner.as_ref());
+        let refiner = refiner.map(|refiner| {
+            let Refiner { map, parameters } = refiner;
+            fits("refiner", &refiner.tensors(""), parameters)?;
+            let map = std::slice::from_ref(map);
+            Ok::<_, Error>(Chain::new(map, conditions.len(), parameters))
         });
         let classifier = |c: &Option<Classifier>| c.as_ref().map(PackedClassifier::new).transpose();
         Ok(Packed {
@@ -116,11 +113,18 @@ impl<T: Element> Packed<T> {
     }
 
     pub fn refiner(&self) -> Result<&Chain<T>> {
-        self.refiner.as_ref().ok_or_else(|| {
-            Error::Unsupported(
-                "the model has no learned refiner; refine it with `refiner.method` = `gan`".into(),
-            )
-        })
+        self.refiner
+            .as_ref()
+            .ok_or_else(|| Error::Unsupported(NO_REFINER.into()))
+    }
+
+    /// The refiner, if it has a density.
+    pub fn refiner_flow(&self) -> Result<&Chain<T>> {
+        let refiner = self.refiner()?;
+        if refiner.invertible() {
+            return Ok(refiner);
+        }
+        Err(Error::Unsupported(NO_REFINED_DENSITY.into()))
     }
 }
 

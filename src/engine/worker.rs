@@ -344,6 +344,32 @@ impl<T: Element> Worker<T> {
             copy_conditions((y, l), (z, n), c);
         }
     }
+
+    /// log q_Φ(z) of a refiner that is invertible.
+    pub fn refined_log_prob(
+        &mut self,
+        cpu: Cpu,
+        networks: &Packed<T>,
+        refiner: &Chain<T>,
+        rows: usize,
+        z: &[f64],
+        out: &mut [f64],
+    ) {
+        let (n, c) = (refiner.outputs(), refiner.conditions());
+        let tape = sized(&mut self.tape, refiner.shared_tape());
+        let state = sized(&mut self.state, n);
+        let conditions = sized(&mut self.conditions, c);
+        for (start, rows) in blocks(rows, T::ROWS) {
+            let z = &z[start * (n + c)..][..rows * (n + c)];
+            self.log_det = T::Feature::default();
+            load::<T>(z, n + c, state, |_, z| z);
+            load_conditions::<T>(z, n, &networks.conditions, conditions);
+            refiner.normalise(cpu, rows, state, conditions, &mut self.log_det, tape);
+            for (lane, out) in out[start..][..rows].iter_mut().enumerate() {
+                *out = log_normal::<T>(state, lane) + self.log_det.as_ref()[lane].to_f64();
+            }
+        }
+    }
 }
 
 /// At least `features` features (or numbers), made if they are not there yet.

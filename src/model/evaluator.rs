@@ -6,6 +6,14 @@ use crate::Result;
 pub(crate) const NO_DENSITY: &str =
     "the generator has no tractable density, nor an inverse: only normalizing flows have";
 
+/// What is said where a learned refiner is needed and there is none.
+pub(crate) const NO_REFINER: &str =
+    "the model has no learned refiner; refine it with `refiner.method` = `flow`, `matching` or `gan`";
+
+/// What is said where the density of refined latents is asked for and there is none.
+pub(crate) const NO_REFINED_DENSITY: &str =
+    "the learned refiner has no tractable density: only that of `refiner.method` = `flow` has";
+
 /// A model made ready to compute on rows. [`crate::engine`] implements it, and libtorch in `nn`; samplers and the pull-back see only this.
 ///
 /// All arrays are row-major `f64` of `rows` rows, without padding. A latent row is a latent z followed by its condition (N + C values), an
@@ -96,4 +104,12 @@ pub trait Evaluator: Send {
     /// # Errors
     /// [`crate::Error::Unsupported`] if the model has none; those of the backend.
     fn refine(&mut self, y: &[f64], rows: usize, z: &mut [f64]) -> Result<()>;
+
+    /// log q_Φ(z), the density of the learned refiner at given latents. `z`: latent rows, `out`: rows.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unsupported`] if the model has no learned refiner, or one without a density; those of the backend.
+    fn refined_log_prob(&mut self, _z: &[f64], _rows: usize, _out: &mut [f64]) -> Result<()> {
+        Err(crate::Error::Unsupported(NO_REFINED_DENSITY.into()))
+    }
 }

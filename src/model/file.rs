@@ -80,8 +80,8 @@ impl Model {
             let tensors = classifier.tensors("latent_classifier.");
             writer.add(tensors, &classifier.parameters)?;
         }
-        if let Some(gan) = self.refinement.as_ref().and_then(|r| r.gan.as_ref()) {
-            writer.add(gan.network.parameters("refiner."), &gan.parameters)?;
+        if let Some(refiner) = self.refinement.as_ref().and_then(|r| r.refiner.as_ref()) {
+            writer.add(refiner.tensors("refiner."), &refiner.parameters)?;
         }
         let description = Description {
             format_version: FORMAT_VERSION,
@@ -133,9 +133,9 @@ impl Model {
             let tensors = classifier.tensors("latent_classifier.");
             classifier.parameters = stored.take(&tensors, dtype)?;
         }
-        if let Some(gan) = model.refinement.as_mut().and_then(|r| r.gan.as_mut()) {
-            let tensors = gan.network.parameters("refiner.");
-            gan.parameters = stored.take(&tensors, dtype)?;
+        if let Some(refiner) = model.refinement.as_mut().and_then(|r| r.refiner.as_mut()) {
+            let tensors = refiner.tensors("refiner.");
+            refiner.parameters = stored.take(&tensors, dtype)?;
         }
         stored.finish()?;
         Ok(model)
@@ -215,11 +215,10 @@ fn layer_count(model: &Model) -> usize {
     let layers = |network: &Mlp| network.layers().count();
     let classifiers = model.classifier.iter().chain(&model.latent_classifier);
     let classifiers = classifiers.map(|c| layers(&c.network).saturating_mul(c.members));
-    let refiner = model.refinement.as_ref().and_then(|r| r.gan.as_ref());
-    let refiner = refiner.map(|r| layers(&r.network));
-    let generator = model.generator.maps().iter().map(Map::layers);
-    let all = generator.chain(classifiers).chain(refiner);
-    all.fold(0, usize::saturating_add)
+    let refiners = model.refinement.iter().filter_map(|r| r.refiner.as_ref());
+    let maps = model.generator.maps().iter();
+    let maps = maps.chain(refiners.map(|r| &r.map)).map(Map::layers);
+    maps.chain(classifiers).fold(0, usize::saturating_add)
 }
 
 fn read_file(path: &Path) -> io::Result<Vec<u8>> {

@@ -12,6 +12,41 @@ pub enum Map {
     Flow(Flow),
     /// A fully connected network of the point followed by the condition, as a GAN's generator or a VAE's decoder.
     Network(Mlp),
+    /// The transport along a field of velocities. It has no density: that would take the field's divergence along every path.
+    Matching(Matching),
+}
+
+/// Transport of points from time 0 to 1 along velocities v(z, t, c), in equal steps of the midpoint rule: z ← z + h v(z + ½ h v(z, t), t + ½ h).
+/// Trained by flow matching (Lipman et al., arXiv:2210.02747).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Matching {
+    /// v, N + 1 + C → N: of the point, the time and the condition.
+    pub network: Mlp,
+    /// 1/h, two evaluations of the network each.
+    pub steps: usize,
+}
+
+/// No transport takes more steps: bounds what a file can make us compute.
+const MAX_STEPS: usize = 1000;
+
+impl Matching {
+    fn validate(&self, conditions: usize) -> Result<()> {
+        let Matching { network, steps } = self;
+        network.validate()?;
+        if network.inputs != network.outputs + 1 + conditions {
+            return Err(Error::Format(format!(
+                "a network of {} inputs and {} outputs gives no velocities: it takes a point, the time and {conditions} condition values",
+                network.inputs, network.outputs
+            )));
+        }
+        if !(1..=MAX_STEPS).contains(steps) {
+            return Err(Error::Format(format!(
+                "a transport in {steps} steps; there are between 1 and {MAX_STEPS}"
+            )));
+        }
+        Ok(())
+    }
 }
 
 impl Map {
@@ -20,6 +55,7 @@ impl Map {
         match self {
             Map::Flow(flow) => flow.dim,
             Map::Network(network) => network.inputs.saturating_sub(conditions),
+            Map::Matching(matching) => matching.network.outputs,
         }
     }
 
@@ -28,6 +64,7 @@ impl Map {
         match self {
             Map::Flow(flow) => flow.dim,
             Map::Network(network) => network.outputs,
+            Map::Matching(matching) => matching.network.outputs,
         }
     }
 
@@ -41,6 +78,7 @@ impl Map {
         match self {
             Map::Flow(flow) => flow.parameters(prefix),
             Map::Network(network) => network.parameters(prefix),
+            Map::Matching(matching) => matching.network.parameters(prefix),
         }
     }
 
@@ -52,6 +90,7 @@ impl Map {
                 subnets.map(|subnet| subnet.layers().count()).sum()
             }
             Map::Network(network) => network.layers().count(),
+            Map::Matching(matching) => matching.network.layers().count(),
         }
     }
 
@@ -81,6 +120,7 @@ impl Map {
                 }
                 Ok(())
             }
+            Map::Matching(matching) => matching.validate(conditions),
         }
     }
 }

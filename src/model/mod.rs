@@ -6,18 +6,20 @@ mod file;
 mod map;
 mod network;
 mod real;
+mod refiner;
 mod scaling;
 
 pub use chains::{HmcSettings, Start};
 pub use evaluator::Evaluator;
-pub(crate) use evaluator::NO_DENSITY;
+pub(crate) use evaluator::{NO_DENSITY, NO_REFINED_DENSITY, NO_REFINER};
 pub use file::FORMAT_VERSION;
-pub use map::Map;
+pub use map::{Map, Matching};
 pub use network::{
     Activation, Coupling, Dtype, Flow, Mlp, Parameter, Transform, MAX_DEPTH, MAX_PARAMETERS,
     MAX_WIDTH,
 };
 pub use real::Real;
+pub use refiner::Refiner;
 pub use scaling::Scaling;
 
 use crate::{Error, Result};
@@ -124,6 +126,16 @@ impl Generator {
                 ..
             }
         )
+    }
+
+    /// Scales the conditions of latent rows, their last values, to what networks see.
+    pub fn scale_conditions(&self, rows: &mut [f64]) {
+        let n = self.latent_dim();
+        for row in rows.chunks_exact_mut(n + self.conditions.len()) {
+            for (c, scaling) in row[n..].iter_mut().zip(&self.conditions) {
+                *c = scaling.forward(*c);
+            }
+        }
     }
 
     /// The tensors of the networks, in flat order.
@@ -254,39 +266,6 @@ impl Classifier {
     }
 }
 
-/// Φ: auxiliary latent y (L, standard normal) ↦ refined latent z (N).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GanRefiner {
-    /// L → N.
-    pub network: Mlp,
-    /// Flat parameters of the network.
-    #[serde(skip)]
-    pub parameters: Vec<f64>,
-}
-
-impl GanRefiner {
-    /// L, the dimension of y, of a network that takes so many condition values too.
-    pub fn auxiliary_dim(&self, conditions: usize) -> usize {
-        self.network.inputs.saturating_sub(conditions)
-    }
-
-    /// Checks the description against the generator's latent dimension.
-    ///
-    /// # Errors
-    /// [`Error::Format`] naming what does not fit.
-    pub fn validate(&self, latent_dim: usize, conditions: usize) -> Result<()> {
-        self.network.validate()?;
-        if self.network.inputs <= conditions || self.network.outputs != latent_dim {
-            return Err(Error::Format(format!(
-                "the GAN refiner maps {} to {}, but its output must have the {latent_dim} latent dimensions",
-                self.network.inputs, self.network.outputs
-            )));
-        }
-        Ok(())
-    }
-}
-
 /// How refined events are made from g and w(z). The names are those of the option `refiner.method`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -299,8 +278,12 @@ pub enum Method {
     Rejection,
     /// z resampled from a pool of the prior's latents by w(z) (SIR).
     Resampling,
-    /// z = Φ(y).
+    /// z = Φ(y), Φ a network that a weighted GAN has trained.
     Gan,
+    /// z = Φ(y), Φ a normalizing flow of the weighted latents.
+    Flow,
+    /// z = Φ(y), Φ the transport along velocities that flow matching has learned.
+    Matching,
     /// z from Langevin chains of q(z) without the Metropolis test (DDLS, arXiv:2003.06060): biased by its step.
     Langevin,
     /// z from Langevin chains of q(z) with it.
@@ -318,6 +301,8 @@ impl Method {
             Method::Rejection => "rejection",
             Method::Resampling => "resampling",
             Method::Gan => "gan",
+            Method::Flow => "flow",
+            Method::Matching => "matching",
             Method::Langevin => "langevin",
             Method::Mala => "mala",
             Method::Hmc => "hmc",
@@ -327,6 +312,11 @@ impl Method {
     /// Whether events are states of Markov chains.
     pub fn is_chain(self) -> bool {
         matches!(self, Method::Langevin | Method::Mala | Method::Hmc)
+    }
+
+    /// Whether it makes events by a learned [`Refiner`].
+    pub fn learned(self) -> bool {
+        matches!(self, Method::Gan | Method::Flow | Method::Matching)
     }
 
     /// The inverse of [`Method::name`]; `none` is the refiner option's word for the baseline.
@@ -340,6 +330,8 @@ impl Method {
             "rejection" => Ok(Method::Rejection),
             "resampling" => Ok(Method::Resampling),
             "gan" => Ok(Method::Gan),
+            "flow" => Ok(Method::Flow),
+            "matching" => Ok(Method::Matching),
             "langevin" => Ok(Method::Langevin),
             "mala" => Ok(Method::Mala),
             "hmc" => Ok(Method::Hmc),
@@ -367,7 +359,7 @@ pub struct Refinement {
     /// Settings of the chains.
     pub hmc: HmcSettings,
     /// The learned refiner, if one was trained.
-    pub gan: Option<GanRefiner>,
+    pub refiner: Option<Refiner>,
 }
 
 impl Refinement {
@@ -445,12 +437,16 @@ impl Model {
             return Err(Error::Format("a refiner without a classifier".into()));
         }
         refinement.validate(self.generator.latent_dim())?;
-        if let Some(gan) = &refinement.gan {
-            gan.validate(self.generator.latent_dim(), self.generator.condition_dim())?;
-        } else if refinement.method == Method::Gan {
-            return Err(Error::Format(
-                "the method is `gan`, but there is no GAN refiner".into(),
-            ));
+        let learned = refinement.refiner.as_ref();
+        if let Some(refiner) = learned {
+            refiner.validate(self.generator.latent_dim(), self.generator.condition_dim())?;
+        }
+        let method = refinement.method;
+        if method.learned() && learned.map(Refiner::method) != Some(method) {
+            return Err(Error::Format(format!(
+                "the method is `{}`, but there is no such refiner",
+                method.name()
+            )));
         }
         Ok(())
     }

@@ -3,7 +3,8 @@
 use super::parameters::{to_device, to_host, Parameters};
 use super::{flow, mlp, scaling, Backend};
 use crate::model::{
-    Classifier, Evaluator, Generator, GeneratorKind, Map, Model, Parameter, Scaling, NO_DENSITY,
+    Classifier, Evaluator, Generator, GeneratorKind, Map, Matching, Model, Parameter, Scaling,
+    NO_DENSITY, NO_REFINED_DENSITY, NO_REFINER,
 };
 use crate::{Error, Result};
 use tch::Tensor;
@@ -18,7 +19,7 @@ pub(crate) struct TorchEvaluator {
     generator_parameters: Parameters,
     classifier: Option<(Classifier, Parameters)>,
     latent_classifier: Option<(Classifier, Parameters)>,
-    refiner: Option<(Vec<Map>, Parameters)>,
+    refiner: Option<([Map; 1], Parameters)>,
 }
 
 impl TorchEvaluator {
@@ -36,7 +37,7 @@ impl TorchEvaluator {
             None => Ok(None),
         };
         let generator = &model.generator;
-        let refiner = model.refinement.as_ref().and_then(|r| r.gan.as_ref());
+        let refiner = model.refinement.as_ref().and_then(|r| r.refiner.as_ref());
         Ok(TorchEvaluator {
             backend,
             generator_parameters: load(generator.tensors(""), &generator.parameters)?,
@@ -44,10 +45,7 @@ impl TorchEvaluator {
             classifier: classifier(&model.classifier)?,
             latent_classifier: classifier(&model.latent_classifier)?,
             refiner: match refiner {
-                Some(r) => Some((
-                    vec![Map::Network(r.network.clone())],
-                    load(r.network.parameters(""), &r.parameters)?,
-                )),
+                Some(r) => Some(([r.map.clone()], load(r.tensors(""), &r.parameters)?)),
                 None => None,
             },
         })
@@ -75,6 +73,11 @@ impl TorchEvaluator {
                     .into(),
             )),
         }
+    }
+
+    fn refiner(&self) -> Result<&([Map; 1], Parameters)> {
+        let refiner = self.refiner.as_ref();
+        refiner.ok_or_else(|| Error::Unsupported(NO_REFINER.into()))
     }
 
     /// Rows of `dim` values, scaled, and of the condition, scaled: two tensors.
@@ -188,9 +191,27 @@ fn generate(
                 x
             }
             Map::Network(network) => mlp::forward(network, own, &mlp::beside(&point, c)?)?,
+            Map::Matching(matching) => transport(matching, own, &point, c)?,
         };
     }
     Ok((point, log_det))
+}
+
+/// Points along the velocities.
+fn transport(matching: &Matching, parameters: &[Tensor], y: &Tensor, c: &Tensor) -> Result<Tensor> {
+    let h = 1.0 / matching.steps as f64;
+    let velocity = |z: &Tensor, t: f64| {
+        let t = z.f_new_full([z.size()[0], 1], t, (z.kind(), z.device()))?;
+        let input = mlp::beside(&Tensor::f_cat(&[z, &t], 1)?, c)?;
+        mlp::forward(&matching.network, parameters, &input)
+    };
+    let mut z = y.shallow_clone();
+    for step in 0..matching.steps {
+        let t = step as f64 * h;
+        let middle = z.f_add(&velocity(&z, t)?.f_mul_scalar(0.5 * h)?)?;
+        z = z.f_add(&velocity(&middle, t + 0.5 * h)?.f_mul_scalar(h)?)?;
+    }
+    Ok(z)
 }
 
 /// Points back through flows: (points, log |det|).
@@ -411,18 +432,30 @@ impl Evaluator for TorchEvaluator {
     }
 
     fn refine(&mut self, y: &[f64], _rows: usize, z: &mut [f64]) -> Result<()> {
-        let (maps, parameters) = self.refiner.as_ref().ok_or_else(|| {
-            Error::Unsupported(
-                "the model has no learned refiner; refine it with `refiner.method` = `gan`".into(),
-            )
-        })?;
+        let (maps, parameters) = self.refiner()?;
         let (n, _, c) = self.dims();
-        let l = maps.first().map_or(0, |map| map.inputs(c));
+        let l = maps[0].inputs(c);
         for (y, z) in y.chunks(CHUNK * (l + c)).zip(z.chunks_mut(CHUNK * (n + c))) {
             self.backend.without_gradient(|| {
                 let (point, given) = self.to_device(y, l, |_, y| y)?;
                 let (out, _) = generate(maps, &parameters.tensors, &point, &given)?;
                 self.to_host(&out, z, (y, l), |_, z| z)
+            })?;
+        }
+        Ok(())
+    }
+
+    fn refined_log_prob(&mut self, z: &[f64], _rows: usize, out: &mut [f64]) -> Result<()> {
+        let (maps, parameters) = self.refiner()?;
+        if !maps[0].invertible() {
+            return Err(Error::Unsupported(NO_REFINED_DENSITY.into()));
+        }
+        let (n, _, c) = self.dims();
+        for (z, out) in z.chunks(CHUNK * (n + c)).zip(out.chunks_mut(CHUNK)) {
+            self.backend.without_gradient(|| {
+                let (point, given) = self.to_device(z, n, |_, z| z)?;
+                let (y, log_det) = normalise(maps, &parameters.tensors, &point, &given)?;
+                to_host(&flow::log_normal(&y, n)?.f_add(&log_det)?, out)
             })?;
         }
         Ok(())

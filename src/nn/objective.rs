@@ -3,7 +3,7 @@
 use super::parameters::{to_device, to_host, Parameters};
 use super::{flow, mlp, Backend};
 use crate::model::{Flow, Mlp, Parameter, Real};
-use crate::train::{Batch, Gan, Goal, Objective, Separation, Vae};
+use crate::train::{Batch, Gan, Goal, Matching, Objective, Separation, Vae};
 use crate::Result;
 use std::ops::Range;
 use tch::{kind::Element, Reduction, Tensor};
@@ -41,6 +41,7 @@ impl<'a> TorchObjective<'a> {
             Goal::Separation(network, loss) => separation(backend, network, loss, tensors, batch),
             Goal::Gan(gan) => play(backend, gan, tensors, part, batch),
             Goal::Vae(vae) => bound(backend, vae, tensors, batch),
+            Goal::Matching(matching) => velocity(backend, matching, tensors, batch),
         }
     }
 }
@@ -197,6 +198,29 @@ fn bound<T: Element>(
     let w = to_device(backend, &batch.weights, 1)?;
     let loss = loss.f_add_scalar(vae.constant())?.f_mul(&w)?;
     Ok(loss.f_mean(backend.kind)?)
+}
+
+/// [`Goal::Matching`].
+fn velocity<T: Element>(
+    backend: Backend,
+    matching: Matching,
+    parameters: &[Tensor],
+    batch: &Batch<T>,
+) -> Result<Tensor> {
+    let n = matching.dim();
+    let (y, rest) = columns(backend, batch, n)?;
+    let z = rest.f_narrow(1, 0, n as i64)?;
+    let c = rest.f_narrow(1, n as i64, rest.size()[1] - n as i64)?;
+    let mut t = vec![0.0f64; batch.rows];
+    matching.times(batch.step, 0, &mut t);
+    let t = to_device(backend, &t, 1)?;
+    let w = to_device(backend, &batch.weights, 1)?;
+    let way = z.f_sub(&y)?;
+    let point = y.f_add(&way.f_mul(&t)?)?;
+    let input = mlp::beside(&Tensor::f_cat(&[&point, &t], 1)?, &c)?;
+    let error = mlp::forward(matching.network, parameters, &input)?.f_sub(&way)?;
+    let squares = error.f_square()?.f_mul(&w)?.f_sum(backend.kind)?;
+    Ok(squares.f_div_scalar(batch.rows as f64)?)
 }
 
 #[cfg(test)]

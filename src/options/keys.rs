@@ -118,7 +118,7 @@ keys! {
         /// How the latent space is refined. `auto` looks at the weights: `rejection` where that accepts a tenth of its proposals, otherwise `hmc` or, without a gradient, `resampling`.
         REFINER_METHOD: Text = choice(
             "refiner.method",
-            &["auto", "none", "reweight", "rejection", "resampling", "gan", "langevin", "mala", "hmc"],
+            &["auto", "none", "reweight", "rejection", "resampling", "gan", "flow", "matching", "langevin", "mala", "hmc"],
             "auto",
         );
     }
@@ -146,6 +146,32 @@ keys! {
         /// Weighted latents that the refiner learns from.
         GAN_POOL: Int = int("gan.pool", 1000, MAX, 480_000);
     }
+    REFINER_FLOW {
+        /// Coupling blocks of the flow refiner, which is built as the generator's flow in all else.
+        REFINER_FLOW_BLOCKS: Int = int("refiner_flow.blocks", 1, 1000, 6);
+        /// Hidden layers of each of its subnets.
+        REFINER_FLOW_LAYERS: Int = int("refiner_flow.layers", 0, 100, 2);
+        /// Units of each hidden layer of a subnet.
+        REFINER_FLOW_UNITS: Int = int("refiner_flow.units", 1, 65_536, 64);
+        /// What its couplings do, as `flow.coupling`: what the weights cut out of the prior has sharp edges.
+        REFINER_FLOW_COUPLING: Text = choice("refiner_flow.coupling", &["affine", "spline"], "spline");
+        /// Weighted latents that the refiner learns from.
+        REFINER_FLOW_POOL: Int = int("refiner_flow.pool", 1000, MAX, 480_000);
+    }
+    MATCHING {
+        /// Hidden layers of the network of velocities.
+        MATCHING_LAYERS: Int = int("matching.layers", 0, 100, 4);
+        /// Units of each hidden layer.
+        MATCHING_UNITS: Int = int("matching.units", 1, 65_536, 64);
+        /// LeakyReLU slope below zero.
+        MATCHING_SLOPE: Float = float("matching.slope", Interval::from_below(0.0, 1.0), 0.01);
+        /// Steps from y to z, of two evaluations of the network each.
+        MATCHING_ODE_STEPS: Int = int("matching.ode_steps", 1, 1000, 4);
+        /// Latents that are paired among themselves by optimal transport: more bring the pairs closer, and take longer, as their square or worse.
+        MATCHING_GROUP: Int = int("matching.group", 2, 8192, 2048).fast(1024);
+        /// Weighted latents that the refiner learns from.
+        MATCHING_POOL: Int = int("matching.pool", 1000, MAX, 480_000).fast(200_000);
+    }
     HMC {
         /// Chains run side by side.
         HMC_CHAINS: Int = int("hmc.chains", 1, 1_000_000, 100).fast(2000);
@@ -172,7 +198,7 @@ keys! {
         /// How events are drawn; `model` means the method that the model was refined with.
         SAMPLER_METHOD: Text = choice(
             "sampler.method",
-            &["model", "baseline", "reweight", "rejection", "resampling", "gan", "langevin", "mala", "hmc"],
+            &["model", "baseline", "reweight", "rejection", "resampling", "gan", "flow", "matching", "langevin", "mala", "hmc"],
             "model",
         );
         /// Threads that one sampler works on, without changing a bit; 1 means the caller's alone. Loops on many threads better take a sampler each.
@@ -292,6 +318,14 @@ pub const CLASSIFIER_TRAINING: StageKeys = training!("classifier",
 pub const GAN_TRAINING: StageKeys = training!("gan",
     epochs: 200 (fast 30), batch: 2000 (fast 1000), lr: 1e-4 (fast 5e-4), weight_decay: 0.0, betas: (0.5, 0.9));
 
+/// Training of the flow refiner by weighted maximum likelihood.
+pub const REFINER_FLOW_TRAINING: StageKeys = training!("refiner_flow",
+    epochs: 100 (fast 40), batch: 2000 (fast 1000), lr: 1e-3 (fast 3e-3), weight_decay: 1e-5, betas: (0.9, 0.999));
+
+/// Training of the flow-matching refiner.
+pub const MATCHING_TRAINING: StageKeys = training!("matching",
+    epochs: 200 (fast 60), batch: 2000 (fast 1000), lr: 1e-3 (fast 3e-3), weight_decay: 0.0, betas: (0.9, 0.999));
+
 impl StageKeys {
     const fn rows(self) -> [AnyKey; 13] {
         let StageKeys {
@@ -346,6 +380,10 @@ pub(super) fn table() -> impl Iterator<Item = &'static AnyKey> {
         RESAMPLING,
         GAN,
         &GAN_TRAINING.rows(),
+        REFINER_FLOW,
+        &REFINER_FLOW_TRAINING.rows(),
+        MATCHING,
+        &MATCHING_TRAINING.rows(),
         HMC,
         SAMPLER,
     ];

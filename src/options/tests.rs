@@ -23,7 +23,7 @@ fn every_default_is_within_its_range_and_names_are_unique() {
             assert_eq!(key.check(&given).unwrap(), value);
         }
     }
-    assert_eq!(names.len(), 60 + 5 * 13);
+    assert_eq!(names.len(), 70 + 7 * 13);
     // A key that is also a group could not be written as nested JSON.
     assert!(names.iter().all(|name| !is_group(name)));
 }
@@ -78,6 +78,8 @@ fn fast_changes_schedules_and_no_architecture() {
         keys::VAE_TRAINING,
         keys::CLASSIFIER_TRAINING,
         keys::GAN_TRAINING,
+        keys::REFINER_FLOW_TRAINING,
+        keys::MATCHING_TRAINING,
     ] {
         assert!(fast.get(stage.epochs) < paper.get(stage.epochs));
         assert_eq!(fast.get(stage.schedule), "cosine");
@@ -228,8 +230,8 @@ fn an_unknown_key_lists_near_misses() {
         }
         other => panic!("{name}: {other:?}"),
     };
-    assert_eq!(near("blocks"), ["flow.blocks"]);
-    assert_eq!(near("flow.bloks"), ["flow.blocks"]);
+    assert_eq!(near("blocks"), ["flow.blocks", "refiner_flow.blocks"]);
+    assert_eq!(near("flow.bloks"), ["flow.blocks", "refiner_flow.blocks"]);
     assert_eq!(near("generator.blocks")[0], "flow.blocks");
     assert_eq!(near("lr"), ["flow.lr", "gan_generator.lr", "vae.lr"]);
     assert_eq!(near("classifer.unit")[0], "classifier.units");

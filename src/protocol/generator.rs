@@ -4,6 +4,8 @@ mod flow;
 mod gan;
 mod vae;
 
+pub(super) use flow::{initial_flow, new_flow};
+
 use super::feed::SourceFeed;
 use super::source::Source;
 use crate::engine::noise::Noise;

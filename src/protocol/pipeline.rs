@@ -7,7 +7,7 @@ use super::evaluate::Instance;
 use super::generator::{dtype, options_record};
 use super::omnifold::unfold;
 use super::pullback::{pilot_noise, weighted_latents, WeightReport, Weighted};
-use super::refiner::{pilot_chains, train_gan, Plan};
+use super::refiner::{pilot_chains, pool_size, train_refiner, Plan};
 use super::source::Source;
 use crate::engine::noise::{domain, Noise};
 use crate::model::{
@@ -254,24 +254,24 @@ fn prepare(
         }
         name => Method::parse(name)?,
     };
-    let gan = if method == Method::Gan {
-        let rows = options.get(keys::GAN_POOL) as usize;
-        let noise = Noise::new(seed, 0, domain::POOL);
-        let Weighted { z, log_w, .. } = weighted_latents(
+    let mut learned = None;
+    if let Some(rows) = pool_size(method, options) {
+        let Weighted { mut z, log_w, .. } = weighted_latents(
             evaluator.as_mut(),
             dims,
             conditions,
             (rows, false),
-            noise,
+            Noise::new(seed, 0, domain::POOL),
             "pool",
             hooks,
         )?;
-        let (gan, record) = train_gan(z, &log_w, dims.0, model.dtype, options, hooks)?;
-        model.record.insert("gan".into(), json!(record));
-        Some(gan)
-    } else {
-        None
-    };
+        model.generator.scale_conditions(&mut z);
+        let dims = (dims.0, conditions.dim());
+        let (refiner, stage, record) =
+            train_refiner(method, z, &log_w, dims, model.dtype, options, hooks)?;
+        model.record.insert(stage.into(), json!(record));
+        learned = Some(refiner);
+    }
     let pool = options.get(keys::RESAMPLING_POOL) as usize;
     if let Some(plan) = Plan::new(method, options) {
         let (found, report) =
@@ -287,7 +287,7 @@ fn prepare(
         max_tries: options.get(keys::REJECTION_MAX_TRIES) as u64,
         pool,
         hmc,
-        gan,
+        refiner: learned,
     });
     model
         .record

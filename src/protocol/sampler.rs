@@ -6,7 +6,7 @@ use super::draws::{Draws, Uniforms};
 use super::evaluate::{backend, Backend, Instance};
 use super::refiner::Statistics;
 use super::refiner::{
-    Baseline, Block, Blocks, Chains, Gan, Independent, Refiner, Rejection, Resampling, Reweight,
+    Baseline, Block, Blocks, Chains, Independent, Learned, Refiner, Rejection, Resampling, Reweight,
 };
 use crate::model::{Evaluator, Method, Model, Real, Refinement, Scaling};
 use crate::options::{keys, Options};
@@ -43,8 +43,8 @@ pub struct Outputs<'a, T> {
     pub z: Option<(&'a mut [T], usize)>,
     /// Weights: rows. w(z) for the method `reweight`; otherwise 1, but w / w_max for the events of `rejection` above w_max.
     pub w: Option<&'a mut [T]>,
-    /// log density of the events: rows. `baseline`, `reweight`: log p_g(x). `gan`: not tractable. All others: the density that they aim at,
-    /// log p_g(x) + log w − log of the mean weight in the pilot run.
+    /// log density of the events: rows. `baseline`, `reweight`: log p_g(x). `flow`: log q_Φ(z) − log |det ∂x/∂z|, exact. `gan`, `matching`: not
+    /// tractable. All others: the density that they aim at, log p_g(x) + log w − log of the mean weight in the pilot run.
     pub log_prob: Option<&'a mut [T]>,
 }
 
@@ -270,10 +270,11 @@ impl Sampler {
         }
         if let Some(log_prob) = &out.log_prob {
             fits("log_prob", log_prob.len(), rows, 1, 1)?;
-            if self.method == Method::Gan {
-                return Err(Error::Unsupported(
-                    "events of the GAN refiner have no tractable density; use `rejection` or `hmc` for log p".into(),
-                ));
+            if matches!(self.method, Method::Gan | Method::Matching) {
+                return Err(Error::Unsupported(format!(
+                    "events of the refiner `{}` have no tractable density; use `flow`, `rejection` or `hmc` for log p",
+                    self.method.name()
+                )));
             }
         }
         Ok(())
@@ -354,6 +355,17 @@ impl Sampler {
             let refined = values.iter_mut().zip(log_w);
             refined.for_each(|(p, l)| *p += l - log_z);
         }
+        if self.method == Method::Flow {
+            // In p_g(x) = p(z) / |det ∂x/∂z|, q_Φ takes the place of p.
+            let dim = z.len() / *rows;
+            self.scratch.resize(*rows, 0.0);
+            self.evaluator
+                .refined_log_prob(z, *rows, &mut self.scratch)?;
+            let refined = values.iter_mut().zip(&self.scratch);
+            for ((value, log_q), z) in refined.zip(z.chunks_exact(dim)) {
+                *value += log_q - log_normal(z);
+            }
+        }
         self.log_prob = values;
         Ok(())
     }
@@ -370,6 +382,12 @@ fn fits(name: &str, length: usize, rows: usize, dim: usize, stride: usize) -> Re
             "array {name} of {length} elements does not hold {rows} rows of {dim} with stride {stride}"
         ))),
     }
+}
+
+/// log of the standard normal density.
+fn log_normal(z: &[f64]) -> f64 {
+    let squares: f64 = z.iter().map(|z| z * z).sum();
+    -0.5 * (squares + z.len() as f64 * (2.0 * std::f64::consts::PI).ln())
 }
 
 /// Events made at first for a caller who may want only one.
@@ -410,13 +428,16 @@ fn refiner(model: &Model, method: Method) -> Result<Box<dyn Refiner>> {
                 max_tries,
             }))
         }
-        Method::Gan => {
-            let gan = refinement?.gan.as_ref();
-            let gan = gan.ok_or_else(|| {
-                missing("a trained GAN refiner (`refiner.method` = `gan`), which this model lacks")
+        Method::Gan | Method::Flow | Method::Matching => {
+            let learned = refinement?.refiner.as_ref();
+            let learned = learned.filter(|r| r.method() == method).ok_or_else(|| {
+                missing(&format!(
+                    "a refiner trained for it (`refiner.method` = `{}`), which this model lacks",
+                    method.name()
+                ))
             })?;
-            Box::new(Independent::new(Gan {
-                auxiliary_dim: gan.auxiliary_dim(model.generator.condition_dim()),
+            Box::new(Independent::new(Learned {
+                auxiliary_dim: learned.auxiliary_dim(model.generator.condition_dim()),
             }))
         }
         Method::Resampling => Box::new(Resampling::new(refinement?.pool, event_dim)),

@@ -1,6 +1,6 @@
 //! What every implementation of an [`Objective`] is tested with.
 
-use super::{stream, Batch, Gan, Goal, Objective, Separation, Vae};
+use super::{stream, Batch, Gan, Goal, Matching, Objective, Separation, Vae};
 use crate::engine::noise::{domain, Noise};
 use crate::model::{Activation, Coupling, Flow, Mlp, Real, Transform};
 
@@ -21,6 +21,7 @@ pub(crate) struct Networks {
     pub refiner: Mlp,
     pub encoder: Mlp,
     pub decoder: Mlp,
+    pub velocity: Mlp,
     pub conditions: usize,
 }
 
@@ -79,6 +80,7 @@ impl Networks {
             refiner: network(dim + 1 + conditions, dim),
             encoder: network(dim + conditions, 4),
             decoder: network(2 + conditions, dim),
+            velocity: network(dim + 1 + conditions, dim),
             conditions,
         }
     }
@@ -88,7 +90,7 @@ impl Networks {
     }
 
     /// Every goal, on these networks.
-    pub fn goals(&self) -> [Goal<'_>; 7] {
+    pub fn goals(&self) -> [Goal<'_>; 8] {
         [
             Goal::Likelihood(&self.flow),
             Goal::Separation(&self.classifier, Separation::CrossEntropy),
@@ -111,6 +113,10 @@ impl Networks {
                 seed: 1,
             }),
             Goal::Likelihood(&self.spline),
+            Goal::Matching(Matching {
+                network: &self.velocity,
+                seed: 1,
+            }),
         ]
     }
 }
@@ -122,6 +128,7 @@ pub(crate) fn batch<T: Real>(goal: &Goal, rows: usize) -> Batch<T> {
         Goal::Separation(network, _) => network.inputs,
         Goal::Gan(gan) => gan.discriminator.inputs,
         Goal::Vae(vae) => vae.encoder.inputs,
+        Goal::Matching(matching) => matching.network.inputs - 1 + matching.dim(),
     };
     let real = |v: Vec<f64>| v.into_iter().map(T::from_f64).collect();
     let weights = (0..rows).map(|i| 0.2 + (i % 12) as f64 / 8.0 - f64::from(i == 3));
@@ -230,6 +237,18 @@ pub(crate) fn known_values<'a>(make: impl for<'g> Fn(Goal<'g>) -> Box<dyn Object
     assert!((got - expected).abs() < 1e-12, "{got}, not {expected}");
     let due: Vec<u64> = (0..9).filter(|&step| goal.due(1, step)).collect();
     assert_eq!(due, [3, 7]);
+    // At rest: the loss is the mean of w |z − y|².
+    let goal = find(&networks, |g| matches!(g, Goal::Matching(_)));
+    let zeros = vec![0.0; goal.part_lengths()[0]];
+    let batch = self::batch::<f64>(&goal, 40);
+    let got = make(goal).loss(&zeros, &batch).unwrap();
+    let rows = batch.x.chunks(6).zip(&batch.weights);
+    let squares = rows.map(|(row, w)| {
+        let (y, z) = row.split_at(3);
+        w * y.iter().zip(z).map(|(y, z)| (z - y).powi(2)).sum::<f64>()
+    });
+    let expected = squares.sum::<f64>() / 40.0;
+    assert!((got - expected).abs() < 1e-12, "{got}, not {expected}");
 }
 
 /// An autoencoder without weights but with biases: the reconstruction is b, the posterior (μ, s) the same for every event.

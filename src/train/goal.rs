@@ -14,6 +14,8 @@ pub(crate) enum Goal<'a> {
     Gan(Gan<'a>),
     /// The weighted variational autoencoder (Kingma, Welling, arXiv:1312.6114).
     Vae(Vae<'a>),
+    /// Flow matching (Lipman et al., arXiv:2210.02747).
+    Matching(Matching<'a>),
 }
 
 impl Goal<'_> {
@@ -27,6 +29,7 @@ impl Goal<'_> {
             Goal::Vae(vae) => {
                 vec![[vae.encoder.parameters(""), vae.decoder.parameters("")].concat()]
             }
+            Goal::Matching(matching) => vec![matching.network.parameters("")],
         }
     }
 
@@ -88,6 +91,7 @@ pub(crate) mod stream {
     pub const GAN_REFINER: u64 = 2;
     pub const GAN_GENERATOR: u64 = 3;
     pub const VAE: u64 = 4;
+    pub const MATCHING: u64 = 5;
 }
 
 impl Gan<'_> {
@@ -139,5 +143,27 @@ impl Vae<'_> {
     pub fn noise(&self, step: u64, first: usize, epsilon: &mut [f64]) {
         let noise = Noise::new(self.seed, stream::VAE, domain::TRAINING);
         noise.normals(step, (first * self.latent_dim()) as u64, epsilon);
+    }
+}
+
+/// Batches are pairs: where a point starts, y, where it ends, z, and the scaled condition c, with weights. On the straight way between them,
+/// at a time t that is uniform in (0, 1), the network's velocity is to be z − y: mean of w |v(y + t (z − y), t, c) − (z − y)|².
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Matching<'a> {
+    /// N + 1 + C → N.
+    pub network: &'a Mlp,
+    pub seed: u64,
+}
+
+impl Matching<'_> {
+    /// N.
+    pub fn dim(&self) -> usize {
+        self.network.outputs
+    }
+
+    /// The times of the rows from `first` on, at `step`.
+    pub fn times(&self, step: u64, first: usize, t: &mut [f64]) {
+        let noise = Noise::new(self.seed, stream::MATCHING, domain::TRAINING);
+        noise.uniforms(step, first as u64, t);
     }
 }

@@ -50,7 +50,7 @@ pub fn refined_model() -> ModelFile {
             burn_in: 3,
             thin: 1,
         },
-        gan: None,
+        refiner: None,
     }))
 }
 

@@ -29,7 +29,7 @@ pub mod domain {
     pub const INITIAL: Domain = Domain(5);
     /// Initial weights of the classifier.
     pub const CLASSIFIER_INITIAL: Domain = Domain(6);
-    /// Initial weights of the GAN refiner.
+    /// Initial weights of the learned refiners.
     pub const GAN_INITIAL: Domain = Domain(7);
     /// The order of events in training.
     pub const SHUFFLE: Domain = Domain(8);

@@ -5,6 +5,7 @@
 
 mod gan;
 mod likelihood;
+mod matching;
 mod separation;
 mod vae;
 
@@ -31,6 +32,11 @@ pub(crate) fn objective<'a, T: Element>(
         )),
         Goal::Gan(gan) => Box::new(Blocks::new(goal, gan::Players::new(gan), threads)),
         Goal::Vae(vae) => Box::new(Blocks::new(goal, vae::Coders::new(vae), threads)),
+        Goal::Matching(matching) => Box::new(Blocks::new(
+            goal,
+            matching::Velocity::new(matching),
+            threads,
+        )),
     }
 }
 

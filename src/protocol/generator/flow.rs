@@ -29,7 +29,7 @@ impl Likelihood {
                 "`generator.latent` is {latent}, but a flow has as many latent dimensions as the events have features: {features}; leave it 0, or set `generator.type` to `gan` or `vae`"
             )));
         }
-        let flow = flow(features, conditions, options);
+        let flow = new_flow(features, conditions, options);
         flow.validate()?;
         Ok(Likelihood(flow))
     }
@@ -55,7 +55,7 @@ impl Recipe for Likelihood {
 
 /// The paper's flow for `dim` features. Every two blocks transform each coordinate exactly once, in halves drawn at random, so every
 /// coordinate is transformed equally often (the published code's free permutations could leave one out).
-fn flow(dim: usize, conditions: usize, options: &Options) -> Flow {
+pub(in super::super) fn new_flow(dim: usize, conditions: usize, options: &Options) -> Flow {
     let noise = Noise::new(options.get(keys::SEED) as u64, 0, domain::INITIAL);
     let transform = transform(options);
     let mut order: Vec<usize> = (0..dim).collect();
@@ -103,7 +103,7 @@ fn transform(options: &Options) -> Transform {
 }
 
 /// Initial parameters of a flow: every block starts as the identity.
-fn initial_flow(flow: &Flow, seed: u64) -> Vec<f64> {
+pub(in super::super) fn initial_flow(flow: &Flow, seed: u64) -> Vec<f64> {
     let mut parameters = Vec::new();
     for (i, block) in flow.blocks.iter().enumerate() {
         // Streams apart from the one that drew the permutations.
@@ -125,7 +125,7 @@ mod tests {
         for (dim, seed) in [(2, 1), (3, 2), (5, 3), (8, 4)] {
             let mut options = Options::new();
             options.set_i64("seed", seed).unwrap();
-            let flow = flow(dim, 0, &options);
+            let flow = new_flow(dim, 0, &options);
             flow.validate().unwrap();
             let mut count = vec![0; dim];
             flow.blocks
@@ -142,7 +142,7 @@ mod tests {
         options.set_str("flow.coupling", "spline").unwrap();
         options.set_i64("flow.bins", 5).unwrap();
         options.set_f64("flow.bound", 4.5).unwrap();
-        let flow = flow(3, 0, &options);
+        let flow = new_flow(3, 0, &options);
         flow.validate().unwrap();
         let expected = Transform::Spline {
             bins: 5,

@@ -1,117 +1,27 @@
 //! The paper's refiner network: a GAN that learns the weighted latents (paper, Sec. 4.1 and ref. 98), y → z = Φ(y) with L ≥ N.
 
-use super::proposals::Proposals;
-use super::Statistics;
+use super::learned::{Trained, Training};
+use super::pool::Pool;
 use crate::engine::noise::{domain, Noise};
-use crate::model::{Dtype, Evaluator, GanRefiner, Mlp, Real};
-use crate::options::{keys, Options};
+use crate::model::{Activation, Map, Mlp};
+use crate::options::keys;
 use crate::protocol::generator::initial_mlp;
-use crate::train::{self, Batch, Feed, Goal, Hooks, Record, Settings};
+use crate::train::{self, Goal, Settings};
 use crate::{Error, Result};
-use rand::seq::SliceRandom;
 
-/// Refined events x = g(Φ(y)).
-pub(in super::super) struct Gan {
-    /// L.
-    pub auxiliary_dim: usize,
-}
-
-impl Proposals for Gan {
-    const WEIGHTED: bool = false;
-
-    fn max_tries(&self) -> u64 {
-        super::prior::FINITE_TRIES
-    }
-
-    fn prior_dim(&self) -> usize {
-        self.auxiliary_dim
-    }
-
-    fn propose(
-        &mut self,
-        evaluator: &mut dyn Evaluator,
-        y: &[f64],
-        rows: usize,
-        z: &mut [f64],
-    ) -> Result<()> {
-        evaluator.refine(y, rows, z)
-    }
-
-    fn judge(&mut self, _: f64, _: f64, _: &mut Statistics) -> Option<f64> {
-        Some(1.0)
-    }
-}
-
-/// The pool of weighted latents, shuffled anew every epoch. Weights have mean 1.
-struct Pool {
-    z: Vec<f64>,
-    w: Vec<f64>,
-    dim: usize,
-    order: Vec<usize>,
-    next: usize,
-    epoch: u64,
-    shuffle: Noise,
-}
-
-/// Stream of the pool's shuffles; sources have those below.
-const SHUFFLE_STREAM: u64 = 2;
-/// Streams of the initial weights.
+/// Streams of the initial weights; flow matching has the next.
 const DISCRIMINATOR_STREAM: u64 = 0;
 const REFINER_STREAM: u64 = 1;
 
-impl<T: Real> Feed<T> for Pool {
-    fn fill(&mut self, rows: usize, batch: &mut Batch<T>) -> Result<bool> {
-        if self.next == 0 {
-            self.order.shuffle(&mut self.shuffle.rng(self.epoch));
-            self.epoch += 1;
-        }
-        if self.order.len() - self.next < rows {
-            self.next = 0;
-            return Ok(false);
-        }
-        let chosen = &self.order[self.next..self.next + rows];
-        self.next += rows;
-        batch.rows = rows;
-        batch.x.clear();
-        batch.weights.clear();
-        for &row in chosen {
-            batch.x.extend(
-                self.z[row * self.dim..(row + 1) * self.dim]
-                    .iter()
-                    .map(|&v| T::from_f64(v)),
-            );
-            batch.weights.push(T::from_f64(self.w[row]));
-        }
-        Ok(true)
-    }
-
-    fn held_out(&mut self) -> Result<Vec<Batch<T>>> {
-        Ok(Vec::new())
-    }
-}
-
-/// Trains Φ on latents `z` (rows × `latent_dim`) of the prior with weights exp(`log_w`).
-pub(in super::super) fn train_gan(
-    z: Vec<f64>,
-    log_w: &[f64],
-    latent_dim: usize,
-    dtype: Dtype,
-    options: &Options,
-    hooks: &dyn Hooks,
-) -> Result<(GanRefiner, Record)> {
-    let seed = options.get(keys::SEED) as u64;
-    let mut w: Vec<f64> = log_w
-        .iter()
-        .map(|l| l.exp())
-        .map(|w| if w.is_finite() { w } else { 0.0 })
-        .collect();
-    let mean = w.iter().sum::<f64>() / w.len() as f64;
-    if !(mean > 0.0 && mean.is_finite()) {
-        return Err(Error::Numerical(format!(
-            "the mean weight of the latent pool is {mean}"
-        )));
-    }
-    w.iter_mut().for_each(|w| *w /= mean);
+/// Trains Φ against a discriminator. `rows`: latents (N) and scaled conditions (C).
+pub(super) fn train(training: Training, rows: Vec<f64>, weights: Vec<f64>) -> Result<Trained> {
+    let Training {
+        latent_dim,
+        conditions,
+        seed,
+        options,
+        ..
+    } = training;
     let (layers, units) = (
         options.get(keys::GAN_LAYERS) as usize,
         options.get(keys::GAN_UNITS) as usize,
@@ -123,47 +33,119 @@ pub(in super::super) fn train_gan(
             "`gan.latent` is {auxiliary}, but the refiner needs at least as many auxiliary dimensions as the latent space has: {latent_dim}"
         )));
     }
-    let discriminator = Mlp::new(latent_dim, layers, units, 1, slope);
-    let network = Mlp::new(auxiliary, layers, units, latent_dim, slope);
+    let discriminator = Mlp::new(latent_dim + conditions, layers, units, 1, slope);
+    let network = Mlp::new(auxiliary + conditions, layers, units, latent_dim, slope);
     discriminator.validate()?;
     network.validate()?;
     let init = |mlp, stream| initial_mlp(mlp, Noise::new(seed, stream, domain::GAN_INITIAL), false);
     let mut parameters = init(&discriminator, DISCRIMINATOR_STREAM);
     let split = parameters.len();
-    parameters.append(&mut init(&network, REFINER_STREAM));
-    let mut pool = Pool {
-        order: (0..w.len()).collect(),
-        z,
-        w,
-        dim: latent_dim,
-        next: 0,
-        epoch: 0,
-        shuffle: Noise::new(seed, SHUFFLE_STREAM, domain::SHUFFLE),
-    };
+    let mut refiner = init(&network, REFINER_STREAM);
+    start_at_identity(&network, &mut refiner);
+    parameters.append(&mut refiner);
     let goal = Goal::Gan(train::Gan {
         discriminator: &discriminator,
         refiner: &network,
-        conditions: 0,
+        conditions,
         discriminator_steps: options.get(keys::GAN_DISCRIMINATOR_STEPS) as u64,
         seed,
         stream: train::stream::GAN_REFINER,
     });
     let settings = Settings::from_options("gan", options, &keys::GAN_TRAINING)?;
-    let record = crate::protocol::fit(
-        goal,
-        &settings,
-        dtype,
-        &mut pool,
-        &mut parameters,
-        options,
-        hooks,
-    )?;
+    let pool = Pool::new(rows, weights, seed);
+    let record = training.fit(goal, &settings, pool, &mut parameters)?;
     let parameters = parameters.split_off(split);
-    Ok((
-        GanRefiner {
-            network,
-            parameters,
-        },
-        record,
-    ))
+    Ok((Map::Network(network), parameters, record))
+}
+
+/// Changes initial parameters so that the network's outputs are its first inputs: q(z) differs little from p(z). Two units of every hidden
+/// layer carry each of them, one its positive and one its negative part; the other units keep their random weights, but reach the outputs
+/// only when these learn to look at them. A network without room for that stays as it is.
+fn start_at_identity(network: &Mlp, parameters: &mut [f64]) {
+    let Activation::LeakyRelu { slope } = network.activation else {
+        return;
+    };
+    let carried = network.outputs;
+    if network.inputs < carried || network.hidden.iter().any(|&units| units < 2 * carried) {
+        return;
+    }
+    let last = network.hidden.len();
+    let mut rest = parameters;
+    for (i, (inputs, outputs)) in network.layers().enumerate() {
+        let (weight, others) = std::mem::take(&mut rest).split_at_mut(inputs * outputs);
+        let (bias, others) = others.split_at_mut(outputs);
+        rest = others;
+        let own = if i < last { 2 * carried } else { carried };
+        weight[..own * inputs].fill(0.0);
+        bias[..own].fill(0.0);
+        // Both parts are there for either sign, the one in full, the other by the slope: their difference is 1 + slope times the input.
+        let gain = 1.0 / (1.0 + slope);
+        for k in 0..carried {
+            let mut set = |row: usize, from: usize, value: f64| weight[row * inputs + from] = value;
+            let (plus, minus) = (2 * k, 2 * k + 1);
+            match (i == 0, i == last) {
+                (true, true) => set(k, k, 1.0),
+                (true, false) => {
+                    set(plus, k, 1.0);
+                    set(minus, k, -1.0);
+                }
+                (false, true) => {
+                    set(k, plus, gain);
+                    set(k, minus, -gain);
+                }
+                (false, false) => {
+                    set(plus, plus, gain);
+                    set(plus, minus, -gain);
+                    set(minus, plus, -gain);
+                    set(minus, minus, gain);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Engine;
+    use crate::model::{Dtype, Generator, GeneratorKind, Model, Scaling};
+
+    #[test]
+    fn the_start_is_the_identity() {
+        for layers in [0, 1, 4] {
+            let network = Mlp::new(4, layers, 9, 2, 0.01);
+            let noise = Noise::new(1, 0, domain::GAN_INITIAL);
+            let mut parameters = initial_mlp(&network, noise, false);
+            let random = parameters.clone();
+            start_at_identity(&network, &mut parameters);
+            assert!(layers == 0 || random.iter().zip(&parameters).any(|(a, b)| a == b));
+            let model = Model {
+                dtype: Dtype::Float64,
+                generator: Generator {
+                    kind: GeneratorKind::Networks {
+                        maps: vec![Map::Network(network)],
+                    },
+                    scalings: vec![Scaling::None; 2],
+                    conditions: Vec::new(),
+                    module: Vec::new(),
+                    parameters,
+                },
+                classifier: None,
+                latent_classifier: None,
+                refinement: None,
+                record: serde_json::Map::new(),
+            };
+            let mut evaluator = Engine::new(&model).unwrap().evaluator(1);
+            let (y, mut z) = ([1.5, -0.3, 2.0, 0.7, -2.0, 0.1, -1.0, 3.0], [0.0; 4]);
+            evaluator.generate(&y, 2, &mut z, None).unwrap();
+            for (z, y) in z.iter().zip([1.5, -0.3, -2.0, 0.1]) {
+                assert!((z - y).abs() < 1e-12, "{z}, not {y}");
+            }
+        }
+        // No room: untouched.
+        let network = Mlp::new(4, 1, 3, 2, 0.01);
+        let mut parameters = vec![7.0; network.parameter_count().unwrap()];
+        start_at_identity(&network, &mut parameters);
+        assert!(parameters.iter().all(|&p| p == 7.0));
+    }
 }

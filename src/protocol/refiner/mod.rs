@@ -1,17 +1,22 @@
 //! The refiners: how latents z of the refined density q(z) = p(z) w(z) / Z (paper, Eq. 3) are made. One file per method.
 
 mod chains;
+mod flow;
 mod gan;
 mod history;
+mod learned;
+mod matching;
 mod pilot;
+mod pool;
 mod prior;
 mod proposals;
 mod resampling;
 mod transition;
+mod transport;
 
 pub(super) use chains::Chains;
-pub(super) use gan::{train_gan, Gan};
 pub(super) use history::History;
+pub(super) use learned::{pool_size, train_refiner, Learned};
 pub(super) use pilot::{pilot_chains, Plan};
 pub(super) use prior::{Baseline, Rejection, Reweight};
 pub(super) use proposals::Independent;

@@ -192,8 +192,8 @@ fn rejection(log_w_max: f64, max_tries: u64) -> Independent<Rejection> {
     })
 }
 
-fn gan() -> Independent<Gan> {
-    Independent::new(Gan { auxiliary_dim: 4 })
+fn learned() -> Independent<Learned> {
+    Independent::new(Learned { auxiliary_dim: 4 })
 }
 
 /// Weighted mean and variance of column `k`.
@@ -321,7 +321,7 @@ fn blocks_do_not_depend_on_history() {
     let refiners: [fn() -> Box<dyn Refiner>; 7] = [
         || Box::new(baseline()),
         || Box::new(rejection(0.5, 1000)),
-        || Box::new(gan()),
+        || Box::new(learned()),
         || Box::new(resampling::resampling(4)),
         || Box::new(chains::chains(Method::Langevin, chains::settings())),
         || Box::new(chains::chains(Method::Mala, chains::settings())),
@@ -351,7 +351,7 @@ fn blocks_do_not_depend_on_history() {
 #[test]
 fn the_learned_refiner_maps_its_noise() {
     let mut exact = Exact::new(0.0, 0.0);
-    let (z, w, _) = run(&mut gan(), &mut exact, 100);
+    let (z, w, _) = run(&mut learned(), &mut exact, 100);
     assert_moments(&z, &w, (0.0, 4.0), 0.04);
 }
 

@@ -1,0 +1,155 @@
+//! The flow-matching refiner (not in the paper): y → z = Φ(y) by a few steps along learned velocities, L = N.
+
+use super::learned::{Trained, Training};
+use super::pool::Pool;
+use super::transport::assign;
+use crate::engine::noise::{domain, Noise};
+use crate::model::{self, Map, Mlp};
+use crate::options::keys;
+use crate::protocol::generator::initial_mlp;
+use crate::train::{Goal, Matching, Settings};
+use crate::Result;
+
+/// Stream of the initial weights; the GAN has those below.
+const INITIAL_STREAM: u64 = 2;
+/// Streams of the pool's domain; the latents have the one below.
+const RESAMPLING_STREAM: u64 = 1;
+const START_STREAM: u64 = 2;
+
+/// Trains the velocities of Φ; they start at 0. `rows`: latents (N) and scaled conditions (C).
+pub(super) fn train(training: Training, rows: Vec<f64>, weights: Vec<f64>) -> Result<Trained> {
+    let Training {
+        latent_dim,
+        conditions,
+        seed,
+        options,
+        ..
+    } = training;
+    let network = Mlp::new(
+        latent_dim + 1 + conditions,
+        options.get(keys::MATCHING_LAYERS) as usize,
+        options.get(keys::MATCHING_UNITS) as usize,
+        latent_dim,
+        options.get(keys::MATCHING_SLOPE),
+    );
+    network.validate()?;
+    let pairs = pair(training, &rows, &weights)?;
+    let noise = Noise::new(seed, INITIAL_STREAM, domain::GAN_INITIAL);
+    let mut parameters = initial_mlp(&network, noise, true);
+    let goal = Goal::Matching(Matching {
+        network: &network,
+        seed,
+    });
+    let settings = Settings::from_options("matching", options, &keys::MATCHING_TRAINING)?;
+    let pool = Pool::new(pairs, vec![1.0; weights.len()], seed);
+    let record = training.fit(goal, &settings, pool, &mut parameters)?;
+    let steps = options.get(keys::MATCHING_ODE_STEPS) as usize;
+    let map = Map::Matching(model::Matching { network, steps });
+    Ok((map, parameters, record))
+}
+
+/// Pairs of a point of the prior and one of the refined density, each followed by the condition of the latter: rows of 2 N + C.
+///
+/// Without conditions, the latents of a group are paired with those that resampling by weight makes of the same group, by least cost; that
+/// the weights count relative to the group's own mean biases them by the order of their variance over the size of the group. Given
+/// conditions, that would pair different ones; then the points of the prior are drawn by themselves, which is right for any condition, but
+/// makes long ways that cross.
+fn pair(training: Training, rows: &[f64], weights: &[f64]) -> Result<Vec<f64>> {
+    let Training {
+        latent_dim,
+        conditions,
+        seed,
+        options,
+        hooks,
+        ..
+    } = training;
+    let columns = latent_dim + conditions;
+    let size = options.get(keys::MATCHING_GROUP) as usize;
+    let offsets = Noise::new(seed, RESAMPLING_STREAM, domain::POOL);
+    let starts = Noise::new(seed, START_STREAM, domain::POOL);
+    let mut pairs = Vec::with_capacity(rows.len() + weights.len() * latent_dim);
+    let mut y = Vec::new();
+    let groups = rows.chunks(size * columns).zip(weights.chunks(size));
+    for (i, (rows, weights)) in groups.enumerate() {
+        hooks.check("matching")?;
+        let mut offset = [0.0];
+        offsets.uniforms(i as u64, 0, &mut offset);
+        let ends = resample(weights, offset[0]);
+        if conditions == 0 {
+            transport(rows, latent_dim, &ends, &mut pairs);
+            continue;
+        }
+        y.resize(ends.len() * latent_dim, 0.0);
+        starts.fill_normals((i * size) as u64, ends.len(), latent_dim, &mut y);
+        for (y, &end) in y.chunks_exact(latent_dim).zip(&ends) {
+            pairs.extend_from_slice(y);
+            pairs.extend_from_slice(&rows[end * columns..][..columns]);
+        }
+    }
+    Ok(pairs)
+}
+
+/// As many rows as there are weights, each as often as it weighs: systematic resampling with one uniform number. In order.
+fn resample(weights: &[f64], offset: f64) -> Vec<usize> {
+    let scale = weights.len() as f64 / weights.iter().sum::<f64>();
+    let mut chosen = Vec::with_capacity(weights.len());
+    let mut sum = 0.0;
+    for (row, w) in weights.iter().enumerate() {
+        sum += w * scale;
+        while chosen.len() < weights.len() && chosen.len() as f64 + offset < sum {
+            chosen.push(row);
+        }
+    }
+    // Rounding, or weights that are all 0.
+    chosen.resize(weights.len(), weights.len() - 1);
+    chosen
+}
+
+/// Pairs every row with one of the `ends` so that the sum of the squared distances is least: most mass stays where it is, the rest moves
+/// little, and the ways do not cross, so that few steps follow them (optimal transport of small batches; Tong et al., arXiv:2302.00482).
+fn transport(rows: &[f64], dim: usize, ends: &[usize], pairs: &mut Vec<f64>) {
+    let point = |row: usize| &rows[row * dim..][..dim];
+    let distance = |row: usize, end: usize| {
+        let differences = point(row).iter().zip(point(ends[end])).map(|(a, b)| a - b);
+        differences.map(|d| d * d).sum::<f64>()
+    };
+    for (row, end) in assign(ends.len(), distance).into_iter().enumerate() {
+        pairs.extend_from_slice(point(row));
+        pairs.extend_from_slice(point(ends[end]));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resampling_repeats_by_weight() {
+        let chosen = resample(&[0.5, 2.0, 0.0, 1.5, 1.0, 1.0], 0.25);
+        assert_eq!(chosen, [0, 1, 1, 3, 4, 5]);
+        assert_eq!(resample(&[1.0; 4], 0.999), [0, 1, 2, 3]);
+        assert_eq!(resample(&[0.0; 3], 0.5).len(), 3);
+        // Every row comes as often as it weighs, on average over the offset.
+        let weights = [0.3, 1.7, 0.9, 1.1];
+        let mut counts = [0.0; 4];
+        for k in 0..1000 {
+            for row in resample(&weights, (k as f64 + 0.5) / 1000.0) {
+                counts[row] += 1e-3;
+            }
+        }
+        for (count, weight) in counts.iter().zip(weights) {
+            assert!((count - weight).abs() < 2e-3, "{count}, not {weight}");
+        }
+    }
+
+    #[test]
+    fn what_weighs_as_the_rest_stays_where_it_is() {
+        let rows = [0.0, 0.0, 1.0, 0.0, 2.0, 0.0, 5.0, 5.0];
+        let mut pairs = Vec::new();
+        // The first is dropped, the third doubled: the mass moves on step by step.
+        transport(&rows, 2, &[1, 2, 2, 3], &mut pairs);
+        let moved = [0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 2.0, 0.0];
+        assert_eq!(pairs[..8], moved);
+        assert_eq!(pairs[8..], [2.0, 0.0, 2.0, 0.0, 5.0, 5.0, 5.0, 5.0]);
+    }
+}

@@ -1,0 +1,80 @@
+//! What learned refiners learn from: rows with weights, drawn once, shuffled anew every epoch.
+
+use crate::engine::noise::{domain, Noise};
+use crate::model::Real;
+use crate::train::{Batch, Feed};
+use crate::{Error, Result};
+use rand::seq::SliceRandom;
+
+/// Rows of a latent (N) and a scaled condition (C), or of a pair of latents and the condition. Weights have mean 1.
+pub(super) struct Pool {
+    rows: Vec<f64>,
+    weights: Vec<f64>,
+    order: Vec<usize>,
+    next: usize,
+    epoch: u64,
+    shuffle: Noise,
+}
+
+/// Stream of the pool's shuffles; sources have those below.
+const SHUFFLE_STREAM: u64 = 2;
+
+impl Pool {
+    /// As many rows, end to end, as there are weights.
+    pub fn new(rows: Vec<f64>, weights: Vec<f64>, seed: u64) -> Self {
+        Pool {
+            order: (0..weights.len()).collect(),
+            rows,
+            weights,
+            next: 0,
+            epoch: 0,
+            shuffle: Noise::new(seed, SHUFFLE_STREAM, domain::SHUFFLE),
+        }
+    }
+}
+
+/// exp(`log_w`) over its mean; 0 where it is not finite.
+///
+/// # Errors
+/// [`Error::Numerical`] if nothing is left.
+pub(super) fn unit_weights(log_w: &[f64]) -> Result<Vec<f64>> {
+    let finite = |w: f64| if w.is_finite() { w } else { 0.0 };
+    let mut w: Vec<f64> = log_w.iter().map(|l| finite(l.exp())).collect();
+    let mean = w.iter().sum::<f64>() / w.len() as f64;
+    if !(mean > 0.0 && mean.is_finite()) {
+        return Err(Error::Numerical(format!(
+            "the mean weight of the latent pool is {mean}"
+        )));
+    }
+    w.iter_mut().for_each(|w| *w /= mean);
+    Ok(w)
+}
+
+impl<T: Real> Feed<T> for Pool {
+    fn fill(&mut self, rows: usize, batch: &mut Batch<T>) -> Result<bool> {
+        if self.next == 0 {
+            self.order.shuffle(&mut self.shuffle.rng(self.epoch));
+            self.epoch += 1;
+        }
+        if self.order.len() - self.next < rows {
+            self.next = 0;
+            return Ok(false);
+        }
+        let chosen = &self.order[self.next..self.next + rows];
+        self.next += rows;
+        batch.rows = rows;
+        batch.x.clear();
+        batch.weights.clear();
+        let columns = self.rows.len() / self.order.len();
+        for &row in chosen {
+            let values = &self.rows[row * columns..][..columns];
+            batch.x.extend(values.iter().map(|&v| T::from_f64(v)));
+            batch.weights.push(T::from_f64(self.weights[row]));
+        }
+        Ok(true)
+    }
+
+    fn held_out(&mut self) -> Result<Vec<Batch<T>>> {
+        Ok(Vec::new())
+    }
+}
