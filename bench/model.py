@@ -45,7 +45,7 @@ def read(path) -> Model:
 
     generator = description["generator"]
     blocks = generator["kind"]["network"]["blocks"]
-    networks = [block["subnet"] for block in blocks] + [description["refinement"]["gan"]["network"]]
+    networks = [block["subnet"] for block in blocks] + [description["refinement"]["refiner"]["map"]["network"]]
     slopes = {network["activation"]["slope"] for network in networks}
     assert generator["kind"]["network"]["dim"] == 2 and len(slopes) == 1
     scalings = generator["scalings"]

@@ -10,7 +10,7 @@
 //! assert_eq!(options.get(keys::FLOW_BLOCKS), 20);
 //! assert_eq!(options.get(keys::CLASSIFIER_TRAINING.lr), 2e-3);
 //! assert_eq!(options.set_i64("flow.bloks", 3).unwrap_err().to_string(),
-//!            "unknown option `flow.bloks`; did you mean `flow.blocks`?");
+//!            "unknown option `flow.bloks`; did you mean `flow.blocks` or `refiner_flow.blocks`?");
 //! # Ok::<(), laser::Error>(())
 //! ```
 
