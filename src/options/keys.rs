@@ -122,6 +122,12 @@ keys! {
             "auto",
         );
     }
+    ITERATION {
+        /// Rounds of the whole procedure: in every one but the first the generator is trained on with the last round's refined latents as its prior. Needs a learned refiner; `flow` for a flow.
+        ITERATION_ROUNDS: Int = int("iteration.rounds", 1, 100, 1);
+        /// Epochs of the generator's training in a round; 0 means as many as its first training.
+        ITERATION_EPOCHS: Int = int("iteration.epochs", 0, MAX, 0);
+    }
     REJECTION {
         /// Share of the total weight that may lie above w_max.
         REJECTION_OVERWEIGHT: Float = float("rejection.overweight", Interval::from_below(0.0, 1.0), 0.001);
@@ -376,6 +382,7 @@ pub(super) fn table() -> impl Iterator<Item = &'static AnyKey> {
         PULLBACK,
         WEIGHTS,
         REFINER,
+        ITERATION,
         REJECTION,
         RESAMPLING,
         GAN,
