@@ -642,7 +642,7 @@ void laser_hooks_free(laser_hooks *hooks);
  * What is running.
  *
  * @param p what the callback was given
- * @return "flow", "gan_generator", "vae", "classifier", "pilot", "pool", "gan", "refiner_flow", "matching" or "chains"; valid until the callback returns; "" if `p` is NULL
+ * @return "flow", "gan_generator", "vae", "classifier", "omnifold_events", "omnifold_latents", "pilot", "pool", "gan", "refiner_flow", "matching" or "chains"; valid until the callback returns; "" if `p` is NULL
  *
  * Threads: inside the callback.
  */
@@ -1065,7 +1065,9 @@ laser_status laser_model_info(const laser_model *model,
  * of the classifier on held-out events "weights.calibration.auc" (0.5: it knows nothing), ".chi_square" (per degree of freedom, 1 if the
  * weights are the ratio of the densities), ".largest_pull", ".events"; of an ensemble "classifier.spread", of log w between its networks.
  * If option "refiner.method" was a chain and "hmc.pilot" was not 0: "chains.step_size", ".acceptance", ".divergences", ".chains",
- * ".transitions", ".r_hat.0" …, ".effective_sample_size.0" … (of chains times transitions). A classifier.validation_loss near that of an
+ * ".transitions", ".r_hat.0" …, ".effective_sample_size.0" … (of chains times transitions). After OmniFold: "omnifold.events", ".changes.0" …
+ * (root mean square change of the weights, by iteration), ".effective_fractions.0" …, ".trainings.0.loss" …; after "iteration.rounds" above 1:
+ * "iteration.0.auc" …, ".validation_loss", ".effective_fraction", by round. A classifier.validation_loss near that of an
  * ignorant one (for "bce" log 2 = 0.693, for "mse" 0.25, for "mlc" 0) means that it hardly tells generated events from the target's: then weights near 1
  * are no proof of a good generator
  * @param out receives the number

@@ -299,7 +299,9 @@ pub unsafe extern "C" fn laser_model_info(
 /// of the classifier on held-out events "weights.calibration.auc" (0.5: it knows nothing), ".chi_square" (per degree of freedom, 1 if the
 /// weights are the ratio of the densities), ".largest_pull", ".events"; of an ensemble "classifier.spread", of log w between its networks.
 /// If option "refiner.method" was a chain and "hmc.pilot" was not 0: "chains.step_size", ".acceptance", ".divergences", ".chains",
-/// ".transitions", ".r_hat.0" …, ".effective_sample_size.0" … (of chains times transitions). A classifier.validation_loss near that of an
+/// ".transitions", ".r_hat.0" …, ".effective_sample_size.0" … (of chains times transitions). After OmniFold: "omnifold.events", ".changes.0" …
+/// (root mean square change of the weights, by iteration), ".effective_fractions.0" …, ".trainings.0.loss" …; after "iteration.rounds" above 1:
+/// "iteration.0.auc" …, ".validation_loss", ".effective_fraction", by round. A classifier.validation_loss near that of an
 /// ignorant one (for "bce" log 2 = 0.693, for "mse" 0.25, for "mlc" 0) means that it hardly tells generated events from the target's: then weights near 1
 /// are no proof of a good generator
 /// @param out receives the number

@@ -39,7 +39,7 @@ keys! {
         VALIDATION_EVENTS: Int = int("validation.events", 0, MAX, 20_000);
         /// At most this fraction of an array is held out.
         VALIDATION_FRACTION: Float = float("validation.fraction", Interval::from_below(0.0, 0.5), 0.1);
-        /// How networks see the features: one word for all of them or a list with commas, one for each. `none`; `standardise`; `log(0)` for features above 0; `logit(0:1)` for features between 0 and 1; `periodic(-pi:pi)` for angles. Bounded features stay within their bounds.
+        /// How networks see the features: one word for all of them or a list with commas, one for each column of the source, conditions included. `none`; `standardise`; `log(0)` for features above 0; `logit(0:1)` for features between 0 and 1; `periodic(-pi:pi)` for angles. Bounded features stay within their bounds.
         FEATURES_SCALING: Text = text("features.scaling", "standardise");
         /// C: so many of the last values of a source's rows are the condition that the others are given (incident energy, ...). A generator made of them is conditional, and so is all that refines it.
         CONDITIONS: Int = int("conditions", 0, 65_536, 0);
@@ -107,7 +107,7 @@ keys! {
         PULLBACK_ITERATIONS: Int = int("pullback.iterations", 1, 1000, 5);
         /// Latents, with one event each, that OmniFold works on.
         PULLBACK_EVENTS: Int = int("pullback.events", 1000, MAX, 480_000).fast(200_000);
-        /// Epochs of each of OmniFold's trainings, two per iteration; they go on from where the last iteration's ended.
+        /// Epochs of each of OmniFold's trainings, two per iteration, in place of `classifier.epochs`; they go on from where the last iteration's ended.
         PULLBACK_EPOCHS: Int = int("pullback.epochs", 1, MAX, 20).fast(4);
     }
     WEIGHTS {

@@ -18,7 +18,7 @@ const EVENTS: u64 = 1;
 ///
 /// The network and its training follow the options `classifier.*` (cross-entropy always), `validation.*` of the training halves, `seed`, `dtype`,
 /// `backend`, `device` and `threads`; features are standardised by the training half of the reference. An epoch is a pass over the larger
-/// class at most; both classes have the same total weight. Halves are drawn by `seed`. Weights may be negative where the
+/// class at most, about 0.45 n / `classifier.batch` updates for n events: small samples want more `classifier.epochs`. A batch is no larger than that class; both classes have the same total weight. Halves are drawn by `seed`. Weights may be negative where the
 /// total of every half is positive.
 ///
 /// The error is that of the judged halves; another training would add its own.
@@ -66,9 +66,12 @@ pub fn two_sample_auc(
         served: 0,
     };
     let mut parameters = initial_mlp(&network, noise(INITIAL), true);
+    let mut settings = Settings::from_options("classifier", options, &keys::CLASSIFIER_TRAINING)?;
+    // Samples may be smaller than the batches of a training that has a simulator behind it.
+    settings.batch = settings.batch.min(feed.ones.len().max(feed.zeros.len()));
     super::fit(
         Goal::Separation(&network, Separation::CrossEntropy),
-        &Settings::from_options("classifier", options, &keys::CLASSIFIER_TRAINING)?,
+        &settings,
         dtype(options)?,
         &mut feed,
         &mut parameters,

@@ -217,7 +217,13 @@ fn validation_loss(
 const INDISTINGUISHABLE: f64 = 1e-3;
 
 /// Tells the host if the classifier's training, by its record, has found next to nothing.
-pub(super) fn warn(record: &serde_json::Value, options: &Options, hooks: &dyn Hooks) -> Result<()> {
+/// `epochs` is the option that makes the training longer.
+pub(super) fn warn(
+    record: &serde_json::Value,
+    epochs: &str,
+    options: &Options,
+    hooks: &dyn Hooks,
+) -> Result<()> {
     let ignorant = loss(options).ignorant();
     let held_out = record["validation_loss"].as_f64();
     let Some(loss) = held_out.filter(|l| *l > ignorant - INDISTINGUISHABLE) else {
@@ -226,7 +232,7 @@ pub(super) fn warn(record: &serde_json::Value, options: &Options, hooks: &dyn Ho
     hooks.log(
         Level::Warning,
         &format!(
-            "the classifier's held-out loss is {loss:.5}, that of an ignorant one {ignorant:.5}: it hardly tells generated events from the target's. If they do differ, the weights near 1 mean nothing: train it longer (`classifier.epochs`) or slower (`classifier.lr`)"
+            "the classifier's held-out loss is {loss:.5}, that of an ignorant one {ignorant:.5}: it hardly tells generated events from the target's. If they do differ, the weights near 1 mean nothing: train it longer (`{epochs}`) or slower (`classifier.lr`)"
         ),
     )
 }

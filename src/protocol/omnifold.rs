@@ -205,6 +205,7 @@ impl Step {
 
     fn train(
         &mut self,
+        stage: &'static str,
         feed: &mut (impl Feed<f32> + Feed<f64>),
         dtype: crate::model::Dtype,
         options: &Options,
@@ -212,6 +213,7 @@ impl Step {
     ) -> Result<Record> {
         let mut settings =
             Settings::from_options("classifier", options, &keys::CLASSIFIER_TRAINING)?;
+        settings.stage = stage;
         settings.epochs = options.get(keys::PULLBACK_EPOCHS) as u64;
         let goal = Goal::Separation(&self.network, Separation::CrossEntropy);
         super::fit(
@@ -344,13 +346,24 @@ pub(super) fn unfold(
         events: events as u64,
         ..OmniFoldRecord::default()
     };
-    for iteration in 1..=options.get(keys::PULLBACK_ITERATIONS) {
+    let iterations = options.get(keys::PULLBACK_ITERATIONS);
+    for iteration in 1..=iterations {
+        hooks.log(
+            Level::Info,
+            &format!("OmniFold, iteration {iteration} of {iterations}"),
+        )?;
         let mut feed = EventFeed {
             target: SourceFeed::new(target, scalings, options)?,
             generated: &mut event_rows,
             nu: &nu,
         };
-        let trained = on_events.train(&mut feed, generator.dtype, options, hooks)?;
+        let trained = on_events.train(
+            "omnifold_events",
+            &mut feed,
+            generator.dtype,
+            options,
+            hooks,
+        )?;
         record.trainings.push(trained);
         let mut model = Model {
             classifier: Some(on_events.classifier(0.0)),
@@ -368,7 +381,13 @@ pub(super) fn unfold(
             steps: (events as i64 / batch).max(1) as u64,
             done: 0,
         };
-        let trained = on_latents.train(&mut feed, generator.dtype, options, hooks)?;
+        let trained = on_latents.train(
+            "omnifold_latents",
+            &mut feed,
+            generator.dtype,
+            options,
+            hooks,
+        )?;
         record.trainings.push(trained);
         let ones = vec![1.0; events];
         model.latent_classifier = Some(on_latents.classifier(0.0));

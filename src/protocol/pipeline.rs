@@ -256,7 +256,11 @@ fn judge(
     let held_out = HeldOut::new(model, target, options)?;
     if let Some(classifier) = &model.classifier {
         let record = record(trainings, classifier, held_out.as_ref(), of_events, options);
-        warn(&record, options, hooks)?;
+        let epochs = match model.latent_classifier {
+            Some(_) => keys::PULLBACK_EPOCHS,
+            None => keys::CLASSIFIER_TRAINING.epochs,
+        };
+        warn(&record, epochs.name(), options, hooks)?;
         model.record.insert("classifier".into(), record);
     }
     let mut report = WeightReport::new(&log_w, options.get(keys::REJECTION_OVERWEIGHT))?;

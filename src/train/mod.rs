@@ -87,6 +87,8 @@ pub trait Feed<T: Real> {
 pub struct Settings {
     /// Name for progress and errors.
     pub stage: &'static str,
+    /// Group of the options that it is set by.
+    pub group: &'static str,
     /// Passes over the data.
     pub epochs: u64,
     /// Updates per epoch, unless the source ends it sooner.
@@ -104,13 +106,14 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// From the options of one stage.
+    /// From the options of one stage, whose name is that of their group.
     ///
     /// # Errors
     /// As [`Schedule::from_options`].
     pub fn from_options(stage: &'static str, options: &Options, keys: &StageKeys) -> Result<Self> {
         Ok(Settings {
             stage,
+            group: stage,
             epochs: options.get(keys.epochs) as u64,
             steps: options.get(keys.steps) as u64,
             batch: options.get(keys.batch) as usize,
@@ -162,7 +165,7 @@ pub(crate) fn train<T: Element>(
     parameters: &mut [T],
     hooks: &dyn Hooks,
 ) -> Result<Record> {
-    let stage = settings.stage;
+    let Settings { stage, group, .. } = *settings;
     let start = Instant::now();
     let parts: Vec<Range<usize>> = objective
         .parts()
@@ -216,7 +219,7 @@ pub(crate) fn train<T: Element>(
                 let loss = objective.gradient(i, parameters, &batch, gradient)?;
                 clip(gradient, settings.clip, loss).ok_or_else(|| {
                     Error::Numerical(format!(
-                        "{stage} training diverged in epoch {} (update {}): loss {loss}; lower `{stage}.lr`, set `{stage}.clip`, or look for outliers in the events",
+                        "{stage} training diverged in epoch {} (update {}): loss {loss}; lower `{group}.lr`, set `{group}.clip`, or look for outliers in the events",
                         epoch + 1,
                         record.steps + 1
                     ))
@@ -244,7 +247,7 @@ pub(crate) fn train<T: Element>(
         }
         if done == 0 {
             return Err(Error::Data(format!(
-                "the source ended epoch {} of the {stage} training before one batch of {} events was full; deliver more events or lower `{stage}.batch`",
+                "the source ended epoch {} of the {stage} training before one batch of {} events was full; deliver more events or lower `{group}.batch`",
                 epoch + 1,
                 settings.batch
             )));

@@ -77,6 +77,7 @@ impl Feed<f64> for Rows {
 fn settings() -> Settings {
     Settings {
         stage: "bowl",
+        group: "bowl",
         epochs: 20,
         steps: 50,
         batch: 2,
