@@ -44,16 +44,16 @@ def read(path) -> Model:
         return [(tensors[f"{prefix}{i}.weight"], tensors[f"{prefix}{i}.bias"]) for i in range(count)]
 
     generator = description["generator"]
-    blocks = generator["kind"]["network"]["blocks"]
+    blocks = generator["kind"]["maps"][0]["network"]["blocks"]
     networks = [block["subnet"] for block in blocks] + [description["refinement"]["refiner"]["map"]["network"]]
     slopes = {network["activation"]["slope"] for network in networks}
-    assert generator["kind"]["network"]["dim"] == 2 and len(slopes) == 1
+    assert generator["kind"]["maps"][0]["network"]["dim"] == 2 and len(slopes) == 1
     scalings = generator["scalings"]
     assert all(scaling["type"] == "standardise" for scaling in scalings)
     dtype = tensors["refiner.0.weight"].dtype
     return Model(
         blocks=[
-            Coupling(*block["active"], *block["passive"], block["transform"]["clamp"], layers(f"generator.blocks.{i}.subnet."))
+            Coupling(*block["active"], *block["passive"], block["transform"]["clamp"], layers(f"generator.0.blocks.{i}.subnet."))
             for i, block in enumerate(blocks)
         ],
         refiner=layers("refiner."),

@@ -53,6 +53,16 @@ const SPLINES: [Transform; 2] = [
         bound: 4.0,
     },
 ];
+impl Shape {
+    /// Roundings that engine and libtorch may differ by: steep splines magnify them.
+    fn roundings(&self) -> f64 {
+        match self.transform {
+            Transform::Affine { .. } => 200.0,
+            Transform::Spline { .. } => 5000.0,
+        }
+    }
+}
+
 const LEAKY: Activation = Activation::LeakyRelu { slope: 0.01 };
 const SHAPES: [Shape; 10] = [
     Shape {
@@ -352,7 +362,10 @@ fn libtorch_agrees() {
             ] {
                 let d = distance(got, expected);
                 println!("{dtype:?} {} {what}: {:.1}", shape.dim, d / epsilon);
-                assert!(d < 200.0 * epsilon, "{dtype:?}, {shape:?}, {what}: {d}");
+                assert!(
+                    d < shape.roundings() * epsilon,
+                    "{dtype:?}, {shape:?}, {what}: {d}"
+                );
             }
         }
     }
@@ -685,14 +698,17 @@ fn libtorch_refines_alike() {
                 engine.refine(&y, rows, &mut z).unwrap();
                 torch.refine(&y, rows, &mut expected).unwrap();
                 let d = distance(&z, &expected);
-                assert!(d < 200.0 * epsilon, "{dtype:?}, {shape:?}: {d}");
+                assert!(d < shape.roundings() * epsilon, "{dtype:?}, {shape:?}: {d}");
                 let (mut log_q, mut log_q_torch) = (vec![0.0; rows], vec![0.0; rows]);
                 let computed = engine.refined_log_prob(&expected, rows, &mut log_q);
                 let by_torch = torch.refined_log_prob(&expected, rows, &mut log_q_torch);
                 if model.refinement.as_ref().unwrap().method == Method::Flow {
                     computed.and(by_torch).unwrap();
                     let d = distance(&log_q, &log_q_torch);
-                    assert!(d < 200.0 * epsilon, "{dtype:?}, {shape:?}, log q: {d}");
+                    assert!(
+                        d < shape.roundings() * epsilon,
+                        "{dtype:?}, {shape:?}, log q: {d}"
+                    );
                 } else {
                     for refused in [computed, by_torch] {
                         let error = refused.unwrap_err().to_string();

@@ -173,7 +173,7 @@ fn scale(x: &[f64], scalings: &[Scaling]) -> Vec<f64> {
 }
 
 /// Points through maps, given the scaled condition: (points, log |det| if all are invertible).
-fn generate(
+pub(super) fn generate(
     maps: &[Map],
     mut parameters: &[Tensor],
     z: &Tensor,

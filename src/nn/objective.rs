@@ -1,7 +1,7 @@
 //! The losses of the protocol in libtorch's operations; autograd makes them objectives of the training loop.
 
 use super::parameters::{to_device, to_host, Parameters};
-use super::{flow, mlp, Backend};
+use super::{evaluator, flow, mlp, Backend};
 use crate::model::{Flow, Mlp, Parameter, Real};
 use crate::train::{Batch, Gan, Goal, Matching, Objective, Separation, Vae};
 use crate::Result;
@@ -15,6 +15,8 @@ pub(crate) struct TorchObjective<'a> {
     parameters: Parameters,
     /// The tensors of every part.
     parts: Vec<Range<usize>>,
+    /// Those of a GAN's prior.
+    prior: Option<Parameters>,
 }
 
 impl<'a> TorchObjective<'a> {
@@ -25,9 +27,22 @@ impl<'a> TorchObjective<'a> {
             *end += part.len();
             Some(*end - part.len()..*end)
         });
+        let prior = match goal {
+            Goal::Gan(Gan {
+                prior: Some(prior), ..
+            }) => {
+                let shapes = prior.maps.iter().flat_map(|map| map.parameters(""));
+                let shapes: Vec<Parameter> = shapes.collect();
+                let mut parameters = Parameters::new(backend, &shapes, false)?;
+                parameters.set(prior.parameters)?;
+                Some(parameters)
+            }
+            _ => None,
+        };
         Ok(TorchObjective {
             goal,
             backend,
+            prior,
             parts: parts.collect(),
             parameters: Parameters::new(backend, &shapes.concat(), true)?,
         })
@@ -39,7 +54,10 @@ impl<'a> TorchObjective<'a> {
         match self.goal {
             Goal::Likelihood(flow) => likelihood(backend, flow, tensors, batch),
             Goal::Separation(network, loss) => separation(backend, network, loss, tensors, batch),
-            Goal::Gan(gan) => play(backend, gan, tensors, part, batch),
+            Goal::Gan(gan) => {
+                let prior = self.prior.as_ref().map(|p| &p.tensors[..]);
+                play(backend, gan, (tensors, prior), part, batch)
+            }
             Goal::Vae(vae) => bound(backend, vae, tensors, batch),
             Goal::Matching(matching) => velocity(backend, matching, tensors, batch),
         }
@@ -144,7 +162,7 @@ fn separation<T: Element>(
 fn play<T: Element>(
     backend: Backend,
     gan: Gan,
-    parameters: &[Tensor],
+    (parameters, prior): (&[Tensor], Option<&[Tensor]>),
     part: usize,
     batch: &Batch<T>,
 ) -> Result<Tensor> {
@@ -154,6 +172,12 @@ fn play<T: Element>(
     let mut y = vec![0.0f64; batch.rows * auxiliary];
     gan.noise(part, batch.step, batch.rows, 0, &mut y);
     let y = to_device(backend, &y, auxiliary)?;
+    let y = match (gan.prior, prior) {
+        (Some(maps), Some(tensors)) => {
+            backend.without_gradient(|| Ok(evaluator::generate(maps.maps, tensors, &y, &c)?.0))?
+        }
+        _ => y,
+    };
     let judge = |z: &Tensor| mlp::forward(gan.discriminator, d, &mlp::beside(z, &c)?);
     let refine = || mlp::forward(gan.refiner, g, &mlp::beside(&y, &c)?);
     if part == 1 {

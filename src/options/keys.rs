@@ -122,6 +122,12 @@ keys! {
             "auto",
         );
     }
+    ITERATION {
+        /// Rounds of the whole procedure: in every one but the first the generator is trained on with the last round's refined latents as its prior. Needs a learned refiner; `flow` for a flow.
+        ITERATION_ROUNDS: Int = int("iteration.rounds", 1, 100, 1);
+        /// Epochs of the generator's training in a round; 0 means as many as its first training.
+        ITERATION_EPOCHS: Int = int("iteration.epochs", 0, MAX, 0);
+    }
     REJECTION {
         /// Share of the total weight that may lie above w_max.
         REJECTION_OVERWEIGHT: Float = float("rejection.overweight", Interval::from_below(0.0, 1.0), 0.001);
@@ -162,15 +168,15 @@ keys! {
         /// Hidden layers of the network of velocities.
         MATCHING_LAYERS: Int = int("matching.layers", 0, 100, 4);
         /// Units of each hidden layer.
-        MATCHING_UNITS: Int = int("matching.units", 1, 65_536, 64);
+        MATCHING_UNITS: Int = int("matching.units", 1, 65_536, 128);
         /// LeakyReLU slope below zero.
         MATCHING_SLOPE: Float = float("matching.slope", Interval::from_below(0.0, 1.0), 0.01);
         /// Steps from y to z, of two evaluations of the network each.
-        MATCHING_ODE_STEPS: Int = int("matching.ode_steps", 1, 1000, 4);
+        MATCHING_ODE_STEPS: Int = int("matching.ode_steps", 1, 1000, 2);
         /// Latents that are paired among themselves by optimal transport: more bring the pairs closer, and take longer, as their square or worse.
-        MATCHING_GROUP: Int = int("matching.group", 2, 8192, 2048).fast(1024);
+        MATCHING_GROUP: Int = int("matching.group", 2, 8192, 2048);
         /// Weighted latents that the refiner learns from.
-        MATCHING_POOL: Int = int("matching.pool", 1000, MAX, 480_000).fast(200_000);
+        MATCHING_POOL: Int = int("matching.pool", 1000, MAX, 480_000).fast(240_000);
     }
     HMC {
         /// Chains run side by side.
@@ -324,7 +330,7 @@ pub const REFINER_FLOW_TRAINING: StageKeys = training!("refiner_flow",
 
 /// Training of the flow-matching refiner.
 pub const MATCHING_TRAINING: StageKeys = training!("matching",
-    epochs: 200 (fast 60), batch: 2000 (fast 1000), lr: 1e-3 (fast 3e-3), weight_decay: 0.0, betas: (0.9, 0.999));
+    epochs: 200 (fast 100), batch: 2000 (fast 1000), lr: 1e-3 (fast 2e-3), weight_decay: 0.0, betas: (0.9, 0.999));
 
 impl StageKeys {
     const fn rows(self) -> [AnyKey; 13] {
@@ -376,6 +382,7 @@ pub(super) fn table() -> impl Iterator<Item = &'static AnyKey> {
         PULLBACK,
         WEIGHTS,
         REFINER,
+        ITERATION,
         REJECTION,
         RESAMPLING,
         GAN,

@@ -1,9 +1,11 @@
 //! Training the generator g: a coupling flow by maximum likelihood (paper, Sec. 4.1), a GAN's generator or a VAE's decoder.
 
+mod again;
 mod flow;
 mod gan;
 mod vae;
 
+pub(super) use again::{iterable, train_again};
 pub(super) use flow::{initial_flow, new_flow};
 
 use super::feed::SourceFeed;

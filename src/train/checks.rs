@@ -1,8 +1,8 @@
 //! What every implementation of an [`Objective`] is tested with.
 
-use super::{stream, Batch, Gan, Goal, Matching, Objective, Separation, Vae};
+use super::{stream, Batch, Gan, Goal, Matching, Objective, Prior, Separation, Vae};
 use crate::engine::noise::{domain, Noise};
-use crate::model::{Activation, Coupling, Flow, Mlp, Real, Transform};
+use crate::model::{Activation, Coupling, Flow, Map, Mlp, Real, Transform};
 
 pub(crate) fn numbers(n: usize, scale: f64, stream: u64) -> Vec<f64> {
     let mut out = vec![0.0; n];
@@ -23,6 +23,8 @@ pub(crate) struct Networks {
     pub decoder: Mlp,
     pub velocity: Mlp,
     pub conditions: usize,
+    prior: Vec<Map>,
+    prior_parameters: Vec<f64>,
 }
 
 impl Networks {
@@ -68,6 +70,7 @@ impl Networks {
             conditions,
             blocks: (0..blocks).map(|i| block(i, transform)).collect(),
         };
+        let prior = network(dim + 2 + conditions, dim + 1);
         Networks {
             flow: flow(Transform::Affine { clamp: 2.0 }),
             // So narrow that some coordinates are outside.
@@ -81,6 +84,11 @@ impl Networks {
             encoder: network(dim + conditions, 4),
             decoder: network(2 + conditions, dim),
             velocity: network(dim + 1 + conditions, dim),
+            prior_parameters: {
+                let count = prior.parameter_count().unwrap();
+                numbers(count, 0.4, 99)
+            },
+            prior: vec![Map::Network(prior)],
             conditions,
         }
     }
@@ -90,7 +98,7 @@ impl Networks {
     }
 
     /// Every goal, on these networks.
-    pub fn goals(&self) -> [Goal<'_>; 8] {
+    pub fn goals(&self) -> [Goal<'_>; 9] {
         [
             Goal::Likelihood(&self.flow),
             Goal::Separation(&self.classifier, Separation::CrossEntropy),
@@ -103,6 +111,7 @@ impl Networks {
                 discriminator_steps: 4,
                 seed: 1,
                 stream: stream::GAN_REFINER,
+                prior: None,
             }),
             Goal::Vae(Vae {
                 encoder: &self.encoder,
@@ -113,6 +122,18 @@ impl Networks {
                 seed: 1,
             }),
             Goal::Likelihood(&self.spline),
+            Goal::Gan(Gan {
+                discriminator: &self.discriminator,
+                refiner: &self.refiner,
+                conditions: self.conditions,
+                discriminator_steps: 2,
+                seed: 1,
+                stream: stream::GAN_GENERATOR,
+                prior: Some(Prior {
+                    maps: &self.prior,
+                    parameters: &self.prior_parameters,
+                }),
+            }),
             Goal::Matching(Matching {
                 network: &self.velocity,
                 seed: 1,

@@ -1,7 +1,7 @@
 //! What a training minimises, as data: the engine and libtorch each make an [`Objective`](super::Objective) of it.
 
 use crate::engine::noise::{domain, Noise};
-use crate::model::{Flow, Mlp, Parameter};
+use crate::model::{Flow, Map, Mlp, Parameter};
 
 /// A loss and the networks whose parameters it is minimised over.
 #[derive(Clone, Copy, Debug)]
@@ -70,7 +70,7 @@ pub(crate) enum Separation {
 }
 
 /// Batches are points z (a refiner's latents or a generator's scaled events) followed by scaled conditions, with weights; the network that is
-/// called the refiner maps noise y and the condition to z, the discriminator judges z and the condition. Part 0, the discriminator:
+/// called the refiner maps noise y, perhaps through a prior, and the condition to z, the discriminator judges z and the condition. Part 0, the discriminator:
 /// ½ [mean w softplus(−D(z)) + mean softplus(D(Φ(y)))]. Part 1, the refiner: mean softplus(−D(Φ(y))). The flat buffer holds the
 /// discriminator, then the refiner.
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +84,16 @@ pub(crate) struct Gan<'a> {
     pub seed: u64,
     /// Of the noise, one of [`stream`].
     pub stream: u64,
+    /// What the network's latents come from, if they are not the noise itself.
+    pub prior: Option<Prior<'a>>,
+}
+
+/// Maps that are not trained, from noise y and the condition to a network's latents.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Prior<'a> {
+    pub maps: &'a [Map],
+    /// Their flat parameters.
+    pub parameters: &'a [f64],
 }
 
 /// Streams of noise in training; the classifier's generated events have those below.
@@ -97,7 +107,10 @@ pub(crate) mod stream {
 impl Gan<'_> {
     /// L, the numbers of a y.
     pub fn auxiliary_dim(&self) -> usize {
-        self.refiner.inputs - self.conditions
+        let first = self.prior.and_then(|prior| prior.maps.first());
+        first.map_or(self.refiner.inputs - self.conditions, |map| {
+            map.inputs(self.conditions)
+        })
     }
 
     /// The noise y of the rows from `first` on, of `rows` in all, of part `part`'s update at `step`: rows × auxiliary.

@@ -12,7 +12,7 @@ mod schedule;
 
 use adam::Adam;
 pub use adam::AdamSettings;
-pub(crate) use goal::{stream, Gan, Goal, Matching, Separation, Vae};
+pub(crate) use goal::{stream, Gan, Goal, Matching, Prior, Separation, Vae};
 pub use hooks::{Hooks, Level, Progress};
 pub use schedule::{Decay, Schedule};
 

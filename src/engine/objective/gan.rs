@@ -2,6 +2,7 @@
 
 use super::separation::{sigmoid, softplus};
 use super::{load, Block, Loss};
+use crate::engine::chain::Chain;
 use crate::engine::gradient::MlpGradient;
 use crate::engine::lanes::Element;
 use crate::engine::mlp::Mlp;
@@ -11,9 +12,14 @@ pub(super) struct Players<'a, T> {
     gan: Gan<'a>,
     discriminator: Mlp<T>,
     refiner: Mlp<T>,
+    prior: Option<Chain<T>>,
 }
 
 pub(super) struct Buffers<T: Element> {
+    /// What is on its way through the prior, with its condition and its tape.
+    prior_state: Vec<T::Feature>,
+    prior_conditions: Vec<T::Feature>,
+    prior_tape: Vec<T::Feature>,
     discriminator_tape: Vec<T::Feature>,
     refiner_tape: Vec<T::Feature>,
     discriminator_sums: MlpGradient<T>,
@@ -34,6 +40,9 @@ impl<'a, T: Element> Players<'a, T> {
         Players {
             discriminator: Mlp::new(gan.discriminator),
             refiner: Mlp::new(gan.refiner),
+            prior: gan
+                .prior
+                .map(|prior| Chain::new(prior.maps, gan.conditions, prior.parameters)),
             gan,
         }
     }
@@ -54,9 +63,27 @@ impl<'a, T: Element> Players<'a, T> {
             .noise_rows
             .extend(noise.iter().map(|&y| T::from_f64(y)));
         let tape = &mut buffers.refiner_tape;
-        load(&buffers.noise_rows, (0, auxiliary), &mut tape[..auxiliary]);
         let latents = self.refiner.outputs();
-        block.load(latents, &mut tape[auxiliary..self.refiner.inputs()]);
+        let inputs = self.refiner.inputs() - self.gan.conditions;
+        block.load(latents, &mut tape[inputs..self.refiner.inputs()]);
+        match &self.prior {
+            None => load(&buffers.noise_rows, (0, auxiliary), &mut tape[..inputs]),
+            Some(prior) => {
+                let state = &mut buffers.prior_state[..];
+                load(&buffers.noise_rows, (0, auxiliary), &mut state[..auxiliary]);
+                block.load(latents, &mut buffers.prior_conditions);
+                let (conditions, log_det) = (&buffers.prior_conditions, &mut T::Feature::default());
+                prior.generate(
+                    cpu,
+                    T::ROWS,
+                    state,
+                    conditions,
+                    log_det,
+                    &mut buffers.prior_tape,
+                );
+                tape[..inputs].copy_from_slice(&state[..inputs]);
+            }
+        }
         self.refiner.forward(cpu, T::ROWS, tape);
         let inputs = self.discriminator.inputs();
         let (z, conditions) = buffers.discriminator_tape[..inputs].split_at_mut(latents);
@@ -132,7 +159,13 @@ impl<T: Element> Loss<T> for Players<'_, T> {
 
     fn buffers(&self) -> Buffers<T> {
         let numbers = T::ROWS * self.gan.auxiliary_dim();
+        let prior = |size: fn(&Chain<T>) -> usize| {
+            vec![T::Feature::default(); self.prior.as_ref().map_or(0, size)]
+        };
         Buffers {
+            prior_state: prior(Chain::widest),
+            prior_conditions: prior(Chain::conditions),
+            prior_tape: prior(Chain::shared_tape),
             discriminator_tape: vec![T::Feature::default(); self.discriminator.tape()],
             refiner_tape: vec![T::Feature::default(); self.refiner.tape()],
             discriminator_sums: MlpGradient::new(&self.discriminator),

@@ -4,7 +4,7 @@ use super::{initial_mlp, Dims, Recipe};
 use crate::engine::noise::{domain, Noise};
 use crate::model::{Map, Mlp};
 use crate::options::{keys, Options};
-use crate::train::{stream, Gan, Goal, Settings};
+use crate::train::{stream, Gan, Goal, Prior, Settings};
 use crate::{Error, Result};
 
 /// The generator, latent and condition ↦ scaled features, and the discriminator, scaled features and condition ↦ logit.
@@ -56,27 +56,62 @@ impl Players {
     }
 }
 
-impl Recipe for Players {
-    fn map(&self) -> Map {
-        Map::Network(self.generator.clone())
+impl Players {
+    /// Of a generator that there is already.
+    ///
+    /// # Errors
+    /// [`Error::Format`](crate::Error::Format) for a discriminator that is too large.
+    pub fn of(generator: Mlp, conditions: usize, options: &Options) -> Result<Self> {
+        let dims = Dims {
+            latent: 1,
+            conditions,
+            features: generator.outputs,
+        };
+        Ok(Players {
+            generator,
+            ..Self::new(dims, options)?
+        })
     }
 
-    fn goal(&self) -> Goal<'_> {
+    pub fn initial_discriminator(&self, seed: u64) -> Vec<f64> {
+        let noise = Noise::new(seed, DISCRIMINATOR_STREAM, domain::INITIAL);
+        initial_mlp(&self.discriminator, noise, false)
+    }
+
+    /// The goal with latents that come out of a prior.
+    pub fn goal_after<'a>(&'a self, prior: Prior<'a>) -> Goal<'a> {
         Goal::Gan(Gan {
+            prior: Some(prior),
+            ..self.gan()
+        })
+    }
+
+    fn gan(&self) -> Gan<'_> {
+        Gan {
             discriminator: &self.discriminator,
             refiner: &self.generator,
             conditions: self.conditions,
             discriminator_steps: self.discriminator_steps,
             seed: self.seed,
             stream: stream::GAN_GENERATOR,
-        })
+            prior: None,
+        }
+    }
+}
+
+impl Recipe for Players {
+    fn map(&self) -> Map {
+        Map::Network(self.generator.clone())
+    }
+
+    fn goal(&self) -> Goal<'_> {
+        Goal::Gan(self.gan())
     }
 
     fn initial(&self, seed: u64) -> Vec<f64> {
-        let initial =
-            |mlp, stream| initial_mlp(mlp, Noise::new(seed, stream, domain::INITIAL), false);
-        let mut parameters = initial(&self.discriminator, DISCRIMINATOR_STREAM);
-        parameters.append(&mut initial(&self.generator, GENERATOR_STREAM));
+        let mut parameters = self.initial_discriminator(seed);
+        let noise = Noise::new(seed, GENERATOR_STREAM, domain::INITIAL);
+        parameters.append(&mut initial_mlp(&self.generator, noise, false));
         parameters
     }
 

@@ -50,6 +50,7 @@ pub(super) fn train(training: Training, rows: Vec<f64>, weights: Vec<f64>) -> Re
         discriminator_steps: options.get(keys::GAN_DISCRIMINATOR_STEPS) as u64,
         seed,
         stream: train::stream::GAN_REFINER,
+        prior: None,
     });
     let settings = Settings::from_options("gan", options, &keys::GAN_TRAINING)?;
     let pool = Pool::new(rows, weights, seed);

@@ -1,0 +1,119 @@
+//! Training a generator on with the refined latent space as its prior: a round of the iterated protocol (paper, Sec. 3 and Table 2).
+
+use super::gan;
+use super::options_record;
+use crate::model::{Flow, Generator, GeneratorKind, Map, Method, Model, Parameter, Refiner};
+use crate::options::{keys, Options};
+use crate::protocol::feed::SourceFeed;
+use crate::protocol::source::Source;
+use crate::train::{Goal, Hooks, Prior, Record, Settings};
+use crate::{Error, Result};
+use serde_json::json;
+
+/// Checks that a generator can be iterated with refiners of `method` (Table 2 of the paper: GAN/GAN, GAN/flow, flow/flow).
+///
+/// # Errors
+/// [`Error::Unsupported`] saying why not, and what can be.
+pub(in super::super) fn iterable(generator: &Generator, method: &str) -> Result<()> {
+    let refuse = |why: &str| {
+        Err(Error::Unsupported(format!(
+            "`iteration.rounds` above 1: {why}"
+        )))
+    };
+    if generator.maps().is_empty() {
+        return refuse(
+            "the generator is foreign, so the library cannot train it on; iterate with one round",
+        );
+    }
+    match (Method::parse(method), generator.invertible()) {
+        (Ok(Method::Flow), _) | (Ok(Method::Gan | Method::Matching), false) => Ok(()),
+        (Ok(Method::Gan | Method::Matching), true) => refuse(
+            "the latents of a refiner that is no flow have no explicit density, and a flow is trained by its density; take `refiner.method` = `flow`, or a generator that is a GAN",
+        ),
+        _ => refuse("it takes a learned refiner: `refiner.method` = `flow` or, for a GAN, also `gan` or `matching`"),
+    }
+}
+
+/// The generator of `model` after its refiner, trained on by the target's events: a flow by maximum likelihood, both flows together; a network as
+/// a GAN's generator of refined latents. The result maps the refiner's auxiliary space to events.
+///
+/// # Errors
+/// As [`train_generator`](super::train_generator).
+pub(in super::super) fn train_again(
+    model: &Model,
+    refiner: &Refiner,
+    target: &mut Source,
+    options: &Options,
+    hooks: &dyn Hooks,
+) -> Result<Model> {
+    let g = &model.generator;
+    let scalings = [&g.scalings[..], &g.conditions].concat();
+    let mut fit = |goal, mut settings: Settings, parameters: &mut [f64]| -> Result<Record> {
+        let epochs = options.get(keys::ITERATION_EPOCHS) as u64;
+        if epochs > 0 {
+            settings.epochs = epochs;
+        }
+        let mut feed = SourceFeed::new(target, &scalings, options)?;
+        let dtype = model.dtype;
+        crate::protocol::fit(
+            goal, &settings, dtype, &mut feed, parameters, options, hooks,
+        )
+    };
+    let mut parameters = [&refiner.parameters[..], &g.parameters].concat();
+    let mut maps = vec![refiner.map.clone()];
+    maps.extend_from_slice(g.maps());
+    let stage;
+    let record;
+    if let Some(flow) = together(&maps) {
+        let settings = Settings::from_options("flow", options, &keys::FLOW_TRAINING)?;
+        stage = settings.stage;
+        record = fit(Goal::Likelihood(&flow), settings, &mut parameters)?;
+        maps = vec![Map::Flow(flow)];
+    } else {
+        let Some((Map::Network(network), prior)) = maps.split_last() else {
+            return Err(Error::Internal("a generator that is not iterable".into()));
+        };
+        let own: usize = network.parameters("").iter().map(Parameter::len).sum();
+        let split = parameters.len() - own;
+        let (of_prior, of_network) = parameters.split_at_mut(split);
+        let prior = Prior {
+            maps: prior,
+            parameters: of_prior,
+        };
+        let players = gan::Players::of(network.clone(), g.condition_dim(), options)?;
+        let settings =
+            Settings::from_options("gan_generator", options, &keys::GAN_GENERATOR_TRAINING)?;
+        stage = settings.stage;
+        let mut both = players.initial_discriminator(options.get(keys::SEED) as u64);
+        both.extend_from_slice(of_network);
+        record = fit(players.goal_after(prior), settings, &mut both)?;
+        of_network.copy_from_slice(&both[both.len() - own..]);
+    }
+    let mut next = Model {
+        generator: Generator {
+            kind: GeneratorKind::Networks { maps },
+            parameters,
+            ..g.clone()
+        },
+        ..model.clone().into_baseline()
+    };
+    next.record.insert(stage.into(), json!(record));
+    next.record
+        .insert("options".into(), options_record(options)?);
+    Ok(next)
+}
+
+/// Flows one after the other as one; None if a map is something else.
+fn together(maps: &[Map]) -> Option<Flow> {
+    let flows = maps.iter().map(|map| match map {
+        Map::Flow(flow) => Some(flow),
+        _ => None,
+    });
+    let flows: Vec<&Flow> = flows.collect::<Option<_>>()?;
+    let first = flows.first()?;
+    Some(Flow {
+        dim: first.dim,
+        conditions: first.conditions,
+        blocks: flows.iter().flat_map(|f| f.blocks.clone()).collect(),
+    })
+}
