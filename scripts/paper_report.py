@@ -143,7 +143,7 @@ def page(all_scores, seconds):
         "",
         "Made by `make paper`; do not edit.",
         "",
-        f"Flow and classifier of the paper's size, trained on fresh events of a simulator in C; {first['events']:,} events a method. JSD and EMD in the paper's",
+        f"Flow and classifier of the paper's size, trained on fresh events of a simulator in C; {first['events']:,} events a method. JSD and EMD of 100 × 100 bins in the paper's",
         "convention, smaller is better, as mean and standard error over two or three repeats with other seeds and other truth; times are processor time on one",
         "thread. The floor is the score of as many events of another simulation: the best to expect. The best unweighted method is in bold. `scores.json`, beside",
         "the models and histograms in `build/paper`, has nats and units of x too.",

@@ -16,8 +16,8 @@
 /* The paper's networks and its 240 updates of 2000 events an epoch, but fresh events from the simulator for every update where the paper
  * has 480 000 that it goes through again and again, a cosine schedule, and fewer epochs. */
 static const char flow_settings[] = "{\"preset\": \"paper\", \"weights.events\": 1000000, \"refiner.method\": \"reweight\","
-                                    " \"flow\": {\"epochs\": 40, \"lr\": 0.002, \"schedule\": \"cosine\", \"warmup\": 100},"
-                                    " \"classifier\": {\"epochs\": 40, \"lr\": 0.0015, \"schedule\": \"cosine\", \"warmup\": 100}}";
+                                    " \"flow\": {\"epochs\": 80, \"lr\": 0.002, \"schedule\": \"cosine\", \"warmup\": 100},"
+                                    " \"classifier\": {\"epochs\": 60, \"lr\": 0.0015, \"schedule\": \"cosine\", \"warmup\": 100}}";
 
 /* The paper's flow is larger for the rings. */
 static const int64_t rings_blocks = 20, rings_units = 60;
@@ -29,9 +29,11 @@ static const method methods[METHODS] = {
     {"resampling", NULL, 0},
     {"mala", "{\"preset\": \"fast\", \"refiner.method\": \"mala\"}", 0},
     {"hmc", "{\"preset\": \"fast\", \"refiner.method\": \"hmc\"}", 0},
-    {"gan", "{\"preset\": \"fast\", \"refiner.method\": \"gan\", \"gan\": {\"epochs\": 40}}", 0},
-    {"flow", "{\"preset\": \"fast\", \"refiner.method\": \"flow\", \"refiner_flow\": {\"epochs\": 60, \"pool\": 1000000}}", 0},
-    {"matching", "{\"preset\": \"fast\", \"refiner.method\": \"matching\", \"matching\": {\"epochs\": 80, \"pool\": 480000}}", 0},
+    {"gan", "{\"preset\": \"fast\", \"refiner.method\": \"gan\", \"gan\": {\"epochs\": 100, \"pool\": 2000000}}", 0},
+    {"flow", "{\"preset\": \"fast\", \"refiner.method\": \"flow\", \"refiner_flow\": {\"epochs\": 120, \"pool\": 4000000}}", 0},
+    {"matching",
+     "{\"preset\": \"fast\", \"refiner.method\": \"matching\", \"matching\": {\"epochs\": 160, \"group\": 4096, \"pool\": 480000}}",
+     0},
 };
 
 /* Methods that take longer than this, in microseconds an event, have two repeats. */
@@ -42,11 +44,11 @@ static const struct {
     const char *key;
     int64_t value;
 } quick_settings[] = {
-    {"weights.events", 5000},     {"flow.epochs", 1},         {"flow.steps", 20},           {"classifier.epochs", 1},
-    {"classifier.steps", 20},     {"validation.events", 2000}, {"hmc.pilot", 20},            {"hmc.chains", 200},
-    {"gan.epochs", 1},            {"gan.steps", 5},           {"gan.pool", 5000},           {"refiner_flow.epochs", 1},
-    {"refiner_flow.steps", 5},    {"refiner_flow.pool", 5000}, {"matching.epochs", 1},       {"matching.steps", 5},
-    {"matching.pool", 5000},
+    {"validation.events", 2000}, {"weights.events", 5000},      {"flow.epochs", 1},     {"flow.steps", 20},
+    {"classifier.epochs", 1},    {"classifier.steps", 20},      {"hmc.pilot", 20},      {"hmc.chains", 200},
+    {"gan.epochs", 1},           {"gan.steps", 5},              {"gan.pool", 5000},     {"refiner_flow.epochs", 1},
+    {"refiner_flow.steps", 5},   {"refiner_flow.pool", 5000},   {"matching.epochs", 1}, {"matching.steps", 5},
+    {"matching.pool", 5000},     {"matching.group", 1000},
 };
 static const uint64_t events = 2000000, quick_events = 10000;
 
