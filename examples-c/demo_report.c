@@ -16,24 +16,15 @@ static const struct {
     {"gaussians", {0.28, 0.66}, {0.22, 0.12}, {0.21, 0.24}, {0.09, 0.09}, {0.02, 0.04}},
     {"donut", {0.23, 0.27}, {0.06, 0.07}, {0.09, 0.09}, {0.11, 0.05}, {0.02, 0.04}},
     {"rings", {0.067, 0.21}, {0.137, 0.07}, {0.047, 0.08}, {0.037, 0.04}, {0.006, 0.02}},
+    {NULL, {0, 0}, {0, 0}, {0, 0}, {0, 0}, {0, 0}}, /* for targets that the paper has not */
 };
 
 static size_t table3_row(const char *target)
 {
     size_t row = 0;
-    while (strcmp(table3[row].target, target) != 0)
+    while (table3[row].target && strcmp(table3[row].target, target) != 0)
         row++;
     return row;
-}
-
-void check(laser_status status, const char *what)
-{
-    char message[1024];
-    if (status == LASER_OK)
-        return;
-    laser_last_error(message, sizeof message, NULL);
-    fprintf(stderr, "%s: %s (%s)\n", what, message, laser_status_name(status));
-    exit(1);
 }
 
 static void print_paper(const paper_score *s, const paper_score *error)
@@ -74,7 +65,7 @@ const sample *find_method(const report *r, const char *name)
 void print_table(const report *r)
 {
     const simulator_target *t = r->target;
-    const size_t row = table3_row(t->name);
+    const size_t row = table3_row(t->name), quoted = table3[row].target ? 4 : 0;
     const struct {
         const char *method, *label;
         const paper_score *score;
@@ -89,10 +80,10 @@ void print_table(const report *r)
            "us/event");
     for (const sample *s = r->methods; s < r->methods + r->count; s++) {
         size_t k = 0;
-        while (k < 4 && strcmp(paper[k].method, s->name) != 0)
+        while (k < quoted && strcmp(paper[k].method, s->name) != 0)
             k++;
         print_row(s->name, s);
-        if (k < 4)
+        if (k < quoted)
             print_paper(paper[k].score, &table3[row].error);
         else
             printf("   %-12s   %-14s", "", "");
@@ -103,7 +94,7 @@ void print_table(const report *r)
             print_row("floor", r->methods[i].floor);
             printf("\n");
         }
-    for (size_t k = 0; k < 4; k++)
+    for (size_t k = 0; k < quoted; k++)
         if (!find_method(r, paper[k].method)) {
             printf("paper's %-6s %45s", paper[k].label, "");
             print_paper(paper[k].score, &table3[row].error);
@@ -114,7 +105,7 @@ void print_table(const report *r)
         printf("\nJSD above the floor: the best unweighted method (%s) leaves %.3f of the baseline's.\n", best->name, excess(r, best));
 }
 
-static FILE *create(const char *dir, const char *name)
+FILE *create(const char *dir, const char *name)
 {
     char path[4096];
     snprintf(path, sizeof path, "%s/%s", dir, name);
@@ -126,7 +117,7 @@ static FILE *create(const char *dir, const char *name)
     return file;
 }
 
-static void finish(FILE *file)
+void finish(FILE *file)
 {
     int failed = ferror(file);
     if (fclose(file) != 0 || failed) {

@@ -1,10 +1,12 @@
-/* What demo_sample found, and how it is told: a table, scores.json, and the histograms of the figure. */
+/* What demo_sample and paper found, and how it is told: a table, scores.json, and the histograms of the figure. */
 #ifndef DEMO_REPORT_H
 #define DEMO_REPORT_H
 
 #include "simulator.h"
+#include "toolbox.h"
 
 #include <laser.h>
+#include <stdio.h>
 
 enum { BINS = 100 };    /* in each axis */
 #define LATENT_RANGE 4. /* latent histograms cover [-4, 4] in both axes */
@@ -36,13 +38,14 @@ typedef struct {
     size_t count;
 } report;
 
-/* Ends the program with liblaser's message unless the status is LASER_OK. */
-void check(laser_status status, const char *what);
-
 /* The method of that name, or NULL if it did not run. */
 const sample *find_method(const report *r, const char *name);
 
 void print_table(const report *r);
+
+/* Opens DIR/NAME for writing, and closes it; both end the program if that fails. */
+FILE *create(const char *dir, const char *name);
+void finish(FILE *file);
 
 /* Writes DIR/scores.json. */
 void write_scores(const report *r, const char *dir);

@@ -225,7 +225,7 @@ int main(int argc, char **argv)
     const uint64_t events = values[0], hmc_events = values[1], seed = values[3];
     const size_t threads = (size_t)values[2];
     if (!understood || !dir || !target || events == 0 || threads == 0 || threads > MAX_THREADS) {
-        fprintf(stderr, "usage: %s DIR [gaussians|donut|rings] [--events N] [--hmc-events N] [--threads N] [--seed N]\n", argv[0]);
+        fprintf(stderr, "usage: %s DIR [gaussians|donut|rings|narrow_rings] [--events N] [--hmc-events N] [--threads N] [--seed N]\n", argv[0]);
         return 2;
     }
 

@@ -2,7 +2,7 @@
  *
  *     demo_train DIR [TARGET [PRESET or OPTIONS.json]] [key=value ...]
  *
- * TARGET is gaussians, donut or rings; key=value sets one option, such as flow.epochs=8.
+ * TARGET is gaussians, donut, rings or narrow_rings; key=value sets one option, such as flow.epochs=8.
  * Ctrl-C stops within one training step. */
 #define _POSIX_C_SOURCE 200809L
 #include "simulator.h"
@@ -165,7 +165,7 @@ int main(int argc, char **argv)
             positional[given++] = argv[i];
     const simulator_target *target = simulator_find(positional[1]);
     if (!given || !target) {
-        fprintf(stderr, "usage: %s DIR [gaussians|donut|rings [PRESET or OPTIONS.json]] [key=value ...]\n", argv[0]);
+        fprintf(stderr, "usage: %s DIR [gaussians|donut|rings|narrow_rings [PRESET or OPTIONS.json]] [key=value ...]\n", argv[0]);
         return 2;
     }
     laser_options *options = read_options(positional[2]);

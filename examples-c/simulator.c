@@ -6,9 +6,10 @@
 static const double two_pi = 6.283185307179586;
 
 static const simulator_target targets[] = {
-    {"gaussians", -8, 8, -8, 8, 4, {{-4, -4}, {-4, 4}, {4, -4}, {4, 4}}, 0},
-    {"donut", -11, 11, -7, 7, 2, {{-4, 0}, {4, 0}}, 1},
-    {"rings", -20, 20, -8, 8, 3, {{-12, 0}, {0, 0}, {12, 0}}, 1},
+    {"gaussians", -8, 8, -8, 8, 4, {{-4, -4}, {-4, 4}, {4, -4}, {4, 4}}, 0, 1.0},
+    {"donut", -11, 11, -7, 7, 2, {{-4, 0}, {4, 0}}, 1, 1.0},
+    {"rings", -20, 20, -8, 8, 3, {{-12, 0}, {0, 0}, {12, 0}}, 1, 1.0},
+    {"narrow_rings", -20, 20, -8, 8, 3, {{-12, 0}, {0, 0}, {12, 0}}, 1, 0.25},
 };
 
 const simulator_target *simulator_find(const char *name)
@@ -85,6 +86,8 @@ void simulator_draw(simulator *s, size_t n, double *x)
         const double *centre = t->centres[(size_t)((1.0 - uniform(s->state)) * (double)t->modes)];
         double a, b;
         normal_pair(s->state, &a, &b);
+        a *= t->width;
+        b *= t->width;
         if (t->ring) {
             double radius = 4.0 + a, angle = two_pi * uniform(s->state);
             a = radius * cos(angle);

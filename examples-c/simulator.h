@@ -1,5 +1,5 @@
 /* The simulator of the examples: the three targets of the paper (Winterhalder, Bellagente, Nachman,
- * "Latent Space Refinement for Deep Generative Models") with a random number generator of their own.
+ * "Latent Space Refinement for Deep Generative Models") and a harder one, with a random number generator of their own.
  * It stands for any host's event generator: plain C, knows nothing of liblaser. */
 #ifndef SIMULATOR_H
 #define SIMULATOR_H
@@ -11,11 +11,12 @@
 #define SIMULATOR_DEFAULT_TARGET "gaussians"
 
 typedef struct {
-    const char *name; /* "gaussians", "donut" or "rings" */
+    const char *name; /* "gaussians", "donut", "rings" or "narrow_rings", which the paper has not */
     double x_lo, x_hi, y_lo, y_hi; /* the paper's plotting range */
     size_t modes;
     double centres[4][2];
-    int ring; /* 0: unit Gaussians at the centres; 1: radius ~ N(4, 1) around them, angle uniform */
+    int ring; /* 0: round Gaussians at the centres; 1: radius ~ N(4, width) around them, angle uniform */
+    double width; /* standard deviation of a Gaussian in each axis, or of the radius */
 } simulator_target;
 
 /* One stream of events; one per thread. */

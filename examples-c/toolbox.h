@@ -1,4 +1,4 @@
-/* What detector.c and conditional.c share. */
+/* What the examples share. */
 #ifndef TOOLBOX_H
 #define TOOLBOX_H
 

@@ -23,6 +23,8 @@ TITLES = {
     "baseline": "Baseline",
     "reweight": "Reweighted",
     "rejection": "Rejection",
+    "resampling": "Resampling",
+    "mala": "MALA",
     "gan": "GAN",
     "flow": "Flow refiner",
     "matching": "Flow matching",
@@ -65,10 +67,9 @@ def fewer_events(name, space, index, scores):
     return f"({events / 1000:g}k events)" if events < scores["events"] else ""
 
 
-def draw(directory):
-    """Draws DIR/figure.png and returns its path."""
+def draw(directory, scores, path, dpi=130):
+    """Draws the histograms in a directory to `path`, and returns that."""
     index = json.loads((directory / "histograms.json").read_text())
-    scores = json.loads((directory / "scores.json").read_text())
     names = index["samples"]
     column_width = 2.7
     heights = [column_width * height_over_width(index[f"{space}_range"]) for space, *_ in ROWS]
@@ -106,12 +107,13 @@ def draw(directory):
         row[0].set_ylabel(f"{space_title}\n{y_label}")
         figure.colorbar(image, cax=row[-1].inset_axes([1.04, 0.0, 0.05, 1.0]), label="density")
     figure.suptitle(f"{index['target']}: {scores['events']:,} events")
-    path = directory / "figure.png"
-    figure.savefig(path, dpi=130)
+    figure.savefig(path, dpi=dpi)
+    plt.close(figure)
     return path
 
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit(__doc__.strip())
-    print(f"wrote {draw(Path(sys.argv[1]))}")
+    directory = Path(sys.argv[1])
+    print(f"wrote {draw(directory, json.loads((directory / 'scores.json').read_text()), directory / 'figure.png')}")
