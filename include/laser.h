@@ -1080,6 +1080,15 @@ laser_status laser_model_get_f64(const laser_model *model,
                                  double *out);
 
 /**
+ * Frees a model. Samplers made from it do not need it.
+ *
+ * @param model what to free; NULL is fine
+ *
+ * Threads: no other thread may use `model` any more.
+ */
+void laser_model_free(laser_model *model);
+
+/**
  * log w(x), the logarithm of the density ratio target / generated, from the classifier.
  *
  * @param model what to ask; needs a classifier
@@ -1164,15 +1173,6 @@ laser_status laser_model_generate(const laser_model *model,
                                   size_t z_stride,
                                   double *x,
                                   size_t x_stride);
-
-/**
- * Frees a model. Samplers made from it do not need it.
- *
- * @param model what to free; NULL is fine
- *
- * Threads: no other thread may use `model` any more.
- */
-void laser_model_free(laser_model *model);
 
 /**
  * Makes a sampler that stands at event 0.

@@ -35,6 +35,8 @@ pub mod host;
 
 pub mod model;
 
+pub mod evaluate;
+
 pub mod sampler;
 
 pub mod metrics;

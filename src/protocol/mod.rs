@@ -13,6 +13,7 @@ mod host;
 mod import;
 mod omnifold;
 mod pipeline;
+mod preparation;
 mod pullback;
 mod refiner;
 mod sampler;

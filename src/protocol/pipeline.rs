@@ -4,15 +4,12 @@ use super::calibration::{Calibration, HeldOut};
 use super::classifier::{record, train_classifier, warn};
 use super::conditions::Conditions;
 use super::evaluate::Instance;
-use super::generator::{dtype, iterable, options_record, train_again};
+use super::generator::{dtype, iterable, train_again};
 use super::omnifold::unfold;
+use super::preparation::{chains, check, prepare};
 use super::pullback::{pilot_noise, weighted_latents, WeightReport, Weighted};
-use super::refiner::{pilot_chains, pool_size, train_refiner, Plan};
 use super::source::Source;
-use crate::engine::noise::{domain, Noise};
-use crate::model::{
-    Generator, GeneratorKind, HmcSettings, Method, Model, Refinement, Scaling, Start,
-};
+use crate::model::{Generator, GeneratorKind, Model, Scaling};
 use crate::options::{keys, Options};
 use crate::train::{Hooks, Level, Record};
 use crate::{Error, Result};
@@ -275,131 +272,4 @@ fn judge(
     }
     model.record.insert("weights".into(), json!(report));
     Ok(report)
-}
-
-/// Makes or trains the refiner that `refiner.method` names.
-fn prepare(
-    generator: &Instance,
-    mut model: Model,
-    report: &WeightReport,
-    mut hmc: HmcSettings,
-    conditions: &Conditions,
-    options: &Options,
-    hooks: &dyn Hooks,
-) -> Result<Instance> {
-    model.refinement = None;
-    let mut evaluator = generator
-        .with_model(model.clone())
-        .training_evaluator(options)?;
-    let dims = (model.generator.latent_dim(), model.generator.event_dim());
-    let seed = options.get(keys::SEED) as u64;
-    let method = match options.get(keys::REFINER_METHOD) {
-        "auto" => {
-            let (method, why) = choose(&model, report);
-            let message = format!(
-                "refiner: {} ({why}); `refiner.method` takes another",
-                method.name()
-            );
-            hooks.log(Level::Info, &message)?;
-            method
-        }
-        name => Method::parse(name)?,
-    };
-    let mut learned = None;
-    if let Some(rows) = pool_size(method, options) {
-        let Weighted { mut z, log_w, .. } = weighted_latents(
-            evaluator.as_mut(),
-            dims,
-            conditions,
-            (rows, false),
-            Noise::new(seed, 0, domain::POOL),
-            "pool",
-            hooks,
-        )?;
-        model.generator.scale_conditions(&mut z);
-        let dims = (dims.0, conditions.dim());
-        let (refiner, stage, record) =
-            train_refiner(method, z, &log_w, dims, model.dtype, options, hooks)?;
-        model.record.insert(stage.into(), json!(record));
-        learned = Some(refiner);
-    }
-    let pool = options.get(keys::RESAMPLING_POOL) as usize;
-    if let Some(plan) = Plan::new(method, options) {
-        let (found, report) =
-            pilot_chains(&plan, method, dims, &hmc, pool, evaluator.as_mut(), hooks)?;
-        model.record.insert("chains".into(), json!(report));
-        check(&found, generator)?;
-        hmc = found;
-    }
-    model.refinement = Some(Refinement {
-        method,
-        log_w_max: report.w_max.ln(),
-        log_mean_weight: report.mean.ln(),
-        max_tries: options.get(keys::REJECTION_MAX_TRIES) as u64,
-        pool,
-        hmc,
-        refiner: learned,
-    });
-    model
-        .record
-        .insert("library".into(), json!(env!("CARGO_PKG_VERSION")));
-    model
-        .record
-        .insert("refinement_options".into(), options_record(options)?);
-    model
-        .validate()
-        .map_err(|e| Error::Internal(format!("the refined model is inconsistent: {e}")))?;
-    Ok(generator.with_model(model))
-}
-
-/// Fewest accepted proposals, as a fraction, with which rejection is the method of choice: an event then costs ten proposals.
-const ACCEPTABLE: f64 = 0.1;
-
-/// The method that `refiner.method` = `auto` stands for, and why. Rejection is exact and its events independent, so it comes first; what else
-/// there is serves weights too broad for it.
-fn choose(model: &Model, report: &WeightReport) -> (Method, String) {
-    let accepts = format!("rejection accepts {:.2} %", 100.0 * report.acceptance);
-    let generator = &model.generator;
-    let gradient = model.latent_classifier.is_some() || !generator.maps().is_empty();
-    if report.acceptance >= ACCEPTABLE {
-        return (Method::Rejection, accepts);
-    }
-    if generator.condition_dim() > 0 {
-        let why = "the only exact method that gives every event its own condition";
-        return (Method::Rejection, format!("{accepts}, but is {why}"));
-    }
-    if gradient {
-        return (
-            Method::Hmc,
-            format!("{accepts}, and log w(z) has a gradient"),
-        );
-    }
-    let why = format!("{accepts}, and log w(z) has no gradient");
-    (Method::Resampling, why)
-}
-
-/// The chains that the options ask for.
-fn chains(options: &Options) -> HmcSettings {
-    HmcSettings {
-        chains: options.get(keys::HMC_CHAINS) as usize,
-        start: match options.get(keys::HMC_START) {
-            "prior" => Start::Prior,
-            _ => Start::Resampled,
-        },
-        step_size: options.get(keys::HMC_STEP_SIZE),
-        jitter: options.get(keys::HMC_JITTER),
-        scales: Vec::new(),
-        leapfrog: options.get(keys::HMC_LEAPFROG) as usize,
-        burn_in: options.get(keys::HMC_BURN_IN) as u64,
-        thin: options.get(keys::HMC_THIN) as u64,
-    }
-}
-
-/// Whether a sampler would come to an end with these chains.
-fn check(chains: &HmcSettings, generator: &Model) -> Result<()> {
-    let checked = chains.validate(generator.generator.latent_dim());
-    checked.map_err(|error| match error {
-        Error::Format(why) => Error::InvalidArgument(why),
-        other => other,
-    })
 }

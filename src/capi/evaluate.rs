@@ -1,0 +1,222 @@
+//! The functions of a `laser_model` on events and latents of the host.
+
+use super::array::{self, Array};
+use super::boundary::call;
+use super::handle::Handle;
+use super::model::laser_model;
+use super::options::{self, laser_options};
+use super::status::laser_status;
+use crate::model::Generator;
+use crate::options::Options;
+use crate::protocol::{self, Instance};
+use crate::Result;
+
+/// log w(x), the logarithm of the density ratio target / generated, from the classifier.
+///
+/// @param model what to ask; needs a classifier
+/// @param options keys "backend", "device", "threads"; NULL for the defaults
+/// @param n number of events; 0 does nothing
+/// @param x `n` rows of M + C doubles, events followed by their conditions; row i begins at x + i * stride
+/// @param stride doubles between the beginnings of rows, at least M + C; 0 for packed rows
+/// @param log_w receives `n` numbers; must not overlap `x`
+/// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for wrong sizes; LASER_ERR_DATA for events that are not finite;
+/// LASER_ERR_UNSUPPORTED without a classifier; LASER_ERR_DEVICE; LASER_ERR_TORCH; LASER_ERR_NULL; LASER_ERR_BUSY while `options`
+/// are being changed
+///
+/// Threads: any number at once.
+#[no_mangle]
+pub unsafe extern "C" fn laser_model_log_weight(
+    model: *const laser_model,
+    options: *const laser_options,
+    n: usize,
+    x: *const f64,
+    stride: usize,
+    log_w: *mut f64,
+) -> laser_status {
+    call(|| {
+        // SAFETY: the host's promise.
+        unsafe {
+            evaluate(
+                protocol::log_weight,
+                model,
+                options,
+                (n, x, stride),
+                ("log_w", log_w),
+            )
+        }
+    })
+}
+
+/// log p_g(x), the logarithm of the generator's density. Units: 1 / (product of the units of x).
+///
+/// @param model what to ask; its generator must have a density, as flows do
+/// @param options keys "backend", "device", "threads"; NULL for the defaults
+/// @param n number of events; 0 does nothing
+/// @param x `n` rows of M + C doubles, events followed by their conditions; row i begins at x + i * stride
+/// @param stride doubles between the beginnings of rows, at least M + C; 0 for packed rows
+/// @param log_p receives `n` numbers; must not overlap `x`
+/// @return as laser_model_log_weight; LASER_ERR_UNSUPPORTED without a density
+///
+/// Threads: any number at once.
+#[no_mangle]
+pub unsafe extern "C" fn laser_model_log_prob(
+    model: *const laser_model,
+    options: *const laser_options,
+    n: usize,
+    x: *const f64,
+    stride: usize,
+    log_p: *mut f64,
+) -> laser_status {
+    call(|| {
+        // SAFETY: the host's promise.
+        unsafe {
+            evaluate(
+                protocol::log_prob,
+                model,
+                options,
+                (n, x, stride),
+                ("log_p", log_p),
+            )
+        }
+    })
+}
+
+/// A function of the protocol that has one number per event: x, rows, stride, out.
+type PerEvent = fn(&Instance, &Options, &[f64], usize, usize, &mut [f64]) -> Result<()>;
+
+/// Calls it with the arrays of the host.
+///
+/// # Safety
+/// The host's promise.
+unsafe fn evaluate(
+    function: PerEvent,
+    model: *const laser_model,
+    options: *const laser_options,
+    (n, x, stride): (usize, *const f64, usize),
+    (name, out): (&'static str, *mut f64),
+) -> Result<()> {
+    // SAFETY: the caller's promise.
+    let (model, options) =
+        unsafe { (laser_model::hold(model, "model")?, options::given(options)?) };
+    let g = &model.model().generator;
+    let columns = g.event_dim() + g.condition_dim();
+    let stride = array::stride("stride", stride, columns)?;
+    let x = Array::new("x", x, array::extent(n, columns, stride)?)?;
+    let out = Array::new(name, out, n)?;
+    array::disjoint([Some(x.place()), Some(out.place())])?;
+    if n == 0 {
+        return Ok(());
+    }
+    // SAFETY: the caller's promise; the arrays are apart.
+    let (x, out) = unsafe { (x.read(), out.write()) };
+    function(model.model(), &options, x, n, stride, out)
+}
+
+/// z with g(z) = x: the latent points of events.
+///
+/// @param model what to ask; its generator must be invertible, as flows are
+/// @param options keys "backend", "device", "threads"; NULL for the defaults
+/// @param n number of events; 0 does nothing
+/// @param x `n` rows of M + C doubles, events followed by their conditions; row i begins at x + i * x_stride
+/// @param x_stride doubles between the beginnings of rows of `x`, at least M + C; 0 for packed rows
+/// @param z receives `n` rows of N doubles; row i begins at z + i * z_stride; must not overlap `x`
+/// @param z_stride doubles between the beginnings of rows of `z`, at least N; 0 for packed rows
+/// @return as laser_model_log_weight; LASER_ERR_UNSUPPORTED for a generator that is not invertible
+///
+/// Threads: any number at once.
+#[no_mangle]
+pub unsafe extern "C" fn laser_model_latent(
+    model: *const laser_model,
+    options: *const laser_options,
+    n: usize,
+    x: *const f64,
+    x_stride: usize,
+    z: *mut f64,
+    z_stride: usize,
+) -> laser_status {
+    // SAFETY: the host's promise.
+    call(|| unsafe {
+        let (x, z) = (("x", x, x_stride), ("z", z, z_stride));
+        per_row(model, options, n, x, z, EVENT_TO_LATENT)
+    })
+}
+
+/// x = g(z): the generator applied to the caller's own latent points, which owe nothing to the library's random numbers.
+///
+/// @param model what to ask
+/// @param options keys "backend", "device", "threads"; NULL for the defaults
+/// @param n number of events; 0 does nothing
+/// @param z `n` rows of N + C doubles, latent points followed by their conditions; row i begins at z + i * z_stride
+/// @param z_stride doubles between the beginnings of rows of `z`, at least N + C; 0 for packed rows
+/// @param x receives `n` rows of M doubles; row i begins at x + i * x_stride; must not overlap `z`
+/// @param x_stride doubles between the beginnings of rows of `x`, at least M; 0 for packed rows
+/// @return as laser_model_latent
+///
+/// Threads: any number at once.
+#[no_mangle]
+pub unsafe extern "C" fn laser_model_generate(
+    model: *const laser_model,
+    options: *const laser_options,
+    n: usize,
+    z: *const f64,
+    z_stride: usize,
+    x: *mut f64,
+    x_stride: usize,
+) -> laser_status {
+    // SAFETY: the host's promise.
+    call(|| unsafe {
+        let (z, x) = (("z", z, z_stride), ("x", x, x_stride));
+        per_row(model, options, n, z, x, LATENT_TO_EVENT)
+    })
+}
+
+/// A function of the protocol that maps rows to rows, and the widths of both.
+type Map = (
+    fn(&Generator) -> (usize, usize),
+    fn(&Instance, &Options, &[f64], usize, usize, &mut [f64], usize) -> Result<()>,
+);
+
+const EVENT_TO_LATENT: Map = (|g| (g.event_dim(), g.latent_dim()), protocol::latent);
+const LATENT_TO_EVENT: Map = (|g| (g.latent_dim(), g.event_dim()), protocol::generate);
+
+/// Checks and maps arrays given as (name, pointer, stride).
+///
+/// # Safety
+/// The pointers are the host's.
+unsafe fn per_row(
+    model: *const laser_model,
+    options: *const laser_options,
+    n: usize,
+    input: (&'static str, *const f64, usize),
+    output: (&'static str, *mut f64, usize),
+    (widths, function): Map,
+) -> Result<()> {
+    // SAFETY: the host's promise.
+    let (model, options) =
+        unsafe { (laser_model::hold(model, "model")?, options::given(options)?) };
+    let (from, to) = widths(&model.model().generator);
+    let from = from + model.model().generator.condition_dim();
+    let stride =
+        |name: &str, stride, columns| array::stride(&format!("{name}_stride"), stride, columns);
+    let (from_stride, to_stride) = (
+        stride(input.0, input.2, from)?,
+        stride(output.0, output.2, to)?,
+    );
+    let read = Array::new(input.0, input.1, array::extent(n, from, from_stride)?)?;
+    let write = Array::new(output.0, output.1, array::extent(n, to, to_stride)?)?;
+    array::disjoint([Some(read.place()), Some(write.place())])?;
+    if n == 0 {
+        return Ok(());
+    }
+    // SAFETY: the host's promise; the arrays are apart.
+    let (read, write) = unsafe { (read.read(), write.write()) };
+    function(
+        model.model(),
+        &options,
+        read,
+        n,
+        from_stride,
+        write,
+        to_stride,
+    )
+}

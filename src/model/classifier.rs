@@ -1,0 +1,102 @@
+//! The classifier f.
+
+use super::{Mlp, Parameter, Scaling, MAX_PARAMETERS};
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+/// f: event x (M), followed by its condition (C), ↦ logit ℓ(x); log w(x) = ℓ(x) + log_ratio_offset is the log density ratio target / generated.
+///
+/// ℓ is the mean of the logits of one or more networks of the same shape. In the logit the errors of independently trained networks are
+/// about symmetric, so their mean has less of them and no bias towards large w, which the mean of the ratios themselves would have: e^ℓ
+/// exaggerates upward errors.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Classifier {
+    /// M + C → 1.
+    pub network: Mlp,
+    /// Networks of that shape, at least one.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub members: usize,
+    /// One per value that it takes.
+    pub scalings: Vec<Scaling>,
+    /// Corrects the ratio when the two classes had different total weight in training.
+    pub log_ratio_offset: f64,
+    /// Flat parameters of the members, one after the other.
+    #[serde(skip)]
+    pub parameters: Vec<f64>,
+}
+
+fn one() -> usize {
+    1
+}
+
+fn is_one(n: &usize) -> bool {
+    *n == 1
+}
+
+impl Classifier {
+    /// The tensors of all members, in flat order; the member's number is part of the name if there are several.
+    pub fn tensors(&self, prefix: &str) -> Vec<Parameter> {
+        if self.members == 1 {
+            return self.network.parameters(prefix);
+        }
+        let members = 0..self.members;
+        let tensors = members.flat_map(|k| self.network.parameters(&format!("{prefix}{k}.")));
+        tensors.collect()
+    }
+
+    /// Member `k` by itself.
+    pub fn member(&self, k: usize) -> Self {
+        let length = self.parameters.len() / self.members.max(1);
+        Classifier {
+            network: self.network.clone(),
+            members: 1,
+            scalings: self.scalings.clone(),
+            log_ratio_offset: self.log_ratio_offset,
+            parameters: self
+                .parameters
+                .iter()
+                .copied()
+                .skip(k * length)
+                .take(length)
+                .collect(),
+        }
+    }
+
+    /// Checks the description against the generator's event dimension.
+    ///
+    /// # Errors
+    /// [`Error::Format`] naming what does not fit.
+    pub fn validate(&self, event_dim: usize) -> Result<()> {
+        self.network.validate()?;
+        self.scalings.iter().try_for_each(Scaling::validate)?;
+        if self.network.inputs != event_dim
+            || self.network.outputs != 1
+            || self.scalings.len() != event_dim
+        {
+            return Err(Error::Format(format!(
+                "the classifier maps {} features ({} scalings) to {}, but {event_dim} to 1 is needed",
+                self.network.inputs,
+                self.scalings.len(),
+                self.network.outputs
+            )));
+        }
+        let parameters = self.network.parameter_count();
+        if self.members == 0
+            || parameters
+                .and_then(|n| n.checked_mul(self.members))
+                .is_none_or(|n| n > MAX_PARAMETERS)
+        {
+            return Err(Error::Format(format!(
+                "a classifier of {} networks; it needs at least one, and at most {MAX_PARAMETERS} parameters in all",
+                self.members
+            )));
+        }
+        if !self.log_ratio_offset.is_finite() {
+            return Err(Error::Format(
+                "the classifier's log_ratio_offset is not finite".into(),
+            ));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,150 @@
+//! The generator g.
+
+use super::map::{self, Map};
+use super::{Flow, Parameter, Scaling, MAX_WIDTH};
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+/// What a generator g consists of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum GeneratorKind {
+    /// Networks of this library, one applied after the other: a flow, a GAN's generator, a VAE's decoder; several where an iteration of the
+    /// protocol has put the refined latent space before the network.
+    Networks {
+        /// The first is applied to z.
+        maps: Vec<Map>,
+    },
+    /// A callback of the host, which is no part of the model: it must be attached before events can be made.
+    Host {
+        /// N.
+        latent_dim: usize,
+        /// Whether it draws randomness of its own, so that one z has many x.
+        stochastic: bool,
+    },
+    /// A TorchScript module, which libtorch runs: a tensor of latents, followed by conditions as they are, to one of events.
+    Script {
+        /// N.
+        latent_dim: usize,
+        /// Length of the module.
+        bytes: usize,
+    },
+}
+
+impl GeneratorKind {
+    /// A generator that is one flow.
+    pub fn flow(flow: Flow) -> Self {
+        GeneratorKind::Networks {
+            maps: vec![Map::Flow(flow)],
+        }
+    }
+}
+
+/// g: latent z (N), given a condition c (C), ↦ event x (M), x = scaling⁻¹(networks(z, scaled c)).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Generator {
+    /// Networks, callback or module.
+    pub kind: GeneratorKind,
+    /// One per feature of x. Callbacks and modules make features as they are.
+    pub scalings: Vec<Scaling>,
+    /// One per value of c.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Scaling>,
+    /// Flat parameters of the networks (kept as tensors in files, not in the description).
+    #[serde(skip)]
+    pub parameters: Vec<f64>,
+    /// A TorchScript module as its file has it (kept as a tensor of bytes in files).
+    #[serde(skip)]
+    pub module: Vec<u8>,
+}
+
+impl Generator {
+    /// N, the dimension of z.
+    pub fn latent_dim(&self) -> usize {
+        match &self.kind {
+            GeneratorKind::Networks { maps } => {
+                let first = maps.first();
+                first.map_or(0, |map| map.inputs(self.conditions.len()))
+            }
+            GeneratorKind::Host { latent_dim, .. } | GeneratorKind::Script { latent_dim, .. } => {
+                *latent_dim
+            }
+        }
+    }
+
+    /// M, the dimension of x.
+    pub fn event_dim(&self) -> usize {
+        self.scalings.len()
+    }
+
+    /// C, the dimension of the condition.
+    pub fn condition_dim(&self) -> usize {
+        self.conditions.len()
+    }
+
+    /// The networks, in the order of their application; none if the generator is a callback or a module.
+    pub fn maps(&self) -> &[Map] {
+        match &self.kind {
+            GeneratorKind::Networks { maps } => maps,
+            _ => &[],
+        }
+    }
+
+    /// Whether x determines z, so that events have a density.
+    pub fn invertible(&self) -> bool {
+        let maps = self.maps();
+        !maps.is_empty() && maps.iter().all(Map::invertible)
+    }
+
+    /// Whether one z has many x.
+    pub fn stochastic(&self) -> bool {
+        matches!(
+            self.kind,
+            GeneratorKind::Host {
+                stochastic: true,
+                ..
+            }
+        )
+    }
+
+    /// Scales the conditions of latent rows, their last values, to what networks see.
+    pub fn scale_conditions(&self, rows: &mut [f64]) {
+        let n = self.latent_dim();
+        for row in rows.chunks_exact_mut(n + self.conditions.len()) {
+            for (c, scaling) in row[n..].iter_mut().zip(&self.conditions) {
+                *c = scaling.forward(*c);
+            }
+        }
+    }
+
+    /// The tensors of the networks, in flat order.
+    pub fn tensors(&self, prefix: &str) -> Vec<Parameter> {
+        let maps = self.maps().iter().enumerate();
+        let tensors = maps.flat_map(|(i, map)| map.parameters(&format!("{prefix}{i}.")));
+        tensors.collect()
+    }
+
+    /// Checks the description (not the parameters).
+    ///
+    /// # Errors
+    /// [`Error::Format`] naming what does not fit.
+    pub fn validate(&self) -> Result<()> {
+        let features = self.event_dim();
+        match &self.kind {
+            GeneratorKind::Networks { maps } => {
+                map::validate_chain(maps, self.conditions.len(), None, features)?;
+            }
+            GeneratorKind::Host { latent_dim, .. } | GeneratorKind::Script { latent_dim, .. } => {
+                let dims = [*latent_dim, features, self.conditions.len() + 1];
+                if let Some(dim) = dims.iter().find(|d| !(1..=MAX_WIDTH).contains(*d)) {
+                    return Err(Error::Format(format!(
+                        "a foreign generator of dimension {dim}; it maps between 1 and {MAX_WIDTH} values"
+                    )));
+                }
+            }
+        }
+        let mut scalings = self.scalings.iter().chain(&self.conditions);
+        scalings.try_for_each(Scaling::validate)
+    }
+}
