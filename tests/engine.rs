@@ -53,6 +53,7 @@ const SPLINES: [Transform; 2] = [
         bound: 4.0,
     },
 ];
+#[cfg(feature = "torch")]
 impl Shape {
     /// Roundings that engine and libtorch may differ by: steep splines magnify them.
     fn roundings(&self) -> f64 {

@@ -1,6 +1,7 @@
 //! Generators that are callbacks, and conditions.
 
 use crate::{made, ok, refused};
+use laser::capi::evaluate::*;
 use laser::capi::generator::*;
 use laser::capi::host::*;
 use laser::capi::model::*;

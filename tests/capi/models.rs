@@ -1,6 +1,7 @@
 //! Models and generators as files.
 
 use crate::{made, ok, refused, text_of};
+use laser::capi::evaluate::*;
 use laser::capi::generator::*;
 use laser::capi::model::*;
 use laser::capi::status::*;

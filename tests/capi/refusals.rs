@@ -3,6 +3,7 @@
 use crate::models::small_model;
 use crate::{made, ok, refused};
 use laser::capi::boundary::laser_last_error;
+use laser::capi::evaluate::*;
 use laser::capi::generator::*;
 use laser::capi::hooks::*;
 use laser::capi::host::*;

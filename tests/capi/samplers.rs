@@ -3,6 +3,7 @@
 use crate::models::small_model;
 use crate::threads::{comes, Shared};
 use crate::{made, ok, refused};
+use laser::capi::evaluate::*;
 use laser::capi::model::*;
 use laser::capi::options::*;
 use laser::capi::sampler::*;

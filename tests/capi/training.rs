@@ -3,6 +3,7 @@
 use crate::threads::Shared;
 use crate::{made, message, ok, refused};
 use laser::capi::boundary::laser_last_callback_code;
+use laser::capi::evaluate::*;
 use laser::capi::generator::*;
 use laser::capi::hooks::*;
 use laser::capi::model::*;
