@@ -642,7 +642,7 @@ void laser_hooks_free(laser_hooks *hooks);
  * What is running.
  *
  * @param p what the callback was given
- * @return "flow", "gan_generator", "vae", "classifier", "omnifold_events", "omnifold_latents", "pilot", "pool", "gan", "refiner_flow", "matching" or "chains"; valid until the callback returns; "" if `p` is NULL
+ * @return "flow", "gan_generator", "vae", "classifier", "omnifold_events", "omnifold_latents", "pilot", "pool", "gan", "refiner_flow", "pairs", "matching" or "chains"; valid until the callback returns; "" if `p` is NULL
  *
  * Threads: inside the callback.
  */
@@ -928,7 +928,7 @@ laser_status laser_model_attach(const laser_model *model,
  *
  * @param generator what to refine; the model keeps what it needs of it
  * @param target the events; in use until the call returns. May be the source that trained the generator
- * @param options the groups "classifier", "pullback", "weights", "refiner", "rejection", "resampling", "gan", "refiner_flow", "matching", "hmc" and
+ * @param options the groups "classifier", "pullback", "weights", "refiner", "iteration" (with that of the generator), "rejection", "resampling", "gan", "refiner_flow", "matching", "hmc" and
  * "validation", for a generator that is a callback or module also "features", and "seed",
  * "dtype", "backend", "device", "threads"; copied; NULL for the defaults, which are the paper's settings and take
  * longer than the preset "fast"
@@ -947,7 +947,7 @@ laser_status laser_refine(const laser_generator *generator,
 
 /**
  * Gives a model another refiner: its classifier stays, the weights are judged again, and the refiner that option "refiner.method" names is
- * prepared or trained. So several refiners can be tried, or one be trained longer, without training the classifier again.
+ * prepared or trained. Nothing is iterated. So several refiners can be tried, or one be trained longer, without training the classifier again.
  *
  * @param model a model that laser_refine made, or a file of one; stays as it is
  * @param target the target's events, whose conditions refiners learn with; NULL for a model without conditions, which needs none. In use until
@@ -1039,6 +1039,22 @@ laser_status laser_model_latent_dim(const laser_model *model, size_t *out);
 laser_status laser_model_condition_dim(const laser_model *model, size_t *out);
 
 /**
+ * The method by which samplers make events unless told otherwise: the one that option "refiner.method" named, or that "auto" chose.
+ *
+ * @param model what to ask
+ * @param buf receives one of the words of "sampler.method", NUL-terminated, as "rejection"; NULL with `cap` 0 asks for the size only
+ * @param cap size of `buf` in bytes
+ * @param needed receives the size of the word in bytes, its NUL included, also if `buf` is too small; may be NULL
+ * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for too small a buffer; LASER_ERR_NULL
+ *
+ * Threads: any number at once.
+ */
+laser_status laser_model_method(const laser_model *model,
+                                char *buf,
+                                size_t cap,
+                                size_t *needed);
+
+/**
  * Describes a model: networks, scalings, refiner, and the record of its training with settings, losses and the weight report.
  *
  * @param model what to describe
@@ -1059,7 +1075,7 @@ laser_status laser_model_info(const laser_model *model,
  *
  * @param model what to ask
  * @param key path into the record with dots; an element of an array goes by its index from 0. There are, of every training
- * ("flow", "classifier", "gan", "refiner_flow", "matching"): "flow.steps", ".rows", ".seconds", ".loss", ".validation_loss", ".kept_epoch", ".losses.0" …; and of
+ * ("flow", "classifier", "gan", "refiner_flow", "matching"): "flow.steps", ".rows", ".seconds", ".loss", ".validation_loss" (if events were held out), ".kept_epoch", ".losses.0" … (of an ensemble "classifier.members.0.…" and totals); and of
  * the weights of the pilot run: "weights.events", ".non_finite", ".mean", ".min", ".max", ".quantiles.q001" (0.1 %), ".q01", ".q10",
  * ".q50", ".q90", ".q99", ".q999", ".effective_sample_size", ".effective_fraction", ".w_max", ".overweight_fraction", ".acceptance";
  * of the classifier on held-out events "weights.calibration.auc" (0.5: it knows nothing), ".chi_square" (per degree of freedom, 1 if the
@@ -1256,7 +1272,7 @@ laser_status laser_sampler_tell(const laser_sampler *sampler, uint64_t *event);
  * @param logp receives `n` logarithms of the density of the events, in 1 / (product of the units of x): that of the generator for
  * "baseline" and "reweight", that of the refiner for "flow", the refined one for all others; NULL if not wanted
  * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for wrong sizes or arrays that overlap; LASER_ERR_UNSUPPORTED if `logp` is wanted of
- * "gan" or "matching"; LASER_ERR_NUMERICAL if the method gives up; LASER_ERR_INVALID_ARGUMENT for a model with conditions, whose events
+ * "gan" or "matching", or of a generator without a density; LASER_ERR_NUMERICAL if the method gives up; LASER_ERR_INVALID_ARGUMENT for a model with conditions, whose events
  * laser_sampler_generate_given makes; LASER_ERR_TORCH; LASER_ERR_CALLBACK and LASER_ERR_DATA of a noise callback;
  * LASER_ERR_NULL; LASER_ERR_BUSY. After any failure the stream stands where it stood, and the arrays may be written in part
  *

@@ -162,6 +162,35 @@ fn direct_weights_of_a_stochastic_generator_are_warned_of_and_have_no_gradient()
     );
 }
 
+/// A deterministic map that fails now and then.
+struct Flaky;
+
+impl HostGenerator for Flaky {
+    fn generate(&self, _: usize, z: &[f64], _: &[f64], x: &mut [f64]) -> Result<()> {
+        for (x, z) in x.chunks_mut(2).zip(z.chunks(2)) {
+            x.copy_from_slice(z);
+            if z[1] > 2.0 {
+                x[0] = f64::NAN;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn failed_events_are_replaced_and_chains_refused_before_the_training() {
+    let model = host_generator((2, 0, 2), false, &options("")).unwrap();
+    let generator = Instance::with_host(model, Arc::new(Flaky)).unwrap();
+    let events = target(10_000);
+    let mut source = Source::from_rows(&events, None, 10_000, 2, 2).unwrap();
+    let hmc = options(r#", "refiner.method": "hmc""#);
+    let error = refine(&generator, &mut source, &hmc, &()).unwrap_err();
+    assert!(matches!(error, Error::Unsupported(_)), "{error}");
+    let model = Arc::new(refine(&generator, &mut source, &options(""), &()).unwrap());
+    let [x, z, _] = sample(&model, "rejection", 2000);
+    assert!(x.iter().all(|x| x.is_finite()) && z.chunks(2).all(|z| z[1] <= 2.0));
+}
+
 /// Fails on most latents.
 struct Broken;
 
@@ -276,6 +305,13 @@ fn conditional_models_learn_and_refine_every_condition() {
     assert_eq!(other.refinement.as_ref().unwrap().method, Method::Reweight);
     let error = refine_again(&generator, None, &again, &()).unwrap_err();
     assert!(matches!(error, Error::Unsupported(_)), "{error}");
+    for method in ["hmc", "langevin", "resampling"] {
+        again.set_str("refiner.method", method).unwrap();
+        let error = refine_again(&model, Some(&mut source), &again, &()).unwrap_err();
+        assert!(matches!(error, Error::Unsupported(_)), "{error}");
+        let error = refine(&generator, &mut source, &again, &()).unwrap_err();
+        assert!(matches!(error, Error::Unsupported(_)), "{error}");
+    }
     // Methods that make events in common cannot give each its own condition.
     let mut hmc = options.clone();
     hmc.set_str("sampler.method", "hmc").unwrap();

@@ -9,7 +9,7 @@ use super::options::{self, laser_options};
 use super::source::laser_source;
 use super::status::laser_status;
 use super::text;
-use crate::model::Model;
+use crate::model::{Method, Model};
 use crate::protocol::{self, Instance};
 use crate::{Error, Result};
 use serde_json::Value;
@@ -42,7 +42,7 @@ impl laser_model {
 ///
 /// @param generator what to refine; the model keeps what it needs of it
 /// @param target the events; in use until the call returns. May be the source that trained the generator
-/// @param options the groups "classifier", "pullback", "weights", "refiner", "rejection", "resampling", "gan", "refiner_flow", "matching", "hmc" and
+/// @param options the groups "classifier", "pullback", "weights", "refiner", "iteration" (with that of the generator), "rejection", "resampling", "gan", "refiner_flow", "matching", "hmc" and
 /// "validation", for a generator that is a callback or module also "features", and "seed",
 /// "dtype", "backend", "device", "threads"; copied; NULL for the defaults, which are the paper's settings and take
 /// longer than the preset "fast"
@@ -79,7 +79,7 @@ pub unsafe extern "C" fn laser_refine(
 }
 
 /// Gives a model another refiner: its classifier stays, the weights are judged again, and the refiner that option "refiner.method" names is
-/// prepared or trained. So several refiners can be tried, or one be trained longer, without training the classifier again.
+/// prepared or trained. Nothing is iterated. So several refiners can be tried, or one be trained longer, without training the classifier again.
 ///
 /// @param model a model that laser_refine made, or a file of one; stays as it is
 /// @param target the target's events, whose conditions refiners learn with; NULL for a model without conditions, which needs none. In use until
@@ -262,6 +262,32 @@ pub unsafe extern "C" fn laser_model_condition_dim(
     })
 }
 
+/// The method by which samplers make events unless told otherwise: the one that option "refiner.method" named, or that "auto" chose.
+///
+/// @param model what to ask
+/// @param buf receives one of the words of "sampler.method", NUL-terminated, as "rejection"; NULL with `cap` 0 asks for the size only
+/// @param cap size of `buf` in bytes
+/// @param needed receives the size of the word in bytes, its NUL included, also if `buf` is too small; may be NULL
+/// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for too small a buffer; LASER_ERR_NULL
+///
+/// Threads: any number at once.
+#[no_mangle]
+pub unsafe extern "C" fn laser_model_method(
+    model: *const laser_model,
+    buf: *mut c_char,
+    cap: usize,
+    needed: *mut usize,
+) -> laser_status {
+    call(|| {
+        // SAFETY: the host's promise.
+        let model = unsafe { laser_model::hold(model, "model")? };
+        let refinement = model.0.refinement.as_ref();
+        let method = refinement.map_or(Method::Baseline, |r| r.method);
+        // SAFETY: the host's promise.
+        unsafe { text::write(method.name(), buf, cap, needed) }
+    })
+}
+
 /// Describes a model: networks, scalings, refiner, and the record of its training with settings, losses and the weight report.
 ///
 /// @param model what to describe
@@ -292,7 +318,7 @@ pub unsafe extern "C" fn laser_model_info(
 ///
 /// @param model what to ask
 /// @param key path into the record with dots; an element of an array goes by its index from 0. There are, of every training
-/// ("flow", "classifier", "gan", "refiner_flow", "matching"): "flow.steps", ".rows", ".seconds", ".loss", ".validation_loss", ".kept_epoch", ".losses.0" …; and of
+/// ("flow", "classifier", "gan", "refiner_flow", "matching"): "flow.steps", ".rows", ".seconds", ".loss", ".validation_loss" (if events were held out), ".kept_epoch", ".losses.0" … (of an ensemble "classifier.members.0.…" and totals); and of
 /// the weights of the pilot run: "weights.events", ".non_finite", ".mean", ".min", ".max", ".quantiles.q001" (0.1 %), ".q01", ".q10",
 /// ".q50", ".q90", ".q99", ".q999", ".effective_sample_size", ".effective_fraction", ".w_max", ".overweight_fraction", ".acceptance";
 /// of the classifier on held-out events "weights.calibration.auc" (0.5: it knows nothing), ".chi_square" (per degree of freedom, 1 if the
@@ -346,6 +372,7 @@ fn number(level: &serde_json::Map<String, Value>, path: &str, whole: &str) -> Re
         _ => {
             let there_are: Vec<String> = level
                 .iter()
+                .filter(|(_, value)| !value.is_null())
                 .map(|(key, value)| match value {
                     Value::Object(_) | Value::Array(_) => format!("`{key}.…`"),
                     _ => format!("`{key}`"),

@@ -187,7 +187,7 @@ pub unsafe extern "C" fn laser_sampler_tell(
 /// @param logp receives `n` logarithms of the density of the events, in 1 / (product of the units of x): that of the generator for
 /// "baseline" and "reweight", that of the refiner for "flow", the refined one for all others; NULL if not wanted
 /// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for wrong sizes or arrays that overlap; LASER_ERR_UNSUPPORTED if `logp` is wanted of
-/// "gan" or "matching"; LASER_ERR_NUMERICAL if the method gives up; LASER_ERR_INVALID_ARGUMENT for a model with conditions, whose events
+/// "gan" or "matching", or of a generator without a density; LASER_ERR_NUMERICAL if the method gives up; LASER_ERR_INVALID_ARGUMENT for a model with conditions, whose events
 /// laser_sampler_generate_given makes; LASER_ERR_TORCH; LASER_ERR_CALLBACK and LASER_ERR_DATA of a noise callback;
 /// LASER_ERR_NULL; LASER_ERR_BUSY. After any failure the stream stands where it stood, and the arrays may be written in part
 ///

@@ -97,6 +97,11 @@ impl Generator {
         !maps.is_empty() && maps.iter().all(Map::invertible)
     }
 
+    /// Whether x has a gradient with respect to z.
+    pub fn differentiable(&self) -> bool {
+        !matches!(self.kind, GeneratorKind::Host { .. })
+    }
+
     /// Whether one z has many x.
     pub fn stochastic(&self) -> bool {
         matches!(

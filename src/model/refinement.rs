@@ -52,6 +52,11 @@ impl Method {
         matches!(self, Method::Langevin | Method::Mala | Method::Hmc)
     }
 
+    /// Whether it makes events in common, so that they cannot have conditions of their own.
+    pub fn in_common(self) -> bool {
+        self.is_chain() || self == Method::Resampling
+    }
+
     /// Whether it makes events by a learned [`Refiner`].
     pub fn learned(self) -> bool {
         matches!(self, Method::Gan | Method::Flow | Method::Matching)

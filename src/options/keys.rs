@@ -39,7 +39,7 @@ keys! {
         VALIDATION_EVENTS: Int = int("validation.events", 0, MAX, 20_000);
         /// At most this fraction of an array is held out.
         VALIDATION_FRACTION: Float = float("validation.fraction", Interval::from_below(0.0, 0.5), 0.1);
-        /// How networks see the features: one word for all of them or a list with commas, one for each column of the source, conditions included. `none`; `standardise`; `log(0)` for features above 0; `logit(0:1)` for features between 0 and 1; `periodic(-pi:pi)` for angles. Bounded features stay within their bounds.
+        /// How networks see the features: one word for all of them or a list with commas, one for each column of the source, conditions included. `none`; `standardise`; `log(0)` for features above 0; `logit(0:1)` for features between 0 and 1; `periodic(-pi:pi)` for angles. Bounded features stay within their bounds. Checked when a training begins.
         FEATURES_SCALING: Text = text("features.scaling", "standardise");
         /// C: so many of the last values of a source's rows are the condition that the others are given (incident energy, ...). A generator made of them is conditional, and so is all that refines it.
         CONDITIONS: Int = int("conditions", 0, 65_536, 0);
@@ -115,7 +115,7 @@ keys! {
         WEIGHTS_EVENTS: Int = int("weights.events", 1000, MAX, 200_000);
     }
     REFINER {
-        /// How the latent space is refined. `auto` looks at the weights: `rejection` where that accepts a tenth of its proposals, otherwise `hmc` or, without a gradient, `resampling`.
+        /// How the latent space is refined. `auto` looks at the weights: `rejection` where that accepts a tenth of its proposals, or there are conditions, otherwise `hmc` or, without a gradient, `resampling`.
         REFINER_METHOD: Text = choice(
             "refiner.method",
             &["auto", "none", "reweight", "rejection", "resampling", "gan", "flow", "matching", "langevin", "mala", "hmc"],
@@ -123,7 +123,7 @@ keys! {
         );
     }
     ITERATION {
-        /// Rounds of the whole procedure: in every one but the first the generator is trained on with the last round's refined latents as its prior. Needs a learned refiner; `flow` for a flow.
+        /// Rounds of the whole procedure: in every one but the first the generator is trained on with the last round's refined latents as its prior. Needs a learned refiner: `flow`, or for a GAN's or VAE's generator, which are trained on as a GAN (`gan_generator`), also `gan` or `matching`.
         ITERATION_ROUNDS: Int = int("iteration.rounds", 1, 100, 1);
         /// Epochs of the generator's training in a round; 0 means as many as its first training.
         ITERATION_EPOCHS: Int = int("iteration.epochs", 0, MAX, 0);
@@ -179,7 +179,7 @@ keys! {
         MATCHING_POOL: Int = int("matching.pool", 1000, MAX, 480_000).fast(240_000);
     }
     HMC {
-        /// Chains run side by side.
+        /// Chains run side by side. Like all of this group, a setting of the model: given when it is refined, not to a sampler.
         HMC_CHAINS: Int = int("hmc.chains", 1, 1_000_000, 100).fast(2000);
         /// Where chains start: in latents resampled by their weights, so that separated modes have their shares, or in the prior (the paper).
         HMC_START: Text = choice("hmc.start", &["resampled", "prior"], "resampled");

@@ -15,6 +15,9 @@ use serde_json::json;
 const TRAINING_STREAM: u64 = 0;
 const HELD_OUT_STREAM: u64 = 1;
 
+/// Latents for one event before the generator is given up.
+const FINITE_TRIES: u64 = 100;
+
 /// Target events (label 1) and as many freshly generated ones (label 0), given the same conditions; no generated event is used twice.
 struct ClassifierFeed<'f, 's, 'a> {
     target: SourceFeed<'s, 'a>,
@@ -38,18 +41,41 @@ impl ClassifierFeed<'_, '_, '_> {
         let columns = self.scalings.len();
         let (n, m) = (self.latent_dim, columns - self.conditions);
         let noise = Noise::new(self.seed, stream, domain::TRAINING);
-        let mut z = vec![0.0; rows * (n + self.conditions)];
-        let targets = batch.x.chunks_exact(columns);
-        let latents = z.chunks_exact_mut(n + self.conditions);
-        for ((row, target), event) in latents.zip(targets).zip(first..) {
-            let (z, c) = row.split_at_mut(n);
-            noise.normals(event, 0, z);
-            let given = target[m..].iter().zip(&self.scalings[m..]);
-            let given = given.map(|(c, s)| s.inverse(c.to_f64()));
-            c.iter_mut().zip(given).for_each(|(to, c)| *to = c);
-        }
+        let width = n + self.conditions;
+        let mut z = vec![0.0; rows * width];
         let mut x = vec![0.0; batch.x.len()];
-        self.evaluator.generate(&z, rows, &mut x, None)?;
+        // Rows whose event is not finite yet; it is made of another latent then.
+        let mut open: Vec<usize> = (0..rows).collect();
+        for attempt in 0..FINITE_TRIES {
+            z.resize(open.len() * width, 0.0);
+            for (latent, &row) in z.chunks_exact_mut(width).zip(&open) {
+                let (z, c) = latent.split_at_mut(n);
+                noise.normals(first + row as u64, attempt * n as u64, z);
+                let given = batch.x[row * columns + m..][..self.conditions].iter();
+                for (to, (c, s)) in c.iter_mut().zip(given.zip(&self.scalings[m..])) {
+                    *to = s.inverse(c.to_f64());
+                }
+            }
+            let mut made = vec![0.0; open.len() * columns];
+            self.evaluator.generate(&z, open.len(), &mut made, None)?;
+            let mut events = made.chunks_exact(columns);
+            open.retain(|&row| {
+                let event = events.next().unwrap_or_default();
+                let finite = event.iter().all(|v| v.is_finite());
+                if finite {
+                    x[row * columns..][..columns].copy_from_slice(event);
+                }
+                !finite
+            });
+            if open.is_empty() {
+                break;
+            }
+        }
+        if !open.is_empty() {
+            return Err(Error::Numerical(format!(
+                "the generator made no finite event of {FINITE_TRIES} latents in a row"
+            )));
+        }
         for (row, x) in x.chunks_exact(columns).enumerate() {
             let features = x[..m].iter().zip(self.scalings);
             batch

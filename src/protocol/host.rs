@@ -33,7 +33,7 @@ pub trait HostGenerator: Send + Sync {
 const NOT_ATTACHED: &str =
     "the model's generator is a callback of the host, which a file does not hold: attach it first (`laser_model_attach`)";
 
-const NO_GRADIENT: &str =
+pub(super) const NO_GRADIENT: &str =
     "log w(z) has no gradient through a generator that is a callback of the host; refine with a method that needs none (`rejection`, `resampling`, a learned refiner), or learn the weights in the latent space (`pullback.method` = `omnifold`)";
 
 /// A model whose generator is a callback: N, C and M dimensions. What makes its events is attached by

@@ -6,7 +6,7 @@ use super::conditions::Conditions;
 use super::evaluate::Instance;
 use super::generator::{dtype, iterable, train_again};
 use super::omnifold::unfold;
-use super::preparation::{chains, check, prepare};
+use super::preparation::{chains, check, possible, prepare};
 use super::pullback::{pilot_noise, weighted_latents, WeightReport, Weighted};
 use super::source::Source;
 use crate::model::{Generator, GeneratorKind, Model, Scaling};
@@ -86,14 +86,15 @@ fn once(
     }
     let hmc = chains(options);
     check(&hmc, generator)?;
-    let mut model = (**generator).clone().into_baseline();
-    let scalings = column_scalings(&mut model.generator, target, options)?;
-    let stock = Conditions::of(target, generator.generator.condition_dim(), options)?;
     let omnifold = match options.get(keys::PULLBACK_METHOD) {
         "omnifold" => true,
         "direct" => false,
-        _ => model.generator.stochastic(),
+        _ => generator.generator.stochastic(),
     };
+    possible(&generator.generator, omnifold, options)?;
+    let mut model = (**generator).clone().into_baseline();
+    let scalings = column_scalings(&mut model.generator, target, options)?;
+    let stock = Conditions::of(target, generator.generator.condition_dim(), options)?;
     if model.generator.stochastic() && !omnifold {
         hooks.log(
             Level::Warning,
@@ -173,6 +174,7 @@ pub fn refine_again(
     let hmc = chains(options);
     check(&hmc, model)?;
     let g = &model.generator;
+    possible(g, model.latent_classifier.is_some(), options)?;
     let conditions = match target {
         Some(target) if g.condition_dim() > 0 => {
             same_columns(g, target)?;

@@ -3,14 +3,44 @@
 use super::conditions::Conditions;
 use super::evaluate::Instance;
 use super::generator::options_record;
+use super::host::NO_GRADIENT;
 use super::pullback::{weighted_latents, WeightReport, Weighted};
 use super::refiner::{pilot_chains, pool_size, train_refiner, Plan};
 use crate::engine::noise::{domain, Noise};
-use crate::model::{HmcSettings, Method, Model, Refinement, Start};
+use crate::model::{Generator, HmcSettings, Method, Model, Refinement, Start};
 use crate::options::{keys, Options};
 use crate::train::{Hooks, Level};
 use crate::{Error, Result};
 use serde_json::json;
+
+/// Checks, before anything is trained, that a sampler could make events by the method that `refiner.method` names.
+///
+/// # Errors
+/// [`Error::Unsupported`] if the method makes events in common where each has its own condition, or needs a gradient of log w(z) where there is
+/// none. `omnifold`: whether log w is learned as a network of z.
+pub(super) fn possible(generator: &Generator, omnifold: bool, options: &Options) -> Result<()> {
+    let Ok(method) = Method::parse(options.get(keys::REFINER_METHOD)) else {
+        return Ok(());
+    };
+    if generator.condition_dim() > 0 && method.in_common() {
+        return Err(in_common(method));
+    }
+    if method.is_chain() && !omnifold && !generator.differentiable() {
+        return Err(Error::Unsupported(format!(
+            "`{}` needs the gradient of log w(z): {NO_GRADIENT}",
+            method.name()
+        )));
+    }
+    Ok(())
+}
+
+/// What is said to conditions where a method cannot give every event its own.
+pub(super) fn in_common(method: Method) -> Error {
+    Error::Unsupported(format!(
+        "the method `{}` makes its events in common, which is impossible where every event has a condition of its own; use `rejection`, `reweight` or a learned refiner",
+        method.name()
+    ))
+}
 
 /// Makes or trains the refiner that `refiner.method` names.
 pub(super) fn prepare(
@@ -95,7 +125,7 @@ const ACCEPTABLE: f64 = 0.1;
 fn choose(model: &Model, report: &WeightReport) -> (Method, String) {
     let accepts = format!("rejection accepts {:.2} %", 100.0 * report.acceptance);
     let generator = &model.generator;
-    let gradient = model.latent_classifier.is_some() || !generator.maps().is_empty();
+    let gradient = model.latent_classifier.is_some() || generator.differentiable();
     if report.acceptance >= ACCEPTABLE {
         return (Method::Rejection, accepts);
     }

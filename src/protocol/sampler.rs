@@ -4,6 +4,7 @@ mod diagnostics;
 
 use super::draws::{Draws, Uniforms};
 use super::evaluate::{backend, Backend, Instance};
+use super::preparation::in_common;
 use super::refiner::Statistics;
 use super::refiner::{
     Baseline, Block, Blocks, Chains, Independent, Learned, Refiner, Rejection, Resampling, Reweight,
@@ -83,11 +84,8 @@ impl Sampler {
         let mut single = options.clone();
         single.set_i64(keys::THREADS.name(), 1)?;
         let refiner = refiner(&model, method)?;
-        if model.generator.condition_dim() > 0 && !matches!(refiner.blocks(), Blocks::Any(_)) {
-            return Err(Error::Unsupported(format!(
-                "the method `{}` makes its events in common, which is impossible where every event has a condition of its own; use `rejection`, `reweight` or a learned refiner",
-                method.name()
-            )));
+        if model.generator.condition_dim() > 0 && method.in_common() {
+            return Err(in_common(method));
         }
         Ok(Sampler {
             refiner,

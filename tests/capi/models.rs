@@ -130,6 +130,9 @@ fn a_model_tells_what_it_is() {
         let info = text_of(|b, c, n| laser_model_info(model, b, c, n));
         let info: serde_json::Value = serde_json::from_str(&info).unwrap();
         assert_eq!(info["record"]["weights"]["mean"], 1.25);
+        let method = text_of(|b, c, n| laser_model_method(model, b, c, n));
+        // It has no refiner.
+        assert!(info["refinement"].is_null() && method == "baseline");
         assert_eq!(info["generator"]["kind"]["maps"][0]["type"], "flow");
         laser_model_free(model);
     }

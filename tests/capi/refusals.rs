@@ -337,6 +337,10 @@ fn models() {
             "generate",
         );
         null_is_refused(
+            laser_model_method(null(), null_mut(), 0, &mut needed),
+            "model",
+        );
+        null_is_refused(
             laser_model_info(null(), null_mut(), 0, &mut needed),
             "model",
         );

@@ -7,8 +7,9 @@ use crate::engine::noise::{domain, Noise};
 use crate::model::{self, Map, Mlp};
 use crate::options::keys;
 use crate::protocol::generator::initial_mlp;
-use crate::train::{Goal, Matching, Settings};
+use crate::train::{Goal, Matching, Progress, Settings};
 use crate::Result;
+use std::time::Instant;
 
 /// Stream of the initial weights; the GAN has those below.
 const INITIAL_STREAM: u64 = 2;
@@ -70,8 +71,25 @@ fn pair(training: Training, rows: &[f64], weights: &[f64]) -> Result<Vec<f64>> {
     let mut pairs = Vec::with_capacity(rows.len() + weights.len() * latent_dim);
     let mut y = Vec::new();
     let groups = rows.chunks(size * columns).zip(weights.chunks(size));
+    let (count, begun) = (groups.len() as u64, Instant::now());
     for (i, (rows, weights)) in groups.enumerate() {
-        hooks.check("matching")?;
+        hooks.check("pairs")?;
+        let done = i as u64;
+        let each = begun.elapsed().as_secs_f64() / done.max(1) as f64;
+        hooks.progress(&Progress {
+            stage: "pairs",
+            epoch: 1,
+            epochs: 1,
+            step: done,
+            steps: count,
+            loss: f64::NAN,
+            validation_loss: f64::NAN,
+            seconds_left: if i == 0 {
+                f64::NAN
+            } else {
+                each * (count - done) as f64
+            },
+        })?;
         let mut offset = [0.0];
         offsets.uniforms(i as u64, 0, &mut offset);
         let ends = resample(weights, offset[0]);

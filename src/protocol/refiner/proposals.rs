@@ -178,7 +178,7 @@ impl<P: Proposals> Refiner for Independent<P> {
             }
         }
         Err(Error::Numerical(format!(
-            "event {} was not accepted in {} proposals (`rejection.max_tries`); the weights are too broad for this method: train generator and classifier longer, or refine with `resampling` or `hmc`",
+            "event {} was not accepted in {} proposals (`rejection.max_tries`); the weights are too broad for this method, or its condition is far from those of the training: train generator and classifier longer, or refine with a learned refiner or, without conditions, with `resampling` or `hmc`",
             block.first.wrapping_add(self.pending[0] as u64),
             self.method.max_tries()
         )))
