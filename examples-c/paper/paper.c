@@ -63,6 +63,11 @@ static laser_options *options_of(const char *json, const simulator_target *targe
         check(laser_options_set_i64(options, "flow.blocks", rings_blocks), "rings");
         check(laser_options_set_i64(options, "flow.units", rings_units), "rings");
     }
+    /* On rings as thin as that the flow's likelihood has cliffs. */
+    if (strcmp(target->name, "narrow_rings") == 0) {
+        check(laser_options_set_f64(options, "flow.lr", 1e-3), "narrow rings");
+        check(laser_options_set_f64(options, "flow.clip", 1.0), "narrow rings");
+    }
     for (size_t i = 0; quick && i < sizeof quick_settings / sizeof quick_settings[0]; i++)
         check(laser_options_set_i64(options, quick_settings[i].key, quick_settings[i].value), "--quick");
     return options;

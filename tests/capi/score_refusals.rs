@@ -57,7 +57,6 @@ fn samples() {
         null_is_refused(test(p, p, null_mut()), "auc");
         invalid(test(p, wide, a), "2 features, the sample 4");
         refused(test(p, weightless, a), LASER_ERR_DATA, "half of the sample");
-        refused(test(p, p, a), LASER_ERR_DATA, "classifier.batch");
         refused(test(p, endless, a), LASER_ERR_UNSUPPORTED, "callback");
         for s in [p, wide, weightless, endless] {
             laser_source_free(s);
