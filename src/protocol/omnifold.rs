@@ -6,16 +6,18 @@
 //! 2. tells the latents that carry ω from the same latents that carry 1: their ratio is the new ν(z), the mean of ω over the hidden
 //!    degrees of freedom. Iterated, ν converges to the weights of largest likelihood in the data space.
 
+mod feed;
+
+use self::feed::{EventFeed, LatentFeed, Rows};
 use super::conditions::Conditions;
 use super::feed::SourceFeed;
 use super::generator::initial_mlp;
 use super::source::Source;
 use crate::engine::noise::{domain, Noise};
-use crate::model::{Classifier, Evaluator, Generator, Mlp, Model, Real, Scaling};
+use crate::model::{Classifier, Evaluator, Generator, Mlp, Model, Scaling};
 use crate::options::{keys, Options};
-use crate::train::{Batch, Feed, Goal, Hooks, Level, Record, Separation, Settings};
+use crate::train::{Feed, Goal, Hooks, Level, Record, Separation, Settings};
 use crate::{Error, Result};
-use rand::seq::SliceRandom;
 use serde::Serialize;
 
 /// What the iterations did, for the model's record.
@@ -36,145 +38,6 @@ pub(super) struct Unfolded {
     pub events: Classifier,
     pub latents: Classifier,
     pub record: OmniFoldRecord,
-}
-
-/// Rows that training draws from again and again, shuffled anew every epoch; the first `held_out` of them are kept for the held-out loss.
-struct Rows {
-    values: Vec<f64>,
-    dim: usize,
-    held_out: usize,
-    order: Vec<usize>,
-    next: usize,
-    epoch: u64,
-    shuffle: Noise,
-}
-
-impl Rows {
-    fn new(values: Vec<f64>, dim: usize, held_out: usize, shuffle: Noise) -> Self {
-        Rows {
-            order: (held_out..values.len() / dim).collect(),
-            values,
-            dim,
-            held_out,
-            next: 0,
-            epoch: 0,
-            shuffle,
-        }
-    }
-
-    /// The next `rows` rows, in a random order without end.
-    fn draw(&mut self, rows: usize) -> Vec<usize> {
-        let mut chosen = Vec::with_capacity(rows);
-        while chosen.len() < rows {
-            if self.next == 0 {
-                self.order.shuffle(&mut self.shuffle.rng(self.epoch));
-                self.epoch += 1;
-            }
-            let end = self.order.len().min(self.next + rows - chosen.len());
-            chosen.extend_from_slice(&self.order[self.next..end]);
-            self.next = if end == self.order.len() { 0 } else { end };
-        }
-        chosen
-    }
-
-    fn append<T: Real>(&self, chosen: impl Iterator<Item = usize>, batch: &mut Batch<T>) {
-        for row in chosen {
-            let values = &self.values[row * self.dim..][..self.dim];
-            batch.x.extend(values.iter().map(|&v| T::from_f64(v)));
-        }
-    }
-}
-
-/// Step 1: target events (label 1) against generated ones with their weights ν (label 0).
-struct EventFeed<'f, 's, 'a> {
-    target: SourceFeed<'s, 'a>,
-    generated: &'f mut Rows,
-    nu: &'f [f64],
-}
-
-impl EventFeed<'_, '_, '_> {
-    fn append<T: Real>(&self, chosen: &[usize], batch: &mut Batch<T>) {
-        let rows = batch.rows;
-        self.generated.append(chosen.iter().copied(), batch);
-        let weights = chosen.iter().map(|&row| T::from_f64(self.nu[row]));
-        batch.weights.extend(weights);
-        batch.labels = vec![T::from_f64(1.0); rows];
-        batch.labels.resize(2 * rows, T::from_f64(0.0));
-        batch.rows = 2 * rows;
-    }
-}
-
-impl<T: Real> Feed<T> for EventFeed<'_, '_, '_> {
-    fn fill(&mut self, rows: usize, batch: &mut Batch<T>) -> Result<bool> {
-        if !self.target.fill(rows, batch)? {
-            return Ok(false);
-        }
-        let chosen = self.generated.draw(rows);
-        self.append(&chosen, batch);
-        Ok(true)
-    }
-
-    fn held_out(&mut self) -> Result<Vec<Batch<T>>> {
-        let mut batches: Vec<Batch<T>> = self.target.held_out()?;
-        let mut first = 0;
-        for batch in &mut batches {
-            let rows = first..first + batch.rows;
-            first = rows.end;
-            let chosen: Vec<usize> = rows
-                .map(|row| row % self.generated.held_out.max(1))
-                .collect();
-            self.append(&chosen, batch);
-        }
-        Ok(batches)
-    }
-}
-
-/// Step 2: the same latents, with the weights ω (label 1) and with 1 (label 0).
-struct LatentFeed<'f> {
-    latents: &'f mut Rows,
-    omega: &'f [f64],
-    /// Updates of an epoch.
-    steps: u64,
-    done: u64,
-}
-
-impl LatentFeed<'_> {
-    fn batch<T: Real>(&self, chosen: &[usize], batch: &mut Batch<T>) {
-        batch.x.clear();
-        self.latents.append(chosen.iter().copied(), batch);
-        batch.x.extend_from_within(..);
-        batch.weights.clear();
-        let weights = chosen.iter().map(|&row| T::from_f64(self.omega[row]));
-        batch.weights.extend(weights);
-        batch.weights.resize(2 * chosen.len(), T::from_f64(1.0));
-        batch.labels = vec![T::from_f64(1.0); chosen.len()];
-        batch.labels.resize(2 * chosen.len(), T::from_f64(0.0));
-        batch.rows = 2 * chosen.len();
-    }
-}
-
-impl<T: Real> Feed<T> for LatentFeed<'_> {
-    fn fill(&mut self, rows: usize, batch: &mut Batch<T>) -> Result<bool> {
-        if self.done == self.steps {
-            self.done = 0;
-            return Ok(false);
-        }
-        self.done += 1;
-        let chosen = self.latents.draw(rows);
-        self.batch(&chosen, batch);
-        Ok(true)
-    }
-
-    fn held_out(&mut self) -> Result<Vec<Batch<T>>> {
-        const CHUNK: usize = 4096;
-        let rows: Vec<usize> = (0..self.latents.held_out).collect();
-        let batches = rows.chunks(CHUNK).map(|rows| {
-            let mut batch = Batch::default();
-            self.batch(rows, &mut batch);
-            batch
-        });
-        Ok(batches.collect())
-    }
 }
 
 /// One of the two networks, trained on from iteration to iteration.
