@@ -38,7 +38,7 @@
 //! | [`engine`] | trained networks on the CPU without libtorch; the noise | models |
 //! | [`model`] | networks and models as plain data, and their file | nothing |
 //! | [`metrics`] | scores of samples, diagnostics of chains | the noise |
-//! | [`options`], [`error`] | settings by key; the one error type | nothing |
+//! | [`options`], [`error`] | settings by key; the one error type | bounds of models |
 
 pub mod engine;
 pub mod error;

@@ -303,6 +303,11 @@ fn conditional_models_learn_and_refine_every_condition() {
     assert!(calibration(&model).is_object());
     assert_eq!(calibration(&other), calibration(&model));
     assert_eq!(other.refinement.as_ref().unwrap().method, Method::Reweight);
+    // The record is free-form: a file may lack it.
+    let mut bare = (*other).clone();
+    bare.record.clear();
+    let bare = refine_again(&Instance::new(bare), Some(&mut source), &again, &()).unwrap();
+    assert!(bare.record["weights"]["calibration"].is_null());
     let error = refine_again(&generator, None, &again, &()).unwrap_err();
     assert!(matches!(error, Error::Unsupported(_)), "{error}");
     for method in ["hmc", "langevin", "resampling"] {

@@ -5,6 +5,7 @@ mod classifier;
 mod evaluator;
 mod file;
 mod generator;
+mod host;
 mod map;
 mod network;
 mod real;
@@ -18,6 +19,8 @@ pub use evaluator::Evaluator;
 pub(crate) use evaluator::{NO_DENSITY, NO_REFINED_DENSITY, NO_REFINER};
 pub use file::FORMAT_VERSION;
 pub use generator::{Generator, GeneratorKind};
+pub use host::HostGenerator;
+pub(crate) use host::NO_GRADIENT;
 pub use map::{Map, Matching};
 pub use network::{
     Activation, Coupling, Dtype, Flow, Mlp, Parameter, Transform, MAX_DEPTH, MAX_PARAMETERS,

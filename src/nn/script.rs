@@ -2,8 +2,7 @@
 
 use super::parameters::{to_device, to_host};
 use super::Backend;
-use crate::model::{Generator, GeneratorKind, Model, Scaling, MAX_WIDTH};
-use crate::protocol::HostGenerator;
+use crate::model::{Generator, GeneratorKind, HostGenerator, Model, Scaling, MAX_WIDTH};
 use crate::{Error, Result};
 use tch::{CModule, Tensor};
 

@@ -1,8 +1,8 @@
 //! Evaluating a model's functions on events of the host.
 
-use super::host::{HostEvaluator, HostGenerator};
+use super::host::HostEvaluator;
 use crate::engine::Engine;
-use crate::model::{Evaluator, GeneratorKind, Model};
+use crate::model::{Evaluator, GeneratorKind, HostGenerator, Model};
 use crate::options::{keys, Options};
 use crate::{Error, Result};
 use once_cell::sync::OnceCell;

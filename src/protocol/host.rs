@@ -1,40 +1,14 @@
 //! Generators that are callbacks of the host: black boxes, perhaps with randomness of their own.
 
-use crate::model::{Evaluator, Generator, GeneratorKind, Model, Scaling, NO_DENSITY};
+use crate::model::{
+    Evaluator, Generator, GeneratorKind, HostGenerator, Model, Scaling, NO_DENSITY,
+};
 use crate::options::Options;
 use crate::{Error, Result};
 use std::sync::Arc;
 
-/// g of the host: a simulator, or a network of another framework.
-pub trait HostGenerator: Send + Sync {
-    /// Makes `rows` events. `z`: rows × N, `c`: rows × C, `x`: rows × M. An event may depend on its own row of `z` and `c` alone, besides
-    /// randomness of the host's.
-    ///
-    /// # Errors
-    /// Whatever the host stops with.
-    fn generate(&self, rows: usize, z: &[f64], c: &[f64], x: &mut [f64]) -> Result<()>;
-
-    /// Pulls gradients with respect to x back to z: `x_gradient` · ∂x/∂z, rows × M to rows × N.
-    ///
-    /// # Errors
-    /// [`Error::Unsupported`] for a generator without derivatives, as is the default.
-    fn pull_gradient(
-        &self,
-        _rows: usize,
-        _z: &[f64],
-        _c: &[f64],
-        _x_gradient: &[f64],
-        _z_gradient: &mut [f64],
-    ) -> Result<()> {
-        Err(Error::Unsupported(NO_GRADIENT.into()))
-    }
-}
-
 const NOT_ATTACHED: &str =
     "the model's generator is a callback of the host, which a file does not hold: attach it first (`laser_model_attach`)";
-
-pub(super) const NO_GRADIENT: &str =
-    "log w(z) has no gradient through a generator that is a callback of the host; refine with a method that needs none (`rejection`, `resampling`, a learned refiner), or learn the weights in the latent space (`pullback.method` = `omnifold`)";
 
 /// A model whose generator is a callback: N, C and M dimensions. What makes its events is attached by
 /// [`Instance::with_host`](super::Instance::with_host), and is no part of the model. The option `dtype` is that of its other networks.

@@ -20,12 +20,13 @@ mod sampler;
 mod scaling;
 mod source;
 
+pub use crate::model::HostGenerator;
 pub use auc::two_sample_auc;
 pub use calibration::{Calibration, CalibrationBin};
 pub use draws::Uniforms;
 pub use evaluate::{device_check, evaluator, generate, latent, log_prob, log_weight, Instance};
 pub use generator::train_generator;
-pub use host::{host_generator, HostGenerator};
+pub use host::host_generator;
 pub use import::load_generator;
 pub use pipeline::{refine, refine_again};
 pub use pullback::WeightReport;

@@ -193,7 +193,11 @@ pub fn refine_again(
     let mut copy = (**model).clone();
     let mut record = json!(report);
     // Found on events held out of the classifier's training, which has not changed.
-    record["calibration"] = copy.record["weights"]["calibration"].take();
+    let before = copy
+        .record
+        .get("weights")
+        .and_then(|w| w.get("calibration"));
+    record["calibration"] = before.cloned().unwrap_or_default();
     copy.record.insert("weights".into(), record);
     prepare(model, copy, &report, hmc, &conditions, options, hooks)
 }

@@ -3,11 +3,10 @@
 use super::conditions::Conditions;
 use super::evaluate::Instance;
 use super::generator::options_record;
-use super::host::NO_GRADIENT;
 use super::pullback::{weighted_latents, WeightReport, Weighted};
 use super::refiner::{pilot_chains, pool_size, train_refiner, Plan};
 use crate::engine::noise::{domain, Noise};
-use crate::model::{Generator, HmcSettings, Method, Model, Refinement, Start};
+use crate::model::{Generator, HmcSettings, Method, Model, Refinement, Start, NO_GRADIENT};
 use crate::options::{keys, Options};
 use crate::train::{Hooks, Level};
 use crate::{Error, Result};
