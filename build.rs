@@ -77,7 +77,7 @@ fn link_libtorch() -> Result<()> {
         format!(
             "LIBTORCH is not set. `make build` sets it; with cargo alone: \
              export LIBTORCH=$(scripts/setup --libtorch), the folder of libtorch {LIBTORCH_VERSION}. \
-             Without libtorch (no training): cargo build --no-default-features"
+             Without libtorch: cargo build --no-default-features"
         )
     })?;
     check_version(&libtorch)?;

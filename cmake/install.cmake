@@ -1,4 +1,4 @@
-# Installs header, library, CMake package, pkg-config file and documentation:
+# Installs the headers of C, C++ and Fortran, library, CMake package, pkg-config file, Julia package, licence and documentation:
 #   cmake -DLIBRARY=target/release/liblaser.so -DPREFIX=/usr/local [-DLIBDIR=lib] -P cmake/install.cmake
 # DESTDIR in the environment is put before every path, as packagers expect.
 cmake_minimum_required(VERSION 3.16)
@@ -42,13 +42,22 @@ write_basic_package_version_file("${package}/laserConfigVersion.cmake"
   VERSION "${version}" COMPATIBILITY SameMinorVersion)
 configure_file("${root}/cmake/laser.pc.in" "$ENV{DESTDIR}${libdir}/pkgconfig/laser.pc" @ONLY)
 
+# Julia: Pkg.develop(path = "PREFIX/share/liblaser/julia/LaserRefine")
+file(INSTALL "${root}/julia" DESTINATION "${PREFIX}/share/liblaser")
+
+file(INSTALL "${root}/LICENSE-APACHE" "${root}/LICENSE-MIT" DESTINATION "${PREFIX}/share/licenses/liblaser")
 set(doc "${PREFIX}/share/doc/liblaser")
-foreach(name README.md CHANGELOG.md CITATION.cff LICENSE-APACHE LICENSE-MIT)
+foreach(name README.md CHANGELOG.md CITATION.cff)
   file(INSTALL "${root}/${name}" DESTINATION "${doc}")
 endforeach()
 # What README.md links to, where it expects it.
-file(INSTALL "${root}/docs" DESTINATION "${doc}")
-file(INSTALL "${root}/examples-c" "${root}/examples-cpp" DESTINATION "${doc}"
-  FILES_MATCHING PATTERN "*.c" PATTERN "*.cpp" PATTERN "*.h" PATTERN CMakeLists.txt)
+file(INSTALL "${root}/docs" "${root}/packaging" DESTINATION "${doc}" PATTERN __pycache__ EXCLUDE)
+foreach(language c cpp fortran julia)
+  file(INSTALL "${root}/examples-${language}" DESTINATION "${doc}"
+    FILES_MATCHING REGEX "\\.(c|cpp|h|hpp|f90|jl|toml)$" PATTERN CMakeLists.txt)
+endforeach()
 file(MAKE_DIRECTORY "$ENV{DESTDIR}${doc}/include")
-file(CREATE_LINK ../../../../include/laser.h "$ENV{DESTDIR}${doc}/include/laser.h" SYMBOLIC)
+foreach(header ${headers})
+  get_filename_component(name "${header}" NAME)
+  file(CREATE_LINK "../../../../include/${name}" "$ENV{DESTDIR}${doc}/include/${name}" SYMBOLIC)
+endforeach()
