@@ -39,10 +39,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
-#include <functional>
 #include <limits>
 #include <memory>
-#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -482,9 +480,9 @@ public:
     /** progress(const Progress &): after every update of a training. */
     template <class Callable> Hooks &on_progress(Callable progress)
     {
-        auto kept = std::make_unique<std::function<void(const Progress &)>>(std::move(progress));
+        auto kept = std::make_shared<Callable>(std::move(progress));
         const auto trampoline = [](const laser_progress *p, void *user) -> std::int32_t {
-            return detail::guarded([&] { (*static_cast<std::function<void(const Progress &)> *>(user))(Progress(p)); });
+            return detail::guarded([&] { (*static_cast<Callable *>(user))(Progress(p)); });
         };
         detail::check(laser_hooks_set_progress(present(), trampoline, kept.get()));
         progress_ = std::move(kept);
@@ -493,10 +491,9 @@ public:
     /** log(LogLevel, std::string_view): what the library decided, and its warnings; it prints nothing itself. */
     template <class Callable> Hooks &on_log(Callable log)
     {
-        auto kept = std::make_unique<std::function<void(LogLevel, std::string_view)>>(std::move(log));
+        auto kept = std::make_shared<Callable>(std::move(log));
         const auto trampoline = [](std::int32_t level, const char *message, void *user) -> std::int32_t {
-            return detail::guarded(
-                [&] { (*static_cast<std::function<void(LogLevel, std::string_view)> *>(user))(static_cast<LogLevel>(level), message); });
+            return detail::guarded([&] { (*static_cast<Callable *>(user))(static_cast<LogLevel>(level), std::string_view(message)); });
         };
         detail::check(laser_hooks_set_log(present(), trampoline, kept.get()));
         log_ = std::move(kept);
@@ -518,8 +515,7 @@ private:
         return handle_.get();
     }
 
-    std::unique_ptr<std::function<void(const Progress &)>> progress_;
-    std::unique_ptr<std::function<void(LogLevel, std::string_view)>> log_;
+    std::shared_ptr<void> progress_, log_;
     detail::Handle<laser_hooks> handle_;
 };
 

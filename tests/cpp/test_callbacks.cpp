@@ -2,6 +2,8 @@
 #include "toy.hpp"
 
 #include <algorithm>
+#include <memory>
+#include <optional>
 
 bool second_unit_works();
 
@@ -189,6 +191,17 @@ void callables_live_long_enough()
         CHECK(sampler->generate(10)[2] == 7.0);
     }
     CHECK(witness.use_count() == 1);
+
+    // Callables need not be copyable.
+    laser::Source source(2, [normal = std::make_unique<std::normal_distribution<double>>(), random = std::mt19937_64(1)](laser::Rows<double> x) mutable {
+        for (std::size_t i = 0; i < 2 * x.rows(); i++)
+            x.data()[i] = (*normal)(random);
+    });
+    std::size_t updates = 0;
+    laser::Hooks moved_in;
+    moved_in.on_progress([counter = std::unique_ptr<std::size_t, void (*)(std::size_t *)>(&updates, [](std::size_t *) {})](const laser::Progress &) { ++*counter; });
+    laser::Generator::train(source, toy_options(), moved_in);
+    CHECK(updates == 5);
 
     laser::Hooks hooks;
     hooks.on_log([witness](laser::LogLevel, std::string_view) {}).on_log([](laser::LogLevel, std::string_view) {});
