@@ -45,7 +45,7 @@ build: setup ## build liblaser.so; the first time compiles libtorch's bindings, 
 demo: $(if $(filter 1,$(TORCH)),build,base standalone) ## simulator, training, refined events, scores and figure, in about 2 minutes; TORCH=1 trains on libtorch
 	@LIBRARY='$(if $(filter 1,$(TORCH)),$(library),build/standalone/liblaser.so)' scripts/demo
 
-paper: base standalone ## the paper's Table 3 on its targets and a harder one, with every method, two targets at a time; long; TARGET=donut: one alone
+paper: base standalone ## the paper's Table 3 on its targets and a harder one, with every method, two targets at a time, in little over an hour; TARGET=donut: one alone
 	@LIBRARY=build/standalone/liblaser.so scripts/paper
 
 test: build ## all tests; the last line counts them
