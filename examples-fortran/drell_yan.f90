@@ -1,5 +1,6 @@
-!> A toy simulator: muon pairs between 60 and 120 GeV, as the events of a Drell-Yan process: the Z resonance on a falling continuum, and
-!! the angle of the muon. Its random numbers are its own, so that a run can be repeated.
+!> A toy simulator: muon pairs between 60 and 120 GeV, as the events of a Drell-Yan process: the Z resonance on a falling
+!! continuum,
+!! and the angle of the muon. Its random numbers are its own, so that a run can be repeated.
 module drell_yan
    use, intrinsic :: iso_fortran_env, only: int64, real64
    implicit none

@@ -1,5 +1,5 @@
-! From a simulator to events: trains a flow on muon pairs of a Z resonance, refines it, saves the model, and generates in an event loop that
-! is interrupted and resumed, and on several threads; then compares with the truth.
+! From a simulator to events: trains a flow on muon pairs of a Z resonance, refines it, saves the model, and generates in an
+! event loop that is interrupted and resumed, and on several threads; then compares with the truth.
 !
 !     resonance [MODEL] [--quick]      MODEL: the file to write; --quick: that it works, not how well
 module watching
@@ -144,7 +144,8 @@ contains
       print "(i0, a, i0, a)", loop, " events, interrupted after ", done, " and resumed: the same bits"
    end subroutine event_loop
 
-   !> One sampler per thread, each with its share of the stream: together they make the events of one alone. Without OpenMP it is one.
+   !> One sampler per thread, each with its share of the stream: together they make the events of one alone. Without OpenMP
+   !! it is one thread.
    subroutine on_threads()
       integer, parameter :: shares = 4
       type(laser_sampler) :: sampler
