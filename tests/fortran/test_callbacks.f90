@@ -5,7 +5,8 @@ module hosts
    implicit none
 
    type :: simulator
-      integer :: calls = 0, stop_at = 0, code = 0, first_got = -1 !< first_got: what the first call sets got to, if not -1
+      integer :: calls = 0, stop_at = 0, code = 0
+      integer :: short_at = 0, got = 0 !< the call that sets got, and to what
       logical :: weighted = .false., right = .true.
    end type simulator
 
@@ -40,7 +41,7 @@ contains
          context%right = context%right .and. got == size(x, 2) .and. code == 0 .and. size(x, 1) == 2
          context%right = context%right .and. size(w) == merge(got, 0, context%weighted)
          if (context%calls == context%stop_at) code = context%code
-         if (context%calls == 1 .and. context%first_got /= -1) got = context%first_got
+         if (context%calls == context%short_at) got = context%got
       end select
       call random_number(phi)
       call random_number(u)
@@ -176,19 +177,20 @@ contains
       call attempt(host, status)
       call expect_failure(status, LASER_ERR_CALLBACK, "-77", "a callback that stops")
       call expect(laser_last_callback_code() == -77, "its number")
-      host = simulator(first_got=-5)
+      host = simulator(short_at=1, got=-5)
       call attempt(host, status)
       call expect_failure(status, LASER_ERR_CALLBACK, "set got to -5", "a negative number of events")
       host = simulator(stop_at=1, code=3)
       call attempt(host, status)
       call expect_failure(status, LASER_ERR_CALLBACK, "3", "a callback that stops after that")
-      host = simulator(first_got=1000000)
+      host = simulator(short_at=1, got=1000000)
       call attempt(host, status)
       call expect(status /= LASER_OK .and. index(laser_last_error(), "1000000") > 0, "more events than were asked for")
       call expect(laser_last_callback_code() == 0, "no number of a callback")
-      host = simulator(first_got=400)
+      host = simulator(short_at=2, got=100)
       call attempt(host, status)
-      call expect_ok(status, "a first epoch of 400 events")
+      call expect_ok(status, "an epoch that ends early")
+      call expect(host%calls > 2, "which is followed by another")
       call source%free()
       call source%free()
 
