@@ -1827,16 +1827,16 @@ contains
       procedure(laser_progress_callback), optional :: progress
       class(*), intent(inout), target, optional :: context
       integer, intent(out), optional :: status
-      procedure(laser_progress_fn), pointer :: function
+      procedure(laser_progress_fn), pointer :: trampoline
       if (unmade(self%handle, "laser_hooks", status)) return
       if (.not. present(progress)) then
          call settle(laser_hooks_set_progress(self%handle, c_null_funptr, c_null_ptr), status)
          return
       end if
-      function => call_progress
+      trampoline => call_progress
       self%progress%progress => progress
       call remember(self%progress, context)
-      call settle(laser_hooks_set_progress(self%handle, c_funloc(function), c_loc(self%progress)), status)
+      call settle(laser_hooks_set_progress(self%handle, c_funloc(trampoline), c_loc(self%progress)), status)
    end subroutine hooks_set_progress
 
    !> Sets the log callback; absent: none.
@@ -1845,16 +1845,16 @@ contains
       procedure(laser_log_callback), optional :: log
       class(*), intent(inout), target, optional :: context
       integer, intent(out), optional :: status
-      procedure(laser_log_fn), pointer :: function
+      procedure(laser_log_fn), pointer :: trampoline
       if (unmade(self%handle, "laser_hooks", status)) return
       if (.not. present(log)) then
          call settle(laser_hooks_set_log(self%handle, c_null_funptr, c_null_ptr), status)
          return
       end if
-      function => call_log
+      trampoline => call_log
       self%log%log => log
       call remember(self%log, context)
-      call settle(laser_hooks_set_log(self%handle, c_funloc(function), c_loc(self%log)), status)
+      call settle(laser_hooks_set_log(self%handle, c_funloc(trampoline), c_loc(self%log)), status)
    end subroutine hooks_set_log
 
    !> Sets the cancel token, which the hooks share: either may be freed first. Absent: none.
@@ -1926,15 +1926,15 @@ contains
       procedure(laser_events_callback) :: events
       class(*), intent(inout), target, optional :: context
       integer, intent(out), optional :: status
-      procedure(laser_events_fn), pointer :: function
+      procedure(laser_events_fn), pointer :: trampoline
       integer(c_int32_t) :: code
       if (taken(self%handle, "laser_source", status)) return
       if (negative(dim, "dim", status)) return
-      function => call_events
+      trampoline => call_events
       allocate (self%events)
       self%events%events => events
       call remember(self%events, context)
-      code = laser_source_from_callback(int(dim, c_size_t), merge(1_c_int32_t, 0_c_int32_t, weighted), c_funloc(function), &
+      code = laser_source_from_callback(int(dim, c_size_t), merge(1_c_int32_t, 0_c_int32_t, weighted), c_funloc(trampoline), &
          c_loc(self%events), self%handle)
       if (code == LASER_OK) then
          self%dim = dim
@@ -1981,7 +1981,7 @@ contains
       class(*), intent(inout), target, optional :: context
       type(laser_options), intent(in), optional :: options
       integer, intent(out), optional :: status
-      procedure(laser_generate_fn), pointer :: function
+      procedure(laser_generate_fn), pointer :: trampoline
       type(callback), pointer :: kept
       type(c_ptr) :: settings
       integer(c_int32_t) :: code
@@ -1990,12 +1990,12 @@ contains
       if (negative(cdim, "cdim", status)) return
       if (negative(xdim, "xdim", status)) return
       if (bad_options(options, settings, status)) return
-      function => call_generate
+      trampoline => call_generate
       allocate (kept)
       kept%generate => generate
       call remember(kept, context)
       code = laser_generator_from_callback(int(zdim, c_size_t), int(cdim, c_size_t), int(xdim, c_size_t), &
-         merge(1_c_int32_t, 0_c_int32_t, stochastic), c_funloc(function), c_loc(kept), settings, self%handle)
+         merge(1_c_int32_t, 0_c_int32_t, stochastic), c_funloc(trampoline), c_loc(kept), settings, self%handle)
       if (code /= LASER_OK) deallocate (kept)
       call settle(code, status)
    end subroutine generator_from_callback
@@ -2114,18 +2114,18 @@ contains
       procedure(laser_generate_callback) :: generate
       class(*), intent(inout), target, optional :: context
       integer, intent(out), optional :: status
-      procedure(laser_generate_fn), pointer :: function
+      procedure(laser_generate_fn), pointer :: trampoline
       type(callback), pointer :: kept
       integer(c_int32_t) :: code
       if (taken(self%handle, "laser_model", status)) return
       if (negative(zdim, "zdim", status)) return
       if (negative(cdim, "cdim", status)) return
       if (negative(xdim, "xdim", status)) return
-      function => call_generate
+      trampoline => call_generate
       allocate (kept)
       kept%generate => generate
       call remember(kept, context)
-      code = laser_model_attach(model%handle, int(zdim, c_size_t), int(cdim, c_size_t), int(xdim, c_size_t), c_funloc(function), &
+      code = laser_model_attach(model%handle, int(zdim, c_size_t), int(cdim, c_size_t), int(xdim, c_size_t), c_funloc(trampoline), &
          c_loc(kept), self%handle)
       if (code /= LASER_OK) deallocate (kept)
       call settle(code, status)
@@ -2340,16 +2340,16 @@ contains
       procedure(laser_noise_callback), optional :: noise
       class(*), intent(inout), target, optional :: context
       integer, intent(out), optional :: status
-      procedure(laser_noise_fn), pointer :: function
+      procedure(laser_noise_fn), pointer :: trampoline
       if (unmade(self%handle, "laser_sampler", status)) return
       if (.not. present(noise)) then
          call settle(laser_sampler_set_noise_callback(self%handle, c_null_funptr, c_null_ptr), status)
          return
       end if
-      function => call_noise
+      trampoline => call_noise
       self%noise%noise => noise
       call remember(self%noise, context)
-      call settle(laser_sampler_set_noise_callback(self%handle, c_funloc(function), c_loc(self%noise)), status)
+      call settle(laser_sampler_set_noise_callback(self%handle, c_funloc(trampoline), c_loc(self%noise)), status)
    end subroutine sampler_set_noise_callback
 
    !> Goes to an event, counted from 0, forward or backward.

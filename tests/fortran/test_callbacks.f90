@@ -28,6 +28,13 @@ module hosts
       real(real64) :: last = 0.5_real64
    end type numbers
 
+   !> A source whose callback calls the library.
+   type :: nest
+      type(laser_source) :: inner, outer !< outer: the one that calls
+      type(laser_options) :: options
+      integer :: calls = 0, trained = -1, busy = -1
+   end type nest
+
 contains
 
    subroutine ring(x, w, got, code, context)
@@ -49,6 +56,24 @@ contains
       x(2, :) = (1 + 0.1_real64 * u) * sin(6.2831853_real64 * phi)
       w = 0.5_real64
    end subroutine ring
+
+   subroutine nested(x, w, got, code, context)
+      real(real64), intent(out) :: x(:, :), w(:)
+      integer, intent(inout) :: got, code
+      class(*), intent(inout) :: context
+      type(laser_generator) :: generator
+      type(simulator) :: unused
+      select type (context)
+      type is (nest)
+         context%calls = context%calls + 1
+         if (context%calls == 1) then
+            call generator%train(context%inner, context%options, status=context%trained)
+            call generator%free()
+            call generator%train(context%outer, context%options, status=context%busy)
+         end if
+      end select
+      call ring(x, w, got, code, unused)
+   end subroutine nested
 
    subroutine progress(p, code, context)
       type(laser_progress), intent(in) :: p
@@ -152,6 +177,7 @@ program test_callbacks
 
    call options%from_json(settings)
    call sources()
+   call from_inside()
    call watched()
    call generators()
    call random_numbers()
@@ -228,6 +254,23 @@ contains
       call generator%free()
       call source%free()
    end subroutine attempt
+
+   !> A callback may train by itself, but not from the source that it serves.
+   subroutine from_inside()
+      type(simulator), target :: host
+      type(nest), target :: context
+      type(laser_generator) :: generator
+      context%options = options
+      call context%inner%from_callback(2, .false., ring, host)
+      call context%outer%from_callback(2, .false., nested, context)
+      call generator%train(context%outer, options, status=status)
+      call expect_ok(status, "a training whose callback trains")
+      call expect(context%trained == LASER_OK .and. host%calls > 0, "the training inside")
+      call expect(context%busy == LASER_ERR_BUSY, "the source that is in use")
+      call generator%free()
+      call context%inner%free()
+      call context%outer%free()
+   end subroutine from_inside
 
    subroutine watched()
       type(simulator), target :: host
