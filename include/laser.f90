@@ -39,7 +39,7 @@ module laser_c
 
    abstract interface
       !> Called after every update of a training and every block of events of a pilot run.
-            function laser_progress_fn(p, user) bind(c)
+      function laser_progress_fn(p, user) bind(c)
          import
          type(c_ptr), value :: p
          type(c_ptr), value :: user
@@ -47,7 +47,7 @@ module laser_c
       end function laser_progress_fn
 
       !> Called with a message for the user.
-            function laser_log_fn(level, message, user) bind(c)
+      function laser_log_fn(level, message, user) bind(c)
          import
          integer(c_int32_t), value :: level
          type(c_ptr), value :: message
@@ -56,7 +56,7 @@ module laser_c
       end function laser_log_fn
 
       !> Delivers events.
-            function laser_events_fn(n, dim, x, w, got, user) bind(c)
+      function laser_events_fn(n, dim, x, w, got, user) bind(c)
          import
          integer(c_size_t), value :: n
          integer(c_size_t), value :: dim
@@ -68,7 +68,7 @@ module laser_c
       end function laser_events_fn
 
       !> Makes events of latent points.
-            function laser_generate_fn(n, z, zdim, c, cdim, x, xdim, user) bind(c)
+      function laser_generate_fn(n, z, zdim, c, cdim, x, xdim, user) bind(c)
          import
          integer(c_size_t), value :: n
          type(c_ptr), value :: z
@@ -82,7 +82,7 @@ module laser_c
       end function laser_generate_fn
 
       !> Delivers uniform random numbers of the host's own generator.
-            function laser_noise_fn(n, u, user) bind(c)
+      function laser_noise_fn(n, u, user) bind(c)
          import
          integer(c_size_t), value :: n
          type(c_ptr), value :: u
@@ -93,14 +93,14 @@ module laser_c
 
    interface
       !> The name of a status number, for messages.
-            function laser_status_name(status) bind(c)
+      function laser_status_name(status) bind(c)
          import
          integer(c_int32_t), value :: status
          type(c_ptr) :: laser_status_name
       end function laser_status_name
 
       !> Copies out the message of this thread's last failure.
-            function laser_last_error(buf, cap, needed) bind(c)
+      function laser_last_error(buf, cap, needed) bind(c)
          import
          type(c_ptr), value :: buf
          integer(c_size_t), value :: cap
@@ -109,32 +109,32 @@ module laser_c
       end function laser_last_error
 
       !> What the callback returned that ended this thread's last failed call.
-            function laser_last_callback_code() bind(c)
+      function laser_last_callback_code() bind(c)
          import
          integer(c_int32_t) :: laser_last_callback_code
       end function laser_last_callback_code
 
       !> Number of the C ABI of the loaded library.
-            function laser_abi_version() bind(c)
+      function laser_abi_version() bind(c)
          import
          integer(c_int32_t) :: laser_abi_version
       end function laser_abi_version
 
       !> Version of the loaded library.
-            function laser_version() bind(c)
+      function laser_version() bind(c)
          import
          type(c_ptr) :: laser_version
       end function laser_version
 
       !> Tells whether a device can be used here, before hours are planned on it.
-            function laser_device_check(device) bind(c)
+      function laser_device_check(device) bind(c)
          import
          character(kind=c_char), intent(in) :: device(*)
          integer(c_int32_t) :: laser_device_check
       end function laser_device_check
 
       !> Makes options from a preset.
-            function laser_options_new(preset, out) bind(c)
+      function laser_options_new(preset, out) bind(c)
          import
          character(kind=c_char), intent(in) :: preset(*)
          type(c_ptr), intent(inout) :: out
@@ -142,7 +142,7 @@ module laser_c
       end function laser_options_new
 
       !> Makes options from JSON.
-            function laser_options_from_json(json, out) bind(c)
+      function laser_options_from_json(json, out) bind(c)
          import
          character(kind=c_char), intent(in) :: json(*)
          type(c_ptr), intent(inout) :: out
@@ -150,7 +150,7 @@ module laser_c
       end function laser_options_from_json
 
       !> Sets an integer option, or a floating-point option to an integer.
-            function laser_options_set_i64(options, key, value) bind(c)
+      function laser_options_set_i64(options, key, value) bind(c)
          import
          type(c_ptr), value :: options
          character(kind=c_char), intent(in) :: key(*)
@@ -159,7 +159,7 @@ module laser_c
       end function laser_options_set_i64
 
       !> Sets a floating-point option.
-            function laser_options_set_f64(options, key, value) bind(c)
+      function laser_options_set_f64(options, key, value) bind(c)
          import
          type(c_ptr), value :: options
          character(kind=c_char), intent(in) :: key(*)
@@ -168,7 +168,7 @@ module laser_c
       end function laser_options_set_f64
 
       !> Sets a text option.
-            function laser_options_set_str(options, key, value) bind(c)
+      function laser_options_set_str(options, key, value) bind(c)
          import
          type(c_ptr), value :: options
          character(kind=c_char), intent(in) :: key(*)
@@ -177,7 +177,7 @@ module laser_c
       end function laser_options_set_str
 
       !> Reads an integer option.
-            function laser_options_get_i64(options, key, value) bind(c)
+      function laser_options_get_i64(options, key, value) bind(c)
          import
          type(c_ptr), value :: options
          character(kind=c_char), intent(in) :: key(*)
@@ -186,7 +186,7 @@ module laser_c
       end function laser_options_get_i64
 
       !> Reads a floating-point option.
-            function laser_options_get_f64(options, key, value) bind(c)
+      function laser_options_get_f64(options, key, value) bind(c)
          import
          type(c_ptr), value :: options
          character(kind=c_char), intent(in) :: key(*)
@@ -195,7 +195,7 @@ module laser_c
       end function laser_options_get_f64
 
       !> Reads a text option.
-            function laser_options_get_str(options, key, buf, cap, needed) bind(c)
+      function laser_options_get_str(options, key, buf, cap, needed) bind(c)
          import
          type(c_ptr), value :: options
          character(kind=c_char), intent(in) :: key(*)
@@ -206,7 +206,7 @@ module laser_c
       end function laser_options_get_str
 
       !> Prints all options, defaults included, as nested JSON that laser_options_from_json reads back.
-            function laser_options_to_json(options, buf, cap, needed) bind(c)
+      function laser_options_to_json(options, buf, cap, needed) bind(c)
          import
          type(c_ptr), value :: options
          type(c_ptr), value :: buf
@@ -216,53 +216,53 @@ module laser_c
       end function laser_options_to_json
 
       !> Frees options.
-            subroutine laser_options_free(options) bind(c)
+      subroutine laser_options_free(options) bind(c)
          import
          type(c_ptr), value :: options
       end subroutine laser_options_free
 
       !> Makes a cancel token that is not tripped.
-            function laser_cancel_new(out) bind(c)
+      function laser_cancel_new(out) bind(c)
          import
          type(c_ptr), intent(inout) :: out
          integer(c_int32_t) :: laser_cancel_new
       end function laser_cancel_new
 
       !> Trips a token.
-            subroutine laser_cancel_trip(cancel) bind(c)
+      subroutine laser_cancel_trip(cancel) bind(c)
          import
          type(c_ptr), value :: cancel
       end subroutine laser_cancel_trip
 
       !> Makes a tripped token usable again.
-            function laser_cancel_reset(cancel) bind(c)
+      function laser_cancel_reset(cancel) bind(c)
          import
          type(c_ptr), value :: cancel
          integer(c_int32_t) :: laser_cancel_reset
       end function laser_cancel_reset
 
       !> Tells whether a token is tripped.
-            function laser_cancel_is_tripped(cancel) bind(c)
+      function laser_cancel_is_tripped(cancel) bind(c)
          import
          type(c_ptr), value :: cancel
          integer(c_int32_t) :: laser_cancel_is_tripped
       end function laser_cancel_is_tripped
 
       !> Frees a token.
-            subroutine laser_cancel_free(cancel) bind(c)
+      subroutine laser_cancel_free(cancel) bind(c)
          import
          type(c_ptr), value :: cancel
       end subroutine laser_cancel_free
 
       !> Makes hooks without callbacks and without a token.
-            function laser_hooks_new(out) bind(c)
+      function laser_hooks_new(out) bind(c)
          import
          type(c_ptr), intent(inout) :: out
          integer(c_int32_t) :: laser_hooks_new
       end function laser_hooks_new
 
       !> Sets the progress callback.
-            function laser_hooks_set_progress(hooks, progress, user) bind(c)
+      function laser_hooks_set_progress(hooks, progress, user) bind(c)
          import
          type(c_ptr), value :: hooks
          type(c_funptr), value :: progress
@@ -271,7 +271,7 @@ module laser_c
       end function laser_hooks_set_progress
 
       !> Sets the log callback.
-            function laser_hooks_set_log(hooks, log, user) bind(c)
+      function laser_hooks_set_log(hooks, log, user) bind(c)
          import
          type(c_ptr), value :: hooks
          type(c_funptr), value :: log
@@ -280,7 +280,7 @@ module laser_c
       end function laser_hooks_set_log
 
       !> Sets the cancel token.
-            function laser_hooks_set_cancel(hooks, cancel) bind(c)
+      function laser_hooks_set_cancel(hooks, cancel) bind(c)
          import
          type(c_ptr), value :: hooks
          type(c_ptr), value :: cancel
@@ -288,69 +288,69 @@ module laser_c
       end function laser_hooks_set_cancel
 
       !> Frees hooks.
-            subroutine laser_hooks_free(hooks) bind(c)
+      subroutine laser_hooks_free(hooks) bind(c)
          import
          type(c_ptr), value :: hooks
       end subroutine laser_hooks_free
 
       !> What is running.
-            function laser_progress_stage(p) bind(c)
+      function laser_progress_stage(p) bind(c)
          import
          type(c_ptr), value :: p
          type(c_ptr) :: laser_progress_stage
       end function laser_progress_stage
 
       !> The current epoch.
-            function laser_progress_epoch(p) bind(c)
+      function laser_progress_epoch(p) bind(c)
          import
          type(c_ptr), value :: p
          integer(c_int64_t) :: laser_progress_epoch
       end function laser_progress_epoch
 
       !> The epochs planned for this stage.
-            function laser_progress_epochs(p) bind(c)
+      function laser_progress_epochs(p) bind(c)
          import
          type(c_ptr), value :: p
          integer(c_int64_t) :: laser_progress_epochs
       end function laser_progress_epochs
 
       !> The updates, or blocks of events, done in this stage.
-            function laser_progress_step(p) bind(c)
+      function laser_progress_step(p) bind(c)
          import
          type(c_ptr), value :: p
          integer(c_int64_t) :: laser_progress_step
       end function laser_progress_step
 
       !> The updates, or blocks of events, planned for this stage.
-            function laser_progress_steps(p) bind(c)
+      function laser_progress_steps(p) bind(c)
          import
          type(c_ptr), value :: p
          integer(c_int64_t) :: laser_progress_steps
       end function laser_progress_steps
 
       !> The training loss.
-            function laser_progress_loss(p) bind(c)
+      function laser_progress_loss(p) bind(c)
          import
          type(c_ptr), value :: p
          real(c_double) :: laser_progress_loss
       end function laser_progress_loss
 
       !> The loss of the held-out events.
-            function laser_progress_validation_loss(p) bind(c)
+      function laser_progress_validation_loss(p) bind(c)
          import
          type(c_ptr), value :: p
          real(c_double) :: laser_progress_validation_loss
       end function laser_progress_validation_loss
 
       !> The time that this stage will still take.
-            function laser_progress_seconds_left(p) bind(c)
+      function laser_progress_seconds_left(p) bind(c)
          import
          type(c_ptr), value :: p
          real(c_double) :: laser_progress_seconds_left
       end function laser_progress_seconds_left
 
       !> Makes a source of events in an array.
-            function laser_source_from_array(x, w, n, dim, stride, out) bind(c)
+      function laser_source_from_array(x, w, n, dim, stride, out) bind(c)
          import
          type(c_ptr), value :: x
          type(c_ptr), value :: w
@@ -362,7 +362,7 @@ module laser_c
       end function laser_source_from_array
 
       !> Makes a source that asks a callback for events, batch by batch.
-            function laser_source_from_callback(dim, weighted, events, user, out) bind(c)
+      function laser_source_from_callback(dim, weighted, events, user, out) bind(c)
          import
          integer(c_size_t), value :: dim
          integer(c_int32_t), value :: weighted
@@ -373,13 +373,13 @@ module laser_c
       end function laser_source_from_callback
 
       !> Frees a source.
-            subroutine laser_source_free(source) bind(c)
+      subroutine laser_source_free(source) bind(c)
          import
          type(c_ptr), value :: source
       end subroutine laser_source_free
 
       !> Trains a generator on target events, with the events' weights.
-            function laser_generator_train(target, options, hooks, out) bind(c)
+      function laser_generator_train(target, options, hooks, out) bind(c)
          import
          type(c_ptr), value :: target
          type(c_ptr), value :: options
@@ -389,7 +389,7 @@ module laser_c
       end function laser_generator_train
 
       !> Saves a generator to a model file.
-            function laser_generator_save(generator, path) bind(c)
+      function laser_generator_save(generator, path) bind(c)
          import
          type(c_ptr), value :: generator
          character(kind=c_char), intent(in) :: path(*)
@@ -397,7 +397,7 @@ module laser_c
       end function laser_generator_save
 
       !> Loads a generator.
-            function laser_generator_load(path, options, out) bind(c)
+      function laser_generator_load(path, options, out) bind(c)
          import
          character(kind=c_char), intent(in) :: path(*)
          type(c_ptr), value :: options
@@ -406,7 +406,7 @@ module laser_c
       end function laser_generator_load
 
       !> M, the values per event.
-            function laser_generator_event_dim(generator, out) bind(c)
+      function laser_generator_event_dim(generator, out) bind(c)
          import
          type(c_ptr), value :: generator
          type(c_ptr), value :: out
@@ -414,7 +414,7 @@ module laser_c
       end function laser_generator_event_dim
 
       !> C, the values of the condition of an event.
-            function laser_generator_condition_dim(generator, out) bind(c)
+      function laser_generator_condition_dim(generator, out) bind(c)
          import
          type(c_ptr), value :: generator
          type(c_ptr), value :: out
@@ -422,7 +422,7 @@ module laser_c
       end function laser_generator_condition_dim
 
       !> N, the dimensions of the latent space.
-            function laser_generator_latent_dim(generator, out) bind(c)
+      function laser_generator_latent_dim(generator, out) bind(c)
          import
          type(c_ptr), value :: generator
          type(c_ptr), value :: out
@@ -430,13 +430,13 @@ module laser_c
       end function laser_generator_latent_dim
 
       !> Frees a generator.
-            subroutine laser_generator_free(generator) bind(c)
+      subroutine laser_generator_free(generator) bind(c)
          import
          type(c_ptr), value :: generator
       end subroutine laser_generator_free
 
       !> Makes a generator of a callback of the host.
-            function laser_generator_from_callback(zdim, cdim, xdim, stochastic, generate, user, options, out) bind(c)
+      function laser_generator_from_callback(zdim, cdim, xdim, stochastic, generate, user, options, out) bind(c)
          import
          integer(c_size_t), value :: zdim
          integer(c_size_t), value :: cdim
@@ -450,7 +450,7 @@ module laser_c
       end function laser_generator_from_callback
 
       !> Attaches a callback to the generator of a loaded model that was made for one.
-            function laser_model_attach(model, zdim, cdim, xdim, generate, user, out) bind(c)
+      function laser_model_attach(model, zdim, cdim, xdim, generate, user, out) bind(c)
          import
          type(c_ptr), value :: model
          integer(c_size_t), value :: zdim
@@ -463,7 +463,7 @@ module laser_c
       end function laser_model_attach
 
       !> Refines a generator (LaSeR).
-            function laser_refine(generator, target, options, hooks, out) bind(c)
+      function laser_refine(generator, target, options, hooks, out) bind(c)
          import
          type(c_ptr), value :: generator
          type(c_ptr), value :: target
@@ -474,7 +474,7 @@ module laser_c
       end function laser_refine
 
       !> Gives a model another refiner.
-            function laser_model_refine(model, target, options, hooks, out) bind(c)
+      function laser_model_refine(model, target, options, hooks, out) bind(c)
          import
          type(c_ptr), value :: model
          type(c_ptr), value :: target
@@ -485,7 +485,7 @@ module laser_c
       end function laser_model_refine
 
       !> Makes a model of a generator alone.
-            function laser_model_from_generator(generator, out) bind(c)
+      function laser_model_from_generator(generator, out) bind(c)
          import
          type(c_ptr), value :: generator
          type(c_ptr), intent(inout) :: out
@@ -493,7 +493,7 @@ module laser_c
       end function laser_model_from_generator
 
       !> Saves a model to one file, a safetensors file that describes itself.
-            function laser_model_save(model, path) bind(c)
+      function laser_model_save(model, path) bind(c)
          import
          type(c_ptr), value :: model
          character(kind=c_char), intent(in) :: path(*)
@@ -501,7 +501,7 @@ module laser_c
       end function laser_model_save
 
       !> Loads a model file.
-            function laser_model_load(path, options, out) bind(c)
+      function laser_model_load(path, options, out) bind(c)
          import
          character(kind=c_char), intent(in) :: path(*)
          type(c_ptr), value :: options
@@ -510,7 +510,7 @@ module laser_c
       end function laser_model_load
 
       !> M, the values per event.
-            function laser_model_event_dim(model, out) bind(c)
+      function laser_model_event_dim(model, out) bind(c)
          import
          type(c_ptr), value :: model
          type(c_ptr), value :: out
@@ -518,7 +518,7 @@ module laser_c
       end function laser_model_event_dim
 
       !> N, the dimensions of the generator's latent space.
-            function laser_model_latent_dim(model, out) bind(c)
+      function laser_model_latent_dim(model, out) bind(c)
          import
          type(c_ptr), value :: model
          type(c_ptr), value :: out
@@ -526,7 +526,7 @@ module laser_c
       end function laser_model_latent_dim
 
       !> C, the values of the condition of an event.
-            function laser_model_condition_dim(model, out) bind(c)
+      function laser_model_condition_dim(model, out) bind(c)
          import
          type(c_ptr), value :: model
          type(c_ptr), value :: out
@@ -534,7 +534,7 @@ module laser_c
       end function laser_model_condition_dim
 
       !> The method by which samplers make events unless told otherwise.
-            function laser_model_method(model, buf, cap, needed) bind(c)
+      function laser_model_method(model, buf, cap, needed) bind(c)
          import
          type(c_ptr), value :: model
          type(c_ptr), value :: buf
@@ -544,7 +544,7 @@ module laser_c
       end function laser_model_method
 
       !> Describes a model.
-            function laser_model_info(model, buf, cap, needed) bind(c)
+      function laser_model_info(model, buf, cap, needed) bind(c)
          import
          type(c_ptr), value :: model
          type(c_ptr), value :: buf
@@ -554,7 +554,7 @@ module laser_c
       end function laser_model_info
 
       !> Reads a number of the training record.
-            function laser_model_get_f64(model, key, out) bind(c)
+      function laser_model_get_f64(model, key, out) bind(c)
          import
          type(c_ptr), value :: model
          character(kind=c_char), intent(in) :: key(*)
@@ -563,13 +563,13 @@ module laser_c
       end function laser_model_get_f64
 
       !> Frees a model.
-            subroutine laser_model_free(model) bind(c)
+      subroutine laser_model_free(model) bind(c)
          import
          type(c_ptr), value :: model
       end subroutine laser_model_free
 
       !> log w(x), the logarithm of the density ratio target / generated, from the classifier.
-            function laser_model_log_weight(model, options, n, x, stride, log_w) bind(c)
+      function laser_model_log_weight(model, options, n, x, stride, log_w) bind(c)
          import
          type(c_ptr), value :: model
          type(c_ptr), value :: options
@@ -581,7 +581,7 @@ module laser_c
       end function laser_model_log_weight
 
       !> log p_g(x), the logarithm of the generator's density.
-            function laser_model_log_prob(model, options, n, x, stride, log_p) bind(c)
+      function laser_model_log_prob(model, options, n, x, stride, log_p) bind(c)
          import
          type(c_ptr), value :: model
          type(c_ptr), value :: options
@@ -593,7 +593,7 @@ module laser_c
       end function laser_model_log_prob
 
       !> z with g(z) = x.
-            function laser_model_latent(model, options, n, x, x_stride, z, z_stride) bind(c)
+      function laser_model_latent(model, options, n, x, x_stride, z, z_stride) bind(c)
          import
          type(c_ptr), value :: model
          type(c_ptr), value :: options
@@ -606,7 +606,7 @@ module laser_c
       end function laser_model_latent
 
       !> x = g(z).
-            function laser_model_generate(model, options, n, z, z_stride, x, x_stride) bind(c)
+      function laser_model_generate(model, options, n, z, z_stride, x, x_stride) bind(c)
          import
          type(c_ptr), value :: model
          type(c_ptr), value :: options
@@ -619,7 +619,7 @@ module laser_c
       end function laser_model_generate
 
       !> Makes a sampler that stands at event 0.
-            function laser_sampler_new(model, seed, stream, options, out) bind(c)
+      function laser_sampler_new(model, seed, stream, options, out) bind(c)
          import
          type(c_ptr), value :: model
          integer(c_int64_t), value :: seed
@@ -631,7 +631,7 @@ module laser_c
 
       !> Lets a sampler draw from the host's random numbers instead of its own, as frameworks demand that keep the
       !! random state of their events themselves.
-            function laser_sampler_set_noise_callback(sampler, noise, user) bind(c)
+      function laser_sampler_set_noise_callback(sampler, noise, user) bind(c)
          import
          type(c_ptr), value :: sampler
          type(c_funptr), value :: noise
@@ -640,7 +640,7 @@ module laser_c
       end function laser_sampler_set_noise_callback
 
       !> Goes to an event, forward or backward.
-            function laser_sampler_seek(sampler, event) bind(c)
+      function laser_sampler_seek(sampler, event) bind(c)
          import
          type(c_ptr), value :: sampler
          integer(c_int64_t), value :: event
@@ -648,7 +648,7 @@ module laser_c
       end function laser_sampler_seek
 
       !> Tells where the stream stands.
-            function laser_sampler_tell(sampler, event) bind(c)
+      function laser_sampler_tell(sampler, event) bind(c)
          import
          type(c_ptr), value :: sampler
          type(c_ptr), value :: event
@@ -656,7 +656,7 @@ module laser_c
       end function laser_sampler_tell
 
       !> Generates the next events of the stream.
-            function laser_sampler_generate(sampler, n, stride, x, w, logp) bind(c)
+      function laser_sampler_generate(sampler, n, stride, x, w, logp) bind(c)
          import
          type(c_ptr), value :: sampler
          integer(c_size_t), value :: n
@@ -668,7 +668,7 @@ module laser_c
       end function laser_sampler_generate
 
       !> laser_sampler_generate in single precision.
-            function laser_sampler_generate_f32(sampler, n, stride, x, w, logp) bind(c)
+      function laser_sampler_generate_f32(sampler, n, stride, x, w, logp) bind(c)
          import
          type(c_ptr), value :: sampler
          integer(c_size_t), value :: n
@@ -680,7 +680,7 @@ module laser_c
       end function laser_sampler_generate_f32
 
       !> Generates the next events of the stream together with the latent points they were made from.
-            function laser_sampler_generate_latent(sampler, n, x_stride, x, z_stride, z, w) bind(c)
+      function laser_sampler_generate_latent(sampler, n, x_stride, x, z_stride, z, w) bind(c)
          import
          type(c_ptr), value :: sampler
          integer(c_size_t), value :: n
@@ -693,7 +693,7 @@ module laser_c
       end function laser_sampler_generate_latent
 
       !> Generates the next events of a model with conditions, given them.
-            function laser_sampler_generate_given(sampler, n, c_stride, c, x_stride, x, w, logp) bind(c)
+      function laser_sampler_generate_given(sampler, n, c_stride, c, x_stride, x, w, logp) bind(c)
          import
          type(c_ptr), value :: sampler
          integer(c_size_t), value :: n
@@ -707,7 +707,7 @@ module laser_c
       end function laser_sampler_generate_given
 
       !> laser_sampler_generate_given in single precision.
-            function laser_sampler_generate_given_f32(sampler, n, c_stride, c, x_stride, x, w, logp) bind(c)
+      function laser_sampler_generate_given_f32(sampler, n, c_stride, c, x_stride, x, w, logp) bind(c)
          import
          type(c_ptr), value :: sampler
          integer(c_size_t), value :: n
@@ -721,7 +721,7 @@ module laser_c
       end function laser_sampler_generate_given_f32
 
       !> Generates the next event of the stream, out of a batch kept inside.
-            function laser_sampler_next(sampler, x, w) bind(c)
+      function laser_sampler_next(sampler, x, w) bind(c)
          import
          type(c_ptr), value :: sampler
          type(c_ptr), value :: x
@@ -730,7 +730,7 @@ module laser_c
       end function laser_sampler_next
 
       !> Reads a diagnostic of the sampler, counted since it was made.
-            function laser_sampler_get_f64(sampler, key, out) bind(c)
+      function laser_sampler_get_f64(sampler, key, out) bind(c)
          import
          type(c_ptr), value :: sampler
          character(kind=c_char), intent(in) :: key(*)
@@ -739,13 +739,13 @@ module laser_c
       end function laser_sampler_get_f64
 
       !> Frees a sampler.
-            subroutine laser_sampler_free(sampler) bind(c)
+      subroutine laser_sampler_free(sampler) bind(c)
          import
          type(c_ptr), value :: sampler
       end subroutine laser_sampler_free
 
       !> Makes an empty histogram.
-            function laser_histogram_new(nx, xlo, xhi, ny, ylo, yhi, out) bind(c)
+      function laser_histogram_new(nx, xlo, xhi, ny, ylo, yhi, out) bind(c)
          import
          integer(c_size_t), value :: nx
          real(c_double), value :: xlo
@@ -758,7 +758,7 @@ module laser_c
       end function laser_histogram_new
 
       !> Adds events.
-            function laser_histogram_fill(histogram, n, x, stride, w) bind(c)
+      function laser_histogram_fill(histogram, n, x, stride, w) bind(c)
          import
          type(c_ptr), value :: histogram
          integer(c_size_t), value :: n
@@ -769,7 +769,7 @@ module laser_c
       end function laser_histogram_fill
 
       !> Copies out the bins.
-            function laser_histogram_contents(histogram, out, cap) bind(c)
+      function laser_histogram_contents(histogram, out, cap) bind(c)
          import
          type(c_ptr), value :: histogram
          type(c_ptr), value :: out
@@ -778,7 +778,7 @@ module laser_c
       end function laser_histogram_contents
 
       !> Sums the weights.
-            function laser_histogram_total(histogram, inside, outside) bind(c)
+      function laser_histogram_total(histogram, inside, outside) bind(c)
          import
          type(c_ptr), value :: histogram
          type(c_ptr), value :: inside
@@ -787,7 +787,7 @@ module laser_c
       end function laser_histogram_total
 
       !> Adds the contents of another histogram.
-            function laser_histogram_merge(into, from) bind(c)
+      function laser_histogram_merge(into, from) bind(c)
          import
          type(c_ptr), value :: into
          type(c_ptr), value :: from
@@ -795,13 +795,13 @@ module laser_c
       end function laser_histogram_merge
 
       !> Frees a histogram.
-            subroutine laser_histogram_free(histogram) bind(c)
+      subroutine laser_histogram_free(histogram) bind(c)
          import
          type(c_ptr), value :: histogram
       end subroutine laser_histogram_free
 
       !> The Jensen-Shannon divergence of two histograms, each normalised to one.
-            function laser_jsd(p, q, nats, paper) bind(c)
+      function laser_jsd(p, q, nats, paper) bind(c)
          import
          type(c_ptr), value :: p
          type(c_ptr), value :: q
@@ -811,7 +811,7 @@ module laser_c
       end function laser_jsd
 
       !> The earth mover's distance of two histograms, each normalised to one.
-            function laser_emd(p, q, units, paper) bind(c)
+      function laser_emd(p, q, units, paper) bind(c)
          import
          type(c_ptr), value :: p
          type(c_ptr), value :: q
@@ -821,7 +821,7 @@ module laser_c
       end function laser_emd
 
       !> What laser_jsd gives for two independent samples of one distribution, by chance alone.
-            function laser_jsd_floor(p, q, repeats, seed, nats, nats_spread, paper, paper_spread) bind(c)
+      function laser_jsd_floor(p, q, repeats, seed, nats, nats_spread, paper, paper_spread) bind(c)
          import
          type(c_ptr), value :: p
          type(c_ptr), value :: q
@@ -835,7 +835,7 @@ module laser_c
       end function laser_jsd_floor
 
       !> What laser_emd gives for two independent samples of one distribution, by chance alone.
-            function laser_emd_floor(p, q, repeats, seed, units, units_spread, paper, paper_spread) bind(c)
+      function laser_emd_floor(p, q, repeats, seed, units, units_spread, paper, paper_spread) bind(c)
          import
          type(c_ptr), value :: p
          type(c_ptr), value :: q
@@ -849,7 +849,7 @@ module laser_c
       end function laser_emd_floor
 
       !> The earth mover's (Wasserstein-1) distance of one feature in two samples.
-            function laser_emd_1d(p, q, feature, repeats, seed, distance, error, floor, floor_spread) bind(c)
+      function laser_emd_1d(p, q, feature, repeats, seed, distance, error, floor, floor_spread) bind(c)
          import
          type(c_ptr), value :: p
          type(c_ptr), value :: q
@@ -864,8 +864,8 @@ module laser_c
       end function laser_emd_1d
 
       !> The sliced earth mover's distance of two samples, in any dimension.
-            function laser_sliced_emd(reference, sample, directions, repeats, seed, distance, error, floor, &
-          floor_spread) bind(c)
+      function laser_sliced_emd(reference, sample, directions, repeats, seed, distance, error, floor, floor_spread) &
+          bind(c)
          import
          type(c_ptr), value :: reference
          type(c_ptr), value :: sample
@@ -880,7 +880,7 @@ module laser_c
       end function laser_sliced_emd
 
       !> The two-sample Kolmogorov-Smirnov test of one feature, with weights.
-            function laser_kolmogorov_smirnov(p, q, feature, statistic, p_value) bind(c)
+      function laser_kolmogorov_smirnov(p, q, feature, statistic, p_value) bind(c)
          import
          type(c_ptr), value :: p
          type(c_ptr), value :: q
@@ -891,7 +891,7 @@ module laser_c
       end function laser_kolmogorov_smirnov
 
       !> A classifier two-sample test.
-            function laser_two_sample_auc(reference, sample, options, hooks, auc, error) bind(c)
+      function laser_two_sample_auc(reference, sample, options, hooks, auc, error) bind(c)
          import
          type(c_ptr), value :: reference
          type(c_ptr), value :: sample
@@ -903,7 +903,7 @@ module laser_c
       end function laser_two_sample_auc
 
       !> The area under the ROC curve of scores.
-            function laser_auc(n, scores, labels, w, auc, error) bind(c)
+      function laser_auc(n, scores, labels, w, auc, error) bind(c)
          import
          integer(c_size_t), value :: n
          type(c_ptr), value :: scores
@@ -915,7 +915,7 @@ module laser_c
       end function laser_auc
 
       !> How many unweighted events are worth as much as weighted ones.
-            function laser_effective_size(n, w, size) bind(c)
+      function laser_effective_size(n, w, size) bind(c)
          import
          integer(c_size_t), value :: n
          type(c_ptr), value :: w
@@ -924,7 +924,7 @@ module laser_c
       end function laser_effective_size
 
       !> Whether Markov chains have mixed, and how many independent draws they are worth.
-            function laser_chain_diagnostics(draws, chains, dim, x, r_hat, effective_size) bind(c)
+      function laser_chain_diagnostics(draws, chains, dim, x, r_hat, effective_size) bind(c)
          import
          integer(c_size_t), value :: draws
          integer(c_size_t), value :: chains

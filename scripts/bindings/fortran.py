@@ -56,7 +56,7 @@ def interface(function: Function, described: Header, strings: str) -> str:
     kind = "subroutine" if function.returns == "void" else "function"
     names = ", ".join(p.name for p in function.parameters)
     lines = textwrap.wrap(f"{function.summary}.", 120, initial_indent="      !> ", subsequent_indent="      !! ")
-    lines += fold(f"      {kind} {function.name}({names}) bind(c)")
+    lines += fold(f"{kind} {function.name}({names}) bind(c)")
     lines.append("         import")
     for p in function.parameters:
         lines.append(f"         {declaration(p, described, strings)}")
