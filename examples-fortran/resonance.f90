@@ -58,6 +58,7 @@ program resonance
    type(laser_generator) :: flow
    type(laser_model) :: model
    character(len=256) :: path, argument
+   character(len=:), allocatable :: method
    logical :: quick
    integer :: n, i
 
@@ -93,7 +94,8 @@ program resonance
    call flow%train(source, options, hooks)
    call model%refine(flow, source, options, hooks)
    call model%save(path)
-   print "(i0, 4a)", host%events, " events simulated; refined by ", model%method(), ", saved as ", trim(path)
+   call model%method(method)
+   print "(i0, 4a)", host%events, " events simulated; refined by ", method, ", saved as ", trim(path)
    print "(a, f8.4)", "mean weight (1: the classifier is calibrated)          ", model%get("weights.mean")
    print "(a, f8.4)", "effective fraction (1: little had to be repaired)      ", model%get("weights.effective_fraction")
    call flow%free()

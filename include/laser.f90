@@ -946,8 +946,11 @@ end module laser_c
 !! blanks at its end.
 !!
 !! Errors: without status, a failure prints the library's message on error_unit and stops the program by error stop. With it, it
-!! becomes LASER_OK or one of LASER_ERR_*, laser_last_error() tells what was wrong, outputs are undefined, and nothing else has
+!! becomes LASER_OK or one of LASER_ERR_*, laser_last_error tells what was wrong, outputs are undefined, and nothing else has
 !! changed.
+!!
+!! Text that the library returns comes in allocatable arguments. It is no function result since gfortran keeps the length of
+!! such a result in static memory, where threads overwrite it.
 !!
 !! Arrays: x(dim, n), one event per column, and x(:d, :n) of a larger one: they are used where they lie. The values of an event
 !! must lie side by side: x(::2, :) is refused. Of arrays of one dimension, as w, the compiler copies sections that are not
@@ -1238,7 +1241,7 @@ module laser
    end interface rows
 
    interface
-      function c_strlen(text) bind(c, name="strlen")
+      pure function c_strlen(text) bind(c, name="strlen")
          import :: c_ptr, c_size_t
          type(c_ptr), value :: text
          integer(c_size_t) :: c_strlen
@@ -1256,16 +1259,16 @@ contains
 
    ! --- errors ---
 
-   !> The name of a status number, as "LASER_ERR_IO".
+   !> The name of a status number, as "LASER_ERR_IO", with blanks at its end.
    function f_status_name(status) result(name)
       integer, intent(in) :: status
-      character(len=:), allocatable :: name
+      character(len=32) :: name
       name = text_at(c_status_name(int(status, c_int32_t)))
    end function f_status_name
 
    !> The message of this thread's last failure: which argument, what was wrong with it, what would be right.
-   function f_last_error() result(message)
-      character(len=:), allocatable :: message
+   subroutine f_last_error(message)
+      character(len=:), allocatable, intent(out) :: message
       character(kind=c_char), allocatable, target :: buffer(:)
       integer(c_size_t), target :: needed
       if (own_message /= "") then
@@ -1276,7 +1279,7 @@ contains
       allocate (buffer(needed))
       if (c_last_error(c_loc(buffer), needed, c_null_ptr) /= LASER_OK) buffer = c_null_char
       message = text_of(buffer)
-   end function f_last_error
+   end subroutine f_last_error
 
    !> The code of the callback that ended this thread's last failed call; 0 if none did.
    function f_last_callback_code() result(code)
@@ -1309,10 +1312,12 @@ contains
    subroutine report(code, status)
       integer(c_int32_t), intent(in) :: code
       integer, intent(out), optional :: status
+      character(len=:), allocatable :: message
       if (present(status)) then
          status = int(code)
       else if (code /= LASER_OK) then
-         write (error_unit, "(3a)") laser_status_name(int(code)), ": ", laser_last_error()
+         call f_last_error(message)
+         write (error_unit, "(3a)") trim(f_status_name(int(code))), ": ", message
          error stop 1
       end if
    end subroutine report
@@ -1363,7 +1368,7 @@ contains
       character(len=*), intent(in) :: name
       integer, intent(out), optional :: status
       negative = number < 0
-      if (negative) call refuse(LASER_ERR_INVALID_ARGUMENT, name // " is negative: " // decimal(int(number, int64)), status)
+      if (negative) call refuse(LASER_ERR_INVALID_ARGUMENT, name // " is negative: " // trim(decimal(int(number, int64))), status)
    end function negative
 
    !> Refuses an array whose extent is not the one that is needed.
@@ -1372,8 +1377,8 @@ contains
       integer, intent(in) :: has, needed
       integer, intent(out), optional :: status
       unequal = has /= needed
-      if (unequal) call refuse(LASER_ERR_INVALID_ARGUMENT, array // " has " // decimal(int(has, int64)) // " " // unit // &
-         ", but needs " // decimal(int(needed, int64)), status)
+      if (unequal) call refuse(LASER_ERR_INVALID_ARGUMENT, array // " has " // trim(decimal(int(has, int64))) // " " // unit // &
+         ", but needs " // trim(decimal(int(needed, int64))), status)
    end function unequal
 
    logical function too_short_or_long(vector, name, needed, status) result(wrong)
@@ -1415,18 +1420,16 @@ contains
    !> The text at an address, up to its NUL.
    function text_at(address) result(text)
       type(c_ptr), intent(in) :: address
-      character(len=:), allocatable :: text
+      character(len=c_strlen(address)) :: text
       character(kind=c_char), pointer :: characters(:)
-      call c_f_pointer(address, characters, [c_strlen(address) + 1])
+      call c_f_pointer(address, characters, [len(text) + 1])
       text = text_of(characters)
    end function text_at
 
    function decimal(number) result(digits)
       integer(int64), intent(in) :: number
-      character(len=:), allocatable :: digits
-      character(len=20) :: wide
-      write (wide, "(i0)") number
-      digits = trim(wide)
+      character(len=20) :: digits
+      write (digits, "(i0)") number
    end function decimal
 
    ! --- arrays ---
@@ -1541,7 +1544,7 @@ contains
       call host%events(events, weights, filled, code, host%context)
       status = int(code, c_int32_t)
       if (filled < 0) then
-         complaint = "the callback of a source set got to " // decimal(int(filled, int64))
+         complaint = "the callback of a source set got to " // trim(decimal(int(filled, int64)))
          status = 1
       else
          call c_f_pointer(got, rows_filled)
@@ -1624,9 +1627,9 @@ contains
 
    ! --- the library ---
 
-   !> Version of the loaded library, as "0.1.0".
+   !> Version of the loaded library, as "0.1.0", with blanks at its end.
    function f_version() result(version)
-      character(len=:), allocatable :: version
+      character(len=32) :: version
       version = text_at(c_version())
    end function f_version
 
@@ -1667,10 +1670,10 @@ contains
    end subroutine options_from_json
 
    !> All options with their values, as JSON that from_json reads back.
-   function options_to_json(self, status) result(json)
+   subroutine options_to_json(self, json, status)
       class(laser_options), intent(in) :: self
+      character(len=:), allocatable, intent(out) :: json
       integer, intent(out), optional :: status
-      character(len=:), allocatable :: json
       character(kind=c_char), allocatable, target :: buffer(:)
       integer(c_size_t), target :: needed
       integer(c_int32_t) :: code
@@ -1680,7 +1683,7 @@ contains
       if (code == LASER_OK) code = laser_options_to_json(self%handle, c_loc(buffer), needed, c_null_ptr)
       call settle(code, status)
       json = text_of(buffer)
-   end function options_to_json
+   end subroutine options_to_json
 
    !> Sets an option: integers, double precision numbers (1d-3, not 1e-3) or text. Unchanged on failure.
    subroutine set_i32(self, key, value, status)
@@ -1726,7 +1729,8 @@ contains
       found = 0
       code = laser_options_get_i64(self%handle, c_string(key), c_loc(found))
       if (abs(found) > huge(value)) then
-         call refuse(LASER_ERR_INVALID_ARGUMENT, key // " is " // decimal(found) // ": read it into an integer(int64)", status)
+         call refuse(LASER_ERR_INVALID_ARGUMENT, key // " is " // trim(decimal(found)) // &
+            ": read it into an integer(int64)", status)
          return
       end if
       value = int(found, int32)
@@ -2182,10 +2186,10 @@ contains
    end function model_condition_dim
 
    !> The method by which samplers make events unless told otherwise, as "rejection"; empty on failure.
-   function model_method(self, status) result(method)
+   subroutine model_method(self, method, status)
       class(laser_model), intent(in) :: self
+      character(len=:), allocatable, intent(out) :: method
       integer, intent(out), optional :: status
-      character(len=:), allocatable :: method
       character(kind=c_char), allocatable, target :: buffer(:)
       integer(c_size_t), target :: needed
       integer(c_int32_t) :: code
@@ -2195,13 +2199,13 @@ contains
       if (code == LASER_OK) code = laser_model_method(self%handle, c_loc(buffer), needed, c_null_ptr)
       call settle(code, status)
       method = text_of(buffer)
-   end function model_method
+   end subroutine model_method
 
    !> JSON: networks, scalings, refiner, and the record of the training; empty on failure.
-   function model_info(self, status) result(json)
+   subroutine model_info(self, json, status)
       class(laser_model), intent(in) :: self
+      character(len=:), allocatable, intent(out) :: json
       integer, intent(out), optional :: status
-      character(len=:), allocatable :: json
       character(kind=c_char), allocatable, target :: buffer(:)
       integer(c_size_t), target :: needed
       integer(c_int32_t) :: code
@@ -2211,7 +2215,7 @@ contains
       if (code == LASER_OK) code = laser_model_info(self%handle, c_loc(buffer), needed, c_null_ptr)
       call settle(code, status)
       json = text_of(buffer)
-   end function model_info
+   end subroutine model_info
 
    !> A number of the training record, as "weights.mean": see laser_model_get_f64 in laser.h. LASER_ERR_INVALID_ARGUMENT names
    !! the keys that there are; NaN on failure.
@@ -2358,7 +2362,7 @@ contains
       integer(int64), intent(in) :: event
       integer, intent(out), optional :: status
       if (event < 0) then
-         call refuse(LASER_ERR_INVALID_ARGUMENT, "event is negative: " // decimal(event), status)
+         call refuse(LASER_ERR_INVALID_ARGUMENT, "event is negative: " // trim(decimal(event)), status)
          return
       end if
       call settle(laser_sampler_seek(self%handle, event), status)
@@ -2532,7 +2536,8 @@ contains
       type(c_ptr) :: events
       integer(c_size_t) :: stride
       if (size(x, 1) < 2) then
-         call refuse(LASER_ERR_INVALID_ARGUMENT, "x has " // decimal(size(x, 1, int64)) // " values per event, but needs 2", status)
+         call refuse(LASER_ERR_INVALID_ARGUMENT, "x has " // trim(decimal(size(x, 1, int64))) // &
+            " values per event, but needs 2", status)
          return
       end if
       if (too_short_or_long(w, "w", size(x, 2), status)) return
@@ -2654,8 +2659,8 @@ contains
       integer, intent(in) :: feature
       integer, intent(out), optional :: status
       no_feature = c_associated(p%handle) .and. c_associated(q%handle) .and. (feature < 1 .or. feature > min(p%dim, q%dim))
-      if (no_feature) call refuse(LASER_ERR_INVALID_ARGUMENT, "feature is " // decimal(int(feature, int64)) // &
-         ", but the events have the features 1 to " // decimal(int(min(p%dim, q%dim), int64)), status)
+      if (no_feature) call refuse(LASER_ERR_INVALID_ARGUMENT, "feature is " // trim(decimal(int(feature, int64))) // &
+         ", but the events have the features 1 to " // trim(decimal(int(min(p%dim, q%dim), int64))), status)
    end function no_feature
 
    !> The earth mover's distance of one feature, from 1, of two samples (sources of arrays): with its standard error, and the

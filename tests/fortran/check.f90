@@ -25,8 +25,10 @@ contains
    subroutine expect_ok(status, what)
       integer, intent(in) :: status
       character(len=*), intent(in) :: what
+      character(len=:), allocatable :: message
       if (status == LASER_OK) return
-      print "(6a)", "failed: ", what, " gave ", laser_status_name(status), ": ", laser_last_error()
+      call laser_last_error(message)
+      print "(6a)", "failed: ", what, " gave ", trim(laser_status_name(status)), ": ", message
       failures = failures + 1
    end subroutine expect_ok
 
@@ -34,9 +36,11 @@ contains
    subroutine expect_failure(status, expected, part, what)
       integer, intent(in) :: status, expected
       character(len=*), intent(in) :: part, what
-      if (status == expected .and. index(laser_last_error(), part) > 0) return
-      print "(9a)", "failed: ", what, " gave ", laser_status_name(status), ", not ", laser_status_name(expected), &
-         " saying """ // part // """; last error: ", laser_last_error()
+      character(len=:), allocatable :: message
+      call laser_last_error(message)
+      if (status == expected .and. index(message, part) > 0) return
+      print "(11a)", "failed: ", what, " gave ", trim(laser_status_name(status)), ", not ", trim(laser_status_name(expected)), &
+         " saying """, part, """; last error: ", message
       failures = failures + 1
    end subroutine expect_failure
 

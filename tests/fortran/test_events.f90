@@ -15,12 +15,15 @@ program test_events
    real(real64), target :: reference(2, n)
    real(real64) :: x(2, n), z(2, n), w(n), logp(n), wide(5, n)
    real(real32) :: x4(2, n), w4(n), wide4(4, n)
+   character(len=:), allocatable :: text
    integer :: status, i
 
    call train(model, 2)
    call expect(model%event_dim() == 2 .and. model%latent_dim() == 2 .and. model%condition_dim() == 0, "dimensions")
-   call expect(model%method() == "rejection" .or. model%method() == "hmc", "the method " // model%method())
-   call expect(index(model%info(), '"weights"') > 0, "info")
+   call model%method(text)
+   call expect(text == "rejection" .or. text == "hmc", "the method " // text)
+   call model%info(text)
+   call expect(index(text, '"weights"') > 0 .and. text(len(text):) == "}", "info, whole")
    call expect(model%get("weights.mean") > 0, "a number of the record")
    call model%save(path)
    call loaded%load(path)
@@ -181,7 +184,8 @@ contains
       call s%new(model, 1_int64, 1_int64, freed, status)
       call expect_failure(status, LASER_ERR_NULL, "laser_options given as options was not made", "options that were not made")
       call expect(no_model%event_dim(status) == 0 .and. status == LASER_ERR_NULL, "the dimension of nothing")
-      call expect(no_model%method(status) == "" .and. status == LASER_ERR_NULL, "the method of nothing")
+      call no_model%method(text, status)
+      call expect(text == "" .and. status == LASER_ERR_NULL, "the method of nothing")
       call no_model%save("nothing.laser", status)
       call expect_failure(status, LASER_ERR_NULL, "", "saving nothing")
 
@@ -219,7 +223,8 @@ contains
       call options%from_json(settings)
       call options%set("refiner.method", "reweight")
       call again%refine(model, options=options)
-      call expect(again%method() == "reweight", "another refiner")
+      call again%method(text)
+      call expect(text == "reweight", "another refiner")
       call again%free()
       call plain%free()
       call options%free()
@@ -237,7 +242,7 @@ contains
       end do
       !$omp end parallel do
       call expect(same(x, reference), "a stream in shares")
-      call expect(wrong == 0, "every thread has its own message")
+      call expect(wrong == 0, "every thread has its own messages and texts")
    end subroutine on_threads
 
    integer function generate(from, to) result(wrong)
@@ -245,19 +250,26 @@ contains
       type(laser_sampler) :: s
       type(laser_options) :: options
       character(len=32) :: key, event
+      character(len=:), allocatable :: message, json, expected
       integer :: status, k
       wrong = 0
       call s%new(loaded, 5_int64, 6_int64)
       call s%seek(int(from, int64))
       call s%generate(x(:, from + 1:to))
       call options%new()
+      call options%to_json(expected)
       write (key, "(a, i0)") "no.such.key.", from
       write (event, "(a, i0)") "negative: ", -(from + 1)
       do k = 1, 200
          call options%set(key, 1, status) ! refused by the library
-         if (status /= LASER_ERR_UNKNOWN_OPTION .or. index(laser_last_error(), trim(key)) == 0) wrong = wrong + 1
+         call laser_last_error(message)
+         if (status /= LASER_ERR_UNKNOWN_OPTION .or. index(message, trim(key)) == 0) wrong = wrong + 1
+         if (laser_status_name(status) /= "LASER_ERR_UNKNOWN_OPTION") wrong = wrong + 1
          call s%seek(-int(from + 1, int64), status) ! refused by the module
-         if (status /= LASER_ERR_INVALID_ARGUMENT .or. index(laser_last_error(), trim(event)) == 0) wrong = wrong + 1
+         call laser_last_error(message)
+         if (status /= LASER_ERR_INVALID_ARGUMENT .or. index(message, trim(event)) == 0) wrong = wrong + 1
+         call options%to_json(json)
+         if (json /= expected) wrong = wrong + 1
       end do
       call options%free()
       call s%free()

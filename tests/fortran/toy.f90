@@ -65,16 +65,18 @@ contains
       type(laser_options) :: options
       type(laser_source) :: source
       type(laser_generator) :: generator
+      character(len=:), allocatable :: message
       integer :: status
       call options%from_json(settings)
       call options%set("conditions", dim - 2)
       call source%from_callback(dim, .false., simulate, host)
       call generator%train(source, options, status=status)
+      if (status /= LASER_OK) call laser_last_error(message)
       if (status == LASER_ERR_UNSUPPORTED) then
-         print "(2a)", "skipped: ", laser_last_error()
+         print "(2a)", "skipped: ", message
          stop 77
       else if (status /= LASER_OK) then
-         print "(3a)", laser_status_name(status), ": ", laser_last_error()
+         print "(3a)", trim(laser_status_name(status)), ": ", message
          error stop 1
       end if
       call model%refine(generator, source, options)
