@@ -147,7 +147,7 @@ function guarded(body, user::Ptr{Cvoid})::Int32
     end
 end
 
-# One function for each callback type of laser.h, named after it. The matrices are valid during the call only.
+# One function for each callback type of laser.h, named after it, and its address. The arrays are valid during the call only.
 
 function progress_fn(p::Ptr{C.laser_progress}, user::Ptr{Cvoid})::Int32
     guarded(user) do report
@@ -155,11 +155,15 @@ function progress_fn(p::Ptr{C.laser_progress}, user::Ptr{Cvoid})::Int32
     end
 end
 
+progress_pointer() = @cfunction(progress_fn, Int32, (Ptr{C.laser_progress}, Ptr{Cvoid}))
+
 function log_fn(level::Int32, message::Cstring, user::Ptr{Cvoid})::Int32
     guarded(user) do log
         log(level == C.LASER_LOG_INFO ? Logging.Info : Logging.Warn, unsafe_string(message))
     end
 end
+
+log_pointer() = @cfunction(log_fn, Int32, (Int32, Cstring, Ptr{Cvoid}))
 
 function events_fn(n::Csize_t, dim::Csize_t, x::Ptr{Float64}, w::Ptr{Float64}, got::Ptr{Csize_t}, user::Ptr{Cvoid})::Int32
     guarded(user) do deliver!
@@ -171,6 +175,8 @@ function events_fn(n::Csize_t, dim::Csize_t, x::Ptr{Float64}, w::Ptr{Float64}, g
     end
 end
 
+events_pointer() = @cfunction(events_fn, Int32, (Csize_t, Csize_t, Ptr{Float64}, Ptr{Float64}, Ptr{Csize_t}, Ptr{Cvoid}))
+
 function generate_fn(n::Csize_t, z::Ptr{Float64}, zdim::Csize_t, c::Ptr{Float64}, cdim::Csize_t, x::Ptr{Float64}, xdim::Csize_t,
                      user::Ptr{Cvoid})::Int32
     guarded(user) do simulate!
@@ -179,11 +185,16 @@ function generate_fn(n::Csize_t, z::Ptr{Float64}, zdim::Csize_t, c::Ptr{Float64}
     end
 end
 
+generate_pointer() =
+    @cfunction(generate_fn, Int32, (Csize_t, Ptr{Float64}, Csize_t, Ptr{Float64}, Csize_t, Ptr{Float64}, Csize_t, Ptr{Cvoid}))
+
 function noise_fn(n::Csize_t, u::Ptr{Float64}, user::Ptr{Cvoid})::Int32
     guarded(user) do draw!
         draw!(unsafe_wrap(Array, u, Int(n)))
     end
 end
+
+noise_pointer() = @cfunction(noise_fn, Int32, (Csize_t, Ptr{Float64}, Ptr{Cvoid}))
 
 matrix(x::Ptr{Float64}, rows, columns) = unsafe_wrap(Array, x, (Int(rows), Int(columns)))
 

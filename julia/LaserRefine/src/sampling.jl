@@ -40,8 +40,7 @@ back to the sampler's own numbers. The vector must not be kept.
 """
 function set_noise!(draw!, sampler::Sampler)
     callback = Callback(draw!)
-    noise = draw! === nothing ? C_NULL : @cfunction(noise_fn, Int32, (Csize_t, Ptr{Float64}, Ptr{Cvoid}))
-    call(C.laser_sampler_set_noise_callback, sampler, noise, callback)
+    call(C.laser_sampler_set_noise_callback, sampler, draw! === nothing ? C_NULL : noise_pointer(), callback)
     sampler.noise = callback
     return sampler
 end

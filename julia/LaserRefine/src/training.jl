@@ -113,8 +113,8 @@ free(pointer::Ptr{C.laser_hooks}) = C.laser_hooks_free(pointer)
 function Hooks(progress, log, cancel::Maybe{Cancel})
     hooks = Hooks(value(Ptr{C.laser_hooks}, C.laser_hooks_new), Callback(progress), Callback(log))
     # Set without a function too: each update is an occasion for Ctrl-C.
-    call(C.laser_hooks_set_progress, hooks, @cfunction(progress_fn, Int32, (Ptr{C.laser_progress}, Ptr{Cvoid})), hooks.progress)
-    log === nothing || call(C.laser_hooks_set_log, hooks, @cfunction(log_fn, Int32, (Int32, Cstring, Ptr{Cvoid})), hooks.log)
+    call(C.laser_hooks_set_progress, hooks, progress_pointer(), hooks.progress)
+    log === nothing || call(C.laser_hooks_set_log, hooks, log_pointer(), hooks.log)
     call(C.laser_hooks_set_cancel, hooks, cancel)
     return hooks
 end
@@ -153,8 +153,7 @@ end
 
 function Source(deliver!, dim::Integer; weighted::Bool = false)
     callback = Callback(deliver!)
-    events = @cfunction(events_fn, Int32, (Csize_t, Csize_t, Ptr{Float64}, Ptr{Float64}, Ptr{Csize_t}, Ptr{Cvoid}))
-    return Source(value(Ptr{C.laser_source}, C.laser_source_from_callback, dim, weighted, events, callback), dim, callback)
+    return Source(value(Ptr{C.laser_source}, C.laser_source_from_callback, dim, weighted, events_pointer(), callback), dim, callback)
 end
 
 # --- generators ---
@@ -184,9 +183,6 @@ function Generator(simulate!, zdim::Integer, xdim::Integer; conditions::Integer 
     return Generator(value(Ptr{C.laser_generator}, C.laser_generator_from_callback, zdim, conditions, xdim, stochastic, generate_pointer(),
                            callback, options), callback)
 end
-
-generate_pointer() =
-    @cfunction(generate_fn, Int32, (Csize_t, Ptr{Float64}, Csize_t, Ptr{Float64}, Csize_t, Ptr{Float64}, Csize_t, Ptr{Cvoid}))
 
 """
     train(target; options = nothing, progress = nothing, log = …, cancel = nothing) -> Generator
