@@ -76,15 +76,16 @@ HELPERS = {"call": (1, 0), "value": (2, 1), "text": (1, 3), "doubles": (2, None)
 
 # All that is used of Base and the standard library; a name that is neither here nor defined is taken for a mistake.
 BASE = set("""
-    AbstractMatrix AbstractString AbstractVector Any ArgumentError Array Base Bool C_NULL CapturedException Cint Csize_t Cstring Cvoid
-    Dict DimensionMismatch ENV Exception Float32 Float64 GC IO IOBuffer InexactError Inf Int Int32 Int64 Integer InterruptException
-    Libdl LogLevel Logging Matrix MersenneTwister MethodError NaN NamedTuple Nothing Pair Ptr Real Ref StridedMatrix StridedVector
-    String Symbol Test Threads Tuple Type TypeError UInt32 UInt64 UInt8 Union VERSION Vararg Vector VersionNumber all append!
-    catch_backtrace ccall close collect copy current_exceptions dirname disable_sigint error fetch finalizer get getindex getpid hcat
-    include isapprox isempty isequal isfinite isnan isopen iszero joinpath last length log map merge merge! mktempdir nameof new nothing
-    occursin ones parse permutedims pipeline pointer_from_objref pop! position print push! rand rand! randn randn! reenable_sigint repr
-    reshape rethrow seek setenv showerror similar size sprint sqrt startswith stride string success take! task_local_storage throw time
-    typemax typeof undef unsafe_pointer_to_objref unsafe_store! unsafe_string unsafe_wrap vcat vec view with_logger write zero zeros
+    ARGS AbstractMatrix AbstractString AbstractVector Any ArgumentError Array Base Bool C_NULL CapturedException Cint Csize_t Cstring
+    Cvoid Dict DimensionMismatch ENV Exception Float32 Float64 GC IO IOBuffer InexactError Inf Int Int32 Int64 Integer
+    InterruptException Libdl LogLevel Logging Matrix MersenneTwister MethodError NaN NamedTuple Nothing Pair Ptr Real Ref StridedMatrix
+    StridedVector String Symbol Test Threads Tuple Type TypeError UInt32 UInt64 UInt8 Union VERSION Vararg Vector VersionNumber all
+    append! axes catch_backtrace ccall close collect copy current_exceptions dirname disable_sigint error fetch finalizer get getindex
+    getpid hcat include isapprox isempty isequal isfinite isnan isopen iszero joinpath last length log map merge merge! min mktempdir
+    nameof new nothing occursin ones parse permutedims pi pipeline pointer_from_objref pop! position print println push! rand rand!
+    randn randn! reenable_sigint repr reshape rethrow seek setenv showerror similar sincos size sprint sqrt startswith stderr stride
+    string success take! task_local_storage throw time typemax typeof undef unsafe_pointer_to_objref unsafe_store! unsafe_string
+    unsafe_wrap vcat vec view with_logger write zero zeros
 """.split())
 
 

@@ -95,7 +95,7 @@ class File:
             if node.type in ("struct_definition", "abstract_definition"):
                 names.add(first_name(node.named_children[0]))
             elif node.type == "const_statement":
-                names.add(first_name(node))
+                names.update(bound(node.named_children[0]) or [first_name(node)])
             elif node.type == "selected_import":
                 names.update(map(text, node.named_children[1:]))
         return names | {name for item in self.items() if item.type == "assignment" for name in bound(item)}
@@ -130,6 +130,8 @@ class File:
                 names.update(bound(inside(head)), [callee(head)] if functions else [])
             elif node.type in ("assignment", "for_binding", "let_binding"):
                 names.update(bound(node))
+            elif node.type == "function_definition":  # without a name
+                names.update(bound(node.named_children[0].named_children[0]))
             elif node.type in ("do_clause", "arrow_function_expression", "catch_clause") and node.named_children:
                 names.update(bound(node.named_children[0]))
             elif node.type == "where_expression":
