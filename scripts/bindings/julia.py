@@ -85,7 +85,7 @@ BASE = set("""
     nameof new nothing occursin ones parse permutedims pi pipeline pointer_from_objref pop! position print println push! rand rand!
     randn randn! reenable_sigint repr reshape rethrow seek setenv showerror similar sincos size sprint sqrt startswith stderr stride
     string success take! task_local_storage throw time typemax typeof undef unsafe_pointer_to_objref unsafe_store! unsafe_string
-    unsafe_wrap vcat vec view with_logger write zero zeros
+    unsafe_wrap vcat vec view with_logger write yield zero zeros
 """.split())
 
 
@@ -93,7 +93,8 @@ def check(described: Header):
     package = [File(path) for path in sorted((PACKAGE / "src").glob("*.jl")) if path != GENERATED]
     programs = [File(path) for path in [*sorted((PACKAGE / "test").glob("*.jl")), *sorted(EXAMPLES.glob("*.jl"))]]
     words = {text(node) for file in package for node in file.nodes if node.type == "identifier"}
-    yield "julia: c.jl is what laser.h gives", [] if GENERATED.read_text(encoding="utf-8") == generated(described) else ["run scripts/bindings --write"]
+    in_sync = GENERATED.read_text(encoding="utf-8") == generated(described)
+    yield "julia: c.jl is what laser.h gives", [] if in_sync else ["run scripts/bindings --write"]
     yield "julia: no function or status of laser.h is left out", missing(described, words, EXCUSED)
     yield "julia: the files parse", [problem for file in [*package, *programs, File(GENERATED)] for problem in file.syntax_errors()]
     yield "julia: callbacks have laser.h's types", callbacks(described, package)
@@ -193,5 +194,6 @@ def own_calls(package: list[File], programs: list[File]) -> list[str]:
                 continue
             positional, keywords, splat = arguments(call)
             if not any(keywords <= names and (splat or least <= len(positional) <= most) for _, least, most, names in fitting):
-                problems.append(f"{file.path.name} {place(call)}: no method takes {len(positional)} arguments and {sorted(keywords)}: {text(call)[:60]}")
+                given = f"{len(positional)} arguments and {sorted(keywords)}"
+                problems.append(f"{file.path.name} {place(call)}: no method takes {given}: {text(call)[:60]}")
     return problems

@@ -30,7 +30,7 @@ def bound(node: Node) -> list[str]:
         return [text(node)]
     if node.type in ("tuple_expression", "open_tuple", "argument_list"):
         return [name for child in node.named_children for name in bound(child)]
-    if node.type in ("typed_expression", "named_argument", "assignment", "splat_expression", "for_binding", "let_binding") and node.named_children:
+    if node.type in ("typed_expression", "named_argument", "assignment", "splat_expression", "for_binding", "let_binding"):
         return bound(node.named_children[0])
     return []
 

@@ -111,7 +111,7 @@ Base.show(io::IO, handle::Handle) = print(io, nameof(typeof(handle)), isopen(han
 "The stride that the library needs to read or write the columns of `x`; an error unless that is possible and the size is right."
 function stride_of(name, x::AbstractMatrix, T::Type, rows, columns = size(x, 2))
     x isa StridedMatrix{T} && stride(x, 1) == 1 && stride(x, 2) >= size(x, 1) ||
-        throw(ArgumentError("$name must be a matrix of $T whose columns are dense, not $(typeof(x)); Matrix{$T}($name) is a copy that will do"))
+        throw(ArgumentError("$name must be a matrix of $T with dense columns, not $(typeof(x)); Matrix{$T}($name) is a copy that will do"))
     size(x) == (rows, columns) ||
         throw(DimensionMismatch("$name must have $rows rows and $columns columns, an event each, but has size $(size(x))"))
     return stride(x, 2)
@@ -201,8 +201,9 @@ matrix(x::Ptr{Float64}, rows, columns) = unsafe_wrap(Array, x, (Int(rows), Int(c
 """
     Progress
 
-Where a long call stands, as its keyword `progress` gets it: `stage` (a word such as "flow" or "classifier"), `epoch` of `epochs` and `step`
-of `steps` within the stage, `loss` and `validation_loss` in nats per event, `seconds_left`; the last three are NaN while unknown.
+Where a long call stands, as its keyword `progress` gets it: `stage` (a word such as "flow" or "classifier"), `epoch` of `epochs` and
+`step` of `steps` within the stage, `loss` and `validation_loss` in nats per event, `seconds_left`; the last three are NaN while
+unknown.
 """
 struct Progress
     stage::String

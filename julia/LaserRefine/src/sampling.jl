@@ -3,8 +3,9 @@
 """
     Sampler(model, seed, stream = 0; options = nothing)
 
-A stream of events. Event i of a stream of a seed is the same whatever the sizes of the calls, and other streams are independent of it: give each thread
-or job a stream of its own. Keys of the options: "sampler.method" ("rejection", "reweight", "baseline", …), "sampler.threads", "backend", "device".
+A stream of events. Event i of a stream of a seed is the same whatever the sizes of the calls, and other streams are independent of it:
+give each thread or job a stream of its own. Keys of the options: "sampler.method" ("rejection", "reweight", "baseline", …),
+"sampler.threads", "backend", "device".
 
     sampler = Sampler(model, 42)
     x, w = generate(sampler, 1000)
@@ -34,9 +35,9 @@ Sampler(model::Model, seed::Integer, stream::Integer = 0; options::Maybe{Options
     set_noise!(draw!, sampler)
     set_noise!(nothing, sampler)
 
-Lets the sampler draw from your own random numbers: `draw!(u)` fills a vector with uniform numbers from [0, 1], of at least 32 random bits, as in
-`set_noise!(u -> rand!(rng, u), sampler)`. The events then depend on these alone, whatever seed and stream, and `seek` is not possible; `nothing` goes
-back to the sampler's own numbers. The vector must not be kept.
+Lets the sampler draw from your own random numbers: `draw!(u)` fills a vector with uniform numbers from [0, 1], of at least 32 random
+bits, as in `set_noise!(u -> rand!(rng, u), sampler)`. The events then depend on these alone, whatever seed and stream, and `seek` is
+not possible; `nothing` goes back to the sampler's own numbers. The vector must not be kept.
 """
 function set_noise!(draw!, sampler::Sampler)
     callback = Callback(draw!)
@@ -68,11 +69,11 @@ Base.getindex(sampler::Sampler, key::AbstractString) = value(Float64, C.laser_sa
     generate([T,] sampler, n) -> (x = …, w = …)
     generate!(x, sampler; weights = nothing, logp = nothing)
 
-The next events of the stream, a column of `x` each, and their weights: w(z) for the method "reweight", 1 for all others but the few events of
-"rejection" that lie above w_max. `T`, the type of the numbers, is `Float64` or `Float32`.
+The next events of the stream, a column of `x` each, and their weights: w(z) for the method "reweight", 1 for all others but the few
+events of "rejection" that lie above w_max. `T`, the type of the numbers, is `Float64` or `Float32`.
 
-`generate!` fills the matrix `x`, and the vectors `weights` and `logp` if they are given; `logp` receives the logarithm of the events' density. After
-a failure the stream stands where it stood, and the arrays may be filled in part.
+`generate!` fills the matrix `x`, and the vectors `weights` and `logp` if they are given; `logp` receives the logarithm of the events'
+density. After a failure the stream stands where it stood, and the arrays may be filled in part.
 """
 generate(sampler::Sampler, n::Integer) = generate(Float64, sampler, n)
 

@@ -3,8 +3,8 @@
 """
     Histogram(nx, xlo, xhi, ny, ylo, yhi)
 
-An empty histogram of two features, for [`jsd`](@ref) and [`emd`](@ref). Bins have equal size, include their lower edges and exclude their upper
-ones, but the last includes both. `append!` fills it, `merge!` adds another one.
+An empty histogram of two features, for [`jsd`](@ref) and [`emd`](@ref). Bins have equal size, include their lower edges and exclude
+their upper ones, but the last includes both. `append!` fills it, `merge!` adds another one.
 
 Threads: reading by any number at once; a change alone. To fill on several threads, give each a histogram and merge.
 """
@@ -64,23 +64,24 @@ total(histogram::Histogram) = doubles((:inside, :outside), C.laser_histogram_tot
 """
     jsd(p, q) -> (nats = …, paper = …)
 
-The Jensen-Shannon divergence of two histograms, each normalised to one: in nats, from 0 to ln 2, and in the convention of Table 3 of the LaSeR paper,
-divided by the area of a bin. It means little without its floor: [`jsd_floor`](@ref).
+The Jensen-Shannon divergence of two histograms, each normalised to one: in nats, from 0 to ln 2, and in the convention of Table 3 of
+the LaSeR paper, divided by the area of a bin. It means little without its floor: [`jsd_floor`](@ref).
 """
 jsd(p::Histogram, q::Histogram) = doubles((:nats, :paper), C.laser_jsd, p, q)
 
 """
     emd(p, q) -> (units = …, paper = …)
 
-The earth mover's distance of two histograms, each normalised to one: in units of the axes, and in the paper's convention. It means little without its
-floor: [`emd_floor`](@ref). Takes half a second for 100 x 100 bins.
+The earth mover's distance of two histograms, each normalised to one: in units of the axes, and in the paper's convention. It means
+little without its floor: [`emd_floor`](@ref). Takes half a second for 100 x 100 bins.
 """
 emd(p::Histogram, q::Histogram) = doubles((:units, :paper), C.laser_emd, p, q)
 
 """
     jsd_floor(p, q; repeats = 100, seed = 1) -> (nats = …, nats_spread = …, paper = …, paper_spread = …)
 
-What [`jsd`](@ref) gives for two independent samples of one distribution, of these sizes, by chance alone: mean and standard deviation of one score.
+What [`jsd`](@ref) gives for two independent samples of one distribution, of these sizes, by chance alone: mean and standard deviation
+of one score.
 """
 jsd_floor(p::Histogram, q::Histogram; repeats::Integer = 100, seed::Integer = 1) =
     doubles((:nats, :nats_spread, :paper, :paper_spread), C.laser_jsd_floor, p, q, repeats, seed)
@@ -102,8 +103,8 @@ end
 """
     emd_1d(p, q, feature; repeats = 20, seed = 1) -> (distance = …, error = …, floor = …, floor_spread = …)
 
-The earth mover's (Wasserstein-1) distance of one feature, counted from 1, in two samples: exact, with weights, without bins. Error, floor and its spread are
-those of `repeats` bootstrap samples, NaN for less than 2. The samples are sources of matrices.
+The earth mover's (Wasserstein-1) distance of one feature, counted from 1, in two samples: exact, with weights, without bins. Error,
+floor and its spread are those of `repeats` bootstrap samples, NaN for less than 2. The samples are sources of matrices.
 """
 emd_1d(p::Source, q::Source, feature::Integer; repeats::Integer = 20, seed::Integer = 1) =
     doubles((:distance, :error, :floor, :floor_spread), C.laser_emd_1d, p, q, feature_index(p, feature), repeats, seed)
@@ -111,8 +112,8 @@ emd_1d(p::Source, q::Source, feature::Integer; repeats::Integer = 20, seed::Inte
 """
     sliced_emd(reference, sample; directions = 50, repeats = 20, seed = 1) -> (distance = …, error = …, floor = …, floor_spread = …)
 
-The sliced earth mover's distance: the mean of the one-dimensional distance over random directions, every feature divided by its standard deviation in the
-reference. Otherwise as [`emd_1d`](@ref).
+The sliced earth mover's distance: the mean of the one-dimensional distance over random directions, every feature divided by its
+standard deviation in the reference. Otherwise as [`emd_1d`](@ref).
 """
 sliced_emd(reference::Source, sample::Source; directions::Integer = 50, repeats::Integer = 20, seed::Integer = 1) =
     doubles((:distance, :error, :floor, :floor_spread), C.laser_sliced_emd, reference, sample, directions, repeats, seed)
@@ -128,8 +129,8 @@ kolmogorov_smirnov(p::Source, q::Source, feature::Integer) =
 """
     two_sample_auc(reference, sample; options = nothing, progress = nothing, log = …, cancel = nothing) -> (auc = …, error = …)
 
-A classifier two-sample test: trains a fresh classifier on one half of both samples, and gives the area under its ROC curve on the other halves. 0.5 within the
-error: it finds no difference. The samples must not share events. Keywords: see [`train`](@ref).
+A classifier two-sample test: trains a fresh classifier on one half of both samples, and gives the area under its ROC curve on the other
+halves. 0.5 within the error: it finds no difference. The samples must not share events. Keywords: see [`train`](@ref).
 """
 function two_sample_auc(reference::Source, sample::Source; options::Maybe{Options} = nothing, progress = nothing, log = logged,
                         cancel::Maybe{Cancel} = nothing)
@@ -158,8 +159,8 @@ effective_size(w::AbstractVector) = value(Float64, C.laser_effective_size, lengt
 """
     chain_diagnostics(x) -> (r_hat = …, effective_size = …)
 
-Whether Markov chains have mixed, and how many independent draws they are worth: split R-hat and bulk effective sample size of every dimension. `x[d, c, i]` is
-value d of chain c at draw i.
+Whether Markov chains have mixed, and how many independent draws they are worth: split R-hat and bulk effective sample size of every
+dimension. `x[d, c, i]` is value d of chain c at draw i.
 """
 function chain_diagnostics(x::Array{Float64,3})
     dim, chains, draws = size(x)

@@ -5,8 +5,8 @@
 """
     Options(preset = "default", settings::Pair...)
 
-Settings of training, refining and sampling, by key. Presets: "default" or "paper", the paper's settings; "fast", the same networks trained
-for a few minutes. A key that does not exist is an error that names its neighbours.
+Settings of training, refining and sampling, by key. Presets: "default" or "paper", the paper's settings; "fast", the same networks
+trained for a few minutes. A key that does not exist is an error that names its neighbours.
 
     options = Options("fast", "flow.epochs" => 10, "refiner.method" => "rejection")
     options["classifier.lr"] = 1e-3
@@ -65,8 +65,8 @@ json(options::Options) = text(C.laser_options_to_json, options)
 """
     Cancel()
 
-A token to stop long calls with: they throw a `LaserError` of status `LASER_ERR_CANCELLED` within one step after [`trip!`](@ref), and so does
-every later call with the token until [`reset!`](@ref). Threads: any number at once.
+A token to stop long calls with: they throw a `LaserError` of status `LASER_ERR_CANCELLED` within one step after [`trip!`](@ref), and so
+does every later call with the token until [`reset!`](@ref). Threads: any number at once.
 
     cancel = Cancel()
     task = Threads.@spawn train(source; cancel = cancel)
@@ -124,14 +124,16 @@ end
 """
     Source(x; weights = nothing)
 
-Events in a matrix of `Float64`, one per column, with weights, which may be negative if their sum is positive; `nothing` means 1 each. Both are
-borrowed: they must stay as they are, and not be resized, as long as the source is used. NaN and infinity are an error that says where.
+Events in a matrix of `Float64`, one per column, with weights, which may be negative if their sum is positive; `nothing` means 1 each.
+Both are borrowed: they must stay as they are, and not be resized, as long as the source is used. NaN and infinity are an error that
+says where.
 
     Source(deliver!, dim; weighted = false)
     Source(dim) do x … end
 
-Events of a simulator, pulled batch by batch: `deliver!(x)` fills the columns of `x`, a matrix with `dim` rows, and returns how many it filled;
-less than `size(x, 2)` ends the epoch. If `weighted`, it is called as `deliver!(x, w)` and fills the vector `w` too. Neither may be kept.
+Events of a simulator, pulled batch by batch: `deliver!(x)` fills the columns of `x`, a matrix with `dim` rows, and returns how many it
+filled; less than `size(x, 2)` ends the epoch. If `weighted`, it is called as `deliver!(x, w)` and fills the vector `w` too. Neither may
+be kept.
 
 Threads: one call at a time.
 """
@@ -162,9 +164,10 @@ end
     Generator(simulate!, zdim, xdim; conditions = 0, stochastic = false, options = nothing)
     Generator(zdim, xdim) do x, z … end
 
-A generator of your own, such as a detector simulation: `simulate!(x, z)` makes event `x[:, i]` of the latent point `z[:, i]`, for all columns; with
-conditions it is called as `simulate!(x, z, c)`. A column of `x` must depend on the same column of `z` and `c` alone, besides randomness of its
-own if it is declared `stochastic`. Event with NaN count as failed and are replaced. None of the matrices may be kept, `z` and `c` not be changed.
+A generator of your own, such as a detector simulation: `simulate!(x, z)` makes event `x[:, i]` of the latent point `z[:, i]`, for all
+columns; with conditions it is called as `simulate!(x, z, c)`. A column of `x` must depend on the same column of `z` and `c` alone,
+besides randomness of its own if it is declared `stochastic`. Events with NaN count as failed and are replaced. None of the matrices may
+be kept, `z` and `c` not be changed.
 
 [`train`](@ref) and `load(Generator, path)` make generators too. Threads: any number at once, but while your function runs for one, a
 second that needs it gets `LASER_ERR_BUSY`.
@@ -189,9 +192,10 @@ end
 
 Trains a generator, by default a normalizing flow, on the events of a [`Source`](@ref). The defaults are the paper's long training.
 
-Keywords of all long calls: `options`, see [`Options`](@ref); `progress`, a function that gets a [`Progress`](@ref) after each update; `log`, a
-function that gets the level (`Logging.Info` or `Logging.Warn`) and text of messages, by default Julia's logging, `nothing` for silence; `cancel`,
-a [`Cancel`](@ref) token. All run in the calling task. An exception in any of them, or Ctrl-C, ends the call; all arguments stay usable.
+Keywords of all long calls: `options`, see [`Options`](@ref); `progress`, a function that gets a [`Progress`](@ref) after each update;
+`log`, a function that gets the level (`Logging.Info` or `Logging.Warn`) and text of messages, by default Julia's logging, `nothing` for
+silence; `cancel`, a [`Cancel`](@ref) token. All run in the calling task. An exception in any of them, or Ctrl-C, ends the call; all
+arguments stay usable.
 """
 function train(target::Source; options::Maybe{Options} = nothing, progress = nothing, log = logged, cancel::Maybe{Cancel} = nothing)
     hooks = Hooks(progress, log, cancel)
@@ -205,8 +209,8 @@ end
 
 A model of a generator alone: the baseline, without classifier and refiner. [`refine`](@ref) and `load(Model, path)` make others.
 
-`model[key]` is a number of the training record, such as "classifier.validation_loss" or "weights.effective_fraction"; [`info`](@ref) has all of it.
-Immutable. Threads: any number at once.
+`model[key]` is a number of the training record, such as "classifier.validation_loss" or "weights.effective_fraction"; [`info`](@ref)
+has all of it. Immutable. Threads: any number at once.
 """
 mutable struct Model <: Handle{C.laser_model}
     pointer::Ptr{C.laser_model}
@@ -221,8 +225,9 @@ Model(generator::Generator) = Model(value(Ptr{C.laser_model}, C.laser_model_from
 """
     refine(generator, target; options = nothing, progress = nothing, log = …, cancel = nothing) -> Model
 
-Refines a generator (LaSeR): trains a classifier of target against generated events, pulls its weights back to the latent space, and prepares or
-trains the refiner that option "refiner.method" names. `target` may be the source that trained the generator. Keywords: see [`train`](@ref).
+Refines a generator (LaSeR): trains a classifier of target against generated events, pulls its weights back to the latent space, and
+prepares or trains the refiner that option "refiner.method" names. `target` may be the source that trained the generator. Keywords: see
+[`train`](@ref).
 
     refine(model, target = nothing; …) -> Model
 
@@ -263,8 +268,8 @@ save(path::AbstractString, generator::Generator) = call(C.laser_generator_save, 
     load(Model, path; options = nothing)
     load(Generator, path; options = nothing)
 
-Reads a model file, or the generator in it. A loaded model generates the same bits as the saved one. A generator may also be a TorchScript file, for
-which the options need "generator.latent" and the library libtorch.
+Reads a model file, or the generator in it. A loaded model generates the same bits as the saved one. A generator may also be a
+TorchScript file, for which the options need "generator.latent" and the library libtorch.
 """
 load(::Type{Model}, path::AbstractString; options::Maybe{Options} = nothing) =
     Model(value(Ptr{C.laser_model}, C.laser_model_load, path, options), nothing)
@@ -317,8 +322,8 @@ Base.getindex(model::Model, key::AbstractString) = value(Float64, C.laser_model_
     log_weight(model, x; options = nothing) -> Vector{Float64}
     log_weight!(log_w, model, x; options = nothing)
 
-log w(x), the logarithm of the density ratio target / generated, for every column of `x`: an event, followed by its conditions. Keys of the options:
-"backend", "device", "threads".
+log w(x), the logarithm of the density ratio target / generated, for every column of `x`: an event, followed by its conditions. Keys of
+the options: "backend", "device", "threads".
 """
 log_weight(model::Model, x::AbstractMatrix; options::Maybe{Options} = nothing) =
     log_weight!(Vector{Float64}(undef, size(x, 2)), model, x; options = options)
@@ -334,8 +339,8 @@ end
     log_prob(model, x; options = nothing) -> Vector{Float64}
     log_prob!(log_p, model, x; options = nothing)
 
-log p_g(x), the logarithm of the generator's density, in 1 / (product of the units of x), for every column of `x`: an event, followed by its
-conditions. Only flows have one, else it is `LASER_ERR_UNSUPPORTED`.
+log p_g(x), the logarithm of the generator's density, in 1 / (product of the units of x), for every column of `x`: an event, followed by
+its conditions. Only flows have one, else it is `LASER_ERR_UNSUPPORTED`.
 """
 log_prob(model::Model, x::AbstractMatrix; options::Maybe{Options} = nothing) =
     log_prob!(Vector{Float64}(undef, size(x, 2)), model, x; options = options)

@@ -248,11 +248,21 @@ end
     @test !istripped(cancel)
     @test event_dim(train(toy_source(1); options = options, cancel = cancel, silent...)) == 2
 
+    # Trainings in several tasks, one of which fails: each gets its own events and its own exception.
+    events(i; keywords...) = generate(Sampler(Model(train(toy_source(i); options = options, silent..., keywords...)), 1), 10)
+    tasks = map(1:4) do i
+        watch(p) = (yield(); i == 3 && p.step == 4 && throw(Marked(i)))
+        @async i == 3 ? failure(() -> events(i; progress = watch)) : events(i; progress = watch)
+    end
+    results = map(fetch, tasks)
+    @test results[3] === Marked(3)
+    @test all(i -> results[i] == events(i), (1, 2, 4))
+
     # Ctrl-C, as if the user had pressed it: caught by the next callback, which stops the call.
     long = toy_options("flow.steps" => 1_000_000)
     begun = time()
     interrupt(p) = p.step == 1 ? ccall(:kill, Cint, (Cint, Cint), getpid(), 2) : time() - begun > 60 && throw(Marked(0))
-    ccall(:jl_exit_on_sigint, Cvoid, (Cint,), 0) # as in the REPL
+    Base.exit_on_sigint(false) # as in the REPL
     @test failure(() -> train(toy_source(1); options = long, progress = interrupt, silent...)) isa InterruptException
     @test event_dim(train(toy_source(1); options = options, silent...)) == 2
 end
