@@ -1,0 +1,387 @@
+# From options and a source to a model.
+
+# --- options ---
+
+"""
+    Options(preset = "default", settings::Pair...)
+
+Settings of training, refining and sampling, by key. Presets: "default" or "paper", the paper's settings; "fast", the same networks
+trained for a few minutes. A key that does not exist is an error that names its neighbours.
+
+    options = Options("fast", "flow.epochs" => 10, "refiner.method" => "rejection")
+    options["classifier.lr"] = 1e-3
+    options["flow.epochs"]                                      # 10
+    parse(Options, \"\"\"{"preset": "fast", "flow": {"epochs": 10}}\"\"\")
+    json(options)                                               # all keys with their values
+
+Calls copy the options they are given. Threads: reading by any number at once; a change alone.
+"""
+mutable struct Options <: Handle{C.laser_options}
+    pointer::Ptr{C.laser_options}
+    Options(pointer::Ptr{C.laser_options}) = finalizer(close, new(pointer))
+end
+
+free(pointer::Ptr{C.laser_options}) = C.laser_options_free(pointer)
+
+function Options(preset::AbstractString = "default", settings::Pair{<:AbstractString}...)
+    options = Options(value(Ptr{C.laser_options}, C.laser_options_new, preset))
+    for (key, setting) in settings
+        options[key] = setting
+    end
+    return options
+end
+
+Base.parse(::Type{Options}, json::AbstractString) = Options(value(Ptr{C.laser_options}, C.laser_options_from_json, json))
+
+Base.setindex!(options::Options, setting::Integer, key::AbstractString) = call(C.laser_options_set_i64, options, key, setting)
+Base.setindex!(options::Options, setting::Real, key::AbstractString) = call(C.laser_options_set_f64, options, key, setting)
+Base.setindex!(options::Options, setting::AbstractString, key::AbstractString) = call(C.laser_options_set_str, options, key, setting)
+
+# The library tells the kind of an option only by refusing the others.
+function Base.getindex(options::Options, key::AbstractString)
+    another_kind(e) = e isa LaserError && e.status == LASER_ERR_INVALID_ARGUMENT
+    try
+        return value(Int64, C.laser_options_get_i64, options, key)
+    catch e
+        another_kind(e) || rethrow()
+    end
+    try
+        return value(Float64, C.laser_options_get_f64, options, key)
+    catch e
+        another_kind(e) || rethrow()
+    end
+    return text(C.laser_options_get_str, options, key)
+end
+
+"""
+    json(options) -> String
+
+All options as JSON, defaults included, which `parse(Options, …)` reads back.
+"""
+json(options::Options) = text(C.laser_options_to_json, options)
+
+# --- watching and stopping long calls ---
+
+"""
+    Cancel()
+
+A token to stop long calls with: they throw a `LaserError` of status `LASER_ERR_CANCELLED` within one step after [`trip!`](@ref), and so
+does every later call with the token until [`reset!`](@ref). Threads: any number at once.
+
+    cancel = Cancel()
+    task = Threads.@spawn train(source; cancel = cancel)
+    trip!(cancel)
+"""
+mutable struct Cancel <: Handle{C.laser_cancel}
+    pointer::Ptr{C.laser_cancel}
+    Cancel(pointer::Ptr{C.laser_cancel}) = finalizer(close, new(pointer))
+end
+
+free(pointer::Ptr{C.laser_cancel}) = C.laser_cancel_free(pointer)
+
+Cancel() = Cancel(value(Ptr{C.laser_cancel}, C.laser_cancel_new))
+
+"""
+    trip!(cancel)
+
+Stops the calls that were given the token.
+"""
+trip!(cancel::Cancel) = C.laser_cancel_trip(cancel)
+
+"""
+    reset!(cancel)
+
+Makes a tripped token usable again.
+"""
+reset!(cancel::Cancel) = call(C.laser_cancel_reset, cancel)
+
+"""
+    istripped(cancel) -> Bool
+"""
+istripped(cancel::Cancel) = C.laser_cancel_is_tripped(cancel) == 1
+
+# The keywords of long calls; the object keeps the functions for the call that it is given to.
+mutable struct Hooks <: Handle{C.laser_hooks}
+    pointer::Ptr{C.laser_hooks}
+    progress::Callback
+    log::Callback
+    Hooks(pointer::Ptr{C.laser_hooks}, progress, log) = finalizer(close, new(pointer, progress, log))
+end
+
+free(pointer::Ptr{C.laser_hooks}) = C.laser_hooks_free(pointer)
+
+function Hooks(progress, log, cancel::Maybe{Cancel})
+    hooks = Hooks(value(Ptr{C.laser_hooks}, C.laser_hooks_new), Callback(progress), Callback(log))
+    # Set without a function too: each update is an occasion for Ctrl-C.
+    call(C.laser_hooks_set_progress, hooks, progress_pointer(), hooks.progress)
+    log === nothing || call(C.laser_hooks_set_log, hooks, log_pointer(), hooks.log)
+    call(C.laser_hooks_set_cancel, hooks, cancel)
+    return hooks
+end
+
+# --- sources ---
+
+"""
+    Source(x; weights = nothing)
+
+Events in a matrix of `Float64`, one per column, with weights, which may be negative if their sum is positive; `nothing` means 1 each.
+Both are borrowed: they must stay as they are, and not be resized, as long as the source is used. NaN and infinity are an error that
+says where.
+
+    Source(deliver!, dim; weighted = false)
+    Source(dim) do x … end
+
+Events of a simulator, pulled batch by batch: `deliver!(x)` fills the columns of `x`, a matrix with `dim` rows, and returns how many it
+filled; less than `size(x, 2)` ends the epoch. If `weighted`, it is called as `deliver!(x, w)` and fills the vector `w` too. Neither may
+be kept.
+
+Threads: one call at a time.
+"""
+mutable struct Source <: Handle{C.laser_source}
+    pointer::Ptr{C.laser_source}
+    dim::Int
+    lent::Any # what the library borrows
+    Source(pointer::Ptr{C.laser_source}, dim, lent) = finalizer(close, new(pointer, dim, lent))
+end
+
+free(pointer::Ptr{C.laser_source}) = C.laser_source_free(pointer)
+
+function Source(x::AbstractMatrix; weights::Maybe{AbstractVector} = nothing)
+    dim, n = size(x)
+    stride = stride_of("x", x, Float64, dim)
+    w = dense("weights", weights, Float64, n)
+    return Source(value(Ptr{C.laser_source}, C.laser_source_from_array, x, w, n, dim, stride), dim, (x, weights))
+end
+
+function Source(deliver!, dim::Integer; weighted::Bool = false)
+    callback = Callback(deliver!)
+    return Source(value(Ptr{C.laser_source}, C.laser_source_from_callback, dim, weighted, events_pointer(), callback), dim, callback)
+end
+
+# --- generators ---
+
+"""
+    Generator(simulate!, zdim, xdim; conditions = 0, stochastic = false, options = nothing)
+    Generator(zdim, xdim) do x, z … end
+
+A generator of your own, such as a detector simulation: `simulate!(x, z)` makes event `x[:, i]` of the latent point `z[:, i]`, for all
+columns; with conditions it is called as `simulate!(x, z, c)`. A column of `x` must depend on the same column of `z` and `c` alone,
+besides randomness of its own if it is declared `stochastic`. Events with NaN count as failed and are replaced. None of the matrices may
+be kept, `z` and `c` not be changed.
+
+[`train`](@ref) and `load(Generator, path)` make generators too. Threads: any number at once, but while your function runs for one, a
+second that needs it gets `LASER_ERR_BUSY`.
+"""
+mutable struct Generator <: Handle{C.laser_generator}
+    pointer::Ptr{C.laser_generator}
+    callback::Maybe{Callback} # what models and samplers of it need too
+    Generator(pointer::Ptr{C.laser_generator}, callback = nothing) = finalizer(close, new(pointer, callback))
+end
+
+free(pointer::Ptr{C.laser_generator}) = C.laser_generator_free(pointer)
+
+function Generator(simulate!, zdim::Integer, xdim::Integer; conditions::Integer = 0, stochastic::Bool = false,
+                   options::Maybe{Options} = nothing)
+    callback = Callback(simulate!)
+    return Generator(value(Ptr{C.laser_generator}, C.laser_generator_from_callback, zdim, conditions, xdim, stochastic, generate_pointer(),
+                           callback, options), callback)
+end
+
+"""
+    train(target; options = nothing, progress = nothing, log = …, cancel = nothing) -> Generator
+
+Trains a generator, by default a normalizing flow, on the events of a [`Source`](@ref). The defaults are the paper's long training.
+
+Keywords of all long calls: `options`, see [`Options`](@ref); `progress`, a function that gets a [`Progress`](@ref) after each update;
+`log`, a function that gets the level (`Logging.Info` or `Logging.Warn`) and text of messages, by default Julia's logging, `nothing` for
+silence; `cancel`, a [`Cancel`](@ref) token. All run in the calling task. An exception in any of them, or Ctrl-C, ends the call; all
+arguments stay usable.
+"""
+function train(target::Source; options::Maybe{Options} = nothing, progress = nothing, log = logged, cancel::Maybe{Cancel} = nothing)
+    hooks = Hooks(progress, log, cancel)
+    return Generator(value(Ptr{C.laser_generator}, C.laser_generator_train, target, options, hooks))
+end
+
+# --- models ---
+
+"""
+    Model(generator)
+
+A model of a generator alone: the baseline, without classifier and refiner. [`refine`](@ref) and `load(Model, path)` make others.
+
+`model[key]` is a number of the training record, such as "classifier.validation_loss" or "weights.effective_fraction"; [`info`](@ref)
+has all of it. Immutable. Threads: any number at once.
+"""
+mutable struct Model <: Handle{C.laser_model}
+    pointer::Ptr{C.laser_model}
+    callback::Maybe{Callback} # of its generator
+    Model(pointer::Ptr{C.laser_model}, callback) = finalizer(close, new(pointer, callback))
+end
+
+free(pointer::Ptr{C.laser_model}) = C.laser_model_free(pointer)
+
+Model(generator::Generator) = Model(value(Ptr{C.laser_model}, C.laser_model_from_generator, generator), generator.callback)
+
+"""
+    refine(generator, target; options = nothing, progress = nothing, log = …, cancel = nothing) -> Model
+
+Refines a generator (LaSeR): trains a classifier of target against generated events, pulls its weights back to the latent space, and
+prepares or trains the refiner that option "refiner.method" names. `target` may be the source that trained the generator. Keywords: see
+[`train`](@ref).
+
+    refine(model, target = nothing; …) -> Model
+
+Gives a model another refiner and keeps its classifier. Only a model with conditions needs the target for that.
+"""
+function refine(generator::Generator, target::Source; options::Maybe{Options} = nothing, progress = nothing, log = logged,
+                cancel::Maybe{Cancel} = nothing)
+    hooks = Hooks(progress, log, cancel)
+    return Model(value(Ptr{C.laser_model}, C.laser_refine, generator, target, options, hooks), generator.callback)
+end
+
+function refine(model::Model, target::Maybe{Source} = nothing; options::Maybe{Options} = nothing, progress = nothing, log = logged,
+                cancel::Maybe{Cancel} = nothing)
+    hooks = Hooks(progress, log, cancel)
+    return Model(value(Ptr{C.laser_model}, C.laser_model_refine, model, target, options, hooks), model.callback)
+end
+
+"""
+    attach(simulate!, model, zdim, xdim; conditions = 0) -> Model
+
+A loaded model whose generator is a function, with the function: files do not hold it. Otherwise as in [`Generator`](@ref).
+"""
+function attach(simulate!, model::Model, zdim::Integer, xdim::Integer; conditions::Integer = 0)
+    callback = Callback(simulate!)
+    return Model(value(Ptr{C.laser_model}, C.laser_model_attach, model, zdim, conditions, xdim, generate_pointer(), callback), callback)
+end
+
+"""
+    save(path, model)
+    save(path, generator)
+
+Writes a model file. It appears whole or not at all, and replaces what had its name.
+"""
+save(path::AbstractString, model::Model) = call(C.laser_model_save, model, path)
+save(path::AbstractString, generator::Generator) = call(C.laser_generator_save, generator, path)
+
+"""
+    load(Model, path; options = nothing)
+    load(Generator, path; options = nothing)
+
+Reads a model file, or the generator in it. A loaded model generates the same bits as the saved one. A generator may also be a
+TorchScript file, for which the options need "generator.latent" and the library libtorch.
+"""
+load(::Type{Model}, path::AbstractString; options::Maybe{Options} = nothing) =
+    Model(value(Ptr{C.laser_model}, C.laser_model_load, path, options), nothing)
+load(::Type{Generator}, path::AbstractString; options::Maybe{Options} = nothing) =
+    Generator(value(Ptr{C.laser_generator}, C.laser_generator_load, path, options))
+
+"""
+    event_dim(generator or model) -> Int
+
+The values of an event.
+"""
+event_dim(generator::Generator) = Int(value(Csize_t, C.laser_generator_event_dim, generator))
+event_dim(model::Model) = Int(value(Csize_t, C.laser_model_event_dim, model))
+
+"""
+    latent_dim(generator or model) -> Int
+
+The dimensions of the latent space.
+"""
+latent_dim(generator::Generator) = Int(value(Csize_t, C.laser_generator_latent_dim, generator))
+latent_dim(model::Model) = Int(value(Csize_t, C.laser_model_latent_dim, model))
+
+"""
+    condition_dim(generator or model) -> Int
+
+The values of the condition of an event; 0 without conditions.
+"""
+condition_dim(generator::Generator) = Int(value(Csize_t, C.laser_generator_condition_dim, generator))
+condition_dim(model::Model) = Int(value(Csize_t, C.laser_model_condition_dim, model))
+
+"""
+    sampling_method(model) -> String
+
+The method by which samplers make events unless told otherwise, such as "rejection".
+"""
+sampling_method(model::Model) = text(C.laser_model_method, model)
+
+"""
+    info(model) -> String
+
+JSON that describes a model: networks, scalings, refiner, and the record of its training.
+"""
+info(model::Model) = text(C.laser_model_info, model)
+
+Base.getindex(model::Model, key::AbstractString) = value(Float64, C.laser_model_get_f64, model, key)
+
+# --- what a model says of events ---
+
+"""
+    log_weight(model, x; options = nothing) -> Vector{Float64}
+    log_weight!(log_w, model, x; options = nothing)
+
+log w(x), the logarithm of the density ratio target / generated, for every column of `x`: an event, followed by its conditions. Keys of
+the options: "backend", "device", "threads".
+"""
+log_weight(model::Model, x::AbstractMatrix; options::Maybe{Options} = nothing) =
+    log_weight!(Vector{Float64}(undef, size(x, 2)), model, x; options = options)
+
+function log_weight!(log_w::AbstractVector, model::Model, x::AbstractMatrix; options::Maybe{Options} = nothing)
+    n = size(x, 2)
+    stride = stride_of("x", x, Float64, event_dim(model) + condition_dim(model))
+    call(C.laser_model_log_weight, model, options, n, x, stride, dense("log_w", log_w, Float64, n))
+    return log_w
+end
+
+"""
+    log_prob(model, x; options = nothing) -> Vector{Float64}
+    log_prob!(log_p, model, x; options = nothing)
+
+log p_g(x), the logarithm of the generator's density, in 1 / (product of the units of x), for every column of `x`: an event, followed by
+its conditions. Only flows have one, else it is `LASER_ERR_UNSUPPORTED`.
+"""
+log_prob(model::Model, x::AbstractMatrix; options::Maybe{Options} = nothing) =
+    log_prob!(Vector{Float64}(undef, size(x, 2)), model, x; options = options)
+
+function log_prob!(log_p::AbstractVector, model::Model, x::AbstractMatrix; options::Maybe{Options} = nothing)
+    n = size(x, 2)
+    stride = stride_of("x", x, Float64, event_dim(model) + condition_dim(model))
+    call(C.laser_model_log_prob, model, options, n, x, stride, dense("log_p", log_p, Float64, n))
+    return log_p
+end
+
+"""
+    latent(model, x; options = nothing) -> Matrix{Float64}
+    latent!(z, model, x; options = nothing)
+
+The latent points z with g(z) = x, a column for every column of `x`: an event, followed by its conditions. Only flows are invertible.
+"""
+latent(model::Model, x::AbstractMatrix; options::Maybe{Options} = nothing) =
+    latent!(Matrix{Float64}(undef, latent_dim(model), size(x, 2)), model, x; options = options)
+
+function latent!(z::AbstractMatrix, model::Model, x::AbstractMatrix; options::Maybe{Options} = nothing)
+    n = size(x, 2)
+    x_stride = stride_of("x", x, Float64, event_dim(model) + condition_dim(model))
+    z_stride = stride_of("z", z, Float64, latent_dim(model), n)
+    call(C.laser_model_latent, model, options, n, x, x_stride, z, z_stride)
+    return z
+end
+
+"""
+    generate(model, z; options = nothing) -> Matrix{Float64}
+    generate!(x, model, z; options = nothing)
+
+x = g(z): the generator applied to your own latent points, a column of `z` each, followed by its conditions.
+"""
+generate(model::Model, z::AbstractMatrix; options::Maybe{Options} = nothing) =
+    generate!(Matrix{Float64}(undef, event_dim(model), size(z, 2)), model, z; options = options)
+
+function generate!(x::AbstractMatrix, model::Model, z::AbstractMatrix; options::Maybe{Options} = nothing)
+    n = size(z, 2)
+    z_stride = stride_of("z", z, Float64, latent_dim(model) + condition_dim(model))
+    x_stride = stride_of("x", x, Float64, event_dim(model), n)
+    call(C.laser_model_generate, model, options, n, z, z_stride, x, x_stride)
+    return x
+end
