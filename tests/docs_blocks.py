@@ -17,8 +17,9 @@ Without one: c, cpp, fortran are whole programs, compiled and run, python and ju
 json is parsed and taken for options, sh has its commands looked up, text stands as it is. All blocks of a page share a folder, in which
 there is a small model, model.laser; /opt/laser in a block stands for PREFIX.
 
-Of the words in a page, functions, constants, keys, make targets and links must exist. tests/docs/wrong.md is a page of blocks and words each of which
-must be refused. Prints `ok NAME` or `FAILED NAME` for each; the exit status is 0 when none failed.
+Of the words in a page, functions, constants, keys, make targets and links must exist. docs/reference.md has to name every function, and Doxygen to run
+without a warning. tests/docs/wrong.md is a page of blocks and words each of which must be refused, for the reason that it gives. Prints `ok NAME` or
+`FAILED NAME` for each; the exit status is 0 when none failed.
 """
 
 import ctypes
@@ -284,6 +285,8 @@ def anchors(page: Path) -> set[str]:
 def is_key(word: str) -> bool:
     """An option, a number of a model's record (laser.h lists them) or a diagnostic of a sampler."""
     parts = word.split(".")
+    if parts[-1] in ("weight", "bias", "module"):
+        return True  # a tensor
     if parts[0] not in {key.split(".")[0] for key in keys()} | {"omnifold", "chains"}:
         return True  # something else with a dot
     return word in keys() or all(part.isdigit() or part in names("laser.h") for part in parts)
@@ -343,13 +346,32 @@ def test_page(prefix: Path, page: Path) -> list[tuple[str, str]]:
 
 
 def test_wrong(prefix: Path) -> list[tuple[str, str]]:
-    """Every block of the page of wrong ones, and each word in its list, must be refused."""
-    bench = Bench(prefix, WRONG)
-    results = [(f"{block.name} {block.language} is refused", "" if outcome(bench.test, block) else "it was accepted") for block in read_blocks(WRONG)]
-    listed = re.findall(r"^- (.+)$", prose(WRONG), re.M)
+    """Every block of the page of wrong ones must be refused, for the reason in the line `Refused: …` before it; and every word in its list."""
+    bench, results = Bench(prefix, WRONG), []
+    reasons = re.findall(r"^Refused: (.+)$", WRONG.read_text(encoding="utf-8"), re.M)
+    for block, reason in zip(read_blocks(WRONG), reasons, strict=True):
+        wrong = outcome(bench.test, block)
+        results.append((f"{block.name} {block.language} is refused", "" if reason in wrong else f"not for `{reason}`, but for: {wrong or 'nothing'}"))
     errors = word_errors(WRONG)
-    found = f"{len(errors)} of {len(listed)} words are refused: {errors}"
-    return [*results, (f"{WRONG.relative_to(ROOT)}: words are refused", "" if len(errors) == len(listed) else found)]
+    for word in re.findall(r"^- (.+)$", prose(WRONG), re.M):
+        name = max(re.findall(r"[\w:.#-]+", word), key=len)
+        results.append((f"{WRONG.relative_to(ROOT)}: {name} is refused", "" if any(name in error for error in errors) else "it was accepted"))
+    return results
+
+
+def test_reference() -> list[tuple[str, str]]:
+    """The pages that Doxygen makes, and whether each function, with its parameters and result, is documented."""
+    header, page = (ROOT / "include" / "laser.h").read_text(encoding="utf-8"), (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    missing = sorted(set(re.findall(r"\b(laser_\w+)\(", re.sub(r"(?s)/\*.*?\*/", "", header))) - set(re.findall(r"\blaser_\w+", page)))
+    results = [("docs/reference.md names every function", ", ".join(missing))]
+    complete = "@INCLUDE = docs/Doxyfile\nINPUT = include/laser.h\nUSE_MDFILE_AS_MAINPAGE =\nEXTRACT_ALL = NO\nWARN_NO_PARAMDOC = YES\nHTML_OUTPUT = docs_blocks/html\n"
+    for name, arguments, text in [("doxygen docs/Doxyfile", "docs/Doxyfile", ""), ("laser.h is documented completely", "-", complete)]:
+        if not shutil.which("doxygen"):
+            results.append((name, "there is no doxygen; scripts/setup installs it"))
+            continue
+        done = subprocess.run(["doxygen", arguments], cwd=ROOT, input=text, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=SECONDS)
+        results.append((name, done.stdout or "" if done.returncode == 0 else f"{done.returncode} {done.stdout}"))
+    return results
 
 
 def main() -> int:
@@ -365,7 +387,7 @@ def main() -> int:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for page in pool.map(lambda page: test_page(prefix, page), pages):
             results += page
-    results += test_wrong(prefix)
+    results += [*test_reference(), *test_wrong(prefix)]
     for name, wrong in results:
         print(f"FAILED {name}: {wrong}" if wrong else f"ok {name}")
     failures = sum(1 for _, wrong in results if wrong)
