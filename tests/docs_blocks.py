@@ -9,17 +9,17 @@ A block is tested by its language, and by a comment on the line above it, if the
     <!-- test: as NAME -->                it is kept as the file NAME, for the page's later blocks
     <!-- test: in frame NAME -->          it is compiled and run in place of the line `block` of the frame tests/docs/NAME.LANGUAGE
     <!-- test: run -->                    sh: it is run
-    <!-- test: messages -->               text: each line is a message of the library's sources, with values in place of {}
+    <!-- test: messages -->               text: messages of the library's sources, with values in place of {}, an empty line between two
     <!-- test: output -->                 text: what the last block that was run printed, other numbers apart
     <!-- test: not run, because … -->     it is not; a json block is no options then
 
-Without one: c, cpp, fortran are whole programs, compiled and run, python is run, julia has its syntax checked (few machines have a julia), cmake is a
-whole CMakeLists.txt, configured and built, json is parsed and taken for options, sh has its commands looked up, text stands as it is. All blocks of a page share a folder, in which
-there is a small model, model.laser; /opt/laser in a block stands for PREFIX.
+Without one: c, cpp, fortran are whole programs, compiled and run, python is run, julia has its syntax checked (few machines have a julia),
+cmake is a whole CMakeLists.txt, configured and built, json is parsed and taken for options, sh has its commands looked up, text stands as it
+is. All blocks of a page share a folder, in which there is a small model, model.laser; /opt/laser in a block stands for PREFIX.
 
-Of the words in a page, functions, constants, keys, make targets and links must exist. docs/reference.md has to name every function, and Doxygen to run
-without a warning. tests/docs/wrong.md is a page of blocks and words each of which must be refused, for the reason that it gives. Prints `ok NAME` or
-`FAILED NAME` for each; the exit status is 0 when none failed.
+Of the words in a page, functions, constants, keys, make targets and links must exist. docs/reference.md has to name every function, and
+Doxygen to run without a warning. tests/docs/wrong.md is a page of blocks and words each of which must be refused, for the reason that it
+gives. Prints `ok NAME` or `FAILED NAME` for each; the exit status is 0 when none failed.
 """
 
 import ctypes
@@ -125,9 +125,9 @@ class Bench:
         elif word == "run":
             self.run("bash", "-euo", "pipefail", "-c", text)
         elif word == "messages":
-            for line in filter(None, text.splitlines()):
-                if not any(message.fullmatch(line) for message in messages()):
-                    raise Refused(f"no message of the sources: {line}")
+            for message in (" ".join(paragraph.split()) for paragraph in text.split("\n\n")):
+                if not any(known.fullmatch(message) for known in messages()):
+                    raise Refused(f"no message of the sources: {message}")
         elif word == "output":
             if masked(text) != masked(self.output):
                 raise Refused(f"the output was\n{self.output}")
@@ -154,8 +154,8 @@ class Bench:
     def run(self, *command) -> None:
         hidden = ("LD_LIBRARY_PATH", "PKG_CONFIG_PATH", "CMAKE_PREFIX_PATH")  # users set none of them
         environment = {name: value for name, value in os.environ.items() if name not in hidden}
-        done = subprocess.run([str(word) for word in command], cwd=self.folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, errors="replace", timeout=SECONDS)
+        done = subprocess.run([str(word) for word in command], cwd=self.folder, env=environment, stdin=subprocess.DEVNULL, timeout=SECONDS,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
         self.output = done.stdout
         if done.returncode != 0:
             raise Refused(f"{command[0]} ended with {done.returncode}\n{done.stdout}")
@@ -348,31 +348,42 @@ def test_page(prefix: Path, page: Path) -> list[tuple[str, str]]:
 
 
 def test_wrong(prefix: Path) -> list[tuple[str, str]]:
-    """Every block of the page of wrong ones must be refused, for the reason in the line `Refused: …` before it; and every word in its list."""
+    """Every block of the page of wrong ones must be refused for the reason in the line `Refused: …` before it, and each word listed."""
     bench, results = Bench(prefix, WRONG), []
     reasons = re.findall(r"^Refused: (.+)$", WRONG.read_text(encoding="utf-8"), re.M)
     for block, reason in zip(read_blocks(WRONG), reasons, strict=True):
         wrong = outcome(bench.test, block)
-        results.append((f"{block.name} {block.language} is refused", "" if reason in wrong else f"not for `{reason}`, but for: {wrong or 'nothing'}"))
+        other = f"not for `{reason}`, but for: {wrong or 'nothing'}"
+        results.append((f"{block.name} {block.language} is refused", "" if reason in wrong else other))
     errors = word_errors(WRONG)
     for word in re.findall(r"^- (.+)$", prose(WRONG), re.M):
         name = max(re.findall(r"[\w:.#-]+", word), key=len)
-        results.append((f"{WRONG.relative_to(ROOT)}: {name} is refused", "" if any(name in error for error in errors) else "it was accepted"))
+        refused = any(name in error for error in errors)
+        results.append((f"{WRONG.relative_to(ROOT)}: {name} is refused", "" if refused else "it was accepted"))
     return results
 
 
 def test_reference() -> list[tuple[str, str]]:
     """The pages that Doxygen makes, and whether each function, with its parameters and result, is documented."""
-    header, page = (ROOT / "include" / "laser.h").read_text(encoding="utf-8"), (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
-    missing = sorted(set(re.findall(r"\b(laser_\w+)\(", re.sub(r"(?s)/\*.*?\*/", "", header))) - set(re.findall(r"\blaser_\w+", page)))
+    header = re.sub(r"(?s)/\*.*?\*/", "", (ROOT / "include" / "laser.h").read_text(encoding="utf-8"))
+    page = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    missing = sorted(set(re.findall(r"\b(laser_\w+)\(", header)) - set(re.findall(r"\blaser_\w+", page)))
     results = [("docs/reference.md names every function", ", ".join(missing))]
-    complete = "@INCLUDE = docs/Doxyfile\nINPUT = include/laser.h\nUSE_MDFILE_AS_MAINPAGE =\nEXTRACT_ALL = NO\nWARN_NO_PARAMDOC = YES\nHTML_OUTPUT = docs_blocks/html\n"
-    for name, arguments, text in [("doxygen docs/Doxyfile", "docs/Doxyfile", ""), ("laser.h is documented completely", "-", complete)]:
+    complete = """
+        @INCLUDE = docs/Doxyfile
+        INPUT = include/laser.h
+        USE_MDFILE_AS_MAINPAGE =
+        EXTRACT_ALL = NO
+        WARN_NO_PARAMDOC = YES
+        HTML_OUTPUT = docs_blocks/html
+    """
+    for name, file, text in [("doxygen docs/Doxyfile", "docs/Doxyfile", ""), ("laser.h is documented completely", "-", complete)]:
         if not shutil.which("doxygen"):
             results.append((name, "there is no doxygen; scripts/setup installs it"))
             continue
-        done = subprocess.run(["doxygen", arguments], cwd=ROOT, input=text, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=SECONDS)
-        results.append((name, done.stdout or "" if done.returncode == 0 else f"{done.returncode} {done.stdout}"))
+        done = subprocess.run(["doxygen", file], cwd=ROOT, input=text, timeout=SECONDS, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        results.append((name, "" if done.returncode == 0 else f"exit status {done.returncode}\n{done.stdout}"))
     return results
 
 

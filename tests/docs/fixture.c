@@ -34,8 +34,8 @@ int main(void)
     laser_source *source;
     laser_generator *flow;
     laser_model *model;
-    check(laser_options_from_json("{\"preset\": \"fast\", \"flow\": {\"blocks\": 4, \"units\": 16, \"epochs\": 1, \"steps\": 40}, \"weights.events\": 5000,"
-                                  " \"classifier\": {\"units\": 16, \"epochs\": 1, \"steps\": 40}}",
+    check(laser_options_from_json("{\"preset\": \"fast\", \"flow\": {\"blocks\": 4, \"units\": 16, \"epochs\": 1, \"steps\": 40},"
+                                  " \"classifier\": {\"units\": 16, \"epochs\": 1, \"steps\": 40}, \"weights.events\": 5000}",
                                   &options));
     check(laser_source_from_callback(2, 0, disc, NULL, &source));
     check(laser_generator_train(source, options, NULL, &flow));
