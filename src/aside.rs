@@ -27,6 +27,8 @@ impl Aside {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
+        // Asked for itself, it is a clearer error than that of a file with a name of chance in it.
+        fs::metadata(directory)?;
         let mut builder = tempfile::Builder::new();
         builder.prefix(".laser-");
         #[cfg(unix)]

@@ -209,7 +209,7 @@ fn read_csv(path: &Path, file: File) -> Result<Events> {
         names: Vec::new(),
     };
     for record in reader.records() {
-        let record = record.map_err(|e| Failure::of(path, e))?;
+        let record = record.map_err(|e| defect(path, &e))?;
         let is_number = |field: &str| field.parse::<f64>().is_ok();
         if events.columns == 0 {
             events.columns = record.len();
@@ -229,4 +229,19 @@ fn read_csv(path: &Path, file: File) -> Result<Events> {
         events.rows += 1;
     }
     Ok(events)
+}
+
+fn defect(path: &Path, error: &csv::Error) -> Failure {
+    match error.kind() {
+        csv::ErrorKind::UnequalLengths {
+            pos,
+            expected_len,
+            len,
+        } => {
+            let line = pos.as_ref().map_or(0, csv::Position::line);
+            let what = format!("line {line} has {len} values, the lines before {expected_len}; all need the same number, with commas between");
+            Failure::of(path, what)
+        }
+        _ => Failure::of(path, error),
+    }
 }

@@ -6,7 +6,7 @@ use crate::hepmc::Particles;
 use crate::info::{self, File};
 use crate::output::{self, Output};
 use crate::terminal::{self, number, percent, Stop};
-use laser::model::GeneratorKind;
+use laser::model::{GeneratorKind, Method, Model};
 use laser::options::Options;
 use laser::protocol::{Instance, Outputs, Sampler};
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ pub struct Arguments {
     /// The model file
     model: PathBuf,
     /// Events to make, as 1000000, 1e6 or 1_000_000; with --conditions by default one for each of its rows
-    #[arg(short = 'n', long, value_name = "N", value_parser = count, required_unless_present = "conditions")]
+    #[arg(short = 'n', long, value_name = "N", value_parser = count, allow_negative_numbers = true, required_unless_present = "conditions")]
     events: Option<u64>,
     /// Where they go: a .npy, .csv or .hepmc file
     #[arg(short, long, value_name = "FILE")]
@@ -226,7 +226,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 }
 
 /// The conditions that a conditional model needs, checked.
-fn conditions(arguments: &Arguments, model: &laser::model::Model) -> Result<Option<Events>> {
+fn conditions(arguments: &Arguments, model: &Model) -> Result<Option<Events>> {
     let dim = model.generator.condition_dim();
     let Some(path) = &arguments.conditions else {
         return match dim {
@@ -290,9 +290,10 @@ fn summary(sampler: &Sampler, method: &str, path: &Path, rows: u64, seconds: f64
         ("effective_fraction", "effective fraction of the pools"),
         ("distinct_fraction", "distinct events"),
     ];
+    let tries = method == "rejection" || Method::parse(method)?.is_chain();
     for (key, name) in words {
         let value = sampler.diagnostic(key)?;
-        if value.is_finite() {
+        if value.is_finite() && (tries || key != "acceptance") {
             about.push(format!("{name} {}", percent(value)));
         }
     }

@@ -37,8 +37,8 @@ pub struct Arguments {
     #[arg(long, value_name = "X,Y", value_parser = pair)]
     jsd: Vec<(usize, usize)>,
     /// Bins of an axis of the histograms, which reach from the 0.1 % to the 99.9 % quantile of the reference
-    #[arg(long, value_name = "N", default_value_t = 100)]
-    bins: usize,
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    bins: u32,
     /// Train a classifier (preset `fast`) on one half of both samples and print the area under its ROC curve on the other: 0.5 if it finds no
     /// difference. The samples must not share events
     #[arg(long)]
@@ -241,7 +241,8 @@ fn divergence(
     let axes = [pair.0, pair.1].map(|column| range(&reference.events, column));
     let fill = |side: &Side| -> Result<Histogram2d> {
         let [x, y] = axes;
-        let mut histogram = Histogram2d::new(arguments.bins, x, arguments.bins, y)?;
+        let bins = arguments.bins as usize;
+        let mut histogram = Histogram2d::new(bins, x, bins, y)?;
         let rows = side.events.values.chunks_exact(side.events.columns);
         let points: Vec<f64> = rows
             .flat_map(|event| [event[pair.0], event[pair.1]])
