@@ -132,6 +132,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     model.save(&config.model)?;
     watch.note(&format!("saved {}", config.model.display()));
     watch.save(&log)?;
+    drop(watch);
     let mut stdout = std::io::stdout().lock();
     write!(
         stdout,
@@ -224,7 +225,10 @@ impl Hooks for Watch {
             Some(last) if last.epoch != now.epoch => self.epoch(&last, now.validation_loss),
             _ => (),
         }
-        let mut message = format!("{}, epoch {} of {}", now.stage, now.epoch, now.epochs);
+        let mut message = now.stage.to_owned();
+        if now.epochs > 1 {
+            message += &format!(", epoch {} of {}", now.epoch, now.epochs);
+        }
         for (name, value) in [("loss", now.loss), ("held out", now.validation_loss)] {
             if !value.is_nan() {
                 message += &format!(", {name} {}", number(value));

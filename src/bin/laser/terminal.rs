@@ -1,7 +1,7 @@
 //! What the user sees while a command runs, and how they stop it.
 
 use crate::failure::{Failure, Result};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use std::io::Write;
@@ -18,7 +18,8 @@ pub fn say(message: &str) {
 pub fn bar(length: u64, template: &str) -> Result<ProgressBar> {
     let style = ProgressStyle::with_template(template);
     let style = style.map_err(|e| Failure::Wrong(e.to_string()))?;
-    let bar = ProgressBar::new(length);
+    // Gone when dropped, before an error is told.
+    let bar = ProgressBar::new(length).with_finish(ProgressFinish::AndClear);
     bar.set_style(style.progress_chars("=> "));
     Ok(bar)
 }
