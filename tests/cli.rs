@@ -705,6 +705,26 @@ fn weights_and_columns_are_chosen() {
     ));
     assert_eq!(json["jsd"][0]["columns"], serde_json::json!([2, 0]));
 
+    // Events of negative weight, which leave bins below 0: no JSD, but all else.
+    let rows = x.chunks(2).enumerate();
+    let negative = |row: usize| if row.is_multiple_of(3) { -1.0 } else { 1.0 };
+    let signed: Vec<f64> = rows
+        .flat_map(|(i, row)| [row[0], row[1], negative(i)])
+        .collect();
+    folder.npy("signed.npy", &signed, 3, Order::C);
+    let w: Vec<f64> = (0..ROWS).map(negative).collect();
+    let q = Sample::new(&x, Some(&w), ROWS, 2, 2).unwrap();
+    let json = folder.json(&format!(
+        "score truth.npy signed.npy --weights=sample {quick}"
+    ));
+    let distance = emd_1d(&p, &q, 0, 0, 1).unwrap().value;
+    assert_eq!(json["features"][0]["emd"]["distance"], distance);
+    assert_eq!(json["jsd"], serde_json::json!([]));
+    folder.bad(
+        "score truth.npy signed.npy --weights=sample --jsd 0,1 --repeats 0",
+        "the second histogram has content -",
+    );
+
     folder.bad("score truth.npy weighted.npy", "--weights=sample");
     folder.bad(
         "score truth.npy weighted.npy --columns 0,2",

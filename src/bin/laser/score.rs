@@ -180,7 +180,15 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let mut divergences = Vec::new();
     for pair in pairs {
         bar.set_message("JSD");
-        divergences.push(divergence(arguments, &reference, &sample, pair)?);
+        match divergence(arguments, &reference, &sample, pair) {
+            Ok(divergence) => divergences.push(divergence),
+            // Unasked, as bins of negative weight in all: the other scores stand.
+            Err(Failure::Library(why)) if arguments.jsd.is_empty() => {
+                let [x, y] = [pair.0, pair.1].map(|column| reference.events.name(column));
+                bar.suspend(|| terminal::say(&format!("no JSD of {x}, {y}: {why}")));
+            }
+            Err(failure) => return Err(failure),
+        }
         bar.inc(1);
     }
     let auc = match arguments.auc {
