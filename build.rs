@@ -85,6 +85,10 @@ fn link_libtorch() -> Result<()> {
     // A library's own run path is what finds its dependencies, so that hosts need no flags and no LD_LIBRARY_PATH.
     // $ORIGIN first: a libtorch placed beside an installed liblaser.so wins.
     println!("cargo:rustc-cdylib-link-arg=-Wl,-rpath,$ORIGIN");
+    // The same libtorch for the program, which is installed in bin/ beside lib/.
+    if env::var_os("CARGO_FEATURE_CLI").is_some() {
+        println!("cargo:rustc-link-arg-bins=-Wl,-rpath,$ORIGIN/../lib");
+    }
     println!("cargo:rustc-link-arg=-Wl,--enable-new-dtags");
     println!(
         "cargo:rustc-link-arg=-Wl,-rpath,{}",

@@ -40,6 +40,8 @@
 //! | [`metrics`] | scores of samples, diagnostics of chains | the noise |
 //! | [`options`], [`error`] | settings by key; the one error type | bounds of models |
 
+#[doc(hidden)] // public for the program `laser`
+pub mod aside;
 pub mod engine;
 pub mod error;
 pub mod metrics;

@@ -12,6 +12,7 @@
 mod tensors;
 
 use super::{GeneratorKind, Map, Mlp, Model};
+use crate::aside::{require_file, Aside};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -238,40 +239,9 @@ fn read_file(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // Renaming onto a device such as /dev/null would replace it.
-    if let Ok(existing) = fs::metadata(path) {
-        require_file(&existing)?;
-    }
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".laser-");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // The process's umask takes its part away.
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
-    let mut file = builder.tempfile_in(directory)?;
+    let mut file = Aside::new(path)?;
     file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
-}
-
-/// Passes on regular files.
-fn require_file(metadata: &fs::Metadata) -> io::Result<&fs::Metadata> {
-    let (kind, what) = match metadata {
-        m if m.is_file() => return Ok(metadata),
-        m if m.is_dir() => (
-            io::ErrorKind::IsADirectory,
-            "this is a directory, not a file",
-        ),
-        _ => (io::ErrorKind::InvalidInput, "this is not a regular file"),
-    };
-    Err(io::Error::new(kind, what))
+    file.finish()
 }
 
 fn io_error(path: &Path) -> impl FnOnce(io::Error) -> Error + '_ {

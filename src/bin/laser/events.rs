@@ -1,0 +1,247 @@
+//! Events from files: NumPy's .npy, or .csv.
+
+use crate::failure::{Failure, Result};
+use csv::{ReaderBuilder, Trim};
+use laser::aside::require_file;
+use npyz::{NpyFile, NpyHeader, NpyReader, Order};
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek};
+use std::path::{Path, PathBuf};
+
+/// A table of numbers, one event in a row.
+pub struct Events {
+    /// Where they come from.
+    pub path: PathBuf,
+    /// Row by row.
+    pub values: Vec<f64>,
+    /// At least one.
+    pub rows: usize,
+    /// At least one.
+    pub columns: usize,
+    /// Of the columns: those of a .csv with a header.
+    names: Vec<String>,
+}
+
+/// Kinds of files.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// NumPy's.
+    Npy,
+    /// Numbers with commas between.
+    Csv,
+    /// HepMC3's text, which is written only.
+    Hepmc,
+}
+
+impl Kind {
+    /// By the end of the name.
+    pub fn of(path: &Path) -> Result<Self> {
+        let end = path.extension().unwrap_or_default().to_string_lossy();
+        match end.to_lowercase().as_str() {
+            "npy" => Ok(Kind::Npy),
+            "csv" => Ok(Kind::Csv),
+            "hepmc" => Ok(Kind::Hepmc),
+            _ => Err(Failure::of(
+                path,
+                "unknown kind of file; events are read from .npy or .csv, and written to .npy, .csv or .hepmc",
+            )),
+        }
+    }
+}
+
+impl Events {
+    /// Reads a whole file.
+    pub fn read(path: &Path) -> Result<Self> {
+        let kind = Kind::of(path)?;
+        if kind == Kind::Hepmc {
+            return Err(Failure::of(
+                path,
+                "HepMC files are written, not read; convert the columns of interest to .npy or .csv",
+            ));
+        }
+        let open = || {
+            require_file(&std::fs::metadata(path)?)?;
+            File::open(path)
+        };
+        let file = open().map_err(|e| Failure::of(path, e))?;
+        let events = match kind {
+            Kind::Csv => read_csv(path, file)?,
+            _ => read_npy(path, file)?,
+        };
+        if events.rows == 0 || events.columns == 0 {
+            return Err(Failure::of(path, "there are no events in it"));
+        }
+        Ok(events)
+    }
+
+    /// What a column is called: its name, or its number.
+    pub fn name(&self, column: usize) -> String {
+        let name = self.names.get(column);
+        name.map_or_else(|| column.to_string(), String::clone)
+    }
+
+    /// Cuts off the last column: the weights.
+    pub fn split_weights(&mut self) -> Result<Vec<f64>> {
+        if self.columns < 2 {
+            return Err(Failure::of(
+                &self.path,
+                "the last of its columns is to be the weight, but it has only one",
+            ));
+        }
+        let weights = self.values.chunks_exact(self.columns);
+        let weights = weights.map(|event| event[self.columns - 1]).collect();
+        let features: Vec<usize> = (0..self.columns - 1).collect();
+        self.select(&features)?;
+        Ok(weights)
+    }
+
+    /// Keeps these columns, in this order.
+    pub fn select(&mut self, columns: &[usize]) -> Result<()> {
+        if let Some(column) = columns.iter().find(|c| **c >= self.columns) {
+            return Err(Failure::of(
+                &self.path,
+                format!(
+                    "there is no column {column}; its {} columns count from 0",
+                    self.columns
+                ),
+            ));
+        }
+        let rows = self.values.chunks_exact(self.columns);
+        self.values = rows
+            .flat_map(|event| columns.iter().map(|&c| event[c]))
+            .collect();
+        if !self.names.is_empty() {
+            self.names = columns.iter().map(|&c| self.name(c)).collect();
+        }
+        self.columns = columns.len();
+        Ok(())
+    }
+}
+
+fn read_npy(path: &Path, file: File) -> Result<Events> {
+    let failed = |e: io::Error| Failure::of(path, format!("no .npy file that can be read: {e}"));
+    let length = file.metadata().map_err(failed)?.len();
+    let mut reader = BufReader::with_capacity(1 << 20, file);
+    let header = NpyHeader::from_reader(&mut reader).map_err(failed)?;
+    let data = length.saturating_sub(reader.stream_position().map_err(failed)?);
+    let (rows, columns) = match *header.shape() {
+        [rows] => (rows, 1),
+        [rows, columns] => (rows, columns),
+        ref shape => {
+            return Err(Failure::of(
+                path,
+                format!("an array of shape {shape:?}; one event in a row is needed, two dimensions: `array.reshape(len(array), -1)`"),
+            ))
+        }
+    };
+    let (order, dtype) = (header.order(), header.dtype().descr());
+    let of_shape = |values: Result<Vec<f64>>| {
+        let (rows, columns) = (rows as usize, columns as usize);
+        values.map(|values| Events {
+            path: path.into(),
+            values: match order {
+                Order::C => values,
+                Order::Fortran => transpose(&values, rows),
+            },
+            rows,
+            columns,
+            names: Vec::new(),
+        })
+    };
+    // What the header says is compared with the file before memory is taken for it.
+    let check = |width: u64| {
+        let needed = rows.checked_mul(columns).and_then(|n| n.checked_mul(width));
+        match needed {
+            Some(needed) if needed == data => Ok((needed / width) as usize),
+            _ => Err(Failure::of(
+                path,
+                format!("{rows} x {columns} numbers of {width} bytes do not fit its {data} bytes of data: it is cut short, or no file of one array"),
+            )),
+        }
+    };
+    let npy = match NpyFile::with_header(header, reader).try_data::<f64>() {
+        Ok(values) => return of_shape(check(8).and_then(|n| collect(path, values, n))),
+        Err(npy) => npy,
+    };
+    match npy.try_data::<f32>() {
+        Ok(values) => of_shape(check(4).and_then(|n| collect(path, values, n))),
+        Err(_) => Err(Failure::of(
+            path,
+            format!("an array of {dtype}; numbers of double or single precision are needed: `array.astype(\"f8\")`"),
+        )),
+    }
+}
+
+fn collect<T: npyz::Deserialize + Into<f64>>(
+    path: &Path,
+    values: NpyReader<T, impl Read>,
+    count: usize,
+) -> Result<Vec<f64>> {
+    let mut collected = Vec::new();
+    let room = collected.try_reserve_exact(count);
+    room.map_err(|e| Failure::of(path, e))?;
+    for value in values {
+        collected.push(value.map_err(|e| Failure::of(path, e))?.into());
+    }
+    Ok(collected)
+}
+
+/// Columns of `rows` values to rows.
+fn transpose(values: &[f64], rows: usize) -> Vec<f64> {
+    let columns = || values.chunks_exact(rows.max(1));
+    (0..rows)
+        .flat_map(|row| columns().map(move |column| column[row]))
+        .collect()
+}
+
+/// Numbers with commas between; a first line without any number names the columns, lines that begin with # are left out.
+fn read_csv(path: &Path, file: File) -> Result<Events> {
+    let mut reader = ReaderBuilder::new()
+        .has_headers(false)
+        .comment(Some(b'#'))
+        .trim(Trim::All)
+        .from_reader(BufReader::new(file));
+    let mut events = Events {
+        path: path.into(),
+        values: Vec::new(),
+        rows: 0,
+        columns: 0,
+        names: Vec::new(),
+    };
+    for record in reader.records() {
+        let record = record.map_err(|e| defect(path, &e))?;
+        let is_number = |field: &str| field.parse::<f64>().is_ok();
+        if events.columns == 0 {
+            events.columns = record.len();
+            if !record.iter().any(is_number) {
+                events.names = record.iter().map(str::to_owned).collect();
+                continue;
+            }
+        }
+        for (column, field) in record.iter().enumerate() {
+            let value = field.parse().map_err(|_| {
+                let line = record.position().map_or(0, csv::Position::line);
+                let what = format!("line {line}, column {column} (from 0): `{field}` is no number");
+                Failure::of(path, what)
+            })?;
+            events.values.push(value);
+        }
+        events.rows += 1;
+    }
+    Ok(events)
+}
+
+fn defect(path: &Path, error: &csv::Error) -> Failure {
+    match error.kind() {
+        csv::ErrorKind::UnequalLengths {
+            pos,
+            expected_len,
+            len,
+        } => {
+            let line = pos.as_ref().map_or(0, csv::Position::line);
+            let what = format!("line {line} has {len} values, the lines before {expected_len}; all need the same number, with commas between");
+            Failure::of(path, what)
+        }
+        _ => Failure::of(path, error),
+    }
+}

@@ -1,0 +1,348 @@
+//! `laser info`: what a model is.
+
+use crate::failure::{Failure, Result};
+use crate::terminal::{number, percent};
+use laser::model::{
+    Classifier, Generator, GeneratorKind, Map, Method, Mlp, Model, Scaling, Transform,
+};
+use serde_json::{json, Value};
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Describe a model: dimensions, networks, trainings, weights, and what they mean
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  laser info model.laser")]
+pub struct Arguments {
+    /// The model file
+    model: PathBuf,
+    /// Print JSON, with everything that the file says about itself
+    #[arg(long)]
+    json: bool,
+}
+
+/// A model with what its file is.
+pub struct File {
+    /// The model.
+    pub model: Model,
+    /// Of the whole file, as `sha256sum` prints it.
+    pub sha256: String,
+    bytes: u64,
+}
+
+impl File {
+    /// Reads a model file.
+    pub fn load(path: &Path) -> Result<Self> {
+        let model = Model::load(path)?;
+        let mut file = std::fs::File::open(path).map_err(|e| Failure::of(path, e))?;
+        let mut hash = Sha256::new();
+        let bytes = std::io::copy(&mut file, &mut hash).map_err(|e| Failure::of(path, e))?;
+        let digest = hash.finalize();
+        let sha256 = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(File {
+            model,
+            sha256,
+            bytes,
+        })
+    }
+}
+
+/// Runs the command.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let path = &arguments.model;
+    let file = File::load(path)?;
+    let text = match arguments.json {
+        true => {
+            let generator = &file.model.generator;
+            format!(
+                "{:#}\n",
+                json!({
+                    "file": path.display().to_string(),
+                    "bytes": file.bytes,
+                    "sha256": file.sha256,
+                    "event_dim": generator.event_dim(),
+                    "latent_dim": generator.latent_dim(),
+                    "condition_dim": generator.condition_dim(),
+                    "method": method(&file.model),
+                    "model": &file.model,
+                })
+            )
+        }
+        false => format!("{}\n{}", head(path, &file), describe(&file.model)),
+    };
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    Ok(stdout.flush()?)
+}
+
+/// The method by which samplers make events unless told otherwise.
+pub fn method(model: &Model) -> &'static str {
+    let refinement = model.refinement.as_ref();
+    refinement.map_or(Method::Baseline, |r| r.method).name()
+}
+
+fn head(path: &Path, file: &File) -> String {
+    let kind = match file.model.refinement {
+        Some(_) => "a refined model",
+        None => "a generator, not refined",
+    };
+    format!(
+        "{}: {kind}\n  sha256       {}\n  size         {} bytes",
+        path.display(),
+        file.sha256,
+        file.bytes
+    )
+}
+
+/// A model in words.
+pub fn describe(model: &Model) -> String {
+    let Model {
+        generator, record, ..
+    } = model;
+    let mut lines = vec![(
+        "events",
+        format!(
+            "{} features from {} latents{}, {}",
+            generator.event_dim(),
+            generator.latent_dim(),
+            match generator.condition_dim() {
+                0 => String::new(),
+                c => format!(", given {c} conditions"),
+            },
+            model.dtype.name()
+        ),
+    )];
+    lines.push(("generator", of_generator(generator)));
+    lines.push(("scalings", scalings("x", &generator.scalings)));
+    if !generator.conditions.is_empty() {
+        lines.push(("", scalings("c", &generator.conditions)));
+    }
+    for (name, classifier) in [
+        ("classifier", &model.classifier),
+        ("of latents", &model.latent_classifier),
+    ] {
+        if let Some(classifier) = classifier {
+            lines.push((name, of_classifier(classifier)));
+        }
+    }
+    if let Some(refiner) = model.refinement.as_ref().and_then(|r| r.refiner.as_ref()) {
+        let text = format!(
+            "{}, {} parameters",
+            map(&refiner.map),
+            refiner.parameters.len()
+        );
+        lines.push(("refiner", text));
+    }
+    lines.push(("method", method(model).into()));
+    if let Some(Value::String(version)) = record.get("library") {
+        lines.push(("made by", format!("liblaser {version}")));
+    }
+    let mut text = String::new();
+    for (name, value) in lines {
+        // A String takes whatever it is given.
+        let _ = writeln!(text, "  {name:<12} {value}");
+    }
+    trainings(model, &mut text);
+    weights(model, &mut text);
+    text
+}
+
+fn of_generator(generator: &Generator) -> String {
+    let maps: Vec<String> = generator.maps().iter().map(map).collect();
+    match &generator.kind {
+        GeneratorKind::Networks { .. } => format!(
+            "{}, {} parameters",
+            maps.join(", then "),
+            generator.parameters.len()
+        ),
+        GeneratorKind::Host { stochastic, .. } => format!(
+            "a callback of the program that made the model{}",
+            match stochastic {
+                true => ", with randomness of its own",
+                false => "",
+            }
+        ),
+        GeneratorKind::Script { bytes, .. } => format!("a TorchScript module of {bytes} bytes"),
+    }
+}
+
+fn map(map: &Map) -> String {
+    match map {
+        Map::Flow(flow) => {
+            let first = flow.blocks.first();
+            let subnet = first.map_or(String::new(), |b| {
+                format!(", subnets {}", hidden(&b.subnet))
+            });
+            let kind = match first.map(|b| b.transform) {
+                Some(Transform::Spline { .. }) => "spline",
+                _ => "affine",
+            };
+            format!("flow of {} {kind} couplings{subnet}", flow.blocks.len())
+        }
+        Map::Network(network) => format!("network {}", hidden(network)),
+        Map::Matching(matching) => format!(
+            "velocities {} in {} steps",
+            hidden(&matching.network),
+            matching.steps
+        ),
+    }
+}
+
+fn of_classifier(classifier: &Classifier) -> String {
+    let members = match classifier.members {
+        1 => String::new(),
+        n => format!("{n} times "),
+    };
+    format!(
+        "{members}{}, {} parameters",
+        hidden(&classifier.network),
+        classifier.parameters.len()
+    )
+}
+
+/// Hidden layers by units.
+fn hidden(network: &Mlp) -> String {
+    match network.hidden[..] {
+        [] => "without hidden layers".into(),
+        [first, ..] if network.hidden.iter().all(|&h| h == first) => {
+            format!("{} x {first}", network.hidden.len())
+        }
+        _ => format!("{:?}", network.hidden),
+    }
+}
+
+fn scalings(letter: &str, scalings: &[Scaling]) -> String {
+    let words = scalings.iter().enumerate().map(|(i, s)| {
+        let word = match *s {
+            Scaling::None => "none".into(),
+            Scaling::Standardise { .. } => "standardise".into(),
+            Scaling::Log { low, .. } => format!("log({low})"),
+            Scaling::Logit { low, high, .. } => format!("logit({low}:{high})"),
+            Scaling::Periodic { low, period, .. } => {
+                format!("periodic({low}:{})", low + period)
+            }
+        };
+        (format!("{letter}{i}"), word)
+    });
+    let words: Vec<(String, String)> = words.collect();
+    // Features of one scaling, one after the other, in one word.
+    let groups = words.chunk_by(|a, b| a.1 == b.1).map(|group| {
+        let (first, last) = (&group[0], &group[group.len() - 1]);
+        match group.len() {
+            1 => format!("{} {}", first.0, first.1),
+            _ => format!("{} to {} {}", first.0, last.0, first.1),
+        }
+    });
+    groups.collect::<Vec<_>>().join(", ")
+}
+
+/// Every training of the record.
+fn trainings(model: &Model, text: &mut String) {
+    let is_training = |value: &Value| value["steps"].is_u64() && value["seconds"].is_number();
+    let mut rows = Vec::new();
+    for (stage, value) in &model.record {
+        let of_stage = [value].into_iter();
+        for training in of_stage.chain(value["trainings"].as_array().into_iter().flatten()) {
+            if is_training(training) {
+                let epochs = training["losses"].as_array().map(Vec::len);
+                let cell = |key: &str| training[key].as_f64().map_or("".into(), number);
+                rows.push([
+                    stage.clone(),
+                    epochs.map_or("".into(), |e| e.to_string()),
+                    training["steps"].to_string(),
+                    cell("seconds"),
+                    cell("loss"),
+                    cell("validation_loss"),
+                ]);
+            }
+        }
+    }
+    if rows.is_empty() {
+        return;
+    }
+    let _ = writeln!(
+        text,
+        "\n  {:<14}{:>8}{:>9}{:>9}{:>10}{:>10}",
+        "training", "epochs", "updates", "seconds", "loss", "held out"
+    );
+    for [stage, epochs, steps, seconds, loss, held_out] in rows {
+        let _ = writeln!(
+            text,
+            "  {stage:<14}{epochs:>8}{steps:>9}{seconds:>9}{loss:>10}{held_out:>10}"
+        );
+    }
+}
+
+/// The weight report, and what it means.
+fn weights(model: &Model, text: &mut String) {
+    let report = model.record.get("weights").unwrap_or(&Value::Null);
+    let at = |pointer: &str| report.pointer(pointer).and_then(Value::as_f64);
+    let (Some(events), Some(mean)) = (at("/events"), at("/mean")) else {
+        return;
+    };
+    let _ = writeln!(
+        text,
+        "\n  weights of {events} generated events, and what they mean"
+    );
+    let mut line = |name: &str, value: String, meaning: &str| {
+        let _ = writeln!(text, "  {name:<22}{value:>9}   {meaning}");
+    };
+    let meaning = match (mean - 1.0).abs() {
+        off if off < 0.05 => "as it should be: 1",
+        off if off < 0.1 => "should be 1; acceptable",
+        _ => "should be 1: the classifier is not calibrated; train it longer",
+    };
+    line("mean", number(mean), meaning);
+    if let Some(fraction) = at("/effective_fraction") {
+        let meaning = match fraction {
+            f if f > 0.9 => "share of a sample that weights leave: little to repair",
+            f if f > 0.1 => "share of a sample that weights leave: refinement pays",
+            _ => "share of a sample that weights leave: broad; train the generator longer first",
+        };
+        line("effective fraction", percent(fraction), meaning);
+    }
+    if let Some(acceptance) = at("/acceptance") {
+        let meaning = format!(
+            "rejection makes {} proposals an event",
+            number(1.0 / acceptance)
+        );
+        line("acceptance", percent(acceptance), &meaning);
+    }
+    if let (Some(w_max), Some(share)) = (at("/w_max"), at("/overweight_fraction")) {
+        let meaning = format!(
+            "largest weight of rejection; {} of the weight lies above",
+            percent(share)
+        );
+        line("w_max", number(w_max), &meaning);
+    }
+    if let Some(auc) = at("/calibration/auc") {
+        let meaning = match auc {
+            a if a < 0.51 => "the classifier hardly finds a difference: a good generator, or too short a training",
+            _ => "how well the classifier tells truth from generated (0.5: not at all)",
+        };
+        line("classifier's AUC", number(auc), meaning);
+    }
+    if let Some(chi_square) = at("/calibration/chi_square") {
+        let meaning = match chi_square {
+            c if c < 3.0 => "near 1: on held-out events the weights are the density ratio",
+            _ => "far above 1: the weights are not the density ratio; train the classifier longer",
+        };
+        line("chi2 per bin", number(chi_square), meaning);
+    }
+    if let Some(r_hat) = model
+        .record
+        .get("chains")
+        .and_then(|c| c["r_hat"].as_array())
+    {
+        let worst = r_hat
+            .iter()
+            .filter_map(Value::as_f64)
+            .fold(f64::NAN, f64::max);
+        let meaning = match worst {
+            r if r < 1.05 => "near 1: the chains have mixed",
+            _ => "above 1: the chains have not mixed; prefer the method `rejection`",
+        };
+        line("R-hat of the chains", number(worst), meaning);
+    }
+}

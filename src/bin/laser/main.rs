@@ -1,0 +1,63 @@
+//! The program `laser`: models from the command line, for all that needs no code. docs/command-line.md shows its use.
+
+mod events;
+mod failure;
+mod hepmc;
+mod info;
+mod output;
+mod refine;
+mod sample;
+mod score;
+mod terminal;
+
+use clap::{Parser, Subcommand};
+use failure::{Failure, Result};
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::process::ExitCode;
+
+/// Precise events out of imprecise generative models: latent space refinement (LaSeR) from the command line.
+#[derive(Parser)]
+#[command(name = "laser", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Info(info::Arguments),
+    Sample(sample::Arguments),
+    Score(score::Arguments),
+    Refine(refine::Arguments),
+}
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(usage) => {
+            // Help and version come this way too; who closes the pipe does not want them.
+            let _ = usage.print();
+            return ExitCode::from(usage.exit_code() as u8);
+        }
+    };
+    // A defect is told in one line, as all else.
+    std::panic::set_hook(Box::new(|_| ()));
+    let done = catch_unwind(AssertUnwindSafe(|| match cli.command {
+        Command::Info(arguments) => info::run(&arguments),
+        Command::Sample(arguments) => sample::run(&arguments),
+        Command::Score(arguments) => score::run(&arguments),
+        Command::Refine(arguments) => refine::run(&arguments),
+    }));
+    let result: Result<()> = done.unwrap_or_else(|defect| Err(Failure::defect(&*defect)));
+    match result {
+        Ok(()) | Err(Failure::ClosedPipe) => ExitCode::SUCCESS,
+        Err(Failure::Interrupted) => {
+            terminal::say(&Failure::Interrupted.to_string());
+            ExitCode::from(130)
+        }
+        Err(failure) => {
+            terminal::say(&format!("error: {failure}"));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Where sampled events go.
+
+use crate::events::Kind;
+use crate::failure::{Failure, Result};
+use crate::hepmc::{self, Particles};
+use laser::aside::Aside;
+use npyz::WriterBuilder;
+use std::fs;
+use std::io::{self, BufWriter};
+use std::path::Path;
+
+/// The file to write, and what is in it.
+pub struct Output<'a> {
+    /// The file.
+    pub path: &'a Path,
+    /// Events.
+    pub rows: u64,
+    /// Names of the values of a row: x0 …, c0 …, z0 …, log_p, w.
+    pub columns: Vec<String>,
+    /// What to tell about the run, for formats that have room for it.
+    pub attributes: Vec<(&'static str, String)>,
+    /// The particles of HepMC events.
+    pub particles: Option<&'a Particles>,
+    /// Number of the first event.
+    pub first: u64,
+}
+
+impl Output<'_> {
+    /// Writes the file aside and moves it to its place. `events` is called once: it makes all rows, and hands them, block by block, to the
+    /// function that it is given.
+    ///
+    /// # Errors
+    /// Those of `events`, and of writing.
+    pub fn write(
+        &self,
+        events: impl FnOnce(&mut dyn FnMut(&[f64]) -> Result<()>) -> Result<()>,
+    ) -> Result<()> {
+        let failed = |e: io::Error| {
+            Failure::of(
+                self.path,
+                format!("cannot be written: {e}; give --output a file in a folder that is there, with room and yours to write"),
+            )
+        };
+        let width = self.columns.len();
+        let mut file = BufWriter::with_capacity(1 << 20, Aside::new(self.path).map_err(failed)?);
+        match Kind::of(self.path)? {
+            Kind::Npy => {
+                let npy = npyz::WriteOptions::new().default_dtype();
+                let npy = npy.shape(&[self.rows, width as u64]).writer(&mut file);
+                let mut npy = npy.begin_nd().map_err(failed)?;
+                events(&mut |rows| npy.extend(rows.iter().copied()).map_err(failed))?;
+                npy.finish().map_err(failed)?;
+            }
+            Kind::Csv => {
+                let failed = |e: csv::Error| failed(e.into());
+                let mut csv = csv::Writer::from_writer(&mut file);
+                csv.write_record(&self.columns).map_err(failed)?;
+                events(&mut |rows| {
+                    let mut rows = rows.chunks_exact(width);
+                    rows.try_for_each(|row| csv.serialize(row)).map_err(failed)
+                })?;
+                csv.flush().map_err(|e| failed(e.into()))?;
+            }
+            Kind::Hepmc => {
+                let particles = self.particles.ok_or_else(|| no_particles(self.path))?;
+                let has_log_p = self.columns.iter().any(|c| c == "log_p");
+                let mut hepmc = hepmc::Writer::new(
+                    &mut file,
+                    particles,
+                    &self.columns,
+                    &self.attributes,
+                    self.first,
+                )
+                .map_err(failed)?;
+                events(&mut |rows| {
+                    let mut rows = rows.chunks_exact(width);
+                    let log_p = |row: &[f64]| has_log_p.then(|| row[width - 2]);
+                    rows.try_for_each(|row| hepmc.write(row, row[width - 1], log_p(row)))
+                        .map_err(failed)
+                })?;
+                hepmc.finish().map_err(failed)?;
+            }
+        }
+        let file = file.into_inner().map_err(|e| failed(e.into_error()))?;
+        file.finish().map_err(failed)
+    }
+}
+
+/// Why rows of numbers are no HepMC events.
+pub fn no_particles(path: &Path) -> Failure {
+    Failure::of(
+        path,
+        "a row of numbers is no event of particles by itself: say with --hepmc-columns which columns are whose momenta, as \"13:x0,x1,x2,m=0.10566\", or write .npy or .csv",
+    )
+}
+
+/// Refuses to write a file over one that is read.
+pub fn apart(output: &Path, inputs: &[&Path]) -> Result<()> {
+    let place = |path: &Path| fs::canonicalize(path).ok();
+    let taken = place(output).is_some_and(|p| inputs.iter().any(|i| place(i) == Some(p.clone())));
+    match taken {
+        true => Err(Failure::of(
+            output,
+            "this file is read by the same command; write to another",
+        )),
+        false => Ok(()),
+    }
+}

@@ -1,0 +1,264 @@
+//! `laser refine`: a training, described by a file.
+
+use crate::events::Events;
+use crate::failure::{Failure, Result};
+use crate::info;
+use crate::output::apart;
+use crate::terminal::{self, number, Stop};
+use indicatif::ProgressBar;
+use laser::aside::Aside;
+use laser::options::Options;
+use laser::protocol::{self, Instance, Source};
+use laser::train::{Hooks, Level, Progress};
+use serde::de::IgnoredAny;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Train and refine a model of the events in a file
+///
+/// Trains a generator on the events, unless the configuration names one, refines it, and writes the model and, beside it as MODEL.log, the training log;
+/// both when all is done. Then tells what `laser info` does. Ctrl-C stops within a training step and leaves nothing; a second one ends at once.
+/// Paths are relative to the folder that the command runs in.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Example:
+  laser refine train.json
+
+where train.json is
+  {
+    \"events\": \"truth.npy\",            .npy or .csv, one event in a row; conditions, if any, are the last columns
+    \"weights_column\": false,          true: the last column is the events' weight
+    \"generator\": null,                a model file whose generator to refine; null trains one
+    \"model\": \"model.laser\",           the file to write
+    \"options\": {\"preset\": \"fast\"}     liblaser's options, see docs/options.md; without a preset, the paper's long trainings
+  }
+without the explanations.")]
+pub struct Arguments {
+    /// What to do, a JSON file
+    config: PathBuf,
+}
+
+/// The configuration file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Config {
+    events: PathBuf,
+    #[serde(default)]
+    weights_column: bool,
+    generator: Option<PathBuf>,
+    model: PathBuf,
+    options: Option<Box<RawValue>>,
+}
+
+const KEYS: [&str; 5] = ["events", "weights_column", "generator", "model", "options"];
+
+impl Config {
+    fn read(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path).map_err(|e| Failure::of(path, e))?;
+        let invalid = |e: serde_json::Error| {
+            Failure::of(
+                path,
+                format!("no valid configuration: {e}; `laser refine --help` shows one"),
+            )
+        };
+        let keys: BTreeMap<String, IgnoredAny> = serde_json::from_str(&text).map_err(invalid)?;
+        if let Some(unknown) = keys.keys().find(|key| !KEYS.contains(&key.as_str())) {
+            return Err(Failure::of(path, unknown_key(unknown)));
+        }
+        serde_json::from_str(&text).map_err(invalid)
+    }
+
+    fn options(&self, path: &Path) -> Result<Options> {
+        let options = self.options.as_ref().map_or("{}", |json| json.get());
+        Options::from_json(options).map_err(|e| Failure::of(path, format!("options: {e}")))
+    }
+}
+
+/// What to say about a key that there is not.
+fn unknown_key(unknown: &str) -> String {
+    let alike = |key: &&str| strsim::normalized_damerau_levenshtein(unknown, key);
+    let nearest = KEYS.iter().max_by(|a, b| alike(a).total_cmp(&alike(b)));
+    // As near as the library takes for a mistyped option.
+    match nearest.filter(|key| alike(key) >= 0.6) {
+        Some(key) => format!("unknown key `{unknown}`; did you mean `{key}`?"),
+        None => format!(
+            "unknown key `{unknown}`; there are `{}`, and liblaser's options go under `options`",
+            KEYS.join("`, `")
+        ),
+    }
+}
+
+/// Runs the command.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let config = Config::read(&arguments.config)?;
+    let options = config.options(&arguments.config)?;
+    let mut log = config.model.clone().into_os_string();
+    log.push(".log");
+    let log = PathBuf::from(log);
+    let mut inputs = vec![arguments.config.as_path(), &config.events];
+    inputs.extend(config.generator.as_deref());
+    for output in [&config.model, &log] {
+        apart(output, &inputs)?;
+        // Found out now, not when the training is done.
+        Aside::new(output).map_err(|e| unwritable(output, e))?;
+    }
+    let mut events = Events::read(&config.events)?;
+    let weights = match config.weights_column {
+        true => Some(events.split_weights()?),
+        false => None,
+    };
+    let (rows, columns) = (events.rows, events.columns);
+    let mut target = Source::from_rows(&events.values, weights.as_deref(), rows, columns, columns)
+        .map_err(|e| Failure::of(&config.events, e))?;
+    let watch = Watch::new(Stop::listen()?)?;
+    watch.note(&format!(
+        "liblaser {}: {rows} events of {columns} columns from {}",
+        env!("CARGO_PKG_VERSION"),
+        config.events.display()
+    ));
+    let generator = match &config.generator {
+        Some(path) => protocol::load_generator(path, &options)?,
+        None => protocol::train_generator(&mut target, &options, &watch)?,
+    };
+    let generator = Instance::new(generator);
+    let model = protocol::refine(&generator, &mut target, &options, &watch)?;
+    watch.check("saving")?;
+    model.save(&config.model)?;
+    watch.note(&format!("saved {}", config.model.display()));
+    watch.save(&log)?;
+    drop(watch);
+    let mut stdout = std::io::stdout().lock();
+    write!(
+        stdout,
+        "{}\n{}",
+        config.model.display(),
+        info::describe(&model)
+    )?;
+    Ok(stdout.flush()?)
+}
+
+fn unwritable(path: &Path, error: std::io::Error) -> Failure {
+    Failure::of(
+        path,
+        format!(
+            "cannot be written: {error}; name a model in a folder that is there and yours to write"
+        ),
+    )
+}
+
+/// Shows where a training stands, on stderr and for the log, and looks whether to stop.
+struct Watch {
+    stop: Stop,
+    start: Instant,
+    bar: ProgressBar,
+    seen: RefCell<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    /// The last update that was told of.
+    last: Option<Progress>,
+    log: Vec<String>,
+}
+
+impl Watch {
+    fn new(stop: Stop) -> Result<Self> {
+        Ok(Watch {
+            stop,
+            start: Instant::now(),
+            bar: terminal::bar(0, "{bar:30} {percent:>3} %  {msg}")?,
+            seen: RefCell::default(),
+        })
+    }
+
+    /// A line for log and stderr.
+    fn note(&self, message: &str) {
+        let line = format!("{:>8.1} s  {message}", self.start.elapsed().as_secs_f64());
+        self.bar.suspend(|| terminal::say(&line));
+        self.seen.borrow_mut().log.push(line);
+    }
+
+    /// A line about the epoch that has ended with `last`; its held-out loss is known if another has followed.
+    fn epoch(&self, last: &Progress, validation_loss: f64) {
+        if last.loss.is_nan() {
+            return;
+        }
+        let held_out = match validation_loss.is_nan() {
+            true => String::new(),
+            false => format!(", held out {}", number(validation_loss)),
+        };
+        self.note(&format!(
+            "{}: epoch {} of {}, loss {}{held_out}",
+            last.stage,
+            last.epoch,
+            last.epochs,
+            number(last.loss)
+        ));
+    }
+
+    /// Writes the log.
+    fn save(&self, path: &Path) -> Result<()> {
+        let lines = self.seen.borrow().log.join("\n") + "\n";
+        let write = || {
+            let mut file = Aside::new(path)?;
+            file.write_all(lines.as_bytes())?;
+            file.finish()
+        };
+        write().map_err(|e| unwritable(path, e))
+    }
+}
+
+impl Hooks for Watch {
+    fn progress(&self, now: &Progress) -> laser::Result<()> {
+        let last = self.seen.borrow_mut().last.replace(*now);
+        match last {
+            Some(last) if last.stage != now.stage || now.step <= last.step => {
+                self.epoch(&last, f64::NAN);
+                self.bar.reset();
+            }
+            Some(last) if last.epoch != now.epoch => self.epoch(&last, now.validation_loss),
+            _ => (),
+        }
+        let mut message = now.stage.to_owned();
+        if now.epochs > 1 {
+            message += &format!(", epoch {} of {}", now.epoch, now.epochs);
+        }
+        for (name, value) in [("loss", now.loss), ("held out", now.validation_loss)] {
+            if !value.is_nan() {
+                message += &format!(", {name} {}", number(value));
+            }
+        }
+        if !now.seconds_left.is_nan() {
+            message += &format!(", {:.0} s left", now.seconds_left);
+        }
+        self.bar.set_length(now.steps);
+        self.bar.set_position(now.step);
+        self.bar.set_message(message);
+        Ok(())
+    }
+
+    fn log(&self, level: Level, message: &str) -> laser::Result<()> {
+        let last = self.seen.borrow_mut().last.take();
+        if let Some(last) = last {
+            self.epoch(&last, f64::NAN);
+        }
+        self.note(&match level {
+            Level::Info => message.to_owned(),
+            Level::Warning => format!("warning: {message}"),
+        });
+        Ok(())
+    }
+
+    fn check(&self, stage: &'static str) -> laser::Result<()> {
+        match self.stop.wanted() {
+            true => Err(laser::Error::Cancelled(stage)),
+            false => Ok(()),
+        }
+    }
+}

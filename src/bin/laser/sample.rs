@@ -1,0 +1,327 @@
+//! `laser sample`: events of a model, to a file.
+
+use crate::events::{Events, Kind};
+use crate::failure::{Failure, Result};
+use crate::hepmc::Particles;
+use crate::info::{self, File};
+use crate::output::{self, Output};
+use crate::terminal::{self, number, percent, Stop};
+use laser::model::{GeneratorKind, Method, Model};
+use laser::options::Options;
+use laser::protocol::{Instance, Outputs, Sampler};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Sample events from a model into a file
+///
+/// Event i of a stream depends on the model, the seed, the stream and i alone: give the parts of a big job streams of their own, or parts of one
+/// stream by --first. The file is double precision, with the columns x0 x1 … (features), c0 … (the conditions, if the model has any), and if
+/// asked for z0 … (--latent), log_p (--logp), w (--weights, always last). It appears when it is complete. Ctrl-C stops and leaves nothing; a
+/// second one ends at once.
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  laser sample model.laser -n 1e6 --seed 7 -o events.npy")]
+pub struct Arguments {
+    /// The model file
+    model: PathBuf,
+    /// Events to make, as 1000000, 1e6 or 1_000_000; with --conditions by default one for each of its rows
+    #[arg(short = 'n', long, value_name = "N", value_parser = count, allow_negative_numbers = true, required_unless_present = "conditions")]
+    events: Option<u64>,
+    /// Where they go: a .npy, .csv or .hepmc file
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// Seed of the events
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Stream of the seed; others are independent of it
+    #[arg(long, default_value_t = 0)]
+    stream: u64,
+    /// Number of the first event within the stream
+    #[arg(long, value_name = "EVENT", value_parser = whole, default_value = "0")]
+    first: u64,
+    /// How the events are made, as baseline, reweight or rejection; by default as the model was refined
+    #[arg(long)]
+    method: Option<String>,
+    /// Threads to work on; they change no bit
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    threads: u16,
+    /// Write the weights, as the last column
+    #[arg(long)]
+    weights: bool,
+    /// Write the logarithm of the events' density
+    #[arg(long)]
+    logp: bool,
+    /// Write the latent points that the events were made from
+    #[arg(long)]
+    latent: bool,
+    /// Conditions of a conditional model, a .npy or .csv file: row i for event number FIRST + i
+    #[arg(long, value_name = "FILE")]
+    conditions: Option<PathBuf>,
+    /// The particles of .hepmc events and their momenta in GeV: PDG:PX,PY,PZ,m=MASS (or e=ENERGY), more with semicolons between, each a
+    /// column (x0, c0) or a number, as "13:x0,x1,x2,m=0.10566; -13:x3,x4,x5,m=0.10566"
+    #[arg(long, value_name = "PARTICLES")]
+    hepmc_columns: Option<Particles>,
+}
+
+/// A whole number, which may be written 1e6 or 1_000_000.
+fn whole(text: &str) -> std::result::Result<u64, String> {
+    let digits = text.replace('_', "");
+    if let Ok(number) = digits.parse() {
+        return Ok(number);
+    }
+    // Beyond, not every whole number is a double.
+    const MOST: f64 = 9007199254740992.0;
+    match digits.parse::<f64>() {
+        Ok(value) if value.fract() == 0.0 && (0.0..=MOST).contains(&value) => Ok(value as u64),
+        _ => Err("a whole number from 0 to 2^53 is needed, as 1000000, 1e6 or 1_000_000".into()),
+    }
+}
+
+/// Events: at least one.
+fn count(text: &str) -> std::result::Result<u64, String> {
+    match whole(text)? {
+        0 => Err("at least one event is needed".into()),
+        events => Ok(events),
+    }
+}
+
+/// Numbers that are held in memory at once.
+const BLOCK: usize = 1 << 20;
+
+/// Runs the command.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let output = &arguments.output;
+    let kind = Kind::of(output)?;
+    let inputs = [&arguments.model].into_iter().chain(&arguments.conditions);
+    output::apart(output, &inputs.map(PathBuf::as_path).collect::<Vec<_>>())?;
+    match (kind, &arguments.hepmc_columns) {
+        (Kind::Hepmc, None) => return Err(output::no_particles(output)),
+        (Kind::Hepmc, Some(_)) if arguments.latent => {
+            let what = "HepMC has no place for latents; leave out --latent, or write .npy or .csv";
+            return Err(Failure::of(output, what));
+        }
+        (Kind::Npy | Kind::Csv, Some(_)) => {
+            let what = "--hepmc-columns is for .hepmc files; leave it out, or write one";
+            return Err(Failure::of(output, what));
+        }
+        _ => (),
+    }
+    let File { model, sha256, .. } = File::load(&arguments.model)?;
+    let mut options = Options::new();
+    options.set_i64("sampler.threads", arguments.threads.into())?;
+    if let Some(method) = &arguments.method {
+        options.set_str("sampler.method", method)?;
+    }
+    if let GeneratorKind::Host { .. } = model.generator.kind {
+        return Err(Failure::of(
+            &arguments.model,
+            "its generator is a callback, which only the program that has it can call; sample there (`laser_model_attach`)",
+        ));
+    }
+    let method = match options.get_str("sampler.method")? {
+        "model" => info::method(&model),
+        method => method,
+    }
+    .to_owned();
+    let hepmc = kind == Kind::Hepmc;
+    if method == "reweight" && !arguments.weights && !hepmc {
+        return Err(Failure::Wrong(
+            "events of the method `reweight` are wrong without their weights: add --weights, or take another --method, as rejection".into(),
+        ));
+    }
+    let conditions = conditions(arguments, &model)?;
+    let rows = match (&conditions, arguments.events) {
+        (_, Some(events)) => events,
+        (Some(conditions), None) => conditions.rows as u64,
+        (None, None) => 0,
+    };
+    let generator = &model.generator;
+    let (m, n, c) = (
+        generator.event_dim(),
+        generator.latent_dim(),
+        generator.condition_dim(),
+    );
+    let named = |letter: char, count: usize| (0..count).map(move |i| format!("{letter}{i}"));
+    let mut columns: Vec<String> = named('x', m).chain(named('c', c)).collect();
+    if let Some(particles) = &arguments.hepmc_columns {
+        let checked = particles.check(&columns);
+        checked.map_err(|e| Failure::Wrong(format!("--hepmc-columns: {e}")))?;
+    }
+    if arguments.latent {
+        columns.extend(named('z', n));
+    }
+    columns.extend(arguments.logp.then(|| "log_p".into()));
+    columns.extend((arguments.weights || hepmc).then(|| "w".into()));
+    let width = columns.len();
+
+    let stop = Stop::listen()?;
+    let model = Arc::new(Instance::new(model));
+    let mut sampler = Sampler::new(model, arguments.seed, arguments.stream, &options)?;
+    sampler.seek(arguments.first)?;
+    let bar = terminal::bar(
+        rows,
+        "{bar:30} {percent:>3} %  {human_pos} of {human_len} events  {per_sec}  {eta} left",
+    )?;
+    let start = Instant::now();
+    let file = Output {
+        path: output,
+        rows,
+        columns,
+        attributes: vec![
+            ("liblaser_model_sha256", sha256),
+            ("liblaser_method", method.clone()),
+            ("liblaser_seed", arguments.seed.to_string()),
+            ("liblaser_stream", arguments.stream.to_string()),
+        ],
+        particles: arguments.hepmc_columns.as_ref(),
+        first: arguments.first,
+    };
+    file.write(|sink| {
+        let most = (BLOCK / (width + n)).max(1);
+        let (mut x, mut z) = (vec![0.0; most * m], vec![0.0; most * n]);
+        let (mut w, mut log_p) = (vec![0.0; most], vec![0.0; most]);
+        let mut table = Vec::with_capacity(most * width);
+        let mut done = 0;
+        while done < rows {
+            if stop.wanted() {
+                return Err(Failure::Interrupted);
+            }
+            let block = most.min((rows - done) as usize);
+            let outputs = Outputs {
+                x: Some((&mut x[..], m)),
+                z: arguments.latent.then_some((&mut z[..], n)),
+                w: Some(&mut w[..]),
+                log_prob: arguments.logp.then_some(&mut log_p[..]),
+            };
+            let given = conditions.as_ref();
+            let given = given.map_or(&[][..], |g| &g.values[done as usize * c..][..block * c]);
+            match c {
+                0 => sampler.generate(block, outputs)?,
+                _ => sampler.generate_given(block, (given, c), outputs)?,
+            }
+            table.clear();
+            for row in 0..block {
+                table.extend_from_slice(&x[row * m..][..m]);
+                table.extend_from_slice(&given[row * c..][..c]);
+                if arguments.latent {
+                    table.extend_from_slice(&z[row * n..][..n]);
+                }
+                table.extend(arguments.logp.then_some(log_p[row]));
+                table.extend((arguments.weights || hepmc).then_some(w[row]));
+            }
+            sink(&table)?;
+            done += block as u64;
+            bar.set_position(done);
+        }
+        Ok(())
+    })?;
+    bar.finish_and_clear();
+    summary(
+        &sampler,
+        &method,
+        output,
+        rows,
+        start.elapsed().as_secs_f64(),
+    )
+}
+
+/// The conditions that a conditional model needs, checked.
+fn conditions(arguments: &Arguments, model: &Model) -> Result<Option<Events>> {
+    let dim = model.generator.condition_dim();
+    let Some(path) = &arguments.conditions else {
+        return match dim {
+            0 => Ok(None),
+            _ => Err(Failure::of(
+                &arguments.model,
+                format!("its events are made given conditions, {dim} values each: give them with --conditions FILE"),
+            )),
+        };
+    };
+    if dim == 0 {
+        return Err(Failure::of(
+            &arguments.model,
+            "its events have no conditions; leave out --conditions, and give the number of events with -n",
+        ));
+    }
+    let given = Events::read(path)?;
+    if given.columns != dim {
+        return Err(Failure::of(
+            path,
+            format!(
+                "{} columns, but the model's conditions are {dim} values",
+                given.columns
+            ),
+        ));
+    }
+    if let Some(defect) = given.values.iter().position(|v| !v.is_finite()) {
+        return Err(Failure::of(
+            path,
+            format!(
+                "row {}, column {} (from 0) is {}; conditions must be finite",
+                defect / dim,
+                defect % dim,
+                given.values[defect]
+            ),
+        ));
+    }
+    if arguments.events.is_some_and(|n| n > given.rows as u64) {
+        return Err(Failure::of(
+            path,
+            format!(
+                "conditions for {} events; ask for no more with -n",
+                given.rows
+            ),
+        ));
+    }
+    Ok(Some(given))
+}
+
+/// What came of it, on stderr.
+fn summary(sampler: &Sampler, method: &str, path: &Path, rows: u64, seconds: f64) -> Result<()> {
+    terminal::say(&format!(
+        "{rows} events in {} s ({}/s) in {}",
+        number(seconds),
+        number(rows as f64 / seconds),
+        path.display()
+    ));
+    let mut about = vec![format!("method {method}")];
+    let words = [
+        ("acceptance", "acceptance"),
+        ("effective_fraction", "effective fraction of the pools"),
+        ("distinct_fraction", "distinct events"),
+    ];
+    let tries = method == "rejection" || Method::parse(method)?.is_chain();
+    for (key, name) in words {
+        let value = sampler.diagnostic(key)?;
+        if value.is_finite() && (tries || key != "acceptance") {
+            about.push(format!("{name} {}", percent(value)));
+        }
+    }
+    if method == "rejection" {
+        about.push(format!(
+            "{} of the events have weights above 1, {} of the weight is lost without them",
+            percent(sampler.diagnostic("overweight_events")?),
+            percent(sampler.diagnostic("overweight_fraction")?)
+        ));
+    }
+    for (key, name) in [
+        ("r_hat", "R-hat"),
+        ("effective_sample_size", "worth independent events"),
+    ] {
+        let value = sampler.diagnostic(key)?;
+        if value.is_finite() {
+            about.push(format!("{name} {}", number(value)));
+        }
+    }
+    for (key, name) in [
+        ("divergences", "divergent trajectories"),
+        ("non_finite", "proposals that were not finite"),
+    ] {
+        let value = sampler.diagnostic(key)?;
+        if value > 0.0 {
+            about.push(format!("{value} {name}"));
+        }
+    }
+    terminal::say(&about.join(", "));
+    Ok(())
+}

@@ -1,0 +1,419 @@
+//! `laser score`: how far two samples are apart.
+
+use crate::events::Events;
+use crate::failure::{Failure, Result};
+use crate::terminal::{self, error, number, percent};
+use indicatif::ProgressBar;
+use laser::metrics::{
+    effective_size, emd_1d, floor, jsd, kolmogorov_smirnov, sliced_emd, Auc, Estimate, Floor,
+    Histogram2d, KolmogorovSmirnov, Sample,
+};
+use laser::options::Options;
+use laser::protocol::two_sample_auc;
+use serde_json::{json, Value};
+use std::io::Write;
+use std::path::PathBuf;
+
+/// Score a sample against a reference, with errors and floors
+///
+/// Prints for every feature the earth mover's distance (EMD, in units of the feature) and the Kolmogorov-Smirnov test; for all of them together
+/// the sliced EMD (in standard deviations of the reference); for pairs of features the Jensen-Shannon divergence (JSD, in nats) of histograms; and
+/// with --auc whether a freshly trained classifier can tell the samples apart. A floor is what two samples of these sizes score by chance alone,
+/// with the spread of one score: no score within a few spreads of it tells a difference.
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  laser score truth.npy events.npy --auc")]
+pub struct Arguments {
+    /// Events of the reference, as the truth: a .npy or .csv file
+    reference: PathBuf,
+    /// Events to compare with it: as many columns
+    sample: PathBuf,
+    /// Columns to compare, from 0; by default all
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    columns: Option<Vec<usize>>,
+    /// The last column is the events' weight, of both files or of one
+    #[arg(long, value_name = "WHICH", num_args = 0..=1, require_equals = true, default_missing_value = "both")]
+    weights: Option<Weighted>,
+    /// Columns whose JSD to print, as 0,1; can be given again. By default all pairs of up to four columns
+    #[arg(long, value_name = "X,Y", value_parser = pair)]
+    jsd: Vec<(usize, usize)>,
+    /// Bins of an axis of the histograms, which reach from the 0.1 % to the 99.9 % quantile of the reference
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    bins: u32,
+    /// Train a classifier (preset `fast`) on one half of both samples and print the area under its ROC curve on the other: 0.5 if it finds no
+    /// difference. The samples must not share events
+    #[arg(long)]
+    auc: bool,
+    /// Epochs of that training; small samples want more
+    #[arg(long, value_name = "N", requires = "auc")]
+    auc_epochs: Option<u32>,
+    /// Threads of that training
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    threads: u16,
+    /// Bootstrap samples for errors and floors; time is proportional to it
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    repeats: usize,
+    /// Directions of the sliced EMD; time is proportional to it
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    directions: usize,
+    /// Seed of bootstrap, directions and training; compare scores of one seed
+    #[arg(long, default_value_t = 1)]
+    seed: u32,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Whose last column is the weight.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Weighted {
+    Reference,
+    Sample,
+    Both,
+}
+
+fn pair(text: &str) -> std::result::Result<(usize, usize), String> {
+    let two = text.split_once(',').and_then(|(x, y)| {
+        let number = |text: &str| text.trim().parse::<usize>().ok();
+        Some((number(x)?, number(y)?))
+    });
+    match two {
+        Some((x, y)) if x != y => Ok((x, y)),
+        _ => Err("two different columns are needed, as 0,1".into()),
+    }
+}
+
+/// Pairs are scored unasked up to so many columns.
+const FEW: usize = 4;
+
+/// Histograms that a floor of the JSD is drawn from.
+const JSD_REPEATS: usize = 50;
+
+/// Events with their weights.
+struct Side {
+    events: Events,
+    weights: Option<Vec<f64>>,
+}
+
+impl Side {
+    fn read(path: &std::path::Path, weighted: bool, columns: Option<&[usize]>) -> Result<Self> {
+        let mut events = Events::read(path)?;
+        let weights = match weighted {
+            true => Some(events.split_weights()?),
+            false => None,
+        };
+        if let Some(columns) = columns {
+            events.select(columns)?;
+        }
+        let side = Side { events, weights };
+        side.sample()
+            .map_err(|e| Failure::of(path, e))
+            .map(|_| ())?;
+        Ok(side)
+    }
+
+    fn sample(&self) -> laser::Result<Sample<'_>> {
+        let Events {
+            values,
+            rows,
+            columns,
+            ..
+        } = &self.events;
+        Sample::new(values, self.weights.as_deref(), *rows, *columns, *columns)
+    }
+
+    fn describe(&self) -> laser::Result<Value> {
+        Ok(json!({
+            "file": self.events.path.display().to_string(),
+            "events": self.events.rows,
+            "effective_events": self.weights.as_deref().map(effective_size).transpose()?,
+        }))
+    }
+}
+
+/// Runs the command.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let weighted = |which: Weighted| {
+        let given = arguments.weights;
+        given == Some(which) || given == Some(Weighted::Both)
+    };
+    // A column can be chosen once; what is asked of a pair then counts among the chosen.
+    let columns = arguments.columns.as_deref();
+    let reference = Side::read(&arguments.reference, weighted(Weighted::Reference), columns)?;
+    let sample = Side::read(&arguments.sample, weighted(Weighted::Sample), columns)?;
+    let dim = reference.events.columns;
+    if sample.events.columns != dim {
+        return Err(Failure::Wrong(format!(
+            "{} has {dim} columns of features, {} has {}: choose those to compare with --columns, and say with --weights=sample (or reference, both) whose last column is a weight",
+            arguments.reference.display(),
+            arguments.sample.display(),
+            sample.events.columns
+        )));
+    }
+    let chosen: Vec<usize> = match columns {
+        Some(columns) => columns.to_vec(),
+        None => (0..dim).collect(),
+    };
+    let pairs = pairs(arguments, &chosen)?;
+    let (p, q) = (reference.sample()?, sample.sample()?);
+    let steps = dim + 1 + pairs.len() + usize::from(arguments.auc);
+    let bar = terminal::bar(steps as u64, "{bar:30} {msg}")?;
+
+    let mut features = Vec::new();
+    for column in 0..dim {
+        bar.set_message(format!("EMD of feature {}", reference.events.name(column)));
+        let seed = arguments.seed.into();
+        features.push((
+            emd_1d(&p, &q, column, arguments.repeats, seed)?,
+            kolmogorov_smirnov(&p, &q, column)?,
+        ));
+        bar.inc(1);
+    }
+    bar.set_message("sliced EMD");
+    let Arguments {
+        directions,
+        repeats,
+        seed,
+        ..
+    } = *arguments;
+    let sliced = sliced_emd(&p, &q, directions, repeats, seed.into())?;
+    bar.inc(1);
+    let mut divergences = Vec::new();
+    for pair in pairs {
+        bar.set_message("JSD");
+        match divergence(arguments, &reference, &sample, pair) {
+            Ok(divergence) => divergences.push(divergence),
+            // Unasked, as bins of negative weight in all: the other scores stand.
+            Err(Failure::Library(why)) if arguments.jsd.is_empty() => {
+                let [x, y] = [pair.0, pair.1].map(|column| reference.events.name(column));
+                bar.suspend(|| terminal::say(&format!("no JSD of {x}, {y}: {why}")));
+            }
+            Err(failure) => return Err(failure),
+        }
+        bar.inc(1);
+    }
+    let auc = match arguments.auc {
+        true => Some(auc(arguments, &p, &q, &bar)?),
+        false => None,
+    };
+    bar.finish_and_clear();
+    let scores = Scores {
+        names: (0..dim).map(|c| reference.events.name(c)).collect(),
+        chosen,
+        features,
+        sliced,
+        divergences,
+        auc,
+    };
+    let sides = [reference.describe()?, sample.describe()?];
+    let mut stdout = std::io::stdout().lock();
+    match arguments.json {
+        true => writeln!(stdout, "{:#}", scores.json(&sides))?,
+        false => scores.print(&sides, &mut stdout)?,
+    }
+    Ok(stdout.flush()?)
+}
+
+/// The pairs whose JSD to print, as places among the chosen columns.
+fn pairs(arguments: &Arguments, chosen: &[usize]) -> Result<Vec<(usize, usize)>> {
+    let place = |column: usize| {
+        let place = chosen.iter().position(|&c| c == column);
+        place.ok_or_else(|| {
+            Failure::Wrong(format!(
+                "--jsd: column {column} is not among the compared ones, {chosen:?}"
+            ))
+        })
+    };
+    if arguments.jsd.is_empty() && chosen.len() <= FEW {
+        let all = (0..chosen.len()).flat_map(|x| (x + 1..chosen.len()).map(move |y| (x, y)));
+        return Ok(all.collect());
+    }
+    let asked = arguments.jsd.iter();
+    asked.map(|&(x, y)| Ok((place(x)?, place(y)?))).collect()
+}
+
+/// The JSD of two features.
+struct Divergence {
+    pair: (usize, usize),
+    nats: f64,
+    floor: Floor,
+    /// Shares of the reference's and of the sample's weight that the histograms do not reach.
+    outside: [f64; 2],
+}
+
+fn divergence(
+    arguments: &Arguments,
+    reference: &Side,
+    sample: &Side,
+    pair: (usize, usize),
+) -> Result<Divergence> {
+    let axes = [pair.0, pair.1].map(|column| range(&reference.events, column));
+    let fill = |side: &Side| -> Result<Histogram2d> {
+        let [x, y] = axes;
+        let bins = arguments.bins as usize;
+        let mut histogram = Histogram2d::new(bins, x, bins, y)?;
+        let rows = side.events.values.chunks_exact(side.events.columns);
+        let points: Vec<f64> = rows
+            .flat_map(|event| [event[pair.0], event[pair.1]])
+            .collect();
+        histogram.fill(&points, side.events.rows, 2, side.weights.as_deref())?;
+        Ok(histogram)
+    };
+    let (p, q) = (fill(reference)?, fill(sample)?);
+    let floor = floor(jsd, &p, &q, JSD_REPEATS, arguments.seed.into())?;
+    Ok(Divergence {
+        pair,
+        nats: jsd(&p, &q)?.value,
+        floor: Floor {
+            mean: floor.mean.value,
+            spread: floor.spread.value,
+        },
+        outside: [p, q].map(|h| h.outside() / (h.outside() + h.total())),
+    })
+}
+
+/// From the 0.1 % to the 99.9 % quantile: an outlier more or less leaves the bins as they are.
+fn range(events: &Events, column: usize) -> [f64; 2] {
+    let values = events.values.iter().skip(column).step_by(events.columns);
+    let mut values: Vec<f64> = values.copied().collect();
+    values.sort_unstable_by(f64::total_cmp);
+    let last = (values.len() - 1) as f64;
+    [0.001, 0.999].map(|quantile: f64| values[(quantile * last).round() as usize])
+}
+
+fn auc(arguments: &Arguments, p: &Sample, q: &Sample, bar: &ProgressBar) -> Result<Auc> {
+    bar.set_message("AUC: training a classifier");
+    let mut options = Options::preset("fast")?;
+    options.set_i64("seed", arguments.seed.into())?;
+    options.set_i64("threads", arguments.threads.into())?;
+    if let Some(epochs) = arguments.auc_epochs {
+        options.set_i64("classifier.epochs", epochs.into())?;
+    }
+    Ok(two_sample_auc(p, q, &options, &())?)
+}
+
+struct Scores {
+    names: Vec<String>,
+    /// The columns' numbers in the files.
+    chosen: Vec<usize>,
+    features: Vec<(Estimate, KolmogorovSmirnov)>,
+    sliced: Estimate,
+    divergences: Vec<Divergence>,
+    auc: Option<Auc>,
+}
+
+impl Scores {
+    fn json(&self, [reference, sample]: &[Value; 2]) -> Value {
+        let estimate = |e: &Estimate| {
+            json!({
+                "distance": e.value,
+                "error": e.error,
+                "floor": e.floor.mean,
+                "floor_spread": e.floor.spread,
+            })
+        };
+        let features = self.features.iter().enumerate();
+        let features = features.map(|(i, (emd, ks))| {
+            json!({
+                "column": self.chosen[i],
+                "name": self.names[i],
+                "emd": estimate(emd),
+                "ks": {"statistic": ks.statistic, "p_value": ks.p_value},
+            })
+        });
+        let divergences = self.divergences.iter().map(|d| {
+            json!({
+                "columns": [self.chosen[d.pair.0], self.chosen[d.pair.1]],
+                "nats": d.nats,
+                "floor": d.floor.mean,
+                "floor_spread": d.floor.spread,
+                "outside": d.outside,
+            })
+        });
+        json!({
+            "reference": reference,
+            "sample": sample,
+            "features": features.collect::<Vec<_>>(),
+            "sliced_emd": estimate(&self.sliced),
+            "jsd": divergences.collect::<Vec<_>>(),
+            "auc": self.auc.map(|a| json!({"value": a.value, "error": a.error})),
+        })
+    }
+
+    fn print(&self, sides: &[Value; 2], out: &mut impl Write) -> std::io::Result<()> {
+        let described = sides.each_ref().map(|side| {
+            let worth = side["effective_events"].as_f64();
+            let worth = worth.map_or(String::new(), |w| {
+                format!(" (weighted, worth {})", number(w))
+            });
+            format!(
+                "{} of {}{worth}",
+                side["events"],
+                side["file"].as_str().unwrap_or_default()
+            )
+        });
+        writeln!(
+            out,
+            "reference  {}\nsample     {}\n",
+            described[0], described[1]
+        )?;
+        let line =
+            |out: &mut dyn Write, name: &str, e: &Estimate, ks: Option<&KolmogorovSmirnov>| {
+                write!(
+                    out,
+                    "{name:<12} {:>10} ± {:<9} {:>10} ± {:<9}",
+                    number(e.value),
+                    error(e.error),
+                    number(e.floor.mean),
+                    error(e.floor.spread)
+                )?;
+                match ks {
+                    Some(ks) => writeln!(
+                        out,
+                        " {:>10} {:>10}",
+                        number(ks.statistic),
+                        number(ks.p_value)
+                    ),
+                    None => writeln!(out),
+                }
+            };
+        writeln!(
+            out,
+            "{:<12} {:>10}   {:<9} {:>10}   {:<9} {:>10} {:>10}",
+            "feature", "EMD", "error", "floor", "spread", "KS", "p value"
+        )?;
+        for (name, (emd, ks)) in self.names.iter().zip(&self.features) {
+            line(out, name, emd, Some(ks))?;
+        }
+        line(out, "all, sliced", &self.sliced, None)?;
+        if !self.divergences.is_empty() {
+            writeln!(
+                out,
+                "\n{:<12} {:>10}   {:<9} {:>10}   {:<9} outside the bins",
+                "features", "JSD", "", "floor", "spread"
+            )?;
+        }
+        for d in &self.divergences {
+            let name = format!("{}, {}", self.names[d.pair.0], self.names[d.pair.1]);
+            writeln!(
+                out,
+                "{name:<12} {:>10}   {:<9} {:>10} ± {:<9} {}, {}",
+                number(d.nats),
+                "",
+                number(d.floor.mean),
+                error(d.floor.spread),
+                percent(d.outside[0]),
+                percent(d.outside[1])
+            )?;
+        }
+        if let Some(auc) = &self.auc {
+            writeln!(
+                out,
+                "\n{:<12} {:>10} ± {:<9} (0.5: a fresh classifier finds no difference)",
+                "AUC",
+                number(auc.value),
+                error(auc.error)
+            )?;
+        }
+        Ok(())
+    }
+}

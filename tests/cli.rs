@@ -1,0 +1,931 @@
+//! The program `laser`: what it writes and prints against the Rust API, and what it says to mistakes.
+#![cfg(feature = "cli")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests fail so
+
+use laser::engine::noise::{domain, Noise};
+use laser::metrics::{emd_1d, floor, jsd, kolmogorov_smirnov, sliced_emd, Histogram2d, Sample};
+use laser::model::Model;
+use laser::options::Options;
+use laser::protocol::{
+    host_generator, refine, train_generator, two_sample_auc, Instance, Outputs, Sampler, Source,
+};
+use npyz::{NpyFile, Order, WriterBuilder};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// Small networks, trained in a moment.
+const OPTIONS: &str = r#"{
+    "preset": "fast",
+    "flow": {"blocks": 2, "layers": 1, "units": 16, "epochs": 2, "batch": 100},
+    "classifier": {"layers": 1, "units": 16, "epochs": 2, "batch": 100},
+    "weights.events": 5000
+}"#;
+
+const ROWS: usize = 3000;
+
+/// Rows of `dim` features, the first of two clumps.
+fn events(dim: usize, seed: u64) -> Vec<f64> {
+    let mut x = vec![0.0; ROWS * dim];
+    Noise::new(seed, 0, domain::LATENT).fill_normals(0, ROWS, dim, &mut x);
+    let clump = |row: usize| if row.is_multiple_of(2) { 3.0 } else { -3.0 };
+    x.iter_mut()
+        .step_by(dim)
+        .enumerate()
+        .for_each(|(row, x)| *x += clump(row));
+    x
+}
+
+/// Folders with a refined model, a conditional one and the truth; every test has its own, so that none sees the files of another.
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        static MODELS: OnceLock<[Vec<u8>; 2]> = OnceLock::new();
+        let models = MODELS
+            .get_or_init(|| ["0", "1"].map(|conditions| train(conditions).to_bytes().unwrap()));
+        let folder = Folder(tempfile::tempdir().unwrap());
+        for (name, bytes) in ["model.laser", "given.laser"].iter().zip(models) {
+            fs::write(folder.at(name), bytes).unwrap();
+        }
+        folder.npy("truth.npy", &events(2, 1), 2, Order::C);
+        folder
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Writes rows of `dim` numbers.
+    fn npy(&self, name: &str, x: &[f64], dim: usize, order: Order) {
+        let rows = x.len() / dim;
+        let mut file = fs::File::create(self.at(name)).unwrap();
+        let npy = npyz::WriteOptions::new().default_dtype().order(order);
+        let npy = npy.shape(&[rows as u64, dim as u64]).writer(&mut file);
+        let mut npy = npy.begin_nd().unwrap();
+        match order {
+            Order::C => npy.extend(x.iter().copied()).unwrap(),
+            Order::Fortran => {
+                (0..dim).for_each(|c| npy.extend(x.iter().skip(c).step_by(dim).copied()).unwrap())
+            }
+        }
+        npy.finish().unwrap();
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.at(name), text).unwrap();
+    }
+
+    fn model(&self, name: &str) -> Arc<Instance> {
+        Arc::new(Instance::new(Model::load(&self.at(name)).unwrap()))
+    }
+
+    fn command(&self, arguments: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_laser"));
+        command.current_dir(self.0.path()).stdin(Stdio::null());
+        // Blanks part words; one within a word is written ~.
+        command.args(
+            arguments
+                .split_whitespace()
+                .map(|word| word.replace('~', " ")),
+        );
+        command
+    }
+
+    fn run(&self, arguments: &str) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// Runs a command that must succeed; returns what it printed.
+    fn good(&self, arguments: &str) -> String {
+        let output = self.run(arguments);
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{arguments}: {errors}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Runs a command that must fail with this message in one line, and write nothing.
+    fn bad(&self, arguments: &str, message: &str) {
+        let before = self.files();
+        let output = self.run(arguments);
+        let errors = String::from_utf8(output.stderr).unwrap();
+        let last = errors.lines().last().unwrap_or_default();
+        assert_eq!(output.status.code(), Some(1), "{arguments}: {errors}");
+        assert!(
+            last.starts_with("laser: error: ") && last.contains(message),
+            "{arguments}: {errors}"
+        );
+        assert_eq!(self.files(), before, "{arguments}");
+    }
+
+    /// A mistake in the arguments themselves.
+    fn usage(&self, arguments: &str, message: &str) {
+        let output = self.run(arguments);
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments}: {errors}");
+        assert!(errors.contains(message), "{arguments}: {errors}");
+    }
+
+    fn files(&self) -> BTreeSet<PathBuf> {
+        let entries = fs::read_dir(self.0.path()).unwrap();
+        entries.map(|entry| entry.unwrap().path()).collect()
+    }
+
+    /// Shape and rows of a file.
+    fn read(&self, name: &str) -> (Vec<u64>, Vec<f64>) {
+        let npy = NpyFile::new(fs::File::open(self.at(name)).unwrap()).unwrap();
+        (npy.shape().to_vec(), npy.into_vec().unwrap())
+    }
+
+    fn json(&self, arguments: &str) -> Value {
+        serde_json::from_str(&self.good(arguments)).unwrap()
+    }
+}
+
+fn options(conditions: &str) -> Options {
+    let mut options = Options::from_json(OPTIONS).unwrap();
+    options
+        .set_i64("conditions", conditions.parse().unwrap())
+        .unwrap();
+    options.set_str("refiner.method", "rejection").unwrap();
+    options
+}
+
+fn train(conditions: &str) -> Model {
+    let options = options(conditions);
+    let dim = 2 + options.get_i64("conditions").unwrap() as usize;
+    let x = events(dim, 1);
+    let mut target = Source::from_rows(&x, None, ROWS, dim, dim).unwrap();
+    let generator = Instance::new(train_generator(&mut target, &options, &()).unwrap());
+    (*refine(&generator, &mut target, &options, &()).unwrap()).clone()
+}
+
+/// Events of the library: rows of x, z, log_p, w.
+fn sampled(model: Arc<Instance>, method: &str, place: [u64; 3], rows: usize) -> Vec<f64> {
+    let mut options = Options::new();
+    options.set_str("sampler.method", method).unwrap();
+    let [seed, stream, first] = place;
+    let mut sampler = Sampler::new(model, seed, stream, &options).unwrap();
+    sampler.seek(first).unwrap();
+    let (mut x, mut z) = (vec![0.0; rows * 2], vec![0.0; rows * 2]);
+    let (mut w, mut log_p) = (vec![0.0; rows], vec![0.0; rows]);
+    let outputs = Outputs {
+        x: Some((&mut x[..], 2)),
+        z: Some((&mut z[..], 2)),
+        w: Some(&mut w[..]),
+        log_prob: Some(&mut log_p[..]),
+    };
+    sampler.generate(rows, outputs).unwrap();
+    let row = |i: usize| {
+        [
+            x[2 * i],
+            x[2 * i + 1],
+            z[2 * i],
+            z[2 * i + 1],
+            log_p[i],
+            w[i],
+        ]
+    };
+    (0..rows).flat_map(row).collect()
+}
+
+fn bits(values: &[f64]) -> Vec<u64> {
+    values.iter().map(|v| v.to_bits()).collect()
+}
+
+// --- laser info ---
+
+#[test]
+fn info_tells_what_the_file_holds() {
+    let folder = Folder::new();
+    let json = folder.json("info model.laser --json");
+    let bytes = fs::read(folder.at("model.laser")).unwrap();
+    let sha256: String = Sha256::digest(&bytes)
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect();
+    assert_eq!(json["sha256"], sha256);
+    assert_eq!(json["bytes"], bytes.len());
+    assert_eq!(
+        (
+            &json["event_dim"],
+            &json["latent_dim"],
+            &json["condition_dim"]
+        ),
+        (&2.into(), &2.into(), &0.into())
+    );
+    assert_eq!(json["method"], "rejection");
+    let model = folder.model("model.laser");
+    assert_eq!(json["model"], serde_json::to_value(&**model).unwrap());
+
+    let text = folder.good("info model.laser");
+    for part in [
+        &sha256[..],
+        "2 features from 2 latents",
+        "flow of 2 affine couplings, subnets 1 x 16",
+        "rejection",
+        "classifier",
+        "mean",
+    ] {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+    let acceptance = model.record["weights"]["acceptance"].as_f64().unwrap();
+    assert!(
+        text.contains(&format!("{:.1} %", 100.0 * acceptance)),
+        "{acceptance}: {text}"
+    );
+    assert!(folder
+        .good("info given.laser")
+        .contains("given 1 conditions"));
+}
+
+#[test]
+fn info_says_what_is_no_model() {
+    let folder = Folder::new();
+    folder.bad("info nothing.laser", "nothing.laser: No such file");
+    folder.bad("info truth.npy", "not a valid liblaser model: truth.npy");
+    folder.bad("info .", "a directory");
+}
+
+#[test]
+fn a_closed_pipe_ends_a_command_quietly() {
+    let folder = Folder::new();
+    for arguments in [
+        "info model.laser",
+        "info model.laser --json",
+        "score truth.npy truth.npy",
+        "--help",
+        "sample --help",
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = folder
+            .command(arguments)
+            .stdout(writer)
+            .stderr(Stdio::piped())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(0), "{arguments}");
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), "", "{arguments}");
+    }
+}
+
+#[test]
+fn help_has_examples_and_usage_errors_have_their_status() {
+    let folder = Folder::new();
+    for command in ["info", "sample", "score", "refine"] {
+        let help = folder.good(&format!("{command} --help"));
+        assert!(
+            help.contains(&format!("Example:\n  laser {command} ")),
+            "{help}"
+        );
+    }
+    assert_eq!(
+        folder.good("--version"),
+        format!("laser {}\n", env!("CARGO_PKG_VERSION"))
+    );
+    folder.usage("", "Usage: laser");
+    folder.usage("inform", "unrecognized subcommand");
+}
+
+// --- laser sample ---
+
+#[test]
+fn sampled_files_hold_the_librarys_bits() {
+    let folder = Folder::new();
+    let model = folder.model("model.laser");
+    for method in ["rejection", "reweight", "baseline"] {
+        folder.good(&format!(
+            "sample model.laser -n 1_000 --seed 5 --stream 7 --first 1e2 --method {method} --weights --logp --latent -o all.npy"
+        ));
+        let expected = sampled(model.clone(), method, [5, 7, 100], 1000);
+        let (shape, values) = folder.read("all.npy");
+        assert_eq!(shape, [1000, 6]);
+        assert_eq!(bits(&values), bits(&expected), "{method}");
+    }
+    // The model's own method, features alone, on other threads, in more than one block.
+    let rows = 300_000;
+    folder.good(&format!(
+        "sample model.laser -n {rows} --threads 2 -o x.npy"
+    ));
+    let (shape, values) = folder.read("x.npy");
+    assert_eq!(shape, [rows as u64, 2]);
+    let expected = sampled(model, "rejection", [1, 0, 0], rows);
+    let expected: Vec<f64> = expected
+        .chunks(6)
+        .flat_map(|row| [row[0], row[1]])
+        .collect();
+    assert!(bits(&values) == bits(&expected));
+}
+
+#[test]
+fn text_files_hold_the_same_numbers() {
+    let folder = Folder::new();
+    folder.good("sample model.laser -n 200 --weights --logp --latent --method reweight -o all.csv");
+    let text = fs::read_to_string(folder.at("all.csv")).unwrap();
+    let mut lines = text.lines();
+    assert_eq!(lines.next(), Some("x0,x1,z0,z1,log_p,w"));
+    let values: Vec<f64> = lines
+        .flat_map(|line| line.split(',').map(|v| v.parse().unwrap()))
+        .collect();
+    assert_eq!(
+        bits(&values),
+        bits(&sampled(
+            folder.model("model.laser"),
+            "reweight",
+            [1, 0, 0],
+            200
+        ))
+    );
+}
+
+#[test]
+fn hepmc_files_hold_particles() {
+    let folder = Folder::new();
+    let particles = "13:x0,x1,-0.5,m=0.1;~-13:x1,x0,0,e=7";
+    folder.good(&format!(
+        "sample model.laser -n 20 --seed 3 --first 4 --method reweight --logp -o a.hepmc --hepmc-columns {particles}"
+    ));
+    let text = fs::read_to_string(folder.at("a.hepmc")).unwrap();
+    assert!(text.starts_with(
+        "HepMC::Version 3.01.02\nHepMC::Asciiv3-START_EVENT_LISTING\nW weight\nT liblaser\\|"
+    ));
+    assert!(text.ends_with("HepMC::Asciiv3-END_EVENT_LISTING\n\n"));
+    for attribute in [
+        "A liblaser_seed 3\n",
+        "A liblaser_stream 0\n",
+        "A liblaser_method reweight\n",
+    ] {
+        assert!(text.contains(attribute), "{attribute}");
+    }
+    let sha256 = folder.json("info model.laser --json")["sha256"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(text.contains(&format!("A liblaser_model_sha256 {sha256}\n")));
+    let expected = sampled(folder.model("model.laser"), "reweight", [3, 0, 4], 20);
+    let events: Vec<&str> = text.split("\nE ").skip(1).collect();
+    assert_eq!(events.len(), 20);
+    for (i, (event, row)) in events.iter().zip(expected.chunks(6)).enumerate() {
+        let lines: Vec<&str> = event.lines().collect();
+        assert_eq!(lines[0], format!("{} 0 2", i + 4));
+        assert_eq!(lines[1], "U GEV MM");
+        let number = |text: &str| text.parse::<f64>().unwrap();
+        assert_eq!(number(lines[2].strip_prefix("W ").unwrap()), row[5]);
+        assert_eq!(number(lines[3].strip_prefix("A 0 log_p ").unwrap()), row[4]);
+        let particle = |line: &str| -> Vec<f64> { line.split(' ').skip(1).map(number).collect() };
+        let (x, y) = (row[0], row[1]);
+        let energy = (x * x + y * y + 0.25 + 0.1 * 0.1).sqrt();
+        let p = particle(lines[4]);
+        assert_eq!(p[..6], [1.0, 0.0, 13.0, x, y, -0.5]);
+        assert!(
+            (p[6] - energy).abs() < 1e-12 * energy && p[7..] == [0.1, 1.0],
+            "{p:?}"
+        );
+        let q = particle(lines[5]);
+        let square = 49.0 - x * x - y * y;
+        assert_eq!(q[..7], [2.0, 0.0, -13.0, y, x, 0.0, 7.0]);
+        assert!(
+            (q[7] * q[7].abs() - square).abs() < 1e-9 && q[8] == 1.0,
+            "{q:?}"
+        );
+    }
+}
+
+#[test]
+fn conditional_models_take_conditions() {
+    let folder = Folder::new();
+    let c: Vec<f64> = (0..50).map(|i| -1.0 + 0.04 * f64::from(i)).collect();
+    folder.npy("c.npy", &c, 1, Order::C);
+    folder.good("sample given.laser --conditions c.npy --seed 2 --first 10 --weights -o all.npy");
+    let mut sampler = Sampler::new(folder.model("given.laser"), 2, 0, &Options::new()).unwrap();
+    sampler.seek(10).unwrap();
+    let (mut x, mut w) = (vec![0.0; 100], vec![0.0; 50]);
+    let outputs = Outputs {
+        x: Some((&mut x[..], 2)),
+        w: Some(&mut w[..]),
+        ..Outputs::default()
+    };
+    sampler.generate_given(50, (&c, 1), outputs).unwrap();
+    let expected: Vec<f64> = (0..50)
+        .flat_map(|i| [x[2 * i], x[2 * i + 1], c[i], w[i]])
+        .collect();
+    let (shape, values) = folder.read("all.npy");
+    assert_eq!(shape, [50, 4]);
+    assert_eq!(bits(&values), bits(&expected));
+    folder.good("sample given.laser --conditions c.npy -n 20 -o few.csv");
+    assert!(fs::read_to_string(folder.at("few.csv"))
+        .unwrap()
+        .starts_with("x0,x1,c0\n"));
+
+    folder.write("nan.csv", "1\nnan\n");
+    folder.bad(
+        "sample given.laser -n 10 -o a.npy",
+        "give them with --conditions FILE",
+    );
+    folder.bad(
+        "sample given.laser --conditions c.npy -n 51 -o a.npy",
+        "conditions for 50 events",
+    );
+    folder.bad(
+        "sample given.laser --conditions truth.npy -o a.npy",
+        "2 columns, but the model's conditions are 1 values",
+    );
+    folder.bad(
+        "sample given.laser --conditions nan.csv -o a.npy",
+        "row 1, column 0 (from 0) is NaN",
+    );
+    folder.bad(
+        "sample given.laser --conditions c.npy -o c.npy",
+        "read by the same command",
+    );
+    folder.bad(
+        "sample given.laser --conditions c.npy --method resampling -o a.npy",
+        "resampling",
+    );
+    folder.bad(
+        "sample model.laser --conditions c.npy -o a.npy",
+        "its events have no conditions",
+    );
+}
+
+#[test]
+fn sample_says_what_is_wrong_and_writes_nothing() {
+    let folder = Folder::new();
+    let n = |n: &str| format!("sample model.laser -n {n} -o a.npy");
+    folder.usage(&n("0"), "at least one event");
+    folder.usage(&n("1e30"), "a whole number from 0 to 2^53");
+    folder.usage(&n("-1"), "a whole number");
+    folder.usage(&n("2.5"), "a whole number");
+    folder.usage("sample model.laser -o a.npy", "--events <N>");
+    folder.usage("sample model.laser -n 1", "--output <FILE>");
+    folder.bad(
+        "sample none.laser -n 1 -o a.npy",
+        "none.laser: No such file",
+    );
+    folder.bad(
+        "sample model.laser -n 1 -o a.root",
+        "a.root: unknown kind of file; events are read from .npy or .csv",
+    );
+    folder.bad(
+        "sample model.laser -n 1 -o no/a.npy",
+        "no/a.npy: cannot be written: No such file",
+    );
+    fs::create_dir(folder.at("folder.npy")).unwrap();
+    folder.bad("sample model.laser -n 1 -o folder.npy", "a directory");
+    fs::copy(folder.at("model.laser"), folder.at("model.npy")).unwrap();
+    folder.bad(
+        "sample model.npy -n 1 -o ./model.npy",
+        "read by the same command",
+    );
+    assert!(Model::load(&folder.at("model.npy")).is_ok());
+    folder.bad(
+        "sample model.laser -n 1 -o a.npy --method reweight",
+        "add --weights",
+    );
+    folder.bad(
+        "sample model.laser -n 1 -o a.npy --method best",
+        "option `sampler.method` takes one of",
+    );
+    folder.bad(
+        "sample model.laser -n 1 -o a.npy --method gan",
+        "a refiner trained for it",
+    );
+    folder.bad(
+        "sample model.laser -n 1 -o a.npy --threads 0",
+        "from 1 to 1024",
+    );
+    folder.bad(
+        "sample model.laser -n 1 -o a.npy --hepmc-columns 13:x0,x1,0,m=0",
+        "for .hepmc files",
+    );
+    folder.bad(
+        "sample model.laser -n 1 -o a.hepmc",
+        "say with --hepmc-columns",
+    );
+    folder.bad(
+        "sample model.laser -n 1 -o a.hepmc --latent --hepmc-columns 13:x0,x1,0,m=0",
+        "no place for latents",
+    );
+    folder.bad(
+        "sample model.laser -n 1 -o a.hepmc --hepmc-columns 13:x0,x2,0,m=0",
+        "there is no column x2; the model's events have x0, x1",
+    );
+    for particles in [
+        "13:x0,x1,0",
+        "13:x0,x1,0,0",
+        "mu:x0,x1,0,m=0",
+        "13:x0,x1,pz,m=0",
+        "13:x0,x1,nan,m=0",
+        ";",
+    ] {
+        folder.usage(
+            &format!("sample model.laser -n 1 -o a.hepmc --hepmc-columns {particles}"),
+            "'--hepmc-columns <PARTICLES>'",
+        );
+    }
+    assert!(!folder.at("a.hepmc").exists());
+    // A generator that only its own program can call.
+    let host = host_generator((2, 0, 2), false, &Options::new()).unwrap();
+    host.save(&folder.at("host.laser")).unwrap();
+    folder.bad("sample host.laser -n 1 -o a.npy", "a callback");
+}
+
+#[test]
+fn an_interrupted_sampling_leaves_nothing() {
+    let folder = Folder::new();
+    let before = folder.files();
+    // Far more than is made before the signal comes.
+    let mut child = folder
+        .command("sample model.laser -n 1e12 -o a.npy")
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_for(|| folder.files().len() > before.len());
+    interrupt(&child, libc::SIGINT);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(folder.files(), before);
+}
+
+fn wait_for(done: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < Duration::from_secs(60), "nothing happens");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn interrupt(child: &std::process::Child, signal: i32) {
+    // SAFETY: a signal to a child that has not been waited for.
+    assert_eq!(unsafe { libc::kill(child.id() as i32, signal) }, 0);
+}
+
+// --- laser score ---
+
+#[test]
+fn scores_are_the_librarys() {
+    let folder = Folder::new();
+    let (x, y) = (events(2, 1), events(2, 2));
+    folder.npy("other.npy", &y, 2, Order::C);
+    let json = folder.json("score truth.npy other.npy --repeats 5 --directions 3 --seed 4 --bins 20 --auc --auc-epochs 2 --json");
+    let sample = |x: &'static [f64]| Sample::new(x, None, ROWS, 2, 2).unwrap();
+    let (p, q) = (sample(x.clone().leak()), sample(y.clone().leak()));
+    for feature in 0..2 {
+        let emd = emd_1d(&p, &q, feature, 5, 4).unwrap();
+        let ks = kolmogorov_smirnov(&p, &q, feature).unwrap();
+        let found = &json["features"][feature];
+        assert_eq!(found["emd"]["distance"], emd.value);
+        assert_eq!(found["emd"]["error"], emd.error);
+        assert_eq!(found["emd"]["floor"], emd.floor.mean);
+        assert_eq!(found["emd"]["floor_spread"], emd.floor.spread);
+        assert_eq!(found["ks"]["p_value"], ks.p_value);
+    }
+    assert_eq!(
+        json["sliced_emd"]["distance"],
+        sliced_emd(&p, &q, 3, 5, 4).unwrap().value
+    );
+
+    let quantiles = |column: usize| {
+        let mut values: Vec<f64> = x.iter().skip(column).step_by(2).copied().collect();
+        values.sort_by(f64::total_cmp);
+        [values[3], values[2996]]
+    };
+    let histogram = |x: &[f64]| {
+        let mut histogram = Histogram2d::new(20, quantiles(0), 20, quantiles(1)).unwrap();
+        histogram.fill(x, ROWS, 2, None).unwrap();
+        histogram
+    };
+    let (a, b) = (histogram(&x), histogram(&y));
+    assert_eq!(json["jsd"].as_array().unwrap().len(), 1);
+    assert_eq!(json["jsd"][0]["nats"], jsd(&a, &b).unwrap().value);
+    assert_eq!(
+        json["jsd"][0]["floor"],
+        floor(jsd, &a, &b, 50, 4).unwrap().mean.value
+    );
+    assert_eq!(json["jsd"][0]["outside"][1], b.outside() / ROWS as f64);
+
+    let mut options = Options::preset("fast").unwrap();
+    options.set_i64("seed", 4).unwrap();
+    options.set_i64("classifier.epochs", 2).unwrap();
+    let auc = two_sample_auc(&p, &q, &options, &()).unwrap();
+    assert_eq!(json["auc"]["value"], auc.value);
+    assert_eq!(json["auc"]["error"], auc.error);
+
+    let text = folder.good("score truth.npy other.npy --repeats 5 --directions 3 --bins 20");
+    for part in [
+        "reference  3000 of truth.npy",
+        "EMD",
+        "floor",
+        "p value",
+        "all, sliced",
+        "0, 1",
+    ] {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+}
+
+#[test]
+fn events_are_read_in_any_order_and_precision() {
+    let folder = Folder::new();
+    let x = events(2, 1);
+    let text: String = x
+        .chunks(2)
+        .map(|row| format!("{}, {:e}\n", row[0], row[1]))
+        .collect();
+    folder.write("named.csv", &format!("# a remark\nmass,angle\n{text}"));
+    folder.npy("fortran.npy", &x, 2, Order::Fortran);
+    for name in ["named.csv", "fortran.npy"] {
+        let json = folder.json(&format!(
+            "score truth.npy {name} --repeats 0 --directions 1 --json"
+        ));
+        for feature in 0..2 {
+            assert_eq!(json["features"][feature]["emd"]["distance"], 0.0, "{name}");
+        }
+    }
+    let text = folder.good("score named.csv truth.npy --repeats 0 --directions 1");
+    assert!(
+        text.contains("\nmass ") && text.contains("\nmass, angle "),
+        "{text}"
+    );
+
+    let mut file = fs::File::create(folder.at("single.npy")).unwrap();
+    let npy = npyz::WriteOptions::new()
+        .default_dtype()
+        .shape(&[ROWS as u64, 2]);
+    let mut npy = npy.writer(&mut file).begin_nd().unwrap();
+    npy.extend(x.iter().map(|&x| x as f32)).unwrap();
+    npy.finish().unwrap();
+    let json = folder.json("score truth.npy single.npy --repeats 0 --directions 1 --json");
+    let distance = json["features"][0]["emd"]["distance"].as_f64().unwrap();
+    assert!(0.0 < distance && distance < 1e-6, "{distance}");
+}
+
+#[test]
+fn weights_and_columns_are_chosen() {
+    let folder = Folder::new();
+    let x = events(2, 1);
+    let weight = |row: usize| 0.5 + (row % 3) as f64;
+    let rows = x.chunks(2).enumerate();
+    let weighted: Vec<f64> = rows
+        .flat_map(|(i, row)| [row[0], row[1], weight(i)])
+        .collect();
+    folder.npy("weighted.npy", &weighted, 3, Order::C);
+    let w: Vec<f64> = (0..ROWS).map(weight).collect();
+    let p = Sample::new(&x, None, ROWS, 2, 2).unwrap();
+    let q = Sample::new(&x, Some(&w), ROWS, 2, 2).unwrap();
+    let quick = "--repeats 0 --directions 1 --json";
+    let json = folder.json(&format!(
+        "score truth.npy weighted.npy --weights=sample {quick}"
+    ));
+    assert_eq!(
+        json["features"][1]["emd"]["distance"],
+        emd_1d(&p, &q, 1, 0, 1).unwrap().value
+    );
+    assert_eq!(
+        json["sample"]["effective_events"],
+        laser::metrics::effective_size(&w).unwrap()
+    );
+    assert_eq!(json["reference"]["effective_events"], Value::Null);
+    let json = folder.json(&format!(
+        "score weighted.npy weighted.npy --weights {quick}"
+    ));
+    assert_eq!(json["features"][1]["emd"]["distance"], 0.0);
+    let json = folder.json(&format!("score truth.npy weighted.npy --columns 1 {quick}"));
+    assert_eq!(json["features"].as_array().unwrap().len(), 1);
+    assert_eq!(json["features"][0]["column"], 1);
+    assert_eq!(json["features"][0]["emd"]["distance"], 0.0);
+    let json = folder.json(&format!(
+        "score weighted.npy weighted.npy --jsd 2,0 {quick}"
+    ));
+    assert_eq!(json["jsd"][0]["columns"], serde_json::json!([2, 0]));
+
+    // Events of negative weight, which leave bins below 0: no JSD, but all else.
+    let rows = x.chunks(2).enumerate();
+    let negative = |row: usize| if row.is_multiple_of(3) { -1.0 } else { 1.0 };
+    let signed: Vec<f64> = rows
+        .flat_map(|(i, row)| [row[0], row[1], negative(i)])
+        .collect();
+    folder.npy("signed.npy", &signed, 3, Order::C);
+    let w: Vec<f64> = (0..ROWS).map(negative).collect();
+    let q = Sample::new(&x, Some(&w), ROWS, 2, 2).unwrap();
+    let json = folder.json(&format!(
+        "score truth.npy signed.npy --weights=sample {quick}"
+    ));
+    let distance = emd_1d(&p, &q, 0, 0, 1).unwrap().value;
+    assert_eq!(json["features"][0]["emd"]["distance"], distance);
+    assert_eq!(json["jsd"], serde_json::json!([]));
+    folder.bad(
+        "score truth.npy signed.npy --weights=sample --jsd 0,1 --repeats 0",
+        "the second histogram has content -",
+    );
+
+    folder.bad("score truth.npy weighted.npy", "--weights=sample");
+    folder.bad(
+        "score truth.npy weighted.npy --columns 0,2",
+        "truth.npy: there is no column 2",
+    );
+    folder.bad(
+        "score truth.npy truth.npy --columns 0 --jsd 0,1",
+        "column 1 is not among",
+    );
+    folder.usage("score truth.npy truth.npy --jsd 0", "two different columns");
+    folder.usage("score truth.npy truth.npy --bins 0", "--bins");
+    folder.usage(
+        "score truth.npy truth.npy --weights=all",
+        "reference, sample, both",
+    );
+}
+
+#[test]
+fn score_says_which_file_is_wrong() {
+    let folder = Folder::new();
+    folder.write("nan.csv", "1,2\n3,nan\n");
+    folder.write("word.csv", "1,2\n3,four\n");
+    folder.write("ragged.csv", "1,2\n3\n");
+    folder.write("empty.csv", "");
+    folder.write("names.csv", "a,b\n");
+    folder.write("noise.npy", "not NumPy's");
+    folder.write("one.csv", "1\n2\n");
+    let bytes = fs::read(folder.at("truth.npy")).unwrap();
+    fs::write(folder.at("cut.npy"), &bytes[..bytes.len() - 1]).unwrap();
+    for (name, message) in [
+        ("nan.csv", "nan.csv: event NaN at row 1, column 1"),
+        (
+            "word.csv",
+            "word.csv: line 2, column 1 (from 0): `four` is no number",
+        ),
+        ("ragged.csv", "ragged.csv: line 2 has 1 values"),
+        ("empty.csv", "empty.csv: there are no events"),
+        ("names.csv", "names.csv: there are no events"),
+        ("noise.npy", "noise.npy: no .npy file"),
+        ("cut.npy", "cut.npy: 3000 x 2 numbers of 8 bytes do not fit"),
+        ("none.npy", "none.npy: No such file"),
+        ("model.laser", "model.laser: unknown kind of file"),
+        ("a.hepmc", "written, not read"),
+    ] {
+        folder.bad(&format!("score truth.npy {name}"), message);
+    }
+    folder.bad("score one.csv one.csv --weights", "has only one");
+    let array = |name: &str, shape: &[u64]| {
+        let mut file = fs::File::create(folder.at(name)).unwrap();
+        let npy = npyz::WriteOptions::new().default_dtype().shape(shape);
+        let mut npy = npy.writer(&mut file).begin_nd().unwrap();
+        npy.extend([1i64, 2, 3, 4]).unwrap();
+        npy.finish().unwrap();
+    };
+    array("cube.npy", &[2, 2, 1]);
+    array("integers.npy", &[2, 2]);
+    folder.bad("score truth.npy cube.npy", "array.reshape(len(array), -1)");
+    folder.bad("score truth.npy integers.npy", "array.astype(\"f8\")");
+    // A header that asks for more memory than there is.
+    let mut huge = bytes.clone();
+    let wide = b"(3000000000000000, 9), }";
+    let from = bytes.iter().position(|&b| b == b'(').unwrap();
+    huge[from..from + wide.len()].copy_from_slice(wide);
+    fs::write(folder.at("huge.npy"), huge).unwrap();
+    folder.bad("score truth.npy huge.npy", "do not fit");
+}
+
+// --- laser refine ---
+
+#[test]
+fn refine_trains_what_the_library_trains() {
+    let folder = Folder::new();
+    let mut settings: Value = serde_json::from_str(OPTIONS).unwrap();
+    settings["refiner.method"] = "rejection".into();
+    folder.write(
+        "train.json",
+        &format!(r#"{{"events": "truth.npy", "model": "out.laser", "options": {settings}}}"#),
+    );
+    let text = folder.good("refine train.json");
+    assert!(
+        text.contains("rejection") && text.contains("out.laser"),
+        "{text}"
+    );
+    let rows = |name: &str| sampled(folder.model(name), "rejection", [1, 0, 0], 500);
+    assert_eq!(bits(&rows("out.laser")), bits(&rows("model.laser")));
+    let log = fs::read_to_string(folder.at("out.laser.log")).unwrap();
+    for part in [
+        "3000 events of 2 columns from truth.npy",
+        "flow: epoch 1 of 2, loss",
+        "classifier: epoch 2 of 2, loss",
+        "weights: mean",
+        "saved out.laser",
+    ] {
+        assert!(log.contains(part), "{part} is not in\n{log}");
+    }
+
+    // The generator of a file, and events with weights of 1.
+    let x = events(2, 1);
+    let weighted: Vec<f64> = x.chunks(2).flat_map(|row| [row[0], row[1], 1.0]).collect();
+    folder.npy("weighted.npy", &weighted, 3, Order::C);
+    folder.write("again.json", &format!(
+        r#"{{"events": "weighted.npy", "weights_column": true, "generator": "model.laser", "model": "again.laser", "options": {settings}}}"#
+    ));
+    folder.good("refine again.json");
+    let parameters = |name: &str| folder.model(name).generator.parameters.clone();
+    assert_eq!(parameters("again.laser"), parameters("model.laser"));
+    let log = fs::read_to_string(folder.at("again.laser.log")).unwrap();
+    assert!(!log.contains("flow: epoch"), "{log}");
+}
+
+#[test]
+fn refine_says_what_is_wrong_before_it_trains() {
+    let folder = Folder::new();
+    let bad = |config: &str, message: &str| {
+        folder.write("train.json", config);
+        folder.bad("refine train.json", message);
+    };
+    bad(
+        r#"{"event": "truth.npy", "model": "a.laser"}"#,
+        "unknown key `event`; did you mean `events`?",
+    );
+    bad(
+        r#"{"flow.epochs": 3}"#,
+        "liblaser's options go under `options`",
+    );
+    bad(r#"{"events": "truth.npy"}"#, "missing field `model`");
+    bad(
+        r#"{"events": "truth.npy", "model": 3}"#,
+        "no valid configuration",
+    );
+    bad(
+        r#"{"events": "truth.npy", "events": "b.npy", "model": "a.laser"}"#,
+        "duplicate field",
+    );
+    bad("train it", "no valid configuration");
+    bad(
+        r#"{"events": "truth.npy", "model": "a.laser", "options": {"flow.bloks": 3}}"#,
+        "did you mean `flow.blocks`",
+    );
+    bad(
+        r#"{"events": "truth.npy", "model": "a.laser", "options": {"seed": 1, "seed": 2}}"#,
+        "given twice",
+    );
+    bad(
+        r#"{"events": "truth.npy", "model": "a.laser", "options": {"preset": "slow"}}"#,
+        "no preset",
+    );
+    bad(
+        r#"{"events": "none.npy", "model": "a.laser"}"#,
+        "none.npy: No such file",
+    );
+    bad(
+        r#"{"events": "truth.npy", "model": "no/a.laser"}"#,
+        "no/a.laser: cannot be written: No such file",
+    );
+    bad(
+        r#"{"events": "truth.npy", "model": "truth.npy"}"#,
+        "read by the same command",
+    );
+    bad(
+        r#"{"events": "truth.npy", "model": "model.laser", "generator": "model.laser"}"#,
+        "read by the same command",
+    );
+    bad(
+        r#"{"events": "truth.npy", "model": "a.laser", "generator": "none.laser"}"#,
+        "none.laser: No such file",
+    );
+    bad(
+        r#"{"events": "truth.npy", "model": "a.laser", "generator": "given.laser"}"#,
+        "the source's events have 2 features",
+    );
+    folder.write("nan.csv", "1,2\ninf,4\n");
+    bad(
+        r#"{"events": "nan.csv", "model": "a.laser"}"#,
+        "nan.csv: row 1 of the event array",
+    );
+    folder.bad("refine none.json", "none.json: No such file");
+}
+
+#[test]
+fn an_interrupted_training_leaves_nothing() {
+    let folder = Folder::new();
+    // Days of it.
+    folder.write("train.json", r#"{"events": "truth.npy", "model": "a.laser", "options": {"flow": {"epochs": 1000000, "batch": 1000}}}"#);
+    let before = folder.files();
+    let stderr = fs::File::create(folder.at("stderr")).unwrap();
+    let mut child = folder
+        .command("refine train.json")
+        .stderr(stderr)
+        .spawn()
+        .unwrap();
+    let said = || fs::read_to_string(folder.at("stderr")).unwrap();
+    wait_for(|| said().contains("flow: epoch 1 of"));
+    interrupt(&child, libc::SIGTERM);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(
+        said().ends_with("laser: interrupted; nothing was written\n"),
+        "{}",
+        said()
+    );
+    let mut after = folder.files();
+    after.remove(Path::new(&folder.at("stderr")));
+    assert_eq!(after, before);
+}
