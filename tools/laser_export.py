@@ -467,22 +467,29 @@ def soft_clamp(function: Callable[[torch.Tensor], torch.Tensor], where: str) -> 
 def read_freia(model: nn.Module, generates: bool) -> tuple[int, int, list]:
     rev = not generates
     modules = freia_modules(model)
-    dims = {tuple(module.dims_in[0]) for module, _, _ in modules}
-    widths: dict[int, int] = {}
-    for _, numbers, sizes in modules:
-        widths.update(zip(numbers, sizes))
-    if any(len(shape) != 1 for shape in dims):
-        raise Unsupported(f"FrEIA: events of shape {sorted(dims)}; liblaser's events are rows of features")
-    starts = {number: sum(w for other, w in widths.items() if other < number) for number in widths}
-    ((dim,),) = dims
-    steps = []
-    for i, (module, numbers, _) in enumerate(modules):
-        columns = [starts[n] + k for n in numbers for k in range(widths[n])]
-        own = freia_steps(module, f"FrEIA block {i} ({type(module).__name__})", dim, columns, rev)
-        steps.append(own)
+    widths = freia_widths(modules)
+    dim = freia_dim(model)
+    ends = np.cumsum([0, *widths])
+    groups = []
+    for i, (module, given, _) in enumerate(modules):
+        columns = [k for n in given for k in range(ends[n], ends[n + 1])]
+        groups.append(freia_steps(module, f"FrEIA block {i} ({type(module).__name__})", dim, columns, rev))
     if rev:
-        steps.reverse()
-    return dim, sum(widths.values()), [step for own in steps for step in own]
+        groups.reverse()
+    return dim, sum(widths), [step for own in groups for step in own]
+
+
+def freia_dim(model: nn.Module) -> int:
+    shapes = [tuple(shape) for shape in model.dims_in]
+    if len(shapes) != 1 or len(shapes[0]) != 1:
+        raise ValueError(f"FrEIA: events of shape {shapes}; liblaser's are rows of features")
+    return shapes[0][0]
+
+
+def freia_widths(modules: list[tuple]) -> list[int]:
+    """How many values each condition has."""
+    widths = {number: width for _, given, sizes in modules for number, width in zip(given, sizes)}
+    return [widths.get(number, 0) for number in range(max(widths, default=-1) + 1)]
 
 
 def freia_modules(model: nn.Module) -> list[tuple]:
@@ -910,9 +917,7 @@ def write_flow(steps, path, dim, conditions, scales, dtype, layers, record) -> E
 def export_script(model, path, kind, generates, latent, conditions, scales, dtype, reason) -> Exported:
     widths = []
     if kind == "FrEIA":
-        latent = model.dims_in[0][0]
-        found = {n: w for _, numbers_, sizes in freia_modules(model) for n, w in zip(numbers_, sizes)}
-        widths = [found[n] for n in sorted(found)]
+        latent, widths = freia_dim(model), freia_widths(freia_modules(model))
         conditions = sum(widths)
     elif kind == "zuko":
         latent = zuko_base(model)[0]
