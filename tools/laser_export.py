@@ -58,7 +58,7 @@ class Coupling:
     active: Sequence[int]
     passive: Sequence[int]
     subnet: nn.Module
-    #: What the outputs of the subnet are: "st", s̃ of all active coordinates, then t̃ of all; "ts"; "s", a block without shift; "t", one without scale.
+    #: What the subnet gives: "st", s̃ of all active coordinates, then t̃ of all; "ts"; "s" and no shift; "t" and no scale.
     outputs: str = "st"
     #: Whether s̃ and t̃ of one coordinate lie side by side instead.
     interleaved: bool = False
@@ -85,9 +85,9 @@ class Linear:
 
     @staticmethod
     def of(function: Callable[[torch.Tensor], torch.Tensor], dim: int) -> "Linear":
-        """The map that `function` is, known to be of this kind, from what it makes of 0 and of the unit vectors."""
+        """The map that `function`, in double precision, is known to be, from what it makes of 0 and of the unit vectors: rows of `dim`."""
         with torch.no_grad():
-            rows = function(torch.cat([torch.zeros(1, dim), torch.eye(dim)])).numpy()
+            rows = array(function(torch.cat([torch.zeros(1, dim), torch.eye(dim)]).double()))
         return Linear((rows[1:] - rows[0]).T, rows[0])
 
 
@@ -170,9 +170,9 @@ def operations(module: nn.Module, where: str, layers: Callable | None) -> list[t
     if layers is not None and (inner := layers(module)) is not None and inner is not module:
         return operations(inner, where, layers)
     raise Unsupported(
-        f"{where}: the layer `{type(module).__name__}` has no counterpart in liblaser, whose networks are torch.nn.Linear (with BatchNorm1d and "
-        "Dropout as they are in evaluation) with ReLU, LeakyReLU, Tanh or Sigmoid between them. If it only holds such layers, tell how they are "
-        "reached by layers=, e.g. layers=lambda module: module.net"
+        f"{where}: the layer `{type(module).__name__}` has no counterpart in liblaser, whose networks are torch.nn.Linear (with BatchNorm1d "
+        "and Dropout as they are in evaluation) with ReLU, LeakyReLU, Tanh or Sigmoid between them. If it only holds such layers, tell how "
+        "they are reached by layers=, e.g. layers=lambda module: module.net"
     )
 
 
@@ -205,7 +205,7 @@ def residual_operations(net: nn.Module, where: str, layers: Callable | None) -> 
         place = f"{where}.blocks.{i}"
         activation = activation_of(block.activation, place, layers)
         if activation[1] != "leaky_relu":
-            raise Unsupported(f"{place}: a skip connection around {activation[1]}; liblaser's networks have them only around ReLU and LeakyReLU")
+            raise Unsupported(f"{place}: a skip connection around {activation[1]}; only one around ReLU or LeakyReLU can be expressed")
         norms = [normalisation(norm) for norm in block.batch_norm_layers] if block.use_batch_norm else [("linear", unit, zero)] * 2
         (_, first, b_first), (_, second, b_second) = (operations(layer, place, layers)[0] for layer in block.linear_layers)
         (_, scale0, offset0), (_, scale1, offset1) = norms
@@ -284,7 +284,7 @@ def read_network(module: nn.Module, where: str, layers: Callable | None) -> Netw
         raise ValueError(f"{where}: a layer of {pending[0].shape[1]} inputs follows one of {done[-1][0].shape[0]} outputs")
     if any(kind != kinds[0] for kind in kinds):
         names = sorted({json.dumps(kind) for kind in kinds})
-        raise Unsupported(f"{where}: different activations, {' and '.join(names)}; all hidden layers of a network of liblaser have the same one")
+        raise Unsupported(f"{where}: different activations, {' and '.join(names)}; a network of liblaser has one")
     return Network([*done, pending], kinds[0] if kinds else {"type": "tanh"}, final)
 
 
@@ -292,7 +292,7 @@ def read_network(module: nn.Module, where: str, layers: Callable | None) -> Netw
 
 
 class FlowWriter:
-    """Turns a description into the blocks of a liblaser flow: x[active] = z[active] · exp(clamp · tanh(s̃ / clamp)) + t, which permute nothing.
+    """Turns a description into the blocks of a liblaser flow, x[active] = z[active] · exp(clamp · tanh(s̃ / clamp)) + t, which permute nothing.
 
     Works from the events back to the latents: `place` and `sign` tell which coordinate of liblaser's, and with which sign, holds each
     coordinate of the description; permutations and reflections only change them.
@@ -368,8 +368,8 @@ class FlowWriter:
         n, kinds = len(active), len(step.outputs)
         if network.inputs != len(passive) + len(given) or network.outputs != kinds * n:
             raise ValueError(
-                f"{where}: the subnet maps {network.inputs} values to {network.outputs}, but {len(passive)} passive coordinates and {len(given)} "
-                f"conditions go in, and {kinds * n} values are needed for the {n} active coordinates, outputs being {step.outputs!r}"
+                f"{where}: the subnet maps {network.inputs} values to {network.outputs}, but {len(passive)} passive coordinates and "
+                f"{len(given)} conditions go in, and {kinds * n} values are needed for the {n} active ones, outputs being {step.outputs!r}"
             )
         weight, bias = network.layers[0]
         first = np.zeros((len(bias), len(passive) + self.conditions))
@@ -420,7 +420,9 @@ class FlowWriter:
 
     def tensors(self) -> dict[str, np.ndarray]:
         return {
-            name: values for i, (_, network) in enumerate(self.blocks) for name, values in named(network, f"generator.0.blocks.{i}.subnet.").items()
+            name: values
+            for i, (_, network) in enumerate(self.blocks)
+            for name, values in named(network, f"generator.0.blocks.{i}.subnet.").items()
         }
 
 
@@ -456,12 +458,12 @@ def soft_clamp(function: Callable[[torch.Tensor], torch.Tensor], where: str) -> 
         if torch.allclose(values, m * torch.tanh(k * u), rtol=1e-9, atol=1e-10):
             return m, k
     raise Unsupported(
-        f"{where}: the soft clamp of the scale is neither m · tanh(k · s) nor none; liblaser's coupling blocks have no other. Train with one of "
-        "these (FrEIA: clamp_activation='TANH' or 'SIGMOID') for a native file"
+        f"{where}: the soft clamp of the scale is neither m · tanh(k · s) nor none; liblaser's coupling blocks have no other. For a native "
+        "file train with one of these (FrEIA: clamp_activation='TANH' or 'SIGMOID')"
     )
 
 
-# --- readers of the frameworks: (dim, conditions, steps from z to x) ---
+# --- readers of the frameworks: (dim, conditions or None if the flow does not tell, steps from z to x) ---
 
 
 def read_freia(model: nn.Module, generates: bool) -> tuple[int, int, list]:
@@ -495,8 +497,8 @@ def freia_widths(modules: list[tuple]) -> list[int]:
 def freia_modules(model: nn.Module) -> list[tuple]:
     """(module, numbers of its conditions, their widths), in the order of evaluation."""
     if type(model).__name__ == "SequenceINN":
-        numbers = [[] if c is None else [c] for c in model.conditions]
-        return [(m, own, [d[0] for d in m.dims_c][: len(own)]) for m, own in zip(model.module_list, numbers)]
+        given = [[] if c is None else [c] for c in model.conditions]
+        return [(m, own, [d[0] for d in m.dims_c][: len(own)]) for m, own in zip(model.module_list, given)]
     nodes = [node for node in model.node_list if node.module is not None]
     chain = len(model.in_nodes) == len(model.out_nodes) == 1
     for node, before in zip([*nodes, *model.out_nodes], [*model.in_nodes, *nodes]):
@@ -523,16 +525,18 @@ def freia_steps(module: nn.Module, where: str, dim: int, conditions: list[int], 
             module.w_perm_inv = module.w_perm.t().contiguous()
         first = module.splits[0]
         steps = [
-            Coupling(
-                range(first, dim), range(first), module.subnet, clamp=module.clamp, s_factor=0.1, t_factor=0.1, inverse=rev, conditions=conditions
-            ),
+            Coupling(range(first, dim), range(first), module.subnet, clamp=module.clamp, inverse=rev, conditions=conditions),
             Linear.of(lambda x: module._permute(x, rev=rev)[0], dim),
         ]
+        # The block scales all outputs of its subnet.
+        steps[0].s_factor = steps[0].t_factor = 0.1
         if module.reverse_pre_permute:
             steps.insert(0, Linear.of(lambda x: module._pre_permute(x, rev=rev), dim))
         return steps[::-1] if rev else steps
     if kind not in ("GLOWCouplingBlock", "RNVPCouplingBlock", "NICECouplingBlock", "AffineCouplingOneSided", "ConditionalAffineTransform"):
-        raise Unsupported(f"{where} has no counterpart in liblaser; it takes coupling blocks (but GIN), AllInOneBlock, {', '.join(FREIA_LINEAR)}")
+        raise Unsupported(
+            f"{where} has no counterpart in liblaser, which takes coupling blocks but GIN, AllInOneBlock, {', '.join(FREIA_LINEAR)}"
+        )
     clamp, factor = None, 1.0
     if kind != "NICECouplingBlock":
         bound, factor = soft_clamp(module.f_clamp, where)
@@ -589,7 +593,9 @@ def zuko_steps(lazy: nn.Module, where: str, dim: int, inverse: bool) -> tuple[li
         transform = lazy().inv if inverse else lazy()
         return [Linear.of(transform, dim)], None
     if kind != "GeneralCouplingTransform":
-        raise Unsupported(f"{where} has no counterpart in liblaser; it takes affine GeneralCouplingTransforms (NICE, RealNVP), permutations, rotations and LULinearTransform")
+        raise Unsupported(
+            f"{where} has no counterpart in liblaser, which takes affine GeneralCouplingTransforms, permutations, rotations, LULinearTransform"
+        )
     shapes = [tuple(shape) for shape in lazy.shapes]
     if shapes not in ([()], [(), ()]):
         raise Unsupported(f"{where}: a coupling of parameters of shapes {shapes}; liblaser takes affine ones, of one or two numbers")
@@ -619,25 +625,25 @@ def zuko_steps(lazy: nn.Module, where: str, dim: int, inverse: bool) -> tuple[li
 
 
 NFLOWS_LINEAR = (
-    "IdentityTransform PointwiseAffineTransform AffineTransform AffineScalarTransform Permutation RandomPermutation ReversePermutation ActNorm BatchNorm "
-    "NaiveLinear LULinear QRLinear SVDLinear HouseholderSequence"
+    "IdentityTransform PointwiseAffineTransform AffineTransform AffineScalarTransform Permutation RandomPermutation ReversePermutation "
+    "ActNorm BatchNorm NaiveLinear LULinear QRLinear SVDLinear HouseholderSequence"
 ).split()
 
 
-def read_nflows(model: nn.Module, generates: bool) -> tuple[int, int, list]:
+def read_nflows(model: nn.Module, generates: bool) -> tuple[int, None, list]:
     dim = nflows_dim(model)
-    steps = nflows_steps(model._transform, "nflows", dim, not generates)
-    couplings = [step for step in steps if isinstance(step, Coupling)]
-    for step in couplings:
-        step.conditions = []
-    return dim, 0, steps
+    if not isinstance(model._embedding_net, nn.Identity):
+        raise Unsupported("nflows: the flow has an embedding net for its context; liblaser's subnets are given the conditions as they are")
+    return dim, None, nflows_steps(model._transform, "nflows", dim, not generates)
 
 
 def nflows_dim(model: nn.Module) -> int:
     distribution = model._distribution
     shape = tuple(getattr(distribution, "_shape", ()))
     if type(distribution).__name__ != "StandardNormal" or len(shape) != 1:
-        raise Unsupported(f"nflows: the base distribution is a {type(distribution).__name__} of shape {shape}; liblaser's latents are StandardNormal rows")
+        raise Unsupported(
+            f"nflows: the base distribution is a {type(distribution).__name__} of shape {shape}; liblaser's latents are rows of StandardNormal"
+        )
     return shape[0]
 
 
@@ -656,8 +662,8 @@ def nflows_steps(transform: nn.Module, where: str, dim: int, inverse: bool) -> l
         active, passive = transform.transform_features.tolist(), transform.identity_features.tolist()
         return [Coupling(active, passive, transform.transform_net, outputs="t", inverse=inverse)]
     why = {
-        "AffineCouplingTransform": "its scale is sigmoid(s + 2) + 0.001, which liblaser's coupling blocks, exp(clamp · tanh(s / clamp)), do not express",
-        "PiecewiseRationalQuadraticCouplingTransform": "its splines run from x to z and have slopes 0.001 + softplus(d), liblaser's run from z to x and have others",
+        "AffineCouplingTransform": "its scale is sigmoid(s + 2) + 0.001, which those of liblaser, exp(clamp · tanh(s / clamp)), do not express",
+        "PiecewiseRationalQuadraticCouplingTransform": "its splines run from x to z, liblaser's from z to x, and with other slopes",
     }
     raise Unsupported(f"{where} ({kind}): {why.get(kind, 'it has no counterpart in liblaser')}")
 
@@ -715,7 +721,7 @@ def script(model: nn.Module, function: Callable, latent_dim: int, conditions: in
         tolerance = 1e3 * torch.finfo(dtype).eps
         if not all(torch.allclose(traced(rows), wrapped(rows), rtol=tolerance, atol=tolerance) for rows in examples):
             raise ValueError(
-                "the model's trace makes other events than the model: it draws random numbers, takes decisions by its input, or mixes rows"
+                "the model's trace makes other events than the model: it draws random numbers, or takes decisions by its input"
             )
     buffer = io.BytesIO()
     torch.jit.save(traced, buffer)
@@ -749,7 +755,7 @@ def write(path: Path, data: bytes) -> None:
         raise
 
 
-def native_file(maps: list[dict], tensors: dict, scalings: list, conditions: list, dims: tuple[int, int], dtype: str, record: dict) -> bytes:
+def native_file(maps: list, tensors: dict, scalings: list, conditions: list, dims: tuple[int, int], dtype: str, record: dict) -> bytes:
     for name, values in tensors.items():
         tensors[name] = np.ascontiguousarray(values, dtype)
         if not np.all(np.isfinite(tensors[name])):
@@ -803,9 +809,7 @@ def feature_scalings(final: str | None, mean: np.ndarray, std: np.ndarray) -> li
     if final is None:
         return standardise(mean, std)
     below, steepness = {"sigmoid": (0.0, 1.0), "tanh": (1.0, 2.0)}[final]
-    return [
-        {"type": "logit", "low": float(m - below * s), "high": float(m + s), "mean": 0.0, "std": steepness} for m, s in zip(mean, std)
-    ]
+    return [{"type": "logit", "low": float(m - below * s), "high": float(m + s), "mean": 0.0, "std": steepness} for m, s in zip(mean, std)]
 
 
 @contextlib.contextmanager
@@ -848,7 +852,7 @@ def export(
     condition_mean, condition_std   the model is given (c − mean) / std; likewise
     dtype           "float32" or "float64"; default that of the weights
     forward         what the call of an invertible model does: "normalise" (x to z, as for training by likelihood) or "generate" (z to x)
-    layers          tells how to reach the torch.nn.Sequential in a module of a class that this tool does not know; None if it does not either
+    layers          tells how to reach the torch.nn.Sequential in a module of a class that this tool does not know; else returns None
     form            "native": or an error; "torchscript"; "auto": native if possible
 
     Raises Unsupported with form="native" where the model has no native form; ValueError for what no form can hold.
@@ -859,7 +863,9 @@ def export(
         if value not in allowed:
             raise ValueError(f"{name}={value!r}; it is one of {', '.join(map(repr, allowed))}")
     if not isinstance(model, nn.Module):
-        raise ValueError(f"a {type(model).__name__} is no torch.nn.Module")
+        raise ValueError(
+            f"a torch.nn.Module is needed, not {type(model).__name__}; weights alone (a state_dict) belong into their model first"
+        )
     check(model)
     dtype = dtype or own_dtype([model])
     generates = forward == "generate"
@@ -874,9 +880,9 @@ def export(
                     return export_network(model, path, latent, conditions, scales, dtype, layers)
                 dim, given, steps = {"FrEIA": read_freia, "zuko": read_zuko, "nflows": read_nflows}[kind](model, generates)
                 for what, stated, found in (("latent", latent, dim), ("conditions", conditions, given)):
-                    if stated not in (None, found):
+                    if stated is not None and found is not None and stated != found:
                         raise ValueError(f"{what}={stated}, but the flow has {found}")
-                return write_flow(steps, path, dim, given, scales, dtype, layers, {"from": kind})
+                return write_flow(steps, path, dim, given or conditions or 0, scales, dtype, layers, {"from": kind})
             except Unsupported as why:
                 if form == "native":
                     raise
@@ -887,7 +893,9 @@ def export(
 def export_network(model, path, latent, conditions, scales, dtype, layers) -> Exported:
     network = read_network(model, type(model).__name__, layers)
     if network.final not in (None, "tanh", "sigmoid"):
-        raise Unsupported(f"{type(model).__name__}: it ends with {network.final}; a network of liblaser ends with a linear layer, tanh or sigmoid")
+        raise Unsupported(
+            f"{type(model).__name__}: it ends with {network.final}; a network of liblaser ends linear, with tanh or with sigmoid"
+        )
     conditions = conditions or 0
     latent = network.inputs - conditions if latent is None else latent
     if latent < 1 or latent + conditions != network.inputs:
@@ -929,10 +937,8 @@ def export_script(model, path, kind, generates, latent, conditions, scales, dtyp
             raise ValueError(f"{reason}. For a TorchScript module give latent=N, and conditions=C if it has any")
         latent = first.in_features - (conditions or 0)
     conditions = conditions or 0
-    torch_dtype = getattr(torch, dtype)
-    # M is tried; one number serves any M.
+    function = generating_function(model, generates, widths)
     with torch.no_grad():
-        function = generating_function(model, generates, widths)
         try:
             m = function(model, torch.zeros(2, latent), torch.zeros(2, conditions)).shape[-1]
         except Exception as error:
@@ -943,7 +949,7 @@ def export_script(model, path, kind, generates, latent, conditions, scales, dtyp
         "condition_mean": numbers(scales[2], conditions, "condition_mean", 0),
         "condition_std": numbers(scales[3], conditions, "condition_std", 1, True),
     }
-    data, m = script(model, function, latent, conditions, {k: torch.tensor(v) for k, v in values.items()}, torch_dtype)
+    data, m = script(model, function, latent, conditions, {k: torch.tensor(v) for k, v in values.items()}, getattr(torch, dtype))
     write(path, data)
     return Exported(path, False, latent, m, conditions, dtype, reason)
 
@@ -961,7 +967,7 @@ def export_flow(
     dtype: str | None = None,
     layers: Callable[[nn.Module], nn.Module] | None = None,
 ) -> Exported:
-    """Writes the coupling flow that `blocks` describe, the first applied to z first, to the file `path`; always native. Other arguments: `export`."""
+    """Writes the coupling flow that `blocks` describe, the first applied to z first, to the file `path`, always native. See also `export`."""
     blocks = list(blocks)
     couplings = [block for block in blocks if isinstance(block, Coupling)]
     for i, block in enumerate(couplings):
@@ -987,16 +993,14 @@ def export_flow(
 
 
 def load(source: str, state: str | None) -> nn.Module:
-    """file.py:name, an object or a function that makes it; else a file of torch.save."""
-    file, colon, name = source.rpartition(":")
-    if colon and file.endswith(".py"):
+    """file.py:name, a model or a function that builds it; else a file of torch.save."""
+    file, _, name = source.rpartition(":")
+    if file.endswith(".py"):
         sys.path.insert(0, str(Path(file).resolve().parent))
         spec = importlib.util.spec_from_file_location(Path(file).stem, file)
         module = importlib.util.module_from_spec(spec)
         sys.modules[spec.name] = module
         spec.loader.exec_module(module)
-        if not hasattr(module, name):
-            raise ValueError(f"{file} defines no `{name}`")
         model = getattr(module, name)
         model = model if isinstance(model, nn.Module) else model()
     else:
@@ -1006,38 +1010,56 @@ def load(source: str, state: str | None) -> nn.Module:
     return model
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def several(text: str) -> list[float] | float:
+    values = [float(word) for word in text.split(",")]
+    return values if len(values) > 1 else values[0]
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="laser_export.py", description="Writes a generator trained in PyTorch to liblaser's model file.")
-    parser.add_argument("source", help="FILE.py:NAME, a model or a function that builds it; or a file of torch.save(model), which runs code of its author")
+    parser.add_argument(
+        "source", help="FILE.py:NAME, a model or a function that builds it; or a file of torch.save(model), which runs its author's code"
+    )
     parser.add_argument("out", help="the file to write")
     parser.add_argument("--state", help="weights to load into the model: a file of torch.save(model.state_dict())")
-
-    def several(text: str) -> list[float]:
-        return [float(word) for word in text.split(",")]
-
-    for name, what in (("mean", "of the features"), ("std", "of the features"), ("condition-mean", "of the conditions"), ("condition-std", "of the conditions")):
-        parser.add_argument(f"--{name}", type=several, metavar="X[,X...]", help=f"{what}, one or one each")
+    for of in ("", "condition-"):
+        for what in ("mean", "std"):
+            name = f"--{of}{what}"
+            parser.add_argument(
+                name, type=several, metavar="X[,X...]", help=f"of the {'conditions' if of else 'features'}: one number, or one each"
+            )
     parser.add_argument("--latent", type=int, help="N, if the model does not tell")
     parser.add_argument("--conditions", type=int, help="C, if the model does not tell")
     parser.add_argument("--dtype", choices=("float32", "float64"), help="default: that of the weights")
-    parser.add_argument("--forward", choices=("normalise", "generate"), default="normalise", help="what calling the flow does: x to z (default), or z to x")
-    group = parser.add_mutually_exclusive_group()
-    group.add_argument("--native", action="store_true", help="fail where there is no native form")
-    group.add_argument("--torchscript", action="store_true", help="a TorchScript module, whatever the model")
-    options = vars(parser.parse_args(arguments))
+    what = "what calling the flow does: x to z (normalise, the default), or z to x"
+    parser.add_argument("--forward", choices=("normalise", "generate"), default="normalise", help=what)
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--native", dest="form", action="store_const", const="native", help="fail where there is no native form")
+    form.add_argument(
+        "--torchscript", dest="form", action="store_const", const="torchscript", help="a TorchScript module, whatever the model"
+    )
+    parser.set_defaults(form="auto")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = vars(parse(arguments))
     source, out, state = (options.pop(name) for name in ("source", "out", "state"))
-    native, torchscript = options.pop("native"), options.pop("torchscript")
-    scales = {name: values[0] if values and len(values) == 1 else values for name, values in options.items() if name.endswith(("mean", "std"))}
     try:
-        result = export(load(source, state), out, form="native" if native else "torchscript" if torchscript else "auto", **{**options, **scales})
-    except (Unsupported, ValueError, OSError, RuntimeError) as error:
+        model = load(source, state)
+    except Exception as error:  # whatever the code of the model raises
+        print(f"laser_export.py: {source} does not load: {type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    try:
+        result = export(model, out, **options)
+    except (Unsupported, ValueError, OSError) as error:
         print(f"laser_export.py: {error}", file=sys.stderr)
         return 1
     sizes = f"{result.latent_dim} latents, {result.conditions} conditions, {result.event_dim} features, {result.dtype}"
     if result.native:
         print(f"{out}: native model file; {sizes}")
         return 0
-    if not torchscript:
+    if options["form"] == "auto":
         print(f"laser_export.py: no native form: {result.reason}", file=sys.stderr)
     print(f"{out}: TorchScript module without density; {sizes}. Load it by a liblaser with libtorch, options:")
     print(json.dumps({"generator.latent": result.latent_dim, "conditions": result.conditions, "dtype": result.dtype}))

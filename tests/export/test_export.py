@@ -6,8 +6,10 @@
 Needs the packages of tools/requirements.txt; tests/export/run installs them.
 """
 
+import contextlib
 import ctypes as c
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -249,7 +251,11 @@ def test_freia_all_in_one():
     from FrEIA.modules import AllInOneBlock
 
     for forward in ("normalise", "generate"):
-        for settings in ({"permute_soft": True}, {"learned_householder_permutation": 3}, {"reverse_permutation": True, "global_affine_type": "EXP"}):
+        for settings in (
+            {"permute_soft": True},
+            {"learned_householder_permutation": 3},
+            {"reverse_permutation": True, "global_affine_type": "EXP"},
+        ):
             flow = SequenceINN(5)
             for _ in range(3):
                 flow.append(AllInOneBlock, cond=0, cond_shape=(2,), subnet_constructor=subnet, **settings)
@@ -279,7 +285,14 @@ def test_freia_coupling_blocks():
 
 def test_freia_graph_with_condition_and_linear_maps():
     from FrEIA.framework import ConditionNode, GraphINN, InputNode, Node, OutputNode
-    from FrEIA.modules import ActNorm, ConditionalAffineTransform, FixedLinearTransform, GLOWCouplingBlock, HouseholderPerm, OrthogonalTransform
+    from FrEIA.modules import (
+        ActNorm,
+        ConditionalAffineTransform,
+        FixedLinearTransform,
+        GLOWCouplingBlock,
+        HouseholderPerm,
+        OrthogonalTransform,
+    )
 
     given = ConditionNode(3)
     nodes = [InputNode(4)]
@@ -316,8 +329,20 @@ def test_freia_refusals():
         made.append(kind, **arguments)
         return made
 
-    refused(Unsupported, "FrEIA block 0 (GLOWCouplingBlock)", "clamp_activation='TANH'", model=flow(GLOWCouplingBlock, subnet_constructor=subnet), form="native")
-    refused(Unsupported, "GINCouplingBlock", "it takes coupling blocks", model=flow(GINCouplingBlock, subnet_constructor=subnet), form="native")
+    refused(
+        Unsupported,
+        "FrEIA block 0 (GLOWCouplingBlock)",
+        "clamp_activation='TANH'",
+        model=flow(GLOWCouplingBlock, subnet_constructor=subnet),
+        form="native",
+    )
+    refused(
+        Unsupported,
+        "GINCouplingBlock",
+        "which takes coupling blocks",
+        model=flow(GINCouplingBlock, subnet_constructor=subnet),
+        form="native",
+    )
     refused(Unsupported, "(AllInOneBlock)", model=flow(AllInOneBlock, subnet_constructor=subnet, gin_block=True), form="native")
     refused(ValueError, "ActNorm", "load the trained weights first", model=flow(ActNorm))
     refused(ValueError, "conditions=1, but the flow has 0", model=flow(AllInOneBlock, subnet_constructor=subnet), conditions=1)
@@ -425,29 +450,48 @@ def test_nflows_additive():
         nflows_flow(shaken(model), "nflows")
 
 
+class ContextNet(nn.Module):
+    """nflows hands the context to its networks, which nn.Sequential does not take."""
+
+    def __init__(self, inputs, outputs, context=0):
+        super().__init__()
+        self.net = subnet(inputs + context, outputs)
+
+    def forward(self, x, context=None):
+        return self.net(x if context is None else torch.cat([x, context], 1))
+
+
 def test_nflows_linear_maps():
     from nflows import transforms
     from nflows.distributions import StandardNormal
     from nflows.flows import Flow
 
-    class Net(nn.Module):
-        """nflows hands the context to its networks, which nn.Sequential does not take."""
+    def couple(mask):
+        return transforms.AdditiveCouplingTransform(mask, ContextNet)
 
-        def __init__(self, inputs, outputs):
-            super().__init__()
-            self.net = subnet(inputs, outputs)
-
-        def forward(self, x, context=None):
-            return self.net(x)
-
-    couple = transforms.AdditiveCouplingTransform([1, -1, 1, -1], Net)
-    chain = [couple, transforms.LULinear(4), transforms.ReversePermutation(4), transforms.SVDLinear(4, 2)]
-    chain += [transforms.InverseTransform(transforms.AdditiveCouplingTransform([-1, 1, 1, -1], Net)), transforms.QRLinear(4, 3)]
-    chain += [transforms.PointwiseAffineTransform(torch.arange(4.0), torch.tensor([1.0, 2.0, 0.5, 3.0])), transforms.RandomPermutation(4)]
+    chain = [couple([1, -1, 1, -1]), transforms.LULinear(4), transforms.ReversePermutation(4), transforms.SVDLinear(4, 2)]
+    chain += [transforms.InverseTransform(couple([-1, 1, 1, -1])), transforms.QRLinear(4, 3), transforms.RandomPermutation(4)]
+    chain += [transforms.PointwiseAffineTransform(torch.arange(4.0), torch.tensor([1.0, 2.0, 0.5, 3.0]))]
     model = shaken(Flow(transforms.CompositeTransform(chain), StandardNormal([4])))
-    refused(Unsupported, ": the layer `Net`", "layers=lambda module: module.net", model=model, form="native")
+    refused(Unsupported, "the layer `ContextNet`", "layers=lambda module: module.net", model=model, form="native")
     result = export(model, folder / "nflows_linear.laser", form="native", layers=lambda module: module.net)
     check_flow(result, lambda z, _: model._transform.inverse(z)[0], lambda x, _: model.log_prob(x))
+
+
+def test_nflows_context():
+    from nflows import transforms
+    from nflows.distributions import StandardNormal
+    from nflows.flows import Flow
+
+    masks = ([1, -1, 1], [-1, 1, -1])
+    chain = transforms.CompositeTransform([transforms.AdditiveCouplingTransform(mask, partial(ContextNet, context=2)) for mask in masks])
+    model = shaken(Flow(chain, StandardNormal([3])))
+    settings = {"conditions": 2, "layers": lambda module: module.net}
+    result = export(model, folder / "nflows_context.laser", form="native", **settings)
+    check_flow(result, lambda z, c: model._transform.inverse(z, c)[0], lambda x, c: model.log_prob(x, c), 2)
+    refused(ValueError, "the subnet maps 3 values to 2", "0 conditions", model=model, layers=settings["layers"])
+    model._embedding_net = nn.Linear(2, 2)
+    refused(Unsupported, "embedding net", model=model, form="native", **settings)
 
 
 def test_nflows_refusals():
@@ -574,7 +618,11 @@ def test_samples():
 
 def test_refinement():
     """Exported generators can be refined, also by chains, which need gradients through all blocks."""
-    flow = [Linear([[0.6, -0.8], [0.8, 0.6]], [1.0, 0.0]), Coupling([0], [1], shaken(subnet(1, 2)), inverse=True), Linear(np.diag([2.0, -0.5]))]
+    flow = [
+        Linear([[0.6, -0.8], [0.8, 0.6]], [1.0, 0.0]),
+        Coupling([0], [1], shaken(subnet(1, 2)), inverse=True),
+        Linear(np.diag([2.0, -0.5])),
+    ]
     gan = shaken(nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 2), nn.Tanh()))
     target = np.clip(0.3 * normal(4000, 2), -0.9, 0.9)
     source = laser.make("laser_source_from_array", pointer(target), None, c.c_size_t(4000), c.c_size_t(2), c.c_size_t(0))
@@ -671,13 +719,28 @@ class Softplus(nn.Module):
         return nn.functional.softplus(self.layer(rows))
 
 
+class Random(nn.Module):
+    def forward(self, rows):
+        return rows + torch.randn_like(rows)
+
+
 def test_torchscript_module():
     model = Softplus().double()
-    script_file(model, lambda z, given: model(torch.cat([z, given / 4], 1)), (2, 1), "the layer `Softplus`", latent=2, conditions=1, condition_std=4.0)
+    script_file(
+        model,
+        lambda z, given: model(torch.cat([z, given / 4], 1)),
+        (2, 1),
+        "the layer `Softplus`",
+        latent=2,
+        conditions=1,
+        condition_std=4.0,
+    )
     plain = shaken(nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 2)))
     script_file(plain, lambda z, _: plain(z), (2, 0), "asked for", form="torchscript")
     refused(ValueError, "the layer `Softplus`", "give latent=N", model=model)
     refused(ValueError, "does not take rows of 1 latents and 0 conditions", model=model, latent=1)
+    refused(ValueError, "7 rows into a tensor of shape (7, 2, 1)", model=nn.Sequential(nn.Linear(3, 2), nn.Unflatten(1, (2, 1))), latent=3)
+    refused(ValueError, "draws random numbers", model=Random(), latent=2)
 
 
 # --- errors ---
@@ -689,7 +752,14 @@ def test_unsupported_layers():
 
     refused(Unsupported, "Sequential.1: the layer `GELU`", "layers=", model=net(nn.GELU(), nn.Linear(4, 2)), form="native")
     refused(Unsupported, "`LayerNorm`", model=net(nn.LayerNorm(4), nn.ReLU(), nn.Linear(4, 2)), form="native")
-    refused(Unsupported, "different activations", "leaky_relu", "tanh", model=net(nn.ReLU(), nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 2)), form="native")
+    refused(
+        Unsupported,
+        "different activations",
+        "leaky_relu",
+        "tanh",
+        model=net(nn.ReLU(), nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 2)),
+        form="native",
+    )
     refused(Unsupported, "slope 1.5", model=net(nn.LeakyReLU(1.5), nn.Linear(4, 2)), form="native")
     refused(Unsupported, "ends with leaky_relu", model=net(nn.ReLU()), form="native")
     refused(Unsupported, "begin with a linear layer", model=nn.Sequential(nn.Tanh(), nn.Linear(4, 2)), form="native")
@@ -712,7 +782,7 @@ def test_wrong_arguments():
     refused(ValueError, "dtype='float16'", "float64", model=model, dtype="float16")
     refused(ValueError, "forward='backward'", model=model, forward="backward")
     refused(ValueError, "form='onnx'", model=model, form="onnx")
-    refused(ValueError, "a dict is no torch.nn.Module", model=model.state_dict().__class__ and {})
+    refused(ValueError, "not OrderedDict", "state_dict", model=model.state_dict())
     hooked = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(3, 2)))
     z = normal(100, 3)
     near(File(export(hooked.double(), folder / "hooked.laser").path).generate(z), hooked(torch.from_numpy(z)))
@@ -752,6 +822,80 @@ def test_files():
     assert status != 0 and "SHA-256" in message, message
 
 
+# --- the documentation ---
+
+
+class Block(nn.Module):
+    """The coupling block of the paper's published code, as far as docs/foreign-models.md speaks of it."""
+
+    def __init__(self, dim: int):
+        super().__init__()
+        self.in_channels, self.split_len1, self.clamp = dim, dim - dim // 2, 1
+        self.s = nn.Module()
+        self.s.layers = nn.ModuleList([nn.Linear(self.split_len1, 9), nn.Dropout(0.1), nn.LeakyReLU(0.1), nn.Linear(9, 2 * (dim // 2))])
+        self.scale, self.offset, self.order = nn.Parameter(torch.rand(dim) + 0.5), nn.Parameter(torch.randn(dim)), torch.randperm(dim)
+
+    def permute(self, x, rev=False):
+        if rev:
+            return (x[:, torch.argsort(self.order)] - self.offset) / self.scale
+        return (x * self.scale + self.offset)[:, self.order]
+
+    def forward(self, x, rev=False):
+        x = self.permute(x[0], rev=True)
+        x1, x2 = x[:, : self.split_len1], x[:, self.split_len1 :]
+        out = x1
+        for layer in self.s.layers:
+            out = layer(out)
+        s, t = out.chunk(2, 1)
+        return [torch.cat([x1, (x2 - 0.1 * t) * torch.exp(-self.clamp * torch.tanh(0.1 * s))], 1)]
+
+
+class PermuteRandom(nn.Module):
+    """As that of the published code, whose call returns no Jacobian."""
+
+    def __init__(self, dim: int):
+        super().__init__()
+        self.perm = torch.randperm(dim)
+
+    def forward(self, x, rev=False):
+        return [x[0][:, torch.argsort(self.perm) if rev else self.perm]]
+
+
+class Published(nn.Module):
+    """A network of these, from events to latents; only the inverse is needed here."""
+
+    def __init__(self, dim: int, blocks: int):
+        super().__init__()
+        # The first and the last node of the graph have no module that computes anything.
+        self.module_list = nn.ModuleList(
+            [None, nn.Flatten(), *(kind(dim) for _ in range(blocks) for kind in (PermuteRandom, Block)), nn.Module()]
+        )
+
+    def generate(self, z):
+        for module in reversed(self.module_list[2:-1]):
+            z = module([z], rev=True)[0]
+        return z
+
+
+def test_documentation():
+    """Every Python example of docs/foreign-models.md runs, and the library loads what it writes."""
+    text = (ROOT / "docs" / "foreign-models.md").read_text(encoding="utf-8")
+    examples = re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S)
+    assert len(examples) >= 6
+    names: dict = {}
+    with contextlib.chdir(folder), contextlib.redirect_stdout(None):
+        for example in examples:
+            exec(compile(example, "foreign-models.md", "exec"), names)
+        written = sorted(folder.glob("*.laser"))
+        assert len(written) == sum(example.count('.laser"') for example in examples), written
+        for path in written:
+            assert File(path).event_dim >= 2
+        net, scales = shaken(Published(3, 4)), np.array([1.0, 2.0, 3.0])
+        result = names["export_published"](net, scales, "published.laser")
+        z = normal(ROWS, 3)
+        near(File(result.path.resolve()).generate(result.latents(z)), net.generate(torch.from_numpy(z)) * torch.from_numpy(scales))
+
+
 # --- the command ---
 
 COMMAND = """
@@ -777,7 +921,9 @@ def test_command():
     source.write_text(COMMAND)
     model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)).double()
     torch.save(model.state_dict(), state)
-    status, text, _ = command(f"{source}:generator", out, "--state", state, "--dtype", "float64", "--conditions", 1, "--mean=1,-2", "--std", "3")
+    status, text, _ = command(
+        f"{source}:generator", out, "--state", state, "--dtype", "float64", "--conditions", 1, "--mean=1,-2", "--std", "3"
+    )
     assert status == 0 and "native model file; 2 latents, 1 conditions, 2 features, float64" in text, text
     rows = normal(100, 3)
     x = model.float().double()(torch.from_numpy(rows)) * 3 + torch.tensor([1, -2])
@@ -792,7 +938,7 @@ def test_command():
     assert status == 1 and "`GELU`" in errors and "Traceback" not in errors, errors
     for wrong in (f"{source}:nothing", folder / "none.pt", f"{folder}/none.py:f"):
         status, _, errors = command(wrong, out)
-        assert status == 1 and errors.startswith("laser_export.py: ") and "Traceback" not in errors, errors
+        assert status == 1 and f"{wrong} does not load" in errors and "Traceback" not in errors, errors
 
 
 def main() -> int:
