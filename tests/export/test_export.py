@@ -443,6 +443,7 @@ def test_nflows_additive():
             num_layers=4,
             num_blocks_per_layer=2,
             use_volume_preserving=True,
+            activation=nn.functional.leaky_relu if norms else nn.functional.relu,
             batch_norm_within_layers=norms,
             batch_norm_between_layers=norms,
             dropout_probability=0.2,
