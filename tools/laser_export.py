@@ -1,0 +1,1070 @@
+#!/usr/bin/env python3
+"""Writes generators trained in PyTorch to liblaser's model file.
+
+    laser_export.py SOURCE OUT [options]         see docs/foreign-models.md
+
+    export(model, "model.laser")                 GAN generators, flows of FrEIA, zuko and nflows
+    export_flow([Coupling(...), Linear(...)], "model.laser")   a coupling flow of your own, described block by block
+
+A model that liblaser's coupling flows and networks express exactly becomes a native file: it needs no libtorch, and flows keep
+their density. Any other becomes a TorchScript module, which a liblaser with libtorch loads, and which has no density; `export` says why.
+
+Needs torch, numpy and safetensors. FrEIA, zuko and nflows are needed only to make the models that they define.
+"""
+
+import argparse
+import contextlib
+import copy
+import dataclasses
+import hashlib
+import importlib.util
+import io
+import json
+import math
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.numpy import save
+from torch import nn
+
+FORMAT_VERSION = 1
+# A soft clamp so wide that it changes no s by more than rounding: clamp · tanh(s / clamp) = s (1 − (s / clamp)² / 3 + …).
+NO_CLAMP = 1e9
+
+
+class Unsupported(Exception):
+    """liblaser's own networks do not express this model; the message says which part of it, and what to do."""
+
+
+# --- what a coupling flow is described by ---
+
+
+@dataclasses.dataclass
+class Coupling:
+    """One affine coupling block, in the direction from the latent point z to the event x:
+
+        x[active] = z[active] · exp(s) + t       or, with inverse=True,       x[active] = (z[active] − t) · exp(−s)
+        s = clamp · tanh(s_factor · s̃),  t = t_factor · t̃,  s̃ and t̃ being outputs of subnet(passive coordinates, conditions)
+
+    and x[passive] = z[passive]. A block that a framework defines from x to z (the density's direction) has inverse=True.
+    """
+
+    active: Sequence[int]
+    passive: Sequence[int]
+    subnet: nn.Module
+    #: What the subnet gives: "st", s̃ of all active coordinates, then t̃ of all; "ts"; "s" and no shift; "t" and no scale.
+    outputs: str = "st"
+    #: Whether s̃ and t̃ of one coordinate lie side by side instead.
+    interleaved: bool = False
+    #: Bound on |s|; None: s = s_factor · s̃ as it is.
+    clamp: float | None = 1.0
+    s_factor: float = 1.0
+    t_factor: float = 1.0
+    inverse: bool = False
+    #: The condition values that the subnet takes after the passive coordinates; None: all.
+    conditions: Sequence[int] | None = None
+
+
+@dataclasses.dataclass
+class Linear:
+    """A fixed invertible map x = matrix · z + offset: a permutation, a rotation, a normalisation of activations."""
+
+    matrix: np.ndarray
+    offset: np.ndarray | float = 0.0
+
+    @staticmethod
+    def permutation(order: Sequence[int]) -> "Linear":
+        """x[i] = z[order[i]]."""
+        return Linear(np.eye(len(order))[list(order)])
+
+    @staticmethod
+    def of(function: Callable[[torch.Tensor], torch.Tensor], dim: int) -> "Linear":
+        """The map that `function`, in double precision, is known to be, from what it makes of 0 and of the unit vectors: rows of `dim`."""
+        with torch.no_grad():
+            rows = array(function(torch.cat([torch.zeros(1, dim), torch.eye(dim)]).double()))
+        return Linear((rows[1:] - rows[0]).T, rows[0])
+
+
+@dataclasses.dataclass
+class Exported:
+    """What was written."""
+
+    path: Path
+    native: bool
+    latent_dim: int
+    event_dim: int
+    conditions: int
+    dtype: str
+    #: Why it is TorchScript and not native; empty if native.
+    reason: str = ""
+    #: Coordinate k of the model's own z is coordinate latent_order[k] of the file's, times latent_sign[k]. That is the identity
+    #: but for flows with permutations; the standard normal prior is the same in all orders and signs.
+    latent_order: np.ndarray | None = None
+    latent_sign: np.ndarray | None = None
+
+    def latents(self, z: np.ndarray) -> np.ndarray:
+        """The file's latent points for those of the model (rows × N): they give the same events."""
+        if self.latent_order is None:
+            return z
+        theirs = np.empty_like(z)
+        theirs[:, self.latent_order] = z * self.latent_sign
+        return theirs
+
+
+# --- fully connected networks ---
+
+# What a network consists of here: ("linear", W, b) and ("activation", kind, slope), kind as in the model file or "sigmoid".
+FUNCTIONS = {
+    nn.functional.relu: nn.ReLU(),
+    torch.relu: nn.ReLU(),
+    nn.functional.leaky_relu: nn.LeakyReLU(),
+    torch.tanh: nn.Tanh(),
+    nn.functional.tanh: nn.Tanh(),
+    torch.sigmoid: nn.Sigmoid(),
+    nn.functional.sigmoid: nn.Sigmoid(),
+}
+
+
+def array(tensor: torch.Tensor) -> np.ndarray:
+    return tensor.detach().cpu().double().numpy()
+
+
+def framework(module) -> str:
+    return type(module).__module__.partition(".")[0]
+
+
+def is_plain(module: nn.Module, kind: type) -> bool:
+    """Whether it computes what its class does: subclasses may compute something else."""
+    return isinstance(module, kind) and type(module).forward is kind.forward
+
+
+def operations(module: nn.Module, where: str, layers: Callable | None) -> list[tuple]:
+    """The steps of a network of linear layers and activations, in evaluation mode."""
+    if is_plain(module, nn.Sequential):
+        return [step for name, child in module.named_children() for step in operations(child, f"{where}.{name}", layers)]
+    if is_plain(module, nn.Linear) or (framework(module) == "zuko" and type(module).__name__ == "Linear" and module.weight.ndim == 2):
+        weight = array(module.weight)
+        return [("linear", weight, np.zeros(len(weight)) if module.bias is None else array(module.bias))]
+    if isinstance(module, nn.Identity | nn.Dropout):
+        return []
+    if is_plain(module, nn.BatchNorm1d) and module.running_mean is not None:
+        return [normalisation(module)]
+    if isinstance(module, nn.ReLU):
+        return [("activation", "leaky_relu", 0.0)]
+    if isinstance(module, nn.LeakyReLU):
+        if not 0 <= module.negative_slope < 1:
+            raise Unsupported(f"{where}: a LeakyReLU of slope {module.negative_slope}; liblaser's slopes are within [0, 1)")
+        return [("activation", "leaky_relu", float(module.negative_slope))]
+    if isinstance(module, nn.Tanh):
+        return [("activation", "tanh", None)]
+    if isinstance(module, nn.Sigmoid):
+        return [("activation", "sigmoid", None)]
+    if framework(module) == "nflows" and type(module).__name__ == "ResidualNet":
+        return residual_operations(module, where, layers)
+    if layers is not None and (inner := layers(module)) is not None and inner is not module:
+        return operations(inner, where, layers)
+    raise Unsupported(
+        f"{where}: the layer `{type(module).__name__}` has no counterpart in liblaser, whose networks are torch.nn.Linear (with BatchNorm1d "
+        "and Dropout as they are in evaluation) with ReLU, LeakyReLU, Tanh or Sigmoid between them. If it only holds such layers, tell how "
+        "they are reached by layers=, e.g. layers=lambda module: module.net"
+    )
+
+
+def normalisation(module: nn.BatchNorm1d) -> tuple:
+    scale = 1 / np.sqrt(array(module.running_var) + module.eps)
+    if module.weight is not None:
+        scale = scale * array(module.weight)
+    offset = -array(module.running_mean) * scale
+    if module.bias is not None:
+        offset = offset + array(module.bias)
+    return ("linear", np.diag(scale), offset)
+
+
+def activation_of(function, where: str, layers: Callable | None) -> tuple:
+    module = function if isinstance(function, nn.Module) else FUNCTIONS.get(function)
+    if module is None:
+        raise Unsupported(f"{where}: the activation {getattr(function, '__name__', function)!r} has no counterpart in liblaser")
+    (step,) = operations(module, where, layers)
+    return step
+
+
+def residual_operations(net: nn.Module, where: str, layers: Callable | None) -> list[tuple]:
+    """nflows' ResidualNet. A skip connection passes a ReLU as h = (act(h) − act(−h)) / (1 + slope): exact, with wider layers."""
+    if net.context_features is not None:
+        raise Unsupported(f"{where}: ResidualNet gates its blocks by the context, a product that liblaser's networks have not")
+    steps = operations(net.initial_layer, f"{where}.initial_layer", layers)
+    n = net.hidden_features
+    unit, zero = np.eye(n), np.zeros(n)
+    for i, block in enumerate(net.blocks):
+        place = f"{where}.blocks.{i}"
+        activation = activation_of(block.activation, place, layers)
+        if activation[1] != "leaky_relu":
+            raise Unsupported(f"{place}: a skip connection around {activation[1]}; only one around ReLU or LeakyReLU can be expressed")
+        norms = [normalisation(norm) for norm in block.batch_norm_layers] if block.use_batch_norm else [("linear", unit, zero)] * 2
+        (_, first, b_first), (_, second, b_second) = (operations(layer, place, layers)[0] for layer in block.linear_layers)
+        (_, scale0, offset0), (_, scale1, offset1) = norms
+        back = np.hstack([unit, -unit]) / (1 + activation[2])
+        aside = np.vstack([unit, -unit])
+        steps += [
+            ("linear", np.vstack([scale0, aside]), np.concatenate([offset0, zero, zero])),
+            activation,
+            (
+                "linear",
+                np.vstack([np.hstack([scale1 @ first, np.zeros((n, 2 * n))]), np.hstack([np.zeros((2 * n, n)), aside @ back])]),
+                np.concatenate([scale1 @ b_first + offset1, zero, zero]),
+            ),
+            activation,
+            ("linear", np.hstack([second, back]), b_second),
+        ]
+    return steps + operations(net.final_layer, f"{where}.final_layer", layers)
+
+
+@dataclasses.dataclass
+class Network:
+    """Weights (outputs × inputs) and biases; `activation` between the layers."""
+
+    layers: list[tuple[np.ndarray, np.ndarray]]
+    activation: dict
+    #: After the last layer: None, "tanh" or "sigmoid".
+    final: str | None
+
+    @property
+    def inputs(self) -> int:
+        return self.layers[0][0].shape[1]
+
+    @property
+    def outputs(self) -> int:
+        return len(self.layers[-1][1])
+
+    def description(self) -> dict:
+        hidden = [len(bias) for _, bias in self.layers[:-1]]
+        return {"inputs": self.inputs, "hidden": hidden, "outputs": self.outputs, "activation": self.activation}
+
+
+def read_network(module: nn.Module, where: str, layers: Callable | None) -> Network:
+    steps = operations(module, where, layers)
+    done, pending, kinds, final = [], None, [], None
+    for i, step in enumerate(steps):
+        if step[0] == "linear":
+            _, weight, bias = step
+            if pending is not None:
+                before, offset = pending
+                if weight.shape[1] != len(offset):
+                    raise ValueError(f"{where}: a layer of {weight.shape[1]} inputs follows one of {len(offset)} outputs")
+                weight, bias = weight @ before, weight @ offset + bias
+            pending = (weight, bias)
+            continue
+        _, kind, slope = step
+        if pending is None:
+            raise Unsupported(f"{where}: an activation where a torch.nn.Linear is expected; liblaser's networks begin with a linear layer")
+        if i == len(steps) - 1:
+            final = kind
+            break
+        weight, bias = pending
+        pending = None
+        if kind == "sigmoid":
+            # sigmoid(u) = ½ + ½ tanh(u / 2).
+            weight, bias = weight / 2, bias / 2
+            half = np.full(len(bias), 0.5)
+            pending = (np.diag(half), half)
+            kind = "tanh"
+        if done and done[-1][0].shape[0] != weight.shape[1]:
+            raise ValueError(f"{where}: a layer of {weight.shape[1]} inputs follows one of {done[-1][0].shape[0]} outputs")
+        done.append((weight, bias))
+        kinds.append({"type": kind} if slope is None else {"type": kind, "slope": slope})
+    if pending is None:
+        raise Unsupported(f"{where}: it has no torch.nn.Linear at its end")
+    if done and done[-1][0].shape[0] != pending[0].shape[1]:
+        raise ValueError(f"{where}: a layer of {pending[0].shape[1]} inputs follows one of {done[-1][0].shape[0]} outputs")
+    if any(kind != kinds[0] for kind in kinds):
+        names = sorted({json.dumps(kind) for kind in kinds})
+        raise Unsupported(f"{where}: different activations, {' and '.join(names)}; a network of liblaser has one")
+    return Network([*done, pending], kinds[0] if kinds else {"type": "tanh"}, final)
+
+
+# --- coupling flows ---
+
+
+class FlowWriter:
+    """Turns a description into the blocks of a liblaser flow, x[active] = z[active] · exp(clamp · tanh(s̃ / clamp)) + t, which permute nothing.
+
+    Works from the events back to the latents: `place` and `sign` tell which coordinate of liblaser's, and with which sign, holds each
+    coordinate of the description; permutations and reflections only change them.
+    """
+
+    def __init__(self, dim: int, conditions: int, layers: Callable | None):
+        self.dim, self.conditions, self.layers = dim, conditions, layers
+        self.place, self.sign = np.arange(dim), np.ones(dim)
+        self.blocks: list[tuple[dict, Network]] = []
+
+    def add(self, active: np.ndarray, passive: np.ndarray, network: Network, clamp: float) -> None:
+        self.blocks.append(
+            (
+                {
+                    "active": self.place[active].tolist(),
+                    "passive": self.place[passive].tolist(),
+                    "transform": {"type": "affine", "clamp": clamp},
+                    "subnet": network.description(),
+                },
+                network,
+            )
+        )
+
+    def add_linear(self, active: np.ndarray, passive: np.ndarray, s: np.ndarray, weight: np.ndarray, offset: np.ndarray) -> None:
+        """x[active] = z[active] · exp(s) + weight · z[passive] + offset, of the description's coordinates."""
+        weight = self.sign[active][:, None] * weight * self.sign[passive]
+        rows = np.hstack([weight, np.zeros((len(active), self.conditions))])
+        layer = (np.vstack([np.zeros_like(rows), rows]), np.concatenate([s, self.sign[active] * offset]))
+        self.add(active, passive, Network([layer], {"type": "tanh"}, None), NO_CLAMP)
+
+    def linear(self, step: Linear) -> None:
+        """x = P L D U z + b, U and L unit triangular: shears, scales and shifts, shears, a permutation."""
+        matrix = np.asarray(step.matrix, float)
+        offset = np.broadcast_to(np.asarray(step.offset, float), (self.dim,))
+        if matrix.shape != (self.dim, self.dim):
+            raise ValueError(f"a linear map of shape {matrix.shape} in a flow of {self.dim} dimensions")
+        p, lower, upper = (array(m) for m in torch.linalg.lu(torch.from_numpy(np.ascontiguousarray(matrix))))
+        diagonal = np.diag(upper)
+        if np.any(np.abs(diagonal) <= 1e-13 * np.abs(matrix).max()):
+            raise ValueError("a linear map whose matrix is singular: it cannot be inverted, so the flow has no density")
+        upper = upper / diagonal[:, None]
+        # x[i] = y[order[i]].
+        order = p.argmax(1)
+        for field in (self.place, self.sign):
+            field[order] = field.copy()
+        everything, nothing = np.arange(self.dim), np.arange(0)
+
+        def shear(i: int, weights: np.ndarray) -> None:
+            if np.any(weights):
+                others = np.delete(everything, i)
+                self.add_linear(np.array([i]), others, np.zeros(1), weights[None, others], np.zeros(1))
+
+        # From the last to the first: L changes the last coordinate first, U the first.
+        for i in range(self.dim):
+            shear(i, np.where(everything < i, lower[i], 0))
+        shift = np.linalg.solve(lower, p.T @ offset)
+        if np.any(np.abs(diagonal) != 1) or np.any(shift):
+            self.add_linear(everything, nothing, np.log(np.abs(diagonal)), np.zeros((self.dim, 0)), shift)
+        self.sign *= np.sign(diagonal)
+        for i in reversed(range(self.dim)):
+            shear(i, np.where(everything > i, upper[i], 0))
+
+    def coupling(self, step: Coupling, where: str) -> None:
+        active, passive = np.asarray(step.active, int), np.asarray(step.passive, int)
+        if sorted([*active, *passive]) != list(range(self.dim)) or len(active) == 0:
+            raise ValueError(f"{where}: active and passive must hold each of the {self.dim} coordinates once, at least one of them active")
+        given = np.arange(self.conditions) if step.conditions is None else np.asarray(step.conditions, int)
+        network = read_network(step.subnet, where, self.layers)
+        if network.final is not None:
+            raise Unsupported(f"{where}: the subnet ends with an activation ({network.final}); end it with a torch.nn.Linear")
+        if step.outputs not in ("st", "ts", "s", "t"):
+            raise ValueError(f"{where}: outputs={step.outputs!r}; it is one of 'st', 'ts', 's', 't'")
+        n, kinds = len(active), len(step.outputs)
+        if network.inputs != len(passive) + len(given) or network.outputs != kinds * n:
+            raise ValueError(
+                f"{where}: the subnet maps {network.inputs} values to {network.outputs}, but {len(passive)} passive coordinates and "
+                f"{len(given)} conditions go in, and {kinds * n} values are needed for the {n} active ones, outputs being {step.outputs!r}"
+            )
+        weight, bias = network.layers[0]
+        first = np.zeros((len(bias), len(passive) + self.conditions))
+        first[:, : len(passive)] = weight[:, : len(passive)] * self.sign[passive]
+        first[:, len(passive) + given] = weight[:, len(passive) :]
+        before = [(first, bias), *network.layers[1:-1]]
+        weight, bias = network.layers[-1] if len(network.layers) > 1 else (first, bias)
+        # liblaser: s = clamp · tanh(s̃ / clamp).
+        clamp = NO_CLAMP if step.clamp is None else float(step.clamp)
+        factors = {"s": np.full(n, step.s_factor * (1 if step.clamp is None else clamp)), "t": step.t_factor * self.sign[active]}
+
+        def rows(kind: str) -> tuple[np.ndarray, np.ndarray]:
+            """Of the last layer, those that make s̃ or t of liblaser."""
+            if kind not in step.outputs:
+                return np.zeros((n, weight.shape[1])), np.zeros(n)
+            at = step.outputs.index(kind)
+            chosen = slice(at, None, kinds) if step.interleaved else slice(at * n, (at + 1) * n)
+            return factors[kind][:, None] * weight[chosen], factors[kind] * bias[chosen]
+
+        def add(s: float, t: float) -> None:
+            """A block of the subnet's s and t times these numbers."""
+            last = tuple(np.concatenate([s * scale, t * shift]) for scale, shift in zip(rows("s"), rows("t")))
+            layers = [*before, last] if len(network.layers) > 1 else [last]
+            self.add(active, passive, Network(layers, network.activation, None), clamp)
+
+        if not step.inverse:
+            add(1, 1)
+            return
+        # x = (z − t) · exp(−s): the shift, then the scale; here the last first.
+        if "s" in step.outputs:
+            add(-1, 0)
+        if "t" in step.outputs:
+            add(0, -1)
+
+    def finish(self, steps: list) -> dict:
+        """The map of a model file, its tensors beside it."""
+        number = sum(isinstance(step, Coupling) for step in steps)
+        if number == 0:
+            raise Unsupported("the flow has no coupling block")
+        for step in reversed(merged(steps)):
+            if isinstance(step, Linear):
+                self.linear(step)
+            else:
+                number -= 1
+                self.coupling(step, f"coupling {number}")
+        self.blocks.reverse()
+        return {"type": "flow", "network": {"dim": self.dim, "conditions": self.conditions, "blocks": [block for block, _ in self.blocks]}}
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        return {
+            name: values
+            for i, (_, network) in enumerate(self.blocks)
+            for name, values in named(network, f"generator.0.blocks.{i}.subnet.").items()
+        }
+
+
+def named(network: Network, prefix: str) -> dict[str, np.ndarray]:
+    return {f"{prefix}{i}.{name}": values for i, layer in enumerate(network.layers) for name, values in zip(("weight", "bias"), layer)}
+
+
+def merged(steps: Sequence) -> list:
+    """Neighbouring linear maps in one."""
+    out: list = []
+    for step in steps:
+        if isinstance(step, Linear) and out and isinstance(out[-1], Linear):
+            before = out.pop()
+            matrix = np.asarray(step.matrix, float)
+            dim = len(matrix)
+            offset = matrix @ np.broadcast_to(np.asarray(before.offset, float), (dim,))
+            step = Linear(matrix @ np.asarray(before.matrix, float), offset + step.offset)
+        out.append(step)
+    return out
+
+
+def soft_clamp(function: Callable[[torch.Tensor], torch.Tensor], where: str) -> tuple[float | None, float]:
+    """(m, k) of a function u ↦ m · tanh(k u), (None, k) of u ↦ k u."""
+    near = 1e-3
+    u = torch.linspace(-30, 30, 1201)
+    with torch.no_grad():
+        values, m, start = function(u), float(function(torch.tensor([1e9]))[0]), float(function(torch.tensor([near]))[0])
+    slope = start / near
+    if math.isfinite(slope) and torch.allclose(values, slope * u, rtol=1e-9, atol=1e-12):
+        return None, slope
+    if math.isfinite(m) and abs(start) < abs(m):
+        k = math.atanh(start / m) / near
+        if torch.allclose(values, m * torch.tanh(k * u), rtol=1e-9, atol=1e-10):
+            return m, k
+    raise Unsupported(
+        f"{where}: the soft clamp of the scale is neither m · tanh(k · s) nor none; liblaser's coupling blocks have no other. For a native "
+        "file train with one of these (FrEIA: clamp_activation='TANH' or 'SIGMOID')"
+    )
+
+
+# --- readers of the frameworks: (dim, conditions or None if the flow does not tell, steps from z to x) ---
+
+
+def read_freia(model: nn.Module, generates: bool) -> tuple[int, int, list]:
+    rev = not generates
+    modules = freia_modules(model)
+    widths = freia_widths(modules)
+    dim = freia_dim(model)
+    ends = np.cumsum([0, *widths])
+    groups = []
+    for i, (module, given, _) in enumerate(modules):
+        columns = [k for n in given for k in range(ends[n], ends[n + 1])]
+        groups.append(freia_steps(module, f"FrEIA block {i} ({type(module).__name__})", dim, columns, rev))
+    if rev:
+        groups.reverse()
+    return dim, sum(widths), [step for own in groups for step in own]
+
+
+def freia_dim(model: nn.Module) -> int:
+    shapes = [tuple(shape) for shape in model.dims_in]
+    if len(shapes) != 1 or len(shapes[0]) != 1:
+        raise ValueError(f"FrEIA: events of shape {shapes}; liblaser's are rows of features")
+    return shapes[0][0]
+
+
+def freia_widths(modules: list[tuple]) -> list[int]:
+    """How many values each condition has."""
+    widths = {number: width for _, given, sizes in modules for number, width in zip(given, sizes)}
+    return [widths.get(number, 0) for number in range(max(widths, default=-1) + 1)]
+
+
+def freia_modules(model: nn.Module) -> list[tuple]:
+    """(module, numbers of its conditions, their widths), in the order of evaluation."""
+    if type(model).__name__ == "SequenceINN":
+        given = [[] if c is None else [c] for c in model.conditions]
+        return [(m, own, [d[0] for d in m.dims_c][: len(own)]) for m, own in zip(model.module_list, given)]
+    nodes = [node for node in model.node_list if node.module is not None]
+    chain = len(model.in_nodes) == len(model.out_nodes) == 1
+    for node, before in zip([*nodes, *model.out_nodes], [*model.in_nodes, *nodes]):
+        chain &= node.inputs == [(before, 0)]
+    if not chain:
+        raise Unsupported("FrEIA: the graph splits or joins; liblaser's flows are chains of blocks")
+    return [(n.module, [model.condition_nodes.index(c) for c in n.conditions], [d[0] for d in n.condition_dims]) for n in nodes]
+
+
+FREIA_LINEAR = ("PermuteRandom", "FixedLinearTransform", "ActNorm", "OrthogonalTransform", "HouseholderPerm")
+
+
+def freia_steps(module: nn.Module, where: str, dim: int, conditions: list[int], rev: bool) -> list:
+    kind = type(module).__name__
+    if framework(module) != "FrEIA":
+        raise Unsupported(f"{where} is no module of FrEIA; describe the flow to export_flow")
+    if kind in FREIA_LINEAR and not (kind == "HouseholderPerm" and module.conditional):
+        if getattr(module, "init_on_next_batch", False):
+            raise ValueError(f"{where} has seen no data yet, its scales are not set; load the trained weights first")
+        return [Linear.of(lambda x: module((x,), rev=rev)[0][0], dim)]
+    if kind == "AllInOneBlock" and not module.GIN:
+        if module.householder:
+            module.w_perm = module._construct_householder_permutation()
+            module.w_perm_inv = module.w_perm.t().contiguous()
+        first = module.splits[0]
+        steps = [
+            Coupling(range(first, dim), range(first), module.subnet, clamp=module.clamp, inverse=rev, conditions=conditions),
+            Linear.of(lambda x: module._permute(x, rev=rev)[0], dim),
+        ]
+        # The block scales all outputs of its subnet.
+        steps[0].s_factor = steps[0].t_factor = 0.1
+        if module.reverse_pre_permute:
+            steps.insert(0, Linear.of(lambda x: module._pre_permute(x, rev=rev), dim))
+        return steps[::-1] if rev else steps
+    if kind not in ("GLOWCouplingBlock", "RNVPCouplingBlock", "NICECouplingBlock", "AffineCouplingOneSided", "ConditionalAffineTransform"):
+        raise Unsupported(
+            f"{where} has no counterpart in liblaser, which takes coupling blocks but GIN, AllInOneBlock, {', '.join(FREIA_LINEAR)}"
+        )
+    clamp, factor = None, 1.0
+    if kind != "NICECouplingBlock":
+        bound, factor = soft_clamp(module.f_clamp, where)
+        clamp, factor = (None, factor * module.clamp) if bound is None else (bound * module.clamp, factor)
+    first, second = range(module.split_len1), range(module.split_len1, dim)
+
+    def couple(active, passive, subnet, **choice) -> Coupling:
+        return Coupling(active, passive, subnet, clamp=clamp, s_factor=factor, inverse=rev, conditions=conditions, **choice)
+
+    steps = {
+        "GLOWCouplingBlock": lambda: [couple(first, second, module.subnet2), couple(second, first, module.subnet1)],
+        "RNVPCouplingBlock": lambda: [
+            couple(first, second, module.subnet_s2, outputs="s"),
+            couple(first, second, module.subnet_t2, outputs="t"),
+            couple(second, first, module.subnet_s1, outputs="s"),
+            couple(second, first, module.subnet_t1, outputs="t"),
+        ],
+        "NICECouplingBlock": lambda: [
+            couple(first, second, module.F, outputs="t"),
+            couple(second, first, module.G, outputs="t"),
+        ],
+        "AffineCouplingOneSided": lambda: [couple(second, first, module.subnet)],
+        "ConditionalAffineTransform": lambda: [couple(range(dim), [], module.subnet)],
+    }[kind]()
+    return steps[::-1] if rev else steps
+
+
+def read_zuko(model: nn.Module, generates: bool) -> tuple[int, int, list]:
+    dim, loc, scale = zuko_base(model)
+    lazies = model.transform.transforms if type(model.transform).__name__ == "LazyComposedTransform" else [model.transform]
+    groups = [zuko_steps(t, f"zuko transform {i} ({type(t).__name__})", dim, not generates) for i, t in enumerate(lazies)]
+    conditions = {c for _, c in groups if c is not None}
+    if len(conditions) > 1:
+        raise Unsupported(f"zuko: transforms of different contexts, {sorted(conditions)} values")
+    if not generates:
+        groups.reverse()
+    return dim, conditions.pop() if conditions else 0, [Linear(np.diag(scale), loc), *(step for own, _ in groups for step in own)]
+
+
+def zuko_base(model: nn.Module) -> tuple[int, np.ndarray, np.ndarray]:
+    base = model.base()
+    if type(base).__name__ != "DiagNormal":
+        raise Unsupported(f"zuko: the base distribution is a {type(base).__name__}; liblaser's latents are normal (DiagNormal)")
+    loc, scale = array(base.base_dist.loc), array(base.base_dist.scale)
+    return len(loc), loc, scale
+
+
+def zuko_steps(lazy: nn.Module, where: str, dim: int, inverse: bool) -> tuple[list, int | None]:
+    """Steps, and the length of the context if the transform knows it."""
+    kind = type(lazy).__name__
+    if kind == "LazyInverse":
+        return zuko_steps(lazy.transform, where, dim, not inverse)
+    if kind == "UnconditionalTransform" and type(lazy()).__name__ in ("PermutationTransform", "RotationTransform", "LULinearTransform"):
+        transform = lazy().inv if inverse else lazy()
+        return [Linear.of(transform, dim)], None
+    if kind != "GeneralCouplingTransform":
+        raise Unsupported(
+            f"{where} has no counterpart in liblaser, which takes affine GeneralCouplingTransforms, permutations, rotations, LULinearTransform"
+        )
+    shapes = [tuple(shape) for shape in lazy.shapes]
+    if shapes not in ([()], [(), ()]):
+        raise Unsupported(f"{where}: a coupling of parameters of shapes {shapes}; liblaser takes affine ones, of one or two numbers")
+    passive, active = (np.flatnonzero(array(mask)) for mask in (lazy.mask, ~lazy.mask))
+    coupling = Coupling(active, passive, lazy.hyper, outputs="t", inverse=inverse)
+    x, t = torch.linspace(-2, 2, 9), torch.tensor(0.7)
+
+    def applied(*phi) -> torch.Tensor:
+        with torch.no_grad():
+            return lazy.univariate(*phi)(x)
+
+    if len(shapes) == 2:
+
+        def log_scale(u: torch.Tensor) -> torch.Tensor:
+            y = torch.stack([applied(torch.zeros(()), one) for one in u])
+            return (y[:, -1] - y[:, 0]).log() - math.log(4)
+
+        bound, factor = soft_clamp(log_scale, where)
+        coupling = dataclasses.replace(coupling, outputs="ts", interleaved=True, clamp=bound, s_factor=factor)
+        u = torch.tensor(0.3)
+        expected = x * log_scale(u[None]).exp() + t
+    else:
+        expected = x + t
+    if not torch.allclose(applied(t, *[torch.tensor(0.3)] * (len(shapes) - 1)), expected, rtol=1e-9):
+        raise Unsupported(f"{where}: the univariate transform is no shift and scale; liblaser takes affine couplings")
+    return [coupling], lazy.hyper.in_features - len(passive)
+
+
+NFLOWS_LINEAR = (
+    "IdentityTransform PointwiseAffineTransform AffineTransform AffineScalarTransform Permutation RandomPermutation ReversePermutation "
+    "ActNorm BatchNorm NaiveLinear LULinear QRLinear SVDLinear HouseholderSequence"
+).split()
+
+
+def read_nflows(model: nn.Module, generates: bool) -> tuple[int, None, list]:
+    dim = nflows_dim(model)
+    if not isinstance(model._embedding_net, nn.Identity):
+        raise Unsupported("nflows: the flow has an embedding net for its context; liblaser's subnets are given the conditions as they are")
+    return dim, None, nflows_steps(model._transform, "nflows", dim, not generates)
+
+
+def nflows_dim(model: nn.Module) -> int:
+    distribution = model._distribution
+    shape = tuple(getattr(distribution, "_shape", ()))
+    if type(distribution).__name__ != "StandardNormal" or len(shape) != 1:
+        raise Unsupported(
+            f"nflows: the base distribution is a {type(distribution).__name__} of shape {shape}; liblaser's latents are rows of StandardNormal"
+        )
+    return shape[0]
+
+
+def nflows_steps(transform: nn.Module, where: str, dim: int, inverse: bool) -> list:
+    kind = type(transform).__name__
+    if kind == "CompositeTransform":
+        groups = [nflows_steps(child, f"{where}.{i}", dim, inverse) for i, child in enumerate(transform._transforms)]
+        return [step for own in (reversed(groups) if inverse else groups) for step in own]
+    if kind == "InverseTransform":
+        return nflows_steps(transform._transform, where, dim, not inverse)
+    if kind in NFLOWS_LINEAR and framework(transform) == "nflows":
+        if kind == "ActNorm" and not transform.initialized:
+            raise ValueError(f"{where} (ActNorm) has seen no data yet, its scales are not set; load the trained weights first")
+        return [Linear.of(lambda x: (transform.inverse if inverse else transform)(x)[0], dim)]
+    if kind == "AdditiveCouplingTransform" and transform.unconditional_transform is None:
+        active, passive = transform.transform_features.tolist(), transform.identity_features.tolist()
+        return [Coupling(active, passive, transform.transform_net, outputs="t", inverse=inverse)]
+    why = {
+        "AffineCouplingTransform": "its scale is sigmoid(s + 2) + 0.001, which those of liblaser, exp(clamp · tanh(s / clamp)), do not express",
+        "PiecewiseRationalQuadraticCouplingTransform": "its splines run from x to z, liblaser's from z to x, and with other slopes",
+    }
+    raise Unsupported(f"{where} ({kind}): {why.get(kind, 'it has no counterpart in liblaser')}")
+
+
+# --- TorchScript ---
+
+
+class Generate(nn.Module):
+    """What liblaser calls: rows of N latents followed by C conditions ↦ rows of M features."""
+
+    def __init__(self, model: nn.Module, function: Callable, latent_dim: int, scalings: dict):
+        super().__init__()
+        self.model, self.function, self.latent_dim = model, function, latent_dim
+        for name, values in scalings.items():
+            self.register_buffer(name, values)
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        z, c = rows[:, : self.latent_dim], rows[:, self.latent_dim :]
+        x = self.function(self.model, z, (c - self.condition_mean) / self.condition_std)
+        return x * self.std + self.mean
+
+
+def generating_function(model: nn.Module, generates: bool, widths: list[int]) -> Callable:
+    """(model, z, c) ↦ x before the scaling."""
+    kind = kind_of(model)
+    if kind == "FrEIA":
+        return lambda m, z, c: m(z, c=list(c.split(widths, 1)) if widths else None, rev=not generates, jac=False)[0]
+    if kind == "zuko":
+        _, loc, scale = zuko_base(model)
+        loc, scale = torch.from_numpy(loc), torch.from_numpy(scale)
+
+        def zuko(m, z, c):
+            transform = m.transform(c if c.shape[1] else None)
+            return (transform if generates else transform.inv)(z * scale.to(z) + loc.to(z))
+
+        return zuko
+    if kind == "nflows":
+        return lambda m, z, c: (m._transform if generates else m._transform.inverse)(z, m._embedding_net(c) if c.shape[1] else None)[0]
+    return lambda m, z, c: m(torch.cat([z, c], 1))
+
+
+def script(model: nn.Module, function: Callable, latent_dim: int, conditions: int, scalings: dict, dtype: torch.dtype) -> tuple[bytes, int]:
+    """The bytes of the module and M."""
+    torch.set_default_dtype(dtype)
+    wrapped = Generate(model, function, latent_dim, scalings).to(dtype).eval()
+    generator = torch.Generator().manual_seed(1)
+    examples = [torch.randn(n, latent_dim + conditions, generator=generator, dtype=dtype) for n in (7, 64, 1)]
+    with torch.no_grad(), warnings.catch_warnings():
+        # Whether a trace holds for other rows is tried, for several numbers of them.
+        warnings.simplefilter("ignore")
+        shape = wrapped(examples[0]).shape
+        if len(shape) != 2 or shape[0] != len(examples[0]):
+            raise ValueError(f"the model turns {len(examples[0])} rows into a tensor of shape {tuple(shape)}; rows of features are needed")
+        traced = torch.jit.trace(wrapped, examples[0], check_trace=False)
+        tolerance = 1e3 * torch.finfo(dtype).eps
+        if not all(torch.allclose(traced(rows), wrapped(rows), rtol=tolerance, atol=tolerance) for rows in examples):
+            raise ValueError(
+                "the model's trace makes other events than the model: it draws random numbers, or takes decisions by its input"
+            )
+    buffer = io.BytesIO()
+    torch.jit.save(traced, buffer)
+    return buffer.getvalue(), shape[1]
+
+
+# --- files ---
+
+
+def kind_of(model: nn.Module) -> str:
+    """The framework of a flow, by the class that it is an instance of; "network" of anything else."""
+    for base in type(model).__mro__:
+        name = (base.__module__.partition(".")[0], base.__name__)
+        if name in {("FrEIA", "SequenceINN"), ("FrEIA", "GraphINN"), ("zuko", "Flow"), ("nflows", "Flow")}:
+            return name[0]
+    return "network"
+
+
+def write(path: Path, data: bytes) -> None:
+    """The file appears whole or not at all."""
+    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(aside, 0o666 & ~mask)
+        os.replace(aside, path)
+    except BaseException:
+        os.unlink(aside)
+        raise
+
+
+def native_file(maps: list, tensors: dict, scalings: list, conditions: list, dims: tuple[int, int], dtype: str, record: dict) -> bytes:
+    for name, values in tensors.items():
+        tensors[name] = np.ascontiguousarray(values, dtype)
+        if not np.all(np.isfinite(tensors[name])):
+            raise ValueError(f"{name} leaves the finite numbers of {dtype}; try dtype='float64'")
+    generator = {"kind": {"type": "networks", "maps": maps}, "scalings": scalings}
+    if conditions:
+        generator["conditions"] = conditions
+    bare = save(tensors)
+    description = {
+        "format_version": FORMAT_VERSION,
+        "library": "laser_export.py",
+        # Of all bytes after the header, which begins with its length; metadata do not change them.
+        "sha256": hashlib.sha256(bare[8 + int.from_bytes(bare[:8], "little") :]).hexdigest(),
+        "latent_dim": dims[0],
+        "event_dim": dims[1],
+        "condition_dim": len(conditions),
+        "model": {"dtype": dtype, "generator": generator, "classifier": None, "refinement": None, "record": record},
+    }
+    return save(tensors, metadata={"laser": json.dumps(description)})
+
+
+def check(model: nn.Module) -> None:
+    for name, module in model.named_modules():
+        if module._forward_hooks or module._forward_pre_hooks:
+            raise ValueError(
+                f"`{name}` has hooks, which may change what it computes; remove them first "
+                "(of weight and spectral normalisation: torch.nn.utils.remove_weight_norm, remove_spectral_norm)"
+            )
+    for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            index = tuple((~torch.isfinite(tensor)).nonzero()[0].tolist())
+            raise ValueError(f"`{name}` has a value that is not finite, at {index}: the training has diverged; export an earlier state")
+
+
+def numbers(values, n: int, what: str, default: float, positive: bool = False) -> np.ndarray:
+    """`n` finite numbers from one or `n` of them."""
+    values = np.asarray(default if values is None else values.detach().cpu() if torch.is_tensor(values) else values, float)
+    if values.shape not in ((), (n,)):
+        raise ValueError(f"{what} has shape {values.shape}; one number or {n} are needed")
+    if not np.all(np.isfinite(values)) or (positive and np.any(values <= 0)):
+        raise ValueError(f"{what} must be finite{' and positive' if positive else ''}: {values}")
+    return np.broadcast_to(values, (n,))
+
+
+def standardise(mean, std) -> list[dict]:
+    return [{"type": "standardise", "mean": float(m), "std": float(s)} for m, s in zip(mean, std)]
+
+
+def feature_scalings(final: str | None, mean: np.ndarray, std: np.ndarray) -> list[dict]:
+    """x = std · final(u) + mean. A tanh or sigmoid at the end is liblaser's scaling between bounds, high and low being reached by no u."""
+    if final is None:
+        return standardise(mean, std)
+    below, steepness = {"sigmoid": (0.0, 1.0), "tanh": (1.0, 2.0)}[final]
+    return [{"type": "logit", "low": float(m - below * s), "high": float(m + s), "mean": 0.0, "std": steepness} for m, s in zip(mean, std)]
+
+
+@contextlib.contextmanager
+def double_precision():
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+def own_dtype(modules: Sequence[nn.Module]) -> str:
+    dtypes = {p.dtype for module in modules for p in module.parameters() if p.is_floating_point()}
+    return "float64" if torch.float64 in dtypes else "float32"
+
+
+def export(
+    model: nn.Module,
+    path,
+    *,
+    latent: int | None = None,
+    conditions: int | None = None,
+    mean=None,
+    std=None,
+    condition_mean=None,
+    condition_std=None,
+    dtype: str | None = None,
+    forward: str = "normalise",
+    layers: Callable[[nn.Module], nn.Module] | None = None,
+    form: str = "auto",
+) -> Exported:
+    """Writes a trained generator to the file `path`.
+
+    model           a GAN's generator: torch.nn.Sequential from N latents followed by C conditions to M features; a FrEIA SequenceINN or
+                    GraphINN, a zuko Flow, an nflows Flow; or, as TorchScript, any module from one tensor of rows to another
+    latent          N, if the model does not tell
+    conditions      C, if the model does not tell; they are the last values that it is given
+    mean, std       x = std · model's output + mean: one number or M, the standardisation of the training data; default 0 and 1
+    condition_mean, condition_std   the model is given (c − mean) / std; likewise
+    dtype           "float32" or "float64"; default that of the weights
+    forward         what the call of an invertible model does: "normalise" (x to z, as for training by likelihood) or "generate" (z to x)
+    layers          tells how to reach the torch.nn.Sequential in a module of a class that this tool does not know; else returns None
+    form            "native": or an error; "torchscript"; "auto": native if possible
+
+    Raises Unsupported with form="native" where the model has no native form; ValueError for what no form can hold.
+    """
+    path = Path(path)
+    choices = [("form", form, ("auto", "native", "torchscript")), ("forward", forward, ("normalise", "generate"))]
+    for name, value, allowed in [*choices, ("dtype", dtype, (None, "float32", "float64"))]:
+        if value not in allowed:
+            raise ValueError(f"{name}={value!r}; it is one of {', '.join(map(repr, allowed))}")
+    if not isinstance(model, nn.Module):
+        raise ValueError(
+            f"a torch.nn.Module is needed, not {type(model).__name__}; weights alone (a state_dict) belong into their model first"
+        )
+    check(model)
+    dtype = dtype or own_dtype([model])
+    generates = forward == "generate"
+    kind = kind_of(model)
+    scales = (mean, std, condition_mean, condition_std)
+    reason = "asked for"
+    with double_precision():
+        model = copy.deepcopy(model).cpu().double().eval()
+        if form != "torchscript":
+            try:
+                if kind == "network":
+                    return export_network(model, path, latent, conditions, scales, dtype, layers)
+                dim, given, steps = {"FrEIA": read_freia, "zuko": read_zuko, "nflows": read_nflows}[kind](model, generates)
+                for what, stated, found in (("latent", latent, dim), ("conditions", conditions, given)):
+                    if stated is not None and found is not None and stated != found:
+                        raise ValueError(f"{what}={stated}, but the flow has {found}")
+                return write_flow(steps, path, dim, given or conditions or 0, scales, dtype, layers, {"from": kind})
+            except Unsupported as why:
+                if form == "native":
+                    raise
+                reason = str(why)
+        return export_script(model, path, kind, generates, latent, conditions, scales, dtype, reason)
+
+
+def export_network(model, path, latent, conditions, scales, dtype, layers) -> Exported:
+    network = read_network(model, type(model).__name__, layers)
+    if network.final not in (None, "tanh", "sigmoid"):
+        raise Unsupported(
+            f"{type(model).__name__}: it ends with {network.final}; a network of liblaser ends linear, with tanh or with sigmoid"
+        )
+    conditions = conditions or 0
+    latent = network.inputs - conditions if latent is None else latent
+    if latent < 1 or latent + conditions != network.inputs:
+        raise ValueError(f"the network takes {network.inputs} values, not {latent} latents and {conditions} conditions")
+    m = network.outputs
+    mean, std = numbers(scales[0], m, "mean", 0), numbers(scales[1], m, "std", 1, True)
+    given = standardise(numbers(scales[2], conditions, "condition_mean", 0), numbers(scales[3], conditions, "condition_std", 1, True))
+    maps = [{"type": "network", "network": network.description()}]
+    tensors = named(network, "generator.0.")
+    data = native_file(maps, tensors, feature_scalings(network.final, mean, std), given, (latent, m), dtype, {"from": "torch.nn"})
+    write(path, data)
+    return Exported(path, True, latent, m, conditions, dtype)
+
+
+def write_flow(steps, path, dim, conditions, scales, dtype, layers, record) -> Exported:
+    if dim < 2:
+        raise Unsupported("a flow of one feature; liblaser's coupling flows have two or more")
+    mean, std = numbers(scales[0], dim, "mean", 0), numbers(scales[1], dim, "std", 1, True)
+    given = standardise(numbers(scales[2], conditions, "condition_mean", 0), numbers(scales[3], conditions, "condition_std", 1, True))
+    writer = FlowWriter(dim, conditions, layers)
+    maps = [writer.finish(list(steps))]
+    data = native_file(maps, writer.tensors(), standardise(mean, std), given, (dim, dim), dtype, record)
+    write(path, data)
+    return Exported(path, True, dim, dim, conditions, dtype, latent_order=writer.place, latent_sign=writer.sign)
+
+
+def export_script(model, path, kind, generates, latent, conditions, scales, dtype, reason) -> Exported:
+    widths = []
+    if kind == "FrEIA":
+        latent, widths = freia_dim(model), freia_widths(freia_modules(model))
+        conditions = sum(widths)
+    elif kind == "zuko":
+        latent = zuko_base(model)[0]
+    elif kind == "nflows":
+        latent = nflows_dim(model)
+    elif latent is None:
+        first = next((m for m in model.modules() if isinstance(m, nn.Linear)), None)
+        if first is None or not is_plain(model, nn.Sequential):
+            raise ValueError(f"{reason}. For a TorchScript module give latent=N, and conditions=C if it has any")
+        latent = first.in_features - (conditions or 0)
+    conditions = conditions or 0
+    function = generating_function(model, generates, widths)
+    with torch.no_grad():
+        try:
+            m = function(model, torch.zeros(2, latent), torch.zeros(2, conditions)).shape[-1]
+        except Exception as error:
+            raise ValueError(f"the model does not take rows of {latent} latents and {conditions} conditions: {error}") from error
+    values = {
+        "mean": numbers(scales[0], m, "mean", 0),
+        "std": numbers(scales[1], m, "std", 1, True),
+        "condition_mean": numbers(scales[2], conditions, "condition_mean", 0),
+        "condition_std": numbers(scales[3], conditions, "condition_std", 1, True),
+    }
+    data, m = script(model, function, latent, conditions, {k: torch.tensor(v) for k, v in values.items()}, getattr(torch, dtype))
+    write(path, data)
+    return Exported(path, False, latent, m, conditions, dtype, reason)
+
+
+def export_flow(
+    blocks: Sequence[Coupling | Linear],
+    path,
+    *,
+    dim: int | None = None,
+    conditions: int = 0,
+    mean=None,
+    std=None,
+    condition_mean=None,
+    condition_std=None,
+    dtype: str | None = None,
+    layers: Callable[[nn.Module], nn.Module] | None = None,
+) -> Exported:
+    """Writes the coupling flow that `blocks` describe, the first applied to z first, to the file `path`, always native. See also `export`."""
+    blocks = list(blocks)
+    couplings = [block for block in blocks if isinstance(block, Coupling)]
+    for i, block in enumerate(couplings):
+        try:
+            check(block.subnet)
+        except ValueError as error:
+            raise ValueError(f"coupling {i}: {error}") from None
+    if dim is None:
+        if not couplings:
+            raise ValueError("a flow without coupling blocks; give dim=")
+        dim = len(couplings[0].active) + len(couplings[0].passive)
+    dtype = dtype or own_dtype([block.subnet for block in couplings])
+    scales = (mean, std, condition_mean, condition_std)
+    with double_precision():
+        blocks = [
+            dataclasses.replace(block, subnet=copy.deepcopy(block.subnet).cpu().double().eval()) if isinstance(block, Coupling) else block
+            for block in blocks
+        ]
+        return write_flow(blocks, Path(path), dim, conditions, scales, dtype, layers, {"from": "export_flow"})
+
+
+# --- the command ---
+
+
+def load(source: str, state: str | None) -> nn.Module:
+    """file.py:name, a model or a function that builds it; else a file of torch.save."""
+    file, _, name = source.rpartition(":")
+    if file.endswith(".py"):
+        sys.path.insert(0, str(Path(file).resolve().parent))
+        spec = importlib.util.spec_from_file_location(Path(file).stem, file)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module
+        spec.loader.exec_module(module)
+        model = getattr(module, name)
+        model = model if isinstance(model, nn.Module) else model()
+    else:
+        model = torch.load(source, map_location="cpu", weights_only=False)
+    if state is not None:
+        model.load_state_dict(torch.load(state, map_location="cpu", weights_only=True))
+    return model
+
+
+def several(text: str) -> list[float] | float:
+    values = [float(word) for word in text.split(",")]
+    return values if len(values) > 1 else values[0]
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="laser_export.py", description="Writes a generator trained in PyTorch to liblaser's model file.")
+    parser.add_argument(
+        "source", help="FILE.py:NAME, a model or a function that builds it; or a file of torch.save(model), which runs its author's code"
+    )
+    parser.add_argument("out", help="the file to write")
+    parser.add_argument("--state", help="weights to load into the model: a file of torch.save(model.state_dict())")
+    for of in ("", "condition-"):
+        for what in ("mean", "std"):
+            name = f"--{of}{what}"
+            parser.add_argument(
+                name, type=several, metavar="X[,X...]", help=f"of the {'conditions' if of else 'features'}: one number, or one each"
+            )
+    parser.add_argument("--latent", type=int, help="N, if the model does not tell")
+    parser.add_argument("--conditions", type=int, help="C, if the model does not tell")
+    parser.add_argument("--dtype", choices=("float32", "float64"), help="default: that of the weights")
+    what = "what calling the flow does: x to z (normalise, the default), or z to x"
+    parser.add_argument("--forward", choices=("normalise", "generate"), default="normalise", help=what)
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--native", dest="form", action="store_const", const="native", help="fail where there is no native form")
+    form.add_argument(
+        "--torchscript", dest="form", action="store_const", const="torchscript", help="a TorchScript module, whatever the model"
+    )
+    parser.set_defaults(form="auto")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = vars(parse(arguments))
+    source, out, state = (options.pop(name) for name in ("source", "out", "state"))
+    try:
+        model = load(source, state)
+    except Exception as error:  # whatever the code of the model raises
+        print(f"laser_export.py: {source} does not load: {type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    try:
+        result = export(model, out, **options)
+    except (Unsupported, ValueError, OSError) as error:
+        print(f"laser_export.py: {error}", file=sys.stderr)
+        return 1
+    sizes = f"{result.latent_dim} latents, {result.conditions} conditions, {result.event_dim} features, {result.dtype}"
+    if result.native:
+        print(f"{out}: native model file; {sizes}")
+        return 0
+    if options["form"] == "auto":
+        print(f"laser_export.py: no native form: {result.reason}", file=sys.stderr)
+    print(f"{out}: TorchScript module without density; {sizes}. Load it by a liblaser with libtorch, options:")
+    print(json.dumps({"generator.latent": result.latent_dim, "conditions": result.conditions, "dtype": result.dtype}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
