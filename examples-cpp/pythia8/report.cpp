@@ -1,5 +1,6 @@
 #include "report.hpp"
 
+#include <cerrno>
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
@@ -45,14 +46,13 @@ laser::Hooks watch()
 
 Progress::Progress(std::string what) : what_(std::move(what)), start_(seconds()), next_(start_ + seconds_between_lines) {}
 
-void Progress::at(std::uint64_t done, std::uint64_t all)
+void Progress::at(std::uint64_t done)
 {
     const double now = seconds();
-    if (done != all && now < next_)
+    if (now < next_)
         return;
     next_ = now + seconds_between_lines;
-    std::fprintf(stderr, "  %s: %llu of %llu, %.0f s\n", what_.c_str(), static_cast<unsigned long long>(done), static_cast<unsigned long long>(all),
-                 now - start_);
+    std::fprintf(stderr, "  %s: %llu events, %.0f s\n", what_.c_str(), static_cast<unsigned long long>(done), now - start_);
 }
 
 Scores score(const Sample &truth, const Sample &sample, const laser::Options &options, const laser::Hooks &hooks)
@@ -217,6 +217,7 @@ Arguments arguments(int argc, char **argv)
 
 int guarded(int argc, char **argv, void (*body)(const Arguments &))
 {
+    std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ); // in step with stderr
     try {
         body(arguments(argc, argv));
         return 0;

@@ -12,11 +12,11 @@ namespace report {
 // Progress and messages of the library on stderr, a line every few seconds.
 laser::Hooks watch();
 
-// The same for a loop of our own: how far it is, and how long it will take.
+// The same for events that the host makes.
 class Progress {
 public:
     explicit Progress(std::string what);
-    void at(std::uint64_t done, std::uint64_t all);
+    void at(std::uint64_t done); // how many there are by now
 
 private:
     std::string what_;

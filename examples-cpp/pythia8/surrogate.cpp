@@ -25,7 +25,7 @@ public:
             const std::size_t first = made();
             kept_.resize((next_ + rows) * dim);
             pythia_->events(first, {&kept_[first * dim], next_ + rows - first, dim});
-            progress_.at(made(), events_);
+            progress_.at(made());
         }
         std::copy_n(&kept_[next_ * dim], rows * dim, x.data());
         next_ = rows < x.rows() ? 0 : next_ + rows;
@@ -80,7 +80,7 @@ void run(const report::Arguments &arguments)
     for (std::size_t first = 0; first < scored; first += 10000) {
         const std::size_t rows = std::min<std::size_t>(10000, scored - first);
         pythia.events(fresh + first, {&truth.x[first * dim], rows, dim});
-        progress.at(first + rows, scored);
+        progress.at(first + rows);
     }
     zhadrons::Generators alone(1);
     const std::size_t timed = arguments.quick ? 200 : 5000;

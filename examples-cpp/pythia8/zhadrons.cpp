@@ -12,11 +12,23 @@ namespace {
 constexpr double energy = 91.2; // GeV
 constexpr std::uint64_t seeds = 900000000; // Pythia's random numbers have so many
 
-// E and |p| of a hemisphere of an event, and momentum across the thrust axis.
+// Four-momentum of one side of an event, and the sum of its momenta across the thrust axis.
 struct Hemisphere {
     Pythia8::Vec4 p;
     double across = 0.0;
 };
+
+// Calls work(t) on as many threads. All have ended before one throws what it threw.
+template <class Work> void on_all(unsigned threads, Work work)
+{
+    std::vector<std::future<void>> running;
+    for (unsigned t = 0; t < threads; t++)
+        running.push_back(std::async(std::launch::async, work, t));
+    for (std::future<void> &thread : running)
+        thread.wait();
+    for (std::future<void> &thread : running)
+        thread.get();
+}
 
 } // namespace
 
@@ -28,7 +40,7 @@ std::string scalings()
     return list;
 }
 
-Generator::Generator() : pythia_("../share/Pythia8/xmldoc", false)
+Generator::Generator(const Tune &tune) : pythia_("../share/Pythia8/xmldoc", false)
 {
     for (const char *setting :
          {"Print:quiet = on", "Beams:idA = 11", "Beams:idB = -11", "WeakSingleBoson:ffbar2gmZ = on", "23:onMode = off",
@@ -37,11 +49,6 @@ Generator::Generator() : pythia_("../share/Pythia8/xmldoc", false)
         if (!pythia_.readString(setting))
             throw std::runtime_error(std::string("Pythia does not know the setting ") + setting);
     pythia_.settings.parm("Beams:eCM", energy);
-    set(Tune{});
-}
-
-void Generator::set(const Tune &tune)
-{
     pythia_.settings.parm("TimeShower:alphaSvalue", tune.alpha_s);
     pythia_.settings.parm("StringZ:aLund", tune.a);
     pythia_.settings.parm("StringZ:bLund", tune.b);
@@ -100,38 +107,30 @@ bool Generator::shapes(double *x)
     return true;
 }
 
-Generators::Generators(unsigned threads)
-{
-    for (unsigned i = 0; i < std::max(1u, threads); i++)
-        generators_.push_back(std::make_unique<Generator>());
-}
+Generators::Generators(unsigned threads, const Tune &tune) : Generators(threads, std::vector<Tune>(threads, tune)) {}
 
-template <class Make> void Generators::share(std::size_t rows, Make make)
+Generators::Generators(unsigned threads, const std::vector<Tune> &tunes) : threads_(threads), generators_(tunes.size())
 {
-    std::vector<std::future<void>> threads;
-    for (std::size_t t = 0; t < generators_.size(); t++) {
-        const std::size_t begin = rows * t / generators_.size(), end = rows * (t + 1) / generators_.size();
-        threads.push_back(std::async(std::launch::async, [this, t, begin, end, &make] {
-            for (std::size_t row = begin; row < end; row++)
-                make(*generators_[t], row);
-        }));
-    }
-    for (std::future<void> &thread : threads)
-        thread.wait(); // all of them, before one throws what it threw
-    for (std::future<void> &thread : threads)
-        thread.get();
+    on_all(threads_, [&](unsigned t) {
+        for (std::size_t i = t; i < tunes.size(); i += threads_)
+            generators_[i] = std::make_unique<Generator>(tunes[i]);
+    });
 }
 
 void Generators::events(std::uint64_t first, laser::Rows<double> x)
 {
-    share(x.rows(), [&](Generator &generator, std::size_t row) { generator.event(first + row, x[row]); });
+    on_all(threads_, [&](unsigned t) {
+        for (std::size_t row = t; row < x.rows(); row += threads_)
+            generators_[t]->event(first + row, x[row]);
+    });
 }
 
-void Generators::events(std::uint64_t first, const std::vector<Tune> &tunes, laser::Rows<double> x)
+void Generators::events(std::uint64_t first, const std::vector<std::size_t> &tunes, laser::Rows<double> x)
 {
-    share(x.rows(), [&](Generator &generator, std::size_t row) {
-        generator.set(tunes[row]);
-        generator.event(first + row, x[row]);
+    on_all(threads_, [&](unsigned t) { // thread t has the Pythias t, t + threads, ...
+        for (std::size_t row = 0; row < x.rows(); row++)
+            if (tunes[row] % threads_ == t)
+                generators_[tunes[row]]->event(first + row, x[row]);
     });
 }
 

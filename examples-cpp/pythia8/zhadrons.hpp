@@ -42,14 +42,12 @@ struct Tune {
     double b = 0.98;         // StringZ:bLund, in GeV^-2
 };
 
-// One Pythia. Event `number` with a tune has random numbers of its own: it does not depend on what came before it.
+// One Pythia with one tune. Event `number` has random numbers of its own: it does not depend on what came before it.
 class Generator {
 public:
-    Generator();
+    explicit Generator(const Tune &tune);
     // Fills the observables of an event. n_ch, which is even, is made continuous: it is spread evenly from n_ch - 1 to n_ch + 1.
     void event(std::uint64_t number, double *x);
-    // As long as tunes alternate, each change costs an initialisation.
-    void set(const Tune &tune);
 
 private:
     bool shapes(double *x);
@@ -60,19 +58,22 @@ private:
     Pythia8::ClusterJet durham_{"Durham"};
 };
 
-// Several Pythias, one for each thread. Their events are the same however many there are.
+// Several threads, each with Pythias of its own: an initialised Pythia keeps its tune, as another would cost it the time of a hundred events.
+// Events are the same however many threads there are.
 class Generators {
 public:
-    explicit Generators(unsigned threads);
-    // The rows become events number `first` and on.
+    // One Pythia for each thread, all with one tune.
+    explicit Generators(unsigned threads, const Tune &tune = {});
+    // One Pythia for each tune, shared out among the threads.
+    Generators(unsigned threads, const std::vector<Tune> &tunes);
+
+    // The rows become events number `first` and on, of the first tune.
     void events(std::uint64_t first, laser::Rows<double> x);
-    // The same with a tune for every row.
-    void events(std::uint64_t first, const std::vector<Tune> &tunes, laser::Rows<double> x);
+    // The same of tune number tunes[row].
+    void events(std::uint64_t first, const std::vector<std::size_t> &tunes, laser::Rows<double> x);
 
 private:
-    // Calls make(generator, row) for all rows, each thread for its share of them.
-    template <class Make> void share(std::size_t rows, Make make);
-
+    unsigned threads_;
     std::vector<std::unique_ptr<Generator>> generators_;
 };
 
