@@ -8,6 +8,7 @@
 #include <HepMC3/GenVertex.h>
 #include <HepMC3/ReaderAscii.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 
@@ -45,8 +46,8 @@ void compare(const HepMC3::GenEvent &event, const double *x, double w, const std
         const HepMC3::FourVector &p;
         double mass;
     } particles[] = {{11, 4, made.electron, radiative_return::electron_mass}, {-11, 4, made.positron, radiative_return::electron_mass},
-                     {22, 1, made.photon, 0.0},          {23, 2, made.z, x[0]},
-                     {13, 1, made.muon, radiative_return::muon_mass},     {-13, 1, made.antimuon, radiative_return::muon_mass}};
+                     {22, 1, made.photon, 0.0}, {23, 2, made.z, x[0]},
+                     {13, 1, made.muon, radiative_return::muon_mass}, {-13, 1, made.antimuon, radiative_return::muon_mass}};
     if (event.particles().size() != std::size(particles) || event.vertices().size() != 2 || event.beams().size() != 2)
         fail(where + "it has " + std::to_string(event.particles().size()) + " particles and " + std::to_string(event.vertices().size()) + " vertices");
     for (const auto &particle : particles) {

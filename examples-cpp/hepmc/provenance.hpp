@@ -16,9 +16,8 @@ struct Provenance {
     std::uint64_t events = 0; // numbers 0 to events - 1 of the stream
 };
 
-// The weights of every event. Default: 1, but for the few events that "rejection" could not accept often enough (README, Methods).
-// Unrefined: as a variation, gives the distribution of the generator without refinement, Default * mean(w) / w(x).
-// Names: a generator's own one for the nominal weight comes first, as in the MCnet convention, arXiv:2203.08230.
+// The weights of every event, the nominal one first, as readers expect. Default: 1, but for the few events that "rejection" could not accept
+// often enough (README, Methods). Unrefined, a variation: gives the distribution that the generator has without refinement, Default * mean(w) / w(x).
 constexpr const char *default_weight = "Default", *unrefined_weight = "Unrefined";
 
 // As run information, with GenRunInfo::ToolInfo and the attributes laser.model.sha256, laser.method, laser.seed, laser.stream, laser.events.

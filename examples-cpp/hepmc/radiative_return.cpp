@@ -11,7 +11,7 @@ namespace {
 
 constexpr double pi = 3.14159265358979323846;
 
-// p of the frame in which a particle of momentum `frame` and this mass rests, seen from where it has that momentum.
+// p, given in the rest frame of a particle of this mass, in the frame where that particle has the momentum `frame`.
 HepMC3::FourVector boosted(const HepMC3::FourVector &p, const HepMC3::FourVector &frame, double mass)
 {
     const double along = (p.px() * frame.px() + p.py() * frame.py() + p.pz() * frame.pz()) / mass;

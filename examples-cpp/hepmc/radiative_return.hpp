@@ -13,11 +13,10 @@
 
 namespace radiative_return {
 
-constexpr double energy = 240.0;              // GeV, of the collision
-constexpr double muon_mass = 0.1056583755;    // GeV
-constexpr double electron_mass = 0.51099895e-3; // GeV
-constexpr double lo_mass = 60.0, hi_mass = 120.0; // GeV, of the muon pair
-constexpr double max_cosine = 0.95;           // of the photon, which must be seen
+constexpr double energy = 240.0;                                        // GeV, of the collision
+constexpr double electron_mass = 0.51099895e-3, muon_mass = 0.1056583755; // GeV
+constexpr double lo_mass = 60.0, hi_mass = 120.0;                       // GeV, of the muon pair
+constexpr double max_cosine = 0.95;                                     // of the photon, which must be seen
 
 // Mass of the muon pair [GeV]; cosine and azimuth of the photon; cosine and azimuth of the mu- in the rest frame of the pair, about its
 // direction of flight.

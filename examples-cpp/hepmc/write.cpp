@@ -6,6 +6,7 @@
 
 #include <HepMC3/WriterAscii.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
