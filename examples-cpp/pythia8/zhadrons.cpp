@@ -1,0 +1,137 @@
+#include "zhadrons.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <future>
+#include <stdexcept>
+
+namespace zhadrons {
+
+namespace {
+
+constexpr double energy = 91.2; // GeV
+constexpr std::uint64_t seeds = 900000000; // Pythia's random numbers have so many
+
+// Four-momentum of one side of an event, and the sum of its momenta across the thrust axis.
+struct Hemisphere {
+    Pythia8::Vec4 p;
+    double across = 0.0;
+};
+
+// Calls work(t) on as many threads. All have ended before one throws what it threw.
+template <class Work> void on_all(unsigned threads, Work work)
+{
+    std::vector<std::future<void>> running;
+    for (unsigned t = 0; t < threads; t++)
+        running.push_back(std::async(std::launch::async, work, t));
+    for (std::future<void> &thread : running)
+        thread.wait();
+    for (std::future<void> &thread : running)
+        thread.get();
+}
+
+} // namespace
+
+std::string scalings()
+{
+    std::string list;
+    for (const Observable &o : observables)
+        list += (list.empty() ? "" : ",") + std::string(o.scaling);
+    return list;
+}
+
+Generator::Generator(const Tune &tune) : pythia_("../share/Pythia8/xmldoc", false)
+{
+    for (const char *setting :
+         {"Print:quiet = on", "Beams:idA = 11", "Beams:idB = -11", "WeakSingleBoson:ffbar2gmZ = on", "23:onMode = off",
+          "23:onIfAny = 1 2 3 4 5", "PDF:lepton = off", // no initial-state radiation
+          "ParticleDecays:limitTau0 = on", "ParticleDecays:tau0Max = 100"})
+        if (!pythia_.readString(setting))
+            throw std::runtime_error(std::string("Pythia does not know the setting ") + setting);
+    pythia_.settings.parm("Beams:eCM", energy);
+    pythia_.settings.parm("TimeShower:alphaSvalue", tune.alpha_s);
+    pythia_.settings.parm("StringZ:aLund", tune.a);
+    pythia_.settings.parm("StringZ:bLund", tune.b);
+    if (!pythia_.init())
+        throw std::runtime_error("Pythia could not be initialised");
+}
+
+void Generator::event(std::uint64_t number, double *x)
+{
+    constexpr int attempts = 100;
+    pythia_.rndm.init(static_cast<int>(1 + number % (seeds - 1)));
+    for (int i = 0; i < attempts; i++)
+        if (pythia_.next() && shapes(x))
+            return;
+    throw std::runtime_error("Pythia failed " + std::to_string(attempts) + " times to make an event");
+}
+
+bool Generator::shapes(double *x)
+{
+    const Pythia8::Event &event = pythia_.event;
+    constexpr double join_all = 1.0;
+    if (!thrust_.analyze(event) || !linear_.analyze(event) || !durham_.analyze(event, join_all, 0.0, 2) || durham_.distanceSize() == 0)
+        return false;
+
+    const Pythia8::Vec4 axis = thrust_.eventAxis(1);
+    Hemisphere hemispheres[2];
+    double momentum = 0.0, leading = 0.0, visible = 0.0;
+    int charged = 0;
+    for (int i = 0; i < event.size(); i++) {
+        if (!event[i].isFinal() || !event[i].isVisible())
+            continue;
+        const Pythia8::Vec4 p = event[i].p();
+        Hemisphere &hemisphere = hemispheres[Pythia8::dot3(p, axis) > 0.0];
+        hemisphere.p += p;
+        hemisphere.across += Pythia8::cross3(p, axis).pAbs();
+        momentum += p.pAbs();
+        visible += p.e();
+        if (event[i].isCharged()) {
+            charged++;
+            leading = std::max(leading, p.pAbs());
+        }
+    }
+    if (charged == 0)
+        return false;
+
+    const double l1 = linear_.eigenValue(1), l2 = linear_.eigenValue(2), l3 = linear_.eigenValue(3);
+    const double broadening[2] = {hemispheres[0].across / (2.0 * momentum), hemispheres[1].across / (2.0 * momentum)};
+    x[0] = 1.0 - thrust_.thrust();
+    x[1] = 3.0 * (l1 * l2 + l2 * l3 + l3 * l1);
+    x[2] = std::max(hemispheres[0].p.m2Calc(), hemispheres[1].p.m2Calc()) / (visible * visible);
+    x[3] = broadening[0] + broadening[1];
+    x[4] = std::max(broadening[0], broadening[1]);
+    x[5] = std::log(visible * visible / durham_.distance(0));
+    x[6] = leading / (0.5 * energy);
+    x[7] = charged + 2.0 * pythia_.rndm.flat() - 1.0;
+    return true;
+}
+
+Generators::Generators(unsigned threads, const Tune &tune) : Generators(threads, std::vector<Tune>(threads, tune)) {}
+
+Generators::Generators(unsigned threads, const std::vector<Tune> &tunes) : threads_(threads), generators_(tunes.size())
+{
+    on_all(threads_, [&](unsigned t) {
+        for (std::size_t i = t; i < tunes.size(); i += threads_)
+            generators_[i] = std::make_unique<Generator>(tunes[i]);
+    });
+}
+
+void Generators::events(std::uint64_t first, laser::Rows<double> x)
+{
+    on_all(threads_, [&](unsigned t) {
+        for (std::size_t row = t; row < x.rows(); row += threads_)
+            generators_[t]->event(first + row, x[row]);
+    });
+}
+
+void Generators::events(std::uint64_t first, const std::vector<std::size_t> &tunes, laser::Rows<double> x)
+{
+    on_all(threads_, [&](unsigned t) { // thread t has the Pythias t, t + threads, ...
+        for (std::size_t row = 0; row < x.rows(); row++)
+            if (tunes[row] % threads_ == t)
+                generators_[tunes[row]]->event(first + row, x[row]);
+    });
+}
+
+} // namespace zhadrons
