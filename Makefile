@@ -18,7 +18,7 @@ ifndef LIBTORCH
 export LIBTORCH := $(shell CUDA=$(CUDA) scripts/setup --libtorch)
 endif
 
-.PHONY: help setup base build demo paper test bench bench-train lint header install standalone clean
+.PHONY: help setup base build demo paper pythia pythia-demo docs export-test test bench bench-train lint header install standalone clean
 
 help: ## this list
 	@echo 'liblaser: latent space refinement of generative models'
@@ -37,7 +37,7 @@ setup: ## install what is missing: system packages, libtorch, Python packages (o
 base:
 	@scripts/setup --base
 
-build: setup ## build liblaser.so; the first time compiles libtorch's bindings, 3 to 5 minutes
+build: setup ## build liblaser.so and the program laser; the first time compiles libtorch's bindings, 3 to 5 minutes
 	@echo 'build: cargo build --release'
 	@cargo build --release
 	@echo 'build: $(library)'
@@ -65,15 +65,29 @@ header: setup ## write include/laser.h anew from src/capi
 	@cargo build --release
 	@echo 'header: include/laser.h'
 
-install: $(if $(filter 1,$(STANDALONE)),standalone,build) ## install to PREFIX (default /usr/local), LIBDIR (lib), DESTDIR: library, header, CMake package, pkg-config file
-	@cmake -DLIBRARY='$(library)' -DPREFIX='$(PREFIX)' -DLIBDIR='$(LIBDIR)' -P cmake/install.cmake
+pythia: ## build Pythia 8 into the user's cache, in some eight minutes, once
+	@scripts/pythia
+
+pythia-demo: base standalone ## Pythia 8 refined: a surrogate of it, and another tune of itself; scores, rates and figures
+	@LIBRARY=build/standalone/liblaser.so scripts/pythia_demo
+
+docs: ## the pages and the reference of the headers as HTML, in build/docs
+	@command -v doxygen >/dev/null || scripts/setup --base
+	@doxygen docs/Doxyfile
+	@echo 'docs: build/docs/index.html'
+
+export-test: build ## export models of PyTorch, zuko, nflows and FrEIA and compare; the first time installs them (5 GB)
+	@tests/export/run '$(library)'
+
+install: $(if $(filter 1,$(STANDALONE)),standalone,build) ## install to PREFIX (default /usr/local), LIBDIR (lib), DESTDIR: library, program, bindings, CMake package, pkg-config file
+	@cmake -DLIBRARY='$(library)' -DPROGRAM='$(dir $(library))laser' -DPREFIX='$(PREFIX)' -DLIBDIR='$(LIBDIR)' -P cmake/install.cmake
 	@echo "install: liblaser is in $${DESTDIR-}$(PREFIX); CMake projects: find_package(laser), link laser::laser"
 
-standalone: ## build build/standalone/liblaser.so: all but CUDA and TorchScript without libtorch, needs libc only
+standalone: ## build build/standalone/: library and program, all but CUDA and TorchScript, without libtorch; they need libc only
 	@command -v cc >/dev/null || scripts/setup --base
-	@echo 'standalone: cargo build --profile standalone --no-default-features'
-	@env -u LIBTORCH cargo build --profile standalone --no-default-features
-	@mkdir -p build/standalone && cp $(target)/standalone/liblaser.so build/standalone/
+	@echo 'standalone: cargo build --profile standalone --no-default-features --features cli'
+	@env -u LIBTORCH cargo build --profile standalone --no-default-features --features cli
+	@mkdir -p build/standalone && cp $(target)/standalone/{liblaser.so,laser} build/standalone/
 	@stat --format 'standalone: %n, %s bytes' build/standalone/liblaser.so
 	@readelf -d build/standalone/liblaser.so | sed -nE 's/.*NEEDED.*\[(.*)\]/standalone: needs \1/p'
 

@@ -60,12 +60,13 @@ fn read_capi(root: &Path) -> Result<cbindgen::Bindings> {
 
 /// The version at compile time, for `#if` in the host's code.
 fn version_defines() -> Result<String> {
-    let mut text = String::from(
-        "\n/** Version of this header; `laser_version` gives that of the loaded library. */\n",
-    );
-    for part in ["MAJOR", "MINOR", "PATCH"] {
+    let mut text = String::new();
+    for (part, name) in [("MAJOR", "First"), ("MINOR", "Second"), ("PATCH", "Third")] {
         let number = env::var(format!("CARGO_PKG_VERSION_{part}"))?;
-        text += &format!("#define LASER_VERSION_{part} {number}\n");
+        text += &format!(
+            "\n/** {name} number of this header's version; `laser_version` gives that of the loaded library. */\n\
+             #define LASER_VERSION_{part} {number}\n"
+        );
     }
     Ok(text)
 }

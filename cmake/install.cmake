@@ -1,5 +1,5 @@
-# Installs the headers of C, C++ and Fortran, library, CMake package, pkg-config file, Julia package, licence and documentation:
-#   cmake -DLIBRARY=target/release/liblaser.so -DPREFIX=/usr/local [-DLIBDIR=lib] -P cmake/install.cmake
+# Installs the headers of C, C++ and Fortran, library, program, CMake package, pkg-config file, Julia package, licence and documentation:
+#   cmake -DLIBRARY=target/release/liblaser.so [-DPROGRAM=target/release/laser] -DPREFIX=/usr/local [-DLIBDIR=lib] -P cmake/install.cmake
 # DESTDIR in the environment is put before every path, as packagers expect.
 cmake_minimum_required(VERSION 3.16)
 include(CMakePackageConfigHelpers)
@@ -32,6 +32,13 @@ foreach(link "${soname}" liblaser.so)
   file(CREATE_LINK "liblaser.so.${version}" "$ENV{DESTDIR}${libdir}/${link}" SYMBOLIC)
 endforeach()
 
+if(PROGRAM)
+  if(NOT EXISTS "${PROGRAM}")
+    message(FATAL_ERROR "PROGRAM=${PROGRAM} does not exist: build it first")
+  endif()
+  file(INSTALL "${PROGRAM}" DESTINATION "${PREFIX}/bin" TYPE PROGRAM)
+endif()
+
 file(GLOB headers "${root}/include/laser.*")
 file(INSTALL ${headers} DESTINATION "${PREFIX}/include")
 
@@ -44,6 +51,8 @@ configure_file("${root}/cmake/laser.pc.in" "$ENV{DESTDIR}${libdir}/pkgconfig/las
 
 # Julia: Pkg.develop(path = "PREFIX/share/liblaser/julia/LaserRefine")
 file(INSTALL "${root}/julia" DESTINATION "${PREFIX}/share/liblaser")
+
+file(INSTALL "${root}/tools/laser_export.py" DESTINATION "${PREFIX}/share/liblaser")
 
 file(INSTALL "${root}/LICENSE-APACHE" "${root}/LICENSE-MIT" DESTINATION "${PREFIX}/share/licenses/liblaser")
 set(doc "${PREFIX}/share/doc/liblaser")

@@ -14,9 +14,9 @@ module laser_c
    public
    private :: c_char, c_double, c_funptr, c_int32_t, c_int64_t, c_ptr, c_size_t
 
-   integer(c_int32_t), parameter :: LASER_VERSION_MAJOR = 0 !< Version of this header
-   integer(c_int32_t), parameter :: LASER_VERSION_MINOR = 1
-   integer(c_int32_t), parameter :: LASER_VERSION_PATCH = 0
+   integer(c_int32_t), parameter :: LASER_VERSION_MAJOR = 0 !< First number of this header's version
+   integer(c_int32_t), parameter :: LASER_VERSION_MINOR = 1 !< Second number of this header's version
+   integer(c_int32_t), parameter :: LASER_VERSION_PATCH = 0 !< Third number of this header's version
    integer(c_int32_t), parameter :: LASER_ABI = 0 !< Number of the C ABI that this header describes, the first number of the soname
    integer(c_int32_t), parameter :: LASER_LOG_INFO = 1 !< Level of a log message
    integer(c_int32_t), parameter :: LASER_LOG_WARNING = 2 !< Level of a log message

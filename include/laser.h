@@ -69,9 +69,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** Version of this header; `laser_version` gives that of the loaded library. */
+/** First number of this header's version; `laser_version` gives that of the loaded library. */
 #define LASER_VERSION_MAJOR 0
+
+/** Second number of this header's version; `laser_version` gives that of the loaded library. */
 #define LASER_VERSION_MINOR 1
+
+/** Third number of this header's version; `laser_version` gives that of the loaded library. */
 #define LASER_VERSION_PATCH 0
 
 

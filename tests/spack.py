@@ -76,7 +76,7 @@ def main():
     package.setup_build_environment(types.SimpleNamespace(set=variables.__setitem__))
     assert variables == {"CARGO_HOME": "/nonexistent/cargo"}, variables
     package.install(package.spec, prefix)
-    for name in ("lib/liblaser.so.0", "include/laser.h", "include/laser.hpp", "lib/cmake/laser/laserConfig.cmake"):
+    for name in ("lib/liblaser.so.0", "include/laser.h", "include/laser.hpp", "lib/cmake/laser/laserConfig.cmake", "bin/laser"):
         assert (prefix / name).exists(), f"{name} was not installed"
 
 

@@ -5,9 +5,11 @@ module C
 
 const liblaser = "liblaser.so.0"
 
-# Version of this header
+# First number of this header's version
 const LASER_VERSION_MAJOR = Int32(0)
+# Second number of this header's version
 const LASER_VERSION_MINOR = Int32(1)
+# Third number of this header's version
 const LASER_VERSION_PATCH = Int32(0)
 # Number of the C ABI that this header describes, the first number of the soname
 const LASER_ABI_VERSION = Int32(0)

@@ -41,8 +41,8 @@ class Liblaser(Package):
         if spec.satisfies("+torch"):
             profile, features = "release", []
         else:
-            profile, features = "standalone", ["--no-default-features"]
+            profile, features = "standalone", ["--no-default-features", "--features", "cli"]
         target = os.path.join(self.stage.source_path, "target")
-        cargo("build", "--locked", "--lib", "--profile", profile, "--target-dir", target, *features)
-        library = os.path.join(target, profile, "liblaser.so")
-        cmake(f"-DLIBRARY={library}", f"-DPREFIX={prefix}", "-P", "cmake/install.cmake")
+        cargo("build", "--locked", "--profile", profile, "--target-dir", target, *features)
+        built = os.path.join(target, profile)
+        cmake(f"-DLIBRARY={built}/liblaser.so", f"-DPROGRAM={built}/laser", f"-DPREFIX={prefix}", "-P", "cmake/install.cmake")
