@@ -5,6 +5,8 @@
 //     seek    a framework event owns a range of the sampler's stream, which begins at (its number) * (the most it can need)
 //     noise   the framework's own random engine, seeded from the event's number as it demands, hands out all random numbers
 //
+// The callback is set anew for every event: chains and resampling, whose events depend on those before, then begin anew as well.
+//
 //     workers [MODEL [EVENTS]]        without MODEL: a small one is trained first
 #include "ring.hpp"
 
@@ -45,11 +47,10 @@ std::size_t work(const laser::Model &model, Way way, std::atomic<std::uint64_t> 
     const std::size_t dim = model.event_dim();
     std::mt19937_64 engine;
     laser::Sampler sampler(model, run_seed);
-    if (way == Way::noise)
-        sampler.set_noise_callback([&engine](laser::Span<double> u) {
-            for (double &number : u)
-                number = static_cast<double>(engine() >> 11) * 0x1p-53;
-        });
+    const auto noise = [&engine](laser::Span<double> u) {
+        for (double &number : u)
+            number = static_cast<double>(engine() >> 11) * 0x1p-53;
+    };
     std::vector<double> x(most_particles * dim), w(most_particles);
     std::size_t done = 0;
     for (std::uint64_t event = next++; event < events; event = next++) {
@@ -57,6 +58,8 @@ std::size_t work(const laser::Model &model, Way way, std::atomic<std::uint64_t> 
         const std::size_t n = particles_of(engine);
         if (way == Way::seek)
             sampler.seek(event * most_particles);
+        else
+            sampler.set_noise_callback(noise);
         sampler.generate({x.data(), n, dim}, {w.data(), n});
         for (std::size_t i = 0; i < n; i++)
             for (std::size_t j = 0; j < dim; j++)

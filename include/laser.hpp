@@ -544,10 +544,14 @@ public:
                     else
                         return (void)w, fill(rows);
                 };
-                if constexpr (std::is_void_v<decltype(call())>)
+                if constexpr (std::is_void_v<decltype(call())>) {
                     call(), *got = n;
-                else
-                    *got = static_cast<std::size_t>(call());
+                } else {
+                    const auto filled = call();
+                    if constexpr (std::is_signed_v<decltype(filled)>)
+                        detail::require(filled >= 0, "the source's callable returned a negative number of rows");
+                    *got = static_cast<std::size_t>(filled);
+                }
             });
         };
         handle_ = detail::made_by<laser_source>(
@@ -802,6 +806,7 @@ inline Model refine(const Generator &generator, Source &target, const Options &o
 /** A stream of events from a model: one per thread. Event i of stream s with seed k depends on the model, k, s and i alone. */
 class Sampler {
 public:
+    /** Of the options, "sampler.method", "sampler.threads", "backend" and "device" matter; those of trainings do not. */
     explicit Sampler(const Model &model, std::uint64_t seed, std::uint64_t stream = 0, const Options &options = {})
         : event_dim_(model.event_dim()), latent_dim_(model.latent_dim()), condition_dim_(model.condition_dim()), kept_(model.callable()),
           handle_(detail::made_by<laser_sampler>(
@@ -812,7 +817,7 @@ public:
     /** M, the columns of x. */
     std::size_t event_dim() const noexcept { return event_dim_; }
 
-    /** The next n events: packed rows of M values. */
+    /** The next n events: packed rows of M values. Of "rejection" about one in a hundred has a weight above 1, which `generate(x, w)` tells. */
     std::vector<double> generate(std::size_t n)
     {
         detail::require(n <= std::vector<double>().max_size() / event_dim_, "more events than memory can hold");
@@ -856,7 +861,10 @@ public:
         return detail::result_of<double>([&](double *w) { return laser_sampler_next(handle_.get(), x.data(), w); });
     }
 
-    /** Draws from the host's random numbers: noise(Span<double> u) fills u with uniform numbers of [0, 1]. */
+    /**
+     * Draws from the host's random numbers: noise(Span<double> u) fills u with uniform numbers of [0, 1]. With the methods "resampling" and
+     * chains, an event then depends on those before it: set the callback again to begin anew.
+     */
     template <class Callable> void set_noise_callback(Callable noise)
     {
         auto kept = std::make_shared<Callable>(std::move(noise));

@@ -188,8 +188,13 @@ fn with_header(bytes: &[u8], change: impl FnOnce(&mut Value)) -> Vec<u8> {
     close(&header.to_string(), &data)
 }
 
-/// The file with another description.
+/// The file with another description, and its checksum.
 fn with_description(bytes: &[u8], change: impl FnOnce(&mut Value)) -> Vec<u8> {
+    sealed(&with_unsealed(bytes, change))
+}
+
+/// The file with another description, and the checksum that this says.
+fn with_unsealed(bytes: &[u8], change: impl FnOnce(&mut Value)) -> Vec<u8> {
     with_header(bytes, |header| {
         let mut d = description(header);
         change(&mut d);
@@ -197,11 +202,18 @@ fn with_description(bytes: &[u8], change: impl FnOnce(&mut Value)) -> Vec<u8> {
     })
 }
 
-fn sha256(data: &[u8]) -> String {
-    format!("{:x}", Sha256::digest(data))
+/// The checksum that a description and the data should have. None without a place for it.
+fn checksum(description: &str, data: &[u8]) -> Option<String> {
+    const BEFORE: &str = r#""sha256":""#;
+    let at = description.find(BEFORE)? + BEFORE.len();
+    let (before, after) = (description.get(..at)?, description.get(at + 64..)?);
+    let mut hash = Sha256::new();
+    hash.update(format!("{before}{:064}{after}", 0));
+    hash.update(data);
+    Some(format!("{:x}", hash.finalize()))
 }
 
-/// The file with the checksum of its data, and otherwise the same bytes. Without a header or a place for the checksum it stays as it is.
+/// The file with its checksum, and otherwise the same bytes. Without a header or a place for the checksum it stays as it is.
 fn sealed(bytes: &[u8]) -> Vec<u8> {
     const BEFORE: &[u8] = br#"\"sha256\":\""#;
     let mut sealed = bytes.to_vec();
@@ -209,11 +221,13 @@ fn sealed(bytes: &[u8]) -> Vec<u8> {
         let length = u64::from_le_bytes(*length) as usize;
         if let Some((header, data)) = rest.split_at_checked(length) {
             let at = header.windows(BEFORE.len()).position(|w| w == BEFORE);
-            if let Some(at) = at
-                .map(|at| at + BEFORE.len())
-                .filter(|at| at + 64 <= length)
-            {
-                sealed[8 + at..][..64].copy_from_slice(sha256(data).as_bytes());
+            let parsed: Option<Value> = serde_json::from_slice(header).ok();
+            let description = parsed
+                .as_ref()
+                .and_then(|h| h["__metadata__"]["laser"].as_str());
+            let sum = description.and_then(|d| checksum(d, data));
+            if let (Some(at), Some(sum)) = (at, sum) {
+                sealed[8 + at + BEFORE.len()..][..64].copy_from_slice(sum.as_bytes());
             }
         }
     }
@@ -349,7 +363,8 @@ fn any_safetensors_reader_opens_the_file() {
         let d: Value = serde_json::from_str(&metadata["laser"]).unwrap();
         assert_eq!(d["format_version"], FORMAT_VERSION);
         assert_eq!(d["library"], env!("CARGO_PKG_VERSION"));
-        assert_eq!(d["sha256"], sha256(&open(&bytes).1));
+        let sum = checksum(&metadata["laser"], &open(&bytes).1).unwrap();
+        assert_eq!(d["sha256"], sum);
         assert_eq!(
             (&d["latent_dim"], &d["event_dim"], &d["condition_dim"]),
             (&json!(2), &json!(2), &json!(1))
@@ -582,7 +597,10 @@ fn every_flipped_bit_of_the_tensor_data_is_found() {
         for at in data..good.len() {
             for change in (0..8).map(|bit| 1 << bit).chain([0xff]) {
                 bytes[at] ^= change;
-                refused_with(&bytes, "its tensor data are damaged: their SHA-256 is");
+                refused_with(
+                    &bytes,
+                    "it is damaged: the SHA-256 of its description and data is",
+                );
                 still_numbers += usize::from(Model::from_bytes(&sealed(&bytes)).is_ok());
                 bytes[at] = good[at];
             }
@@ -596,12 +614,20 @@ fn every_flipped_bit_of_the_tensor_data_is_found() {
 #[test]
 fn a_file_without_a_right_checksum_is_refused() {
     let good = model(Dtype::Float32, 0).to_bytes().unwrap();
-    let right = sha256(&open(&good).1);
-    let with = |sha256: Value| with_description(&good, |d| d["sha256"] = sha256);
+    let right = description(&open(&good).0)["sha256"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let with = |sha256: Value| with_unsealed(&good, |d| d["sha256"] = sha256);
     assert!(Model::from_bytes(&with(right.clone().into())).is_ok());
 
+    // Another value of the description is found as well, though it would do.
+    let other = with_unsealed(&good, |d| d["library"] = "0.1.x".into());
+    refused_with(&other, "it is damaged");
+    assert!(Model::from_bytes(&sealed(&other)).is_ok());
+
     let without = |d: &mut Value| drop(d.as_object_mut().unwrap().remove("sha256"));
-    refused_with(&with_description(&good, without), "missing field `sha256`");
+    refused_with(&with_unsealed(&good, without), "missing field `sha256`");
     refused_with(&with(Value::Null), "invalid type: null");
     let malformed = [
         "",
@@ -618,7 +644,7 @@ fn a_file_without_a_right_checksum_is_refused() {
     let other = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
     refused_with(
         &with(other.into()),
-        &format!("their SHA-256 is {right}, but the description says {other}"),
+        &format!("data is {right}, but the description says {other}"),
     );
 }
 

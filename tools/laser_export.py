@@ -767,13 +767,15 @@ def native_file(maps: list, tensors: dict, scalings: list, conditions: list, dim
     description = {
         "format_version": FORMAT_VERSION,
         "library": "laser_export.py",
-        # Of all bytes after the header, which begins with its length; metadata do not change them.
-        "sha256": hashlib.sha256(bare[8 + int.from_bytes(bare[:8], "little") :]).hexdigest(),
+        "sha256": "0" * 64,
         "latent_dim": dims[0],
         "event_dim": dims[1],
         "condition_dim": len(conditions),
         "model": {"dtype": dtype, "generator": generator, "classifier": None, "refinement": None, "record": record},
     }
+    # The checksum is that of the description, with zeros in its place, and of all bytes after the header, which metadata do not change.
+    data = bare[8 + int.from_bytes(bare[:8], "little") :]
+    description["sha256"] = hashlib.sha256(json.dumps(description).encode() + data).hexdigest()
     return save(tensors, metadata={"laser": json.dumps(description)})
 
 

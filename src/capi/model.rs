@@ -322,7 +322,8 @@ pub unsafe extern "C" fn laser_model_info(
 /// the weights of the pilot run: "weights.events", ".non_finite", ".mean", ".min", ".max", ".quantiles.q001" (0.1 %), ".q01", ".q10",
 /// ".q50", ".q90", ".q99", ".q999", ".effective_sample_size", ".effective_fraction", ".w_max", ".overweight_fraction", ".acceptance";
 /// of the classifier on held-out events "weights.calibration.auc" (0.5: it knows nothing), ".chi_square" (per degree of freedom, 1 if the
-/// weights are the ratio of the densities), ".largest_pull", ".events"; of an ensemble "classifier.spread", of log w between its networks.
+/// weights are the ratio of the densities), ".largest_pull", ".events"; by feature, "weights.features.0.below", ".above": the
+/// shares of the refined events that lie outside of the held-out target events, which end at ".low" and ".high"; of an ensemble "classifier.spread", of log w between its networks.
 /// If option "refiner.method" was a chain and "hmc.pilot" was not 0: "chains.step_size", ".acceptance", ".divergences", ".chains",
 /// ".transitions", ".r_hat.0" …, ".effective_sample_size.0" … (of chains times transitions). After OmniFold: "omnifold.events", ".changes.0" …
 /// (root mean square change of the weights, by iteration), ".effective_fractions.0" …, ".trainings.0.loss" …; after "iteration.rounds" above 1:

@@ -3,11 +3,10 @@
 //! | part of the file | content |
 //! |---|---|
 //! | tensors `generator.…`, `classifier.…`, `latent_classifier.…`, `refiner.…` | the parameters of the networks, named and shaped as [`super::Flow::parameters`], [`super::Classifier::tensors`] and [`super::Mlp::parameters`] say, `F32` or `F64` as the model's dtype; `generator.module`, `U8`, a TorchScript module |
-//! | metadata key `laser` | JSON: `format_version`, `library` (the version that wrote the file), `sha256` (of all bytes after the safetensors header, in 64 lowercase hexadecimal digits), `latent_dim`, `event_dim`, `condition_dim`, and `model`, the serialised [`Model`] |
+//! | metadata key `laser` | JSON: `format_version`, `library` (the version that wrote the file), `sha256` (of this JSON, with 64 zeros in its own place, followed by all bytes after the safetensors header; in 64 lowercase hexadecimal digits), `latent_dim`, `event_dim`, `condition_dim`, and `model`, the serialised [`Model`] |
 //!
 //! Equal models give equal bytes. Reading trusts nothing: sizes are compared with the length of the file, and the tensors with the
-//! description, before memory is taken for them. The checksum finds damage of the tensor data that would still read as numbers; the
-//! description is text that is validated.
+//! description, before memory is taken for them. The checksum finds damage that would still read as numbers.
 
 mod tensors;
 
@@ -25,6 +24,9 @@ pub const FORMAT_VERSION: u32 = 1;
 
 /// The metadata entry that holds the description.
 const METADATA_KEY: &str = "laser";
+
+/// What stands in place of the checksum while it is computed.
+const NO_SHA256: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// The tensor that holds a TorchScript module.
 const MODULE: &str = "generator.module";
@@ -84,15 +86,17 @@ impl Model {
         if let Some(refiner) = self.refinement.as_ref().and_then(|r| r.refiner.as_ref()) {
             writer.add(refiner.tensors("refiner."), &refiner.parameters)?;
         }
-        let description = Description {
+        let mut description = Description {
             format_version: FORMAT_VERSION,
             library: env!("CARGO_PKG_VERSION").into(),
-            sha256: writer.sha256()?,
+            sha256: NO_SHA256.into(),
             latent_dim: generator.latent_dim(),
             event_dim: generator.event_dim(),
             condition_dim: generator.condition_dim(),
             model: self,
         };
+        let unsealed = serde_json::to_string(&description).map_err(invalid)?;
+        description.sha256 = writer.sha256(&unsealed)?;
         let json = serde_json::to_string(&description).map_err(invalid)?;
         let bytes = writer.finish(METADATA_KEY, json)?;
         Model::from_bytes(&bytes)?;
@@ -114,11 +118,12 @@ impl Model {
     ///
     /// # Errors
     /// [`Error::Format`] naming what is wrong: no safetensors file, no or an invalid description, an unknown format version, a missing, unknown
-    /// or misshapen tensor, tensor data that do not have the checksum of the description, a parameter that is not finite.
+    /// or misshapen tensor, a wrong checksum, a parameter that is not finite.
     pub fn from_bytes(bytes: &[u8]) -> Result<Model> {
         let mut stored = StoredTensors::parse(bytes)?;
-        let (mut model, sha256) = read_description(stored.metadata(METADATA_KEY)?)?;
-        stored.verify(&sha256)?;
+        let json = stored.metadata(METADATA_KEY)?;
+        let (mut model, sha256) = read_description(json)?;
+        stored.verify(&json.replacen(&sha256, NO_SHA256, 1), &sha256)?;
 
         let dtype = model.dtype;
         let tensors = model.generator.tensors("generator.");
@@ -155,7 +160,7 @@ impl Model {
     }
 }
 
-/// Parses and checks the description: the model, whose parameters stay empty, and the SHA-256 that its tensor data should have.
+/// Parses and checks the description: the model, whose parameters stay empty, and the SHA-256 that it says.
 fn read_description(json: &str) -> Result<(Model, String)> {
     let broken = |error| invalid(format!("its description: {error}"));
     let version: Version = serde_json::from_str(json).map_err(broken)?;

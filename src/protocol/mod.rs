@@ -15,6 +15,7 @@ mod omnifold;
 mod pipeline;
 mod preparation;
 mod pullback;
+mod range;
 mod refiner;
 mod sampler;
 mod scaling;
@@ -30,6 +31,7 @@ pub use host::host_generator;
 pub use import::load_generator;
 pub use pipeline::{refine, refine_again};
 pub use pullback::WeightReport;
+pub use range::FeatureRange;
 pub use sampler::{Outputs, Sampler};
 pub use source::{EventSource, Source};
 

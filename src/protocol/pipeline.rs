@@ -8,6 +8,7 @@ use super::generator::{dtype, iterable, train_again};
 use super::omnifold::unfold;
 use super::preparation::{chains, check, possible, prepare};
 use super::pullback::{pilot_noise, weighted_latents, WeightReport, Weighted};
+use super::range::Range;
 use super::source::Source;
 use crate::model::{Generator, GeneratorKind, Model, Scaling};
 use crate::options::{keys, Options};
@@ -187,17 +188,16 @@ pub fn refine_again(
         }
         _ => Conditions::none(),
     };
-    let log_w = pilot(model, &conditions, options, hooks)?.log_w;
+    let log_w = pilot(model, &conditions, &mut |_, _| (), options, hooks)?.log_w;
     let report = WeightReport::new(&log_w, options.get(keys::REJECTION_OVERWEIGHT))?;
     report.tell(hooks)?;
     let mut copy = (**model).clone();
     let mut record = json!(report);
     // Found on events held out of the classifier's training, which has not changed.
-    let before = copy
-        .record
-        .get("weights")
-        .and_then(|w| w.get("calibration"));
-    record["calibration"] = before.cloned().unwrap_or_default();
+    for key in ["calibration", "features"] {
+        let before = copy.record.get("weights").and_then(|w| w.get(key));
+        record[key] = before.cloned().unwrap_or_default();
+    }
     copy.record.insert("weights".into(), record);
     prepare(model, copy, &report, hmc, &conditions, options, hooks)
 }
@@ -222,6 +222,7 @@ fn same_columns(generator: &Generator, target: &Source) -> Result<()> {
 fn pilot(
     model: &Instance,
     conditions: &Conditions,
+    look: &mut dyn FnMut(&[f64], &[f64]),
     options: &Options,
     hooks: &dyn Hooks,
 ) -> Result<Weighted> {
@@ -233,6 +234,7 @@ fn pilot(
         conditions,
         (rows, model.latent_classifier.is_some()),
         pilot_noise(options.get(keys::SEED) as u64),
+        look,
         "pilot",
         hooks,
     )
@@ -248,9 +250,11 @@ fn judge(
     options: &Options,
     hooks: &dyn Hooks,
 ) -> Result<WeightReport> {
+    let mut range = Range::new(target.held_out(options)?, model.generator.event_dim());
     let weighted = pilot(
         &generator.with_model(model.clone()),
         conditions,
+        &mut |x, log_w| range.add(x, log_w),
         options,
         hooks,
     )?;
@@ -276,6 +280,9 @@ fn judge(
             "no target events are held out (`validation.events`), so the calibration of the classifier is not checked",
         )?,
     }
+    let reach = range.finish();
+    reach.warn(hooks)?;
+    report.features = reach.features;
     model.record.insert("weights".into(), json!(report));
     Ok(report)
 }

@@ -77,6 +77,7 @@ pub(super) fn prepare(
             conditions,
             (rows, false),
             Noise::new(seed, 0, domain::POOL),
+            &mut |_, _| (),
             "pool",
             hooks,
         )?;

@@ -2,6 +2,7 @@
 
 use super::calibration::Calibration;
 use super::conditions::Conditions;
+use super::range::FeatureRange;
 use crate::engine::noise::{domain, Noise};
 use crate::model::Evaluator;
 use crate::train::{Hooks, Level, Progress};
@@ -20,13 +21,15 @@ pub(super) struct Weighted {
     pub log_w_of_events: Option<Vec<f64>>,
 }
 
-/// Latents of the prior with log w(z), and with log w(x) if `events_too`. Of N and M dimensions.
+/// Latents of the prior with log w(z), and with log w(x) if `events_too`. Of N and M dimensions. `look` sees the event rows of each block
+/// with their log w(z).
 pub(super) fn weighted_latents(
     evaluator: &mut dyn Evaluator,
     (latent_dim, event_dim): (usize, usize),
     conditions: &Conditions,
     (rows, events_too): (usize, bool),
     noise: Noise,
+    look: &mut dyn FnMut(&[f64], &[f64]),
     stage: &'static str,
     hooks: &dyn Hooks,
 ) -> Result<Weighted> {
@@ -50,6 +53,7 @@ pub(super) fn weighted_latents(
         let x = &mut x[..n * event_dim];
         evaluator.generate(z, n, x, None)?;
         evaluator.pull_back(z, x, n, log_w)?;
+        look(x, log_w);
         if events_too {
             let from = of_events.len();
             of_events.resize(from + n, 0.0);
@@ -107,6 +111,8 @@ pub struct WeightReport {
     pub acceptance: f64,
     /// Whether w is the ratio of the densities, by the pilot's events and the held-out ones of the target; none if nothing was held out.
     pub calibration: Option<Calibration>,
+    /// How far the held-out events of the target reach, feature by feature, and the share of the weights beyond; empty if nothing was held out.
+    pub features: Vec<FeatureRange>,
 }
 
 /// Quantiles of the weights of a pilot run.
@@ -181,6 +187,7 @@ impl WeightReport {
             overweight_fraction: above / sum,
             acceptance: (sum - above) / (n as f64 * w_max),
             calibration: None,
+            features: Vec::new(),
         })
     }
 

@@ -33,7 +33,7 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
-    fn new(dim: usize) -> Self {
+    pub(super) fn new(dim: usize) -> Self {
         Rows {
             dim,
             x: Vec::new(),

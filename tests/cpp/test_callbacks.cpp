@@ -156,6 +156,8 @@ void sources()
     // More rows than there are is a mistake of the callable.
     laser::Source greedy(2, [](laser::Rows<double> x) { return x.rows() + 1; });
     CHECK_THROWS(laser::Generator::train(greedy, options), laser::DataError, "delivered");
+    laser::Source negative(2, [](laser::Rows<double>) { return -1; });
+    CHECK_THROWS(laser::Generator::train(negative, options), laser::InvalidArgument, "negative");
     laser::Source none(2, [](laser::Rows<double>) { return 0; });
     CHECK_THROWS(laser::Generator::train(none, options), laser::DataError, "");
     laser::Source nan(2, [](laser::Rows<double> x) {

@@ -116,11 +116,11 @@ impl<'a> TensorWriter<'a> {
         self.tensors.push((name.into(), stored));
     }
 
-    /// The SHA-256 of the data of the file, in lowercase hexadecimal digits.
-    pub(super) fn sha256(&self) -> Result<String> {
+    /// The SHA-256 of a text followed by the data of the file, in lowercase hexadecimal digits.
+    pub(super) fn sha256(&self, text: &str) -> Result<String> {
         // The order of the data is the library's choice: it is read off a file, which metadata do not change.
         let file = self.serialize(None)?;
-        Ok(sha256(StoredTensors::parse(&file)?.data))
+        Ok(sha256(text, StoredTensors::parse(&file)?.data))
     }
 
     /// The bytes of the file, with one entry of metadata.
@@ -250,12 +250,12 @@ impl<'a> StoredTensors<'a> {
         }
     }
 
-    /// Compares the data with their SHA-256, in lowercase hexadecimal digits.
-    pub(super) fn verify(&self, expected: &str) -> Result<()> {
-        let actual = sha256(self.data);
+    /// Compares a text and the data with their SHA-256, in lowercase hexadecimal digits.
+    pub(super) fn verify(&self, text: &str, expected: &str) -> Result<()> {
+        let actual = sha256(text, self.data);
         if actual != expected {
             return Err(invalid(format!(
-                "its tensor data are damaged: their SHA-256 is {actual}, but the description says {expected}"
+                "it is damaged: the SHA-256 of its description and data is {actual}, but the description says {expected}"
             )));
         }
         Ok(())
@@ -327,8 +327,11 @@ impl<'a> StoredTensors<'a> {
     }
 }
 
-fn sha256(data: &[u8]) -> String {
-    format!("{:x}", Sha256::digest(data))
+fn sha256(text: &str, data: &[u8]) -> String {
+    let mut hash = Sha256::new();
+    hash.update(text);
+    hash.update(data);
+    format!("{:x}", hash.finalize())
 }
 
 fn decode(bytes: &[u8], dtype: Dtype, into: &mut Vec<f64>) {

@@ -1,0 +1,170 @@
+//! Whether generated events stay where the target's are.
+
+use super::source::Rows;
+use crate::train::{Hooks, Level};
+use crate::Result;
+use serde::Serialize;
+
+/// A feature whose generated events go further than this many times what chance explains, and than [`FEWEST`], is told.
+const BEYOND_CHANCE: f64 = 10.0;
+const FEWEST: f64 = 0.001;
+
+/// How far the target's held-out events reach, and what the generated ones, counted by their weights, have beyond.
+pub(super) struct Range {
+    target: usize,
+    /// Values per row, conditions included.
+    columns: usize,
+    features: Vec<FeatureRange>,
+    total: f64,
+}
+
+/// One feature.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct FeatureRange {
+    /// Smallest value of the held-out target events.
+    pub low: f64,
+    /// Largest value of the held-out target events.
+    pub high: f64,
+    /// Share of the generated events' weight below `low`.
+    pub below: f64,
+    /// Share of the generated events' weight above `high`.
+    pub above: f64,
+}
+
+impl Range {
+    /// Of the first `dim` values of rows. Nothing is held out: no features.
+    pub fn new(held_out: &Rows, dim: usize) -> Self {
+        let columns = held_out.x.len() / held_out.len().max(1);
+        let column = |j: usize| held_out.x.iter().skip(j).step_by(columns).copied();
+        let dim = if held_out.len() == 0 { 0 } else { dim };
+        let features = (0..dim).map(|j| FeatureRange {
+            low: column(j).fold(f64::INFINITY, f64::min),
+            high: column(j).fold(f64::NEG_INFINITY, f64::max),
+            below: 0.0,
+            above: 0.0,
+        });
+        Range {
+            target: held_out.len(),
+            columns,
+            features: features.collect(),
+            total: 0.0,
+        }
+    }
+
+    /// Counts generated events; those that are not finite, or whose weight is not, count for nothing.
+    pub fn add(&mut self, x: &[f64], log_w: &[f64]) {
+        if self.features.is_empty() {
+            return;
+        }
+        for (row, log_w) in x.chunks(self.columns).zip(log_w) {
+            let w = log_w.exp();
+            if !w.is_finite() {
+                continue;
+            }
+            self.total += w;
+            for (feature, &value) in self.features.iter_mut().zip(row) {
+                feature.below += if value < feature.low { w } else { 0.0 };
+                feature.above += if value > feature.high { w } else { 0.0 };
+            }
+        }
+    }
+
+    /// The shares, by feature.
+    pub fn finish(mut self) -> Reach {
+        for feature in &mut self.features {
+            feature.below /= self.total;
+            feature.above /= self.total;
+        }
+        Reach {
+            target: self.target,
+            features: self.features,
+        }
+    }
+}
+
+/// What became of a [`Range`].
+pub(super) struct Reach {
+    target: usize,
+    pub features: Vec<FeatureRange>,
+}
+
+impl Reach {
+    /// Tells the host of features whose events go where none of the target's are.
+    pub fn warn(&self, hooks: &dyn Hooks) -> Result<()> {
+        let limit = FEWEST.max(BEYOND_CHANCE / self.target as f64);
+        for (j, feature) in self.features.iter().enumerate() {
+            let sides = [
+                (feature.below, "below", feature.low, "smallest"),
+                (feature.above, "above", feature.high, "largest"),
+            ];
+            for (share, side, end, which) in sides {
+                if share > limit {
+                    hooks.log(
+                        Level::Warning,
+                        &format!(
+                            "{:.2} % of the refined events have feature {j} {side} {end:.6}, the {which} value of {} held-out target events. If the feature is bounded there, train the generator with `features.scaling`, as `logit(low:high)` or `log(low)`, which keeps events within; else train generator or classifier longer",
+                            100.0 * share, self.target
+                        ),
+                    )?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+
+    struct Log(RefCell<Vec<String>>);
+
+    impl Hooks for Log {
+        fn log(&self, _: Level, message: &str) -> Result<()> {
+            self.0.borrow_mut().push(message.into());
+            Ok(())
+        }
+    }
+
+    /// 2000 target events from 0 to 1 with a condition behind them; generated ones of the given values.
+    fn told(generated: &[(f64, f64)]) -> (Vec<FeatureRange>, Vec<String>) {
+        let mut rows = Rows::new(2);
+        for i in 0..2000 {
+            rows.x.extend([i as f64 / 1999.0, 7.0]);
+            rows.w.push(1.0);
+        }
+        let mut range = Range::new(&rows, 1);
+        for &(x, w) in generated {
+            range.add(&[x, -9.0], &[w.ln()]);
+        }
+        let reach = range.finish();
+        let log = Log(RefCell::new(Vec::new()));
+        reach.warn(&log).unwrap();
+        (reach.features, log.0.into_inner())
+    }
+
+    #[test]
+    fn weight_beyond_the_target_is_told() {
+        let (features, log) = told(&[(0.5, 97.0), (1.5, 2.0), (-0.5, 1.0), (f64::NAN, f64::NAN)]);
+        assert_eq!(features.len(), 1);
+        assert_eq!((features[0].below, features[0].above), (0.01, 0.02));
+        assert_eq!(log.len(), 2);
+        assert!(log[0].contains("1.00 % of the refined events have feature 0 below 0.0"));
+        assert!(log[1].contains("2.00 % of the refined events have feature 0 above 1.0"));
+    }
+
+    #[test]
+    fn what_chance_explains_is_not() {
+        let (features, log) = told(&[(0.5, 1000.0), (1.5, 4.0), (1.0, 0.0), (0.0, 1.0)]);
+        assert!(features[0].above > 0.0);
+        assert!(log.is_empty(), "{log:?}");
+    }
+
+    #[test]
+    fn nothing_held_out_tells_nothing() {
+        let mut range = Range::new(&Rows::new(2), 1);
+        range.add(&[1.0, 2.0], &[0.0]);
+        assert!(range.finish().features.is_empty());
+    }
+}
