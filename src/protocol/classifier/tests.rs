@@ -165,6 +165,14 @@ fn a_refinement_reports_on_its_calibration() {
     // Φ(d / √2) at a distance d = √½.
     assert!((number("auc") - 0.69146).abs() < 0.02, "{calibration}");
     assert!(number("chi_square") < 3.0, "{calibration}");
+    // Held-out events reach as far as refined ones, but for what chance has.
+    let features = model.record["weights"]["features"].as_array().unwrap();
+    assert_eq!(features.len(), 2);
+    for feature in features {
+        let at = |key: &str| feature[key].as_f64().unwrap();
+        assert!(at("low") < -2.0 && at("high") > 3.0, "{feature}");
+        assert!(at("below") < 0.003 && at("above") < 0.003, "{feature}");
+    }
     // The best cross-entropy there is, by quadrature.
     let loss = model.record["classifier"]["validation_loss"]
         .as_f64()
@@ -177,5 +185,6 @@ fn a_refinement_reports_on_its_calibration() {
     let model =
         crate::protocol::refine(&Instance::new(unit_normal()), &mut target, &options, &()).unwrap();
     assert!(model.record["weights"]["calibration"].is_null());
+    assert_eq!(model.record["weights"]["features"], serde_json::json!([]));
     assert!(model.record["classifier"]["validation_loss"].is_null());
 }
