@@ -1406,7 +1406,7 @@ laser_status laser_sampler_next(laser_sampler *sampler, double *x, double *w);
  * "effective_fraction" (the share that the weights leave of the pool) and "distinct_fraction"; of chains "r_hat" (split R-hat of the worst
  * dimension of z: 1 where the chains agree, above 1.05 they do not mix) and "effective_sample_size" (of all events made, in the worst
  * dimension), or with ".0", ".1" … for that dimension, estimated from the last 256 events of the first 64 chains; takes milliseconds
- * @param out receives the number; NaN for a fraction of nothing, and for chains without four events each
+ * @param out receives the number; NaN for a fraction of nothing, and for chains without four events each ("effective_sample_size": without twenty)
  * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for another key; LASER_ERR_NULL; LASER_ERR_BUSY while events are being generated
  *
  * Threads: any number at once.

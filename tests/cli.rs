@@ -460,7 +460,7 @@ fn sample_says_what_is_wrong_and_writes_nothing() {
     let folder = Folder::new();
     let n = |n: &str| format!("sample model.laser -n {n} -o a.npy");
     folder.usage(&n("0"), "at least one event");
-    folder.usage(&n("1e30"), "a whole number from 0 to 2^53");
+    folder.usage(&n("1e30"), "a whole number of at most 2^53");
     folder.usage(&n("-1"), "a whole number");
     folder.usage(&n("2.5"), "a whole number");
     folder.usage("sample model.laser -o a.npy", "--events <N>");

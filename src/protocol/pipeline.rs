@@ -235,8 +235,7 @@ fn pilot(
         (rows, model.latent_classifier.is_some()),
         pilot_noise(options.get(keys::SEED) as u64),
         look,
-        "pilot",
-        hooks,
+        ("pilot", hooks),
     )
 }
 

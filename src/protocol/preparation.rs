@@ -78,8 +78,7 @@ pub(super) fn prepare(
             (rows, false),
             Noise::new(seed, 0, domain::POOL),
             &mut |_, _| (),
-            "pool",
-            hooks,
+            ("pool", hooks),
         )?;
         model.generator.scale_conditions(&mut z);
         let dims = (dims.0, conditions.dim());

@@ -30,8 +30,7 @@ pub(super) fn weighted_latents(
     (rows, events_too): (usize, bool),
     noise: Noise,
     look: &mut dyn FnMut(&[f64], &[f64]),
-    stage: &'static str,
-    hooks: &dyn Hooks,
+    (stage, hooks): (&'static str, &dyn Hooks),
 ) -> Result<Weighted> {
     const BLOCK: usize = 4096;
     let start = Instant::now();

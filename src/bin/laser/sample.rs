@@ -73,7 +73,7 @@ fn whole(text: &str) -> std::result::Result<u64, String> {
     const MOST: f64 = 9007199254740992.0;
     match digits.parse::<f64>() {
         Ok(value) if value.fract() == 0.0 && (0.0..=MOST).contains(&value) => Ok(value as u64),
-        _ => Err("a whole number from 0 to 2^53 is needed, as 1000000, 1e6 or 1_000_000".into()),
+        _ => Err("a whole number of at most 2^53 is needed, as 1000000, 1e6 or 1_000_000".into()),
     }
 }
 
@@ -312,6 +312,9 @@ fn summary(sampler: &Sampler, method: &str, path: &Path, rows: u64, seconds: f64
         if value.is_finite() {
             about.push(format!("{name} {}", number(value)));
         }
+    }
+    if sampler.diagnostic("r_hat")? > 1.05 {
+        terminal::say("warning: the chains do not mix (R-hat above 1.05): take `--method rejection` or `resampling`, or more events of each chain");
     }
     for (key, name) in [
         ("divergences", "divergent trajectories"),

@@ -50,8 +50,8 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 1)]
     threads: u16,
     /// Bootstrap samples for errors and floors; time is proportional to it
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    repeats: usize,
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(2..))]
+    repeats: u32,
     /// Directions of the sliced EMD; time is proportional to it
     #[arg(long, value_name = "N", default_value_t = 20)]
     directions: usize,
@@ -163,7 +163,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         bar.set_message(format!("EMD of feature {}", reference.events.name(column)));
         let seed = arguments.seed.into();
         features.push((
-            emd_1d(&p, &q, column, arguments.repeats, seed)?,
+            emd_1d(&p, &q, column, arguments.repeats as usize, seed)?,
             kolmogorov_smirnov(&p, &q, column)?,
         ));
         bar.inc(1);
@@ -175,7 +175,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         seed,
         ..
     } = *arguments;
-    let sliced = sliced_emd(&p, &q, directions, repeats, seed.into())?;
+    let sliced = sliced_emd(&p, &q, directions, repeats as usize, seed.into())?;
     bar.inc(1);
     let mut divergences = Vec::new();
     for pair in pairs {

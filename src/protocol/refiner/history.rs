@@ -7,6 +7,9 @@ use crate::Result;
 const CHAINS: usize = 64;
 const STATES: usize = 256;
 
+/// Correlations along chains that are shorter cannot be told: their effective sample size would be an invention.
+const FEWEST: usize = 20;
+
 /// The last [`STATES`] states of the first [`CHAINS`] chains.
 pub(in super::super) struct History {
     /// Chains remembered.
@@ -49,11 +52,11 @@ impl History {
         split_r_hat(&self.in_order(), self.chains, self.dim)
     }
 
-    /// Effective sample size of every dimension of z, as a fraction of the states.
-    ///
-    /// # Errors
-    /// [`crate::Error::InvalidArgument`] for fewer than four states.
+    /// Effective sample size of every dimension of z, as a fraction of the states. Nothing for fewer than [`FEWEST`] states of a chain.
     pub fn efficiency(&self) -> Result<Vec<f64>> {
+        if self.z.len() < FEWEST * self.chains * self.dim {
+            return Ok(Vec::new());
+        }
         let sizes = effective_sample_size(&self.in_order(), self.chains, self.dim)?;
         let states = self.z.len() / self.dim;
         Ok(sizes.iter().map(|size| size / states as f64).collect())

@@ -10,8 +10,8 @@ impl Sampler {
     /// ((Σw)² / Σw² of their pools, as a fraction) and `distinct_fraction`. Fractions of nothing are NaN.
     ///
     /// Of chains, from the last 256 events of the first 64 of them since they were last begun: `r_hat.K`, split R̂ of dimension K of z (from 0), and
-    /// `effective_sample_size.K`, that of all events made; without `.K`, of the worst dimension. NaN for other methods and for fewer than
-    /// four events of a chain.
+    /// `effective_sample_size.K`, that of all events made; without `.K`, of the worst dimension. NaN for other methods, and for fewer than four
+    /// events of a chain (`effective_sample_size`: twenty).
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] for another key.
