@@ -642,13 +642,13 @@ fn events_are_read_in_any_order_and_precision() {
     folder.npy("fortran.npy", &x, 2, Order::Fortran);
     for name in ["named.csv", "fortran.npy"] {
         let json = folder.json(&format!(
-            "score truth.npy {name} --repeats 0 --directions 1 --json"
+            "score truth.npy {name} --repeats 2 --directions 1 --json"
         ));
         for feature in 0..2 {
             assert_eq!(json["features"][feature]["emd"]["distance"], 0.0, "{name}");
         }
     }
-    let text = folder.good("score named.csv truth.npy --repeats 0 --directions 1");
+    let text = folder.good("score named.csv truth.npy --repeats 2 --directions 1");
     assert!(
         text.contains("\nmass ") && text.contains("\nmass, angle "),
         "{text}"
@@ -661,7 +661,7 @@ fn events_are_read_in_any_order_and_precision() {
     let mut npy = npy.writer(&mut file).begin_nd().unwrap();
     npy.extend(x.iter().map(|&x| x as f32)).unwrap();
     npy.finish().unwrap();
-    let json = folder.json("score truth.npy single.npy --repeats 0 --directions 1 --json");
+    let json = folder.json("score truth.npy single.npy --repeats 2 --directions 1 --json");
     let distance = json["features"][0]["emd"]["distance"].as_f64().unwrap();
     assert!(0.0 < distance && distance < 1e-6, "{distance}");
 }
@@ -679,7 +679,7 @@ fn weights_and_columns_are_chosen() {
     let w: Vec<f64> = (0..ROWS).map(weight).collect();
     let p = Sample::new(&x, None, ROWS, 2, 2).unwrap();
     let q = Sample::new(&x, Some(&w), ROWS, 2, 2).unwrap();
-    let quick = "--repeats 0 --directions 1 --json";
+    let quick = "--repeats 2 --directions 1 --json";
     let json = folder.json(&format!(
         "score truth.npy weighted.npy --weights=sample {quick}"
     ));
@@ -721,7 +721,7 @@ fn weights_and_columns_are_chosen() {
     assert_eq!(json["features"][0]["emd"]["distance"], distance);
     assert_eq!(json["jsd"], serde_json::json!([]));
     folder.bad(
-        "score truth.npy signed.npy --weights=sample --jsd 0,1 --repeats 0",
+        "score truth.npy signed.npy --weights=sample --jsd 0,1 --repeats 2",
         "the second histogram has content -",
     );
 
