@@ -253,7 +253,7 @@ def look_up(text: str) -> None:
                     raise Refused(f"the Makefile has no target {unknown[0]}")
             elif "/" in words[0] and not words[0].startswith("./") and not (ROOT / words[0]).exists():
                 raise Refused(f"there is no {words[0]}")
-            elif "/" not in words[0] and words[0] != "julia" and not shutil.which(words[0]):
+            elif "/" not in words[0] and words[0] not in ("julia", "laser") and not shutil.which(words[0]):
                 raise Refused(f"there is no program {words[0]}")
 
 

@@ -10,8 +10,8 @@ int main(int argc, char **argv)
     const uint64_t seed = 42, stream = 0;
     static double x[n * 2], w[n];
     int my_simulator = 0;
-    laser_options *options;
-    laser_source *source;
+    laser_options *options = NULL;
+    laser_source *source = NULL;
     laser_generator *generator;
     laser_model *model;
     laser_sampler *sampler;
