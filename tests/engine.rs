@@ -4,7 +4,8 @@
 use laser::engine::{noise, Engine};
 use laser::model::{
     Activation, Classifier, Coupling, Dtype, Evaluator, Flow, Generator, GeneratorKind,
-    HmcSettings, Map, Matching, Method, Mlp, Model, Refinement, Refiner, Scaling, Start, Transform,
+    HmcSettings, Knots, Map, Matching, Method, Mlp, Model, Refinement, Refiner, Scaling, SoftClamp,
+    Start, Transform,
 };
 use laser::options::Options;
 use laser::protocol::{Instance, Outputs, Sampler};
@@ -38,103 +39,146 @@ struct Shape {
     blocks: usize,
     hidden: &'static [usize],
     activation: Activation,
-    transform: Transform,
+    transforms: Transforms,
 }
 
-const AFFINE: Transform = Transform::Affine { clamp: 1.5 };
+impl Shape {
+    fn splines(&self) -> bool {
+        matches!(self.transforms[0].0, Transform::Spline { .. })
+    }
+}
+
+/// The transforms of a flow's blocks, in turn, and whether inverse.
+type Transforms = &'static [(Transform, bool)];
+
+const AFFINE: Transforms = &[(Transform::affine(1.5), false)];
 /// So narrow that some latents are outside, and wide.
-const SPLINES: [Transform; 2] = [
-    Transform::Spline {
-        bins: 2,
-        bound: 1.5,
-    },
-    Transform::Spline {
-        bins: 9,
-        bound: 4.0,
-    },
+const SPLINES: [Transforms; 2] = [
+    &[(Transform::spline(2, 1.5), false)],
+    &[(Transform::spline(9, 4.0), false)],
 ];
+const CLAMPS: Transforms = &[
+    (clamped(SoftClamp::Atan), false),
+    (clamped(SoftClamp::Softsign), true),
+    (clamped(SoftClamp::Sigmoid), true),
+    (clamped(SoftClamp::Tanh), true),
+    (clamped(SoftClamp::Sigmoid), false),
+];
+const KNOTS: Transforms = &[
+    (knotted(Knots::Softplus), true),
+    (knotted(Knots::Softsign), false),
+    (knotted(Knots::Softplus), false),
+    (knotted(Knots::Softsign), true),
+    (knotted(Knots::Tanh), true),
+];
+
+const fn clamped(soft_clamp: SoftClamp) -> Transform {
+    let clamp = 1.5;
+    Transform::Affine { clamp, soft_clamp }
+}
+
+const fn knotted(knots: Knots) -> Transform {
+    let (bins, bound) = (6, 3.0);
+    Transform::Spline { bins, bound, knots }
+}
+
 #[cfg(feature = "torch")]
 impl Shape {
     /// Roundings that engine and libtorch may differ by: steep splines magnify them.
     fn roundings(&self) -> f64 {
-        match self.transform {
-            Transform::Affine { .. } => 200.0,
-            Transform::Spline { .. } => 5000.0,
+        if self.splines() {
+            5000.0
+        } else {
+            200.0
         }
     }
 }
 
 const LEAKY: Activation = Activation::LeakyRelu { slope: 0.01 };
-const SHAPES: [Shape; 10] = [
+const SHAPES: [Shape; 12] = [
     Shape {
         dim: 2,
         blocks: 12,
         hidden: &[48, 48, 48],
         activation: LEAKY,
-        transform: AFFINE,
+        transforms: AFFINE,
     },
     Shape {
         dim: 2,
         blocks: 1,
         hidden: &[],
         activation: LEAKY,
-        transform: AFFINE,
+        transforms: AFFINE,
     },
     Shape {
         dim: 2,
         blocks: 3,
         hidden: &[1],
         activation: Activation::Tanh,
-        transform: AFFINE,
+        transforms: AFFINE,
     },
     Shape {
         dim: 3,
         blocks: 5,
         hidden: &[7, 16],
         activation: Activation::Tanh,
-        transform: AFFINE,
+        transforms: AFFINE,
     },
     Shape {
         dim: 5,
         blocks: 7,
         hidden: &[13, 1, 6],
         activation: Activation::LeakyRelu { slope: 0.2 },
-        transform: AFFINE,
+        transforms: AFFINE,
     },
     Shape {
         dim: 7,
         blocks: 2,
         hidden: &[100, 11],
         activation: Activation::LeakyRelu { slope: 0.0 },
-        transform: AFFINE,
+        transforms: AFFINE,
     },
     Shape {
         dim: 17,
         blocks: 4,
         hidden: &[33],
         activation: Activation::Tanh,
-        transform: AFFINE,
+        transforms: AFFINE,
     },
     Shape {
         dim: 64,
         blocks: 4,
         hidden: &[65, 64, 31, 8, 8, 8, 8, 8],
         activation: LEAKY,
-        transform: AFFINE,
+        transforms: AFFINE,
     },
     Shape {
         dim: 2,
         blocks: 6,
         hidden: &[16, 9],
         activation: LEAKY,
-        transform: SPLINES[0],
+        transforms: SPLINES[0],
     },
     Shape {
         dim: 5,
         blocks: 4,
         hidden: &[13],
         activation: Activation::Tanh,
-        transform: SPLINES[1],
+        transforms: SPLINES[1],
+    },
+    Shape {
+        dim: 3,
+        blocks: 5,
+        hidden: &[16, 9],
+        activation: Activation::Tanh,
+        transforms: CLAMPS,
+    },
+    Shape {
+        dim: 3,
+        blocks: 5,
+        hidden: &[13],
+        activation: Activation::Tanh,
+        transforms: KNOTS,
     },
 ];
 
@@ -145,7 +189,7 @@ fn model(shape: &Shape, dtype: Dtype) -> Model {
         blocks,
         hidden,
         activation,
-        transform,
+        transforms,
     } = *shape;
     let network = |inputs, outputs| Mlp {
         inputs,
@@ -156,12 +200,14 @@ fn model(shape: &Shape, dtype: Dtype) -> Model {
     let mut order: Vec<usize> = (0..dim).collect();
     let blocks: Vec<Coupling> = (0..blocks)
         .map(|i| {
+            let (transform, inverse) = transforms[i % transforms.len()];
             order.rotate_left(1 + i % dim);
             let (active, passive) = order.split_at(1 + i % (dim - 1));
             Coupling {
                 active: active.to_vec(),
                 passive: passive.to_vec(),
                 transform,
+                inverse,
                 subnet: network(
                     passive.len(),
                     transform.outputs_per_coordinate() * active.len(),
@@ -198,7 +244,7 @@ fn model(shape: &Shape, dtype: Dtype) -> Model {
     let subnets: Vec<&Mlp> = blocks.iter().map(|b| &b.subnet).collect();
     let (classifier, refiner) = (network(dim, 1), network(dim + 2, dim));
     let mut flow_parameters = parameters(&subnets, 1);
-    if matches!(transform, Transform::Spline { .. }) {
+    if shape.splines() {
         // Larger ones make cliffs, on which roundings count.
         flow_parameters.iter_mut().for_each(|p| *p *= 0.5);
     }

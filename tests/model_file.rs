@@ -48,7 +48,8 @@ impl Numbers {
 fn model(dtype: Dtype, conditions: usize) -> Model {
     let mut numbers = Numbers(7);
     let block = |active: Vec<usize>, passive: Vec<usize>| Coupling {
-        transform: Transform::Affine { clamp: 1.0 / 3.0 },
+        transform: Transform::affine(1.0 / 3.0),
+        inverse: false,
         subnet: Mlp::new(passive.len() + conditions, 1, 3, 2 * active.len(), 0.1),
         active,
         passive,

@@ -4,8 +4,8 @@
 
 use laser::engine::noise::{domain, Noise};
 use laser::model::{
-    Activation, Classifier, Coupling, Dtype, Evaluator, Flow, Generator, GeneratorKind, Mlp, Model,
-    Scaling, Transform,
+    Activation, Classifier, Coupling, Dtype, Evaluator, Flow, Generator, GeneratorKind, Knots, Mlp,
+    Model, Scaling, SoftClamp, Transform,
 };
 use laser::options::Options;
 use laser::protocol::evaluator;
@@ -17,7 +17,7 @@ fn random(n: usize, scale: f64, stream: u64) -> Vec<f64> {
     out
 }
 
-/// A flow with random parameters: nothing about it is special.
+/// A flow with random parameters: nothing about it is special. Transforms that no training makes come with blocks that are inverse.
 fn flow(dim: usize, blocks: usize, activation: Activation, transform: Transform) -> Flow {
     let mut order: Vec<usize> = (0..dim).collect();
     let blocks = (0..blocks)
@@ -28,6 +28,7 @@ fn flow(dim: usize, blocks: usize, activation: Activation, transform: Transform)
                 active: active.to_vec(),
                 passive: passive.to_vec(),
                 transform,
+                inverse: i % 2 == 1 && transform != AFFINE && transform != SPLINE,
                 subnet: Mlp {
                     inputs: passive.len(),
                     hidden: vec![7, 16],
@@ -48,7 +49,10 @@ fn model(dim: usize, blocks: usize, activation: Activation, transform: Transform
     let flow = flow(dim, blocks, activation, transform);
     flow.validate().unwrap();
     // Larger ones make splines with cliffs, on which roundings count.
-    let scale = if transform == AFFINE { 0.5 } else { 0.25 };
+    let scale = match transform {
+        Transform::Affine { .. } => 0.5,
+        Transform::Spline { .. } => 0.25,
+    };
     let scalings: Vec<Scaling> = (0..dim)
         .map(|i| match i {
             1 => Scaling::None,
@@ -93,13 +97,20 @@ fn model(dim: usize, blocks: usize, activation: Activation, transform: Transform
     }
 }
 
-const AFFINE: Transform = Transform::Affine { clamp: 1.5 };
-const SPLINE: Transform = Transform::Spline {
-    bins: 6,
-    bound: 2.5,
-};
+const AFFINE: Transform = Transform::affine(1.5);
+const SPLINE: Transform = Transform::spline(6, 2.5);
 
-const SHAPES: [(usize, usize, Activation, Transform); 7] = [
+const fn clamped(soft_clamp: SoftClamp) -> Transform {
+    let clamp = 1.5;
+    Transform::Affine { clamp, soft_clamp }
+}
+
+const fn knotted(knots: Knots) -> Transform {
+    let (bins, bound) = (6, 2.5);
+    Transform::Spline { bins, bound, knots }
+}
+
+const SHAPES: [(usize, usize, Activation, Transform); 12] = [
     (2, 6, Activation::LeakyRelu { slope: 0.01 }, AFFINE),
     (2, 1, Activation::LeakyRelu { slope: 0.2 }, AFFINE),
     (3, 5, Activation::Tanh, AFFINE),
@@ -107,6 +118,11 @@ const SHAPES: [(usize, usize, Activation, Transform); 7] = [
     (17, 4, Activation::Tanh, AFFINE),
     (2, 4, Activation::LeakyRelu { slope: 0.01 }, SPLINE),
     (5, 3, Activation::Tanh, SPLINE),
+    (3, 4, Activation::Tanh, clamped(SoftClamp::Atan)),
+    (3, 4, Activation::Tanh, clamped(SoftClamp::Softsign)),
+    (3, 4, Activation::Tanh, clamped(SoftClamp::Sigmoid)),
+    (4, 4, Activation::Tanh, knotted(Knots::Softplus)),
+    (4, 4, Activation::Tanh, knotted(Knots::Softsign)),
 ];
 
 fn open(model: &Model) -> Box<dyn Evaluator> {

@@ -302,7 +302,7 @@ impl<T: Element> Evaluator for EngineEvaluator<T> {
 mod tests {
     use super::*;
     use crate::engine::noise::{domain, Noise};
-    use crate::model::{Activation, Coupling, Transform};
+    use crate::model::{Activation, Coupling, Knots, SoftClamp, Transform};
     use crate::model::{Classifier, Generator, GeneratorKind, Scaling};
 
     fn model(dtype: Dtype) -> Model {
@@ -321,19 +321,36 @@ mod tests {
         let block = |active: [usize; 1], passive: [usize; 2]| Coupling {
             active: active.to_vec(),
             passive: passive.to_vec(),
-            transform: Transform::Affine { clamp: 1.5 },
+            transform: Transform::affine(1.5),
+            inverse: false,
             subnet: network(2, 2),
         };
         let mut flow = crate::model::Flow {
             dim: 3,
             conditions: 0,
-            blocks: vec![block([0], [2, 1]), block([1], [0, 2]), block([2], [0, 1])],
+            blocks: vec![
+                block([0], [2, 1]),
+                block([1], [0, 2]),
+                block([2], [0, 1]),
+                block([0], [1, 2]),
+                block([1], [2, 0]),
+            ],
         };
-        flow.blocks[2].transform = Transform::Spline {
-            bins: 4,
-            bound: 2.5,
+        flow.blocks[1].transform = Transform::Affine {
+            clamp: 1.5,
+            soft_clamp: SoftClamp::Atan,
         };
-        flow.blocks[2].subnet = network(2, 11);
+        for (i, knots) in [(2, Knots::Tanh), (3, Knots::Softplus), (4, Knots::Softsign)] {
+            flow.blocks[i].transform = Transform::Spline {
+                bins: 4,
+                bound: 2.5,
+                knots,
+            };
+            flow.blocks[i].subnet = network(2, 11);
+        }
+        for i in [1, 3] {
+            flow.blocks[i].inverse = true;
+        }
         let scaling = Scaling::Standardise {
             mean: 0.5,
             std: 2.0,

@@ -1,17 +1,16 @@
 //! [`Flow`](crate::model::Flow) on a block: both directions with log |det|, and their gradients.
 
+use super::affine::{Affine, AffineGradient};
 use super::gradient::MlpGradient;
-use super::lanes::{Cpu, Element, Task};
-use super::math;
+use super::lanes::{Cpu, Element};
 use super::mlp::Mlp;
-use super::spline::{Sizes, Spline, SplineGradient};
-use super::vector::Vector;
+use super::spline::{Form, Spline, SplineGradient};
 use crate::model::{self, Real, Transform};
 
 /// A coupling flow with its weights packed. Immutable.
 ///
 /// It transforms a state of `dim` features in place, given the features of the condition. The tape holds for every block the active
-/// coordinates on its latent side, and the tape of the subnet.
+/// coordinates where its formula begins, what the transform keeps aside, and the tape of the subnet.
 pub(super) struct Flow<T> {
     dim: usize,
     blocks: Vec<Coupling<T>>,
@@ -21,6 +20,7 @@ struct Coupling<T> {
     active: Vec<usize>,
     passive: Vec<usize>,
     transform: Transform,
+    inverse: bool,
     subnet: Mlp<T>,
 }
 
@@ -31,6 +31,7 @@ impl<T: Element> Flow<T> {
             active: block.active.clone(),
             passive: block.passive.clone(),
             transform: block.transform,
+            inverse: block.inverse,
             subnet: Mlp::new(&block.subnet),
         });
         Flow {
@@ -164,9 +165,20 @@ impl<T: Element> Flow<T> {
 
 impl<T: Element> Coupling<T> {
     fn tape(&self) -> usize {
-        self.active.len() + self.subnet.tape()
+        self.active.len() + self.aside() + self.subnet.tape()
     }
 
+    /// Features that the transform keeps for its gradient beside the subnet's outputs.
+    fn aside(&self) -> usize {
+        match self.transform {
+            Transform::Affine { .. } => 0,
+            Transform::Spline { bins, knots, .. } => {
+                Form::<T>::aside(bins, knots) * self.active.len()
+            }
+        }
+    }
+
+    /// To the event's side or, for `INVERSE`, to the latent's. Adds log |det| of what it does.
     fn apply<const INVERSE: bool>(
         &self,
         cpu: Cpu,
@@ -176,43 +188,14 @@ impl<T: Element> Coupling<T> {
         log_det: &mut T::Feature,
         tape: &mut [T::Feature],
     ) {
-        let (latent, tape) = tape[..self.tape()].split_at_mut(self.active.len());
-        let keep = |latent: &mut [T::Feature], state: &[T::Feature]| {
-            for (to, &k) in latent.iter_mut().zip(&self.active) {
-                *to = state[k];
-            }
-        };
-        if !INVERSE {
-            keep(latent, state);
-        }
-        let (passive, given) = tape.split_at_mut(self.passive.len());
-        for (to, &k) in passive.iter_mut().zip(&self.passive) {
-            *to = state[k];
-        }
-        given[..conditions.len()].copy_from_slice(conditions);
-        self.subnet.forward(cpu, rows, tape);
-        let outputs = self.subnet.output(tape);
-        match self.transform {
-            Transform::Affine { clamp } => cpu.run(Affine::<T, INVERSE> {
-                clamp: T::from_f64(clamp),
-                active: &self.active,
-                outputs,
-                state,
-                log_det,
-            }),
-            Transform::Spline { bins, bound } => cpu.run(Spline::<T, INVERSE> {
-                sizes: Sizes::new(bins, bound),
-                active: &self.active,
-                outputs,
-                state,
-                log_det,
-            }),
-        }
-        if INVERSE {
-            keep(latent, state);
+        if self.inverse == INVERSE {
+            self.transform::<false>(cpu, rows, state, conditions, log_det, tape);
+        } else {
+            self.transform::<true>(cpu, rows, state, conditions, log_det, tape);
         }
     }
 
+    /// Back through [`Coupling::apply`].
     fn backward<const INVERSE: bool>(
         &self,
         cpu: Cpu,
@@ -222,22 +205,102 @@ impl<T: Element> Coupling<T> {
         tape: &mut [T::Feature],
         sums: Option<&mut MlpGradient<T>>,
     ) {
-        let (latent, tape) = tape.split_at_mut(self.active.len());
+        if self.inverse == INVERSE {
+            self.transform_back::<false>(cpu, rows, gradient, log_det_gradient, tape, sums);
+        } else {
+            self.transform_back::<true>(cpu, rows, gradient, log_det_gradient, tape, sums);
+        }
+    }
+
+    /// The parts of the tape: where the formula begins, aside, the subnet's.
+    #[allow(clippy::type_complexity)]
+    fn parts<'a>(
+        &self,
+        tape: &'a mut [T::Feature],
+    ) -> (
+        &'a mut [T::Feature],
+        &'a mut [T::Feature],
+        &'a mut [T::Feature],
+    ) {
+        let (start, tape) = tape[..self.tape()].split_at_mut(self.active.len());
+        let (aside, tape) = tape.split_at_mut(self.aside());
+        (start, aside, tape)
+    }
+
+    /// Along the transform's formula or, for `BACK`, against it.
+    fn transform<const BACK: bool>(
+        &self,
+        cpu: Cpu,
+        rows: usize,
+        state: &mut [T::Feature],
+        conditions: &[T::Feature],
+        log_det: &mut T::Feature,
+        tape: &mut [T::Feature],
+    ) {
+        let (start, aside, tape) = self.parts(tape);
+        let keep = |start: &mut [T::Feature], state: &[T::Feature]| {
+            for (to, &k) in start.iter_mut().zip(&self.active) {
+                *to = state[k];
+            }
+        };
+        if !BACK {
+            keep(start, state);
+        }
+        let (passive, given) = tape.split_at_mut(self.passive.len());
+        for (to, &k) in passive.iter_mut().zip(&self.passive) {
+            *to = state[k];
+        }
+        given[..conditions.len()].copy_from_slice(conditions);
+        self.subnet.forward(cpu, rows, tape);
         let outputs = self.subnet.output(tape);
         match self.transform {
-            Transform::Affine { clamp } => cpu.run(AffineGradient::<T, INVERSE> {
-                clamp: T::from_f64(clamp),
+            Transform::Affine { clamp, soft_clamp } => cpu.run(Affine::<T, BACK> {
+                clamp,
+                soft_clamp,
                 active: &self.active,
-                latent,
+                outputs,
+                state,
+                log_det,
+            }),
+            Transform::Spline { bins, bound, knots } => cpu.run(Spline::<T, BACK> {
+                form: Form::new(bins, bound, knots),
+                active: &self.active,
+                outputs,
+                aside,
+                state,
+                log_det,
+            }),
+        }
+        if BACK {
+            keep(start, state);
+        }
+    }
+
+    fn transform_back<const BACK: bool>(
+        &self,
+        cpu: Cpu,
+        rows: usize,
+        gradient: &mut [T::Feature],
+        log_det_gradient: &T::Feature,
+        tape: &mut [T::Feature],
+        sums: Option<&mut MlpGradient<T>>,
+    ) {
+        let (start, aside, tape) = self.parts(tape);
+        let outputs = self.subnet.output(tape);
+        match self.transform {
+            Transform::Affine { .. } => cpu.run(AffineGradient::<T, BACK> {
+                active: &self.active,
+                start,
                 outputs,
                 gradient,
                 log_det_gradient,
             }),
-            Transform::Spline { bins, bound } => cpu.run(SplineGradient::<T, INVERSE> {
-                sizes: Sizes::new(bins, bound),
+            Transform::Spline { bins, bound, knots } => cpu.run(SplineGradient::<T, BACK> {
+                form: Form::new(bins, bound, knots),
                 active: &self.active,
-                latent,
+                start,
                 outputs,
+                aside,
                 gradient,
                 log_det_gradient,
             }),
@@ -246,76 +309,6 @@ impl<T: Element> Coupling<T> {
         for (add, &k) in tape.iter().zip(&self.passive) {
             let lanes = gradient[k].as_mut().iter_mut().zip(add.as_ref());
             lanes.for_each(|(g, &add)| *g = *g + add);
-        }
-    }
-}
-
-/// x = z · exp(s) + t with s = clamp · tanh(s̃ / clamp), or its inverse. The outputs (s̃, t) become (s, exp(±s)).
-struct Affine<'a, T: Element, const INVERSE: bool> {
-    clamp: T,
-    active: &'a [usize],
-    outputs: &'a mut [T::Feature],
-    state: &'a mut [T::Feature],
-    log_det: &'a mut T::Feature,
-}
-
-impl<T: Element, const INVERSE: bool> Task<T> for Affine<'_, T, INVERSE> {
-    #[inline(always)]
-    fn run<V: Vector<T>>(self) {
-        let (s, t) = self.outputs.split_at_mut(self.active.len());
-        for ((s, t), &k) in s.iter_mut().zip(t).zip(self.active) {
-            let outputs = s.as_mut().iter_mut().zip(t.as_mut());
-            let state = self.state[k].as_mut().iter_mut();
-            let log_det = self.log_det.as_mut().iter_mut();
-            for (((s, t), x), log_det) in outputs.zip(state).zip(log_det) {
-                *s = self.clamp * math::tanh::<T, V>(*s / self.clamp);
-                let log_scale = if INVERSE { -*s } else { *s };
-                let scale = math::exp::<T, V>(log_scale);
-                *x = if INVERSE {
-                    (*x - *t) * scale
-                } else {
-                    V::mul_add(*x, scale, *t)
-                };
-                *log_det = *log_det + log_scale;
-                *t = scale;
-            }
-        }
-    }
-}
-
-/// Of the active coordinates, the gradients with respect to what [`Affine`] made of them, their latents z and (s, exp(±s)) become the
-/// gradients with respect to what came in and (s̃, t).
-struct AffineGradient<'a, T: Element, const INVERSE: bool> {
-    clamp: T,
-    active: &'a [usize],
-    latent: &'a [T::Feature],
-    outputs: &'a mut [T::Feature],
-    gradient: &'a mut [T::Feature],
-    log_det_gradient: &'a T::Feature,
-}
-
-impl<T: Element, const INVERSE: bool> Task<T> for AffineGradient<'_, T, INVERSE> {
-    #[inline(always)]
-    fn run<V: Vector<T>>(self) {
-        let one = T::from_f64(1.0);
-        let (s, t) = self.outputs.split_at_mut(self.active.len());
-        for (((s, t), latent), &k) in s.iter_mut().zip(t).zip(self.latent).zip(self.active) {
-            let outputs = s.as_mut().iter_mut().zip(t.as_mut());
-            let gradient = self.gradient[k].as_mut().iter_mut();
-            let given = latent.as_ref().iter().zip(self.log_det_gradient.as_ref());
-            for (((s, t), g), (&z, &log_det)) in outputs.zip(gradient).zip(given) {
-                let (tanh, scale) = (*s / self.clamp, *t);
-                let through = *g * scale;
-                // x = z · exp(s) + t, log |det| = Σ s; z = (x − t) · exp(−s), log |det| = −Σ s.
-                let (by_s, by_t) = if INVERSE {
-                    (-(*g * z + log_det), -through)
-                } else {
-                    (through * z + log_det, *g)
-                };
-                *t = by_t;
-                *s = by_s * (one - tanh * tanh);
-                *g = through;
-            }
         }
     }
 }

@@ -4,8 +4,10 @@
 //! stays in cache. Every row is summed in the same order whatever rows share its block, so that a result depends on its row alone: the
 //! same bits for any number of rows and any place among them, and on all processors with a fused multiply-add.
 
+mod affine;
 mod apply;
 mod chain;
+mod clamp;
 mod dense;
 mod evaluator;
 mod flow;

@@ -23,8 +23,8 @@ pub use host::HostGenerator;
 pub(crate) use host::NO_GRADIENT;
 pub use map::{Map, Matching};
 pub use network::{
-    Activation, Coupling, Dtype, Flow, Mlp, Parameter, Transform, MAX_DEPTH, MAX_PARAMETERS,
-    MAX_WIDTH,
+    Activation, Coupling, Dtype, Flow, Knots, Mlp, Parameter, SoftClamp, Transform, MAX_DEPTH,
+    MAX_PARAMETERS, MAX_WIDTH,
 };
 pub use real::Real;
 pub use refinement::{Method, Refinement};

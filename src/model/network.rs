@@ -164,37 +164,97 @@ impl Mlp {
     }
 }
 
+/// How the outputs s̃ of a subnet become log scales s that no input drives too far. Frameworks differ; a training of this library takes
+/// [`SoftClamp::Tanh`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SoftClamp {
+    /// s = clamp · tanh(s̃ / clamp).
+    #[default]
+    Tanh,
+    /// s = clamp · (2/π) · atan(π s̃ / (2 clamp)), as FrEIA has it.
+    Atan,
+    /// s = s̃ / (1 + |s̃| / clamp), as zuko has it.
+    Softsign,
+    /// exp(s) = σ(s̃) + exp(−clamp) with the logistic σ, as nflows has it: no block scales by more than 1 + exp(−clamp).
+    Sigmoid,
+}
+
+/// How the outputs of a subnet become the knots of a spline. Frameworks differ; a training of this library takes [`Knots::Tanh`]. Here
+/// smallest is [`Transform::SMALLEST`], and c = −log smallest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Knots {
+    /// Shares smallest + (1 − bins · smallest) · softmax(w̃), slopes exp(c · tanh(d̃ / c)).
+    #[default]
+    Tanh,
+    /// Shares likewise, slopes smallest + log(1 + exp(d̃)), as in the paper of the splines and in nflows.
+    Softplus,
+    /// Shares softmax(w̃ / (1 + 2 |w̃| / c)), slopes exp(d̃ / (1 + |d̃| / c)), as zuko has it.
+    Softsign,
+}
+
 /// How a coupling block transforms its active coordinates, given the passive ones.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Transform {
-    /// RealNVP (Dinh et al., ICLR 2017): x = z · exp(s) + t. The subnet's outputs are (s̃, t), and s = clamp · tanh(s̃ / clamp) keeps one
+    /// RealNVP (Dinh et al., ICLR 2017): x = z · exp(s) + t. The subnet's outputs are (s̃, t); the soft clamp makes s of s̃ and keeps one
     /// block from scaling by more than exp(clamp).
     Affine {
-        /// Bound on |s|, positive.
+        /// Bound on |s|, positive; of [`SoftClamp::Sigmoid`] not above [`Transform::MAX_SIGMOID_CLAMP`].
         clamp: f64,
+        /// s̃ ↦ s.
+        #[serde(default, skip_serializing_if = "is_default")]
+        soft_clamp: SoftClamp,
     },
     /// Neural spline (Durkan et al., arXiv:1906.04032): z ↦ x is a monotonic rational-quadratic spline within [−bound, bound], and the
     /// identity with slope 1 outside. The subnet's outputs are, coordinate by coordinate, for every bin its width w̃, for every bin its
-    /// height h̃, and for every inner knot its slope d̃. A bin's share of the width is smallest + (1 − bins · smallest) · softmax(w̃), its
-    /// height likewise, and log d = c · tanh(d̃ / c) with c = −log smallest, where smallest is [`Transform::SMALLEST`]. All outputs 0 are
-    /// the identity.
+    /// height h̃, and for every inner knot its slope d̃. The knots make of these each bin's share of the width, its share of the height,
+    /// and the slopes. But for [`Knots::Softplus`], all outputs 0 are the identity.
     Spline {
         /// Bins, from 2 to [`Transform::MAX_BINS`].
         bins: usize,
         /// Half the width of the interval, within [`Transform::BOUNDS`].
         bound: f64,
+        /// (w̃, h̃, d̃) ↦ the knots.
+        #[serde(default, skip_serializing_if = "is_default")]
+        knots: Knots,
     },
 }
 
+/// What need not be written: files without these choices stay as they were.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 impl Transform {
-    /// No bin of a spline is narrower or lower than this share of the whole, and no slope of a knot is outside this and its inverse: single
-    /// precision still tells the knots apart.
+    /// No bin of a spline is narrower or lower than this share of the whole, and no slope of a knot is below this (nor, but for
+    /// [`Knots::Softplus`], above its inverse): single precision still tells the knots apart. With [`Knots::Softsign`] it is this share of
+    /// the widest bin.
     pub const SMALLEST: f64 = 1e-3;
     /// No spline has more bins.
     pub const MAX_BINS: usize = 128;
     /// Bounds of the bound of a spline: all powers of it that occur are normal numbers of single precision.
     pub const BOUNDS: (f64, f64) = (1e-3, 1e3);
+    /// The smallest scale of [`SoftClamp::Sigmoid`] is a normal number of single precision.
+    pub const MAX_SIGMOID_CLAMP: f64 = 80.0;
+
+    /// The transform of couplings with the default soft clamp.
+    pub const fn affine(clamp: f64) -> Self {
+        Transform::Affine {
+            clamp,
+            soft_clamp: SoftClamp::Tanh,
+        }
+    }
+
+    /// The transform of splines with the default knots.
+    pub const fn spline(bins: usize, bound: f64) -> Self {
+        Transform::Spline {
+            bins,
+            bound,
+            knots: Knots::Tanh,
+        }
+    }
 
     /// Subnet outputs needed per active coordinate.
     pub fn outputs_per_coordinate(&self) -> usize {
@@ -208,8 +268,16 @@ impl Transform {
     /// Checks the constants; the error says what is wrong.
     fn validate(&self) -> std::result::Result<(), String> {
         match *self {
-            Transform::Affine { clamp } if !(clamp > 0.0 && clamp.is_finite()) => {
+            Transform::Affine { clamp, .. } if !(clamp > 0.0 && clamp.is_finite()) => {
                 Err(format!("clamp {clamp} is not positive"))
+            }
+            Transform::Affine { clamp, soft_clamp }
+                if soft_clamp == SoftClamp::Sigmoid && clamp > Self::MAX_SIGMOID_CLAMP =>
+            {
+                Err(format!(
+                    "clamp {clamp} of a sigmoid is above {}",
+                    Self::MAX_SIGMOID_CLAMP
+                ))
             }
             Transform::Spline { bins, .. } if !(2..=Self::MAX_BINS).contains(&bins) => {
                 Err(format!(
@@ -241,6 +309,9 @@ pub struct Coupling {
     pub passive: Vec<usize>,
     /// What is done to the active coordinates.
     pub transform: Transform,
+    /// Whether the transform's formula takes the event's side to the latent's, x ↦ z, and not z ↦ x.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub inverse: bool,
     /// `passive + conditions → outputs_per_coordinate · active`.
     pub subnet: Mlp,
 }
@@ -344,7 +415,8 @@ mod tests {
         let block = |active: usize| Coupling {
             active: vec![active],
             passive: vec![1 - active],
-            transform: Transform::Affine { clamp: 2.0 },
+            transform: Transform::affine(2.0),
+            inverse: false,
             subnet: Mlp::new(1, 3, 48, 2, 0.01),
         };
         Flow {
@@ -372,12 +444,35 @@ mod tests {
     #[test]
     fn descriptions_survive_json() {
         let mut flow = flow();
+        flow.blocks[1].transform = Transform::spline(8, 5.0);
+        let text = serde_json::to_string(&flow).unwrap();
+        assert_eq!(serde_json::from_str::<Flow>(&text).unwrap(), flow);
+        for choice in ["inverse", "soft_clamp", "knots"] {
+            assert!(!text.contains(choice), "as before there was a choice");
+        }
+        flow.blocks[0].inverse = true;
+        flow.blocks[0].transform = Transform::Affine {
+            clamp: 6.9,
+            soft_clamp: SoftClamp::Softsign,
+        };
         flow.blocks[1].transform = Transform::Spline {
             bins: 8,
             bound: 5.0,
+            knots: Knots::Softplus,
         };
         let text = serde_json::to_string(&flow).unwrap();
         assert_eq!(serde_json::from_str::<Flow>(&text).unwrap(), flow);
+        for choice in [
+            r#""soft_clamp":"softsign""#,
+            r#""knots":"softplus""#,
+            r#""inverse":true"#,
+        ] {
+            assert!(text.contains(choice), "{text}");
+            let (name, value) = choice.split_once(':').unwrap();
+            let other = text.replace(choice, &format!(r#"{name}:"what""#));
+            let error = serde_json::from_str::<Flow>(&other).unwrap_err();
+            assert!(error.to_string().contains("what"), "{value}: {error}");
+        }
     }
 
     #[test]
@@ -416,8 +511,21 @@ mod tests {
             (8, 5.0, "1 to 23 is needed"),
         ] {
             let mut spline = flow();
-            spline.blocks[1].transform = Transform::Spline { bins, bound };
+            spline.blocks[1].transform = Transform::spline(bins, bound);
             let error = spline.validate().unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
+        }
+        for (clamp, soft_clamp, part) in [
+            (0.0, SoftClamp::Atan, "block 0: clamp 0 is not positive"),
+            (
+                80.5,
+                SoftClamp::Sigmoid,
+                "clamp 80.5 of a sigmoid is above 80",
+            ),
+        ] {
+            let mut affine = flow();
+            affine.blocks[0].transform = Transform::Affine { clamp, soft_clamp };
+            let error = affine.validate().unwrap_err().to_string();
             assert!(error.contains(part), "{error}");
         }
         let mut empty = flow();

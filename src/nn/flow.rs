@@ -1,7 +1,7 @@
 //! [`Flow`] on libtorch: both directions, with log |det|.
 
 use super::{mlp, spline};
-use crate::model::{Coupling, Flow, Transform};
+use crate::model::{Coupling, Flow, SoftClamp, Transform};
 use crate::Result;
 use tch::Tensor;
 
@@ -94,7 +94,7 @@ fn apply(
     Ok((columns.get(&order)?, log_det))
 }
 
-/// Applies one block to the columns and returns its log |det| per row.
+/// Applies one block to the columns, to the event's side or, if `inverse`, to the latent's, and returns its log |det| per row.
 fn couple(
     block: &Coupling,
     parameters: &[Tensor],
@@ -106,13 +106,10 @@ fn couple(
     let active = columns.get(&block.active)?;
     let out = mlp::forward(&block.subnet, parameters, &mlp::beside(&passive, c)?)?;
     let n = block.active.len() as i64;
+    let inverse = inverse != block.inverse;
     let (active, log_det) = match block.transform {
-        Transform::Affine { clamp } => {
-            let s = out
-                .f_narrow(1, 0, n)?
-                .f_div_scalar(clamp)?
-                .f_tanh()?
-                .f_mul_scalar(clamp)?;
+        Transform::Affine { clamp, soft_clamp } => {
+            let s = clamped(soft_clamp, clamp, &out.f_narrow(1, 0, n)?)?;
             let t = out.f_narrow(1, n, n)?;
             let sum = s.f_sum_dim_intlist([1i64].as_slice(), false, s.kind())?;
             if inverse {
@@ -121,13 +118,31 @@ fn couple(
                 (active.f_mul(&s.f_exp()?)?.f_add(&t)?, sum)
             }
         }
-        Transform::Spline { bins, bound } => spline::apply(bins, bound, &out, &active, inverse)?,
+        Transform::Spline { bins, bound, knots } => {
+            spline::apply((bins, bound, knots), &out, &active, inverse)?
+        }
     };
     columns.parts = vec![
         (block.active.clone(), active),
         (block.passive.clone(), passive),
     ];
     Ok(log_det)
+}
+
+/// The soft clamp s of s̃.
+pub(super) fn clamped(by: SoftClamp, clamp: f64, output: &Tensor) -> Result<Tensor> {
+    Ok(match by {
+        SoftClamp::Tanh => output.f_div_scalar(clamp)?.f_tanh()?.f_mul_scalar(clamp)?,
+        SoftClamp::Atan => {
+            let unit = clamp / std::f64::consts::FRAC_PI_2;
+            output.f_div_scalar(unit)?.f_atan()?.f_mul_scalar(unit)?
+        }
+        SoftClamp::Softsign => {
+            let below = output.f_abs()?.f_div_scalar(clamp)?.f_add_scalar(1.0)?;
+            output.f_div(&below)?
+        }
+        SoftClamp::Sigmoid => output.f_sigmoid()?.f_add_scalar((-clamp).exp())?.f_log()?,
+    })
 }
 
 /// log of the standard normal density of z (rows × dim): rows.

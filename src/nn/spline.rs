@@ -1,14 +1,14 @@
 //! The rational-quadratic splines of a coupling block on libtorch (Durkan et al., arXiv:1906.04032).
 
-use crate::model::Transform;
+use super::flow::clamped;
+use crate::model::{Knots, SoftClamp, Transform};
 use crate::Result;
 use tch::Tensor;
 
 /// The coordinates `from` (rows × n) through the spline that `outputs` (rows × n (3 `bins` − 1)) describe, z ↦ x or, if `inverse`, back;
 /// and the log |det| of that, per row.
 pub(super) fn apply(
-    bins: usize,
-    bound: f64,
+    (bins, bound, knots): (usize, f64, Knots),
     outputs: &Tensor,
     from: &Tensor,
     inverse: bool,
@@ -16,8 +16,8 @@ pub(super) fn apply(
     let (rows, n) = from.size2()?;
     let k = bins as i64;
     let outputs = outputs.f_reshape([rows, n, 3 * k - 1])?;
-    let widths = sizes(bins, bound, &outputs.f_narrow(2, 0, k)?)?;
-    let heights = sizes(bins, bound, &outputs.f_narrow(2, k, k)?)?;
+    let widths = sizes(bins, bound, knots, &outputs.f_narrow(2, 0, k)?)?;
+    let heights = sizes(bins, bound, knots, &outputs.f_narrow(2, k, k)?)?;
     let (low_z, low_x) = (lower_ends(bound, &widths)?, lower_ends(bound, &heights)?);
     let within = from.f_clamp(-bound, bound)?.f_unsqueeze(2)?;
     let lower_ends = if inverse { &low_x } else { &low_z };
@@ -29,8 +29,12 @@ pub(super) fn apply(
     let own = |of: &Tensor| of.f_gather(2, &number, false);
     // Outer slopes are 1.
     let clamp = -Transform::SMALLEST.ln();
-    let slopes = outputs.f_narrow(2, 2 * k, k - 1)?.f_div_scalar(clamp)?;
-    let slopes = slopes.f_tanh()?.f_mul_scalar(clamp)?.f_exp()?;
+    let slopes = outputs.f_narrow(2, 2 * k, k - 1)?;
+    let slopes = match knots {
+        Knots::Tanh => clamped(SoftClamp::Tanh, clamp, &slopes)?.f_exp()?,
+        Knots::Softsign => clamped(SoftClamp::Softsign, clamp, &slopes)?.f_exp()?,
+        Knots::Softplus => slopes.f_softplus()?.f_add_scalar(Transform::SMALLEST)?,
+    };
     let one = slopes.f_new_ones([rows, n, 1], (slopes.kind(), slopes.device()))?;
     let bin = Bin {
         width: own(&widths)?,
@@ -57,7 +61,13 @@ pub(super) fn apply(
 }
 
 /// Widths or heights of all bins.
-fn sizes(bins: usize, bound: f64, logits: &Tensor) -> Result<Tensor> {
+fn sizes(bins: usize, bound: f64, knots: Knots, logits: &Tensor) -> Result<Tensor> {
+    if knots == Knots::Softsign {
+        let logits = clamped(SoftClamp::Softsign, -0.5 * Transform::SMALLEST.ln(), logits)?;
+        return Ok(logits
+            .f_softmax(2, logits.kind())?
+            .f_mul_scalar(2.0 * bound)?);
+    }
     let least = 2.0 * bound * Transform::SMALLEST;
     Ok(logits
         .f_softmax(2, logits.kind())?

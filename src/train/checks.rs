@@ -2,7 +2,7 @@
 
 use super::{stream, Batch, Gan, Goal, Matching, Objective, Prior, Separation, Vae};
 use crate::engine::noise::{domain, Noise};
-use crate::model::{Activation, Coupling, Flow, Map, Mlp, Real, Transform};
+use crate::model::{Activation, Coupling, Flow, Knots, Map, Mlp, Real, SoftClamp, Transform};
 
 pub(crate) fn numbers(n: usize, scale: f64, stream: u64) -> Vec<f64> {
     let mut out = vec![0.0; n];
@@ -16,6 +16,9 @@ pub(crate) fn numbers(n: usize, scale: f64, stream: u64) -> Vec<f64> {
 pub(crate) struct Networks {
     pub flow: Flow,
     pub spline: Flow,
+    /// Of other soft clamps, and of other knots, some inverse.
+    clamps: Flow,
+    knots: Flow,
     pub classifier: Mlp,
     pub discriminator: Mlp,
     pub refiner: Mlp,
@@ -61,6 +64,7 @@ impl Networks {
                     transform.outputs_per_coordinate() * active.len(),
                 ),
                 transform,
+                inverse: false,
                 active,
                 passive,
             }
@@ -70,14 +74,46 @@ impl Networks {
             conditions,
             blocks: (0..blocks).map(|i| block(i, transform)).collect(),
         };
+        let of = |transforms: &[(Transform, bool)]| {
+            let blocks = transforms
+                .iter()
+                .enumerate()
+                .map(|(i, &(transform, inverse))| Coupling {
+                    inverse,
+                    ..block(i, transform)
+                });
+            Flow {
+                dim,
+                conditions,
+                blocks: blocks.collect(),
+            }
+        };
+        let clamp = |soft_clamp| Transform::Affine {
+            clamp: 1.5,
+            soft_clamp,
+        };
+        let knots = |knots| Transform::Spline {
+            bins: 5,
+            bound: 2.0,
+            knots,
+        };
         let prior = network(dim + 2 + conditions, dim + 1);
         Networks {
-            flow: flow(Transform::Affine { clamp: 2.0 }),
+            flow: flow(Transform::affine(2.0)),
             // So narrow that some coordinates are outside.
-            spline: flow(Transform::Spline {
-                bins: 5,
-                bound: 2.0,
-            }),
+            spline: flow(Transform::spline(5, 2.0)),
+            clamps: of(&[
+                (clamp(SoftClamp::Sigmoid), true),
+                (clamp(SoftClamp::Atan), true),
+                (clamp(SoftClamp::Tanh), true),
+                (clamp(SoftClamp::Softsign), false),
+            ]),
+            knots: of(&[
+                (knots(Knots::Softplus), true),
+                (knots(Knots::Softsign), false),
+                (knots(Knots::Softsign), true),
+                (knots(Knots::Softplus), false),
+            ]),
             classifier: network(dim + conditions, 1),
             discriminator: network(dim + conditions, 1),
             refiner: network(dim + 1 + conditions, dim),
@@ -98,7 +134,7 @@ impl Networks {
     }
 
     /// Every goal, on these networks.
-    pub fn goals(&self) -> [Goal<'_>; 9] {
+    pub fn goals(&self) -> [Goal<'_>; 11] {
         [
             Goal::Likelihood(&self.flow),
             Goal::Separation(&self.classifier, Separation::CrossEntropy),
@@ -122,6 +158,8 @@ impl Networks {
                 seed: 1,
             }),
             Goal::Likelihood(&self.spline),
+            Goal::Likelihood(&self.clamps),
+            Goal::Likelihood(&self.knots),
             Goal::Gan(Gan {
                 discriminator: &self.discriminator,
                 refiner: &self.refiner,
@@ -190,7 +228,7 @@ pub(crate) fn central_differences(objective: &mut dyn Objective<f64>, goal: &Goa
             let expected = (at(1e-6) - at(-1e-6)) / 2e-6;
             let got = gradient[i];
             assert!(
-                (got - expected).abs() < 1e-7,
+                (got - expected).abs() < 1e-7 * (1.0 + expected.abs()),
                 "{goal:?}, part {part}, {i}: {got}, not {expected}"
             );
         }

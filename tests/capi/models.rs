@@ -59,7 +59,8 @@ fn saved(refinement: Option<Refinement>) -> ModelFile {
     let block = |active, passive| Coupling {
         active: vec![active],
         passive: vec![passive],
-        transform: Transform::Affine { clamp: 2.0 },
+        transform: Transform::affine(2.0),
+        inverse: false,
         subnet: Mlp::new(1, 1, 4, 2, 0.01),
     };
     let flow = Flow {

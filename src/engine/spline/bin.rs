@@ -1,10 +1,11 @@
 //! Finding bins, and one bin both ways and back.
 
+use super::super::clamp::{softplus, Clamp, Softsign, Tanh};
 use super::super::lanes::Element;
 use super::super::math;
 use super::super::vector::Vector;
-use super::Sizes;
-use crate::model::Transform;
+use super::Form;
+use crate::model::{Knots, Transform};
 
 /// The bin that every lane lies in.
 pub(super) struct Bins<T: Element> {
@@ -23,7 +24,7 @@ impl<T: Element> Bins<T> {
     /// By z, or for `INVERSE` by x. What is outside lies in the bin that is nearest, what is no number in the first.
     #[inline(always)]
     pub fn find<V: Vector<T>, const INVERSE: bool>(
-        sizes: Sizes<T>,
+        form: Form<T>,
         outputs: &[T::Feature],
         from: &[T],
     ) -> Self {
@@ -38,12 +39,32 @@ impl<T: Element> Bins<T> {
             slopes_by_outputs: [zero; 2],
         };
         for at in (0..T::ROWS).step_by(V::LANES) {
-            bins.find_lanes::<V, INVERSE>(sizes, outputs, V::load(&from[at..]), at);
+            bins.find_lanes::<V, INVERSE>(form, outputs, V::load(&from[at..]), at);
         }
         let slopes = bins.slopes.iter_mut().zip(&mut bins.slopes_by_outputs);
         for (slope, by_output) in slopes {
-            for (d, by_output) in slope.as_mut().iter_mut().zip(by_output.as_mut()) {
-                (*d, *by_output) = slope_of::<T, V>(*d);
+            let lanes = slope.as_mut().iter_mut().zip(by_output.as_mut());
+            // A loop for each: none decides within.
+            match form.knots {
+                Knots::Tanh => {
+                    let clamp = Tanh::new(-Transform::SMALLEST.ln());
+                    for (d, by_output) in lanes {
+                        (*d, *by_output) = exp_of::<T, V>(clamp.apply::<V>(*d));
+                    }
+                }
+                Knots::Softsign => {
+                    let clamp = Softsign::new(-Transform::SMALLEST.ln());
+                    for (d, by_output) in lanes {
+                        (*d, *by_output) = exp_of::<T, V>(clamp.apply::<V>(*d));
+                    }
+                }
+                Knots::Softplus => {
+                    let least = T::from_f64(Transform::SMALLEST);
+                    for (d, by_output) in lanes {
+                        let (above, by) = softplus::<T, V>(*d);
+                        (*d, *by_output) = (least + above, by);
+                    }
+                }
             }
         }
         bins
@@ -53,27 +74,26 @@ impl<T: Element> Bins<T> {
     #[inline(always)]
     fn find_lanes<V: Vector<T>, const INVERSE: bool>(
         &mut self,
-        sizes: Sizes<T>,
+        form: Form<T>,
         outputs: &[T::Feature],
         from: V,
         at: usize,
     ) {
         let (one, minus_one) = (V::splat(T::from_f64(1.0)), V::splat(T::from_f64(-1.0)));
-        let (shared, least) = (V::splat(sizes.shared), V::splat(sizes.least));
-        let (widths, rest) = outputs.split_at(sizes.bins);
-        let (heights, inner) = rest.split_at(sizes.bins);
-        // Output 0: the slope is 1 at both ends.
-        let zero = V::splat(T::default());
-        let (mut z, mut x) = (V::splat(-sizes.bound), V::splat(-sizes.bound));
-        let mut next_lower = zero;
-        let mut own = [zero; 7];
+        let (shared, least) = (V::splat(form.shared), V::splat(form.least));
+        let (widths, rest) = outputs.split_at(form.bins);
+        let (heights, inner) = rest.split_at(form.bins);
+        let outer = V::splat(form.outer);
+        let (mut z, mut x) = (V::splat(-form.bound), V::splat(-form.bound));
+        let mut next_lower = outer;
+        let mut own = [outer; 7];
         for (k, (width, height)) in widths.iter().zip(heights).enumerate() {
             let width = least.add_product(V::load(&width.as_ref()[at..]), shared);
             let height = least.add_product(V::load(&height.as_ref()[at..]), shared);
             let lower = next_lower;
             next_lower = match inner.get(k) {
                 Some(slope) => V::load(&slope.as_ref()[at..]),
-                None => zero,
+                None => outer,
             };
             let number = V::splat(T::from_f64(k as f64));
             let bin = [number, z, width, x, height, lower, next_lower];
@@ -119,14 +139,11 @@ impl<T: Element> Bins<T> {
     }
 }
 
-/// The slope d of a knot with d̃ as output, and ∂d/∂d̃.
+/// exp(s) and its derivative, given s and that of s.
 #[inline(always)]
-fn slope_of<T: Element, V: Vector<T>>(output: T) -> (T, T) {
-    let one = T::from_f64(1.0);
-    let clamp = T::from_f64(-Transform::SMALLEST.ln());
-    let tanh = math::tanh::<T, V>(output / clamp);
-    let d = math::exp::<T, V>(clamp * tanh);
-    (d, d * (one - tanh * tanh))
+fn exp_of<T: Element, V: Vector<T>>((s, by_output): (T, T)) -> (T, T) {
+    let d = math::exp::<T, V>(s);
+    (d, d * by_output)
 }
 
 /// The share of a bin's size, given the distance from its lower end.

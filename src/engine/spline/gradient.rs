@@ -3,15 +3,16 @@
 use super::super::lanes::{Element, Task};
 use super::super::vector::Vector;
 use super::bin::{share, Bins};
-use super::Sizes;
+use super::Form;
 
-/// Of the active coordinates, the gradients with respect to what [`Spline`](super::Spline) made of them, their latents z and what it left of the outputs
-/// become the gradients with respect to what came in.
+/// Of the active coordinates, the gradients with respect to what [`Spline`](super::Spline) made of them, the z of its formula and what it left of the outputs
+/// and aside become the gradients with respect to what came in.
 pub struct SplineGradient<'a, T: Element, const INVERSE: bool> {
-    pub sizes: Sizes<T>,
+    pub form: Form<T>,
     pub active: &'a [usize],
-    pub latent: &'a [T::Feature],
+    pub start: &'a [T::Feature],
     pub outputs: &'a mut [T::Feature],
+    pub aside: &'a [T::Feature],
     pub gradient: &'a mut [T::Feature],
     pub log_det_gradient: &'a T::Feature,
 }
@@ -20,19 +21,25 @@ impl<T: Element, const INVERSE: bool> Task<T> for SplineGradient<'_, T, INVERSE>
     #[inline(always)]
     #[allow(clippy::needless_range_loop)]
     fn run<V: Vector<T>>(self) {
-        let Sizes { bins, bound, .. } = self.sizes;
+        let Form {
+            bins,
+            bound,
+            shared,
+            ..
+        } = self.form;
         let zero = T::Feature::default();
-        let outputs = self.outputs.chunks_exact_mut(self.sizes.outputs());
-        for ((outputs, latent), &k) in outputs.zip(self.latent).zip(self.active) {
-            let latent = latent.as_ref();
-            let found = Bins::<T>::find::<V, false>(self.sizes, outputs, latent);
+        let outputs = self.outputs.chunks_exact_mut(self.form.outputs());
+        let blocks = outputs.zip(self.start).zip(self.active);
+        for (i, ((outputs, start), &k)) in blocks.enumerate() {
+            let start = start.as_ref();
+            let found = Bins::<T>::find::<V, false>(self.form, outputs, start);
             let gradient = self.gradient[k].as_mut();
             let (mut low_z, mut width) = (zero, zero);
             let (mut low_x, mut height, mut slopes) = (zero, zero, [zero; 2]);
             for lane in 0..T::ROWS {
                 let bin = found.lane(lane);
-                let inside = latent[lane].magnitude() < bound;
-                let xi = share(latent[lane] - bin.z, bin.width);
+                let inside = start[lane].magnitude() < bound;
+                let xi = share(start[lane] - bin.z, bin.width);
                 let (g, log_det) = (gradient[lane], self.log_det_gradient.as_ref()[lane]);
                 let (back, by) = if INVERSE {
                     bin.inverse_gradient::<V>(xi, g, log_det)
@@ -53,9 +60,15 @@ impl<T: Element, const INVERSE: bool> Task<T> for SplineGradient<'_, T, INVERSE>
             }
             let (widths, rest) = outputs.split_at_mut(bins);
             let (heights, inner) = rest.split_at_mut(bins);
-            softmax_back::<T, V>(self.sizes.shared, widths, &found.number, &low_z, &width);
-            softmax_back::<T, V>(self.sizes.shared, heights, &found.number, &low_x, &height);
+            softmax_back::<T, V>(shared, widths, &found.number, &low_z, &width);
+            softmax_back::<T, V>(shared, heights, &found.number, &low_x, &height);
             scatter::<T>(inner, &found.number, &slopes);
+            let aside = &self.aside[self.form.own_aside(i)];
+            for (by_logit, by_output) in outputs.iter_mut().zip(aside) {
+                for (g, &by_output) in by_logit.as_mut().iter_mut().zip(by_output.as_ref()) {
+                    *g = *g * by_output;
+                }
+            }
         }
     }
 }

@@ -15,44 +15,73 @@ mod tests;
 
 pub(super) use gradient::SplineGradient;
 
+use super::clamp::{Clamp, Softsign};
 use super::lanes::{Element, Task};
 use super::math;
 use super::vector::Vector;
-use crate::model::Transform;
+use crate::model::{Knots, Transform};
 use bin::Bins;
 
-/// The sizes of the splines of a block.
+/// What the splines of a block have in common.
 #[derive(Clone, Copy)]
-pub(super) struct Sizes<T> {
+pub(super) struct Form<T> {
     bins: usize,
     bound: T,
+    knots: Knots,
     /// Least width and height of a bin.
     least: T,
     /// What is left to share among the bins.
     shared: T,
+    /// The output that makes the slope 1, which it is at both ends.
+    outer: T,
 }
 
-impl<T: Element> Sizes<T> {
-    pub(super) fn new(bins: usize, bound: f64) -> Self {
-        let least = 2.0 * bound * Transform::SMALLEST;
-        Sizes {
+impl<T: Element> Form<T> {
+    pub fn new(bins: usize, bound: f64, knots: Knots) -> Self {
+        let least = match knots {
+            Knots::Tanh | Knots::Softplus => 2.0 * bound * Transform::SMALLEST,
+            Knots::Softsign => 0.0,
+        };
+        let outer = match knots {
+            Knots::Tanh | Knots::Softsign => 0.0,
+            Knots::Softplus => (1.0 - Transform::SMALLEST).exp_m1().ln(),
+        };
+        Form {
             bins,
             bound: T::from_f64(bound),
+            knots,
             least: T::from_f64(least),
             shared: T::from_f64(2.0 * bound - bins as f64 * least),
+            outer: T::from_f64(outer),
+        }
+    }
+
+    /// Features that the gradient needs beside what is left of the outputs, for each coordinate.
+    pub fn aside(bins: usize, knots: Knots) -> usize {
+        match knots {
+            Knots::Tanh | Knots::Softplus => 0,
+            Knots::Softsign => 2 * bins,
         }
     }
 
     fn outputs(&self) -> usize {
         3 * self.bins - 1
     }
+
+    /// Of coordinate `i`, its part of what is aside.
+    fn own_aside(&self, i: usize) -> std::ops::Range<usize> {
+        let n = Self::aside(self.bins, self.knots);
+        i * n..(i + 1) * n
+    }
 }
 
-/// z ↦ x of the active coordinates, or its inverse. Of the outputs, the shares become what softmax makes of them.
+/// z ↦ x of the active coordinates, or its inverse. Of the outputs, the shares become what softmax makes of them; aside go the derivatives of
+/// its logits.
 pub(super) struct Spline<'a, T: Element, const INVERSE: bool> {
-    pub sizes: Sizes<T>,
+    pub form: Form<T>,
     pub active: &'a [usize],
     pub outputs: &'a mut [T::Feature],
+    pub aside: &'a mut [T::Feature],
     pub state: &'a mut [T::Feature],
     pub log_det: &'a mut T::Feature,
 }
@@ -62,13 +91,14 @@ impl<T: Element, const INVERSE: bool> Task<T> for Spline<'_, T, INVERSE> {
     #[inline(always)]
     #[allow(clippy::needless_range_loop)]
     fn run<V: Vector<T>>(self) {
-        let Sizes { bins, bound, .. } = self.sizes;
-        let outputs = self.outputs.chunks_exact_mut(self.sizes.outputs());
-        for (outputs, &k) in outputs.zip(self.active) {
+        let Form { bins, bound, .. } = self.form;
+        let outputs = self.outputs.chunks_exact_mut(self.form.outputs());
+        for (i, (outputs, &k)) in outputs.zip(self.active).enumerate() {
+            clamp::<T, V>(outputs, &mut self.aside[self.form.own_aside(i)]);
             softmax::<T, V>(&mut outputs[..bins]);
             softmax::<T, V>(&mut outputs[bins..2 * bins]);
             let (state, log_det) = (self.state[k].as_mut(), self.log_det.as_mut());
-            let bin = Bins::<T>::find::<V, INVERSE>(self.sizes, outputs, state);
+            let bin = Bins::<T>::find::<V, INVERSE>(self.form, outputs, state);
             for lane in 0..T::ROWS {
                 let from = state[lane];
                 let bin = bin.lane(lane);
@@ -83,6 +113,17 @@ impl<T: Element, const INVERSE: bool> Task<T> for Spline<'_, T, INVERSE> {
                 state[lane] = if inside { to } else { from };
                 log_det[lane] = log_det[lane] + if inside { log_slope } else { T::default() };
             }
+        }
+    }
+}
+
+/// The clamp of the logits where `aside` takes its derivatives.
+#[inline(always)]
+fn clamp<T: Element, V: Vector<T>>(logits: &mut [T::Feature], aside: &mut [T::Feature]) {
+    let clamp = Softsign::new(-0.5 * Transform::SMALLEST.ln());
+    for (logits, aside) in logits.iter_mut().zip(aside) {
+        for (logit, by_output) in logits.as_mut().iter_mut().zip(aside.as_mut()) {
+            (*logit, *by_output) = clamp.apply::<V>(*logit);
         }
     }
 }

@@ -8,7 +8,8 @@ fn unit_normal() -> Model {
     let block = Coupling {
         active: vec![0],
         passive: vec![1],
-        transform: Transform::Affine { clamp: 1.0 },
+        transform: Transform::affine(1.0),
+        inverse: false,
         subnet: Mlp::new(1, 0, 1, 2, 0.0),
     };
     let flow = Flow {

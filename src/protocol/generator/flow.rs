@@ -72,6 +72,7 @@ pub(in super::super) fn new_flow(dim: usize, conditions: usize, options: &Option
                 active: active.to_vec(),
                 passive: passive.to_vec(),
                 transform,
+                inverse: false,
                 subnet: Mlp::new(
                     passive.len() + conditions,
                     options.get(keys::FLOW_LAYERS) as usize,
@@ -91,14 +92,12 @@ pub(in super::super) fn new_flow(dim: usize, conditions: usize, options: &Option
 
 fn transform(options: &Options) -> Transform {
     if options.get(keys::FLOW_COUPLING) == "spline" {
-        Transform::Spline {
-            bins: options.get(keys::FLOW_BINS) as usize,
-            bound: options.get(keys::FLOW_BOUND),
-        }
+        Transform::spline(
+            options.get(keys::FLOW_BINS) as usize,
+            options.get(keys::FLOW_BOUND),
+        )
     } else {
-        Transform::Affine {
-            clamp: options.get(keys::FLOW_CLAMP),
-        }
+        Transform::affine(options.get(keys::FLOW_CLAMP))
     }
 }
 
@@ -144,10 +143,7 @@ mod tests {
         options.set_f64("flow.bound", 4.5).unwrap();
         let flow = new_flow(3, 0, &options);
         flow.validate().unwrap();
-        let expected = Transform::Spline {
-            bins: 5,
-            bound: 4.5,
-        };
+        let expected = Transform::spline(5, 4.5);
         assert!(flow.blocks.iter().all(|b| b.transform == expected));
         assert_eq!(flow.blocks[1].subnet.outputs, 2 * 14);
     }
