@@ -790,21 +790,22 @@ def zuko_univariate(lazy: nn.Module, where: str) -> Affine | Spline:
             f"{where}: a univariate transform with parameters of shapes {shapes}; liblaser takes affine ones, of one or two numbers, "
             "and splines"
         )
-    x, t = torch.linspace(-2, 2, 9), torch.tensor(0.7)
 
-    def applied(*phi) -> torch.Tensor:
+    def applied(x: torch.Tensor, *phi: torch.Tensor) -> torch.Tensor:
         with torch.no_grad():
-            return lazy.univariate(*phi)(x)
+            return lazy.univariate(*(parameter.expand_as(x) for parameter in phi))(x)
 
     def log_scale(u: torch.Tensor) -> torch.Tensor:
-        y = torch.stack([applied(torch.zeros(()), one) for one in u])
-        return (y[:, -1] - y[:, 0]).log() - math.log(4)
+        low, high = applied(torch.tensor([[-2.0], [2.0]]).expand(2, len(u)), torch.zeros(()), u)
+        return (high - low).log() - math.log(4)
 
-    affine, expected, u = Affine(outputs="t"), x + t, torch.tensor([0.3])
-    if len(shapes) == 2:
+    x, t, u = torch.linspace(-2, 2, 9), torch.tensor(0.7), torch.tensor(0.3)
+    if len(shapes) == 1:
+        affine, given, expected = Affine(outputs="t"), applied(x, t), x + t
+    else:
         affine = dataclasses.replace(recognised(log_scale, where), outputs="ts", interleaved=True)
-        expected = x * log_scale(u).exp() + t
-    if not torch.allclose(applied(t, *u[: len(shapes) - 1]), expected, rtol=1e-9):
+        given, expected = applied(x, t, u), x * log_scale(u[None]).exp() + t
+    if not torch.allclose(given, expected, rtol=1e-9):
         raise Unsupported(f"{where}: the univariate transform is no shift and scale; liblaser takes affine couplings, and splines")
     return affine
 

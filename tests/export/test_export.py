@@ -17,6 +17,7 @@ import traceback
 import warnings
 from functools import partial
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import torch
@@ -26,6 +27,7 @@ from torch import nn
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "bench")]
 
+import laser_export  # noqa: E402
 from laser import Laser  # noqa: E402
 from laser_export import Affine, Coupling, Linear, Spline, Unsupported, double_precision, export, export_flow  # noqa: E402
 
@@ -494,16 +496,17 @@ def test_zuko_refusals():
     refused(Unsupported, "shapes [(17,)]", model=zuko.flows.BPF(3, degree=16), form="native")
     refused(Unsupported, "no shift and scale", model=affine(univariate=lambda shift: Clamped(shift, shift), shapes=[()]), form="native")
     refused(Unsupported, "a BoxUniform", model=zuko.flows.NCSF(3), form="native")
-    refused(Unsupported, "(CNF)", "no counterpart", model=zuko.flows.CNF(3), form="native")
+    refused(Unsupported, "(FFJTransform)", "no counterpart", model=zuko.flows.CNF(3), form="native")
     refused(Unsupported, "the layer `ELU`", model=zuko.flows.MAF(3, activation=nn.ELU), form="native")
     refused(Unsupported, "the layer `LayerNorm`", model=zuko.flows.RealNVP(3, normalize=True), form="native")
     refused(Unsupported, "skip connection around tanh", model=zuko.flows.MAF(3, residual=True, activation=nn.Tanh), form="native")
     mixed = zuko.flows.MAF(3, 2, transforms=1)
     mixed.transform.transforms.append(zuko.flows.MAF(3, 1, transforms=1).transform.transforms[0])
     refused(Unsupported, "different contexts, [1, 2]", model=mixed, form="native")
-    # Many small networks, few large ones.
-    refused(Unsupported, "4096 coupling blocks", model=zuko.flows.MAF(1400, hidden_features=(2,)), form="native")
-    refused(Unsupported, "268435456 parameters", model=zuko.flows.MAF(1400, transforms=1, hidden_features=(2800,)), form="native")
+    refused(Unsupported, "more than 4096 coupling blocks", model=zuko.flows.MAF(2, transforms=2049, hidden_features=(2,)), form="native")
+    for transforms in (1, 3):  # of 5706 parameters each
+        with mock.patch.object(laser_export, "MAX_PARAMETERS", 5000 * transforms):
+            refused(Unsupported, f"{5000 * transforms} parameters", model=zuko.flows.MAF(3, transforms=transforms), form="native")
     cyclic = zuko.flows.MAF(3)
     for module in cyclic.modules():
         if hasattr(module, "mask"):
