@@ -849,8 +849,7 @@ def nflows_steps(transform: nn.Module, where: str, dim: int, inverse: bool) -> l
         net = transform.transform_net
         univariate = {
             "AdditiveCouplingTransform": lambda: Affine(outputs="t"),
-            # scale = σ(s̃ + 2) + 0.001.
-            "AffineCouplingTransform": lambda: Affine(clamp=-math.log(1e-3), soft_clamp="sigmoid", s_offset=2.0, outputs="ts"),
+            "AffineCouplingTransform": lambda: nflows_affine(transform, where),
             "PiecewiseRationalQuadraticCouplingTransform": lambda: nflows_spline(transform, transform.num_bins, net, where),
         }[kind]()
         steps = [Coupling(active, passive, net, univariate, inverse)]
@@ -863,6 +862,15 @@ def nflows_steps(transform: nn.Module, where: str, dim: int, inverse: bool) -> l
         return autoregressive(read_network(net, where, None), spline, dim, inverse, where)
     why = {"MaskedAffineAutoregressiveTransform": "its scale is softplus(s) + 0.001, which is none of liblaser's soft clamps"}
     raise Unsupported(f"{where} ({kind}): {why.get(kind, 'it has no counterpart in liblaser')}")
+
+
+def nflows_affine(coupling: nn.Module, where: str) -> Affine:
+    affine = Affine(clamp=-math.log(1e-3), soft_clamp="sigmoid", s_offset=2.0, outputs="ts")
+    s = torch.linspace(-20, 20, 81)[:, None].expand(-1, coupling.num_transform_features)
+    scale, _ = coupling._scale_and_shift(torch.cat([torch.zeros_like(s), s], 1))
+    if not torch.allclose(scale, torch.sigmoid(s + affine.s_offset) + math.exp(-affine.clamp), rtol=1e-9):
+        raise Unsupported(f"{where}: a scale other than nflows' default, sigmoid(s + 2) + 0.001")
+    return affine
 
 
 def nflows_spline(transform: nn.Module, bins: int, net: nn.Module | None, where: str) -> Spline:

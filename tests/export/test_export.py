@@ -494,6 +494,8 @@ def test_zuko_refusals():
     circular = partial(zuko.flows.MAF, 3, univariate=zuko.flows.spline.CircularRQSTransform, shapes=[(8,), (8,), (7,)])
     refused(Unsupported, "ComposedTransform", "MonotonicRQSTransform", model=circular(), form="native")
     refused(Unsupported, "shapes [(17,)]", model=zuko.flows.BPF(3, degree=16), form="native")
+    for flow in (zuko.flows.SOSPF, zuko.flows.NAF, zuko.flows.UNAF, zuko.flows.GF):
+        refused(Unsupported, "zuko transform 0", "takes", model=flow(3), form="native")
     refused(Unsupported, "no shift and scale", model=affine(univariate=lambda shift: Clamped(shift, shift), shapes=[()]), form="native")
     refused(Unsupported, "a BoxUniform", model=zuko.flows.NCSF(3), form="native")
     refused(Unsupported, "(FFJTransform)", "no counterpart", model=zuko.flows.CNF(3), form="native")
@@ -661,6 +663,9 @@ def test_nflows_refusals():
     couple = transforms.PiecewiseRationalQuadraticCouplingTransform
     thin = couple([1, -1], net, tails="linear", min_bin_width=1e-4)
     refused(Unsupported, "other min_bin_width", model=Flow(thin, StandardNormal([2])), form="native")
+    wide = transforms.AffineCouplingTransform([1, -1], net)
+    wide._scale_and_shift = lambda parameters: (parameters[:, 1:].exp(), parameters[:, :1])
+    refused(Unsupported, "nflows: a scale other than", model=Flow(wide, StandardNormal([2])), form="native")
     alone = transforms.AffineCouplingTransform([1, -1], net, unconditional_transform=transforms.ActNorm)
     refused(Unsupported, "unconditional_transform is a ActNorm", model=Flow(alone, StandardNormal([2])), form="native")
     cubic = transforms.PiecewiseCubicCouplingTransform([1, -1], net, tails="linear")
