@@ -282,7 +282,8 @@ def operations(module: nn.Module, where: str, layers: Callable | None) -> list[t
     if framework(module) == "nflows" and type(module).__name__ in ("ResidualNet", "MADE"):
         return nflows_operations(module, where, layers)
     if framework(module) == "zuko" and type(module).__name__ == "Residual":
-        return skip([step for name, child in module.named_children() for step in operations(child, f"{where}.{name}", layers)], where)
+        steps = [step for name, child in module.named_children() for step in operations(child, f"{where}.{name}", layers)]
+        return skip(steps, steps[0][1].shape[1], where)
     if layers is not None and (inner := layers(module)) is not None and inner is not module:
         return operations(inner, where, layers)
     raise Unsupported(
@@ -310,10 +311,8 @@ def activation_of(function, where: str, layers: Callable | None) -> tuple:
     return step
 
 
-def skip(steps: list[tuple], where: str) -> list[tuple]:
-    """x + steps(x), the steps beginning and ending with linear ones: x passes a ReLU as x = (act(x) − act(−x)) / (1 + slope), exact, with
-    wider layers."""
-    n = steps[0][1].shape[1]
+def skip(steps: list[tuple], n: int, where: str) -> list[tuple]:
+    """x + steps(x) of n values: x passes a ReLU as x = (act(x) − act(−x)) / (1 + slope), exact, with wider layers."""
     unit, none = np.eye(n), np.zeros((n, n))
     aside = np.vstack([unit, -unit])
     out = [("linear", np.vstack([unit, aside]), np.zeros(3 * n))]
@@ -348,16 +347,15 @@ def nflows_operations(net: nn.Module, where: str, layers: Callable | None) -> li
         steps.append(activation_of(net.activation, where, layers))
     for i, block in enumerate(net.blocks):
         place = f"{where}.blocks.{i}"
+        layer_norms = [block.batch_norm] if feedforward else getattr(block, "batch_norm_layers", [None, None])
+        norms = [[] if norm is None else [normalisation(norm)] for norm in layer_norms]
+        linear = [operations(layer, place, layers) for layer in ([block.linear] if feedforward else block.linear_layers)]
         activation = activation_of(block.activation, place, layers)
-        linear = [block.linear] if feedforward else block.linear_layers
-        norms = [block.batch_norm] if feedforward else block.batch_norm_layers if block.use_batch_norm else []
-        unit = ("linear", np.eye(linear[0].in_features), np.zeros(linear[0].in_features))
-        norms = [normalisation(norm) for norm in norms if norm is not None] or [unit] * len(linear)
-        weights = [operations(layer, place, layers)[0] for layer in linear]
         if feedforward:
-            steps += [norms[0], weights[0], activation]
+            steps += [*norms[0], *linear[0], activation]
         else:
-            steps += skip([norms[0], activation, weights[0], norms[1], activation, weights[1]], place)
+            inner = [*norms[0], activation, *linear[0], *norms[1], activation, *linear[1]]
+            steps += skip(inner, block.linear_layers[0].in_features, place)
     return steps + operations(net.final_layer, f"{where}.final_layer", layers)
 
 
