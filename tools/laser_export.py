@@ -388,7 +388,7 @@ class Network:
         return reached > 0
 
     def part(self, inputs: np.ndarray, outputs: np.ndarray) -> "Network":
-        """The network with these inputs and outputs only, the other inputs being 0, and without the hidden units on which no output depends."""
+        """Of these inputs and outputs only, other inputs being 0, and without the hidden units on which no output depends."""
         layers = [(self.layers[0][0][:, inputs], self.layers[0][1]), *self.layers[1:]]
         done, units = [], outputs
         while layers:
