@@ -110,8 +110,8 @@ impl Folder {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// Runs a command that must fail with this message in one line, and write nothing.
-    fn bad(&self, arguments: &str, message: &str) {
+    /// Runs a command that must fail with this message in one line, and write nothing. Returns all that it said.
+    fn bad(&self, arguments: &str, message: &str) -> String {
         let before = self.files();
         let output = self.run(arguments);
         let errors = String::from_utf8(output.stderr).unwrap();
@@ -122,6 +122,7 @@ impl Folder {
             "{arguments}: {errors}"
         );
         assert_eq!(self.files(), before, "{arguments}");
+        errors
     }
 
     /// A mistake in the arguments themselves.
@@ -246,10 +247,44 @@ fn info_tells_what_the_file_holds() {
 }
 
 #[test]
+fn info_praises_nothing_beside_a_bad_calibration() {
+    let folder = Folder::new();
+    let mut model = (**folder.model("model.laser")).clone();
+    let mut info = |chi_square: f64| {
+        let weights = &mut model.record["weights"];
+        weights["mean"] = 1.001.into();
+        weights["effective_fraction"] = 0.95.into();
+        weights["calibration"]["auc"] = 0.505.into();
+        weights["calibration"]["chi_square"] = chi_square.into();
+        model.save(&folder.at("judged.laser")).unwrap();
+        folder.good("info judged.laser")
+    };
+    let praise = [
+        "as it should be",
+        "little to repair",
+        "a good generator",
+        "near 1:",
+    ];
+    let (good, bad) = (info(3.0), info(3.1));
+    for words in praise {
+        assert!(
+            good.contains(words) && !bad.contains(words),
+            "{words}: {bad}"
+        );
+    }
+    assert!(bad.contains("far above 1"), "{bad}");
+}
+
+#[test]
 fn info_says_what_is_no_model() {
     let folder = Folder::new();
     folder.bad("info nothing.laser", "nothing.laser: No such file");
-    folder.bad("info truth.npy", "not a valid liblaser model: truth.npy");
+    folder.bad(
+        "info truth.npy",
+        "not a valid liblaser model: truth.npy: it is an array of NumPy",
+    );
+    folder.write("train.json", "{\"events\": \"truth.npy\"}");
+    folder.bad("info train.json", "train.json: it is JSON text");
     folder.bad("info .", "a directory");
 }
 
@@ -808,12 +843,21 @@ fn refine_trains_what_the_library_trains() {
         text.contains("rejection") && text.contains("out.laser"),
         "{text}"
     );
+    // The same again: the same file, byte by byte.
+    folder.write(
+        "twin.json",
+        &format!(r#"{{"events": "truth.npy", "model": "twin.laser", "options": {settings}}}"#),
+    );
+    folder.good("refine twin.json");
+    let bytes = |name: &str| fs::read(folder.at(name)).unwrap();
+    assert!(bytes("twin.laser") == bytes("out.laser"));
     let rows = |name: &str| sampled(folder.model(name), "rejection", [1, 0, 0], 500);
     assert_eq!(bits(&rows("out.laser")), bits(&rows("model.laser")));
     let log = fs::read_to_string(folder.at("out.laser.log")).unwrap();
     for part in [
         "3000 events of 2 columns from truth.npy",
         "flow: epoch 1 of 2, loss",
+        "flow: 54 updates in ",
         "classifier: epoch 2 of 2, loss",
         "weights: mean",
         "saved out.laser",
@@ -902,6 +946,38 @@ fn refine_says_what_is_wrong_before_it_trains() {
         "nan.csv: row 1 of the event array",
     );
     folder.bad("refine none.json", "none.json: No such file");
+}
+
+#[test]
+fn the_whole_plan_is_checked_before_the_first_training() {
+    let folder = Folder::new();
+    let plan = |conditions: i64, settings: &str| {
+        let mut options: Value = serde_json::from_str(OPTIONS).unwrap();
+        let settings: Value = serde_json::from_str(settings).unwrap();
+        options["conditions"] = conditions.into();
+        let more = settings.as_object().unwrap().clone();
+        options.as_object_mut().unwrap().extend(more);
+        format!(r#"{{"events": "wide.npy", "model": "a.laser", "options": {options}}}"#)
+    };
+    folder.npy("wide.npy", &events(3, 1), 3, Order::C);
+    for (conditions, settings, message) in [
+        (0, r#"{"iteration.rounds": 2, "refiner.method": "rejection"}"#, "`iteration.rounds` above 1: it takes a learned refiner"),
+        (0, r#"{"iteration.rounds": 2, "refiner.method": "gan"}"#, "no explicit density"),
+        (1, r#"{"refiner.method": "hmc"}"#, "`hmc` makes its events in common"),
+        (1, r#"{"refiner.method": "resampling"}"#, "`resampling` makes its events in common"),
+        (0, r#"{"classifier": {"batch": 2701}}"#, "`classifier.batch` is 2701, but the event array has 2700 events to train on, besides 300"),
+        (0, r#"{"flow": {"batch": 2701}}"#, "`flow.batch` is 2701"),
+        (0, r#"{"refiner.method": "gan", "gan.latent": 2}"#, "`gan.latent` is 2"),
+        (0, r#"{"refiner.method": "gan", "gan.pool": 1000, "gan.batch": 1001}"#, "`gan.batch` is 1001, but `gan.pool`"),
+        (0, r#"{"refiner.method": "flow", "refiner_flow.pool": 1000, "refiner_flow.batch": 1001}"#, "`refiner_flow.batch` is 1001"),
+        (0, r#"{"refiner.method": "matching", "matching.pool": 1000, "matching.batch": 1001}"#, "`matching.batch` is 1001"),
+        (0, r#"{"features.scaling": "none, none"}"#, "`features.scaling` lists 2 scalings, but there are 3 features"),
+        (0, r#"{"backend": "engine", "device": "cuda"}"#, "`backend` is `engine`"),
+    ] {
+        folder.write("train.json", &plan(conditions, settings));
+        let errors = folder.bad("refine train.json", message);
+        assert!(!errors.contains("epoch"), "{settings}: {errors}");
+    }
 }
 
 #[test]

@@ -124,7 +124,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     ));
     let generator = match &config.generator {
         Some(path) => protocol::load_generator(path, &options)?,
-        None => protocol::train_generator(&mut target, &options, &watch)?,
+        None => {
+            protocol::check(&mut target, &options)?;
+            protocol::train_generator(&mut target, &options, &watch)?
+        }
     };
     let generator = Instance::new(generator);
     let model = protocol::refine(&generator, &mut target, &options, &watch)?;
