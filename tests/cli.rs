@@ -127,10 +127,12 @@ impl Folder {
 
     /// A mistake in the arguments themselves.
     fn usage(&self, arguments: &str, message: &str) {
+        let before = self.files();
         let output = self.run(arguments);
         let errors = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments}: {errors}");
         assert!(errors.contains(message), "{arguments}: {errors}");
+        assert_eq!(self.files(), before, "{arguments}");
     }
 
     fn files(&self) -> BTreeSet<PathBuf> {
@@ -383,7 +385,7 @@ fn text_files_hold_the_same_numbers() {
 #[test]
 fn hepmc_files_hold_particles() {
     let folder = Folder::new();
-    let particles = "13:x0,x1,-0.5,m=0.1;~-13:x1,x0,0,e=7";
+    let particles = "13:x0,x1,-0.5,m=0.1;~-13:x1,x0,0,e=70";
     folder.good(&format!(
         "sample model.laser -n 20 --seed 3 --first 4 --method reweight --logp -o a.hepmc --hepmc-columns {particles}"
     ));
@@ -424,13 +426,39 @@ fn hepmc_files_hold_particles() {
             "{p:?}"
         );
         let q = particle(lines[5]);
-        let square = 49.0 - x * x - y * y;
-        assert_eq!(q[..7], [2.0, 0.0, -13.0, y, x, 0.0, 7.0]);
+        let square = 4900.0 - x * x - y * y;
+        assert_eq!(q[..7], [2.0, 0.0, -13.0, y, x, 0.0, 70.0]);
         assert!(
             (q[7] * q[7].abs() - square).abs() < 1e-9 && q[8] == 1.0,
             "{q:?}"
         );
     }
+}
+
+#[test]
+fn hepmc_files_hold_no_impossible_particles() {
+    let folder = Folder::new();
+    let expected = sampled(folder.model("model.laser"), "rejection", [1, 0, 4], 100);
+    let first = |wrong: &dyn Fn(&[f64]) -> bool| {
+        let event = expected.chunks(6).position(wrong).unwrap();
+        (event + 4, expected[6 * event], expected[6 * event + 1])
+    };
+    let refused = |particles: &str, message: &str| {
+        folder.bad(
+            &format!("sample model.laser -n 100 --first 4 -o a.hepmc --hepmc-columns {particles}"),
+            message,
+        );
+    };
+    let (event, _, y) = first(&|row| row[1] < 0.0);
+    refused(
+        "22:0,0,0,m=0;-13:x0,0,0,m=x1",
+        &format!("a.hepmc: --hepmc-columns: in event {event}, of particle 2 (PDG -13), the mass (column x1) is {y}, below 0"),
+    );
+    let (event, x, _) = first(&|row| row[0].abs() > 4.0);
+    refused(
+        "-13:x0,0,0,e=4",
+        &format!("in event {event}, of particle 1 (PDG -13), the energy (4) is 4, less than the momentum, {}", x.abs()),
+    );
 }
 
 #[test]
@@ -520,11 +548,11 @@ fn sample_says_what_is_wrong_and_writes_nothing() {
         "read by the same command",
     );
     assert!(Model::load(&folder.at("model.npy")).is_ok());
-    folder.bad(
+    folder.usage(
         "sample model.laser -n 1 -o a.npy --method reweight",
         "add --weights",
     );
-    folder.bad(
+    folder.usage(
         "sample model.laser -n 1 -o a.npy --method best",
         "option `sampler.method` takes one of",
     );
@@ -532,23 +560,41 @@ fn sample_says_what_is_wrong_and_writes_nothing() {
         "sample model.laser -n 1 -o a.npy --method gan",
         "a refiner trained for it",
     );
-    folder.bad(
+    folder.usage(
         "sample model.laser -n 1 -o a.npy --threads 0",
-        "from 1 to 1024",
+        "0 is not in 1..=1024",
     );
-    folder.bad(
+    for (argument, needed) in [
+        (
+            "--seed -1",
+            "a whole number from 0 to 18446744073709551615 is needed",
+        ),
+        (
+            "--stream -1",
+            "a whole number from 0 to 18446744073709551615 is needed",
+        ),
+        ("--first -1", "a whole number of at most 2^53"),
+        ("--threads -1", "-1 is not in 1..=1024"),
+    ] {
+        folder.usage(
+            &format!("sample model.laser -n 1 -o a.npy {argument}"),
+            needed,
+        );
+    }
+    folder.good("sample model.laser -n 1 -o last.csv --seed 18446744073709551615");
+    folder.usage(
         "sample model.laser -n 1 -o a.npy --hepmc-columns 13:x0,x1,0,m=0",
         "for .hepmc files",
     );
-    folder.bad(
+    folder.usage(
         "sample model.laser -n 1 -o a.hepmc",
         "say with --hepmc-columns",
     );
-    folder.bad(
+    folder.usage(
         "sample model.laser -n 1 -o a.hepmc --latent --hepmc-columns 13:x0,x1,0,m=0",
         "no place for latents",
     );
-    folder.bad(
+    folder.usage(
         "sample model.laser -n 1 -o a.hepmc --hepmc-columns 13:x0,x2,0,m=0",
         "there is no column x2; the model's events have x0, x1",
     );
@@ -659,7 +705,8 @@ fn scores_are_the_librarys() {
         "floor",
         "p value",
         "all, sliced",
-        "0, 1",
+        "\ncolumn 0 ",
+        "\ncolumn 0, column 1 ",
     ] {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
@@ -683,9 +730,16 @@ fn events_are_read_in_any_order_and_precision() {
             assert_eq!(json["features"][feature]["emd"]["distance"], 0.0, "{name}");
         }
     }
-    let text = folder.good("score named.csv truth.npy --repeats 2 --directions 1");
+    for files in ["named.csv truth.npy", "truth.npy named.csv"] {
+        let text = folder.good(&format!("score {files} --repeats 2 --directions 1"));
+        assert!(
+            text.contains("\nmass ") && text.contains("\nmass, angle "),
+            "{text}"
+        );
+    }
+    let text = folder.good("score truth.npy truth.npy --columns 1 --repeats 2 --directions 1");
     assert!(
-        text.contains("\nmass ") && text.contains("\nmass, angle "),
+        text.contains("\ncolumn 1 ") && !text.contains("column 0"),
         "{text}"
     );
 
@@ -765,12 +819,24 @@ fn weights_and_columns_are_chosen() {
         "score truth.npy weighted.npy --columns 0,2",
         "truth.npy: there is no column 2",
     );
-    folder.bad(
+    folder.usage(
         "score truth.npy truth.npy --columns 0 --jsd 0,1",
         "column 1 is not among",
     );
     folder.usage("score truth.npy truth.npy --jsd 0", "two different columns");
     folder.usage("score truth.npy truth.npy --bins 0", "--bins");
+    folder.usage(
+        "score truth.npy truth.npy --seed -1",
+        "-1 is not in 0..=4294967295",
+    );
+    folder.usage(
+        "score truth.npy truth.npy --auc --threads 0",
+        "0 is not in 1..=1024",
+    );
+    folder.usage(
+        "score truth.npy truth.npy --directions 0",
+        "0 is not in 1..",
+    );
     folder.usage(
         "score truth.npy truth.npy --weights=all",
         "reference, sample, both",
@@ -787,6 +853,11 @@ fn score_says_which_file_is_wrong() {
     folder.write("names.csv", "a,b\n");
     folder.write("noise.npy", "not NumPy's");
     folder.write("one.csv", "1\n2\n");
+    folder.write("semicolons.csv", "1,5;2,5\n");
+    folder.write("names;.csv", "a;b\n1;2\n");
+    folder.write("blanks.csv", "the mass\n1 2\n");
+    folder.write("tabs.csv", "1\t2\n");
+    folder.write("archive.npz", "PK");
     let bytes = fs::read(folder.at("truth.npy")).unwrap();
     fs::write(folder.at("cut.npy"), &bytes[..bytes.len() - 1]).unwrap();
     for (name, message) in [
@@ -800,6 +871,26 @@ fn score_says_which_file_is_wrong() {
         ("names.csv", "names.csv: there are no events"),
         ("noise.npy", "noise.npy: no .npy file"),
         ("cut.npy", "cut.npy: 3000 x 2 numbers of 8 bytes do not fit"),
+        (
+            "semicolons.csv",
+            "semicolons.csv: line 1, `5;2`: columns with semicolons between; commas are needed",
+        ),
+        (
+            "names;.csv",
+            "names;.csv: the first line, `a;b`: columns with semicolons",
+        ),
+        (
+            "tabs.csv",
+            "tabs.csv: the first line, `1\t2`: columns with tabs between",
+        ),
+        (
+            "blanks.csv",
+            "blanks.csv: line 2, `1 2`: columns with blanks between",
+        ),
+        (
+            "archive.npz",
+            "numpy.save(\"events.npy\", numpy.load(\"archive.npz\")[\"name\"])",
+        ),
         ("none.npy", "none.npy: No such file"),
         ("model.laser", "model.laser: unknown kind of file"),
         ("a.hepmc", "written, not read"),
@@ -818,6 +909,15 @@ fn score_says_which_file_is_wrong() {
     array("integers.npy", &[2, 2]);
     folder.bad("score truth.npy cube.npy", "array.reshape(len(array), -1)");
     folder.bad("score truth.npy integers.npy", "array.astype(\"f8\")");
+    let fields = "{'descr': [('x', '<f8'), ('y', '<f8')], 'fortran_order': False, 'shape': (1,), }";
+    let mut structured = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
+    structured.extend(format!("{fields:117}\n").bytes());
+    structured.extend([0; 16]);
+    fs::write(folder.at("structured.npy"), structured).unwrap();
+    folder.bad(
+        "score truth.npy structured.npy",
+        "structured_to_unstructured(array)",
+    );
     // A header that asks for more memory than there is.
     let mut huge = bytes.clone();
     let wide = b"(3000000000000000, 9), }";
@@ -939,6 +1039,14 @@ fn refine_says_what_is_wrong_before_it_trains() {
     bad(
         r#"{"events": "truth.npy", "model": "a.laser", "generator": "given.laser"}"#,
         "the source's events have 2 features",
+    );
+    bad(
+        r#"{"events": "truth.npy", "model": "a.laser", "options": {"sampler.method": "hmc"}}"#,
+        "the method that the model is refined for is `refiner.method`",
+    );
+    bad(
+        r#"{"events": "truth.npy", "model": "a.laser", "options": {"sampler": {"threads": 2}}}"#,
+        "the trainings have `threads`",
     );
     folder.write("nan.csv", "1,2\ninf,4\n");
     bad(

@@ -728,35 +728,35 @@ fn what_cannot_end_well_does_not_begin() {
         rejection.set_str("refiner.method", "rejection").unwrap();
         refine(&generator, &mut target, &rejection, &()).unwrap()
     };
-    let unsuitable: [(&str, &[(&str, i64)], &str, bool); 6] = [
-        ("gan", &[("gan.latent", 1)], "`gan.latent` is 1", true),
+    let unsuitable = [
+        ("gan", &[("gan.latent", 1)][..], "`gan.latent` is 1", true),
         (
             "gan",
-            &[("gan.pool", 1000), ("gan.batch", 1001)],
+            &[("gan.pool", 1000), ("gan.batch", 1001)][..],
             "`gan.batch` is 1001, but `gan.pool`",
             true,
         ),
         (
             "matching",
-            &[("matching.layers", 100), ("matching.units", 65_536)],
+            &[("matching.layers", 100), ("matching.units", 65_536)][..],
             "parameters",
             true,
         ),
         (
             "hmc",
-            &[("hmc.chains", 1_000_000), ("hmc.burn_in", 1_000_000_000)],
+            &[("hmc.chains", 1_000_000), ("hmc.burn_in", 1_000_000_000)][..],
             "gradients before the first event",
             true,
         ),
         (
             "hmc",
-            &[("iteration.rounds", 2)],
+            &[("iteration.rounds", 2)][..],
             "`iteration.rounds` above 1",
             false,
         ),
         (
             "rejection",
-            &[("classifier.batch", 1801)],
+            &[("classifier.batch", 1801)][..],
             "`classifier.batch` is 1801, but the event array has 1800 events",
             false,
         ),

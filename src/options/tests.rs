@@ -221,10 +221,13 @@ fn a_refused_value_says_what_is_allowed_and_changes_nothing() {
     o.set_f64("flow.clamp", 20.0).unwrap();
     o.set_i64("flow.blocks", 1000).unwrap();
 
-    says(o.get_i64("flow.lr").map(|_| ()), &["get_f64"]);
-    says(o.get_f64("flow.blocks").map(|_| ()), &["get_i64"]);
-    says(o.get_f64("dtype").map(|_| ()), &["get_str"]);
-    says(o.get_str("seed").map(|_| ()), &["get_i64"]);
+    says(o.get_i64("flow.lr").map(|_| ()), &["read it as a number"]);
+    says(
+        o.get_f64("flow.blocks").map(|_| ()),
+        &["read it as an integer"],
+    );
+    says(o.get_f64("dtype").map(|_| ()), &["read it as text"]);
+    says(o.get_str("seed").map(|_| ()), &["read it as an integer"]);
 }
 
 #[test]
