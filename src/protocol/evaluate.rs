@@ -192,7 +192,7 @@ pub(super) fn computes(options: &Options) -> Result<()> {
         Backend::Engine => Ok(()),
         #[cfg(feature = "torch")]
         Backend::Torch => {
-            crate::nn::Backend::open(options, super::generator::dtype(options)?).map(drop)
+            crate::nn::Backend::open(options, super::generator::dtype(options)?).map(|_| ())
         }
         #[cfg(not(feature = "torch"))]
         Backend::Torch => Err(Error::Unsupported(NO_TORCH.into())),
