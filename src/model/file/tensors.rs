@@ -187,11 +187,6 @@ fn alien(bytes: &[u8]) -> Option<&'static str> {
         Some("it is a ZIP archive; if it is a TorchScript module (`torch.jit.save`), it can be refined: `laser_generator_load`, or `generator` in the configuration of `laser refine`, takes it")
     } else if start.trim_ascii_start().starts_with(b"{") {
         Some("it is JSON text; if it is a configuration, `laser refine` takes it and makes a model")
-    } else if start
-        .iter()
-        .all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace())
-    {
-        Some("it is text; events as .csv are for `laser refine`, as `events` of its configuration")
     } else {
         None
     }
@@ -446,7 +441,6 @@ mod tests {
             (b"PK\x03\x04\x14\x00\x08\x08", "ZIP", "`generator`"),
             (b"{\"events\": \"truth.npy\"}", "JSON", "laser refine"),
             (b" \n{}", "JSON", "laser refine"),
-            (b"x0,x1\n0.5,-1e3\n", "it is text", "laser refine"),
         ] {
             let error = StoredTensors::parse(bytes).err().unwrap().to_string();
             assert!(error.contains(kind) && error.contains(place), "{error}");
