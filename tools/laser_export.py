@@ -36,8 +36,8 @@ from torch import nn
 FORMAT_VERSION = 1
 # A soft clamp so wide that it changes no s by more than rounding: clamp · tanh(s / clamp) = s (1 − (s / clamp)² / 3 + …).
 NO_CLAMP = 1e9
-# The largest clamp of a sigmoid, as good as none: exp(−80) beside σ.
-MAX_SIGMOID_CLAMP = 80.0
+# The largest clamp of those in ADDED, as good as none: exp(−80) beside what it is added to.
+MAX_LEAST = 80.0
 # liblaser's splines have no share of a bin and no slope below this, 2 to MAX_BINS bins, and bounds within BOUNDS.
 SMALLEST = 1e-3
 MAX_BINS = 128
@@ -60,6 +60,8 @@ SOFT_CLAMPS = {
     "atan": (lambda u: torch.atan(u) * (2 / math.pi), lambda y: math.tan(y * math.pi / 2), 2 / math.pi),
     "softsign": (nn.functional.softsign, lambda y: y / (1 - abs(y)), 1.0),
 }
+# The functions of Affine that are a scale, to which exp(−clamp) is added.
+ADDED = ("sigmoid", "softplus")
 
 
 @dataclasses.dataclass
@@ -70,9 +72,10 @@ class Affine:
         "atan"      (2/π) · atan u
         "softsign"  u / (1 + |u|)
         "sigmoid"   not bounded that way: s = log(σ(u) + exp(−clamp)), σ being the logistic function, and clamp at most 80
+        "softplus"  likewise: s = log(log(1 + exp(u)) + exp(−clamp))
     """
 
-    #: Bound on |s|; None: s = u, or log σ(u) with "sigmoid".
+    #: Bound on |s|; None: s = u, or log σ(u) with "sigmoid", log log(1 + exp(u)) with "softplus".
     clamp: float | None = 1.0
     soft_clamp: str = "tanh"
     s_factor: float = 1.0
@@ -91,13 +94,13 @@ class Affine:
         """As the model file has it."""
         if self.outputs not in ("st", "ts", "s", "t"):
             raise ValueError(f"{where}: outputs={self.outputs!r}; it is one of 'st', 'ts', 's', 't'")
-        if self.soft_clamp not in (*SOFT_CLAMPS, "sigmoid"):
-            raise ValueError(f"{where}: soft_clamp={self.soft_clamp!r}; it is one of {', '.join(map(repr, [*SOFT_CLAMPS, 'sigmoid']))}")
-        most = MAX_SIGMOID_CLAMP if self.soft_clamp == "sigmoid" else sys.float_info.max
+        if self.soft_clamp not in (*SOFT_CLAMPS, *ADDED):
+            raise ValueError(f"{where}: soft_clamp={self.soft_clamp!r}; it is one of {', '.join(map(repr, [*SOFT_CLAMPS, *ADDED]))}")
+        most = MAX_LEAST if self.soft_clamp in ADDED else sys.float_info.max
         if self.clamp is not None and not 0 < self.clamp <= most:
-            raise ValueError(f"{where}: clamp={self.clamp}; it is positive, of a sigmoid at most {MAX_SIGMOID_CLAMP:g}, or None")
-        if self.soft_clamp == "sigmoid":
-            return {"type": "affine", "clamp": float(self.clamp or MAX_SIGMOID_CLAMP), "soft_clamp": "sigmoid"}
+            raise ValueError(f"{where}: clamp={self.clamp}; it is positive, of {' and '.join(ADDED)} at most {MAX_LEAST:g}, or None")
+        if self.soft_clamp in ADDED:
+            return {"type": "affine", "clamp": float(self.clamp or MAX_LEAST), "soft_clamp": self.soft_clamp}
         if self.clamp is None:
             return {"type": "affine", "clamp": NO_CLAMP}
         choice = {} if self.soft_clamp == "tanh" else {"soft_clamp": self.soft_clamp}
@@ -108,7 +111,7 @@ class Affine:
         liblaser has the active coordinates with these signs."""
         n, kinds = len(sign), len(self.outputs)
         # liblaser's bounded s is its s̃ where that is small.
-        unit = 1.0 if self.clamp is None or self.soft_clamp == "sigmoid" else self.clamp * SOFT_CLAMPS[self.soft_clamp][2]
+        unit = 1.0 if self.clamp is None or self.soft_clamp in ADDED else self.clamp * SOFT_CLAMPS[self.soft_clamp][2]
         offsets = {"s": self.s_offset * unit, "t": 0.0}
         factors = {"s": np.full(n, self.s_factor * unit), "t": self.t_factor * sign}
         index, factor, offset = np.zeros((2, n), int), np.zeros((2, n)), np.zeros((2, n))
@@ -311,23 +314,34 @@ def activation_of(function, where: str, layers: Callable | None) -> tuple:
     return step
 
 
-def skip(steps: list[tuple], n: int, where: str) -> list[tuple]:
-    """x + steps(x) of n values: x passes a ReLU as x = (act(x) − act(−x)) / (1 + slope), exact, with wider layers."""
-    unit, none = np.eye(n), np.zeros((n, n))
+def carry(steps: list[tuple], n: int, kept: int, where: str) -> list[tuple]:
+    """The steps of the first `n` values, beside which `kept` more pass: through a ReLU as x = (act(x) − act(−x)) / (1 + slope), exact, with
+    wider layers."""
+    unit, none = np.eye(kept), np.zeros((kept, kept))
     aside = np.vstack([unit, -unit])
-    out = [("linear", np.vstack([unit, aside]), np.zeros(3 * n))]
+    out = [("linear", beside(np.eye(n), aside), np.zeros(n + 2 * kept))]
     width = n
     for step in steps:
         if step[0] == "linear":
             _, weight, bias = step
             width = len(bias)
-            out.append(("linear", beside(weight, np.eye(2 * n)), np.concatenate([bias, np.zeros(2 * n)])))
-            continue
-        if step[1] != "leaky_relu":
-            raise Unsupported(f"{where}: a skip connection around {step[1]}; only one around ReLU or LeakyReLU can be expressed")
-        back = np.hstack([unit, -unit]) / (1 + step[2])
-        out += [step, ("linear", beside(np.eye(width), aside @ back), np.zeros(width + 2 * n))]
-    return [*out, ("linear", np.hstack([unit, unit, none]), np.zeros(n))]
+            out.append(("linear", beside(weight, np.eye(2 * kept)), np.concatenate([bias, np.zeros(2 * kept)])))
+        elif kept == 0:
+            out.append(step)
+        elif step[1] != "leaky_relu":
+            raise Unsupported(f"{where}: a skip connection around {step[1]}, or a context beside it; only ReLU and LeakyReLU let values pass")
+        else:
+            back = np.hstack([unit, -unit]) / (1 + step[2])
+            out += [step, ("linear", beside(np.eye(width), aside @ back), np.zeros(width + 2 * kept))]
+    return [*out, ("linear", beside(np.eye(width), np.hstack([unit, none])), np.zeros(width + kept))]
+
+
+def skip(steps: list[tuple], n: int, where: str, context: int = 0) -> list[tuple]:
+    """(x, c) ↦ (x + steps(x, c), c) of n values x and a context c."""
+    unit, all_of = np.eye(n), np.eye(n + context)
+    sums = beside(np.hstack([unit, unit]), np.eye(context))
+    twice = ("linear", np.vstack([all_of, all_of]), np.zeros(2 * (n + context)))
+    return [twice, *carry(steps, n + context, n + context, where), ("linear", sums, np.zeros(n + context))]
 
 
 def beside(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -339,12 +353,25 @@ def nflows_operations(net: nn.Module, where: str, layers: Callable | None) -> li
     """nflows' ResidualNet and MADE."""
     if getattr(net, "context_features", None) is not None:
         raise Unsupported(f"{where}: ResidualNet gates its blocks by the context, a product that liblaser's networks have not")
-    if hasattr(net, "context_layer"):
-        raise Unsupported(f"{where}: MADE hands the context to every layer; liblaser's networks have it among their inputs")
     feedforward = not getattr(net, "use_residual_blocks", True)
     steps = operations(net.initial_layer, f"{where}.initial_layer", layers)
+    context = 0
+    if hasattr(net, "context_layer"):
+        # h = initial(x) + act(layer(c)); c goes on to the blocks.
+        (_, weight, bias), (_, of_context, offset) = steps[0], operations(net.context_layer, f"{where}.context_layer", layers)[0]
+        n, context = of_context.shape
+        passing = beside(weight, np.eye(context))
+        first = np.vstack([np.hstack([np.zeros((n, weight.shape[1])), of_context]), passing])
+        sums = beside(np.hstack([np.eye(n), np.eye(n)]), np.eye(context))
+        steps = [("linear", first, np.concatenate([offset, bias, np.zeros(context)]))]
+        steps += carry([activation_of(net.activation, where, layers)], n, n + context, where)
+        steps.append(("linear", sums, np.zeros(n + context)))
+
+    def without_context(n: int) -> tuple:
+        return ("linear", np.hstack([np.eye(n), np.zeros((n, context))]), np.zeros(n))
+
     if feedforward:
-        steps.append(activation_of(net.activation, where, layers))
+        steps += [without_context(len(net.initial_layer.bias)), activation_of(net.activation, where, layers)]
     for i, block in enumerate(net.blocks):
         place = f"{where}.blocks.{i}"
         layer_norms = [block.batch_norm] if feedforward else getattr(block, "batch_norm_layers", [None, None])
@@ -353,9 +380,16 @@ def nflows_operations(net: nn.Module, where: str, layers: Callable | None) -> li
         activation = activation_of(block.activation, place, layers)
         if feedforward:
             steps += [*norms[0], *linear[0], activation]
-        else:
-            inner = [*norms[0], activation, *linear[0], *norms[1], activation, *linear[1]]
-            steps += skip(inner, block.linear_layers[0].in_features, place)
+            continue
+        n = block.linear_layers[0].in_features
+        ((_, weight, bias),) = linear[0]
+        if context:
+            ((_, of_context, offset),) = operations(block.context_layer, place, layers)
+            weight, bias = np.hstack([weight, of_context]), bias + offset
+        inner = [*carry([*norms[0], activation], n, context, place), ("linear", weight, bias), *norms[1], activation, *linear[1]]
+        steps += skip(inner, n, place, context)
+    if not feedforward:
+        steps.append(without_context(net.final_layer.in_features))
     return steps + operations(net.final_layer, f"{where}.final_layer", layers)
 
 
@@ -854,12 +888,14 @@ def nflows_steps(transform: nn.Module, where: str, dim: int, inverse: bool) -> l
         if (alone := transform.unconditional_transform) is not None:
             steps.append(nflows_alone(alone, passive, active, f"{where}.unconditional_transform", inverse))
         return steps[::-1] if inverse else steps
-    if kind == "MaskedPiecewiseRationalQuadraticAutoregressiveTransform":
+    if kind in ("MaskedAffineAutoregressiveTransform", "MaskedPiecewiseRationalQuadraticAutoregressiveTransform"):
         net = transform.autoregressive_net
-        spline = nflows_spline(transform, transform.num_bins, net, where)
-        return autoregressive(read_network(net, where, None), spline, dim, inverse, where)
-    why = {"MaskedAffineAutoregressiveTransform": "its scale is softplus(s) + 0.001, which is none of liblaser's soft clamps"}
-    raise Unsupported(f"{where} ({kind}): {why.get(kind, 'it has no counterpart in liblaser')}")
+        if kind == "MaskedAffineAutoregressiveTransform":
+            univariate = Affine(clamp=-math.log(transform._epsilon), soft_clamp="softplus", interleaved=True)
+        else:
+            univariate = nflows_spline(transform, transform.num_bins, net, where)
+        return autoregressive(read_network(net, where, None), univariate, dim, inverse, where)
+    raise Unsupported(f"{where} ({kind}): it has no counterpart in liblaser")
 
 
 def nflows_affine(coupling: nn.Module, where: str) -> Affine:

@@ -603,6 +603,34 @@ def test_nflows_autoregressive():
         assert {block.get("inverse", False) for block in blocks} == {False, True}
 
 
+def test_nflows_affine_autoregressive():
+    from nflows.flows import MaskedAutoregressiveFlow
+
+    for residual in (True, False):
+        settings = {"features": 4, "hidden_features": 16, "num_layers": 3, "num_blocks_per_layer": 2, "use_residual_blocks": residual}
+        nflows_flow(shaken(MaskedAutoregressiveFlow(**settings)), "nflows_maf")
+
+
+def test_nflows_autoregressive_context():
+    from nflows import transforms
+
+    affine = partial(transforms.MaskedAffineAutoregressiveTransform, 5, 16, context_features=2)
+    spline = partial(transforms.MaskedPiecewiseRationalQuadraticAutoregressiveTransform, 5, 16, context_features=2, tails="linear", tail_bound=3.0)
+    leaky = nn.functional.leaky_relu
+    for norm in (False, True):
+        model = shaken(
+            nflows_chain(
+                spline(use_batch_norm=norm),
+                transforms.ReversePermutation(5),
+                affine(num_blocks=1, activation=leaky, use_batch_norm=norm),
+                spline(num_bins=4, use_residual_blocks=False, random_mask=True),
+            )
+        )
+        result = export(model, folder / "nflows_given.laser", conditions=2, form="native")
+        check_flow(result, lambda z, c, model=model: model._transform.inverse(z, c)[0], lambda x, c, model=model: model.log_prob(x, c), 2)
+    refused(ValueError, "conditions", model=model, form="native")
+
+
 class ContextNet(nn.Module):
     """nflows hands the context to its networks, which nn.Sequential does not take."""
 
@@ -650,15 +678,15 @@ def test_nflows_context():
 def test_nflows_refusals():
     from nflows import transforms
     from nflows.distributions import ConditionalDiagonalNormal, StandardNormal
-    from nflows.flows import Flow, MaskedAutoregressiveFlow
+    from nflows.flows import Flow
     from nflows.nn.nets import ResidualNet
 
     net = partial(ResidualNet, hidden_features=4)
-    maf = MaskedAutoregressiveFlow(features=3, hidden_features=4, num_layers=1, num_blocks_per_layer=1)
-    refused(Unsupported, "(MaskedAffineAutoregressiveTransform)", "softplus(s) + 0.001", model=maf, form="native")
+    quadratic = transforms.MaskedPiecewiseQuadraticAutoregressiveTransform(5, 8, tails="linear")
+    refused(Unsupported, "(MaskedPiecewiseQuadraticAutoregressiveTransform)", "no counterpart", model=nflows_chain(quadratic), form="native")
     autoregressive = transforms.MaskedPiecewiseRationalQuadraticAutoregressiveTransform
-    context = autoregressive(5, 8, context_features=2, tails="linear")
-    refused(Unsupported, "MADE hands the context", model=nflows_chain(context), form="native")
+    smooth = autoregressive(5, 8, context_features=2, tails="linear", activation=torch.tanh)
+    refused(Unsupported, "around tanh, or a context", model=nflows_chain(smooth), form="native")
     refused(Unsupported, "tails=None", model=nflows_chain(autoregressive(5, 8)), form="native")
     couple = transforms.PiecewiseRationalQuadraticCouplingTransform
     thin = couple([1, -1], net, tails="linear", min_bin_width=1e-4)
@@ -750,8 +778,10 @@ def test_described_clamps():
         "atan": lambda u: 1.7 * 2 / torch.pi * torch.atan(u),
         "softsign": lambda u: 1.7 * u / (1 + u.abs()),
         "sigmoid": lambda u: torch.log(torch.sigmoid(u) + torch.exp(torch.tensor(-1.7))),
+        "softplus": lambda u: torch.log(nn.functional.softplus(u) + torch.exp(torch.tensor(-1.7))),
         (None, "tanh"): lambda u: u,
         (None, "sigmoid"): lambda u: torch.log(torch.sigmoid(u)),
+        (None, "softplus"): lambda u: torch.log(nn.functional.softplus(u)),
     }
     for kind, function in functions.items():
         clamp, name = (1.7, kind) if isinstance(kind, str) else kind
@@ -931,8 +961,8 @@ def test_torchscript_nflows():
     from nflows.flows import Flow, MaskedAutoregressiveFlow
     from nflows.nn.nets import ResidualNet
 
-    maf = shaken(MaskedAutoregressiveFlow(features=3, hidden_features=8, num_layers=3, num_blocks_per_layer=1))
-    script_file(maf, lambda z, _: maf._transform.inverse(z)[0], (3, 0), "softplus(s)")
+    maf = shaken(MaskedAutoregressiveFlow(features=3, hidden_features=8, num_layers=3, num_blocks_per_layer=1, activation=torch.nn.functional.gelu))
+    script_file(maf, lambda z, _: maf._transform.inverse(z)[0], (3, 0), "'gelu'")
     net = partial(ResidualNet, hidden_features=8, context_features=2)
     couple = partial(transforms.PiecewiseRationalQuadraticCouplingTransform, transform_net_create_fn=net, tails="linear", tail_bound=3.0)
     spline = shaken(Flow(transforms.CompositeTransform([couple([1, -1, 1]), couple([-1, 1, -1])]), StandardNormal([3])))
