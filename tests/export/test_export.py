@@ -2,6 +2,7 @@
 """tools/laser_export.py against PyTorch: the events and densities of the files that it writes, as liblaser computes them.
 
     test_export.py LIBRARY [TEST ...]     prints `ok NAME` or `FAILED NAME` for every test; exit status 0 if none failed
+    test_export.py LIBRARY --reference    writes tests/reference/foreign, which tests/foreign.rs reads where PyTorch is not installed
 
 Needs the packages of tools/requirements.txt; tests/export/run installs them.
 """
@@ -1157,6 +1158,72 @@ def test_documentation():
         near(File(result.path.resolve()).generate(result.latents(z)), net.generate(torch.from_numpy(z)) * torch.from_numpy(scales))
 
 
+# --- the reference of the Rust tests ---
+
+REFERENCE = ROOT / "tests" / "reference" / "foreign"
+
+
+def write_reference(place: Path) -> None:
+    """Small flows of every framework, native, and what PyTorch says of some points: {name: {"z": …, "x": …, "log_prob": …}}."""
+    import nflows.flows
+    import zuko
+    from FrEIA.framework import SequenceINN
+    from FrEIA.modules import AllInOneBlock, GLOWCouplingBlock
+    from nflows import transforms
+
+    def small(inputs, outputs):
+        return nn.Sequential(nn.Linear(inputs, 6), nn.LeakyReLU(0.1), nn.Linear(6, outputs))
+
+    freia = SequenceINN(3)
+    freia.append(AllInOneBlock, subnet_constructor=small)
+    freia.append(GLOWCouplingBlock, subnet_constructor=small)
+    quadratic = partial(transforms.PiecewiseRationalQuadraticCouplingTransform, tails="linear", tail_bound=3.0, num_bins=4)
+    net = partial(nflows.nn.nets.ResidualNet, hidden_features=6, num_blocks=1)
+    splines = transforms.CompositeTransform([quadratic(mask, net) for mask in ([1, -1, 1], [-1, 1, -1])])
+    sizes = {"features": 3, "hidden_features": 6, "num_layers": 2, "num_blocks_per_layer": 1}
+    flows = {
+        "freia": freia,
+        "nflows_realnvp": nflows.flows.SimpleRealNVP(**sizes),
+        "nflows_maf": nflows.flows.MaskedAutoregressiveFlow(**sizes),
+        "nflows_nsf": nflows.flows.Flow(splines, nflows.distributions.StandardNormal([3])),
+        "zuko_realnvp": zuko.flows.RealNVP(3, transforms=2, hidden_features=(6,)),
+        "zuko_maf": zuko.flows.MAF(3, transforms=2, hidden_features=(6,)),
+        "zuko_nsf": zuko.flows.NSF(3, transforms=2, bins=4, hidden_features=(6,)),
+    }
+    place.mkdir(exist_ok=True)
+    values = {}
+    for name, flow in flows.items():
+        result = export(shaken(flow), place / f"{name}.laser", form="native")
+        z = torch.from_numpy(normal(25, 3))
+        with torch.no_grad():
+            if name == "freia":
+                x = flow(z, rev=True)[0]
+                latent, log_det = flow(x)
+                log_prob = standard_log_prob(latent) + log_det
+            elif name.startswith("nflows"):
+                x = flow._transform.inverse(z)[0]
+                log_prob = flow.log_prob(x)
+            else:
+                x = flow().transform.inv(z)
+                log_prob = flow().log_prob(x)
+        rows = {"z": result.latents(z.numpy()), "x": x.numpy(), "log_prob": log_prob.numpy()}
+        values[name] = {key: rows[key].ravel().tolist() for key in rows}
+    (place / "values.json").write_text(json.dumps(values, indent=0) + "\n", encoding="utf-8")
+
+
+def test_reference():
+    """What is committed is what this tool writes."""
+    write_reference(folder / "foreign")
+    written = sorted((folder / "foreign").iterdir())
+    assert [path.name for path in written] == sorted(path.name for path in REFERENCE.iterdir())
+    committed, now = (json.loads((place / "values.json").read_text()) for place in (REFERENCE, folder / "foreign"))
+    for name, rows in now.items():
+        for key, values in rows.items():
+            near(np.array(committed[name][key]), np.array(values))
+        z = np.array(rows["z"]).reshape(-1, 3)
+        near(File(REFERENCE / f"{name}.laser").generate(z), np.array(rows["x"]).reshape(-1, 3))
+
+
 # --- the command ---
 
 COMMAND = """
@@ -1202,6 +1269,11 @@ def test_command():
         assert status == 1 and f"{wrong} does not load" in errors and "Traceback" not in errors, errors
 
 
+def seed() -> None:
+    torch.manual_seed(0)
+    np.random.seed(0)
+
+
 def main() -> int:
     global laser, folder
     if len(sys.argv) < 2:
@@ -1211,10 +1283,13 @@ def main() -> int:
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     tests = {name.removeprefix("test_"): test for name, test in globals().items() if name.startswith("test_")}
+    if sys.argv[2:] == ["--reference"]:
+        seed()
+        write_reference(REFERENCE)
+        return 0
     failures = 0
     for name in sys.argv[2:] or tests:
-        torch.manual_seed(0)
-        np.random.seed(0)
+        seed()
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place)
             try:
