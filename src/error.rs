@@ -64,6 +64,16 @@ pub enum Error {
     Internal(String),
 }
 
+impl Error {
+    /// What is wrong with a description that options make, and not a file.
+    pub(crate) fn of_options(self) -> Self {
+        match self {
+            Error::Format(why) => Error::InvalidArgument(why),
+            other => other,
+        }
+    }
+}
+
 /// The result of everything fallible here.
 pub type Result<T> = std::result::Result<T, Error>;
 

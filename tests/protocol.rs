@@ -695,9 +695,11 @@ fn what_does_not_fit_is_refused() {
     assert_eq!(l, [7.0]);
     options.set_str("sampler.method", "model").unwrap();
     options.set_i64("sampler.threads", 2).unwrap();
-    options.set_str("backend", "torch").unwrap();
-    let error = Sampler::new(model, 1, 0, &options).err().unwrap();
-    assert!(error.to_string().contains("sampler.threads"), "{error}");
+    if cfg!(feature = "torch") {
+        options.set_str("backend", "torch").unwrap();
+        let error = Sampler::new(model, 1, 0, &options).err().unwrap();
+        assert!(error.to_string().contains("sampler.threads"), "{error}");
+    }
 }
 
 /// Whom no computation may begin.
@@ -767,7 +769,11 @@ fn what_cannot_end_well_does_not_begin() {
         for (key, value) in settings {
             options.set_i64(key, *value).unwrap();
         }
-        let says = |error: Error| assert!(error.to_string().contains(message), "{method}: {error}");
+        let says = |error: Error| {
+            let error = error.to_string();
+            assert!(error.contains(message), "{method}: {error}");
+            assert!(!error.contains("not a valid"), "no file is: {error}");
+        };
         says(check(&mut target, &options).unwrap_err());
         says(refine(&generator, &mut target, &options, &still).unwrap_err());
         if of_refiner {

@@ -131,7 +131,7 @@ fn loss(options: &Options) -> Separation {
 /// A classifier of `inputs` values, by the options.
 ///
 /// # Errors
-/// [`Error::Format`] if it is too large.
+/// [`Error::InvalidArgument`] if it is too large.
 pub(super) fn network(inputs: usize, options: &Options) -> Result<Mlp> {
     let network = Mlp::new(
         inputs,
@@ -140,7 +140,10 @@ pub(super) fn network(inputs: usize, options: &Options) -> Result<Mlp> {
         1,
         options.get(keys::CLASSIFIER_SLOPE),
     );
-    network.validate().map(|()| network)
+    network
+        .validate()
+        .map(|()| network)
+        .map_err(Error::of_options)
 }
 
 /// Trains f between the target's events and those of `generator`: the networks of the ensemble in turn, from initial weights and on generated

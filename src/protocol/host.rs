@@ -31,7 +31,7 @@ pub fn host_generator(
         parameters: Vec::new(),
         module: Vec::new(),
     };
-    generator.validate().map_err(|e| {
+    generator.validate().map_err(Error::of_options).map_err(|e| {
         Error::InvalidArgument(format!("a generator of {latent_dim} latent, {condition_dim} condition and {event_dim} event dimensions: {e}"))
     })?;
     Ok(Model {

@@ -126,9 +126,5 @@ pub(super) fn chains(options: &Options) -> HmcSettings {
 
 /// Checks that a sampler would come to an end with these chains in N dimensions.
 pub(super) fn terminate(chains: &HmcSettings, latent_dim: usize) -> Result<()> {
-    let checked = chains.validate(latent_dim);
-    checked.map_err(|error| match error {
-        Error::Format(why) => Error::InvalidArgument(why),
-        other => other,
-    })
+    chains.validate(latent_dim).map_err(Error::of_options)
 }

@@ -30,7 +30,7 @@ impl Likelihood {
             )));
         }
         let flow = new_flow(features, conditions, options);
-        flow.validate()?;
+        flow.validate().map_err(Error::of_options)?;
         Ok(Likelihood(flow))
     }
 }

@@ -27,7 +27,7 @@ const GENERATOR_STREAM: u64 = 1;
 
 impl Players {
     /// # Errors
-    /// [`Error::InvalidArgument`] for early stopping; [`Error::Format`](crate::Error::Format) for networks that are too large.
+    /// [`Error::InvalidArgument`] for early stopping; [`Error::InvalidArgument`](crate::Error::InvalidArgument) for networks that are too large.
     pub fn new(dims: Dims, options: &Options) -> Result<Self> {
         // The held-out loss is the discriminator's: the better the generator, the larger.
         let patience = options.get(keys::GAN_GENERATOR_TRAINING.patience);
@@ -44,7 +44,10 @@ impl Players {
                 outputs,
                 options.get(keys::GAN_GENERATOR_SLOPE),
             );
-            network.validate().map(|()| network)
+            network
+                .validate()
+                .map(|()| network)
+                .map_err(Error::of_options)
         };
         Ok(Players {
             discriminator: network(dims.features, 1)?,
@@ -60,7 +63,7 @@ impl Players {
     /// Of a generator that there is already.
     ///
     /// # Errors
-    /// [`Error::Format`](crate::Error::Format) for a discriminator that is too large.
+    /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) for a discriminator that is too large.
     pub fn of(generator: Mlp, conditions: usize, options: &Options) -> Result<Self> {
         let dims = Dims {
             latent: 1,

@@ -30,7 +30,7 @@ const DECODER_STREAM: u64 = 1;
 
 impl Coders {
     /// # Errors
-    /// [`Error::Format`](crate::Error::Format) for networks that are too large.
+    /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) for networks that are too large.
     pub fn new(dims: Dims, options: &Options) -> Result<Self> {
         let network = |inputs, outputs| {
             let network = Mlp::new(
@@ -40,7 +40,10 @@ impl Coders {
                 outputs,
                 options.get(keys::VAE_SLOPE),
             );
-            network.validate().map(|()| network)
+            network
+                .validate()
+                .map(|()| network)
+                .map_err(crate::Error::of_options)
         };
         Ok(Coders {
             encoder: network(dims.features, 2 * dims.latent)?,

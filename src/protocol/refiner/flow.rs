@@ -11,7 +11,7 @@ use crate::{Error, Result};
 /// Φ, for N latents and C conditions: built as the generator's flow, with sizes of its own.
 ///
 /// # Errors
-/// [`Error::Unsupported`] for N = 1; [`Error::Format`] for networks that are too large.
+/// [`Error::Unsupported`] for N = 1; [`Error::InvalidArgument`] for networks that are too large.
 pub(super) fn network((latent_dim, conditions): (usize, usize), options: &Options) -> Result<Flow> {
     if latent_dim < 2 {
         return Err(Error::Unsupported(
@@ -29,7 +29,7 @@ pub(super) fn network((latent_dim, conditions): (usize, usize), options: &Option
     let coupling = options.get(keys::REFINER_FLOW_COUPLING);
     own.set_str(keys::FLOW_COUPLING.name(), coupling)?;
     let flow = new_flow(latent_dim, conditions, &own);
-    flow.validate()?;
+    flow.validate().map_err(Error::of_options)?;
     Ok(flow)
 }
 

@@ -16,7 +16,7 @@ const REFINER_STREAM: u64 = 1;
 /// The discriminator and Φ, for N latents and C conditions.
 ///
 /// # Errors
-/// [`Error::InvalidArgument`] for L < N; [`Error::Format`] for networks that are too large.
+/// [`Error::InvalidArgument`] for L < N; [`Error::InvalidArgument`] for networks that are too large.
 pub(super) fn networks(
     (latent_dim, conditions): (usize, usize),
     options: &Options,
@@ -34,8 +34,8 @@ pub(super) fn networks(
     }
     let discriminator = Mlp::new(latent_dim + conditions, layers, units, 1, slope);
     let network = Mlp::new(auxiliary + conditions, layers, units, latent_dim, slope);
-    discriminator.validate()?;
-    network.validate()?;
+    discriminator.validate().map_err(Error::of_options)?;
+    network.validate().map_err(Error::of_options)?;
     Ok((discriminator, network))
 }
 

@@ -20,7 +20,7 @@ const START_STREAM: u64 = 2;
 /// The velocities of Φ, for N latents and C conditions.
 ///
 /// # Errors
-/// [`Error::Format`](crate::Error::Format) for a network that is too large.
+/// [`Error::InvalidArgument`](crate::Error::InvalidArgument) for a network that is too large.
 pub(super) fn network((latent_dim, conditions): (usize, usize), options: &Options) -> Result<Mlp> {
     let network = Mlp::new(
         latent_dim + 1 + conditions,
@@ -29,7 +29,10 @@ pub(super) fn network((latent_dim, conditions): (usize, usize), options: &Option
         latent_dim,
         options.get(keys::MATCHING_SLOPE),
     );
-    network.validate().map(|()| network)
+    network
+        .validate()
+        .map(|()| network)
+        .map_err(crate::Error::of_options)
 }
 
 /// Trains the velocities of Φ; they start at 0. `rows`: latents (N) and scaled conditions (C).
