@@ -138,7 +138,6 @@ void write_scores(const report *r, const char *dir)
     const sample *best = best_unweighted(r), *baseline = &r->methods[0];
     fprintf(file, "{\n  \"target\": \"%s\",\n  \"events\": %llu,\n  \"seed\": %llu,\n  \"library\": \"%s\",\n", r->target->name,
             (unsigned long long)baseline->events, (unsigned long long)r->seed, laser_version());
-    fprintf(file, "  \"training_seconds\": %.1f,\n", r->training_seconds);
     if (best)
         fprintf(file, "  \"best_unweighted\": {\"method\": \"%s\", \"jsd_excess_over_floor_relative_to_baseline\": %.6g},\n",
                 best->name, excess(r, best));

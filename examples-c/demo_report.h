@@ -32,7 +32,6 @@ typedef struct sample {
 typedef struct {
     const simulator_target *target;
     uint64_t seed;
-    double training_seconds;
     sample truth;
     const sample *methods;
     size_t count;

@@ -289,13 +289,7 @@ int main(int argc, char **argv)
     }
     run_tasks(compare, comparisons, sizeof comparisons[0], pairs, threads);
 
-    report r = {target, seed, 0.0, truth, methods, count};
-    const char *const stages[] = {"flow.seconds", "classifier.seconds", "gan.seconds", "refiner_flow.seconds", "matching.seconds"};
-    for (size_t i = 0; i < sizeof stages / sizeof stages[0]; i++) {
-        double stage; /* which not every model went through */
-        if (laser_model_get_f64(model, stages[i], &stage) == LASER_OK)
-            r.training_seconds += stage;
-    }
+    report r = {target, seed, truth, methods, count};
     print_table(&r);
     print_notes(&r, argv[0], dir);
     write_scores(&r, dir);

@@ -1079,7 +1079,7 @@ laser_status laser_model_info(const laser_model *model,
  *
  * @param model what to ask
  * @param key path into the record with dots; an element of an array goes by its index from 0. There are, of every training
- * ("flow", "classifier", "gan", "refiner_flow", "matching"): "flow.steps", ".rows", ".seconds", ".loss", ".validation_loss" (if events were held out), ".kept_epoch", ".losses.0" … (of an ensemble "classifier.members.0.…" and totals); and of
+ * ("flow", "classifier", "gan", "refiner_flow", "matching"): "flow.steps", ".rows", ".loss", ".validation_loss" (if events were held out), ".kept_epoch", ".losses.0" … (of an ensemble "classifier.members.0.…" and totals); and of
  * the weights of the pilot run: "weights.events", ".non_finite", ".mean", ".min", ".max", ".quantiles.q001" (0.1 %), ".q01", ".q10",
  * ".q50", ".q90", ".q99", ".q999", ".effective_sample_size", ".effective_fraction", ".w_max", ".overweight_fraction", ".acceptance";
  * of the classifier on held-out events "weights.calibration.auc" (0.5: it knows nothing), ".chi_square" (per degree of freedom, 1 if the

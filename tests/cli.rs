@@ -110,8 +110,8 @@ impl Folder {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// Runs a command that must fail with this message in one line, and write nothing.
-    fn bad(&self, arguments: &str, message: &str) {
+    /// Runs a command that must fail with this message in one line, and write nothing. Returns all that it said.
+    fn bad(&self, arguments: &str, message: &str) -> String {
         let before = self.files();
         let output = self.run(arguments);
         let errors = String::from_utf8(output.stderr).unwrap();
@@ -122,14 +122,17 @@ impl Folder {
             "{arguments}: {errors}"
         );
         assert_eq!(self.files(), before, "{arguments}");
+        errors
     }
 
     /// A mistake in the arguments themselves.
     fn usage(&self, arguments: &str, message: &str) {
+        let before = self.files();
         let output = self.run(arguments);
         let errors = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments}: {errors}");
         assert!(errors.contains(message), "{arguments}: {errors}");
+        assert_eq!(self.files(), before, "{arguments}");
     }
 
     fn files(&self) -> BTreeSet<PathBuf> {
@@ -246,10 +249,44 @@ fn info_tells_what_the_file_holds() {
 }
 
 #[test]
+fn info_praises_nothing_beside_a_bad_calibration() {
+    let folder = Folder::new();
+    let mut model = (**folder.model("model.laser")).clone();
+    let mut info = |chi_square: f64| {
+        let weights = &mut model.record["weights"];
+        weights["mean"] = 1.001.into();
+        weights["effective_fraction"] = 0.95.into();
+        weights["calibration"]["auc"] = 0.505.into();
+        weights["calibration"]["chi_square"] = chi_square.into();
+        model.save(&folder.at("judged.laser")).unwrap();
+        folder.good("info judged.laser")
+    };
+    let praise = [
+        "as it should be",
+        "little to repair",
+        "a good generator",
+        "near 1:",
+    ];
+    let (good, bad) = (info(3.0), info(3.1));
+    for words in praise {
+        assert!(
+            good.contains(words) && !bad.contains(words),
+            "{words}: {bad}"
+        );
+    }
+    assert!(bad.contains("far above 1"), "{bad}");
+}
+
+#[test]
 fn info_says_what_is_no_model() {
     let folder = Folder::new();
     folder.bad("info nothing.laser", "nothing.laser: No such file");
-    folder.bad("info truth.npy", "not a valid liblaser model: truth.npy");
+    folder.bad(
+        "info truth.npy",
+        "not a valid liblaser model: truth.npy: it is an array of NumPy",
+    );
+    folder.write("train.json", "{\"events\": \"truth.npy\"}");
+    folder.bad("info train.json", "train.json: it is JSON text");
     folder.bad("info .", "a directory");
 }
 
@@ -348,7 +385,7 @@ fn text_files_hold_the_same_numbers() {
 #[test]
 fn hepmc_files_hold_particles() {
     let folder = Folder::new();
-    let particles = "13:x0,x1,-0.5,m=0.1;~-13:x1,x0,0,e=7";
+    let particles = "13:x0,x1,-0.5,m=0.1;~-13:x1,x0,0,e=70";
     folder.good(&format!(
         "sample model.laser -n 20 --seed 3 --first 4 --method reweight --logp -o a.hepmc --hepmc-columns {particles}"
     ));
@@ -389,13 +426,39 @@ fn hepmc_files_hold_particles() {
             "{p:?}"
         );
         let q = particle(lines[5]);
-        let square = 49.0 - x * x - y * y;
-        assert_eq!(q[..7], [2.0, 0.0, -13.0, y, x, 0.0, 7.0]);
+        let square = 4900.0 - x * x - y * y;
+        assert_eq!(q[..7], [2.0, 0.0, -13.0, y, x, 0.0, 70.0]);
         assert!(
             (q[7] * q[7].abs() - square).abs() < 1e-9 && q[8] == 1.0,
             "{q:?}"
         );
     }
+}
+
+#[test]
+fn hepmc_files_hold_no_impossible_particles() {
+    let folder = Folder::new();
+    let expected = sampled(folder.model("model.laser"), "rejection", [1, 0, 4], 100);
+    let first = |wrong: &dyn Fn(&[f64]) -> bool| {
+        let event = expected.chunks(6).position(wrong).unwrap();
+        (event + 4, expected[6 * event], expected[6 * event + 1])
+    };
+    let refused = |particles: &str, message: &str| {
+        folder.bad(
+            &format!("sample model.laser -n 100 --first 4 -o a.hepmc --hepmc-columns {particles}"),
+            message,
+        );
+    };
+    let (event, _, y) = first(&|row| row[1] < 0.0);
+    refused(
+        "22:0,0,0,m=0;-13:x0,0,0,m=x1",
+        &format!("a.hepmc: --hepmc-columns: in event {event}, of particle 2 (PDG -13), the mass (column x1) is {y}, below 0"),
+    );
+    let (event, x, _) = first(&|row| row[0].abs() > 4.0);
+    refused(
+        "-13:x0,0,0,e=4",
+        &format!("in event {event}, of particle 1 (PDG -13), the energy (4) is 4, less than the momentum, {}", x.abs()),
+    );
 }
 
 #[test]
@@ -485,11 +548,11 @@ fn sample_says_what_is_wrong_and_writes_nothing() {
         "read by the same command",
     );
     assert!(Model::load(&folder.at("model.npy")).is_ok());
-    folder.bad(
+    folder.usage(
         "sample model.laser -n 1 -o a.npy --method reweight",
         "add --weights",
     );
-    folder.bad(
+    folder.usage(
         "sample model.laser -n 1 -o a.npy --method best",
         "option `sampler.method` takes one of",
     );
@@ -497,23 +560,41 @@ fn sample_says_what_is_wrong_and_writes_nothing() {
         "sample model.laser -n 1 -o a.npy --method gan",
         "a refiner trained for it",
     );
-    folder.bad(
+    folder.usage(
         "sample model.laser -n 1 -o a.npy --threads 0",
-        "from 1 to 1024",
+        "0 is not in 1..=1024",
     );
-    folder.bad(
+    for (argument, needed) in [
+        (
+            "--seed -1",
+            "a whole number from 0 to 18446744073709551615 is needed",
+        ),
+        (
+            "--stream -1",
+            "a whole number from 0 to 18446744073709551615 is needed",
+        ),
+        ("--first -1", "a whole number of at most 2^53"),
+        ("--threads -1", "-1 is not in 1..=1024"),
+    ] {
+        folder.usage(
+            &format!("sample model.laser -n 1 -o a.npy {argument}"),
+            needed,
+        );
+    }
+    folder.good("sample model.laser -n 1 -o last.csv --seed 18446744073709551615");
+    folder.usage(
         "sample model.laser -n 1 -o a.npy --hepmc-columns 13:x0,x1,0,m=0",
         "for .hepmc files",
     );
-    folder.bad(
+    folder.usage(
         "sample model.laser -n 1 -o a.hepmc",
         "say with --hepmc-columns",
     );
-    folder.bad(
+    folder.usage(
         "sample model.laser -n 1 -o a.hepmc --latent --hepmc-columns 13:x0,x1,0,m=0",
         "no place for latents",
     );
-    folder.bad(
+    folder.usage(
         "sample model.laser -n 1 -o a.hepmc --hepmc-columns 13:x0,x2,0,m=0",
         "there is no column x2; the model's events have x0, x1",
     );
@@ -624,7 +705,8 @@ fn scores_are_the_librarys() {
         "floor",
         "p value",
         "all, sliced",
-        "0, 1",
+        "\ncolumn 0 ",
+        "\ncolumn 0, column 1 ",
     ] {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
@@ -648,9 +730,16 @@ fn events_are_read_in_any_order_and_precision() {
             assert_eq!(json["features"][feature]["emd"]["distance"], 0.0, "{name}");
         }
     }
-    let text = folder.good("score named.csv truth.npy --repeats 2 --directions 1");
+    for files in ["named.csv truth.npy", "truth.npy named.csv"] {
+        let text = folder.good(&format!("score {files} --repeats 2 --directions 1"));
+        assert!(
+            text.contains("\nmass ") && text.contains("\nmass, angle "),
+            "{text}"
+        );
+    }
+    let text = folder.good("score truth.npy truth.npy --columns 1 --repeats 2 --directions 1");
     assert!(
-        text.contains("\nmass ") && text.contains("\nmass, angle "),
+        text.contains("\ncolumn 1 ") && !text.contains("column 0"),
         "{text}"
     );
 
@@ -730,12 +819,24 @@ fn weights_and_columns_are_chosen() {
         "score truth.npy weighted.npy --columns 0,2",
         "truth.npy: there is no column 2",
     );
-    folder.bad(
+    folder.usage(
         "score truth.npy truth.npy --columns 0 --jsd 0,1",
         "column 1 is not among",
     );
     folder.usage("score truth.npy truth.npy --jsd 0", "two different columns");
     folder.usage("score truth.npy truth.npy --bins 0", "--bins");
+    folder.usage(
+        "score truth.npy truth.npy --seed -1",
+        "-1 is not in 0..=4294967295",
+    );
+    folder.usage(
+        "score truth.npy truth.npy --auc --threads 0",
+        "0 is not in 1..=1024",
+    );
+    folder.usage(
+        "score truth.npy truth.npy --directions 0",
+        "0 is not in 1..",
+    );
     folder.usage(
         "score truth.npy truth.npy --weights=all",
         "reference, sample, both",
@@ -752,6 +853,11 @@ fn score_says_which_file_is_wrong() {
     folder.write("names.csv", "a,b\n");
     folder.write("noise.npy", "not NumPy's");
     folder.write("one.csv", "1\n2\n");
+    folder.write("semicolons.csv", "1,5;2,5\n");
+    folder.write("names;.csv", "a;b\n1;2\n");
+    folder.write("blanks.csv", "the mass\n1 2\n");
+    folder.write("tabs.csv", "1\t2\n");
+    folder.write("archive.npz", "PK");
     let bytes = fs::read(folder.at("truth.npy")).unwrap();
     fs::write(folder.at("cut.npy"), &bytes[..bytes.len() - 1]).unwrap();
     for (name, message) in [
@@ -765,6 +871,26 @@ fn score_says_which_file_is_wrong() {
         ("names.csv", "names.csv: there are no events"),
         ("noise.npy", "noise.npy: no .npy file"),
         ("cut.npy", "cut.npy: 3000 x 2 numbers of 8 bytes do not fit"),
+        (
+            "semicolons.csv",
+            "semicolons.csv: line 1, `5;2`: columns with semicolons between; commas are needed",
+        ),
+        (
+            "names;.csv",
+            "names;.csv: the first line, `a;b`: columns with semicolons",
+        ),
+        (
+            "tabs.csv",
+            "tabs.csv: the first line, `1\t2`: columns with tabs between",
+        ),
+        (
+            "blanks.csv",
+            "blanks.csv: line 2, `1 2`: columns with blanks between",
+        ),
+        (
+            "archive.npz",
+            "numpy.save(\"events.npy\", numpy.load(\"archive.npz\")[\"name\"])",
+        ),
         ("none.npy", "none.npy: No such file"),
         ("model.laser", "model.laser: unknown kind of file"),
         ("a.hepmc", "written, not read"),
@@ -783,6 +909,15 @@ fn score_says_which_file_is_wrong() {
     array("integers.npy", &[2, 2]);
     folder.bad("score truth.npy cube.npy", "array.reshape(len(array), -1)");
     folder.bad("score truth.npy integers.npy", "array.astype(\"f8\")");
+    let fields = "{'descr': [('x', '<f8'), ('y', '<f8')], 'fortran_order': False, 'shape': (1,), }";
+    let mut structured = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
+    structured.extend(format!("{fields:117}\n").bytes());
+    structured.extend([0; 16]);
+    fs::write(folder.at("structured.npy"), structured).unwrap();
+    folder.bad(
+        "score truth.npy structured.npy",
+        "structured_to_unstructured(array)",
+    );
     // A header that asks for more memory than there is.
     let mut huge = bytes.clone();
     let wide = b"(3000000000000000, 9), }";
@@ -808,12 +943,21 @@ fn refine_trains_what_the_library_trains() {
         text.contains("rejection") && text.contains("out.laser"),
         "{text}"
     );
+    // The same again: the same file, byte by byte.
+    folder.write(
+        "twin.json",
+        &format!(r#"{{"events": "truth.npy", "model": "twin.laser", "options": {settings}}}"#),
+    );
+    folder.good("refine twin.json");
+    let bytes = |name: &str| fs::read(folder.at(name)).unwrap();
+    assert!(bytes("twin.laser") == bytes("out.laser"));
     let rows = |name: &str| sampled(folder.model(name), "rejection", [1, 0, 0], 500);
     assert_eq!(bits(&rows("out.laser")), bits(&rows("model.laser")));
     let log = fs::read_to_string(folder.at("out.laser.log")).unwrap();
     for part in [
         "3000 events of 2 columns from truth.npy",
         "flow: epoch 1 of 2, loss",
+        "flow: 54 updates in ",
         "classifier: epoch 2 of 2, loss",
         "weights: mean",
         "saved out.laser",
@@ -896,12 +1040,52 @@ fn refine_says_what_is_wrong_before_it_trains() {
         r#"{"events": "truth.npy", "model": "a.laser", "generator": "given.laser"}"#,
         "the source's events have 2 features",
     );
+    bad(
+        r#"{"events": "truth.npy", "model": "a.laser", "options": {"sampler.method": "hmc"}}"#,
+        "the method that the model is refined for is `refiner.method`",
+    );
+    bad(
+        r#"{"events": "truth.npy", "model": "a.laser", "options": {"sampler": {"threads": 2}}}"#,
+        "the trainings have `threads`",
+    );
     folder.write("nan.csv", "1,2\ninf,4\n");
     bad(
         r#"{"events": "nan.csv", "model": "a.laser"}"#,
         "nan.csv: row 1 of the event array",
     );
     folder.bad("refine none.json", "none.json: No such file");
+}
+
+#[test]
+fn the_whole_plan_is_checked_before_the_first_training() {
+    let folder = Folder::new();
+    let plan = |conditions: i64, settings: &str| {
+        let mut options: Value = serde_json::from_str(OPTIONS).unwrap();
+        let settings: Value = serde_json::from_str(settings).unwrap();
+        options["conditions"] = conditions.into();
+        let more = settings.as_object().unwrap().clone();
+        options.as_object_mut().unwrap().extend(more);
+        format!(r#"{{"events": "wide.npy", "model": "a.laser", "options": {options}}}"#)
+    };
+    folder.npy("wide.npy", &events(3, 1), 3, Order::C);
+    for (conditions, settings, message) in [
+        (0, r#"{"iteration.rounds": 2, "refiner.method": "rejection"}"#, "`iteration.rounds` above 1: it takes a learned refiner"),
+        (0, r#"{"iteration.rounds": 2, "refiner.method": "gan"}"#, "no explicit density"),
+        (1, r#"{"refiner.method": "hmc"}"#, "`hmc` makes its events in common"),
+        (1, r#"{"refiner.method": "resampling"}"#, "`resampling` makes its events in common"),
+        (0, r#"{"classifier": {"batch": 2701}}"#, "`classifier.batch` is 2701, but the event array has 2700 events to train on, besides 300"),
+        (0, r#"{"flow": {"batch": 2701}}"#, "`flow.batch` is 2701"),
+        (0, r#"{"refiner.method": "gan", "gan.latent": 2}"#, "`gan.latent` is 2"),
+        (0, r#"{"refiner.method": "gan", "gan.pool": 1000, "gan.batch": 1001}"#, "`gan.batch` is 1001, but `gan.pool`"),
+        (0, r#"{"refiner.method": "flow", "refiner_flow.pool": 1000, "refiner_flow.batch": 1001}"#, "`refiner_flow.batch` is 1001"),
+        (0, r#"{"refiner.method": "matching", "matching.pool": 1000, "matching.batch": 1001}"#, "`matching.batch` is 1001"),
+        (0, r#"{"features.scaling": "none, none"}"#, "`features.scaling` lists 2 scalings, but there are 3 features"),
+        (0, r#"{"backend": "engine", "device": "cuda"}"#, "`backend` is `engine`"),
+    ] {
+        folder.write("train.json", &plan(conditions, settings));
+        let errors = folder.bad("refine train.json", message);
+        assert!(!errors.contains("epoch"), "{settings}: {errors}");
+    }
 }
 
 #[test]

@@ -63,6 +63,7 @@ const CLAMPS: Transforms = &[
     (clamped(SoftClamp::Sigmoid), true),
     (clamped(SoftClamp::Tanh), true),
     (clamped(SoftClamp::Sigmoid), false),
+    (clamped(SoftClamp::Softplus), false),
 ];
 const KNOTS: Transforms = &[
     (knotted(Knots::Softplus), true),
@@ -168,7 +169,7 @@ const SHAPES: [Shape; 12] = [
     },
     Shape {
         dim: 3,
-        blocks: 5,
+        blocks: 6,
         hidden: &[16, 9],
         activation: Activation::Tanh,
         transforms: CLAMPS,

@@ -110,7 +110,7 @@ const fn knotted(knots: Knots) -> Transform {
     Transform::Spline { bins, bound, knots }
 }
 
-const SHAPES: [(usize, usize, Activation, Transform); 12] = [
+const SHAPES: [(usize, usize, Activation, Transform); 13] = [
     (2, 6, Activation::LeakyRelu { slope: 0.01 }, AFFINE),
     (2, 1, Activation::LeakyRelu { slope: 0.2 }, AFFINE),
     (3, 5, Activation::Tanh, AFFINE),
@@ -121,6 +121,7 @@ const SHAPES: [(usize, usize, Activation, Transform); 12] = [
     (3, 4, Activation::Tanh, clamped(SoftClamp::Atan)),
     (3, 4, Activation::Tanh, clamped(SoftClamp::Softsign)),
     (3, 4, Activation::Tanh, clamped(SoftClamp::Sigmoid)),
+    (3, 4, Activation::Tanh, clamped(SoftClamp::Softplus)),
     (4, 4, Activation::Tanh, knotted(Knots::Softplus)),
     (4, 4, Activation::Tanh, knotted(Knots::Softsign)),
 ];

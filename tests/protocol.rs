@@ -5,7 +5,8 @@ use laser::engine::noise::{domain, Noise};
 use laser::model::{Method, Model};
 use laser::options::Options;
 use laser::protocol::{
-    log_prob, log_weight, refine, train_generator, EventSource, Instance, Outputs, Sampler, Source,
+    check, log_prob, log_weight, refine, refine_again, train_generator, EventSource, Instance,
+    Outputs, Sampler, Source,
 };
 use laser::train::{Hooks, Level, Progress};
 use laser::{Error, Result};
@@ -697,6 +698,106 @@ fn what_does_not_fit_is_refused() {
     options.set_str("backend", "torch").unwrap();
     let error = Sampler::new(model, 1, 0, &options).err().unwrap();
     assert!(error.to_string().contains("sampler.threads"), "{error}");
+}
+
+/// Whom no computation may begin.
+struct Still(RefCell<Vec<String>>);
+
+impl Hooks for Still {
+    fn progress(&self, p: &Progress) -> Result<()> {
+        panic!("{} has begun", p.stage)
+    }
+
+    fn log(&self, _: Level, message: &str) -> Result<()> {
+        self.0.borrow_mut().push(message.to_owned());
+        Ok(())
+    }
+}
+
+#[test]
+fn what_cannot_end_well_does_not_begin() {
+    const ROWS: usize = 2000;
+    let still = Still(RefCell::default());
+    let mut x = vec![0.0; 2 * ROWS];
+    Noise::new(3, 0, domain::LATENT).fill_normals(0, ROWS, 2, &mut x);
+    let mut target = Source::from_rows(&x, None, ROWS, 2, 2).unwrap();
+    let small = options(&[("classifier.batch", 500.0), ("classifier.epochs", 1.0)]);
+    let generator = unit_normal(&small);
+    let model = {
+        let mut rejection = small.clone();
+        rejection.set_str("refiner.method", "rejection").unwrap();
+        refine(&generator, &mut target, &rejection, &()).unwrap()
+    };
+    let unsuitable = [
+        ("gan", &[("gan.latent", 1)][..], "`gan.latent` is 1", true),
+        (
+            "gan",
+            &[("gan.pool", 1000), ("gan.batch", 1001)][..],
+            "`gan.batch` is 1001, but `gan.pool`",
+            true,
+        ),
+        (
+            "matching",
+            &[("matching.layers", 100), ("matching.units", 65_536)][..],
+            "parameters",
+            true,
+        ),
+        (
+            "hmc",
+            &[("hmc.chains", 1_000_000), ("hmc.burn_in", 1_000_000_000)][..],
+            "gradients before the first event",
+            true,
+        ),
+        (
+            "hmc",
+            &[("iteration.rounds", 2)][..],
+            "`iteration.rounds` above 1",
+            false,
+        ),
+        (
+            "rejection",
+            &[("classifier.batch", 1801)][..],
+            "`classifier.batch` is 1801, but the event array has 1800 events",
+            false,
+        ),
+    ];
+    for (method, settings, message, of_refiner) in unsuitable {
+        let mut options = small.clone();
+        options.set_str("refiner.method", method).unwrap();
+        for (key, value) in settings {
+            options.set_i64(key, *value).unwrap();
+        }
+        let says = |error: Error| assert!(error.to_string().contains(message), "{method}: {error}");
+        says(check(&mut target, &options).unwrap_err());
+        says(refine(&generator, &mut target, &options, &still).unwrap_err());
+        if of_refiner {
+            says(refine_again(&model, None, &options, &still).unwrap_err());
+        }
+        // The generator alone can be trained by them; only its refinement would fail.
+        let stop = Stop {
+            stage: "flow",
+            after: 0,
+            seen: Cell::new(0),
+            messages: RefCell::default(),
+        };
+        let cancelled = train_generator(&mut target, &options, &stop).unwrap_err();
+        assert!(matches!(cancelled, Error::Cancelled("flow")), "{cancelled}");
+        let messages = stop.messages.borrow();
+        assert!(
+            messages.len() == 1 && messages[0].contains(message),
+            "{messages:?}"
+        );
+    }
+    assert!(still.0.borrow().is_empty());
+    check(&mut target, &small).unwrap();
+    // What the generator's own training lacks is its error.
+    let mut wide = small.clone();
+    wide.set_i64("flow.batch", 1801).unwrap();
+    let error = train_generator(&mut target, &wide, &still).unwrap_err();
+    assert!(
+        matches!(&error, Error::Data(why) if why.contains("`flow.batch` is 1801")),
+        "{error}"
+    );
 }
 
 /// The same start, batches and noise: only rounding differs, until it has grown.

@@ -4,7 +4,7 @@
     laser_export.py SOURCE OUT [options]         see docs/foreign-models.md
 
     export(model, "model.laser")                 GAN generators, flows of FrEIA, zuko and nflows
-    export_flow([Coupling(...), Linear(...)], "model.laser")   a coupling flow of your own, described block by block
+    export_flow([Coupling(...), Linear(...)], "model.laser")   a flow of your own, described block by block
 
 A model that liblaser's coupling flows and networks express exactly becomes a native file: it needs no libtorch, and flows keep
 their density. Any other becomes a TorchScript module, which a liblaser with libtorch loads, and which has no density; `export` says why.
@@ -36,6 +36,15 @@ from torch import nn
 FORMAT_VERSION = 1
 # A soft clamp so wide that it changes no s by more than rounding: clamp · tanh(s / clamp) = s (1 − (s / clamp)² / 3 + …).
 NO_CLAMP = 1e9
+# The largest clamp of a sigmoid, as good as none: exp(−80) beside σ.
+MAX_SIGMOID_CLAMP = 80.0
+# liblaser's splines have no share of a bin and no slope below this, 2 to MAX_BINS bins, and bounds within BOUNDS.
+SMALLEST = 1e-3
+MAX_BINS = 128
+BOUNDS = (1e-3, 1e3)
+# liblaser loads no larger flow.
+MAX_BLOCKS = 1 << 12
+MAX_PARAMETERS = 1 << 28
 
 
 class Unsupported(Exception):
@@ -45,27 +54,129 @@ class Unsupported(Exception):
 # --- what a coupling flow is described by ---
 
 
+# The bounded functions f of Affine, their inverses, and their slopes at 0.
+SOFT_CLAMPS = {
+    "tanh": (torch.tanh, math.atanh, 1.0),
+    "atan": (lambda u: torch.atan(u) * (2 / math.pi), lambda y: math.tan(y * math.pi / 2), 2 / math.pi),
+    "softsign": (nn.functional.softsign, lambda y: y / (1 - abs(y)), 1.0),
+}
+
+
 @dataclasses.dataclass
-class Coupling:
-    """One affine coupling block, in the direction from the latent point z to the event x:
+class Affine:
+    """z · exp(s) + t, where t = t_factor · t̃, s = clamp · f(u), u = s_factor · s̃ + s_offset; s̃ and t̃ are the subnet's outputs. f is
 
-        x[active] = z[active] · exp(s) + t       or, with inverse=True,       x[active] = (z[active] − t) · exp(−s)
-        s = clamp · tanh(s_factor · s̃),  t = t_factor · t̃,  s̃ and t̃ being outputs of subnet(passive coordinates, conditions)
-
-    and x[passive] = z[passive]. A block that a framework defines from x to z (the density's direction) has inverse=True.
+        "tanh"      tanh u
+        "atan"      (2/π) · atan u
+        "softsign"  u / (1 + |u|)
+        "sigmoid"   not bounded that way: s = log(σ(u) + exp(−clamp)), σ being the logistic function, and clamp at most 80
     """
 
-    active: Sequence[int]
-    passive: Sequence[int]
-    subnet: nn.Module
+    #: Bound on |s|; None: s = u, or log σ(u) with "sigmoid".
+    clamp: float | None = 1.0
+    soft_clamp: str = "tanh"
+    s_factor: float = 1.0
+    s_offset: float = 0.0
+    t_factor: float = 1.0
     #: What the subnet gives: "st", s̃ of all active coordinates, then t̃ of all; "ts"; "s" and no shift; "t" and no scale.
     outputs: str = "st"
     #: Whether s̃ and t̃ of one coordinate lie side by side instead.
     interleaved: bool = False
-    #: Bound on |s|; None: s = s_factor · s̃ as it is.
-    clamp: float | None = 1.0
-    s_factor: float = 1.0
-    t_factor: float = 1.0
+
+    @property
+    def per_coordinate(self) -> int:
+        return len(self.outputs)
+
+    def description(self, where: str) -> dict:
+        """As the model file has it."""
+        if self.outputs not in ("st", "ts", "s", "t"):
+            raise ValueError(f"{where}: outputs={self.outputs!r}; it is one of 'st', 'ts', 's', 't'")
+        if self.soft_clamp not in (*SOFT_CLAMPS, "sigmoid"):
+            raise ValueError(f"{where}: soft_clamp={self.soft_clamp!r}; it is one of {', '.join(map(repr, [*SOFT_CLAMPS, 'sigmoid']))}")
+        most = MAX_SIGMOID_CLAMP if self.soft_clamp == "sigmoid" else sys.float_info.max
+        if self.clamp is not None and not 0 < self.clamp <= most:
+            raise ValueError(f"{where}: clamp={self.clamp}; it is positive, of a sigmoid at most {MAX_SIGMOID_CLAMP:g}, or None")
+        if self.soft_clamp == "sigmoid":
+            return {"type": "affine", "clamp": float(self.clamp or MAX_SIGMOID_CLAMP), "soft_clamp": "sigmoid"}
+        if self.clamp is None:
+            return {"type": "affine", "clamp": NO_CLAMP}
+        choice = {} if self.soft_clamp == "tanh" else {"soft_clamp": self.soft_clamp}
+        return {"type": "affine", "clamp": float(self.clamp), **choice}
+
+    def arrange(self, sign: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(index, factor, offset): output k of liblaser's subnet is factor[k] times output index[k] of this one plus offset[k], where
+        liblaser has the active coordinates with these signs."""
+        n, kinds = len(sign), len(self.outputs)
+        # liblaser's bounded s is its s̃ where that is small.
+        unit = 1.0 if self.clamp is None or self.soft_clamp == "sigmoid" else self.clamp * SOFT_CLAMPS[self.soft_clamp][2]
+        offsets = {"s": self.s_offset * unit, "t": 0.0}
+        factors = {"s": np.full(n, self.s_factor * unit), "t": self.t_factor * sign}
+        index, factor, offset = np.zeros((2, n), int), np.zeros((2, n)), np.zeros((2, n))
+        for row, kind in enumerate("st"):
+            if kind in self.outputs:
+                at = self.outputs.index(kind)
+                index[row] = np.arange(n) * kinds + at if self.interleaved else np.arange(n) + at * n
+                factor[row], offset[row] = factors[kind], offsets[kind]
+        return index.ravel(), factor.ravel(), offset.ravel()
+
+
+@dataclasses.dataclass
+class Spline:
+    """A monotonic rational-quadratic spline on [−bound, bound], beyond it the identity, slope 1. The subnet gives, coordinate by
+    coordinate, w̃ of every bin, h̃ of every bin, and d̃ of every knot between bins. `knots` says what is made of w = share_factor · w̃, of
+    h̃ likewise, and of d̃; here m = 0.001 and c = −log m:
+
+        "tanh"      shares of the width m + (1 − m · bins) · softmax(w), slopes exp(c · tanh(d̃ / c)): liblaser's own
+        "softplus"  the same shares, slopes m + log(1 + exp(d̃)): nflows' default
+        "softsign"  shares softmax(w / (1 + 2 |w| / c)), slopes exp(d̃ / (1 + |d̃| / c)): zuko's default
+    """
+
+    bins: int
+    bound: float
+    knots: str = "tanh"
+    share_factor: float = 1.0
+
+    @property
+    def per_coordinate(self) -> int:
+        return 3 * self.bins - 1
+
+    def description(self, where: str) -> dict:
+        """As the model file has it."""
+        if self.knots not in ("tanh", "softplus", "softsign"):
+            raise ValueError(f"{where}: knots={self.knots!r}; it is one of 'tanh', 'softplus', 'softsign'")
+        if not 2 <= self.bins <= MAX_BINS or not BOUNDS[0] <= self.bound <= BOUNDS[1]:
+            raise Unsupported(
+                f"{where}: a spline of {self.bins} bins within ±{self.bound:g}; liblaser's have 2 to {MAX_BINS} bins, and bounds from "
+                f"{BOUNDS[0]:g} to {BOUNDS[1]:g}"
+            )
+        choice = {} if self.knots == "tanh" else {"knots": self.knots}
+        return {"type": "spline", "bins": self.bins, "bound": float(self.bound), **choice}
+
+    def arrange(self, sign: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """As that of Affine."""
+        k = self.bins
+        forward = np.arange(self.per_coordinate)
+        # −f(−z) of a spline f is the one with bins and slopes in reversed order.
+        mirrored = np.concatenate([forward[:k][::-1], forward[k : 2 * k][::-1], forward[2 * k :][::-1]])
+        index = np.where(sign[:, None] > 0, forward, mirrored) + self.per_coordinate * np.arange(len(sign))[:, None]
+        factor = np.where(forward < 2 * k, self.share_factor, 1.0)
+        return index.ravel(), np.tile(factor, len(sign)), np.zeros(index.size)
+
+
+@dataclasses.dataclass
+class Coupling:
+    """One coupling block, in the direction from the latent point z to the event x:
+
+        x[active] = transform(z[active])       or, with inverse=True, such that       z[active] = transform(x[active])
+
+    the transform's parameters being made by subnet(passive coordinates, conditions), and x[passive] = z[passive]. A block that a framework
+    defines from x to z (the density's direction) has inverse=True.
+    """
+
+    active: Sequence[int]
+    passive: Sequence[int]
+    subnet: "nn.Module | Network"
+    transform: Affine | Spline = dataclasses.field(default_factory=Affine)
     inverse: bool = False
     #: The condition values that the subnet takes after the passive coordinates; None: all.
     conditions: Sequence[int] | None = None
@@ -151,6 +262,9 @@ def operations(module: nn.Module, where: str, layers: Callable | None) -> list[t
     if is_plain(module, nn.Linear) or (framework(module) == "zuko" and type(module).__name__ == "Linear" and module.weight.ndim == 2):
         weight = array(module.weight)
         return [("linear", weight, np.zeros(len(weight)) if module.bias is None else array(module.bias))]
+    if framework(module) in ("nflows", "zuko") and type(module).__name__ == "MaskedLinear":
+        weight = array(module.weight * module.mask)
+        return [("linear", weight, np.zeros(len(weight)) if module.bias is None else array(module.bias))]
     if isinstance(module, nn.Identity | nn.Dropout):
         return []
     if is_plain(module, nn.BatchNorm1d) and module.running_mean is not None:
@@ -165,8 +279,11 @@ def operations(module: nn.Module, where: str, layers: Callable | None) -> list[t
         return [("activation", "tanh", None)]
     if isinstance(module, nn.Sigmoid):
         return [("activation", "sigmoid", None)]
-    if framework(module) == "nflows" and type(module).__name__ == "ResidualNet":
-        return residual_operations(module, where, layers)
+    if framework(module) == "nflows" and type(module).__name__ in ("ResidualNet", "MADE"):
+        return nflows_operations(module, where, layers)
+    if framework(module) == "zuko" and type(module).__name__ == "Residual":
+        steps = [step for name, child in module.named_children() for step in operations(child, f"{where}.{name}", layers)]
+        return skip(steps, steps[0][1].shape[1], where)
     if layers is not None and (inner := layers(module)) is not None and inner is not module:
         return operations(inner, where, layers)
     raise Unsupported(
@@ -194,34 +311,51 @@ def activation_of(function, where: str, layers: Callable | None) -> tuple:
     return step
 
 
-def residual_operations(net: nn.Module, where: str, layers: Callable | None) -> list[tuple]:
-    """nflows' ResidualNet. A skip connection passes a ReLU as h = (act(h) − act(−h)) / (1 + slope): exact, with wider layers."""
-    if net.context_features is not None:
+def skip(steps: list[tuple], n: int, where: str) -> list[tuple]:
+    """x + steps(x) of n values: x passes a ReLU as x = (act(x) − act(−x)) / (1 + slope), exact, with wider layers."""
+    unit, none = np.eye(n), np.zeros((n, n))
+    aside = np.vstack([unit, -unit])
+    out = [("linear", np.vstack([unit, aside]), np.zeros(3 * n))]
+    width = n
+    for step in steps:
+        if step[0] == "linear":
+            _, weight, bias = step
+            width = len(bias)
+            out.append(("linear", beside(weight, np.eye(2 * n)), np.concatenate([bias, np.zeros(2 * n)])))
+            continue
+        if step[1] != "leaky_relu":
+            raise Unsupported(f"{where}: a skip connection around {step[1]}; only one around ReLU or LeakyReLU can be expressed")
+        back = np.hstack([unit, -unit]) / (1 + step[2])
+        out += [step, ("linear", beside(np.eye(width), aside @ back), np.zeros(width + 2 * n))]
+    return [*out, ("linear", np.hstack([unit, unit, none]), np.zeros(n))]
+
+
+def beside(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The two as blocks on the diagonal."""
+    return np.vstack([np.hstack([a, np.zeros((len(a), b.shape[1]))]), np.hstack([np.zeros((len(b), a.shape[1])), b])])
+
+
+def nflows_operations(net: nn.Module, where: str, layers: Callable | None) -> list[tuple]:
+    """nflows' ResidualNet and MADE."""
+    if getattr(net, "context_features", None) is not None:
         raise Unsupported(f"{where}: ResidualNet gates its blocks by the context, a product that liblaser's networks have not")
+    if hasattr(net, "context_layer"):
+        raise Unsupported(f"{where}: MADE hands the context to every layer; liblaser's networks have it among their inputs")
+    feedforward = not getattr(net, "use_residual_blocks", True)
     steps = operations(net.initial_layer, f"{where}.initial_layer", layers)
-    n = net.hidden_features
-    unit, zero = np.eye(n), np.zeros(n)
+    if feedforward:
+        steps.append(activation_of(net.activation, where, layers))
     for i, block in enumerate(net.blocks):
         place = f"{where}.blocks.{i}"
+        layer_norms = [block.batch_norm] if feedforward else getattr(block, "batch_norm_layers", [None, None])
+        norms = [[] if norm is None else [normalisation(norm)] for norm in layer_norms]
+        linear = [operations(layer, place, layers) for layer in ([block.linear] if feedforward else block.linear_layers)]
         activation = activation_of(block.activation, place, layers)
-        if activation[1] != "leaky_relu":
-            raise Unsupported(f"{place}: a skip connection around {activation[1]}; only one around ReLU or LeakyReLU can be expressed")
-        norms = [normalisation(norm) for norm in block.batch_norm_layers] if block.use_batch_norm else [("linear", unit, zero)] * 2
-        (_, first, b_first), (_, second, b_second) = (operations(layer, place, layers)[0] for layer in block.linear_layers)
-        (_, scale0, offset0), (_, scale1, offset1) = norms
-        back = np.hstack([unit, -unit]) / (1 + activation[2])
-        aside = np.vstack([unit, -unit])
-        steps += [
-            ("linear", np.vstack([scale0, aside]), np.concatenate([offset0, zero, zero])),
-            activation,
-            (
-                "linear",
-                np.vstack([np.hstack([scale1 @ first, np.zeros((n, 2 * n))]), np.hstack([np.zeros((2 * n, n)), aside @ back])]),
-                np.concatenate([scale1 @ b_first + offset1, zero, zero]),
-            ),
-            activation,
-            ("linear", np.hstack([second, back]), b_second),
-        ]
+        if feedforward:
+            steps += [*norms[0], *linear[0], activation]
+        else:
+            inner = [*norms[0], activation, *linear[0], *norms[1], activation, *linear[1]]
+            steps += skip(inner, block.linear_layers[0].in_features, place)
     return steps + operations(net.final_layer, f"{where}.final_layer", layers)
 
 
@@ -241,6 +375,32 @@ class Network:
     @property
     def outputs(self) -> int:
         return len(self.layers[-1][1])
+
+    @property
+    def parameters(self) -> int:
+        return sum(weight.size + bias.size for weight, bias in self.layers)
+
+    def dependence(self) -> np.ndarray:
+        """Outputs × inputs: whether a path of weights that are not 0 joins them."""
+        reached = np.eye(self.inputs, dtype=np.float32)
+        for weight, _ in self.layers:
+            reached = ((weight != 0).astype(np.float32) @ reached > 0).astype(np.float32)
+        return reached > 0
+
+    def part(self, inputs: np.ndarray, outputs: np.ndarray) -> "Network":
+        """Of these inputs and outputs only, other inputs being 0, and without the hidden units on which no output depends."""
+        layers = [(self.layers[0][0][:, inputs], self.layers[0][1]), *self.layers[1:]]
+        done, units = [], outputs
+        while layers:
+            weight, bias = layers.pop()
+            weight, bias = weight[units], bias[units]
+            units = np.flatnonzero(weight.any(0))
+            if layers and len(units) > 0:
+                weight = weight[:, units]
+            elif layers:
+                layers, weight = [], np.zeros((len(bias), len(inputs)))
+            done.append((weight, bias))
+        return Network(done[::-1], self.activation, self.final)
 
     def description(self) -> dict:
         hidden = [len(bias) for _, bias in self.layers[:-1]]
@@ -292,7 +452,7 @@ def read_network(module: nn.Module, where: str, layers: Callable | None) -> Netw
 
 
 class FlowWriter:
-    """Turns a description into the blocks of a liblaser flow, x[active] = z[active] · exp(clamp · tanh(s̃ / clamp)) + t, which permute nothing.
+    """Turns a description into the blocks of a liblaser flow, which permute nothing.
 
     Works from the events back to the latents: `place` and `sign` tell which coordinate of liblaser's, and with which sign, holds each
     coordinate of the description; permutations and reflections only change them.
@@ -302,26 +462,25 @@ class FlowWriter:
         self.dim, self.conditions, self.layers = dim, conditions, layers
         self.place, self.sign = np.arange(dim), np.ones(dim)
         self.blocks: list[tuple[dict, Network]] = []
+        self.parameters = 0
 
-    def add(self, active: np.ndarray, passive: np.ndarray, network: Network, clamp: float) -> None:
-        self.blocks.append(
-            (
-                {
-                    "active": self.place[active].tolist(),
-                    "passive": self.place[passive].tolist(),
-                    "transform": {"type": "affine", "clamp": clamp},
-                    "subnet": network.description(),
-                },
-                network,
-            )
-        )
+    def add(self, active: np.ndarray, passive: np.ndarray, network: Network, transform: dict, inverse: bool = False) -> None:
+        block = {
+            "active": self.place[active].tolist(),
+            "passive": self.place[passive].tolist(),
+            "transform": transform,
+            "subnet": network.description(),
+        }
+        self.blocks.append((block | {"inverse": True} if inverse else block, network))
+        self.parameters += network.parameters
+        within_limits(len(self.blocks), self.parameters)
 
     def add_linear(self, active: np.ndarray, passive: np.ndarray, s: np.ndarray, weight: np.ndarray, offset: np.ndarray) -> None:
         """x[active] = z[active] · exp(s) + weight · z[passive] + offset, of the description's coordinates."""
         weight = self.sign[active][:, None] * weight * self.sign[passive]
         rows = np.hstack([weight, np.zeros((len(active), self.conditions))])
         layer = (np.vstack([np.zeros_like(rows), rows]), np.concatenate([s, self.sign[active] * offset]))
-        self.add(active, passive, Network([layer], {"type": "tanh"}, None), NO_CLAMP)
+        self.add(active, passive, Network([layer], {"type": "tanh"}, None), {"type": "affine", "clamp": NO_CLAMP})
 
     def linear(self, step: Linear) -> None:
         """x = P L D U z + b, U and L unit triangular: shears, scales and shifts, shears, a permutation."""
@@ -360,49 +519,24 @@ class FlowWriter:
         if sorted([*active, *passive]) != list(range(self.dim)) or len(active) == 0:
             raise ValueError(f"{where}: active and passive must hold each of the {self.dim} coordinates once, at least one of them active")
         given = np.arange(self.conditions) if step.conditions is None else np.asarray(step.conditions, int)
-        network = read_network(step.subnet, where, self.layers)
+        transform, per = step.transform.description(where), step.transform.per_coordinate
+        network = step.subnet if isinstance(step.subnet, Network) else read_network(step.subnet, where, self.layers)
         if network.final is not None:
             raise Unsupported(f"{where}: the subnet ends with an activation ({network.final}); end it with a torch.nn.Linear")
-        if step.outputs not in ("st", "ts", "s", "t"):
-            raise ValueError(f"{where}: outputs={step.outputs!r}; it is one of 'st', 'ts', 's', 't'")
-        n, kinds = len(active), len(step.outputs)
-        if network.inputs != len(passive) + len(given) or network.outputs != kinds * n:
+        if network.inputs != len(passive) + len(given) or network.outputs != per * len(active):
             raise ValueError(
                 f"{where}: the subnet maps {network.inputs} values to {network.outputs}, but {len(passive)} passive coordinates and "
-                f"{len(given)} conditions go in, and {kinds * n} values are needed for the {n} active ones, outputs being {step.outputs!r}"
+                f"{len(given)} conditions go in, and {per * len(active)} values are needed for the {len(active)} active ones, {per} each"
             )
         weight, bias = network.layers[0]
         first = np.zeros((len(bias), len(passive) + self.conditions))
         first[:, : len(passive)] = weight[:, : len(passive)] * self.sign[passive]
         first[:, len(passive) + given] = weight[:, len(passive) :]
-        before = [(first, bias), *network.layers[1:-1]]
-        weight, bias = network.layers[-1] if len(network.layers) > 1 else (first, bias)
-        # liblaser: s = clamp · tanh(s̃ / clamp).
-        clamp = NO_CLAMP if step.clamp is None else float(step.clamp)
-        factors = {"s": np.full(n, step.s_factor * (1 if step.clamp is None else clamp)), "t": step.t_factor * self.sign[active]}
-
-        def rows(kind: str) -> tuple[np.ndarray, np.ndarray]:
-            """Of the last layer, those that make s̃ or t of liblaser."""
-            if kind not in step.outputs:
-                return np.zeros((n, weight.shape[1])), np.zeros(n)
-            at = step.outputs.index(kind)
-            chosen = slice(at, None, kinds) if step.interleaved else slice(at * n, (at + 1) * n)
-            return factors[kind][:, None] * weight[chosen], factors[kind] * bias[chosen]
-
-        def add(s: float, t: float) -> None:
-            """A block of the subnet's s and t times these numbers."""
-            last = tuple(np.concatenate([s * scale, t * shift]) for scale, shift in zip(rows("s"), rows("t")))
-            layers = [*before, last] if len(network.layers) > 1 else [last]
-            self.add(active, passive, Network(layers, network.activation, None), clamp)
-
-        if not step.inverse:
-            add(1, 1)
-            return
-        # x = (z − t) · exp(−s): the shift, then the scale; here the last first.
-        if "s" in step.outputs:
-            add(-1, 0)
-        if "t" in step.outputs:
-            add(0, -1)
+        layers = [(first, bias), *network.layers[1:]]
+        index, factor, offset = step.transform.arrange(self.sign[active])
+        weight, bias = layers[-1]
+        layers[-1] = (factor[:, None] * weight[index], factor * bias[index] + offset)
+        self.add(active, passive, Network(layers, network.activation, None), transform, step.inverse)
 
     def finish(self, steps: list) -> dict:
         """The map of a model file, its tensors beside it."""
@@ -444,22 +578,54 @@ def merged(steps: Sequence) -> list:
     return out
 
 
-def soft_clamp(function: Callable[[torch.Tensor], torch.Tensor], where: str) -> tuple[float | None, float]:
-    """(m, k) of a function u ↦ m · tanh(k u), (None, k) of u ↦ k u."""
+def within_limits(blocks: int, parameters: int) -> None:
+    if blocks > MAX_BLOCKS or parameters > MAX_PARAMETERS:
+        raise Unsupported(
+            f"the flow takes more than {MAX_BLOCKS} coupling blocks or {MAX_PARAMETERS} parameters, liblaser's limits; an autoregressive "
+            "transform takes a block, and a network, for each pass"
+        )
+
+
+def autoregressive(network: Network, transform: Affine | Spline, dim: int, inverse: bool, where: str) -> list[Coupling]:
+    """The blocks of a transform of all coordinates, of which the network of all, then of the conditions, makes the parameters of each from
+    others before it: a block for all coordinates that need none but those of the blocks before."""
+    per = transform.per_coordinate
+    if network.outputs != per * dim:
+        raise ValueError(f"{where}: the network has {network.outputs} outputs; {per * dim} are needed for {dim} coordinates, {per} each")
+    needs = network.dependence()[:, :dim].reshape(dim, per, dim).any(1)
+    done, steps, parameters = np.zeros(dim, bool), [], 0
+    while not done.all():
+        ready = ~done & ~(needs & ~done).any(1)
+        if not ready.any():
+            raise Unsupported(f"{where}: its masks let a coordinate depend on itself")
+        active, passive = np.flatnonzero(ready), np.flatnonzero(~ready)
+        inputs = np.concatenate([passive, np.arange(dim, network.inputs)])
+        subnet = network.part(inputs, (per * active[:, None] + np.arange(per)).ravel())
+        steps.append(Coupling(active, passive, subnet, transform, inverse))
+        done |= ready
+        parameters += subnet.parameters
+        within_limits(len(steps), parameters)
+    return steps if inverse else steps[::-1]
+
+
+def recognised(function: Callable[[torch.Tensor], torch.Tensor], where: str) -> Affine:
+    """The soft clamp, with its clamp and s_factor, that s̃ ↦ s is."""
     near = 1e-3
     u = torch.linspace(-30, 30, 1201)
     with torch.no_grad():
-        values, m, start = function(u), float(function(torch.tensor([1e9]))[0]), float(function(torch.tensor([near]))[0])
+        values, m, start = function(u), float(function(torch.tensor([1e300]))[0]), float(function(torch.tensor([near]))[0])
     slope = start / near
     if math.isfinite(slope) and torch.allclose(values, slope * u, rtol=1e-9, atol=1e-12):
-        return None, slope
-    if math.isfinite(m) and abs(start) < abs(m):
-        k = math.atanh(start / m) / near
-        if torch.allclose(values, m * torch.tanh(k * u), rtol=1e-9, atol=1e-10):
-            return m, k
+        return Affine(clamp=None, s_factor=slope)
+    m = abs(m)
+    if math.isfinite(m) and abs(start) < m:
+        for name, (bounded, inverse, _) in SOFT_CLAMPS.items():
+            k = inverse(start / m) / near
+            if torch.allclose(values, m * bounded(k * u), rtol=1e-9, atol=1e-10):
+                return Affine(clamp=m, soft_clamp=name, s_factor=k)
     raise Unsupported(
-        f"{where}: the soft clamp of the scale is neither m · tanh(k · s) nor none; liblaser's coupling blocks have no other. For a native "
-        "file train with one of these (FrEIA: clamp_activation='TANH' or 'SIGMOID')"
+        f"{where}: the soft clamp of the scale is none of m · tanh(k · s), m · atan(k · s), m · s / (1 + k |s|) and k · s; liblaser's "
+        "coupling blocks have no other. For a native file train with one of these"
     )
 
 
@@ -524,12 +690,12 @@ def freia_steps(module: nn.Module, where: str, dim: int, conditions: list[int], 
             module.w_perm = module._construct_householder_permutation()
             module.w_perm_inv = module.w_perm.t().contiguous()
         first = module.splits[0]
+        # The block scales all outputs of its subnet.
+        transform = Affine(clamp=module.clamp, s_factor=0.1, t_factor=0.1)
         steps = [
-            Coupling(range(first, dim), range(first), module.subnet, clamp=module.clamp, inverse=rev, conditions=conditions),
+            Coupling(range(first, dim), range(first), module.subnet, transform, inverse=rev, conditions=conditions),
             Linear.of(lambda x: module._permute(x, rev=rev)[0], dim),
         ]
-        # The block scales all outputs of its subnet.
-        steps[0].s_factor = steps[0].t_factor = 0.1
         if module.reverse_pre_permute:
             steps.insert(0, Linear.of(lambda x: module._pre_permute(x, rev=rev), dim))
         return steps[::-1] if rev else steps
@@ -537,14 +703,13 @@ def freia_steps(module: nn.Module, where: str, dim: int, conditions: list[int], 
         raise Unsupported(
             f"{where} has no counterpart in liblaser, which takes coupling blocks but GIN, AllInOneBlock, {', '.join(FREIA_LINEAR)}"
         )
-    clamp, factor = None, 1.0
+    affine = Affine(outputs="t")
     if kind != "NICECouplingBlock":
-        bound, factor = soft_clamp(module.f_clamp, where)
-        clamp, factor = (None, factor * module.clamp) if bound is None else (bound * module.clamp, factor)
+        affine = recognised(lambda u: module.clamp * module.f_clamp(u), where)
     first, second = range(module.split_len1), range(module.split_len1, dim)
 
-    def couple(active, passive, subnet, **choice) -> Coupling:
-        return Coupling(active, passive, subnet, clamp=clamp, s_factor=factor, inverse=rev, conditions=conditions, **choice)
+    def couple(active, passive, subnet, outputs="st") -> Coupling:
+        return Coupling(active, passive, subnet, dataclasses.replace(affine, outputs=outputs), inverse=rev, conditions=conditions)
 
     steps = {
         "GLOWCouplingBlock": lambda: [couple(first, second, module.subnet2), couple(second, first, module.subnet1)],
@@ -592,36 +757,55 @@ def zuko_steps(lazy: nn.Module, where: str, dim: int, inverse: bool) -> tuple[li
     if kind == "UnconditionalTransform" and type(lazy()).__name__ in ("PermutationTransform", "RotationTransform", "LULinearTransform"):
         transform = lazy().inv if inverse else lazy()
         return [Linear.of(transform, dim)], None
-    if kind != "GeneralCouplingTransform":
-        raise Unsupported(
-            f"{where} has no counterpart in liblaser, which takes affine GeneralCouplingTransforms, permutations, rotations, LULinearTransform"
-        )
+    if kind == "GeneralCouplingTransform":
+        passive, active = (np.flatnonzero(array(mask)) for mask in (lazy.mask, ~lazy.mask))
+        transform = zuko_univariate(lazy, where)
+        return [Coupling(active, passive, lazy.hyper, transform, inverse)], lazy.hyper.in_features - len(passive)
+    if kind == "MaskedAutoregressiveTransform":
+        network = read_network(lazy.hyper, where, None)
+        return autoregressive(network, zuko_univariate(lazy, where), dim, inverse, where), network.inputs - dim
+    raise Unsupported(
+        f"{where} has no counterpart in liblaser, which takes GeneralCouplingTransforms and MaskedAutoregressiveTransforms, affine or of "
+        "rational-quadratic splines, permutations, rotations, LULinearTransforms"
+    )
+
+
+def zuko_univariate(lazy: nn.Module, where: str) -> Affine | Spline:
     shapes = [tuple(shape) for shape in lazy.shapes]
+    bins = shapes[0][0] if len(shapes) == 3 and shapes[0] else 0
+    if shapes == [(bins,), (bins,), (bins - 1,)]:
+        # The largest of derivatives makes the largest of slopes, 1 / slope.
+        univariate = lazy.univariate(torch.zeros(bins), torch.zeros(bins), torch.full((bins - 1,), 1e300))
+        kind = type(univariate).__name__
+        if framework(univariate) != "zuko" or kind != "MonotonicRQSTransform":
+            raise Unsupported(f"{where}: the univariate transform is a {kind}; of splines liblaser takes MonotonicRQSTransform")
+        steepest = float(univariate.derivatives.max())
+        if bins > 1 and abs(steepest * SMALLEST - 1) > 1e-9:
+            raise Unsupported(f"{where}: a spline with slope={1 / steepest:.6g}; those of liblaser have zuko's default, {SMALLEST}")
+        return Spline(bins, -float(univariate.horizontal[0]), "softsign")
     if shapes not in ([()], [(), ()]):
-        raise Unsupported(f"{where}: a coupling of parameters of shapes {shapes}; liblaser takes affine ones, of one or two numbers")
-    passive, active = (np.flatnonzero(array(mask)) for mask in (lazy.mask, ~lazy.mask))
-    coupling = Coupling(active, passive, lazy.hyper, outputs="t", inverse=inverse)
-    x, t = torch.linspace(-2, 2, 9), torch.tensor(0.7)
+        raise Unsupported(
+            f"{where}: a univariate transform with parameters of shapes {shapes}; liblaser takes affine ones, of one or two numbers, "
+            "and splines"
+        )
 
-    def applied(*phi) -> torch.Tensor:
+    def applied(x: torch.Tensor, *phi: torch.Tensor) -> torch.Tensor:
         with torch.no_grad():
-            return lazy.univariate(*phi)(x)
+            return lazy.univariate(*(parameter.expand_as(x) for parameter in phi))(x)
 
-    if len(shapes) == 2:
+    def log_scale(u: torch.Tensor) -> torch.Tensor:
+        low, high = applied(torch.tensor([[-2.0], [2.0]]).expand(2, len(u)), torch.zeros(()), u)
+        return (high - low).log() - math.log(4)
 
-        def log_scale(u: torch.Tensor) -> torch.Tensor:
-            y = torch.stack([applied(torch.zeros(()), one) for one in u])
-            return (y[:, -1] - y[:, 0]).log() - math.log(4)
-
-        bound, factor = soft_clamp(log_scale, where)
-        coupling = dataclasses.replace(coupling, outputs="ts", interleaved=True, clamp=bound, s_factor=factor)
-        u = torch.tensor(0.3)
-        expected = x * log_scale(u[None]).exp() + t
+    x, t, u = torch.linspace(-2, 2, 9), torch.tensor(0.7), torch.tensor(0.3)
+    if len(shapes) == 1:
+        affine, given, expected = Affine(outputs="t"), applied(x, t), x + t
     else:
-        expected = x + t
-    if not torch.allclose(applied(t, *[torch.tensor(0.3)] * (len(shapes) - 1)), expected, rtol=1e-9):
-        raise Unsupported(f"{where}: the univariate transform is no shift and scale; liblaser takes affine couplings")
-    return [coupling], lazy.hyper.in_features - len(passive)
+        affine = dataclasses.replace(recognised(log_scale, where), outputs="ts", interleaved=True)
+        given, expected = applied(x, t, u), x * log_scale(u[None]).exp() + t
+    if not torch.allclose(given, expected, rtol=1e-9):
+        raise Unsupported(f"{where}: the univariate transform is no shift and scale; liblaser takes affine couplings, and splines")
+    return affine
 
 
 NFLOWS_LINEAR = (
@@ -658,14 +842,52 @@ def nflows_steps(transform: nn.Module, where: str, dim: int, inverse: bool) -> l
         if kind == "ActNorm" and not transform.initialized:
             raise ValueError(f"{where} (ActNorm) has seen no data yet, its scales are not set; load the trained weights first")
         return [Linear.of(lambda x: (transform.inverse if inverse else transform)(x)[0], dim)]
-    if kind == "AdditiveCouplingTransform" and transform.unconditional_transform is None:
-        active, passive = transform.transform_features.tolist(), transform.identity_features.tolist()
-        return [Coupling(active, passive, transform.transform_net, outputs="t", inverse=inverse)]
-    why = {
-        "AffineCouplingTransform": "its scale is sigmoid(s + 2) + 0.001, which those of liblaser, exp(clamp · tanh(s / clamp)), do not express",
-        "PiecewiseRationalQuadraticCouplingTransform": "its splines run from x to z, liblaser's from z to x, and with other slopes",
-    }
+    if kind in ("AdditiveCouplingTransform", "AffineCouplingTransform", "PiecewiseRationalQuadraticCouplingTransform"):
+        active, passive = transform.transform_features.numpy(), transform.identity_features.numpy()
+        net = transform.transform_net
+        univariate = {
+            "AdditiveCouplingTransform": lambda: Affine(outputs="t"),
+            "AffineCouplingTransform": lambda: nflows_affine(transform, where),
+            "PiecewiseRationalQuadraticCouplingTransform": lambda: nflows_spline(transform, transform.num_bins, net, where),
+        }[kind]()
+        steps = [Coupling(active, passive, net, univariate, inverse)]
+        if (alone := transform.unconditional_transform) is not None:
+            steps.append(nflows_alone(alone, passive, active, f"{where}.unconditional_transform", inverse))
+        return steps[::-1] if inverse else steps
+    if kind == "MaskedPiecewiseRationalQuadraticAutoregressiveTransform":
+        net = transform.autoregressive_net
+        spline = nflows_spline(transform, transform.num_bins, net, where)
+        return autoregressive(read_network(net, where, None), spline, dim, inverse, where)
+    why = {"MaskedAffineAutoregressiveTransform": "its scale is softplus(s) + 0.001, which is none of liblaser's soft clamps"}
     raise Unsupported(f"{where} ({kind}): {why.get(kind, 'it has no counterpart in liblaser')}")
+
+
+def nflows_affine(coupling: nn.Module, where: str) -> Affine:
+    affine = Affine(clamp=-math.log(1e-3), soft_clamp="sigmoid", s_offset=2.0, outputs="ts")
+    s = torch.linspace(-20, 20, 81)[:, None].expand(-1, coupling.num_transform_features)
+    scale, _ = coupling._scale_and_shift(torch.cat([torch.zeros_like(s), s], 1))
+    if not torch.allclose(scale, torch.sigmoid(s + affine.s_offset) + math.exp(-affine.clamp), rtol=1e-9):
+        raise Unsupported(f"{where}: a scale other than nflows' default, sigmoid(s + 2) + 0.001")
+    return affine
+
+
+def nflows_spline(transform: nn.Module, bins: int, net: nn.Module | None, where: str) -> Spline:
+    if transform.tails != "linear":
+        raise Unsupported(f"{where}: a spline with tails={transform.tails!r}; liblaser's go on as the identity, tails='linear'")
+    if {transform.min_bin_width, transform.min_bin_height, transform.min_derivative} != {SMALLEST}:
+        raise Unsupported(f"{where}: a spline with other min_bin_width, min_bin_height or min_derivative than nflows' default, {SMALLEST}")
+    hidden = next((getattr(net, name) for name in ("hidden_features", "hidden_channels") if hasattr(net, name)), 1)
+    return Spline(bins, transform.tail_bound, "softplus", share_factor=1 / math.sqrt(hidden))
+
+
+def nflows_alone(cdf: nn.Module, active: np.ndarray, passive: np.ndarray, where: str, inverse: bool) -> Coupling:
+    """A transform of the identity features, dependent on nothing."""
+    if framework(cdf) != "nflows" or type(cdf).__name__ != "PiecewiseRationalQuadraticCDF":
+        raise Unsupported(f"{where} is a {type(cdf).__name__}; of unconditional transforms liblaser takes PiecewiseRationalQuadraticCDF")
+    tensors = [array(t) for t in (cdf.unnormalized_widths, cdf.unnormalized_heights, cdf.unnormalized_derivatives)]
+    bias = np.concatenate(tensors, 1).ravel()
+    network = Network([(np.zeros((len(bias), len(passive))), bias)], {"type": "tanh"}, None)
+    return Coupling(active, passive, network, nflows_spline(cdf, tensors[0].shape[1], None, where), inverse, conditions=[])
 
 
 # --- TorchScript ---

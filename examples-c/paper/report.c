@@ -54,8 +54,8 @@ static void write_repeats(FILE *file, size_t n, const score *scores)
 /* What the model's record says of trainings and weights, as far as it is there. */
 static void write_record(FILE *file, const laser_model *model)
 {
-    static const char *const keys[] = {"flow.seconds", "classifier.seconds", "weights.effective_fraction", "weights.acceptance",
-                                       "weights.calibration.auc", "weights.calibration.chi_square"};
+    static const char *const keys[] = {"weights.effective_fraction", "weights.acceptance", "weights.calibration.auc",
+                                       "weights.calibration.chi_square"};
     double value;
     fprintf(file, "  \"record\": {\"library\": \"%s\"", laser_version());
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)

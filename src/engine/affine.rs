@@ -1,6 +1,6 @@
 //! The affine transform of a coupling block and its gradient.
 
-use super::clamp::{Atan, Clamp, Sigmoid, Softsign, Tanh};
+use super::clamp::{Atan, Clamp, Sigmoid, Softplus, Softsign, Tanh};
 use super::lanes::{Element, Task};
 use super::math;
 use super::vector::Vector;
@@ -25,6 +25,7 @@ impl<T: Element, const BACK: bool> Task<T> for Affine<'_, T, BACK> {
             SoftClamp::Atan => self.with::<Atan<T>, V>(),
             SoftClamp::Softsign => self.with::<Softsign<T>, V>(),
             SoftClamp::Sigmoid => self.with::<Sigmoid<T>, V>(),
+            SoftClamp::Softplus => self.with::<Softplus<T>, V>(),
         }
     }
 }

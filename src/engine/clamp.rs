@@ -92,6 +92,27 @@ impl<T: Element> Clamp<T> for Sigmoid<T> {
     }
 }
 
+#[derive(Clone, Copy)]
+pub(super) struct Softplus<T> {
+    /// exp(−clamp).
+    least: T,
+}
+
+impl<T: Element> Clamp<T> for Softplus<T> {
+    fn new(clamp: f64) -> Self {
+        Softplus {
+            least: T::from_f64((-clamp).exp()),
+        }
+    }
+
+    #[inline(always)]
+    fn apply<V: Vector<T>>(self, output: T) -> (T, T) {
+        let (above, by_output) = softplus::<T, V>(output);
+        let scale = above + self.least;
+        (math::log::<T, V>(scale), by_output / scale)
+    }
+}
+
 /// (σ(x), σ(−x)), the smaller one without cancellation.
 #[inline(always)]
 fn logistic<T: Element, V: Vector<T>>(x: T) -> (T, T) {
@@ -130,12 +151,14 @@ mod tests {
         Softsign,
         Sigmoid,
         Softplus,
+        /// Not of a clamp, but the function.
+        BareSoftplus,
     }
 
     const CLAMP: f64 = 1.7;
 
     /// Of each kind the definition, in the words of the standard library.
-    const KINDS: [(Kind, Function); 5] = [
+    const KINDS: [(Kind, Function); 6] = [
         (Kind::Tanh, |u| CLAMP * (u / CLAMP).tanh()),
         (Kind::Atan, |u| {
             CLAMP / FRAC_PI_2 * (u * FRAC_PI_2 / CLAMP).atan()
@@ -144,7 +167,8 @@ mod tests {
         (Kind::Sigmoid, |u| {
             (1.0 / (1.0 + (-u).exp()) + (-CLAMP).exp()).ln()
         }),
-        (Kind::Softplus, |u| u.exp().ln_1p()),
+        (Kind::Softplus, |u| (u.exp().ln_1p() + (-CLAMP).exp()).ln()),
+        (Kind::BareSoftplus, |u| u.exp().ln_1p()),
     ];
 
     /// x and 0 become s and its derivative.
@@ -160,7 +184,8 @@ mod tests {
                     Kind::Atan => Atan::new(CLAMP).apply::<V>(*s),
                     Kind::Softsign => Softsign::new(CLAMP).apply::<V>(*s),
                     Kind::Sigmoid => Sigmoid::new(CLAMP).apply::<V>(*s),
-                    Kind::Softplus => softplus::<T, V>(*s),
+                    Kind::Softplus => Softplus::new(CLAMP).apply::<V>(*s),
+                    Kind::BareSoftplus => softplus::<T, V>(*s),
                 };
             }
         }
@@ -186,7 +211,7 @@ mod tests {
                         let error = (s - expected).abs();
                         // The logarithm of a sum of 1 and little: its roundings are those of 1, but not the softplus'.
                         let scale = match kind {
-                            Kind::Sigmoid => expected.abs().max(1.0),
+                            Kind::Sigmoid | Kind::Softplus => expected.abs().max(1.0),
                             _ => expected.abs(),
                         };
                         assert!(
@@ -218,6 +243,7 @@ mod tests {
             (-CLAMP, CLAMP),
             (-CLAMP, CLAMP),
             (-CLAMP, (1.0 + (-CLAMP).exp()).ln()),
+            (-CLAMP, 1e30f64.ln()),
             (0.0, 1e30),
         ];
         for ((kind, _), (low, high)) in KINDS.iter().zip(bounds) {

@@ -176,8 +176,17 @@ pub enum SoftClamp {
     Atan,
     /// s = s̃ / (1 + |s̃| / clamp), as zuko has it.
     Softsign,
-    /// exp(s) = σ(s̃) + exp(−clamp) with the logistic σ, as nflows has it: no block scales by more than 1 + exp(−clamp).
+    /// exp(s) = σ(s̃) + exp(−clamp) with the logistic σ, as the couplings of nflows: no block scales by more than 1 + exp(−clamp).
     Sigmoid,
+    /// exp(s) = log(1 + exp(s̃)) + exp(−clamp), as the autoregressive flows of nflows: no bound above.
+    Softplus,
+}
+
+impl SoftClamp {
+    /// Whether exp(−clamp) is what it adds to a positive scale.
+    fn adds(self) -> bool {
+        matches!(self, SoftClamp::Sigmoid | SoftClamp::Softplus)
+    }
 }
 
 /// How the outputs of a subnet become the knots of a spline. Frameworks differ; a training of this library takes [`Knots::Tanh`]. Here
@@ -201,7 +210,7 @@ pub enum Transform {
     /// RealNVP (Dinh et al., ICLR 2017): x = z · exp(s) + t. The subnet's outputs are (s̃, t); the soft clamp makes s of s̃ and keeps one
     /// block from scaling by more than exp(clamp).
     Affine {
-        /// Bound on |s|, positive; of [`SoftClamp::Sigmoid`] not above [`Transform::MAX_SIGMOID_CLAMP`].
+        /// Bound on |s|, positive; of [`SoftClamp::Sigmoid`] and [`SoftClamp::Softplus`] on −s, and not above [`Transform::MAX_LEAST`].
         clamp: f64,
         /// s̃ ↦ s.
         #[serde(default, skip_serializing_if = "is_default")]
@@ -236,8 +245,8 @@ impl Transform {
     pub const MAX_BINS: usize = 128;
     /// Bounds of the bound of a spline: all powers of it that occur are normal numbers of single precision.
     pub const BOUNDS: (f64, f64) = (1e-3, 1e3);
-    /// The smallest scale of [`SoftClamp::Sigmoid`] is a normal number of single precision.
-    pub const MAX_SIGMOID_CLAMP: f64 = 80.0;
+    /// exp of minus this, the smallest scale of the soft clamps that add it, is a normal number of single precision.
+    pub const MAX_LEAST: f64 = 80.0;
 
     /// The transform of couplings with the default soft clamp.
     pub const fn affine(clamp: f64) -> Self {
@@ -272,11 +281,11 @@ impl Transform {
                 Err(format!("clamp {clamp} is not positive"))
             }
             Transform::Affine { clamp, soft_clamp }
-                if soft_clamp == SoftClamp::Sigmoid && clamp > Self::MAX_SIGMOID_CLAMP =>
+                if soft_clamp.adds() && clamp > Self::MAX_LEAST =>
             {
                 Err(format!(
-                    "clamp {clamp} of a sigmoid is above {}",
-                    Self::MAX_SIGMOID_CLAMP
+                    "clamp {clamp} of a {soft_clamp:?} is above {}",
+                    Self::MAX_LEAST
                 ))
             }
             Transform::Spline { bins, .. } if !(2..=Self::MAX_BINS).contains(&bins) => {
@@ -520,7 +529,12 @@ mod tests {
             (
                 80.5,
                 SoftClamp::Sigmoid,
-                "clamp 80.5 of a sigmoid is above 80",
+                "clamp 80.5 of a Sigmoid is above 80",
+            ),
+            (
+                81.0,
+                SoftClamp::Softplus,
+                "clamp 81 of a Softplus is above 80",
             ),
         ] {
             let mut affine = flow();

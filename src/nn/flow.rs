@@ -142,6 +142,7 @@ pub(super) fn clamped(by: SoftClamp, clamp: f64, output: &Tensor) -> Result<Tens
             output.f_div(&below)?
         }
         SoftClamp::Sigmoid => output.f_sigmoid()?.f_add_scalar((-clamp).exp())?.f_log()?,
+        SoftClamp::Softplus => output.f_softplus()?.f_add_scalar((-clamp).exp())?.f_log()?,
     })
 }
 

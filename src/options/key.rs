@@ -295,7 +295,7 @@ impl AnyKey {
                 (any || k.domain.iter().any(|choice| is(choice, v)))
                     .then(|| Value::Text(v.to_string()))
             }
-            _ => return Err(self.refuse(given, &format!("; {}", self.how("set")))),
+            _ => return Err(self.refuse(given, &format!("; give it as {}", self.kind()))),
         };
         checked.ok_or_else(|| self.refuse(given, ""))
     }
@@ -308,14 +308,13 @@ impl AnyKey {
         ))
     }
 
-    /// Which function sets or gets this key, for a message.
-    pub(super) fn how(&self, verb: &str) -> String {
-        let (suffix, json) = match self {
-            AnyKey::Int(_) => ("i64", "number without a fraction"),
-            AnyKey::Float(_) => ("f64", "number"),
-            AnyKey::Text(_) => ("str", "string"),
-        };
-        format!("{verb} it with {verb}_{suffix} (in JSON a {json})")
+    /// As what this key is set and read, for a message.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            AnyKey::Int(_) => "an integer, a number without a fraction",
+            AnyKey::Float(_) => "a number",
+            AnyKey::Text(_) => "text",
+        }
     }
 }
 

@@ -189,9 +189,9 @@ impl Options {
             .and_then(T::read)
             .ok_or_else(|| {
                 Error::InvalidArgument(format!(
-                    "option `{name}` holds {}; {}",
+                    "option `{name}` holds {}; read it as {}",
                     key.allowed(),
-                    key.how("get")
+                    key.kind()
                 ))
             })
     }

@@ -171,9 +171,15 @@ fn a_refused_value_says_what_is_allowed_and_changes_nothing() {
     says(o.set_i64("flow.blocks", 1001), &["not 1001"]);
     says(
         o.set_f64("flow.blocks", 12.0),
-        &["integer", "not 12.0", "set_i64"],
+        &[
+            "integer",
+            "not 12.0; give it as an integer, a number without a fraction",
+        ],
     );
-    says(o.set_str("flow.blocks", "12"), &["not \"12\"", "set_i64"]);
+    says(
+        o.set_str("flow.blocks", "12"),
+        &["not \"12\"; give it as an integer"],
+    );
     says(
         o.set_f64("flow.lr", 0.0),
         &["finite number above 0", "not 0.0"],
@@ -191,7 +197,7 @@ fn a_refused_value_says_what_is_allowed_and_changes_nothing() {
         o.set_str("flow.coupling", "splines"),
         &["`affine`, `spline`"],
     );
-    says(o.set_i64("dtype", 64), &["`float64`", "set_str"]);
+    says(o.set_i64("dtype", 64), &["`float64`", "give it as text"]);
     says(o.set_str("dtype", "float16"), &["`float32`, `float64`"]);
     says(o.set_str("dtype", "Float32"), &["`float32`", "\"Float32\""]);
     for bad in [
@@ -215,10 +221,13 @@ fn a_refused_value_says_what_is_allowed_and_changes_nothing() {
     o.set_f64("flow.clamp", 20.0).unwrap();
     o.set_i64("flow.blocks", 1000).unwrap();
 
-    says(o.get_i64("flow.lr").map(|_| ()), &["get_f64"]);
-    says(o.get_f64("flow.blocks").map(|_| ()), &["get_i64"]);
-    says(o.get_f64("dtype").map(|_| ()), &["get_str"]);
-    says(o.get_str("seed").map(|_| ()), &["get_i64"]);
+    says(o.get_i64("flow.lr").map(|_| ()), &["read it as a number"]);
+    says(
+        o.get_f64("flow.blocks").map(|_| ()),
+        &["read it as an integer"],
+    );
+    says(o.get_f64("dtype").map(|_| ()), &["read it as text"]);
+    says(o.get_str("seed").map(|_| ()), &["read it as an integer"]);
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! A classifier two-sample test: can a fresh classifier tell two samples apart?
 
+use super::classifier::network;
 use super::generator::{dtype, initial_mlp};
 use crate::engine::{self, noise::domain, noise::Noise};
 use crate::metrics::{self, Auc, Sample};
-use crate::model::{Mlp, Real};
+use crate::model::Real;
 use crate::options::{keys, Options};
 use crate::train::{Batch, Feed, Goal, Hooks, Separation, Settings};
 use crate::{Error, Result};
@@ -39,14 +40,7 @@ pub fn two_sample_auc(
             sample.dim()
         )));
     }
-    let network = Mlp::new(
-        dim,
-        options.get(keys::CLASSIFIER_LAYERS) as usize,
-        options.get(keys::CLASSIFIER_UNITS) as usize,
-        1,
-        options.get(keys::CLASSIFIER_SLOPE),
-    );
-    network.validate()?;
+    let network = network(dim, options)?;
     let seed = options.get(keys::SEED) as u64;
     let noise = |stream| Noise::new(seed, stream, domain::TWO_SAMPLE);
     let (mut ones, judged_ones) = halves(reference, "reference", noise(EVENTS + 1))?;

@@ -90,8 +90,6 @@ pub struct CalibrationBin {
 /// Bins, unless their expected target events become fewer than [`FEWEST`].
 const BINS: f64 = 20.0;
 const FEWEST: f64 = 10.0;
-/// A larger χ² per degree of freedom is no fluctuation.
-const BAD: f64 = 3.0;
 
 /// An event: its log w, and what it adds to the totals of its class.
 #[derive(Clone, Copy)]
@@ -190,6 +188,9 @@ fn auc(events: &[Event]) -> f64 {
 }
 
 impl Calibration {
+    /// A larger χ² per degree of freedom is no fluctuation.
+    pub const BAD: f64 = 3.0;
+
     /// `generated`: log w of freshly generated events.
     pub(super) fn new(held_out: &HeldOut, generated: &[f64]) -> Self {
         let events = events(held_out, generated);
@@ -214,7 +215,7 @@ impl Calibration {
         let worst =
             |a: &&CalibrationBin, b: &&CalibrationBin| a.pull.abs().total_cmp(&b.pull.abs());
         match self.bins.iter().max_by(worst) {
-            Some(bin) if self.chi_square > BAD => hooks.log(
+            Some(bin) if self.chi_square > Self::BAD => hooks.log(
                 Level::Warning,
                 &format!(
                     "the classifier is not calibrated: on held-out events χ² per degree of freedom is {:.1}; worst where it predicts a ratio target / generated of {:.3}, which is {:.3} ± {:.3}. Train it longer (`classifier.epochs`) or, if its held-out loss rises again, stop it there (`classifier.patience`); average several networks (`classifier.ensemble`); deliver more events",

@@ -128,6 +128,21 @@ fn loss(options: &Options) -> Separation {
     }
 }
 
+/// A classifier of `inputs` values, by the options.
+///
+/// # Errors
+/// [`Error::Format`] if it is too large.
+pub(super) fn network(inputs: usize, options: &Options) -> Result<Mlp> {
+    let network = Mlp::new(
+        inputs,
+        options.get(keys::CLASSIFIER_LAYERS) as usize,
+        options.get(keys::CLASSIFIER_UNITS) as usize,
+        1,
+        options.get(keys::CLASSIFIER_SLOPE),
+    );
+    network.validate().map(|()| network)
+}
+
 /// Trains f between the target's events and those of `generator`: the networks of the ensemble in turn, from initial weights and on generated
 /// events and shuffles of their own. One record for each.
 ///
@@ -143,14 +158,7 @@ pub(super) fn train_classifier(
     hooks: &dyn Hooks,
 ) -> Result<(Classifier, Vec<Record>)> {
     let seed = options.get(keys::SEED) as u64;
-    let network = Mlp::new(
-        scalings.len(),
-        options.get(keys::CLASSIFIER_LAYERS) as usize,
-        options.get(keys::CLASSIFIER_UNITS) as usize,
-        1,
-        options.get(keys::CLASSIFIER_SLOPE),
-    );
-    network.validate()?;
+    let network = network(scalings.len(), options)?;
     let members = options.get(keys::CLASSIFIER_ENSEMBLE) as usize;
     let mut feed = ClassifierFeed {
         target: SourceFeed::new(target, scalings, options)?,
@@ -215,7 +223,6 @@ pub(super) fn record(
     json!({
         "steps": members.iter().map(|m| m.steps).sum::<u64>(),
         "rows": members.iter().map(|m| m.rows).sum::<u64>(),
-        "seconds": sum(&|m| m.seconds),
         "loss": sum(&|m| m.loss) / members.len() as f64,
         "validation_loss": held_out.map(|h| validation_loss(classifier, h, generated, loss(options))),
         "spread": held_out.map(|h| h.spread),

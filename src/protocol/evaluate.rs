@@ -183,6 +183,22 @@ pub fn device_check(device: &str) -> Result<()> {
     }
 }
 
+/// Checks that what the options `backend` and `device` name can compute here.
+///
+/// # Errors
+/// Those of [`evaluator`].
+pub(super) fn computes(options: &Options) -> Result<()> {
+    match backend(options)? {
+        Backend::Engine => Ok(()),
+        #[cfg(feature = "torch")]
+        Backend::Torch => {
+            crate::nn::Backend::open(options, super::generator::dtype(options)?).map(|_| ())
+        }
+        #[cfg(not(feature = "torch"))]
+        Backend::Torch => Err(Error::Unsupported(NO_TORCH.into())),
+    }
+}
+
 /// Rows gathered at once; bounds the memory of a call.
 const BLOCK: usize = 1 << 16;
 

@@ -8,37 +8,37 @@ mod vae;
 pub(super) use again::{iterable, train_again};
 pub(super) use flow::{initial_flow, new_flow};
 
+use super::evaluate::computes;
 use super::feed::SourceFeed;
+use super::plan;
 use super::source::Source;
 use crate::engine::noise::Noise;
 use crate::model::{Activation, Dtype, Generator, GeneratorKind, Map, Mlp, Model, Parameter};
 use crate::options::{keys, Options};
-use crate::train::{Goal, Hooks, Settings};
+use crate::train::{Goal, Hooks, Level, Settings};
 use crate::{Error, Result};
 use serde_json::json;
 
-/// Trains a generator on the target's events. The result is a model without classifier and refiner: sampled, it is the baseline.
+/// Trains a generator on the target's events. The result is a model without classifier and refiner: sampled, it is the baseline. Options by
+/// which it could not be refined are warned of before the training.
 ///
 /// # Errors
 /// Those of the source and of the hooks; [`Error::InvalidArgument`] for options that do not fit the kind of generator;
 /// [`Error::Unsupported`] for a flow of one-dimensional events (a coupling needs two) and for libtorch in a build without it;
 /// [`Error::Numerical`] if the training diverges; [`Error::Device`]. The source stays usable.
 pub fn train_generator(target: &mut Source, options: &Options, hooks: &dyn Hooks) -> Result<Model> {
-    let dtype = dtype(options)?;
-    let conditions = options.get(keys::CONDITIONS) as usize;
-    let features = target.dim().saturating_sub(conditions);
-    if features == 0 {
-        return Err(Error::InvalidArgument(format!(
-            "`conditions` is {conditions}, but the source's rows have {} values, the conditions behind the features; at least one must be a feature",
-            target.dim()
-        )));
+    let Draft {
+        recipe,
+        settings,
+        dtype,
+        mut generator,
+    } = draft(target, options)?;
+    if let Err(why) = plan::refinement(&generator, dtype, target, options) {
+        let message = format!("refining the generator by these options would fail: {why}");
+        hooks.log(Level::Warning, &message)?;
     }
-    let recipe = recipe(features, conditions, options)?;
-    let map = recipe.map();
-    map.validate(conditions)?;
-    let scalings = target.standardisation(options)?;
+    let scalings = [&generator.scalings[..], &generator.conditions].concat();
     let mut parameters = recipe.initial(options.get(keys::SEED) as u64);
-    let settings = recipe.settings(options)?;
     let record = super::fit(
         recipe.goal(),
         &settings,
@@ -48,16 +48,11 @@ pub fn train_generator(target: &mut Source, options: &Options, hooks: &dyn Hooks
         options,
         hooks,
     )?;
-    let own: usize = map.parameters("").iter().map(Parameter::len).sum();
+    let own: usize = generator.tensors("").iter().map(Parameter::len).sum();
+    generator.parameters = parameters.split_off(parameters.len() - own);
     let mut model = Model {
         dtype,
-        generator: Generator {
-            kind: GeneratorKind::Networks { maps: vec![map] },
-            scalings: scalings[..features].to_vec(),
-            conditions: scalings[features..].to_vec(),
-            parameters: parameters.split_off(parameters.len() - own),
-            module: Vec::new(),
-        },
+        generator,
         classifier: None,
         latent_classifier: None,
         refinement: None,
@@ -71,6 +66,51 @@ pub fn train_generator(target: &mut Source, options: &Options, hooks: &dyn Hooks
         .record
         .insert("options".into(), options_record(options)?);
     Ok(model)
+}
+
+/// A generator that is to be trained.
+pub(super) struct Draft {
+    recipe: Box<dyn Recipe>,
+    settings: Settings,
+    pub dtype: Dtype,
+    /// Without its parameters.
+    pub generator: Generator,
+}
+
+/// The generator that the options ask for, if it can be trained on the target.
+///
+/// # Errors
+/// Those of [`train_generator`] that are not met in the training itself.
+pub(super) fn draft(target: &mut Source, options: &Options) -> Result<Draft> {
+    let dtype = dtype(options)?;
+    let conditions = options.get(keys::CONDITIONS) as usize;
+    let features = target.dim().saturating_sub(conditions);
+    if features == 0 {
+        return Err(Error::InvalidArgument(format!(
+            "`conditions` is {conditions}, but the source's rows have {} values, the conditions behind the features; at least one must be a feature",
+            target.dim()
+        )));
+    }
+    let recipe = recipe(features, conditions, options)?;
+    let map = recipe.map();
+    map.validate(conditions)?;
+    let settings = recipe.settings(options)?;
+    computes(options)?;
+    let mut scalings = target.standardisation(options)?;
+    target.fills(&settings, options)?;
+    let conditions = scalings.split_off(features);
+    Ok(Draft {
+        recipe,
+        settings,
+        dtype,
+        generator: Generator {
+            kind: GeneratorKind::Networks { maps: vec![map] },
+            scalings,
+            conditions,
+            parameters: Vec::new(),
+            module: Vec::new(),
+        },
+    })
 }
 
 /// How a kind of generator is trained. The networks of its goal take rows of scaled features, then scaled conditions.

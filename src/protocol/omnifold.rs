@@ -9,6 +9,7 @@
 mod feed;
 
 use self::feed::{EventFeed, LatentFeed, Rows};
+use super::classifier::network;
 use super::conditions::Conditions;
 use super::feed::SourceFeed;
 use super::generator::initial_mlp;
@@ -19,6 +20,15 @@ use crate::options::{keys, Options};
 use crate::train::{Feed, Goal, Hooks, Level, Record, Separation, Settings};
 use crate::{Error, Result};
 use serde::Serialize;
+
+/// Whether `pullback.method` asks for it.
+pub(super) fn wanted(generator: &Generator, options: &Options) -> bool {
+    match options.get(keys::PULLBACK_METHOD) {
+        "omnifold" => true,
+        "direct" => false,
+        _ => generator.stochastic(),
+    }
+}
 
 /// What the iterations did, for the model's record.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -49,14 +59,7 @@ struct Step {
 
 impl Step {
     fn new(scalings: Vec<Scaling>, stream: u64, options: &Options) -> Result<Self> {
-        let network = Mlp::new(
-            scalings.len(),
-            options.get(keys::CLASSIFIER_LAYERS) as usize,
-            options.get(keys::CLASSIFIER_UNITS) as usize,
-            1,
-            options.get(keys::CLASSIFIER_SLOPE),
-        );
-        network.validate()?;
+        let network = network(scalings.len(), options)?;
         let seed = options.get(keys::SEED) as u64;
         let noise = Noise::new(seed, stream, domain::CLASSIFIER_INITIAL);
         Ok(Step {

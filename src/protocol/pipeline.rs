@@ -3,10 +3,11 @@
 use super::calibration::{Calibration, HeldOut};
 use super::classifier::{record, train_classifier, warn};
 use super::conditions::Conditions;
-use super::evaluate::Instance;
-use super::generator::{dtype, iterable, train_again};
-use super::omnifold::unfold;
-use super::preparation::{chains, check, possible, prepare};
+use super::evaluate::{computes, Instance};
+use super::generator::train_again;
+use super::omnifold::{self, unfold};
+use super::plan;
+use super::preparation::prepare;
 use super::pullback::{pilot_noise, weighted_latents, WeightReport, Weighted};
 use super::range::Range;
 use super::source::Source;
@@ -34,10 +35,8 @@ pub fn refine(
     options: &Options,
     hooks: &dyn Hooks,
 ) -> Result<Instance> {
+    plan::refinement(&generator.generator, generator.dtype, target, options)?;
     let rounds = options.get(keys::ITERATION_ROUNDS);
-    if rounds > 1 {
-        iterable(&generator.generator, options.get(keys::REFINER_METHOD))?;
-    }
     let mut model = once(generator, target, options, hooks)?;
     let mut scores = vec![score(&model)];
     for round in 2..=rounds {
@@ -77,22 +76,7 @@ fn once(
     options: &Options,
     hooks: &dyn Hooks,
 ) -> Result<Instance> {
-    same_columns(&generator.generator, target)?;
-    if dtype(options)? != generator.dtype {
-        return Err(Error::InvalidArgument(format!(
-            "`dtype` is {}, but the generator was trained in {}; one model has one precision",
-            options.get(keys::DTYPE),
-            generator.dtype.name()
-        )));
-    }
-    let hmc = chains(options);
-    check(&hmc, generator)?;
-    let omnifold = match options.get(keys::PULLBACK_METHOD) {
-        "omnifold" => true,
-        "direct" => false,
-        _ => generator.generator.stochastic(),
-    };
-    possible(&generator.generator, omnifold, options)?;
+    let omnifold = omnifold::wanted(&generator.generator, options);
     let mut model = (**generator).clone().into_baseline();
     let scalings = column_scalings(&mut model.generator, target, options)?;
     let stock = Conditions::of(target, generator.generator.condition_dim(), options)?;
@@ -139,7 +123,7 @@ fn once(
     let report = judge(
         generator, &mut model, trainings, target, &stock, options, hooks,
     )?;
-    prepare(generator, model, &report, hmc, &stock, options, hooks)
+    prepare(generator, model, &report, &stock, options, hooks)
 }
 
 /// The scalings of the target's columns. A generator of the library has its own; for others they are measured on the target.
@@ -172,13 +156,12 @@ pub fn refine_again(
             "the model has no classifier; refine its generator first".into(),
         ));
     }
-    let hmc = chains(options);
-    check(&hmc, model)?;
+    computes(options)?;
     let g = &model.generator;
-    possible(g, model.latent_classifier.is_some(), options)?;
+    plan::refiner(g, model.latent_classifier.is_some(), options)?;
     let conditions = match target {
         Some(target) if g.condition_dim() > 0 => {
-            same_columns(g, target)?;
+            plan::same_columns(g, target)?;
             Conditions::of(target, g.condition_dim(), options)?
         }
         None if g.condition_dim() > 0 => {
@@ -199,23 +182,7 @@ pub fn refine_again(
         record[key] = before.cloned().unwrap_or_default();
     }
     copy.record.insert("weights".into(), record);
-    prepare(model, copy, &report, hmc, &conditions, options, hooks)
-}
-
-/// Checks that the source's rows are events of the generator with their conditions.
-fn same_columns(generator: &Generator, target: &Source) -> Result<()> {
-    let (features, conditions) = (generator.event_dim(), generator.condition_dim());
-    if target.dim() == features + conditions {
-        return Ok(());
-    }
-    let given = match conditions {
-        0 => String::new(),
-        _ => format!(" and {conditions} conditions"),
-    };
-    Err(Error::InvalidArgument(format!(
-        "the source's events have {} features, those of the generator {features}{given}",
-        target.dim()
-    )))
+    prepare(model, copy, &report, &conditions, options, hooks)
 }
 
 /// Latents with their weights, to judge these by.

@@ -3,50 +3,21 @@
 use super::conditions::Conditions;
 use super::evaluate::Instance;
 use super::generator::options_record;
+use super::plan::{chains, terminate};
 use super::pullback::{weighted_latents, WeightReport, Weighted};
 use super::refiner::{pilot_chains, pool_size, train_refiner, Plan};
 use crate::engine::noise::{domain, Noise};
-use crate::model::{Generator, HmcSettings, Method, Model, Refinement, Start, NO_GRADIENT};
+use crate::model::{Method, Model, Refinement};
 use crate::options::{keys, Options};
 use crate::train::{Hooks, Level};
 use crate::{Error, Result};
 use serde_json::json;
-
-/// Checks, before anything is trained, that a sampler could make events by the method that `refiner.method` names.
-///
-/// # Errors
-/// [`Error::Unsupported`] if the method makes events in common where each has its own condition, or needs a gradient of log w(z) where there is
-/// none. `omnifold`: whether log w is learned as a network of z.
-pub(super) fn possible(generator: &Generator, omnifold: bool, options: &Options) -> Result<()> {
-    let Ok(method) = Method::parse(options.get(keys::REFINER_METHOD)) else {
-        return Ok(());
-    };
-    if generator.condition_dim() > 0 && method.in_common() {
-        return Err(in_common(method));
-    }
-    if method.is_chain() && !omnifold && !generator.differentiable() {
-        return Err(Error::Unsupported(format!(
-            "`{}` needs the gradient of log w(z): {NO_GRADIENT}",
-            method.name()
-        )));
-    }
-    Ok(())
-}
-
-/// What is said to conditions where a method cannot give every event its own.
-pub(super) fn in_common(method: Method) -> Error {
-    Error::Unsupported(format!(
-        "the method `{}` makes its events in common, which is impossible where every event has a condition of its own; use `rejection`, `reweight` or a learned refiner",
-        method.name()
-    ))
-}
 
 /// Makes or trains the refiner that `refiner.method` names.
 pub(super) fn prepare(
     generator: &Instance,
     mut model: Model,
     report: &WeightReport,
-    mut hmc: HmcSettings,
     conditions: &Conditions,
     options: &Options,
     hooks: &dyn Hooks,
@@ -88,11 +59,12 @@ pub(super) fn prepare(
         learned = Some(refiner);
     }
     let pool = options.get(keys::RESAMPLING_POOL) as usize;
+    let mut hmc = chains(options);
     if let Some(plan) = Plan::new(method, options) {
         let (found, report) =
             pilot_chains(&plan, method, dims, &hmc, pool, evaluator.as_mut(), hooks)?;
         model.record.insert("chains".into(), json!(report));
-        check(&found, generator)?;
+        terminate(&found, dims.0)?;
         hmc = found;
     }
     model.refinement = Some(Refinement {
@@ -140,30 +112,4 @@ fn choose(model: &Model, report: &WeightReport) -> (Method, String) {
     }
     let why = format!("{accepts}, and log w(z) has no gradient");
     (Method::Resampling, why)
-}
-
-/// The chains that the options ask for.
-pub(super) fn chains(options: &Options) -> HmcSettings {
-    HmcSettings {
-        chains: options.get(keys::HMC_CHAINS) as usize,
-        start: match options.get(keys::HMC_START) {
-            "prior" => Start::Prior,
-            _ => Start::Resampled,
-        },
-        step_size: options.get(keys::HMC_STEP_SIZE),
-        jitter: options.get(keys::HMC_JITTER),
-        scales: Vec::new(),
-        leapfrog: options.get(keys::HMC_LEAPFROG) as usize,
-        burn_in: options.get(keys::HMC_BURN_IN) as u64,
-        thin: options.get(keys::HMC_THIN) as u64,
-    }
-}
-
-/// Whether a sampler would come to an end with these chains.
-pub(super) fn check(chains: &HmcSettings, generator: &Model) -> Result<()> {
-    let checked = chains.validate(generator.generator.latent_dim());
-    checked.map_err(|error| match error {
-        Error::Format(why) => Error::InvalidArgument(why),
-        other => other,
-    })
 }

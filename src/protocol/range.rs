@@ -9,6 +9,9 @@ use serde::Serialize;
 const BEYOND_CHANCE: f64 = 10.0;
 const FEWEST: f64 = 0.001;
 
+/// So many ends of features are named, the worst.
+const NAMED: usize = 3;
+
 /// How far the target's held-out events reach, and what the generated ones, counted by their weights, have beyond.
 pub(super) struct Range {
     target: usize,
@@ -89,27 +92,37 @@ pub(super) struct Reach {
 }
 
 impl Reach {
-    /// Tells the host of features whose events go where none of the target's are.
+    /// Tells the host, at once, of the features whose events go where none of the target's are.
     pub fn warn(&self, hooks: &dyn Hooks) -> Result<()> {
         let limit = FEWEST.max(BEYOND_CHANCE / self.target as f64);
-        for (j, feature) in self.features.iter().enumerate() {
-            let sides = [
-                (feature.below, "below", feature.low, "smallest"),
-                (feature.above, "above", feature.high, "largest"),
-            ];
-            for (share, side, end, which) in sides {
-                if share > limit {
-                    hooks.log(
-                        Level::Warning,
-                        &format!(
-                            "{:.2} % of the refined events have feature {j} {side} {end:.6}, the {which} value of {} held-out target events. If the feature is bounded there, train the generator with `features.scaling`, as `logit(low:high)` or `log(low)`, which keeps events within; else train generator or classifier longer",
-                            100.0 * share, self.target
-                        ),
-                    )?;
-                }
-            }
+        let sides = self
+            .features
+            .iter()
+            .enumerate()
+            .flat_map(|(j, f)| [(f.below, j, "below", f.low), (f.above, j, "above", f.high)]);
+        let mut beyond: Vec<_> = sides.filter(|(share, ..)| *share > limit).collect();
+        beyond.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let (named, others) = beyond.split_at(beyond.len().min(NAMED));
+        let mut list: Vec<String> = named
+            .iter()
+            .map(|(share, j, side, end)| {
+                format!("{:.2} % have feature {j} {side} {end:.6}", 100.0 * share)
+            })
+            .collect();
+        if list.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        if !others.is_empty() {
+            list.push(format!("and {} more", others.len()));
+        }
+        hooks.log(
+            Level::Warning,
+            &format!(
+                "of the refined events, {}, where none of {} held-out target events is. If a feature is bounded there, train the generator with `features.scaling`, as `logit(low:high)` or `log(low)`, which keeps events within; else train generator or classifier longer",
+                list.join(", "),
+                self.target
+            ),
+        )
     }
 }
 
@@ -149,9 +162,29 @@ mod tests {
         let (features, log) = told(&[(0.5, 97.0), (1.5, 2.0), (-0.5, 1.0), (f64::NAN, f64::NAN)]);
         assert_eq!(features.len(), 1);
         assert_eq!((features[0].below, features[0].above), (0.01, 0.02));
-        assert_eq!(log.len(), 2);
-        assert!(log[0].contains("1.00 % of the refined events have feature 0 below 0.0"));
-        assert!(log[1].contains("2.00 % of the refined events have feature 0 above 1.0"));
+        assert_eq!(log.len(), 1);
+        let list = "2.00 % have feature 0 above 1.000000, 1.00 % have feature 0 below 0.000000, where none of 2000 held-out";
+        assert!(log[0].contains(list), "{log:?}");
+    }
+
+    #[test]
+    fn many_features_are_one_warning() {
+        let share = |j: usize| 0.01 * j as f64;
+        let features = (0..8).map(|j| FeatureRange {
+            low: 0.0,
+            high: 1.0,
+            below: 0.0,
+            above: share(j),
+        });
+        let reach = Reach {
+            target: 20_000,
+            features: features.collect(),
+        };
+        let log = Log(RefCell::new(Vec::new()));
+        reach.warn(&log).unwrap();
+        let log = log.0.into_inner();
+        let list = "7.00 % have feature 7 above 1.000000, 6.00 % have feature 6 above 1.000000, 5.00 % have feature 5 above 1.000000, and 4 more, where";
+        assert!(log.len() == 1 && log[0].contains(list), "{log:?}");
     }
 
     #[test]

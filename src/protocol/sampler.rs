@@ -4,7 +4,7 @@ mod diagnostics;
 
 use super::draws::{Draws, Uniforms};
 use super::evaluate::{backend, Backend, Instance};
-use super::preparation::in_common;
+use super::plan::in_common;
 use super::refiner::Statistics;
 use super::refiner::{
     Baseline, Block, Blocks, Chains, Independent, Learned, Refiner, Rejection, Resampling, Reweight,

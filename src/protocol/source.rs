@@ -5,6 +5,7 @@ use crate::engine::noise::{domain, Noise};
 use crate::metrics::Sample;
 use crate::model::{Scaling, MAX_WIDTH};
 use crate::options::{keys, Options};
+use crate::train::Settings;
 use crate::{Error, Result};
 use rand::seq::SliceRandom;
 
@@ -417,6 +418,26 @@ impl<'a> Source<'a> {
                 scaling::measure(s, &values.copied().collect::<Vec<f64>>(), column)
             })
             .collect()
+    }
+
+    /// Checks that the events of an array that are not held out fill a batch of a training. Callbacks tell when they have ended.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if they do not.
+    pub(super) fn fills(&mut self, training: &Settings, options: &Options) -> Result<()> {
+        let Origin::Array(Array { order, .. }) = &self.origin else {
+            return Ok(());
+        };
+        let events = order.len();
+        let held_out = self.held_out(options)?.len();
+        let Settings { group, batch, .. } = *training;
+        let rows = events - held_out;
+        if rows >= batch {
+            return Ok(());
+        }
+        Err(Error::Data(format!(
+            "`{group}.batch` is {batch}, but the event array has {rows} events to train on, besides {held_out} that are held out (`validation.events`); lower the batch or deliver more events"
+        )))
     }
 
     /// The held-out events.

@@ -107,6 +107,7 @@ impl Networks {
                 (clamp(SoftClamp::Atan), true),
                 (clamp(SoftClamp::Tanh), true),
                 (clamp(SoftClamp::Softsign), false),
+                (clamp(SoftClamp::Softplus), false),
             ]),
             knots: of(&[
                 (knots(Knots::Softplus), true),

@@ -130,15 +130,13 @@ impl Settings {
     }
 }
 
-/// What a training did, for the model's record.
+/// What a training did, for the model's record: the same whenever it is done again. How long it took is told to the host.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct Record {
     /// Updates made.
     pub steps: u64,
     /// Rows seen, repetitions included.
     pub rows: u64,
-    /// Wall-clock seconds.
-    pub seconds: f64,
     /// Mean training loss of every epoch.
     pub losses: Vec<f64>,
     /// Held-out loss after every epoch; empty if nothing was held out.
@@ -188,7 +186,6 @@ pub(crate) fn train<T: Element>(
     let mut record = Record {
         steps: 0,
         rows: 0,
-        seconds: 0.0,
         losses: Vec::new(),
         validation_losses: Vec::new(),
         kept_epoch: 0,
@@ -287,7 +284,11 @@ pub(crate) fn train<T: Element>(
     let kept = record.kept_epoch as usize - 1;
     record.loss = record.losses.get(kept).copied().unwrap_or(f64::NAN);
     record.validation_loss = record.validation_losses.get(kept).copied();
-    record.seconds = start.elapsed().as_secs_f64();
+    let (steps, seconds) = (record.steps, start.elapsed().as_secs_f64());
+    hooks.log(
+        Level::Info,
+        &format!("{stage}: {steps} updates in {seconds:.1} s"),
+    )?;
     Ok(record)
 }
 

@@ -17,16 +17,19 @@ import traceback
 import warnings
 from functools import partial
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import torch
+from safetensors import safe_open
 from torch import nn
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "bench")]
 
+import laser_export  # noqa: E402
 from laser import Laser  # noqa: E402
-from laser_export import Coupling, Linear, Unsupported, double_precision, export, export_flow  # noqa: E402
+from laser_export import Affine, Coupling, Linear, Spline, Unsupported, double_precision, export, export_flow  # noqa: E402
 
 ROWS = 10_000
 EXACT = 1e-6
@@ -72,6 +75,13 @@ class File:
 
     def log_prob(self, x):
         return self.rows("laser_model_log_prob", x, 1)[:, 0]
+
+
+def blocks_of(path) -> list[dict]:
+    """The coupling blocks of a written flow."""
+    with safe_open(path, "np") as file:
+        (flow,) = json.loads(file.metadata()["laser"])["model"]["generator"]["kind"]["maps"]
+    return flow["network"]["blocks"]
 
 
 def status_of(function: str, *arguments) -> tuple[int, str]:
@@ -224,6 +234,12 @@ def freia_flow(model: nn.Module, name: str, conditions: int = 0, forward: str = 
         lambda x, values: (lambda z, jac: standard_log_prob(z) + jac)(*model(x, c=given(values), rev=not rev)),
         conditions,
     )
+    return result
+
+
+def softly(u):
+    """A soft clamp that liblaser has not."""
+    return u / (1 + u**2).sqrt()
 
 
 def test_freia_of_the_paper():
@@ -280,7 +296,14 @@ def test_freia_coupling_blocks():
         flow.append(PermuteRandom, seed=4)
         flow.append(AffineCouplingOneSided, subnet_constructor=subnet, clamp=2.0, clamp_activation=lambda u: torch.tanh(u / 2))
         flow.append(GLOWCouplingBlock, subnet_constructor=subnet, clamp=0.05, clamp_activation=lambda u: u)
-        freia_flow(shaken(flow), "coupling_blocks", forward=forward)
+        flow.append(GLOWCouplingBlock, subnet_constructor=subnet)
+        flow.append(RNVPCouplingBlock, subnet_constructor=subnet, clamp_activation=lambda u: -0.3 * u / (0.3 + u.abs()))
+        blocks = blocks_of(freia_flow(shaken(flow), "coupling_blocks", forward=forward).path)
+        # In either direction one for each subnet.
+        assert len(blocks) == 2 + 4 + 2 + 1 + 2 + 2 + 4
+        assert all(block.get("inverse", False) == (forward == "normalise") for block in blocks)
+        kinds = [block["transform"].get("soft_clamp", "tanh") for block in blocks]
+        assert (kinds.count("atan"), kinds.count("softsign")) == (2, 4)
 
 
 def test_freia_graph_with_condition_and_linear_maps():
@@ -332,8 +355,8 @@ def test_freia_refusals():
     refused(
         Unsupported,
         "FrEIA block 0 (GLOWCouplingBlock)",
-        "clamp_activation='TANH'",
-        model=flow(GLOWCouplingBlock, subnet_constructor=subnet),
+        "m · atan(k · s)",
+        model=flow(GLOWCouplingBlock, subnet_constructor=subnet, clamp_activation=softly),
         form="native",
     )
     refused(
@@ -347,21 +370,21 @@ def test_freia_refusals():
     refused(ValueError, "ActNorm", "load the trained weights first", model=flow(ActNorm))
     refused(ValueError, "conditions=1, but the flow has 0", model=flow(AllInOneBlock, subnet_constructor=subnet), conditions=1)
     unequal = flow(AllInOneBlock, subnet_constructor=lambda i, o: nn.Linear(i, o + 1))
-    refused(ValueError, "coupling 0", "maps 2 values to 5", "4 values are needed", model=unequal)
+    refused(ValueError, "coupling 0", "maps 2 values to 5", "4 values are needed", "2 each", model=unequal)
 
 
 # --- zuko ---
 
 
-class Tanh(torch.distributions.Transform):
-    """x · exp(1.5 tanh(a)) + b, as zuko's affine transform with another clamp."""
+class Clamped(torch.distributions.Transform):
+    """x · exp(clamp(a)) + b, as zuko's affine transform with another clamp."""
 
     domain = codomain = torch.distributions.constraints.real
     bijective = True
 
-    def __init__(self, shift, scale):
+    def __init__(self, shift, scale, clamp=torch.tanh):
         super().__init__()
-        self.shift, self.log_scale = shift, 1.5 * torch.tanh(scale)
+        self.shift, self.log_scale = shift, 1.5 * clamp(scale)
 
     def _call(self, x):
         return x * self.log_scale.exp() + self.shift
@@ -373,27 +396,72 @@ class Tanh(torch.distributions.Transform):
         return self.log_scale.expand(x.shape)
 
 
-def zuko_flow(model, name, conditions=0):
-    result = export(model, folder / f"{name}.laser", form="native")
-
-    def given(values):
-        return values if conditions else None
-
+def zuko_flow(model, name, conditions=0, forward="normalise"):
+    result = export(model, folder / f"{name}.laser", form="native", forward=forward)
     base = model.base().base_dist
 
-    def x_of(z, values):
-        return model(given(values)).transform.inv(z * base.scale + base.loc)
+    def transform(values):
+        t = model(values if conditions else None).transform
+        return t.inv if forward == "normalise" else t
 
-    check_flow(result, x_of, lambda x, values: model(given(values)).log_prob(x), conditions)
+    def log_prob_of(x, values):
+        z, log_det = transform(values).inv.call_and_ladj(x)
+        return base.log_prob(z).sum(1) + log_det
+
+    check_flow(result, lambda z, values: transform(values)(z * base.scale + base.loc), log_prob_of, conditions)
+    return blocks_of(result.path)
 
 
 def test_zuko_coupling():
     import zuko
 
-    for univariate, shapes in ((zuko.transforms.AdditiveTransform, [()]), (Tanh, [(), ()])):
-        for context in (0, 2):
-            model = zuko.flows.NICE(5, context, transforms=4, randmask=True, univariate=univariate, shapes=shapes, hidden_features=(20, 20))
-            zuko_flow(shaken(model), "zuko", context)
+    spline = {"univariate": zuko.transforms.MonotonicRQSTransform, "shapes": [(6,), (6,), (5,)]}
+    for arguments in (
+        {"univariate": zuko.transforms.AdditiveTransform, "shapes": [()]},
+        {"univariate": Clamped},
+        {},
+        {"univariate": partial(zuko.transforms.MonotonicAffineTransform, slope=0.2)},
+        spline,
+        spline | {"univariate": partial(zuko.transforms.MonotonicRQSTransform, bound=2.5)},
+    ):
+        for context, forward in ((0, "normalise"), (2, "normalise"), (2, "generate")):
+            model = zuko.flows.NICE(5, context, transforms=4, randmask=True, hidden_features=(20, 20), **arguments)
+            assert len(zuko_flow(shaken(model), "zuko", context, forward)) == 4
+
+
+def test_zuko_autoregressive():
+    """MAF and NSF as they are by default, and in fewer passes."""
+    import zuko
+
+    for flow in (zuko.flows.MAF, zuko.flows.NSF):
+        for context, forward in ((0, "normalise"), (2, "normalise"), (0, "generate"), (2, "generate")):
+            for arguments, passes in (
+                ({}, 5),
+                ({"randperm": True, "passes": 2}, 2),
+                ({"passes": 3, "residual": True, "hidden_features": (12, 12, 9)}, 3),
+                # In four passes of up to two features, the third is the last.
+                ({"passes": 4, "activation": nn.Tanh}, 3),
+            ):
+                model = flow(5, context, transforms=2, **arguments)
+                assert len(zuko_flow(shaken(model), "autoregressive", context, forward)) == 2 * passes
+
+
+def test_zuko_passes():
+    """A block has the part of the masked network that its coordinates depend on; a graph of dependences takes its diameter."""
+    import zuko
+
+    blocks = zuko_flow(shaken(zuko.flows.MAF(4, transforms=1, hidden_features=(30, 30))), "passes")
+    assert [block["active"] for block in blocks] == [[0], [1], [2], [3]]
+    hidden = [block["subnet"]["hidden"] for block in blocks]
+    # Of 30 units 10 depend on the first coordinate alone, another 10 on the first two.
+    assert hidden == [[], [10, 10], [20, 20], [30, 30]]
+    graph = torch.tensor([[1, 0, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 1, 1, 1]])
+    for context in (0, 2):
+        adjacency = torch.hstack([graph, torch.tensor([[1, 0], [0, 1], [0, 0], [1, 1]])]) if context else graph
+        transform = zuko.flows.MaskedAutoregressiveTransform(4, context, adjacency=adjacency)
+        base = zuko.lazy.UnconditionalDistribution(zuko.distributions.DiagNormal, torch.zeros(4), torch.ones(4), buffer=True)
+        blocks = zuko_flow(shaken(zuko.lazy.Flow([transform], base)), "graph", context)
+        assert [block["active"] for block in blocks] == [[0, 2], [1], [3]]
 
 
 def test_zuko_linear_maps_and_base():
@@ -401,14 +469,14 @@ def test_zuko_linear_maps_and_base():
     from zuko.flows.coupling import GeneralCouplingTransform
     from zuko.lazy import Flow, UnconditionalDistribution, UnconditionalTransform
 
-    couple = partial(GeneralCouplingTransform, 4, univariate=Tanh, activation=nn.Tanh)
+    couple = partial(GeneralCouplingTransform, 4, univariate=Clamped, activation=nn.Tanh)
     model = Flow(
         [
             couple(),
             UnconditionalTransform(zuko.transforms.PermutationTransform, torch.tensor([2, 0, 3, 1]), buffer=True),
             couple(mask=[1, 1, 1, 0]).inv,
             UnconditionalTransform(zuko.transforms.RotationTransform, torch.randn(4, 4)),
-            couple(),
+            zuko.flows.NSF(4, bins=5, passes=2).transform.transforms[0],
             UnconditionalTransform(zuko.transforms.LULinearTransform, torch.randn(4, 4) + 2 * torch.eye(4)),
         ],
         UnconditionalDistribution(zuko.distributions.DiagNormal, torch.randn(4), torch.rand(4) + 0.5, buffer=True),
@@ -419,36 +487,120 @@ def test_zuko_linear_maps_and_base():
 def test_zuko_refusals():
     import zuko
 
-    refused(Unsupported, "zuko transform 0", "soft clamp", model=zuko.flows.RealNVP(3), form="native")
-    refused(Unsupported, "MaskedAutoregressiveTransform", model=zuko.flows.NSF(3, passes=2), form="native")
-    model = zuko.flows.NICE(3, univariate=zuko.transforms.MonotonicRQSTransform, shapes=[(8,), (8,), (7,)])
-    refused(Unsupported, "shapes [(8,), (8,), (7,)]", model=model, form="native")
+    affine = partial(zuko.flows.NICE, 3, univariate=partial(Clamped, clamp=softly))
+    refused(Unsupported, "zuko transform 0", "soft clamp", model=affine(), form="native")
+    refused(Unsupported, "slope=0.01", "0.001", model=zuko.flows.NSF(3, slope=0.01), form="native")
+    refused(Unsupported, "129 bins within ±5", "2 to 128", model=zuko.flows.NSF(3, bins=129, transforms=1), form="native")
+    circular = partial(zuko.flows.MAF, 3, univariate=zuko.flows.spline.CircularRQSTransform, shapes=[(8,), (8,), (7,)])
+    refused(Unsupported, "ComposedTransform", "MonotonicRQSTransform", model=circular(), form="native")
+    refused(Unsupported, "shapes [(17,)]", model=zuko.flows.BPF(3, degree=16), form="native")
+    for flow in (zuko.flows.SOSPF, zuko.flows.NAF, zuko.flows.UNAF, zuko.flows.GF):
+        refused(Unsupported, "zuko transform 0", "takes", model=flow(3), form="native")
+    refused(Unsupported, "no shift and scale", model=affine(univariate=lambda shift: Clamped(shift, shift), shapes=[()]), form="native")
+    refused(Unsupported, "a BoxUniform", model=zuko.flows.NCSF(3), form="native")
+    refused(Unsupported, "(FFJTransform)", "no counterpart", model=zuko.flows.CNF(3), form="native")
+    refused(Unsupported, "the layer `ELU`", model=zuko.flows.MAF(3, activation=nn.ELU), form="native")
+    refused(Unsupported, "the layer `LayerNorm`", model=zuko.flows.RealNVP(3, normalize=True), form="native")
+    refused(Unsupported, "skip connection around tanh", model=zuko.flows.MAF(3, residual=True, activation=nn.Tanh), form="native")
+    mixed = zuko.flows.MAF(3, 2, transforms=1)
+    mixed.transform.transforms.append(zuko.flows.MAF(3, 1, transforms=1).transform.transforms[0])
+    refused(Unsupported, "different contexts, [1, 2]", model=mixed, form="native")
+    refused(Unsupported, "more than 4096 coupling blocks", model=zuko.flows.MAF(2, transforms=2049, hidden_features=(2,)), form="native")
+    for transforms in (1, 3):  # of 5706 parameters each
+        with mock.patch.object(laser_export, "MAX_PARAMETERS", 5000 * transforms):
+            refused(Unsupported, f"{5000 * transforms} parameters", model=zuko.flows.MAF(3, transforms=transforms), form="native")
+    cyclic = zuko.flows.MAF(3)
+    for module in cyclic.modules():
+        if hasattr(module, "mask"):
+            module.mask.fill_(True)
+    refused(Unsupported, "depend on itself", model=cyclic, form="native")
 
 
 # --- nflows ---
 
 
-def nflows_flow(model, name):
-    result = export(model, folder / f"{name}.laser", form="native")
-    check_flow(result, lambda z, _: model._transform.inverse(z)[0], lambda x, _: model.log_prob(x))
+def nflows_flow(model, name, forward="normalise", **arguments):
+    result = export(model, folder / f"{name}.laser", form="native", forward=forward, **arguments)
+    to_events, to_latents = model._transform.inverse, model._transform.forward
+    if forward == "generate":
+        to_events, to_latents = to_latents, to_events
+
+    def log_prob_of(x, _):
+        z, log_det = to_latents(x)
+        return standard_log_prob(z) + log_det
+
+    check_flow(result, lambda z, _: to_events(z)[0], log_prob_of)
+    return blocks_of(result.path)
 
 
-def test_nflows_additive():
+def nflows_chain(*transforms):
+    from nflows.distributions import StandardNormal
+    from nflows.flows import Flow
+    from nflows.transforms import CompositeTransform
+
+    return Flow(CompositeTransform(transforms), StandardNormal([5]))
+
+
+def test_nflows_affine():
+    """SimpleRealNVP, affine as it is by default and volume preserving."""
     from nflows.flows import SimpleRealNVP
 
-    for norms in (False, True):
-        model = SimpleRealNVP(
-            features=5,
-            hidden_features=12,
-            num_layers=4,
-            num_blocks_per_layer=2,
-            use_volume_preserving=True,
-            activation=nn.functional.leaky_relu if norms else nn.functional.relu,
-            batch_norm_within_layers=norms,
-            batch_norm_between_layers=norms,
-            dropout_probability=0.2,
+    for preserving in (False, True):
+        for norms in (False, True):
+            model = SimpleRealNVP(
+                features=5,
+                hidden_features=12,
+                num_layers=4,
+                num_blocks_per_layer=2,
+                use_volume_preserving=preserving,
+                activation=nn.functional.leaky_relu if norms else nn.functional.relu,
+                batch_norm_within_layers=norms,
+                batch_norm_between_layers=norms,
+                dropout_probability=0.2,
+            )
+            nflows_flow(shaken(model), "nflows")
+            # Normalisations over running variances make that direction's latents inexact in PyTorch too.
+            if not norms:
+                nflows_flow(model, "nflows", "generate")
+
+
+def test_nflows_splines():
+    from nflows import transforms
+    from nflows.nn.nets import ResidualNet
+
+    couple = partial(transforms.PiecewiseRationalQuadraticCouplingTransform, tails="linear", num_bins=6)
+    residual = partial(ResidualNet, hidden_features=16, num_blocks=1)
+    model = nflows_chain(
+        couple([1, -1, 1, -1, 1], residual, tail_bound=3.0),
+        transforms.RandomPermutation(5),
+        # The widths are divided by √hidden_features only of networks that tell them.
+        couple([-1, 1, 1, -1, 1], ContextNet, tail_bound=2.0, apply_unconditional_transform=True),
+        transforms.LULinear(5),
+        couple([1, 1, 1, -1, -1], residual, apply_unconditional_transform=True),
+    )
+    for forward in ("normalise", "generate"):
+        blocks = nflows_flow(shaken(model), "nflows_splines", forward, layers=lambda module: module.net)
+        assert sum(block["transform"]["type"] == "spline" for block in blocks) == 3 + 2
+        assert sum(not any(block["subnet"]["hidden"]) for block in blocks if block["transform"]["type"] == "spline") == 2
+
+
+def test_nflows_autoregressive():
+    from nflows import transforms
+
+    spline = partial(
+        transforms.MaskedPiecewiseRationalQuadraticAutoregressiveTransform, features=5, hidden_features=16, tails="linear", tail_bound=3.0
+    )
+    for norm in (False, True):
+        model = nflows_chain(
+            spline(use_batch_norm=norm),
+            transforms.ReversePermutation(5),
+            spline(use_residual_blocks=False, random_mask=True, use_batch_norm=norm, activation=torch.tanh),
+            transforms.InverseTransform(spline(num_bins=4, num_blocks=1)),
         )
-        nflows_flow(shaken(model), "nflows")
+        blocks = nflows_flow(shaken(model), "nflows_autoregressive")
+        # With random masks, coordinates may depend on fewer than all before them.
+        assert 2 * 5 < len(blocks) <= 3 * 5
+        assert {block.get("inverse", False) for block in blocks} == {False, True}
 
 
 class ContextNet(nn.Module):
@@ -498,14 +650,27 @@ def test_nflows_context():
 def test_nflows_refusals():
     from nflows import transforms
     from nflows.distributions import ConditionalDiagonalNormal, StandardNormal
-    from nflows.flows import Flow, SimpleRealNVP
+    from nflows.flows import Flow, MaskedAutoregressiveFlow
     from nflows.nn.nets import ResidualNet
 
-    affine = SimpleRealNVP(features=3, hidden_features=4, num_layers=1, num_blocks_per_layer=1)
-    refused(Unsupported, "AffineCouplingTransform", "sigmoid(s + 2)", model=affine, form="native")
     net = partial(ResidualNet, hidden_features=4)
-    spline = transforms.PiecewiseRationalQuadraticCouplingTransform([1, -1], net, tails="linear")
-    refused(Unsupported, "splines run from x to z", model=Flow(spline, StandardNormal([2])), form="native")
+    maf = MaskedAutoregressiveFlow(features=3, hidden_features=4, num_layers=1, num_blocks_per_layer=1)
+    refused(Unsupported, "(MaskedAffineAutoregressiveTransform)", "softplus(s) + 0.001", model=maf, form="native")
+    autoregressive = transforms.MaskedPiecewiseRationalQuadraticAutoregressiveTransform
+    context = autoregressive(5, 8, context_features=2, tails="linear")
+    refused(Unsupported, "MADE hands the context", model=nflows_chain(context), form="native")
+    refused(Unsupported, "tails=None", model=nflows_chain(autoregressive(5, 8)), form="native")
+    couple = transforms.PiecewiseRationalQuadraticCouplingTransform
+    thin = couple([1, -1], net, tails="linear", min_bin_width=1e-4)
+    refused(Unsupported, "other min_bin_width", model=Flow(thin, StandardNormal([2])), form="native")
+    wide = transforms.AffineCouplingTransform([1, -1], net)
+    wide._scale_and_shift = lambda parameters: (parameters[:, 1:].exp(), parameters[:, :1])
+    refused(Unsupported, "nflows: a scale other than", model=Flow(wide, StandardNormal([2])), form="native")
+    alone = transforms.AffineCouplingTransform([1, -1], net, unconditional_transform=transforms.ActNorm)
+    refused(Unsupported, "unconditional_transform is a ActNorm", model=Flow(alone, StandardNormal([2])), form="native")
+    cubic = transforms.PiecewiseCubicCouplingTransform([1, -1], net, tails="linear")
+    refused(Unsupported, "(PiecewiseCubicCouplingTransform)", "no counterpart", model=Flow(cubic, StandardNormal([2])), form="native")
+    spline = couple([1, -1], net, tails="linear")
     refused(Unsupported, "ConditionalDiagonalNormal", model=Flow(spline, ConditionalDiagonalNormal([2])), form="native")
     gated = transforms.AdditiveCouplingTransform([1, -1], partial(net, context_features=2))
     refused(Unsupported, "gates its blocks", model=Flow(gated, StandardNormal([2])), form="native")
@@ -524,12 +689,12 @@ def test_described_flow():
     nets = [shaken(subnet(i, o), seed) for seed, (i, o) in enumerate([(2 + 2, 2), (1 + 1, 6), (2, 2), (3 + 2, 1)])]
     matrix, offset = normal(4, 4, 9) - np.eye(4), np.array([1.0, 0.0, -1.0, 2.0])
     blocks = [
-        Coupling([1, 3], [2, 0], nets[0], outputs="t"),
+        Coupling([1, 3], [2, 0], nets[0], Affine(outputs="t")),
         Linear.permutation([3, 1, 0, 2]),
-        Coupling([3, 0, 1], [2], nets[1], outputs="ts", interleaved=True, clamp=0.8, s_factor=2.0, t_factor=0.5, conditions=[1]),
+        Coupling([3, 0, 1], [2], nets[1], Affine(0.8, s_factor=2.0, t_factor=0.5, outputs="ts", interleaved=True), conditions=[1]),
         Linear(matrix, offset),
-        Coupling([0, 1], [2, 3], nets[2], outputs="s", clamp=None, inverse=True, conditions=[]),
-        Coupling([2], [3, 0, 1], nets[3], outputs="s", clamp=1.2),
+        Coupling([0, 1], [2, 3], nets[2], Affine(clamp=None, outputs="s"), inverse=True, conditions=[]),
+        Coupling([2], [3, 0, 1], nets[3], Affine(clamp=1.2, outputs="s")),
     ]
     mean, std = torch.tensor([1.0, 2.0, 3.0, 4.0]), torch.tensor([0.5, 1.0, 2.0, 4.0])
 
@@ -578,11 +743,75 @@ def test_described_flow():
     check_flow(result, x_of, log_prob_of, 2)
 
 
+def test_described_clamps():
+    """All soft clamps, in both directions, of coordinates that a reflection has given another sign."""
+    functions = {
+        "tanh": lambda u: 1.7 * torch.tanh(u),
+        "atan": lambda u: 1.7 * 2 / torch.pi * torch.atan(u),
+        "softsign": lambda u: 1.7 * u / (1 + u.abs()),
+        "sigmoid": lambda u: torch.log(torch.sigmoid(u) + torch.exp(torch.tensor(-1.7))),
+        (None, "tanh"): lambda u: u,
+        (None, "sigmoid"): lambda u: torch.log(torch.sigmoid(u)),
+    }
+    for kind, function in functions.items():
+        clamp, name = (1.7, kind) if isinstance(kind, str) else kind
+        for inverse in (False, True):
+            net = shaken(subnet(2, 2))
+            affine = Affine(clamp, name, s_factor=1.5, s_offset=-0.6, t_factor=-0.7)
+            blocks = [Coupling([1], [2, 0], net, affine, inverse), Linear(np.diag([1.0, -1.0, -2.0]))]
+
+            def both(known, net=net, function=function, inverse=inverse):
+                s, t = net(known[:, [2, 0]]).split(1, 1)
+                s, t = function(1.5 * s - 0.6)[:, 0], -0.7 * t[:, 0]
+                return (-s, -t * torch.exp(-s)) if inverse else (s, t)
+
+            def x_of(z, _, both=both):
+                s, t = both(z)
+                return torch.stack([z[:, 0], -(z[:, 1] * s.exp() + t), -2 * z[:, 2]], 1)
+
+            def log_prob_of(x, _, both=both):
+                z = torch.stack([x[:, 0], -x[:, 1], -x[:, 2] / 2], 1)
+                s, t = both(z)
+                z[:, 1] = (z[:, 1] - t) * torch.exp(-s)
+                return standard_log_prob(z) - s - np.log(2)
+
+            result = export_flow(blocks, folder / "clamps.laser")
+            check_flow(result, x_of, log_prob_of)
+            assert result.latent_sign.tolist() == [1, -1, -1]
+
+
+def test_described_splines():
+    """Splines of all knots and of reflected coordinates, against the library's own of the same reflected by hand."""
+    flip = Linear(np.diag([-1.0, 1.0, -1.0]))
+    z = normal(ROWS, 3) * 1.5
+    for knots in ("tanh", "softplus", "softsign"):
+        for inverse in (False, True):
+            net = shaken(subnet(1, 2 * 11))
+            one = Coupling([0, 2], [1], net, Spline(4, 2.5, knots, share_factor=1.3), inverse)
+            mirrored = export_flow([flip, one, flip], folder / "mirrored.laser")
+            plain = export_flow([one], folder / "plain.laser")
+            sign = np.array([-1, 1, -1])
+            x = File(plain.path).generate(z * sign) * sign
+            assert np.abs(x - z).max() > 0.1
+            near(File(mirrored.path).generate(mirrored.latents(z)), x)
+
+
 def test_description_errors():
     good = Coupling([0], [1], subnet(1, 2))
     refused(ValueError, "coupling 1: active and passive", blocks=[good, Coupling([0], [0], subnet(1, 2))])
     refused(ValueError, "coupling 0: the subnet maps 1 values to 3", "2 values are needed", blocks=[Coupling([0], [1], subnet(1, 3))])
-    refused(ValueError, "outputs='x'", blocks=[Coupling([0], [1], subnet(1, 2), outputs="x")])
+    refused(ValueError, "outputs='x'", blocks=[Coupling([0], [1], subnet(1, 2), Affine(outputs="x"))])
+    for wrong, words in (
+        (Affine(clamp=0.0), ("clamp=0.0", "positive")),
+        (Affine(clamp=float("nan")), ("clamp=nan", "positive")),
+        (Affine(clamp=81.0, soft_clamp="sigmoid"), ("clamp=81.0", "at most 80")),
+        (Affine(soft_clamp="hard"), ("soft_clamp='hard'", "'softsign'")),
+        (Spline(8, 5.0, "hard"), ("knots='hard'", "'softplus'")),
+    ):
+        refused(ValueError, "coupling 1", *words, blocks=[good, Coupling([0], [1], subnet(1, 2), wrong)])
+    refused(ValueError, "maps 1 values to 2", "23 values are needed", blocks=[Coupling([0], [1], subnet(1, 2), Spline(8, 5.0))])
+    refused(Unsupported, "1 bins within ±5", blocks=[Coupling([0], [1], subnet(1, 2), Spline(1, 5.0))])
+    refused(Unsupported, "8 bins within ±0", "0.001 to 1000", blocks=[Coupling([0], [1], subnet(1, 23), Spline(8, 0.0))])
     refused(ValueError, "singular", blocks=[good, Linear(np.ones((2, 2)))])
     refused(ValueError, "shape (3, 3)", blocks=[good, Linear(np.eye(3))])
     refused(Unsupported, "no coupling block", blocks=[Linear(np.eye(2))], dim=2)
@@ -622,6 +851,7 @@ def test_refinement():
     flow = [
         Linear([[0.6, -0.8], [0.8, 0.6]], [1.0, 0.0]),
         Coupling([0], [1], shaken(subnet(1, 2)), inverse=True),
+        Coupling([1], [0], shaken(subnet(1, 11)), Spline(4, 3.0, "softsign"), inverse=True),
         Linear(np.diag([2.0, -0.5])),
     ]
     gan = shaken(nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 2), nn.Tanh()))
@@ -678,7 +908,7 @@ def test_torchscript_freia():
 
     flow = SequenceINN(3)
     for i in range(3):
-        flow.append(GLOWCouplingBlock, cond=0, cond_shape=(2,), subnet_constructor=subnet)
+        flow.append(GLOWCouplingBlock, cond=0, cond_shape=(2,), subnet_constructor=subnet, clamp_activation=softly)
         flow.append(PermuteRandom, seed=i)
     flow = shaken(flow)
     script_file(flow, lambda z, given: flow(z, c=[given], rev=True)[0], (3, 2), "soft clamp")
@@ -688,25 +918,25 @@ def test_torchscript_freia():
 def test_torchscript_zuko():
     import zuko
 
-    real = shaken(zuko.flows.RealNVP(3, 2))
+    real = shaken(zuko.flows.NICE(3, 2, univariate=partial(Clamped, clamp=softly)))
     script_file(real, lambda z, given: real(given).transform.inv(z), (3, 2), "soft clamp", conditions=2)
-    spline = shaken(zuko.flows.NSF(3, passes=2))
+    spline = shaken(zuko.flows.NSF(3, passes=2, slope=0.01))
     mean, std = torch.tensor([1.0, 2.0, 3.0]), torch.tensor([1.0, 0.1, 10.0])
-    script_file(spline, lambda z, _: spline().transform.inv(z) * std + mean, (3, 0), "MaskedAutoregressive", mean=mean, std=std)
+    script_file(spline, lambda z, _: spline().transform.inv(z) * std + mean, (3, 0), "slope=0.01", mean=mean, std=std)
 
 
 def test_torchscript_nflows():
     from nflows import transforms
     from nflows.distributions import StandardNormal
-    from nflows.flows import Flow, SimpleRealNVP
+    from nflows.flows import Flow, MaskedAutoregressiveFlow
     from nflows.nn.nets import ResidualNet
 
-    real = shaken(SimpleRealNVP(features=3, hidden_features=8, num_layers=3, num_blocks_per_layer=1))
-    script_file(real, lambda z, _: real._transform.inverse(z)[0], (3, 0), "sigmoid(s + 2)")
+    maf = shaken(MaskedAutoregressiveFlow(features=3, hidden_features=8, num_layers=3, num_blocks_per_layer=1))
+    script_file(maf, lambda z, _: maf._transform.inverse(z)[0], (3, 0), "softplus(s)")
     net = partial(ResidualNet, hidden_features=8, context_features=2)
     couple = partial(transforms.PiecewiseRationalQuadraticCouplingTransform, transform_net_create_fn=net, tails="linear", tail_bound=3.0)
     spline = shaken(Flow(transforms.CompositeTransform([couple([1, -1, 1]), couple([-1, 1, -1])]), StandardNormal([3])))
-    script_file(spline, lambda z, given: spline._transform.inverse(z, given)[0], (3, 2), "splines run from x to z", conditions=2)
+    script_file(spline, lambda z, given: spline._transform.inverse(z, given)[0], (3, 2), "gates its blocks", conditions=2)
 
 
 class Softplus(nn.Module):

@@ -3,7 +3,7 @@
 use crate::failure::{Failure, Result};
 use csv::{ReaderBuilder, Trim};
 use laser::aside::require_file;
-use npyz::{NpyFile, NpyHeader, NpyReader, Order};
+use npyz::{DType, NpyFile, NpyHeader, NpyReader, Order};
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
@@ -41,6 +41,10 @@ impl Kind {
             "npy" => Ok(Kind::Npy),
             "csv" => Ok(Kind::Csv),
             "hepmc" => Ok(Kind::Hepmc),
+            "npz" => Err(Failure::of(
+                path,
+                "an archive of NumPy arrays; take one out of it: `numpy.save(\"events.npy\", numpy.load(\"archive.npz\")[\"name\"])`",
+            )),
             _ => Err(Failure::of(
                 path,
                 "unknown kind of file; events are read from .npy or .csv, and written to .npy, .csv or .hepmc",
@@ -74,10 +78,9 @@ impl Events {
         Ok(events)
     }
 
-    /// What a column is called: its name, or its number.
-    pub fn name(&self, column: usize) -> String {
-        let name = self.names.get(column);
-        name.map_or_else(|| column.to_string(), String::clone)
+    /// What a column is called, if it has a name.
+    pub fn name(&self, column: usize) -> Option<&str> {
+        self.names.get(column).map(String::as_str)
     }
 
     /// Cuts off the last column: the weights.
@@ -111,7 +114,7 @@ impl Events {
             .flat_map(|event| columns.iter().map(|&c| event[c]))
             .collect();
         if !self.names.is_empty() {
-            self.names = columns.iter().map(|&c| self.name(c)).collect();
+            self.names = columns.iter().map(|&c| self.names[c].clone()).collect();
         }
         self.columns = columns.len();
         Ok(())
@@ -124,6 +127,12 @@ fn read_npy(path: &Path, file: File) -> Result<Events> {
     let mut reader = BufReader::with_capacity(1 << 20, file);
     let header = NpyHeader::from_reader(&mut reader).map_err(failed)?;
     let data = length.saturating_sub(reader.stream_position().map_err(failed)?);
+    if let DType::Record(_) = header.dtype() {
+        return Err(Failure::of(
+            path,
+            "an array with named fields; make columns of them: `numpy.lib.recfunctions.structured_to_unstructured(array)`",
+        ));
+    }
     let (rows, columns) = match *header.shape() {
         [rows] => (rows, 1),
         [rows, columns] => (rows, columns),
@@ -214,6 +223,10 @@ fn read_csv(path: &Path, file: File) -> Result<Events> {
         if events.columns == 0 {
             events.columns = record.len();
             if !record.iter().any(is_number) {
+                let names = record.iter().filter(|name| name.contains([';', '\t']));
+                if let Some(what) = names.filter_map(separated).next() {
+                    return Err(Failure::of(path, format!("the first line, {what}")));
+                }
                 events.names = record.iter().map(str::to_owned).collect();
                 continue;
             }
@@ -221,7 +234,9 @@ fn read_csv(path: &Path, file: File) -> Result<Events> {
         for (column, field) in record.iter().enumerate() {
             let value = field.parse().map_err(|_| {
                 let line = record.position().map_or(0, csv::Position::line);
-                let what = format!("line {line}, column {column} (from 0): `{field}` is no number");
+                let what = separated(field)
+                    .unwrap_or_else(|| format!("column {column} (from 0): `{field}` is no number"));
+                let what = format!("line {line}, {what}");
                 Failure::of(path, what)
             })?;
             events.values.push(value);
@@ -229,6 +244,15 @@ fn read_csv(path: &Path, file: File) -> Result<Events> {
         events.rows += 1;
     }
     Ok(events)
+}
+
+/// What to say of a field that is several.
+fn separated(field: &str) -> Option<String> {
+    let separators = [(';', "semicolons"), ('\t', "tabs"), (' ', "blanks")];
+    let (_, name) = separators.iter().find(|(c, _)| field.contains(*c))?;
+    Some(format!(
+        "`{field}`: columns with {name} between; commas are needed there, and points in the numbers"
+    ))
 }
 
 fn defect(path: &Path, error: &csv::Error) -> Failure {

@@ -13,6 +13,9 @@ pub enum Failure {
     /// Said by the program.
     #[error("{0}")]
     Wrong(String),
+    /// A mistake in the arguments that clap cannot see.
+    #[error("{0}")]
+    Usage(String),
     /// By the user: Ctrl-C, or a batch system that ends its job.
     #[error("interrupted; nothing was written")]
     Interrupted,
@@ -28,6 +31,11 @@ impl Failure {
     /// A failure with the file that it is about.
     pub fn of(path: &Path, what: impl std::fmt::Display) -> Self {
         Failure::Wrong(format!("{}: {what}", path.display()))
+    }
+
+    /// A mistake in the arguments, with the file that it is about.
+    pub fn usage(path: &Path, what: impl std::fmt::Display) -> Self {
+        Failure::Usage(format!("{}: {what}", path.display()))
     }
 
     /// A panic that was caught.

@@ -85,6 +85,15 @@ impl FromStr for Particles {
     }
 }
 
+impl std::fmt::Display for Quantity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Quantity::Constant(value) => write!(f, "{value}"),
+            Quantity::Column(name) => write!(f, "column {name}"),
+        }
+    }
+}
+
 impl Quantity {
     /// The column's place among `columns`.
     fn place(&self, columns: &[String]) -> Result<Place, String> {
@@ -132,6 +141,37 @@ struct Placed {
     momentum: [Place; 3],
     last: Place,
     is_mass: bool,
+    /// How the last was given, for messages.
+    name: String,
+}
+
+/// |p|² above E² by no more than this fraction of E² is rounding: the mass is 0.
+const ROUNDING: f64 = 1e-5;
+
+impl Placed {
+    /// px, py, pz, E and m in an event.
+    ///
+    /// # Errors
+    /// What no particle has: a negative mass or energy, or less energy than momentum.
+    fn of(&self, row: &[f64]) -> Result<[f64; 5], String> {
+        let [x, y, z] = self.momentum.map(|place| place.of(row));
+        let squares = x * x + y * y + z * z;
+        let (last, name) = (self.last.of(row), &self.name);
+        if last < 0.0 {
+            return Err(format!("{name} is {last}, below 0"));
+        }
+        if self.is_mass {
+            return Ok([x, y, z, (squares + last * last).sqrt(), last]);
+        }
+        let square = last * last - squares;
+        if square < -ROUNDING * last * last {
+            let momentum = squares.sqrt();
+            return Err(format!(
+                "{name} is {last}, less than the momentum, {momentum}; if columns and units are right, give the mass (m=), and the energy follows"
+            ));
+        }
+        Ok([x, y, z, last, square.max(0.0).sqrt()])
+    }
 }
 
 /// Attributes are text on one line.
@@ -157,6 +197,7 @@ impl Particles {
                 momentum: [x.place(columns)?, y.place(columns)?, z.place(columns)?],
                 last: last.place(columns)?,
                 is_mass,
+                name: format!("the {} ({last})", if is_mass { "mass" } else { "energy" }),
             })
         };
         self.0.iter().map(place).collect()
@@ -195,6 +236,9 @@ impl<W: Write> Writer<W> {
     }
 
     /// An event, with its weight and, if it was asked for, log p.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::InvalidData`] naming event, particle and quantity that cannot be; others of writing.
     pub fn write(&mut self, row: &[f64], weight: f64, log_p: Option<f64>) -> io::Result<()> {
         let out = &mut self.out;
         writeln!(out, "E {} 0 {}", self.event, self.particles.len())?;
@@ -204,18 +248,13 @@ impl<W: Write> Writer<W> {
             writeln!(out, "A 0 log_p {log_p:e}")?;
         }
         for (particle, id) in self.particles.iter().zip(1..) {
-            let [x, y, z] = particle.momentum.map(|place| place.of(row));
-            let squares = x * x + y * y + z * z;
-            let last = particle.last.of(row);
-            let (energy, mass) = match particle.is_mass {
-                true => ((squares + last * last).sqrt(), last),
-                // HepMC gives the masses of spacelike momenta a minus sign.
-                false => {
-                    let square = last * last - squares;
-                    (last, square.abs().sqrt().copysign(square))
-                }
-            };
-            let pdg = particle.pdg;
+            let (event, pdg) = (self.event, particle.pdg);
+            let [x, y, z, energy, mass] = particle.of(row).map_err(|what| {
+                let what = format!(
+                    "--hepmc-columns: in event {event}, of particle {id} (PDG {pdg}), {what}"
+                );
+                io::Error::new(io::ErrorKind::InvalidData, what)
+            })?;
             writeln!(
                 out,
                 "P {id} 0 {pdg} {x:e} {y:e} {z:e} {energy:e} {mass:e} 1"
@@ -229,5 +268,63 @@ impl<W: Write> Writer<W> {
     pub fn finish(mut self) -> io::Result<()> {
         writeln!(self.out, "HepMC::Asciiv3-END_EVENT_LISTING\n")?;
         self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The particle lines of one event, number 7, of columns x0 to x3.
+    fn written(particles: &str, row: [f64; 4]) -> io::Result<String> {
+        let columns = ["x0", "x1", "x2", "x3"].map(String::from);
+        let particles: Particles = particles.parse().unwrap();
+        let mut out = Vec::new();
+        let mut writer = Writer::new(&mut out, &particles, &columns, &[], 7)?;
+        writer.write(&row, 1.0, None)?;
+        let text = String::from_utf8(out).unwrap();
+        let lines = text.lines().filter(|line| line.starts_with("P "));
+        Ok(lines.collect::<Vec<_>>().join("\n"))
+    }
+
+    #[test]
+    fn momenta_that_no_particle_has_are_refused() {
+        for (particles, row, message) in [
+            (
+                "22:1,0,0,m=0; 13:x0,x1,x2,m=x3",
+                [1.0, 2.0, 2.0, -0.5],
+                "in event 7, of particle 2 (PDG 13), the mass (column x3) is -0.5, below 0",
+            ),
+            (
+                "13:x0,x1,x2,e=x3",
+                [1.0, 2.0, 2.0, -4.0],
+                "the energy (column x3) is -4, below 0",
+            ),
+            (
+                "13:x0,x1,x2,e=x3",
+                [1.0, 2.0, 2.0, 2.9],
+                "the energy (column x3) is 2.9, less than the momentum, 3;",
+            ),
+            (
+                "13:x0,x1,x2,e=2",
+                [1.0, 2.0, 2.0, 0.0],
+                "the energy (2) is 2",
+            ),
+            ("13:1,0,0,m=-1", [0.0; 4], "the mass (-1) is -1"),
+        ] {
+            let error = written(particles, row).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+            assert!(error.to_string().contains(message), "{error}");
+        }
+    }
+
+    #[test]
+    fn rounding_makes_a_massless_particle() {
+        let energy = 3.0 * (1.0 - 4e-6);
+        let line = written("22:x0,x1,x2,e=x3", [1.0, 2.0, 2.0, energy]).unwrap();
+        assert_eq!(line, format!("P 1 0 22 1e0 2e0 2e0 {energy:e} 0e0 1"));
+        assert!(written("22:x0,x1,x2,e=x3", [1.0, 2.0, 2.0, 3.0 * (1.0 - 6e-6)]).is_err());
+        let line = written("13:x0,x1,x2,e=x3", [1.0, 2.0, 2.0, 5.0]).unwrap();
+        assert_eq!(line, "P 1 0 13 1e0 2e0 2e0 5e0 4e0 1");
     }
 }

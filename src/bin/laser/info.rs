@@ -5,6 +5,7 @@ use crate::terminal::{number, percent};
 use laser::model::{
     Classifier, Generator, GeneratorKind, Map, Method, Mlp, Model, Scaling, Transform,
 };
+use laser::protocol::Calibration;
 use serde_json::{json, Value};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
@@ -239,7 +240,7 @@ fn scalings(letter: &str, scalings: &[Scaling]) -> String {
 
 /// Every training of the record.
 fn trainings(model: &Model, text: &mut String) {
-    let is_training = |value: &Value| value["steps"].is_u64() && value["seconds"].is_number();
+    let is_training = |value: &Value| value["steps"].is_u64() && value["rows"].is_u64();
     let mut rows = Vec::new();
     for (stage, value) in &model.record {
         let of_stage = [value].into_iter();
@@ -251,7 +252,6 @@ fn trainings(model: &Model, text: &mut String) {
                     stage.clone(),
                     epochs.map_or("".into(), |e| e.to_string()),
                     training["steps"].to_string(),
-                    cell("seconds"),
                     cell("loss"),
                     cell("validation_loss"),
                 ]);
@@ -263,13 +263,13 @@ fn trainings(model: &Model, text: &mut String) {
     }
     let _ = writeln!(
         text,
-        "\n  {:<14}{:>8}{:>9}{:>9}{:>10}{:>10}",
-        "training", "epochs", "updates", "seconds", "loss", "held out"
+        "\n  {:<14}{:>8}{:>9}{:>10}{:>10}",
+        "training", "epochs", "updates", "loss", "held out"
     );
-    for [stage, epochs, steps, seconds, loss, held_out] in rows {
+    for [stage, epochs, steps, loss, held_out] in rows {
         let _ = writeln!(
             text,
-            "  {stage:<14}{epochs:>8}{steps:>9}{seconds:>9}{loss:>10}{held_out:>10}"
+            "  {stage:<14}{epochs:>8}{steps:>9}{loss:>10}{held_out:>10}"
         );
     }
 }
@@ -288,7 +288,11 @@ fn weights(model: &Model, text: &mut String) {
     let mut line = |name: &str, value: String, meaning: &str| {
         let _ = writeln!(text, "  {name:<22}{value:>9}   {meaning}");
     };
+    // Weights that are not the density ratio may look well in all else: nothing is praised then.
+    let chi_square = at("/calibration/chi_square");
+    let calibrated = chi_square.is_none_or(|c| c <= Calibration::BAD);
     let meaning = match (mean - 1.0).abs() {
+        off if off < 0.1 && !calibrated => "should be 1, but proves nothing beside such a chi2",
         off if off < 0.05 => "as it should be: 1",
         off if off < 0.1 => "should be 1; acceptable",
         _ => "should be 1: the classifier is not calibrated; train it longer",
@@ -296,6 +300,7 @@ fn weights(model: &Model, text: &mut String) {
     line("mean", number(mean), meaning);
     if let Some(fraction) = at("/effective_fraction") {
         let meaning = match fraction {
+            f if f > 0.1 && !calibrated => "share of a sample that weights leave",
             f if f > 0.9 => "share of a sample that weights leave: little to repair",
             f if f > 0.1 => "share of a sample that weights leave: refinement pays",
             _ => "share of a sample that weights leave: broad; train the generator longer first",
@@ -318,15 +323,17 @@ fn weights(model: &Model, text: &mut String) {
     }
     if let Some(auc) = at("/calibration/auc") {
         let meaning = match auc {
-            a if a < 0.51 => "the classifier hardly finds a difference: a good generator, or too short a training",
+            a if a < 0.51 && calibrated => "the classifier hardly finds a difference: a good generator, or too short a training",
             _ => "how well the classifier tells truth from generated (0.5: not at all)",
         };
         line("classifier's AUC", number(auc), meaning);
     }
-    if let Some(chi_square) = at("/calibration/chi_square") {
-        let meaning = match chi_square {
-            c if c < 3.0 => "near 1: on held-out events the weights are the density ratio",
-            _ => "far above 1: the weights are not the density ratio; train the classifier longer",
+    if let Some(chi_square) = chi_square {
+        let meaning = match calibrated {
+            true => "near 1: on held-out events the weights are the density ratio",
+            false => {
+                "far above 1: the weights are not the density ratio; train the classifier longer"
+            }
         };
         line("chi2 per bin", number(chi_square), meaning);
     }

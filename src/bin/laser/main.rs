@@ -57,7 +57,11 @@ fn main() -> ExitCode {
         }
         Err(failure) => {
             terminal::say(&format!("error: {failure}"));
-            ExitCode::FAILURE
+            match failure {
+                // As of clap.
+                Failure::Usage(_) => ExitCode::from(2),
+                _ => ExitCode::FAILURE,
+            }
         }
     }
 }

@@ -63,6 +63,10 @@ impl Output<'_> {
             }
             Kind::Hepmc => {
                 let particles = self.particles.ok_or_else(|| no_particles(self.path))?;
+                let failed = |e: io::Error| match e.kind() {
+                    io::ErrorKind::InvalidData => Failure::of(self.path, e),
+                    _ => failed(e),
+                };
                 let has_log_p = self.columns.iter().any(|c| c == "log_p");
                 let mut hepmc = hepmc::Writer::new(
                     &mut file,
@@ -88,7 +92,7 @@ impl Output<'_> {
 
 /// Why rows of numbers are no HepMC events.
 pub fn no_particles(path: &Path) -> Failure {
-    Failure::of(
+    Failure::usage(
         path,
         "a row of numbers is no event of particles by itself: say with --hepmc-columns which columns are whose momenta, as \"13:x0,x1,x2,m=0.10566\", or write .npy or .csv",
     )

@@ -7,7 +7,7 @@ use crate::output::apart;
 use crate::terminal::{self, number, Stop};
 use indicatif::ProgressBar;
 use laser::aside::Aside;
-use laser::options::Options;
+use laser::options::{keys, Options};
 use laser::protocol::{self, Instance, Source};
 use laser::train::{Hooks, Level, Progress};
 use serde::de::IgnoredAny;
@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -76,7 +77,15 @@ impl Config {
 
     fn options(&self, path: &Path) -> Result<Options> {
         let options = self.options.as_ref().map_or("{}", |json| json.get());
-        Options::from_json(options).map_err(|e| Failure::of(path, format!("options: {e}")))
+        let wrong = |what: &dyn Display| Failure::of(path, format!("options: {what}"));
+        let options = Options::from_json(options).map_err(|e| wrong(&e))?;
+        if options.get(keys::SAMPLER_METHOD) != "model" {
+            return Err(wrong(&"`sampler.method` is how a sampler draws events, as `laser sample --method` does; the method that the model is refined for is `refiner.method`"));
+        }
+        if options.get(keys::SAMPLER_THREADS) != 1 {
+            return Err(wrong(&"`sampler.threads` is for samplers, as `laser sample --threads` is; the trainings have `threads`"));
+        }
+        Ok(options)
     }
 }
 
@@ -124,7 +133,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     ));
     let generator = match &config.generator {
         Some(path) => protocol::load_generator(path, &options)?,
-        None => protocol::train_generator(&mut target, &options, &watch)?,
+        None => {
+            protocol::check(&mut target, &options)?;
+            protocol::train_generator(&mut target, &options, &watch)?
+        }
     };
     let generator = Instance::new(generator);
     let model = protocol::refine(&generator, &mut target, &options, &watch)?;

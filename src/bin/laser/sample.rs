@@ -5,7 +5,7 @@ use crate::failure::{Failure, Result};
 use crate::hepmc::Particles;
 use crate::info::{self, File};
 use crate::output::{self, Output};
-use crate::terminal::{self, number, percent, Stop};
+use crate::terminal::{self, number, percent, rate, Stop};
 use laser::model::{GeneratorKind, Method, Model};
 use laser::options::Options;
 use laser::protocol::{Instance, Outputs, Sampler};
@@ -31,24 +31,26 @@ pub struct Arguments {
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
     /// Seed of the events
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value = "1", value_parser = seed, allow_negative_numbers = true)]
     seed: u64,
     /// Stream of the seed; others are independent of it
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value = "0", value_parser = seed, allow_negative_numbers = true)]
     stream: u64,
     /// Number of the first event within the stream
-    #[arg(long, value_name = "EVENT", value_parser = whole, default_value = "0")]
+    #[arg(long, value_name = "EVENT", value_parser = whole, allow_negative_numbers = true, default_value = "0")]
     first: u64,
     /// How the events are made, as baseline, reweight or rejection; by default as the model was refined
-    #[arg(long)]
+    #[arg(long, value_parser = method)]
     method: Option<String>,
     /// Threads to work on; they change no bit
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024), allow_negative_numbers = true)]
     threads: u16,
     /// Write the weights, as the last column
     #[arg(long)]
     weights: bool,
-    /// Write the logarithm of the events' density
+    /// Write log p, the natural logarithm of every event's density in its features (given its condition): with the methods baseline and reweight
+    /// that of the generator's events, with flow that of its own, with the other methods that which they aim at. There is none with gan and
+    /// matching, and none unless the generator is a flow
     #[arg(long)]
     logp: bool,
     /// Write the latent points that the events were made from
@@ -59,7 +61,7 @@ pub struct Arguments {
     conditions: Option<PathBuf>,
     /// The particles of .hepmc events and their momenta in GeV: PDG:PX,PY,PZ,m=MASS (or e=ENERGY), more with semicolons between, each a
     /// column (x0, c0) or a number, as "13:x0,x1,x2,m=0.10566; -13:x3,x4,x5,m=0.10566"
-    #[arg(long, value_name = "PARTICLES")]
+    #[arg(long, value_name = "PARTICLES", allow_hyphen_values = true)]
     hepmc_columns: Option<Particles>,
 }
 
@@ -75,6 +77,18 @@ fn whole(text: &str) -> std::result::Result<u64, String> {
         Ok(value) if value.fract() == 0.0 && (0.0..=MOST).contains(&value) => Ok(value as u64),
         _ => Err("a whole number of at most 2^53 is needed, as 1000000, 1e6 or 1_000_000".into()),
     }
+}
+
+/// Seeds and streams.
+fn seed(text: &str) -> std::result::Result<u64, String> {
+    let number = text.replace('_', "").parse();
+    number.map_err(|_| format!("a whole number from 0 to {} is needed", u64::MAX))
+}
+
+/// A word of the option that it sets.
+fn method(text: &str) -> laser::Result<String> {
+    let set = Options::new().set_str("sampler.method", text);
+    set.map(|()| text.into())
 }
 
 /// Events: at least one.
@@ -98,11 +112,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         (Kind::Hepmc, None) => return Err(output::no_particles(output)),
         (Kind::Hepmc, Some(_)) if arguments.latent => {
             let what = "HepMC has no place for latents; leave out --latent, or write .npy or .csv";
-            return Err(Failure::of(output, what));
+            return Err(Failure::usage(output, what));
         }
         (Kind::Npy | Kind::Csv, Some(_)) => {
             let what = "--hepmc-columns is for .hepmc files; leave it out, or write one";
-            return Err(Failure::of(output, what));
+            return Err(Failure::usage(output, what));
         }
         _ => (),
     }
@@ -125,7 +139,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     .to_owned();
     let hepmc = kind == Kind::Hepmc;
     if method == "reweight" && !arguments.weights && !hepmc {
-        return Err(Failure::Wrong(
+        return Err(Failure::Usage(
             "events of the method `reweight` are wrong without their weights: add --weights, or take another --method, as rejection".into(),
         ));
     }
@@ -145,7 +159,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let mut columns: Vec<String> = named('x', m).chain(named('c', c)).collect();
     if let Some(particles) = &arguments.hepmc_columns {
         let checked = particles.check(&columns);
-        checked.map_err(|e| Failure::Wrong(format!("--hepmc-columns: {e}")))?;
+        checked.map_err(|e| Failure::Usage(format!("--hepmc-columns: {e}")))?;
     }
     if arguments.latent {
         columns.extend(named('z', n));
@@ -279,9 +293,9 @@ fn conditions(arguments: &Arguments, model: &Model) -> Result<Option<Events>> {
 /// What came of it, on stderr.
 fn summary(sampler: &Sampler, method: &str, path: &Path, rows: u64, seconds: f64) -> Result<()> {
     terminal::say(&format!(
-        "{rows} events in {} s ({}/s) in {}",
+        "{rows} events in {} s ({}) in {}",
         number(seconds),
-        number(rows as f64 / seconds),
+        rate(rows as f64 / seconds),
         path.display()
     ));
     let mut about = vec![format!("method {method}")];

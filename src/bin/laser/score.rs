@@ -37,26 +37,26 @@ pub struct Arguments {
     #[arg(long, value_name = "X,Y", value_parser = pair)]
     jsd: Vec<(usize, usize)>,
     /// Bins of an axis of the histograms, which reach from the 0.1 % to the 99.9 % quantile of the reference
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000), allow_negative_numbers = true)]
     bins: u32,
     /// Train a classifier (preset `fast`) on one half of both samples and print the area under its ROC curve on the other: 0.5 if it finds no
     /// difference. The samples must not share events
     #[arg(long)]
     auc: bool,
     /// Epochs of that training; small samples want more
-    #[arg(long, value_name = "N", requires = "auc")]
+    #[arg(long, value_name = "N", requires = "auc", value_parser = clap::value_parser!(u32).range(1..), allow_negative_numbers = true)]
     auc_epochs: Option<u32>,
     /// Threads of that training
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024), allow_negative_numbers = true)]
     threads: u16,
     /// Bootstrap samples for errors and floors; time is proportional to it
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(2..))]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(2..), allow_negative_numbers = true)]
     repeats: u32,
     /// Directions of the sliced EMD; time is proportional to it
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    directions: usize,
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..), allow_negative_numbers = true)]
+    directions: u32,
     /// Seed of bootstrap, directions and training; compare scores of one seed
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(0..), allow_negative_numbers = true)]
     seed: u32,
     /// Print JSON
     #[arg(long)]
@@ -153,14 +153,20 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         Some(columns) => columns.to_vec(),
         None => (0..dim).collect(),
     };
+    // Names of either file; what has none goes by its number.
+    let names = chosen.iter().enumerate().map(|(i, column)| {
+        let name = reference.events.name(i).or(sample.events.name(i));
+        name.map_or_else(|| format!("column {column}"), str::to_owned)
+    });
+    let names: Vec<String> = names.collect();
     let pairs = pairs(arguments, &chosen)?;
     let (p, q) = (reference.sample()?, sample.sample()?);
     let steps = dim + 1 + pairs.len() + usize::from(arguments.auc);
     let bar = terminal::bar(steps as u64, "{bar:30} {msg}")?;
 
     let mut features = Vec::new();
-    for column in 0..dim {
-        bar.set_message(format!("EMD of feature {}", reference.events.name(column)));
+    for (column, name) in names.iter().enumerate() {
+        bar.set_message(format!("EMD of {name}"));
         let seed = arguments.seed.into();
         features.push((
             emd_1d(&p, &q, column, arguments.repeats as usize, seed)?,
@@ -175,7 +181,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         seed,
         ..
     } = *arguments;
-    let sliced = sliced_emd(&p, &q, directions, repeats as usize, seed.into())?;
+    let sliced = sliced_emd(&p, &q, directions as usize, repeats as usize, seed.into())?;
     bar.inc(1);
     let mut divergences = Vec::new();
     for pair in pairs {
@@ -184,7 +190,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             Ok(divergence) => divergences.push(divergence),
             // Unasked, as bins of negative weight in all: the other scores stand.
             Err(Failure::Library(why)) if arguments.jsd.is_empty() => {
-                let [x, y] = [pair.0, pair.1].map(|column| reference.events.name(column));
+                let [x, y] = [pair.0, pair.1].map(|column| &names[column]);
                 bar.suspend(|| terminal::say(&format!("no JSD of {x}, {y}: {why}")));
             }
             Err(failure) => return Err(failure),
@@ -197,7 +203,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     };
     bar.finish_and_clear();
     let scores = Scores {
-        names: (0..dim).map(|c| reference.events.name(c)).collect(),
+        names,
         chosen,
         features,
         sliced,
@@ -218,7 +224,7 @@ fn pairs(arguments: &Arguments, chosen: &[usize]) -> Result<Vec<(usize, usize)>>
     let place = |column: usize| {
         let place = chosen.iter().position(|&c| c == column);
         place.ok_or_else(|| {
-            Failure::Wrong(format!(
+            Failure::Usage(format!(
                 "--jsd: column {column} is not among the compared ones, {chosen:?}"
             ))
         })
@@ -356,11 +362,15 @@ impl Scores {
             "reference  {}\nsample     {}\n",
             described[0], described[1]
         )?;
+        let pair = |d: &Divergence| format!("{}, {}", self.names[d.pair.0], self.names[d.pair.1]);
+        let labels = self.names.iter().cloned();
+        let labels = labels.chain(self.divergences.iter().map(pair));
+        let width = labels.map(|l| l.chars().count()).fold(12, usize::max);
         let line =
             |out: &mut dyn Write, name: &str, e: &Estimate, ks: Option<&KolmogorovSmirnov>| {
                 write!(
                     out,
-                    "{name:<12} {:>10} ± {:<9} {:>10} ± {:<9}",
+                    "{name:<width$} {:>10} ± {:<9} {:>10} ± {:<9}",
                     number(e.value),
                     error(e.error),
                     number(e.floor.mean),
@@ -378,7 +388,7 @@ impl Scores {
             };
         writeln!(
             out,
-            "{:<12} {:>10}   {:<9} {:>10}   {:<9} {:>10} {:>10}",
+            "{:<width$} {:>10}   {:<9} {:>10}   {:<9} {:>10} {:>10}",
             "feature", "EMD", "error", "floor", "spread", "KS", "p value"
         )?;
         for (name, (emd, ks)) in self.names.iter().zip(&self.features) {
@@ -388,15 +398,15 @@ impl Scores {
         if !self.divergences.is_empty() {
             writeln!(
                 out,
-                "\n{:<12} {:>10}   {:<9} {:>10}   {:<9} outside the bins",
+                "\n{:<width$} {:>10}   {:<9} {:>10}   {:<9} outside the bins",
                 "features", "JSD", "", "floor", "spread"
             )?;
         }
         for d in &self.divergences {
-            let name = format!("{}, {}", self.names[d.pair.0], self.names[d.pair.1]);
+            let name = pair(d);
             writeln!(
                 out,
-                "{name:<12} {:>10}   {:<9} {:>10} ± {:<9} {}, {}",
+                "{name:<width$} {:>10}   {:<9} {:>10} ± {:<9} {}, {}",
                 number(d.nats),
                 "",
                 number(d.floor.mean),
@@ -408,7 +418,7 @@ impl Scores {
         if let Some(auc) = &self.auc {
             writeln!(
                 out,
-                "\n{:<12} {:>10} ± {:<9} (0.5: a fresh classifier finds no difference)",
+                "\n{:<width$} {:>10} ± {:<9} (0.5: a fresh classifier finds no difference)",
                 "AUC",
                 number(auc.value),
                 error(auc.error)

@@ -1,17 +1,17 @@
 //! What the user sees while a command runs, and how they stop it.
 
 use crate::failure::{Failure, Result};
-use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
+use indicatif::{ProgressBar, ProgressFinish, ProgressState, ProgressStyle};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
-use std::io::Write;
+use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
 /// A line on stderr. Who has closed it does not want it.
 pub fn say(message: &str) {
     let message = message.replace('\n', " ");
-    let _ = writeln!(std::io::stderr(), "laser: {message}");
+    let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("laser: {message}\n"));
 }
 
 /// A bar on stderr, of `length` steps; none unless that is a terminal.
@@ -20,7 +20,11 @@ pub fn bar(length: u64, template: &str) -> Result<ProgressBar> {
     let style = style.map_err(|e| Failure::Wrong(e.to_string()))?;
     // Gone when dropped, before an error is told.
     let bar = ProgressBar::new(length).with_finish(ProgressFinish::AndClear);
-    bar.set_style(style.progress_chars("=> "));
+    let per_second = |state: &ProgressState, to: &mut dyn Write| {
+        // There is nothing to say to a terminal that does not take it.
+        let _ = to.write_str(&rate(state.per_sec()));
+    };
+    bar.set_style(style.progress_chars("=> ").with_key("per_sec", per_second));
     Ok(bar)
 }
 
@@ -60,6 +64,15 @@ pub fn percent(fraction: f64) -> String {
     format!("{} %", digits(100.0 * fraction, 3))
 }
 
+/// Events per second: three digits, and zeros after them.
+pub fn rate(value: f64) -> String {
+    if !(100.0..1e15).contains(&value) {
+        return format!("{}/s", digits(value, 3));
+    }
+    let place = 10f64.powf(value.log10().floor() - 2.0);
+    format!("{:.0}/s", (value / place).round() * place)
+}
+
 fn digits(value: f64, count: i32) -> String {
     let size = value.abs();
     if size == 0.0 || !size.is_finite() {
@@ -70,4 +83,25 @@ fn digits(value: f64, count: i32) -> String {
     }
     let decimals = count - 1 - size.log10().floor() as i32;
     format!("{value:.*}", decimals.max(0) as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rate;
+
+    #[test]
+    fn rates_have_three_digits() {
+        let expected = [
+            (44_063.2, "44100/s"),
+            (999.6, "1000/s"),
+            (123.4, "123/s"),
+            (99.96, "100.0/s"),
+            (0.012_345, "0.0123/s"),
+            (7.654e6, "7650000/s"),
+            (0.0, "0/s"),
+        ];
+        for (value, text) in expected {
+            assert_eq!(rate(value), text);
+        }
+    }
 }

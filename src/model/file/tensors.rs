@@ -178,6 +178,20 @@ impl<'de> Visitor<'de> for HeaderVisitor {
     }
 }
 
+/// What a file is that was taken for a model, and where it belongs; None if that is not known.
+fn alien(bytes: &[u8]) -> Option<&'static str> {
+    let start = &bytes[..bytes.len().min(256)];
+    if start.starts_with(b"\x93NUMPY") {
+        Some("it is an array of NumPy; events are for `laser refine`, as `events` of its configuration, or for `laser_source_from_array`")
+    } else if start.starts_with(b"PK\x03\x04") {
+        Some("it is a ZIP archive; if it is a TorchScript module (`torch.jit.save`), it can be refined: `laser_generator_load`, or `generator` in the configuration of `laser refine`, takes it")
+    } else if start.trim_ascii_start().starts_with(b"{") {
+        Some("it is JSON text; if it is a configuration, `laser refine` takes it and makes a model")
+    } else {
+        None
+    }
+}
+
 /// The tensors of a file, until networks take them.
 pub(super) struct StoredTensors<'a> {
     header: Header,
@@ -191,15 +205,19 @@ impl<'a> StoredTensors<'a> {
             return Err(invalid("it is empty"));
         }
         let Some((length, rest)) = bytes.split_first_chunk() else {
-            return Err(invalid(
+            return Err(invalid(alien(bytes).unwrap_or(
                 "it has less than the 8 bytes that begin a safetensors file",
-            ));
+            )));
         };
         let length = u64::from_le_bytes(*length);
         if length > MAX_HEADER as u64 {
-            return Err(invalid(format!(
-                "it does not begin like a safetensors file: a header of {length} bytes exceeds the limit of {MAX_HEADER}"
-            )));
+            // As a length, what other kinds of files begin with is far above the limit.
+            return Err(alien(bytes).map_or_else(
+                || invalid(format!(
+                    "it does not begin like a safetensors file: a header of {length} bytes exceeds the limit of {MAX_HEADER}"
+                )),
+                invalid,
+            ));
         }
         let Some((header, data)) = rest.split_at_checked(length as usize) else {
             return Err(invalid(format!(
@@ -408,6 +426,28 @@ mod tests {
     }
 
     #[test]
+    fn other_kinds_of_files_are_told_where_they_belong() {
+        for (bytes, kind, place) in [
+            (
+                &b"\x93NUMPY\x01\x00v\x00{'descr'"[..],
+                "NumPy",
+                "laser_source_from_array",
+            ),
+            (
+                b"PK\x03\x04\x00\x00\x00\x00\x00\x00",
+                "TorchScript",
+                "laser_generator_load",
+            ),
+            (b"PK\x03\x04\x14\x00\x08\x08", "ZIP", "`generator`"),
+            (b"{\"events\": \"truth.npy\"}", "JSON", "laser refine"),
+            (b" \n{}", "JSON", "laser refine"),
+        ] {
+            let error = StoredTensors::parse(bytes).err().unwrap().to_string();
+            assert!(error.contains(kind) && error.contains(place), "{error}");
+        }
+    }
+
+    #[test]
     fn the_header_length_is_held_against_the_file() {
         let mut bytes = container("{}", 0);
         assert!(StoredTensors::parse(&bytes).is_ok());
@@ -417,6 +457,11 @@ mod tests {
             error.contains("3 bytes does not fit into its 10 bytes"),
             "{error}"
         );
+        // A length, not a brace that begins a text.
+        let mut header = b"{}".to_vec();
+        header.resize(b'{'.into(), b' ');
+        let bytes_of_123 = container(&String::from_utf8(header).unwrap(), 0);
+        assert!(StoredTensors::parse(&bytes_of_123).is_ok());
         bytes[..8].fill(0xff);
         let error = StoredTensors::parse(&bytes).err().unwrap().to_string();
         assert!(error.contains("exceeds the limit"), "{error}");

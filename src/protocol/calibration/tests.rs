@@ -41,7 +41,10 @@ fn the_true_ratio_is_calibrated_and_others_are_not() {
         calibration(|x| 0.6 * x - 0.18),
         calibration(|x| 0.5 * x - 0.025),
     ] {
-        assert!(bad.chi_square > BAD && bad.auc == good.auc, "{bad:?}");
+        assert!(
+            bad.chi_square > Calibration::BAD && bad.auc == good.auc,
+            "{bad:?}"
+        );
     }
 }
 

@@ -1,7 +1,7 @@
 //! Training a generator on with the refined latent space as its prior: a round of the iterated protocol (paper, Sec. 3 and Table 2).
 
 use super::gan;
-use super::options_record;
+use super::{options_record, Recipe};
 use crate::model::{Flow, Generator, GeneratorKind, Map, Method, Model, Parameter, Refiner};
 use crate::options::{keys, Options};
 use crate::protocol::feed::SourceFeed;
@@ -10,28 +10,41 @@ use crate::train::{Goal, Hooks, Prior, Record, Settings};
 use crate::{Error, Result};
 use serde_json::json;
 
-/// Checks that a generator can be iterated with refiners of `method` (Table 2 of the paper: GAN/GAN, GAN/flow, flow/flow).
+/// How a generator is trained on, with refiners of the method that `refiner.method` names (Table 2 of the paper: GAN/GAN, GAN/flow, flow/flow).
 ///
 /// # Errors
-/// [`Error::Unsupported`] saying why not, and what can be.
-pub(in super::super) fn iterable(generator: &Generator, method: &str) -> Result<()> {
+/// [`Error::Unsupported`] saying why it cannot be, and what can; [`Error::InvalidArgument`] for options of a GAN that do not fit.
+pub(in super::super) fn iterable(generator: &Generator, options: &Options) -> Result<Settings> {
     let refuse = |why: &str| {
         Err(Error::Unsupported(format!(
             "`iteration.rounds` above 1: {why}"
         )))
     };
-    if generator.maps().is_empty() {
+    let Some(last) = generator.maps().last() else {
         return refuse(
             "the generator is foreign, so the library cannot train it on; iterate with one round",
         );
-    }
-    match (Method::parse(method), generator.invertible()) {
-        (Ok(Method::Flow), _) | (Ok(Method::Gan | Method::Matching), false) => Ok(()),
-        (Ok(Method::Gan | Method::Matching), true) => refuse(
+    };
+    let method = Method::parse(options.get(keys::REFINER_METHOD));
+    match (method, generator.invertible()) {
+        (Ok(Method::Flow), _) | (Ok(Method::Gan | Method::Matching), false) => (),
+        (Ok(Method::Gan | Method::Matching), true) => return refuse(
             "the latents of a refiner that is no flow have no explicit density, and a flow is trained by its density; take `refiner.method` = `flow`, or a generator that is a GAN",
         ),
-        _ => refuse("it takes a learned refiner: `refiner.method` = `flow` or, for a GAN, also `gan` or `matching`"),
+        _ => return refuse("it takes a learned refiner: `refiner.method` = `flow` or, for a GAN, also `gan` or `matching`"),
     }
+    let mut settings = match last {
+        Map::Network(network) => {
+            let players = gan::Players::of(network.clone(), generator.condition_dim(), options)?;
+            players.settings(options)?
+        }
+        _ => Settings::from_options("flow", options, &keys::FLOW_TRAINING)?,
+    };
+    match options.get(keys::ITERATION_EPOCHS) as u64 {
+        0 => (),
+        epochs => settings.epochs = epochs,
+    }
+    Ok(settings)
 }
 
 /// The generator of `model` after its refiner, trained on by the target's events: a flow by maximum likelihood, both flows together; a network as
@@ -48,11 +61,9 @@ pub(in super::super) fn train_again(
 ) -> Result<Model> {
     let g = &model.generator;
     let scalings = [&g.scalings[..], &g.conditions].concat();
-    let mut fit = |goal, mut settings: Settings, parameters: &mut [f64]| -> Result<Record> {
-        let epochs = options.get(keys::ITERATION_EPOCHS) as u64;
-        if epochs > 0 {
-            settings.epochs = epochs;
-        }
+    let settings = iterable(g, options)?;
+    let stage = settings.stage;
+    let mut fit = |goal, parameters: &mut [f64]| -> Result<Record> {
         let mut feed = SourceFeed::new(target, &scalings, options)?;
         let dtype = model.dtype;
         crate::protocol::fit(
@@ -62,12 +73,9 @@ pub(in super::super) fn train_again(
     let mut parameters = [&refiner.parameters[..], &g.parameters].concat();
     let mut maps = vec![refiner.map.clone()];
     maps.extend_from_slice(g.maps());
-    let stage;
     let record;
     if let Some(flow) = together(&maps) {
-        let settings = Settings::from_options("flow", options, &keys::FLOW_TRAINING)?;
-        stage = settings.stage;
-        record = fit(Goal::Likelihood(&flow), settings, &mut parameters)?;
+        record = fit(Goal::Likelihood(&flow), &mut parameters)?;
         maps = vec![Map::Flow(flow)];
     } else {
         let Some((Map::Network(network), prior)) = maps.split_last() else {
@@ -81,12 +89,9 @@ pub(in super::super) fn train_again(
             parameters: of_prior,
         };
         let players = gan::Players::of(network.clone(), g.condition_dim(), options)?;
-        let settings =
-            Settings::from_options("gan_generator", options, &keys::GAN_GENERATOR_TRAINING)?;
-        stage = settings.stage;
         let mut both = players.initial_discriminator(options.get(keys::SEED) as u64);
         both.extend_from_slice(of_network);
-        record = fit(players.goal_after(prior), settings, &mut both)?;
+        record = fit(players.goal_after(prior), &mut both)?;
         of_network.copy_from_slice(&both[both.len() - own..]);
     }
     let mut next = Model {

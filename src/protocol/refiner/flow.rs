@@ -2,27 +2,22 @@
 
 use super::learned::{Trained, Training};
 use super::pool::Pool;
-use crate::model::Map;
-use crate::options::keys;
+use crate::model::{Flow, Map};
+use crate::options::{keys, Options};
 use crate::protocol::generator::{initial_flow, new_flow};
 use crate::train::{Goal, Settings};
 use crate::{Error, Result};
 
-/// Trains Φ by weighted maximum likelihood; it starts as the identity. `rows`: latents (N) and scaled conditions (C).
-pub(super) fn train(training: Training, rows: Vec<f64>, weights: Vec<f64>) -> Result<Trained> {
-    let Training {
-        latent_dim,
-        conditions,
-        seed,
-        options,
-        ..
-    } = training;
+/// Φ, for N latents and C conditions: built as the generator's flow, with sizes of its own.
+///
+/// # Errors
+/// [`Error::Unsupported`] for N = 1; [`Error::Format`] for networks that are too large.
+pub(super) fn network((latent_dim, conditions): (usize, usize), options: &Options) -> Result<Flow> {
     if latent_dim < 2 {
         return Err(Error::Unsupported(
             "a flow refiner of a one-dimensional latent space: a coupling flow needs two dimensions; take `refiner.method` = `matching`".into(),
         ));
     }
-    // Built as the generator's flow, with sizes of its own.
     let mut own = options.clone();
     for (size, key) in [
         (keys::REFINER_FLOW_BLOCKS, keys::FLOW_BLOCKS),
@@ -35,6 +30,19 @@ pub(super) fn train(training: Training, rows: Vec<f64>, weights: Vec<f64>) -> Re
     own.set_str(keys::FLOW_COUPLING.name(), coupling)?;
     let flow = new_flow(latent_dim, conditions, &own);
     flow.validate()?;
+    Ok(flow)
+}
+
+/// Trains Φ by weighted maximum likelihood; it starts as the identity. `rows`: latents (N) and scaled conditions (C).
+pub(super) fn train(training: Training, rows: Vec<f64>, weights: Vec<f64>) -> Result<Trained> {
+    let Training {
+        latent_dim,
+        conditions,
+        seed,
+        options,
+        ..
+    } = training;
+    let flow = network((latent_dim, conditions), options)?;
     let mut parameters = initial_flow(&flow, seed);
     let settings = Settings::from_options("refiner_flow", options, &keys::REFINER_FLOW_TRAINING)?;
     let pool = Pool::new(rows, weights, seed);

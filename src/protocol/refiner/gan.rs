@@ -4,7 +4,7 @@ use super::learned::{Trained, Training};
 use super::pool::Pool;
 use crate::engine::noise::{domain, Noise};
 use crate::model::{Activation, Map, Mlp};
-use crate::options::keys;
+use crate::options::{keys, Options};
 use crate::protocol::generator::initial_mlp;
 use crate::train::{self, Goal, Settings};
 use crate::{Error, Result};
@@ -13,15 +13,14 @@ use crate::{Error, Result};
 const DISCRIMINATOR_STREAM: u64 = 0;
 const REFINER_STREAM: u64 = 1;
 
-/// Trains Φ against a discriminator. `rows`: latents (N) and scaled conditions (C).
-pub(super) fn train(training: Training, rows: Vec<f64>, weights: Vec<f64>) -> Result<Trained> {
-    let Training {
-        latent_dim,
-        conditions,
-        seed,
-        options,
-        ..
-    } = training;
+/// The discriminator and Φ, for N latents and C conditions.
+///
+/// # Errors
+/// [`Error::InvalidArgument`] for L < N; [`Error::Format`] for networks that are too large.
+pub(super) fn networks(
+    (latent_dim, conditions): (usize, usize),
+    options: &Options,
+) -> Result<(Mlp, Mlp)> {
     let (layers, units) = (
         options.get(keys::GAN_LAYERS) as usize,
         options.get(keys::GAN_UNITS) as usize,
@@ -37,6 +36,19 @@ pub(super) fn train(training: Training, rows: Vec<f64>, weights: Vec<f64>) -> Re
     let network = Mlp::new(auxiliary + conditions, layers, units, latent_dim, slope);
     discriminator.validate()?;
     network.validate()?;
+    Ok((discriminator, network))
+}
+
+/// Trains Φ against a discriminator. `rows`: latents (N) and scaled conditions (C).
+pub(super) fn train(training: Training, rows: Vec<f64>, weights: Vec<f64>) -> Result<Trained> {
+    let Training {
+        latent_dim,
+        conditions,
+        seed,
+        options,
+        ..
+    } = training;
+    let (discriminator, network) = networks((latent_dim, conditions), options)?;
     let init = |mlp, stream| initial_mlp(mlp, Noise::new(seed, stream, domain::GAN_INITIAL), false);
     let mut parameters = init(&discriminator, DISCRIMINATOR_STREAM);
     let split = parameters.len();

@@ -4,7 +4,7 @@ use super::pool::{unit_weights, Pool};
 use super::proposals::Proposals;
 use super::{flow, gan, matching, Statistics};
 use crate::model::{Dtype, Evaluator, Map, Method, Refiner};
-use crate::options::{keys, Options};
+use crate::options::{keys, Key, Options};
 use crate::train::{Goal, Hooks, Record, Settings};
 use crate::{Error, Result};
 
@@ -72,15 +72,47 @@ impl Training<'_> {
     }
 }
 
+/// What sets the training of a learned `method`, and how many weighted latents it learns from; none if it does not learn.
+fn keys_of(method: Method) -> Option<(keys::StageKeys, Key<i64>)> {
+    match method {
+        Method::Gan => Some((keys::GAN_TRAINING, keys::GAN_POOL)),
+        Method::Flow => Some((keys::REFINER_FLOW_TRAINING, keys::REFINER_FLOW_POOL)),
+        Method::Matching => Some((keys::MATCHING_TRAINING, keys::MATCHING_POOL)),
+        _ => None,
+    }
+}
+
 /// How many weighted latents `method` learns from; none if it does not learn.
 pub(in super::super) fn pool_size(method: Method, options: &Options) -> Option<usize> {
-    let key = match method {
-        Method::Gan => keys::GAN_POOL,
-        Method::Flow => keys::REFINER_FLOW_POOL,
-        Method::Matching => keys::MATCHING_POOL,
-        _ => return None,
+    keys_of(method).map(|(_, pool)| options.get(pool) as usize)
+}
+
+/// Checks that `method`, if it learns, can do so for N latents and C conditions.
+///
+/// # Errors
+/// Those of the options in [`train_refiner`]; [`Error::InvalidArgument`] for a batch larger than the pool.
+pub(in super::super) fn learnable(
+    method: Method,
+    dims: (usize, usize),
+    options: &Options,
+) -> Result<()> {
+    let Some((training, pool)) = keys_of(method) else {
+        return Ok(());
     };
-    Some(options.get(key) as usize)
+    match method {
+        Method::Gan => drop(gan::networks(dims, options)?),
+        Method::Flow => drop(flow::network(dims, options)?),
+        _ => drop(matching::network(dims, options)?),
+    }
+    let (batch, rows) = (options.get(training.batch), options.get(pool));
+    if batch > rows {
+        return Err(Error::InvalidArgument(format!(
+            "`{}` is {batch}, but `{}`, the latents to learn from, is {rows}; lower the one or raise the other",
+            training.batch.name(),
+            pool.name()
+        )));
+    }
+    Ok(())
 }
 
 /// Trains the refiner of `method` on `rows` of the prior, each a latent (N) and a scaled condition (C), with weights exp(`log_w`). Returns

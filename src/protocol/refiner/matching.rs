@@ -5,7 +5,7 @@ use super::pool::Pool;
 use super::transport::assign;
 use crate::engine::noise::{domain, Noise};
 use crate::model::{self, Map, Mlp};
-use crate::options::keys;
+use crate::options::{keys, Options};
 use crate::protocol::generator::initial_mlp;
 use crate::train::{Goal, Matching, Progress, Settings};
 use crate::Result;
@@ -17,6 +17,21 @@ const INITIAL_STREAM: u64 = 2;
 const RESAMPLING_STREAM: u64 = 1;
 const START_STREAM: u64 = 2;
 
+/// The velocities of Φ, for N latents and C conditions.
+///
+/// # Errors
+/// [`Error::Format`](crate::Error::Format) for a network that is too large.
+pub(super) fn network((latent_dim, conditions): (usize, usize), options: &Options) -> Result<Mlp> {
+    let network = Mlp::new(
+        latent_dim + 1 + conditions,
+        options.get(keys::MATCHING_LAYERS) as usize,
+        options.get(keys::MATCHING_UNITS) as usize,
+        latent_dim,
+        options.get(keys::MATCHING_SLOPE),
+    );
+    network.validate().map(|()| network)
+}
+
 /// Trains the velocities of Φ; they start at 0. `rows`: latents (N) and scaled conditions (C).
 pub(super) fn train(training: Training, rows: Vec<f64>, weights: Vec<f64>) -> Result<Trained> {
     let Training {
@@ -26,14 +41,7 @@ pub(super) fn train(training: Training, rows: Vec<f64>, weights: Vec<f64>) -> Re
         options,
         ..
     } = training;
-    let network = Mlp::new(
-        latent_dim + 1 + conditions,
-        options.get(keys::MATCHING_LAYERS) as usize,
-        options.get(keys::MATCHING_UNITS) as usize,
-        latent_dim,
-        options.get(keys::MATCHING_SLOPE),
-    );
-    network.validate()?;
+    let network = network((latent_dim, conditions), options)?;
     let pairs = pair(training, &rows, &weights)?;
     let noise = Noise::new(seed, INITIAL_STREAM, domain::GAN_INITIAL);
     let mut parameters = initial_mlp(&network, noise, true);

@@ -1,0 +1,134 @@
+//! Whether trainings can be done as target and options have them: all that can be told before the first of them begins.
+
+use super::classifier;
+use super::evaluate::computes;
+use super::generator::{draft, dtype, iterable};
+use super::omnifold;
+use super::refiner;
+use super::source::Source;
+use crate::model::{Dtype, Generator, HmcSettings, Method, Start, NO_GRADIENT};
+use crate::options::{keys, Options};
+use crate::train::Settings;
+use crate::{Error, Result};
+
+/// Checks that a generator can be trained on the target and then be refined, both by these options: what [`train_generator`] and [`refine`]
+/// check each for itself, before hours may have passed in the first.
+///
+/// # Errors
+/// Those of the two that are not met in a training itself. The source stays usable.
+///
+/// [`train_generator`]: super::train_generator
+/// [`refine`]: super::refine
+pub fn check(target: &mut Source, options: &Options) -> Result<()> {
+    let draft = draft(target, options)?;
+    refinement(&draft.generator, draft.dtype, target, options)
+}
+
+/// Checks that `generator`, whose parameters do not matter, can be refined towards the target.
+pub(super) fn refinement(
+    generator: &Generator,
+    own_dtype: Dtype,
+    target: &mut Source,
+    options: &Options,
+) -> Result<()> {
+    same_columns(generator, target)?;
+    if dtype(options)? != own_dtype {
+        return Err(Error::InvalidArgument(format!(
+            "`dtype` is {}, but the generator was trained in {}; one model has one precision",
+            options.get(keys::DTYPE),
+            own_dtype.name()
+        )));
+    }
+    computes(options)?;
+    let mut on_events = vec![Settings::from_options(
+        "classifier",
+        options,
+        &keys::CLASSIFIER_TRAINING,
+    )?];
+    if options.get(keys::ITERATION_ROUNDS) > 1 {
+        on_events.push(iterable(generator, options)?);
+    }
+    let unfolded = omnifold::wanted(generator, options);
+    refiner(generator, unfolded, options)?;
+    classifier::network(target.dim(), options)?;
+    if unfolded {
+        let inputs = generator.latent_dim() + generator.condition_dim();
+        classifier::network(inputs, options)?;
+    }
+    on_events.iter().try_for_each(|s| target.fills(s, options))
+}
+
+/// Checks that the refiner that `refiner.method` names can be made, and that a sampler would come to an end with it. `omnifold`: whether
+/// log w is learned as a network of z.
+///
+/// # Errors
+/// [`Error::Unsupported`] if the method makes events in common where each has its own condition, or needs a gradient of log w(z) where there is
+/// none; [`Error::InvalidArgument`] for options that do not fit the latent space or each other.
+pub(super) fn refiner(generator: &Generator, omnifold: bool, options: &Options) -> Result<()> {
+    terminate(&chains(options), generator.latent_dim())?;
+    let Ok(method) = Method::parse(options.get(keys::REFINER_METHOD)) else {
+        // `auto` chooses among those that always can.
+        return Ok(());
+    };
+    if generator.condition_dim() > 0 && method.in_common() {
+        return Err(in_common(method));
+    }
+    if method.is_chain() && !omnifold && !generator.differentiable() {
+        return Err(Error::Unsupported(format!(
+            "`{}` needs the gradient of log w(z): {NO_GRADIENT}",
+            method.name()
+        )));
+    }
+    let dims = (generator.latent_dim(), generator.condition_dim());
+    refiner::learnable(method, dims, options)
+}
+
+/// What is said to conditions where a method cannot give every event its own.
+pub(super) fn in_common(method: Method) -> Error {
+    Error::Unsupported(format!(
+        "the method `{}` makes its events in common, which is impossible where every event has a condition of its own; use `rejection`, `reweight` or a learned refiner",
+        method.name()
+    ))
+}
+
+/// Checks that the source's rows are events of the generator with their conditions.
+pub(super) fn same_columns(generator: &Generator, target: &Source) -> Result<()> {
+    let (features, conditions) = (generator.event_dim(), generator.condition_dim());
+    if target.dim() == features + conditions {
+        return Ok(());
+    }
+    let given = match conditions {
+        0 => String::new(),
+        _ => format!(" and {conditions} conditions"),
+    };
+    Err(Error::InvalidArgument(format!(
+        "the source's events have {} features, those of the generator {features}{given}",
+        target.dim()
+    )))
+}
+
+/// The chains that the options ask for.
+pub(super) fn chains(options: &Options) -> HmcSettings {
+    HmcSettings {
+        chains: options.get(keys::HMC_CHAINS) as usize,
+        start: match options.get(keys::HMC_START) {
+            "prior" => Start::Prior,
+            _ => Start::Resampled,
+        },
+        step_size: options.get(keys::HMC_STEP_SIZE),
+        jitter: options.get(keys::HMC_JITTER),
+        scales: Vec::new(),
+        leapfrog: options.get(keys::HMC_LEAPFROG) as usize,
+        burn_in: options.get(keys::HMC_BURN_IN) as u64,
+        thin: options.get(keys::HMC_THIN) as u64,
+    }
+}
+
+/// Checks that a sampler would come to an end with these chains in N dimensions.
+pub(super) fn terminate(chains: &HmcSettings, latent_dim: usize) -> Result<()> {
+    let checked = chains.validate(latent_dim);
+    checked.map_err(|error| match error {
+        Error::Format(why) => Error::InvalidArgument(why),
+        other => other,
+    })
+}
