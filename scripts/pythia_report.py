@@ -13,8 +13,9 @@ HEAD = """# Pythia 8
 Written by `make pythia-demo`; do not edit.
 
 `make pythia` builds Pythia 8.3 once, from its source distribution on PyPI, into the user's cache; `make pythia-demo` runs two uses of it, of
-[e⁺e⁻ → Z → hadrons](../examples-cpp/pythia8/zhadrons.hpp) at 91.2 GeV, each event described by eight observables: thrust, C parameter, heavy jet mass, total and wide
-broadening, Durham y₂₃, the leading charged particle's momentum, and the charged multiplicity, which is made continuous by spreading it evenly over its bin of 2.
+[e⁺e⁻ → Z → hadrons](../examples-cpp/pythia8/zhadrons.hpp) at 91.2 GeV, each event described by eight observables: thrust, total and wide broadening, Durham y₂₃, the
+energies x₁ and x₂ of the first two of three Durham jets, the leading charged particle's momentum, and the charged multiplicity, which is made continuous by spreading it evenly over
+its bin of 2. Some of them bound each other: x₁ ≥ x₂ ≥ 2 − x₁ − x₂ is a triangle with sharp edges, and the wide broadening lies between half the total one and all of it.
 
 EMD is the one-dimensional earth mover's distance to fresh events of Pythia, with its standard error and, in brackets, its floor: what chance alone makes of samples of these
 sizes. AUC is that of a fresh classifier that sees all observables together; 0.5: it finds no difference. Machine: {machine}, {cores} cores, {date}.
@@ -24,7 +25,8 @@ SURROGATE = """
 ## A surrogate
 
 [surrogate.cpp](../examples-cpp/pythia8/surrogate.cpp): liblaser pulls {trained:,} events out of Pythia by a callback, trains a flow on them, and refines it by rejection. Scored on
-{scored:,} events. One thread makes {pythia:,.0f} events/s with Pythia, {baseline:,.0f} with the flow and {rejection:,.0f} refined: {times:.0f} times as many as Pythia.
+{scored:,} events. One thread makes {pythia:,.0f} events/s with Pythia, {baseline:,.0f} with the flow and {rejection:,.0f} refined: {times:.0f} times as many as Pythia. The flow
+smears the edges, and rejection, which accepts {acceptance:.0%} of the latents, cuts them again.
 
 {table}
 
@@ -81,7 +83,7 @@ def main() -> None:
     surrogate, tune = scores["surrogate"], scores["tune"]
     rate = surrogate["events_per_second"]
     page = HEAD.format(machine=processor(), cores=os.cpu_count(), date=datetime.date.today())
-    page += SURROGATE.format(trained=surrogate["trained_on"], scored=surrogate["scored_on"], times=rate["rejection"] / rate["pythia"],
+    page += SURROGATE.format(trained=surrogate["trained_on"], scored=surrogate["scored_on"], times=rate["rejection"] / rate["pythia"], acceptance=surrogate["acceptance"],
                              table=table(surrogate["scores"]), **rate)
     page += TUNE.format(trained=tune["trained_on"], scored=tune["scored_on"], acceptance=tune["acceptance"], table=table(tune["scores"]),
                         parameters=parameters(tune["parameters"]))

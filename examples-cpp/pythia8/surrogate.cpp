@@ -60,7 +60,7 @@ void run(const report::Arguments &arguments)
     laser::Options options = laser::Options::from_json(
         arguments.quick ? R"({"preset": "fast", "validation.events": 1000, "weights.events": 5000,
                               "flow": {"blocks": 4, "units": 16, "epochs": 2, "batch": 500}, "classifier": {"layers": 2, "units": 16, "epochs": 2, "batch": 500}})"
-                        : R"({"preset": "fast", "flow.epochs": 12, "classifier.epochs": 30})");
+                        : R"({"preset": "fast", "classifier": {"layers": 3, "units": 128, "epochs": 60, "lr": 0.003, "warmup": 500}})");
     options.set("features.scaling", zhadrons::scalings()).set("refiner.method", "rejection").set("threads", arguments.threads);
     const laser::Hooks hooks = report::watch();
 
@@ -106,7 +106,7 @@ void run(const report::Arguments &arguments)
 
     report::write_histograms(arguments.out + "/surrogate_histograms.json", {&truth, &samples[0], &samples[1]});
     report::Json json(arguments.out + "/surrogate.json");
-    json.value("trained_on", static_cast<double>(trained)).value("scored_on", static_cast<double>(scored));
+    json.value("trained_on", static_cast<double>(trained)).value("scored_on", static_cast<double>(scored)).value("acceptance", model.get("weights.acceptance"));
     json.open("events_per_second", '{').value("pythia", pythia_rate).value("baseline", rates[0]).value("rejection", rates[1]).close();
     json.open("scores", '{');
     report::write_scores(json, samples, scores);

@@ -193,7 +193,7 @@ void run(const report::Arguments &arguments)
     laser::Options options = laser::Options::from_json(
         arguments.quick ? R"({"preset": "fast", "weights.events": 2000, "pullback": {"events": 3000, "epochs": 1, "iterations": 2},
                               "classifier": {"layers": 2, "units": 16, "epochs": 1, "batch": 200}})"
-                        : R"({"preset": "fast", "weights.events": 20000, "pullback": {"iterations": 40, "events": 200000}, "classifier": {"layers": 4, "units": 64}})");
+                        : R"({"preset": "fast", "weights.events": 20000, "pullback": {"iterations": 20, "events": 200000}, "classifier": {"layers": 4, "units": 64}})");
     options.set("features.scaling", zhadrons::scalings()).set("refiner.method", "rejection").set("threads", arguments.threads);
     const laser::Hooks hooks = report::watch();
 

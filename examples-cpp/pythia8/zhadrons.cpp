@@ -12,11 +12,14 @@ namespace {
 constexpr double energy = 91.2; // GeV
 constexpr std::uint64_t seeds = 900000000; // Pythia's random numbers have so many
 
-// Four-momentum of one side of an event, and the sum of its momenta across the thrust axis.
-struct Hemisphere {
-    Pythia8::Vec4 p;
-    double across = 0.0;
-};
+constexpr int jets = 3;
+
+// Squared Durham distance of two jets [GeV^2].
+double distance(const Pythia8::Vec4 &p, const Pythia8::Vec4 &q)
+{
+    const double energy = std::min(p.e(), q.e());
+    return 2.0 * energy * energy * (1.0 - Pythia8::costheta(p, q));
+}
 
 // Calls work(t) on as many threads. All have ended before one throws what it threw.
 template <class Work> void on_all(unsigned threads, Work work)
@@ -70,20 +73,18 @@ bool Generator::shapes(double *x)
 {
     const Pythia8::Event &event = pythia_.event;
     constexpr double join_all = 1.0;
-    if (!thrust_.analyze(event) || !linear_.analyze(event) || !durham_.analyze(event, join_all, 0.0, 2) || durham_.distanceSize() == 0)
+    if (!thrust_.analyze(event) || !durham_.analyze(event, join_all, 0.0, jets) || durham_.size() != jets)
         return false;
 
     const Pythia8::Vec4 axis = thrust_.eventAxis(1);
-    Hemisphere hemispheres[2];
+    double across[2] = {0.0, 0.0}; // of both sides, the sum of momenta across the thrust axis
     double momentum = 0.0, leading = 0.0, visible = 0.0;
     int charged = 0;
     for (int i = 0; i < event.size(); i++) {
         if (!event[i].isFinal() || !event[i].isVisible())
             continue;
         const Pythia8::Vec4 p = event[i].p();
-        Hemisphere &hemisphere = hemispheres[Pythia8::dot3(p, axis) > 0.0];
-        hemisphere.p += p;
-        hemisphere.across += Pythia8::cross3(p, axis).pAbs();
+        across[Pythia8::dot3(p, axis) > 0.0] += Pythia8::cross3(p, axis).pAbs();
         momentum += p.pAbs();
         visible += p.e();
         if (event[i].isCharged()) {
@@ -94,14 +95,15 @@ bool Generator::shapes(double *x)
     if (charged == 0)
         return false;
 
-    const double l1 = linear_.eigenValue(1), l2 = linear_.eigenValue(2), l3 = linear_.eigenValue(3);
-    const double broadening[2] = {hemispheres[0].across / (2.0 * momentum), hemispheres[1].across / (2.0 * momentum)};
+    // Where three jets become two.
+    const double y23 = std::min({distance(durham_.p(0), durham_.p(1)), distance(durham_.p(0), durham_.p(2)), distance(durham_.p(1), durham_.p(2))});
+    const double broadening[2] = {across[0] / (2.0 * momentum), across[1] / (2.0 * momentum)};
     x[0] = 1.0 - thrust_.thrust();
-    x[1] = 3.0 * (l1 * l2 + l2 * l3 + l3 * l1);
-    x[2] = std::max(hemispheres[0].p.m2Calc(), hemispheres[1].p.m2Calc()) / (visible * visible);
-    x[3] = broadening[0] + broadening[1];
-    x[4] = std::max(broadening[0], broadening[1]);
-    x[5] = std::log(visible * visible / durham_.distance(0));
+    x[1] = broadening[0] + broadening[1];
+    x[2] = std::max(broadening[0], broadening[1]);
+    x[3] = std::log(visible * visible / y23);
+    x[4] = 2.0 * durham_.p(0).e() / visible; // jets are ordered by energy
+    x[5] = 2.0 * durham_.p(1).e() / visible;
     x[6] = leading / (0.5 * energy);
     x[7] = charged + 2.0 * pythia_.rndm.flat() - 1.0;
     return true;

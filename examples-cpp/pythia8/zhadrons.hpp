@@ -20,13 +20,15 @@ struct Observable {
     double lo, hi;       // of the histogram
 };
 
+// The jets are the three of the Durham algorithm, x_1 >= x_2 >= x_3 = 2 - x_1 - x_2 their energies: a triangle with sharp edges. B_W lies between
+// B_T / 2 and B_T.
 inline constexpr std::array<Observable, 8> observables{{
     {"1 - T", "thrust $1 - T$", "log(0)", 0.0, 0.4},
-    {"C", "$C$ parameter", "logit(0:1)", 0.0, 1.0},
-    {"rho_H", "heavy jet mass $M_H^2 / E_{vis}^2$", "log(0)", 0.0, 0.3},
     {"B_T", "total broadening $B_T$", "log(0)", 0.0, 0.35},
     {"B_W", "wide broadening $B_W$", "log(0)", 0.0, 0.25},
     {"ln 1/y23", "$\\ln 1/y_{23}$ (Durham)", "standardise", 1.0, 11.0},
+    {"x_1", "jet energy $x_1 = 2 E_1 / E_{vis}$", "standardise", 0.65, 1.05},
+    {"x_2", "jet energy $x_2 = 2 E_2 / E_{vis}$", "standardise", 0.5, 1.0},
     {"x_lead", "leading charged particle $x_p$", "logit(0:1)", 0.0, 1.0},
     {"n_ch", "charged multiplicity", "log(0)", 0.0, 60.0},
 }};
@@ -53,7 +55,6 @@ private:
     bool shapes(double *x);
 
     Pythia8::Pythia pythia_;
-    Pythia8::Sphericity linear_{1.0};
     Pythia8::Thrust thrust_;
     Pythia8::ClusterJet durham_{"Durham"};
 };
