@@ -18,7 +18,7 @@ ifndef LIBTORCH
 export LIBTORCH := $(shell CUDA=$(CUDA) scripts/setup --libtorch)
 endif
 
-.PHONY: help setup base build demo paper pythia pythia-demo docs export-test test bench bench-train lint header install standalone clean
+.PHONY: help setup base build demo paper pythia pythia-demo docs export-test test bench bench-train bench-foreign lint header install standalone clean
 
 help: ## this list
 	@echo 'liblaser: latent space refinement of generative models'
@@ -56,6 +56,9 @@ bench: build standalone ## rates beside PyTorch, torch.compile, ONNX Runtime and
 
 bench-train: build standalone ## training steps beside the paper's code, lean PyTorch, torch.compile and our own libtorch backend, in 6 minutes
 	@LIBRARY='$(library)' bench/run training
+
+bench-foreign: standalone ## flows of zuko and nflows, there and as native files, in 2 minutes; the first time installs them (5 GB)
+	@bench/run foreign
 
 lint: build ## rustfmt, clippy with warnings as errors, header in sync
 	@scripts/test --lint
