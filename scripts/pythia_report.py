@@ -18,7 +18,8 @@ energies x₁ and x₂ of the first two of three Durham jets, the leading charge
 its bin of 2. Some of them bound each other: x₁ ≥ x₂ ≥ 2 − x₁ − x₂ is a triangle with sharp edges, and the wide broadening lies between half the total one and all of it.
 
 EMD is the one-dimensional earth mover's distance to fresh events of Pythia, with its standard error and, in brackets, its floor: what chance alone makes of samples of these
-sizes. AUC is that of a fresh classifier that sees all observables together; 0.5: it finds no difference. Machine: {machine}, {cores} cores, {date}.
+sizes. "Beyond" is the share of events on the wrong side of an edge, where Pythia has none. AUC is that of a fresh classifier that sees all observables together; 0.5: it finds no
+difference. Machine: {machine}, {cores} cores, {date}.
 """
 
 SURROGATE = """
@@ -26,11 +27,15 @@ SURROGATE = """
 
 [surrogate.cpp](../examples-cpp/pythia8/surrogate.cpp): liblaser pulls {trained:,} events out of Pythia by a callback, trains a flow on them, and refines it by rejection. Scored on
 {scored:,} events. One thread makes {pythia:,.0f} events/s with Pythia, {baseline:,.0f} with the flow and {rejection:,.0f} refined: {times:.0f} times as many as Pythia. The flow
-smears the edges, and rejection, which accepts {acceptance:.0%} of the latents, cuts them again.
+smears the edges, and rejection, which accepts {acceptance:.0%} of the latents, cuts most of that off again. Training took {training_seconds:.0f} s on {threads:.0f} threads, Pythia's events included:
+it pays for those who need more than {pays_from:.1e} events.
 
 {table}
 
 ![eight observables of Pythia, the flow and the refined flow, with ratios](pythia-surrogate.png)
+
+An AUC above 0.5 by more than its error is a difference that the classifier of the refinement has not found: look for it in the tails of the figure, where training events are few, and at the
+edges. Both shrink with more training events and longer training of that classifier.
 """
 
 TUNE = """
@@ -50,7 +55,8 @@ weight of a latent point, and the refined latents say which parameters make such
 
 ![the parameters' distribution before and after](pythia-parameters.png)
 
-What event shapes know best, the coupling of the shower, narrows; Lund's a and b compensate each other in most of them, so that each alone keeps nearly the width it had. Refined
+What event shapes know best, the coupling of the shower, narrows; Lund's a and b compensate each other in most of them, so that each alone keeps nearly the width it had. The target
+being a single tune, ever more iterations would narrow all of them further: the widths tell how far OmniFold has come in {iterations:.0f} iterations, and are no uncertainties of a measurement. Refined
 events are those of a mixture of tunes around the target's, which is what a classifier still sees.
 """
 
@@ -62,6 +68,11 @@ def table(scores: dict) -> str:
     for name in next(iter(scores.values()))["observables"]:
         cells = [s["observables"][name] for s in scores.values()]
         rows.append(f"| EMD of {name} | " + " | ".join(f"{c['emd']:.2g} ± {c['emd_error']:.1g} ({c['emd_floor']:.2g})" for c in cells) + " |")
+    for name in next(iter(scores.values()))["beyond"]:
+        cells = [s["beyond"][name] for s in scores.values()]
+        rows.append(f"| beyond {name} | " + " | ".join(f"{c['share']:.2%}" for c in cells) + " |")
+        if any(c["truth"] for c in cells):
+            raise SystemExit(f"Pythia has events beyond {name}: it is no edge")
     return "\n".join(rows)
 
 
@@ -83,10 +94,11 @@ def main() -> None:
     surrogate, tune = scores["surrogate"], scores["tune"]
     rate = surrogate["events_per_second"]
     page = HEAD.format(machine=processor(), cores=os.cpu_count(), date=datetime.date.today())
-    page += SURROGATE.format(trained=surrogate["trained_on"], scored=surrogate["scored_on"], times=rate["rejection"] / rate["pythia"], acceptance=surrogate["acceptance"],
-                             table=table(surrogate["scores"]), **rate)
+    told = {key: surrogate[key] for key in ("acceptance", "training_seconds", "threads", "pays_from")}
+    page += SURROGATE.format(trained=surrogate["trained_on"], scored=surrogate["scored_on"], times=rate["rejection"] / rate["pythia"],
+                             table=table(surrogate["scores"]), **told, **rate)
     page += TUNE.format(trained=tune["trained_on"], scored=tune["scored_on"], acceptance=tune["acceptance"], table=table(tune["scores"]),
-                        parameters=parameters(tune["parameters"]))
+                        parameters=parameters(tune["parameters"]), iterations=tune["iterations"])
     (docs / "pythia.md").write_text(page, encoding="utf-8")
     for figure in ("surrogate", "tune", "parameters"):
         shutil.copy(out / f"{figure}.png", docs / f"pythia-{figure}.png")

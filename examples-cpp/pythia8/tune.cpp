@@ -189,12 +189,14 @@ void write_parameters(const std::string &path, const std::vector<Sampled> &sampl
 
 void run(const report::Arguments &arguments)
 {
+    const int iterations = arguments.quick ? 2 : 20;
     const std::size_t trained = arguments.quick ? 3000 : 200000, scored = arguments.quick ? 2000 : 50000;
     laser::Options options = laser::Options::from_json(
-        arguments.quick ? R"({"preset": "fast", "weights.events": 2000, "pullback": {"events": 3000, "epochs": 1, "iterations": 2},
+        arguments.quick ? R"({"preset": "fast", "weights.events": 2000, "pullback": {"events": 3000, "epochs": 1},
                               "classifier": {"layers": 2, "units": 16, "epochs": 1, "batch": 200}})"
-                        : R"({"preset": "fast", "weights.events": 20000, "pullback": {"iterations": 20, "events": 200000}, "classifier": {"layers": 4, "units": 64}})");
-    options.set("features.scaling", zhadrons::scalings()).set("refiner.method", "rejection").set("threads", arguments.threads);
+                        : R"({"preset": "fast", "weights.events": 20000, "pullback.events": 200000, "classifier": {"layers": 4, "units": 64}})");
+    options.set("pullback.iterations", iterations).set("features.scaling", zhadrons::scalings());
+    options.set("refiner.method", "rejection").set("threads", arguments.threads);
     const laser::Hooks hooks = report::watch();
 
     std::printf("Target: %zu events of Pythia with the Monash 2013 tune\n", trained);
@@ -236,6 +238,7 @@ void run(const report::Arguments &arguments)
     write_parameters(arguments.out + "/tune_parameters.json", sampleds);
     report::Json json(arguments.out + "/tune.json");
     json.value("trained_on", static_cast<double>(trained)).value("scored_on", static_cast<double>(scored)).value("acceptance", acceptance);
+    json.value("iterations", iterations);
     json.value("pythia_events_for_each_refined", each).value("initialisation_seconds", initialisation).open("parameters", '{');
     for (std::size_t k = 0; k < latent; k++) {
         json.open(parameters[k].name, '{').value("target", Tune{}.*parameters[k].value);

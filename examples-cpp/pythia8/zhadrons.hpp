@@ -20,8 +20,7 @@ struct Observable {
     double lo, hi;       // of the histogram
 };
 
-// The jets are the three of the Durham algorithm, x_1 >= x_2 >= x_3 = 2 - x_1 - x_2 their energies: a triangle with sharp edges. B_W lies between
-// B_T / 2 and B_T.
+// The jets are the three of the Durham algorithm, x_1 and x_2 the larger energies of them.
 inline constexpr std::array<Observable, 8> observables{{
     {"1 - T", "thrust $1 - T$", "log(0)", 0.0, 0.4},
     {"B_T", "total broadening $B_T$", "log(0)", 0.0, 0.35},
@@ -33,6 +32,16 @@ inline constexpr std::array<Observable, 8> observables{{
     {"n_ch", "charged multiplicity", "log(0)", 0.0, 60.0},
 }};
 inline constexpr std::size_t dim = observables.size();
+
+// Sharp edges: what no event can be, of several observables together.
+struct Edge {
+    const char *name;
+    bool (*beyond)(const double *x);
+};
+inline constexpr std::array<Edge, 2> edges{{
+    {"x_1 >= x_2 >= 2 - x_1 - x_2", [](const double *x) { return x[4] < x[5] || x[5] < 2.0 - x[4] - x[5]; }},
+    {"B_T / 2 <= B_W <= B_T", [](const double *x) { return x[2] < 0.5 * x[1] || x[2] > x[1]; }},
+}};
 
 // Values of "features.scaling" for all observables.
 std::string scalings();
