@@ -320,6 +320,34 @@ fn every_method_refines_towards_the_target() {
     }
 }
 
+/// Two narrow clumps far apart: rejection accepts little, and chains stay where they begin.
+#[test]
+fn what_auto_takes_when_chains_do_not_mix_is_not_chains() {
+    let mut x = vec![0.0; 2 * 40_000];
+    Noise::new(7, 0, domain::LATENT).fill_normals(0, 40_000, 2, &mut x);
+    for (i, x) in x.iter_mut().enumerate() {
+        let centre = if (i / 2) % 2 == 0 { 2.2 } else { -2.2 };
+        *x = centre + 0.2 * *x;
+    }
+    let mut target = Source::from_rows(&x, None, 40_000, 2, 2).unwrap();
+    let options = options(&[("classifier.epochs", 5.0), ("hmc.pilot", 100.0)]);
+    let generator = unit_normal(&options);
+    let log = Still(RefCell::default());
+    let log = Messages(&log);
+    let model = refine(&generator, &mut target, &options, &log).unwrap();
+    let messages = log.0 .0.borrow();
+    let said = |words: &str| messages.iter().any(|m| m.contains(words));
+    assert!(said("refiner: hmc (rejection accepts"), "{messages:?}");
+    let method = model.refinement.as_ref().unwrap().method;
+    assert!(
+        matches!(method, Method::Rejection | Method::Resampling),
+        "{method:?}"
+    );
+    let after_all = format!("refiner: {} after all", method.name());
+    assert!(said(&after_all), "{messages:?}");
+    assert!(model.record.get("chains").is_none());
+}
+
 #[test]
 fn chains_are_adapted_when_they_are_the_method_and_tell_how_they_mix() {
     let mut options = options(&[
@@ -345,6 +373,14 @@ fn chains_are_adapted_when_they_are_the_method_and_tell_how_they_mix() {
     let hmc = &model.refinement.as_ref().unwrap().hmc;
     assert_eq!(report["step_size"].as_f64(), Some(hmc.step_size));
     assert!(hmc.step_size > 0.6 && hmc.chains == 300, "{hmc:?}");
+
+    let mut rejection = options.clone();
+    rejection.set_str("refiner.method", "rejection").unwrap();
+    let other = refine_again(&model, None, &rejection, &()).unwrap();
+    assert!(
+        other.record.get("chains").is_none(),
+        "it has no chains to report on"
+    );
 
     let model = Arc::new(model);
     let mut sampler = Sampler::new(model.clone(), 1, 0, &options).unwrap();
@@ -702,6 +738,15 @@ fn what_does_not_fit_is_refused() {
     }
 }
 
+/// Takes down what is said, and lets all begin.
+struct Messages<'a>(&'a Still);
+
+impl Hooks for Messages<'_> {
+    fn log(&self, level: Level, message: &str) -> Result<()> {
+        self.0.log(level, message)
+    }
+}
+
 /// Whom no computation may begin.
 struct Still(RefCell<Vec<String>>);
 
@@ -796,6 +841,30 @@ fn what_cannot_end_well_does_not_begin() {
     }
     assert!(still.0.borrow().is_empty());
     check(&mut target, &small).unwrap();
+    // What a generator has of its own is not to be had otherwise.
+    for (key, value, message) in [
+        (
+            "features.scaling",
+            "standardise, logit(-1000:1000)",
+            "those of column 1 (counted from 0) are others",
+        ),
+        (
+            "conditions",
+            "1",
+            "`conditions` is 1, but the generator was made with 0",
+        ),
+    ] {
+        let mut options = small.clone();
+        match value.parse() {
+            Ok(n) => options.set_i64(key, n).unwrap(),
+            Err(_) => options.set_str(key, value).unwrap(),
+        }
+        let error = refine(&generator, &mut target, &options, &still).unwrap_err();
+        assert!(
+            matches!(&error, Error::InvalidArgument(why) if why.contains(message)),
+            "{error}"
+        );
+    }
     // What the generator's own training lacks is its error.
     let mut wide = small.clone();
     wide.set_i64("flow.batch", 1801).unwrap();

@@ -88,6 +88,15 @@ impl Scaling {
         self
     }
 
+    /// Whether the other is the same map to the line on which features are standardised; where a circle is cut open does not matter.
+    pub(crate) fn same_map(&self, other: &Scaling) -> bool {
+        let of = |scaling: &Scaling| match scaling.with_moments(0.0, 1.0) {
+            Scaling::Periodic { low, period, .. } => (low, period, None),
+            bare => (0.0, 0.0, Some(bare)),
+        };
+        of(self) == of(other)
+    }
+
     /// Where there are two ends: the width of the interval, and in its units how far x is from the lower and from the upper end.
     fn interval(&self, x: f64) -> Option<(f64, f64, f64)> {
         let (width, below, above) = match *self {

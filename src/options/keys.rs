@@ -115,7 +115,7 @@ keys! {
         WEIGHTS_EVENTS: Int = int("weights.events", 1000, MAX, 200_000);
     }
     REFINER {
-        /// How the latent space is refined. `auto` looks at the weights: `rejection` where that accepts a tenth of its proposals, or there are conditions, otherwise `hmc` or, without a gradient, `resampling`.
+        /// How the latent space is refined. `auto` looks at the weights: `rejection` where that accepts a twentieth of its proposals, or there are conditions, otherwise `hmc` if its pilot's chains are sound, else `rejection` or `resampling`.
         REFINER_METHOD: Text = choice(
             "refiner.method",
             &["auto", "none", "reweight", "rejection", "resampling", "gan", "flow", "matching", "langevin", "mala", "hmc"],

@@ -5,8 +5,9 @@ use super::evaluate::computes;
 use super::generator::{draft, dtype, iterable};
 use super::omnifold;
 use super::refiner;
+use super::scaling;
 use super::source::Source;
-use crate::model::{Dtype, Generator, HmcSettings, Method, Start, NO_GRADIENT};
+use crate::model::{Dtype, Generator, GeneratorKind, HmcSettings, Method, Start, NO_GRADIENT};
 use crate::options::{keys, Options};
 use crate::train::Settings;
 use crate::{Error, Result};
@@ -39,6 +40,7 @@ pub(super) fn refinement(
             own_dtype.name()
         )));
     }
+    as_made(generator, target, options)?;
     computes(options)?;
     let mut on_events = vec![Settings::from_options(
         "classifier",
@@ -56,6 +58,31 @@ pub(super) fn refinement(
         classifier::network(inputs, options)?;
     }
     on_events.iter().try_for_each(|s| target.fills(s, options))
+}
+
+/// Checks that the options do not ask for other scalings or conditions than those that a generator has of its own.
+fn as_made(generator: &Generator, target: &Source, options: &Options) -> Result<()> {
+    let conditions = options.get(keys::CONDITIONS) as usize;
+    if conditions != 0 && conditions != generator.condition_dim() {
+        return Err(Error::InvalidArgument(format!(
+            "`conditions` is {conditions}, but the generator was made with {}; leave it out, or train another generator",
+            generator.condition_dim()
+        )));
+    }
+    let text = options.get(keys::FEATURES_SCALING);
+    let own = [&generator.scalings[..], &generator.conditions].concat();
+    // The default asks for nothing; what has no networks of the library has no scalings of its own.
+    let networks = matches!(generator.kind, GeneratorKind::Networks { .. });
+    if !networks || text == Options::new().get(keys::FEATURES_SCALING) {
+        return Ok(());
+    }
+    let wanted = scaling::parse(text, target.dim())?;
+    match wanted.iter().zip(&own).position(|(w, o)| !w.same_map(o)) {
+        None => Ok(()),
+        Some(i) => Err(Error::InvalidArgument(format!(
+            "`features.scaling` is `{text}`, but the generator keeps the scalings that it was made with, and those of column {i} (counted from 0) are others; leave it out, or train another generator"
+        ))),
+    }
 }
 
 /// Checks that the refiner that `refiner.method` names can be made, and that a sampler would come to an end with it. `omnifold`: whether

@@ -5,7 +5,7 @@ use super::evaluate::Instance;
 use super::generator::options_record;
 use super::plan::{chains, terminate};
 use super::pullback::{weighted_latents, WeightReport, Weighted};
-use super::refiner::{pilot_chains, pool_size, train_refiner, Plan};
+use super::refiner::{pilot_chains, pool_size, train_refiner, Plan, STAGES};
 use crate::engine::noise::{domain, Noise};
 use crate::model::{Method, Model, Refinement};
 use crate::options::{keys, Options};
@@ -23,12 +23,16 @@ pub(super) fn prepare(
     hooks: &dyn Hooks,
 ) -> Result<Instance> {
     model.refinement = None;
+    // What an earlier refiner of the same model has left.
+    for stage in STAGES.into_iter().chain([CHAINS]) {
+        model.record.remove(stage);
+    }
     let mut evaluator = generator
         .with_model(model.clone())
         .training_evaluator(options)?;
     let dims = (model.generator.latent_dim(), model.generator.event_dim());
     let seed = options.get(keys::SEED) as u64;
-    let method = match options.get(keys::REFINER_METHOD) {
+    let mut method = match options.get(keys::REFINER_METHOD) {
         "auto" => {
             let (method, why) = choose(&model, report);
             let message = format!(
@@ -61,11 +65,20 @@ pub(super) fn prepare(
     let pool = options.get(keys::RESAMPLING_POOL) as usize;
     let mut hmc = chains(options);
     if let Some(plan) = Plan::new(method, options) {
-        let (found, report) =
+        let (found, pilot) =
             pilot_chains(&plan, method, dims, &hmc, pool, evaluator.as_mut(), hooks)?;
-        model.record.insert("chains".into(), json!(report));
-        terminate(&found, dims.0)?;
-        hmc = found;
+        if options.get(keys::REFINER_METHOD) == "auto" && !pilot.sound() {
+            method = without_chains(report);
+            let message = format!(
+                "refiner: {} after all, as the chains are not sound",
+                method.name()
+            );
+            hooks.log(Level::Info, &message)?;
+        } else {
+            model.record.insert(CHAINS.into(), json!(pilot));
+            terminate(&found, dims.0)?;
+            hmc = found;
+        }
     }
     model.refinement = Some(Refinement {
         method,
@@ -88,8 +101,14 @@ pub(super) fn prepare(
     Ok(generator.with_model(model))
 }
 
-/// Fewest accepted proposals, as a fraction, with which rejection is the method of choice: an event then costs ten proposals.
-const ACCEPTABLE: f64 = 0.1;
+/// The pilot's report, in records.
+const CHAINS: &str = "chains";
+
+/// Fewest accepted proposals, as a fraction, with which rejection is the method of choice: an event then costs twenty proposals, about as much as
+/// one of a chain.
+const ACCEPTABLE: f64 = 0.05;
+/// Fewest with which it is where chains are not sound: resampling is cheaper below, though its events repeat.
+const BEARABLE: f64 = 0.005;
 
 /// The method that `refiner.method` = `auto` stands for, and why. Rejection is exact and its events independent, so it comes first; what else
 /// there is serves weights too broad for it.
@@ -112,4 +131,13 @@ fn choose(model: &Model, report: &WeightReport) -> (Method, String) {
     }
     let why = format!("{accepts}, and log w(z) has no gradient");
     (Method::Resampling, why)
+}
+
+/// What `auto` takes where chains are not sound.
+fn without_chains(report: &WeightReport) -> Method {
+    if report.acceptance >= BEARABLE {
+        Method::Rejection
+    } else {
+        Method::Resampling
+    }
 }

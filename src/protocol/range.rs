@@ -118,7 +118,7 @@ impl Reach {
         hooks.log(
             Level::Warning,
             &format!(
-                "of the refined events, {}, where none of {} held-out target events is. If a feature is bounded there, train the generator with `features.scaling`, as `logit(low:high)` or `log(low)`, which keeps events within; else train generator or classifier longer",
+                "of the refined events, {}, where none of {} held-out target events is. If that is a bound of the feature itself, train the generator with `features.scaling`, as `logit(low:high)` or `log(low)`, which keeps events within; an edge that several features make together is cut as sharply as the classifier has learned it: train that longer",
                 list.join(", "),
                 self.target
             ),

@@ -171,15 +171,24 @@ fn of_generator(generator: &Generator) -> String {
 fn map(map: &Map) -> String {
     match map {
         Map::Flow(flow) => {
-            let first = flow.blocks.first();
-            let subnet = first.map_or(String::new(), |b| {
-                format!(", subnets {}", hidden(&b.subnet))
+            let largest = flow.blocks.iter().map(|b| &b.subnet);
+            let largest = largest.max_by_key(|s| s.parameter_count());
+            let alike = flow
+                .blocks
+                .windows(2)
+                .all(|b| b[0].subnet.hidden == b[1].subnet.hidden);
+            let subnet = largest.map_or(String::new(), |subnet| {
+                let up_to = if alike { "" } else { "up to " };
+                format!(", subnets {up_to}{}", hidden(subnet))
             });
-            let kind = match first.map(|b| b.transform) {
-                Some(Transform::Spline { .. }) => "spline",
-                _ => "affine",
+            let splines = flow.blocks.iter();
+            let splines = splines.filter(|b| matches!(b.transform, Transform::Spline { .. }));
+            let kind = match splines.count() {
+                0 => "affine ".into(),
+                n if n == flow.blocks.len() => "spline ".into(),
+                n => format!("({n} spline) "),
             };
-            format!("flow of {} {kind} couplings{subnet}", flow.blocks.len())
+            format!("flow of {} {kind}couplings{subnet}", flow.blocks.len())
         }
         Map::Network(network) => format!("network {}", hidden(network)),
         Map::Matching(matching) => format!(
@@ -301,7 +310,9 @@ fn weights(model: &Model, text: &mut String) {
     if let Some(fraction) = at("/effective_fraction") {
         let meaning = match fraction {
             f if f > 0.1 && !calibrated => "share of a sample that weights leave",
-            f if f > 0.9 => "share of a sample that weights leave: little to repair",
+            f if f > 0.9 => {
+                "share of a sample that weights leave: the classifier found little to repair"
+            }
             f if f > 0.1 => "share of a sample that weights leave: refinement pays",
             _ => "share of a sample that weights leave: broad; train the generator longer first",
         };
@@ -330,7 +341,7 @@ fn weights(model: &Model, text: &mut String) {
     }
     if let Some(chi_square) = chi_square {
         let meaning = match calibrated {
-            true => "near 1: on held-out events the weights are the density ratio",
+            true => "near 1: the weights are right wherever the classifier sees a difference",
             false => {
                 "far above 1: the weights are not the density ratio; train the classifier longer"
             }

@@ -115,6 +115,9 @@ pub(in super::super) fn learnable(
     Ok(())
 }
 
+/// The stages of [`train_refiner`], in records.
+pub(in super::super) const STAGES: [&str; 3] = ["gan", "refiner_flow", "matching"];
+
 /// Trains the refiner of `method` on `rows` of the prior, each a latent (N) and a scaled condition (C), with weights exp(`log_w`). Returns
 /// it with the stage's name and record.
 ///
@@ -140,9 +143,9 @@ pub(in super::super) fn train_refiner(
     };
     let weights = unit_weights(log_w)?;
     let (stage, (map, parameters, record)) = match method {
-        Method::Gan => ("gan", gan::train(training, rows, weights)?),
-        Method::Flow => ("refiner_flow", flow::train(training, rows, weights)?),
-        Method::Matching => ("matching", matching::train(training, rows, weights)?),
+        Method::Gan => (STAGES[0], gan::train(training, rows, weights)?),
+        Method::Flow => (STAGES[1], flow::train(training, rows, weights)?),
+        Method::Matching => (STAGES[2], matching::train(training, rows, weights)?),
         other => return Err(Error::Internal(format!("{other:?} learns nothing"))),
     };
     Ok((Refiner { map, parameters }, stage, record))

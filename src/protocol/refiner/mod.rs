@@ -16,7 +16,7 @@ mod transport;
 
 pub(super) use chains::Chains;
 pub(super) use history::History;
-pub(super) use learned::{learnable, pool_size, train_refiner, Learned};
+pub(super) use learned::{learnable, pool_size, train_refiner, Learned, STAGES};
 pub(super) use pilot::{pilot_chains, Plan};
 pub(super) use prior::{Baseline, Rejection, Reweight};
 pub(super) use proposals::Independent;

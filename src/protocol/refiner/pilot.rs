@@ -267,10 +267,20 @@ fn judge(run: &mut Pilot<'_>, method: Method, dim: usize) -> Result<ChainReport>
 }
 
 impl ChainReport {
+    /// Whether their events follow the weights: they mix, and none diverges.
+    pub fn sound(&self) -> bool {
+        self.worst() <= MIXED && self.divergences == 0
+    }
+
+    /// The largest R-hat.
+    fn worst(&self) -> f64 {
+        self.r_hat.iter().copied().fold(1.0, f64::max)
+    }
+
     /// Tells the host what was found, and what is wrong with it.
     pub fn tell(&self, hooks: &dyn Hooks) -> Result<()> {
         let states = self.chains * self.transitions;
-        let worst = self.r_hat.iter().copied().fold(1.0, f64::max);
+        let worst = self.worst();
         let least = self.effective_sample_size.iter().copied();
         let least = least.fold(f64::INFINITY, f64::min);
         hooks.log(
@@ -284,7 +294,7 @@ impl ChainReport {
                 100.0 * least / states as f64
             ),
         )?;
-        if worst.is_nan() || worst > MIXED {
+        if worst > MIXED {
             hooks.log(
                 Level::Warning,
                 &format!(
