@@ -14,8 +14,11 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Read;
+use std::os::fd::FromRawFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::ptr::null_mut;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -632,6 +635,54 @@ fn an_interrupted_sampling_leaves_nothing() {
     interrupt(&child, libc::SIGINT);
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_eq!(folder.files(), before);
+}
+
+#[test]
+fn walking_chains_are_told_of_and_can_be_stopped() {
+    let folder = Folder::new();
+    let mut slow = (**folder.model("model.laser")).clone();
+    slow.refinement.as_mut().unwrap().hmc.burn_in = 1_000_000;
+    slow.save(&folder.at("slow.laser")).unwrap();
+    let before = folder.files();
+    for (model, first, stage) in [
+        (
+            "model",
+            "1e15",
+            "the chains are walking to event 1000000000000000",
+        ),
+        ("slow", "0", "the chains are burning in"),
+    ] {
+        let (mut terminal, stderr) = terminal();
+        let mut child = folder
+            .command(&format!(
+                "sample {model}.laser --method hmc -n 10 --first {first} -o a.csv"
+            ))
+            .env("TERM", "xterm")
+            .stderr(stderr)
+            .spawn()
+            .unwrap();
+        let (mut said, mut part) = (String::new(), [0; 4096]);
+        while !said.contains(stage) {
+            let count = terminal.read(&mut part).unwrap();
+            said += &String::from_utf8_lossy(&part[..count]);
+        }
+        let start = Instant::now();
+        interrupt(&child, libc::SIGINT);
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{said}");
+        assert!(start.elapsed() < Duration::from_secs(5));
+        assert_eq!(folder.files(), before);
+    }
+}
+
+/// A terminal: the side that reads what is on it, and the side that a program writes to.
+fn terminal() -> (fs::File, fs::File) {
+    let [mut reader, mut writer] = [-1; 2];
+    // SAFETY: two places for descriptors, which are then owned by the files alone.
+    unsafe {
+        let opened = libc::openpty(&mut reader, &mut writer, null_mut(), null_mut(), null_mut());
+        assert_eq!(opened, 0);
+        (fs::File::from_raw_fd(reader), fs::File::from_raw_fd(writer))
+    }
 }
 
 fn wait_for(done: impl Fn() -> bool) {

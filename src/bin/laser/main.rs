@@ -49,19 +49,21 @@ fn main() -> ExitCode {
         Command::Refine(arguments) => refine::run(&arguments),
     }));
     let result: Result<()> = done.unwrap_or_else(|defect| Err(Failure::defect(&*defect)));
-    match result {
-        Ok(()) | Err(Failure::ClosedPipe) => ExitCode::SUCCESS,
+    let status = match result {
+        Ok(()) | Err(Failure::ClosedPipe) => return ExitCode::SUCCESS,
         Err(Failure::Interrupted) => {
             terminal::say(&Failure::Interrupted.to_string());
-            ExitCode::from(130)
+            130
         }
         Err(failure) => {
             terminal::say(&format!("error: {failure}"));
             match failure {
                 // As of clap.
-                Failure::Usage(_) => ExitCode::from(2),
-                _ => ExitCode::FAILURE,
+                Failure::Usage(_) => 2,
+                _ => 1,
             }
         }
-    }
+    };
+    // At once: a thread may still sample, and libraries must not be taken down under it.
+    signal_hook::low_level::exit(status)
 }

@@ -9,9 +9,12 @@ use crate::terminal::{self, number, percent, rate, Stop};
 use laser::model::{GeneratorKind, Method, Model};
 use laser::options::Options;
 use laser::protocol::{Instance, Outputs, Sampler};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::Arc;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// Sample events from a model into a file
 ///
@@ -102,6 +105,14 @@ fn count(text: &str) -> std::result::Result<u64, String> {
 /// Numbers that are held in memory at once.
 const BLOCK: usize = 1 << 20;
 
+/// Events that are asked for at first; twice as many as long as they come in less than [`SOON`].
+const FIRST_BLOCK: usize = 256;
+
+const SOON: Duration = Duration::from_millis(100);
+
+const EVENTS: &str =
+    "{bar:30} {percent:>3} %  {human_pos} of {human_len} events  {per_sec}  {eta} left";
+
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let output = &arguments.output;
@@ -172,10 +183,23 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let model = Arc::new(Instance::new(model));
     let mut sampler = Sampler::new(model, arguments.seed, arguments.stream, &options)?;
     sampler.seek(arguments.first)?;
-    let bar = terminal::bar(
+    let mut bar = match (Method::parse(&method)?.is_chain(), arguments.first) {
+        (false, _) => terminal::bar(rows, EVENTS)?,
+        (true, 0) => terminal::bar(rows, "{spinner} the chains are burning in, for {elapsed}")?,
+        (true, first) => {
+            let walking = "{spinner} the chains are walking to event {msg}, for {elapsed}";
+            terminal::bar(rows, walking)?.with_message(first.to_string())
+        }
+    };
+    let table = Table {
         rows,
-        "{bar:30} {percent:>3} %  {human_pos} of {human_len} events  {per_sec}  {eta} left",
-    )?;
+        width,
+        dims: (m, n, c),
+        conditions,
+        latent: arguments.latent,
+        logp: arguments.logp,
+        weights: arguments.weights || hepmc,
+    };
     let start = Instant::now();
     let file = Output {
         path: output,
@@ -190,44 +214,31 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         particles: arguments.hepmc_columns.as_ref(),
         first: arguments.first,
     };
-    file.write(|sink| {
-        let most = (BLOCK / (width + n)).max(1);
-        let (mut x, mut z) = (vec![0.0; most * m], vec![0.0; most * n]);
-        let (mut w, mut log_p) = (vec![0.0; most], vec![0.0; most]);
-        let mut table = Vec::with_capacity(most * width);
+    // On a thread of its own: chains that burn in or walk, or a slow model, do not keep the user from stopping.
+    let (to, from) = mpsc::sync_channel(1);
+    let sampling = thread::spawn(move || table.make(sampler, &to));
+    let sampler = file.write(|sink| {
         let mut done = 0;
-        while done < rows {
+        loop {
             if stop.wanted() {
                 return Err(Failure::Interrupted);
             }
-            let block = most.min((rows - done) as usize);
-            let outputs = Outputs {
-                x: Some((&mut x[..], m)),
-                z: arguments.latent.then_some((&mut z[..], n)),
-                w: Some(&mut w[..]),
-                log_prob: arguments.logp.then_some(&mut log_p[..]),
-            };
-            let given = conditions.as_ref();
-            let given = given.map_or(&[][..], |g| &g.values[done as usize * c..][..block * c]);
-            match c {
-                0 => sampler.generate(block, outputs)?,
-                _ => sampler.generate_given(block, (given, c), outputs)?,
-            }
-            table.clear();
-            for row in 0..block {
-                table.extend_from_slice(&x[row * m..][..m]);
-                table.extend_from_slice(&given[row * c..][..c]);
-                if arguments.latent {
-                    table.extend_from_slice(&z[row * n..][..n]);
+            match from.recv_timeout(Duration::from_millis(100)) {
+                Ok(values) => {
+                    let values: Vec<f64> = values;
+                    sink(&values)?;
+                    if done == 0 {
+                        bar = terminal::bar(rows, EVENTS)?;
+                    }
+                    done += (values.len() / width) as u64;
+                    bar.set_position(done);
                 }
-                table.extend(arguments.logp.then_some(log_p[row]));
-                table.extend((arguments.weights || hepmc).then_some(w[row]));
+                Err(RecvTimeoutError::Timeout) => bar.tick(),
+                Err(RecvTimeoutError::Disconnected) => break,
             }
-            sink(&table)?;
-            done += block as u64;
-            bar.set_position(done);
         }
-        Ok(())
+        let sampled = sampling.join();
+        Ok(sampled.unwrap_or_else(|defect| resume_unwind(defect))?)
     })?;
     bar.finish_and_clear();
     summary(
@@ -237,6 +248,69 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         rows,
         start.elapsed().as_secs_f64(),
     )
+}
+
+/// The rows of the file.
+struct Table {
+    rows: u64,
+    /// Values in a row.
+    width: usize,
+    /// Features, latents and conditions of an event.
+    dims: (usize, usize, usize),
+    conditions: Option<Events>,
+    latent: bool,
+    logp: bool,
+    weights: bool,
+}
+
+impl Table {
+    /// Makes all rows, and hands them on block by block, until nobody takes them; gives the sampler back.
+    fn make(
+        &self,
+        mut sampler: Sampler,
+        to: &mpsc::SyncSender<Vec<f64>>,
+    ) -> laser::Result<Sampler> {
+        let (m, n, c) = self.dims;
+        let most = (BLOCK / (self.width + n)).max(1);
+        let (mut x, mut z) = (vec![0.0; most * m], vec![0.0; most * n]);
+        let (mut w, mut log_p) = (vec![0.0; most], vec![0.0; most]);
+        let mut asked = most.min(FIRST_BLOCK);
+        let mut done = 0;
+        while done < self.rows {
+            let block = asked.min((self.rows - done) as usize);
+            let outputs = Outputs {
+                x: Some((&mut x[..], m)),
+                z: self.latent.then_some((&mut z[..], n)),
+                w: Some(&mut w[..]),
+                log_prob: self.logp.then_some(&mut log_p[..]),
+            };
+            let given = self.conditions.as_ref();
+            let given = given.map_or(&[][..], |g| &g.values[done as usize * c..][..block * c]);
+            let start = Instant::now();
+            match c {
+                0 => sampler.generate(block, outputs)?,
+                _ => sampler.generate_given(block, (given, c), outputs)?,
+            }
+            if start.elapsed() < SOON {
+                asked = most.min(2 * asked);
+            }
+            let mut table = Vec::with_capacity(block * self.width);
+            for row in 0..block {
+                table.extend_from_slice(&x[row * m..][..m]);
+                table.extend_from_slice(&given[row * c..][..c]);
+                if self.latent {
+                    table.extend_from_slice(&z[row * n..][..n]);
+                }
+                table.extend(self.logp.then_some(log_p[row]));
+                table.extend(self.weights.then_some(w[row]));
+            }
+            if to.send(table).is_err() {
+                break;
+            }
+            done += block as u64;
+        }
+        Ok(sampler)
+    }
 }
 
 /// The conditions that a conditional model needs, checked.
