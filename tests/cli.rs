@@ -1075,6 +1075,12 @@ fn refine_says_what_is_wrong_before_it_trains() {
         r#"{"events": "truth.npy", "model": "no/a.laser"}"#,
         "no/a.laser: cannot be written: No such file",
     );
+    for name in ["", "new/"] {
+        bad(
+            &format!(r#"{{"events": "truth.npy", "model": "{name}"}}"#),
+            &format!("train.json: `model` is \"{name}\"; it must name the file to write"),
+        );
+    }
     bad(
         r#"{"events": "truth.npy", "model": "truth.npy"}"#,
         "read by the same command",

@@ -107,6 +107,16 @@ fn unknown_key(unknown: &str) -> String {
 pub fn run(arguments: &Arguments) -> Result<()> {
     let config = Config::read(&arguments.config)?;
     let options = config.options(&arguments.config)?;
+    // Without a name at its end it would be found out only when the training is done.
+    if matches!(config.model.as_os_str().as_encoded_bytes(), [] | [.., b'/']) {
+        return Err(Failure::of(
+            &arguments.config,
+            format!(
+                "`model` is {:?}; it must name the file to write, as \"model.laser\"",
+                config.model
+            ),
+        ));
+    }
     let mut log = config.model.clone().into_os_string();
     log.push(".log");
     let log = PathBuf::from(log);
