@@ -525,10 +525,16 @@ fn conditional_models_take_conditions() {
 fn sample_says_what_is_wrong_and_writes_nothing() {
     let folder = Folder::new();
     let n = |n: &str| format!("sample model.laser -n {n} -o a.npy");
-    folder.usage(&n("0"), "at least one event");
-    folder.usage(&n("1e30"), "a whole number of at most 2^53");
-    folder.usage(&n("-1"), "a whole number");
-    folder.usage(&n("2.5"), "a whole number");
+    for number in [
+        "0",
+        "1e30",
+        "-1",
+        "2.5",
+        "9007199254740993",
+        "18446744073709551615",
+    ] {
+        folder.usage(&n(number), "a whole number from 1 to 2^53 is needed");
+    }
     folder.usage("sample model.laser -o a.npy", "--events <N>");
     folder.usage("sample model.laser -n 1", "--output <FILE>");
     folder.bad(
@@ -565,7 +571,7 @@ fn sample_says_what_is_wrong_and_writes_nothing() {
     );
     folder.usage(
         "sample model.laser -n 1 -o a.npy --threads 0",
-        "0 is not in 1..=1024",
+        "a whole number from 1 to 1024 is needed",
     );
     for (argument, needed) in [
         (
@@ -576,8 +582,14 @@ fn sample_says_what_is_wrong_and_writes_nothing() {
             "--stream -1",
             "a whole number from 0 to 18446744073709551615 is needed",
         ),
-        ("--first -1", "a whole number of at most 2^53"),
-        ("--threads -1", "-1 is not in 1..=1024"),
+        ("--seed 1.5", "a whole number from 0 to"),
+        ("--seed 1e16", "a whole number from 0 to"),
+        ("--first -1", "a whole number from 0 to 2^53 is needed"),
+        (
+            "--first 18446744073709551600",
+            "a whole number from 0 to 2^53 is needed",
+        ),
+        ("--threads -1", "a whole number from 1 to 1024 is needed"),
     ] {
         folder.usage(
             &format!("sample model.laser -n 1 -o a.npy {argument}"),
@@ -585,6 +597,15 @@ fn sample_says_what_is_wrong_and_writes_nothing() {
         );
     }
     folder.good("sample model.laser -n 1 -o last.csv --seed 18446744073709551615");
+    let place = |place: &str| {
+        folder.good(&format!("sample model.laser -n 1e1 {place} -o place.csv"));
+        fs::read(folder.at("place.csv")).unwrap()
+    };
+    assert_eq!(
+        place("--seed 1e3 --stream 2e0"),
+        place("--seed 1000 --stream 2")
+    );
+    place("--first 9007199254740992");
     folder.usage(
         "sample model.laser -n 1 -o a.npy --hepmc-columns 13:x0,x1,0,m=0",
         "for .hepmc files",
@@ -875,18 +896,23 @@ fn weights_and_columns_are_chosen() {
         "column 1 is not among",
     );
     folder.usage("score truth.npy truth.npy --jsd 0", "two different columns");
-    folder.usage("score truth.npy truth.npy --bins 0", "--bins");
+    for bins in ["0", "1e9", "some"] {
+        folder.usage(
+            &format!("score truth.npy truth.npy --bins {bins}"),
+            "a whole number from 1 to 10000 is needed",
+        );
+    }
     folder.usage(
         "score truth.npy truth.npy --seed -1",
-        "-1 is not in 0..=4294967295",
+        "a whole number from 0 to 4294967295 is needed",
     );
     folder.usage(
         "score truth.npy truth.npy --auc --threads 0",
-        "0 is not in 1..=1024",
+        "a whole number from 1 to 1024 is needed",
     );
     folder.usage(
         "score truth.npy truth.npy --directions 0",
-        "0 is not in 1..",
+        "a whole number from 1 to 4294967295 is needed",
     );
     folder.usage(
         "score truth.npy truth.npy --weights=all",

@@ -1,5 +1,6 @@
 //! The program `laser`: models from the command line, for all that needs no code. docs/command-line.md shows its use.
 
+mod argument;
 mod events;
 mod failure;
 mod hepmc;

@@ -1,5 +1,6 @@
 //! `laser sample`: events of a model, to a file.
 
+use crate::argument::{whole, MOST_EXACT};
 use crate::events::{Events, Kind};
 use crate::failure::{Failure, Result};
 use crate::hepmc::Particles;
@@ -28,25 +29,25 @@ pub struct Arguments {
     /// The model file
     model: PathBuf,
     /// Events to make, as 1000000, 1e6 or 1_000_000; with --conditions by default one for each of its rows
-    #[arg(short = 'n', long, value_name = "N", value_parser = count, allow_negative_numbers = true, required_unless_present = "conditions")]
+    #[arg(short = 'n', long, value_name = "N", value_parser = whole::<u64>(1..=MOST_EXACT), allow_negative_numbers = true, required_unless_present = "conditions")]
     events: Option<u64>,
     /// Where they go: a .npy, .csv or .hepmc file
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
     /// Seed of the events
-    #[arg(long, default_value = "1", value_parser = seed, allow_negative_numbers = true)]
+    #[arg(long, default_value = "1", value_parser = whole::<u64>(0..=u64::MAX), allow_negative_numbers = true)]
     seed: u64,
     /// Stream of the seed; others are independent of it
-    #[arg(long, default_value = "0", value_parser = seed, allow_negative_numbers = true)]
+    #[arg(long, default_value = "0", value_parser = whole::<u64>(0..=u64::MAX), allow_negative_numbers = true)]
     stream: u64,
     /// Number of the first event within the stream
-    #[arg(long, value_name = "EVENT", value_parser = whole, allow_negative_numbers = true, default_value = "0")]
+    #[arg(long, value_name = "EVENT", value_parser = whole::<u64>(0..=MOST_EXACT), allow_negative_numbers = true, default_value = "0")]
     first: u64,
     /// How the events are made, as baseline, reweight or rejection; by default as the model was refined
     #[arg(long, value_parser = method)]
     method: Option<String>,
     /// Threads to work on; they change no bit
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024), allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole::<u16>(1..=1024), allow_negative_numbers = true)]
     threads: u16,
     /// Write the weights, as the last column
     #[arg(long)]
@@ -68,38 +69,10 @@ pub struct Arguments {
     hepmc_columns: Option<Particles>,
 }
 
-/// A whole number, which may be written 1e6 or 1_000_000.
-fn whole(text: &str) -> std::result::Result<u64, String> {
-    let digits = text.replace('_', "");
-    if let Ok(number) = digits.parse() {
-        return Ok(number);
-    }
-    // Beyond, not every whole number is a double.
-    const MOST: f64 = 9007199254740992.0;
-    match digits.parse::<f64>() {
-        Ok(value) if value.fract() == 0.0 && (0.0..=MOST).contains(&value) => Ok(value as u64),
-        _ => Err("a whole number of at most 2^53 is needed, as 1000000, 1e6 or 1_000_000".into()),
-    }
-}
-
-/// Seeds and streams.
-fn seed(text: &str) -> std::result::Result<u64, String> {
-    let number = text.replace('_', "").parse();
-    number.map_err(|_| format!("a whole number from 0 to {} is needed", u64::MAX))
-}
-
 /// A word of the option that it sets.
 fn method(text: &str) -> laser::Result<String> {
     let set = Options::new().set_str("sampler.method", text);
     set.map(|()| text.into())
-}
-
-/// Events: at least one.
-fn count(text: &str) -> std::result::Result<u64, String> {
-    match whole(text)? {
-        0 => Err("at least one event is needed".into()),
-        events => Ok(events),
-    }
 }
 
 /// Numbers that are held in memory at once.

@@ -1,5 +1,6 @@
 //! `laser score`: how far two samples are apart.
 
+use crate::argument::whole;
 use crate::events::Events;
 use crate::failure::{Failure, Result};
 use crate::terminal::{self, error, number, percent};
@@ -37,26 +38,26 @@ pub struct Arguments {
     #[arg(long, value_name = "X,Y", value_parser = pair)]
     jsd: Vec<(usize, usize)>,
     /// Bins of an axis of the histograms, which reach from the 0.1 % to the 99.9 % quantile of the reference
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000), allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = whole::<u32>(1..=10_000), allow_negative_numbers = true)]
     bins: u32,
     /// Train a classifier (preset `fast`) on one half of both samples and print the area under its ROC curve on the other: 0.5 if it finds no
     /// difference. The samples must not share events
     #[arg(long)]
     auc: bool,
     /// Epochs of that training; small samples want more
-    #[arg(long, value_name = "N", requires = "auc", value_parser = clap::value_parser!(u32).range(1..), allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", requires = "auc", value_parser = whole::<u32>(1..=u32::MAX.into()), allow_negative_numbers = true)]
     auc_epochs: Option<u32>,
     /// Threads of that training
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024), allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole::<u16>(1..=1024), allow_negative_numbers = true)]
     threads: u16,
     /// Bootstrap samples for errors and floors; time is proportional to it
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(2..), allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = whole::<u32>(2..=u32::MAX.into()), allow_negative_numbers = true)]
     repeats: u32,
     /// Directions of the sliced EMD; time is proportional to it
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..), allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = whole::<u32>(1..=u32::MAX.into()), allow_negative_numbers = true)]
     directions: u32,
     /// Seed of bootstrap, directions and training; compare scores of one seed
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(0..), allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 1, value_parser = whole::<u32>(0..=u32::MAX.into()), allow_negative_numbers = true)]
     seed: u32,
     /// Print JSON
     #[arg(long)]
