@@ -491,11 +491,11 @@ fn conditional_models_take_conditions() {
         .starts_with("x0,x1,c0\n"));
 
     folder.write("nan.csv", "1\nnan\n");
-    folder.bad(
+    folder.usage(
         "sample given.laser -n 10 -o a.npy",
         "give them with --conditions FILE",
     );
-    folder.bad(
+    folder.usage(
         "sample given.laser --conditions c.npy -n 51 -o a.npy",
         "conditions for 50 events",
     );
@@ -507,15 +507,15 @@ fn conditional_models_take_conditions() {
         "sample given.laser --conditions nan.csv -o a.npy",
         "row 1, column 0 (from 0) is NaN",
     );
-    folder.bad(
+    folder.usage(
         "sample given.laser --conditions c.npy -o c.npy",
         "read by the same command",
     );
-    folder.bad(
+    folder.usage(
         "sample given.laser --conditions c.npy --method resampling -o a.npy",
         "resampling",
     );
-    folder.bad(
+    folder.usage(
         "sample model.laser --conditions c.npy -o a.npy",
         "its events have no conditions",
     );
@@ -541,7 +541,7 @@ fn sample_says_what_is_wrong_and_writes_nothing() {
         "sample none.laser -n 1 -o a.npy",
         "none.laser: No such file",
     );
-    folder.bad(
+    folder.usage(
         "sample model.laser -n 1 -o a.root",
         "a.root: unknown kind of file; events are read from .npy or .csv",
     );
@@ -552,7 +552,7 @@ fn sample_says_what_is_wrong_and_writes_nothing() {
     fs::create_dir(folder.at("folder.npy")).unwrap();
     folder.bad("sample model.laser -n 1 -o folder.npy", "a directory");
     fs::copy(folder.at("model.laser"), folder.at("model.npy")).unwrap();
-    folder.bad(
+    folder.usage(
         "sample model.npy -n 1 -o ./model.npy",
         "read by the same command",
     );
@@ -565,7 +565,7 @@ fn sample_says_what_is_wrong_and_writes_nothing() {
         "sample model.laser -n 1 -o a.npy --method best",
         "option `sampler.method` takes one of",
     );
-    folder.bad(
+    folder.usage(
         "sample model.laser -n 1 -o a.npy --method gan",
         "a refiner trained for it",
     );
@@ -887,7 +887,7 @@ fn weights_and_columns_are_chosen() {
     );
 
     folder.bad("score truth.npy weighted.npy", "--weights=sample");
-    folder.bad(
+    folder.usage(
         "score truth.npy weighted.npy --columns 0,2",
         "truth.npy: there is no column 2",
     );
@@ -974,7 +974,7 @@ fn score_says_which_file_is_wrong() {
     ] {
         folder.bad(&format!("score truth.npy {name}"), message);
     }
-    folder.bad("score one.csv one.csv --weights", "has only one");
+    folder.usage("score one.csv one.csv --weights", "has only one");
     let array = |name: &str, shape: &[u64]| {
         let mut file = fs::File::create(folder.at(name)).unwrap();
         let npy = npyz::WriteOptions::new().default_dtype().shape(shape);

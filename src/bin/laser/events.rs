@@ -101,7 +101,7 @@ impl Events {
     /// Keeps these columns, in this order.
     pub fn select(&mut self, columns: &[usize]) -> Result<()> {
         if let Some(column) = columns.iter().find(|c| **c >= self.columns) {
-            return Err(Failure::of(
+            return Err(Failure::usage(
                 &self.path,
                 format!(
                     "there is no column {column}; its {} columns count from 0",

@@ -89,9 +89,10 @@ const EVENTS: &str =
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let output = &arguments.output;
-    let kind = Kind::of(output)?;
+    let kind = Kind::of(output).map_err(Failure::asked)?;
     let inputs = [&arguments.model].into_iter().chain(&arguments.conditions);
-    output::apart(output, &inputs.map(PathBuf::as_path).collect::<Vec<_>>())?;
+    let inputs: Vec<_> = inputs.map(PathBuf::as_path).collect();
+    output::apart(output, &inputs).map_err(Failure::asked)?;
     match (kind, &arguments.hepmc_columns) {
         (Kind::Hepmc, None) => return Err(output::no_particles(output)),
         (Kind::Hepmc, Some(_)) if arguments.latent => {
@@ -154,7 +155,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 
     let stop = Stop::listen()?;
     let model = Arc::new(Instance::new(model));
-    let mut sampler = Sampler::new(model, arguments.seed, arguments.stream, &options)?;
+    let asked = |error| Failure::from(error).asked();
+    let mut sampler =
+        Sampler::new(model, arguments.seed, arguments.stream, &options).map_err(asked)?;
     sampler.seek(arguments.first)?;
     let mut bar = match (Method::parse(&method)?.is_chain(), arguments.first) {
         (false, _) => terminal::bar(rows, EVENTS)?,
@@ -211,7 +214,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             }
         }
         let sampled = sampling.join();
-        Ok(sampled.unwrap_or_else(|defect| resume_unwind(defect))?)
+        sampled
+            .unwrap_or_else(|defect| resume_unwind(defect))
+            .map_err(asked)
     })?;
     bar.finish_and_clear();
     summary(
@@ -292,14 +297,14 @@ fn conditions(arguments: &Arguments, model: &Model) -> Result<Option<Events>> {
     let Some(path) = &arguments.conditions else {
         return match dim {
             0 => Ok(None),
-            _ => Err(Failure::of(
+            _ => Err(Failure::usage(
                 &arguments.model,
                 format!("its events are made given conditions, {dim} values each: give them with --conditions FILE"),
             )),
         };
     };
     if dim == 0 {
-        return Err(Failure::of(
+        return Err(Failure::usage(
             &arguments.model,
             "its events have no conditions; leave out --conditions, and give the number of events with -n",
         ));
@@ -326,7 +331,7 @@ fn conditions(arguments: &Arguments, model: &Model) -> Result<Option<Events>> {
         ));
     }
     if arguments.events.is_some_and(|n| n > given.rows as u64) {
-        return Err(Failure::of(
+        return Err(Failure::usage(
             path,
             format!(
                 "conditions for {} events; ask for no more with -n",

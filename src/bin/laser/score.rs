@@ -99,7 +99,7 @@ impl Side {
     fn read(path: &std::path::Path, weighted: bool, columns: Option<&[usize]>) -> Result<Self> {
         let mut events = Events::read(path)?;
         let weights = match weighted {
-            true => Some(events.split_weights()?),
+            true => Some(events.split_weights().map_err(Failure::asked)?),
             false => None,
         };
         if let Some(columns) = columns {
