@@ -896,6 +896,12 @@ fn weights_and_columns_are_chosen() {
         "column 1 is not among",
     );
     folder.usage("score truth.npy truth.npy --jsd 0", "two different columns");
+    for columns in ["a", "0,-1", "0,"] {
+        folder.usage(
+            &format!("score truth.npy truth.npy --columns={columns}"),
+            "columns are given by their numbers, from 0",
+        );
+    }
     for bins in ["0", "1e9", "some"] {
         folder.usage(
             &format!("score truth.npy truth.npy --bins {bins}"),
@@ -1137,6 +1143,19 @@ fn refine_says_what_is_wrong_before_it_trains() {
         "nan.csv: row 1 of the event array",
     );
     folder.bad("refine none.json", "none.json: No such file");
+    folder.bad(
+        "refine model.laser",
+        "model.laser: this is a model; `laser info` and `laser sample` take it",
+    );
+    folder.bad(
+        "refine truth.npy",
+        "truth.npy: this is an array of NumPy; `laser score` takes it, or `events` in a configuration",
+    );
+    fs::write(folder.at("bytes.json"), [0xff, 0x00]).unwrap();
+    folder.bad(
+        "refine bytes.json",
+        "bytes.json: this is no text; `laser refine --help` shows",
+    );
 }
 
 #[test]

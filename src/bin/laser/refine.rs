@@ -7,9 +7,11 @@ use crate::output::apart;
 use crate::terminal::{self, number, Stop};
 use indicatif::ProgressBar;
 use laser::aside::Aside;
+use laser::model::Model;
 use laser::options::{keys, Options};
 use laser::protocol::{self, Instance, Source};
 use laser::train::{Hooks, Level, Progress};
+use npyz::NpyHeader;
 use serde::de::IgnoredAny;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -61,18 +63,19 @@ const KEYS: [&str; 5] = ["events", "weights_column", "generator", "model", "opti
 
 impl Config {
     fn read(path: &Path) -> Result<Self> {
-        let text = fs::read_to_string(path).map_err(|e| Failure::of(path, e))?;
+        let bytes = fs::read(path).map_err(|e| Failure::of(path, e))?;
+        let text = str::from_utf8(&bytes).map_err(|_| Failure::of(path, no_text(&bytes)))?;
         let invalid = |e: serde_json::Error| {
             Failure::of(
                 path,
                 format!("no valid configuration: {e}; `laser refine --help` shows one"),
             )
         };
-        let keys: BTreeMap<String, IgnoredAny> = serde_json::from_str(&text).map_err(invalid)?;
+        let keys: BTreeMap<String, IgnoredAny> = serde_json::from_str(text).map_err(invalid)?;
         if let Some(unknown) = keys.keys().find(|key| !KEYS.contains(&key.as_str())) {
             return Err(Failure::of(path, unknown_key(unknown)));
         }
-        serde_json::from_str(&text).map_err(invalid)
+        serde_json::from_str(text).map_err(invalid)
     }
 
     fn options(&self, path: &Path) -> Result<Options> {
@@ -87,6 +90,18 @@ impl Config {
         }
         Ok(options)
     }
+}
+
+/// What to say about a configuration that is none.
+fn no_text(bytes: &[u8]) -> String {
+    let what = if Model::from_bytes(bytes).is_ok() {
+        "a model; `laser info` and `laser sample` take it, or `generator` in a configuration names it"
+    } else if NpyHeader::from_reader(bytes).is_ok() {
+        "an array of NumPy; `laser score` takes it, or `events` in a configuration names it"
+    } else {
+        "no text"
+    };
+    format!("this is {what}; `laser refine --help` shows a configuration")
 }
 
 /// What to say about a key that there is not.

@@ -1,6 +1,6 @@
 //! `laser score`: how far two samples are apart.
 
-use crate::argument::whole;
+use crate::argument::{column, whole};
 use crate::events::Events;
 use crate::failure::{Failure, Result};
 use crate::terminal::{self, error, number, percent};
@@ -29,7 +29,7 @@ pub struct Arguments {
     /// Events to compare with it: as many columns
     sample: PathBuf,
     /// Columns to compare, from 0; by default all
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = column)]
     columns: Option<Vec<usize>>,
     /// The last column is the events' weight, of both files or of one
     #[arg(long, value_name = "WHICH", num_args = 0..=1, require_equals = true, default_missing_value = "both")]
@@ -73,10 +73,9 @@ enum Weighted {
 }
 
 fn pair(text: &str) -> std::result::Result<(usize, usize), String> {
-    let two = text.split_once(',').and_then(|(x, y)| {
-        let number = |text: &str| text.trim().parse::<usize>().ok();
-        Some((number(x)?, number(y)?))
-    });
+    let two = text
+        .split_once(',')
+        .and_then(|(x, y)| Some((column(x).ok()?, column(y).ok()?)));
     match two {
         Some((x, y)) if x != y => Ok((x, y)),
         _ => Err("two different columns are needed, as 0,1".into()),
