@@ -505,7 +505,7 @@ fn conditional_models_take_conditions() {
     );
     folder.bad(
         "sample given.laser --conditions nan.csv -o a.npy",
-        "row 1, column 0 (from 0) is NaN",
+        "nan.csv: line 2, column 0 (from 0): NaN; all numbers must be finite",
     );
     folder.usage(
         "sample given.laser --conditions c.npy -o c.npy",
@@ -929,7 +929,9 @@ fn weights_and_columns_are_chosen() {
 #[test]
 fn score_says_which_file_is_wrong() {
     let folder = Folder::new();
-    folder.write("nan.csv", "1,2\n3,nan\n");
+    folder.write("nan.csv", "# a remark\na,b\n1,2\n3,nan\n");
+    folder.npy("nan.npy", &[1.0, 2.0, 3.0, f64::INFINITY], 2, Order::C);
+    folder.write("large.csv", "1,2\n3,-1e400\n");
     folder.write("word.csv", "1,2\n3,four\n");
     folder.write("ragged.csv", "1,2\n3\n");
     folder.write("empty.csv", "");
@@ -944,7 +946,19 @@ fn score_says_which_file_is_wrong() {
     let bytes = fs::read(folder.at("truth.npy")).unwrap();
     fs::write(folder.at("cut.npy"), &bytes[..bytes.len() - 1]).unwrap();
     for (name, message) in [
-        ("nan.csv", "nan.csv: event NaN at row 1, column 1"),
+        (
+            "nan.csv",
+            "nan.csv: line 4, column 1 (from 0): NaN; all numbers must be finite",
+        ),
+        (
+            "nan.npy",
+            "nan.npy: row 1, column 1 (both from 0): inf; all numbers must be finite",
+        ),
+        (
+            "large.csv",
+            "large.csv: line 2, column 1 (from 0): `-1e400` is too large for a number",
+        ),
+        ("nan.csv --weights=sample", "nan.csv: line 4, column 1"),
         (
             "word.csv",
             "word.csv: line 2, column 1 (from 0): `four` is no number",
@@ -981,6 +995,8 @@ fn score_says_which_file_is_wrong() {
         folder.bad(&format!("score truth.npy {name}"), message);
     }
     folder.usage("score one.csv one.csv --weights", "has only one");
+    // What is not compared may be missing.
+    folder.good("score truth.npy nan.csv --columns 0 --repeats 2 --directions 1");
     let array = |name: &str, shape: &[u64]| {
         let mut file = fs::File::create(folder.at(name)).unwrap();
         let npy = npyz::WriteOptions::new().default_dtype().shape(shape);
@@ -1140,7 +1156,7 @@ fn refine_says_what_is_wrong_before_it_trains() {
     folder.write("nan.csv", "1,2\ninf,4\n");
     bad(
         r#"{"events": "nan.csv", "model": "a.laser"}"#,
-        "nan.csv: row 1 of the event array",
+        "nan.csv: line 2, column 0 (from 0): inf; all numbers must be finite",
     );
     folder.bad("refine none.json", "none.json: No such file");
     folder.bad(

@@ -143,6 +143,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         Aside::new(output).map_err(|e| unwritable(output, e))?;
     }
     let mut events = Events::read(&config.events)?;
+    events.require_finite(|_| true)?;
     let weights = match config.weights_column {
         true => Some(events.split_weights()?),
         false => None,

@@ -319,17 +319,7 @@ fn conditions(arguments: &Arguments, model: &Model) -> Result<Option<Events>> {
             ),
         ));
     }
-    if let Some(defect) = given.values.iter().position(|v| !v.is_finite()) {
-        return Err(Failure::of(
-            path,
-            format!(
-                "row {}, column {} (from 0) is {}; conditions must be finite",
-                defect / dim,
-                defect % dim,
-                given.values[defect]
-            ),
-        ));
-    }
+    given.require_finite(|_| true)?;
     if arguments.events.is_some_and(|n| n > given.rows as u64) {
         return Err(Failure::usage(
             path,

@@ -97,6 +97,11 @@ struct Side {
 impl Side {
     fn read(path: &std::path::Path, weighted: bool, columns: Option<&[usize]>) -> Result<Self> {
         let mut events = Events::read(path)?;
+        let last = events.columns - 1;
+        events.require_finite(|column| {
+            let compared = columns.is_none_or(|columns| columns.contains(&column));
+            compared || (weighted && column == last)
+        })?;
         let weights = match weighted {
             true => Some(events.split_weights().map_err(Failure::asked)?),
             false => None,
