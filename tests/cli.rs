@@ -706,6 +706,24 @@ fn terminal() -> (fs::File, fs::File) {
     }
 }
 
+#[test]
+fn a_file_beyond_its_limit_is_an_error_and_leaves_nothing() {
+    let folder = Folder::new();
+    let before = folder.files();
+    let sample = folder.command("sample model.laser -n 1e6 -o a.npy");
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "ulimit -f 64 && exec \"$@\"", "sh"]);
+    limited.arg(sample.get_program()).args(sample.get_args());
+    let output = limited.current_dir(folder.0.path()).output().unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(
+        errors.contains("a.npy: cannot be written: File too large"),
+        "{errors}"
+    );
+    assert_eq!(folder.files(), before);
+}
+
 fn wait_for(done: impl Fn() -> bool) {
     let start = Instant::now();
     while !done() {
@@ -886,6 +904,11 @@ fn weights_and_columns_are_chosen() {
         "the second histogram has content -",
     );
 
+    folder.npy("turned.npy", &[1.0, 2.0, -1.0, 3.0, 4.0, -2.0], 3, Order::C);
+    folder.bad(
+        "score truth.npy turned.npy --weights=sample",
+        "turned.npy: the weights of the sample sum to -3,",
+    );
     folder.bad("score truth.npy weighted.npy", "--weights=sample");
     folder.usage(
         "score truth.npy weighted.npy --columns 0,2",
@@ -1143,7 +1166,7 @@ fn refine_says_what_is_wrong_before_it_trains() {
     );
     bad(
         r#"{"events": "truth.npy", "model": "a.laser", "generator": "given.laser"}"#,
-        "the source's events have 2 features",
+        "truth.npy: the events have 2 columns, but those of the generator given.laser have 2 features and 1 conditions",
     );
     bad(
         r#"{"events": "truth.npy", "model": "a.laser", "options": {"sampler.method": "hmc"}}"#,
@@ -1172,6 +1195,35 @@ fn refine_says_what_is_wrong_before_it_trains() {
         "refine bytes.json",
         "bytes.json: this is no text; `laser refine --help` shows",
     );
+}
+
+#[test]
+fn refine_warns_of_weights_that_are_trained_as_a_feature() {
+    let folder = Folder::new();
+    let refine = |name: &str, weights: bool| {
+        let x = events(2, 1);
+        let rows = x
+            .chunks(2)
+            .map(|row| format!("{},{},{}\n", row[0], row[1], row[0].abs()));
+        folder.write(
+            "named.csv",
+            &format!("a,b,{name}\n{}", rows.collect::<String>()),
+        );
+        // The batch is refused after the warning.
+        folder.write(
+            "train.json",
+            &format!(
+                r#"{{"events": "named.csv", "weights_column": {weights}, "model": "a.laser", "options": {{"flow.batch": 3000}}}}"#
+            ),
+        );
+        folder.bad("refine train.json", "`flow.batch` is 3000")
+    };
+    let warning = "warning: column 2 (from 0) of named.csv, `Weight`, is trained as a feature";
+    assert!(refine("Weight", false).contains(warning));
+    for (name, weights) in [("Weight", true), ("height", false)] {
+        let said = refine(name, weights);
+        assert!(!said.contains("warning"), "{said}");
+    }
 }
 
 #[test]

@@ -15,6 +15,7 @@ use clap::{Parser, Subcommand};
 use failure::{Failure, Result};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// Precise events out of imprecise generative models: latent space refinement (LaSeR) from the command line.
 #[derive(Parser)]
@@ -41,6 +42,8 @@ fn main() -> ExitCode {
             return ExitCode::from(usage.exit_code() as u8);
         }
     };
+    // A file that grows beyond its limit (ulimit -f) is then an error of writing, not the end.
+    let _ = signal_hook::flag::register(libc::SIGXFSZ, Arc::default());
     // A defect is told in one line, as all else.
     std::panic::set_hook(Box::new(|_| ()));
     let done = catch_unwind(AssertUnwindSafe(|| match cli.command {

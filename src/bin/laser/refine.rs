@@ -7,7 +7,7 @@ use crate::output::apart;
 use crate::terminal::{self, number, Stop};
 use indicatif::ProgressBar;
 use laser::aside::Aside;
-use laser::model::Model;
+use laser::model::{Generator, Model};
 use laser::options::{keys, Options};
 use laser::protocol::{self, Instance, Source};
 use laser::train::{Hooks, Level, Progress};
@@ -157,8 +157,22 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         env!("CARGO_PKG_VERSION"),
         config.events.display()
     ));
+    let last = columns - 1;
+    if let Some(name) = events
+        .name(last)
+        .filter(|name| is_weight(name) && weights.is_none())
+    {
+        watch.note(&format!(
+            "warning: column {last} (from 0) of {}, `{name}`, is trained as a feature; if it is the events' weight, set `weights_column` to true",
+            config.events.display()
+        ));
+    }
     let generator = match &config.generator {
-        Some(path) => protocol::load_generator(path, &options)?,
+        Some(path) => {
+            let generator = protocol::load_generator(path, &options)?;
+            same_columns(&events, path, &generator.generator)?;
+            generator
+        }
         None => {
             protocol::check(&mut target, &options)?;
             protocol::train_generator(&mut target, &options, &watch)?
@@ -179,6 +193,29 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         info::describe(&model)
     )?;
     Ok(stdout.flush()?)
+}
+
+/// Whether a column with this name is likely to hold weights.
+fn is_weight(name: &str) -> bool {
+    ["w", "weight", "weights"].contains(&name.to_lowercase().as_str())
+}
+
+/// Checks that the events are those of the generator with their conditions.
+fn same_columns(events: &Events, path: &Path, generator: &Generator) -> Result<()> {
+    let (features, conditions) = (generator.event_dim(), generator.condition_dim());
+    if events.columns == features + conditions {
+        return Ok(());
+    }
+    let given = match conditions {
+        0 => String::new(),
+        _ => format!(" and {conditions} conditions"),
+    };
+    let what = format!(
+        "the events have {} columns, but those of the generator {} have {features} features{given}",
+        events.columns,
+        path.display()
+    );
+    Err(Failure::of(&events.path, what))
 }
 
 fn unwritable(path: &Path, error: std::io::Error) -> Failure {

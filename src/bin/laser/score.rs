@@ -106,6 +106,12 @@ impl Side {
             true => Some(events.split_weights().map_err(Failure::asked)?),
             false => None,
         };
+        if let Some(weights) = &weights {
+            let wrong = |e| {
+                format!("{e}; does its last column, {last} (from 0), hold the weights, as --weights says?")
+            };
+            effective_size(weights).map_err(|e| Failure::of(path, wrong(e)))?;
+        }
         if let Some(columns) = columns {
             events.select(columns)?;
         }
