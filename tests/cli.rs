@@ -14,8 +14,11 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Read;
+use std::os::fd::FromRawFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::ptr::null_mut;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -488,11 +491,11 @@ fn conditional_models_take_conditions() {
         .starts_with("x0,x1,c0\n"));
 
     folder.write("nan.csv", "1\nnan\n");
-    folder.bad(
+    folder.usage(
         "sample given.laser -n 10 -o a.npy",
         "give them with --conditions FILE",
     );
-    folder.bad(
+    folder.usage(
         "sample given.laser --conditions c.npy -n 51 -o a.npy",
         "conditions for 50 events",
     );
@@ -502,17 +505,17 @@ fn conditional_models_take_conditions() {
     );
     folder.bad(
         "sample given.laser --conditions nan.csv -o a.npy",
-        "row 1, column 0 (from 0) is NaN",
+        "nan.csv: line 2, column 0 (from 0): NaN; all numbers must be finite",
     );
-    folder.bad(
+    folder.usage(
         "sample given.laser --conditions c.npy -o c.npy",
         "read by the same command",
     );
-    folder.bad(
+    folder.usage(
         "sample given.laser --conditions c.npy --method resampling -o a.npy",
         "resampling",
     );
-    folder.bad(
+    folder.usage(
         "sample model.laser --conditions c.npy -o a.npy",
         "its events have no conditions",
     );
@@ -522,17 +525,23 @@ fn conditional_models_take_conditions() {
 fn sample_says_what_is_wrong_and_writes_nothing() {
     let folder = Folder::new();
     let n = |n: &str| format!("sample model.laser -n {n} -o a.npy");
-    folder.usage(&n("0"), "at least one event");
-    folder.usage(&n("1e30"), "a whole number of at most 2^53");
-    folder.usage(&n("-1"), "a whole number");
-    folder.usage(&n("2.5"), "a whole number");
+    for number in [
+        "0",
+        "1e30",
+        "-1",
+        "2.5",
+        "9007199254740993",
+        "18446744073709551615",
+    ] {
+        folder.usage(&n(number), "a whole number from 1 to 2^53 is needed");
+    }
     folder.usage("sample model.laser -o a.npy", "--events <N>");
     folder.usage("sample model.laser -n 1", "--output <FILE>");
     folder.bad(
         "sample none.laser -n 1 -o a.npy",
         "none.laser: No such file",
     );
-    folder.bad(
+    folder.usage(
         "sample model.laser -n 1 -o a.root",
         "a.root: unknown kind of file; events are read from .npy or .csv",
     );
@@ -543,7 +552,7 @@ fn sample_says_what_is_wrong_and_writes_nothing() {
     fs::create_dir(folder.at("folder.npy")).unwrap();
     folder.bad("sample model.laser -n 1 -o folder.npy", "a directory");
     fs::copy(folder.at("model.laser"), folder.at("model.npy")).unwrap();
-    folder.bad(
+    folder.usage(
         "sample model.npy -n 1 -o ./model.npy",
         "read by the same command",
     );
@@ -556,13 +565,13 @@ fn sample_says_what_is_wrong_and_writes_nothing() {
         "sample model.laser -n 1 -o a.npy --method best",
         "option `sampler.method` takes one of",
     );
-    folder.bad(
+    folder.usage(
         "sample model.laser -n 1 -o a.npy --method gan",
         "a refiner trained for it",
     );
     folder.usage(
         "sample model.laser -n 1 -o a.npy --threads 0",
-        "0 is not in 1..=1024",
+        "a whole number from 1 to 1024 is needed",
     );
     for (argument, needed) in [
         (
@@ -573,8 +582,14 @@ fn sample_says_what_is_wrong_and_writes_nothing() {
             "--stream -1",
             "a whole number from 0 to 18446744073709551615 is needed",
         ),
-        ("--first -1", "a whole number of at most 2^53"),
-        ("--threads -1", "-1 is not in 1..=1024"),
+        ("--seed 1.5", "a whole number from 0 to"),
+        ("--seed 1e16", "a whole number from 0 to"),
+        ("--first -1", "a whole number from 0 to 2^53 is needed"),
+        (
+            "--first 18446744073709551600",
+            "a whole number from 0 to 2^53 is needed",
+        ),
+        ("--threads -1", "a whole number from 1 to 1024 is needed"),
     ] {
         folder.usage(
             &format!("sample model.laser -n 1 -o a.npy {argument}"),
@@ -582,6 +597,15 @@ fn sample_says_what_is_wrong_and_writes_nothing() {
         );
     }
     folder.good("sample model.laser -n 1 -o last.csv --seed 18446744073709551615");
+    let place = |place: &str| {
+        folder.good(&format!("sample model.laser -n 1e1 {place} -o place.csv"));
+        fs::read(folder.at("place.csv")).unwrap()
+    };
+    assert_eq!(
+        place("--seed 1e3 --stream 2e0"),
+        place("--seed 1000 --stream 2")
+    );
+    place("--first 9007199254740992");
     folder.usage(
         "sample model.laser -n 1 -o a.npy --hepmc-columns 13:x0,x1,0,m=0",
         "for .hepmc files",
@@ -631,6 +655,72 @@ fn an_interrupted_sampling_leaves_nothing() {
     wait_for(|| folder.files().len() > before.len());
     interrupt(&child, libc::SIGINT);
     assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(folder.files(), before);
+}
+
+#[test]
+fn walking_chains_are_told_of_and_can_be_stopped() {
+    let folder = Folder::new();
+    let mut slow = (**folder.model("model.laser")).clone();
+    slow.refinement.as_mut().unwrap().hmc.burn_in = 1_000_000;
+    slow.save(&folder.at("slow.laser")).unwrap();
+    let before = folder.files();
+    for (model, first, stage) in [
+        (
+            "model",
+            "1e15",
+            "the chains are walking to event 1000000000000000",
+        ),
+        ("slow", "0", "the chains are burning in"),
+    ] {
+        let (mut terminal, stderr) = terminal();
+        let mut child = folder
+            .command(&format!(
+                "sample {model}.laser --method hmc -n 10 --first {first} -o a.csv"
+            ))
+            .env("TERM", "xterm")
+            .stderr(stderr)
+            .spawn()
+            .unwrap();
+        let (mut said, mut part) = (String::new(), [0; 4096]);
+        while !said.contains(stage) {
+            let count = terminal.read(&mut part).unwrap();
+            said += &String::from_utf8_lossy(&part[..count]);
+        }
+        let start = Instant::now();
+        interrupt(&child, libc::SIGINT);
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{said}");
+        assert!(start.elapsed() < Duration::from_secs(5));
+        assert_eq!(folder.files(), before);
+    }
+}
+
+/// A terminal: the side that reads what is on it, and the side that a program writes to.
+fn terminal() -> (fs::File, fs::File) {
+    let [mut reader, mut writer] = [-1; 2];
+    // SAFETY: two places for descriptors, which are then owned by the files alone.
+    unsafe {
+        let opened = libc::openpty(&mut reader, &mut writer, null_mut(), null_mut(), null_mut());
+        assert_eq!(opened, 0);
+        (fs::File::from_raw_fd(reader), fs::File::from_raw_fd(writer))
+    }
+}
+
+#[test]
+fn a_file_beyond_its_limit_is_an_error_and_leaves_nothing() {
+    let folder = Folder::new();
+    let before = folder.files();
+    let sample = folder.command("sample model.laser -n 1e6 -o a.npy");
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "ulimit -f 64 && exec \"$@\"", "sh"]);
+    limited.arg(sample.get_program()).args(sample.get_args());
+    let output = limited.current_dir(folder.0.path()).output().unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(
+        errors.contains("a.npy: cannot be written: File too large"),
+        "{errors}"
+    );
     assert_eq!(folder.files(), before);
 }
 
@@ -814,8 +904,13 @@ fn weights_and_columns_are_chosen() {
         "the second histogram has content -",
     );
 
-    folder.bad("score truth.npy weighted.npy", "--weights=sample");
+    folder.npy("turned.npy", &[1.0, 2.0, -1.0, 3.0, 4.0, -2.0], 3, Order::C);
     folder.bad(
+        "score truth.npy turned.npy --weights=sample",
+        "turned.npy: the weights of the sample sum to -3,",
+    );
+    folder.bad("score truth.npy weighted.npy", "--weights=sample");
+    folder.usage(
         "score truth.npy weighted.npy --columns 0,2",
         "truth.npy: there is no column 2",
     );
@@ -824,18 +919,29 @@ fn weights_and_columns_are_chosen() {
         "column 1 is not among",
     );
     folder.usage("score truth.npy truth.npy --jsd 0", "two different columns");
-    folder.usage("score truth.npy truth.npy --bins 0", "--bins");
+    for columns in ["a", "0,-1", "0,"] {
+        folder.usage(
+            &format!("score truth.npy truth.npy --columns={columns}"),
+            "columns are given by their numbers, from 0",
+        );
+    }
+    for bins in ["0", "1e9", "some"] {
+        folder.usage(
+            &format!("score truth.npy truth.npy --bins {bins}"),
+            "a whole number from 1 to 10000 is needed",
+        );
+    }
     folder.usage(
         "score truth.npy truth.npy --seed -1",
-        "-1 is not in 0..=4294967295",
+        "a whole number from 0 to 4294967295 is needed",
     );
     folder.usage(
         "score truth.npy truth.npy --auc --threads 0",
-        "0 is not in 1..=1024",
+        "a whole number from 1 to 1024 is needed",
     );
     folder.usage(
         "score truth.npy truth.npy --directions 0",
-        "0 is not in 1..",
+        "a whole number from 1 to 4294967295 is needed",
     );
     folder.usage(
         "score truth.npy truth.npy --weights=all",
@@ -846,7 +952,9 @@ fn weights_and_columns_are_chosen() {
 #[test]
 fn score_says_which_file_is_wrong() {
     let folder = Folder::new();
-    folder.write("nan.csv", "1,2\n3,nan\n");
+    folder.write("nan.csv", "# a remark\na,b\n1,2\n3,nan\n");
+    folder.npy("nan.npy", &[1.0, 2.0, 3.0, f64::INFINITY], 2, Order::C);
+    folder.write("large.csv", "1,2\n3,-1e400\n");
     folder.write("word.csv", "1,2\n3,four\n");
     folder.write("ragged.csv", "1,2\n3\n");
     folder.write("empty.csv", "");
@@ -861,7 +969,19 @@ fn score_says_which_file_is_wrong() {
     let bytes = fs::read(folder.at("truth.npy")).unwrap();
     fs::write(folder.at("cut.npy"), &bytes[..bytes.len() - 1]).unwrap();
     for (name, message) in [
-        ("nan.csv", "nan.csv: event NaN at row 1, column 1"),
+        (
+            "nan.csv",
+            "nan.csv: line 4, column 1 (from 0): NaN; all numbers must be finite",
+        ),
+        (
+            "nan.npy",
+            "nan.npy: row 1, column 1 (both from 0): inf; all numbers must be finite",
+        ),
+        (
+            "large.csv",
+            "large.csv: line 2, column 1 (from 0): `-1e400` is too large for a number",
+        ),
+        ("nan.csv --weights=sample", "nan.csv: line 4, column 1"),
         (
             "word.csv",
             "word.csv: line 2, column 1 (from 0): `four` is no number",
@@ -897,7 +1017,9 @@ fn score_says_which_file_is_wrong() {
     ] {
         folder.bad(&format!("score truth.npy {name}"), message);
     }
-    folder.bad("score one.csv one.csv --weights", "has only one");
+    folder.usage("score one.csv one.csv --weights", "has only one");
+    // What is not compared may be missing.
+    folder.good("score truth.npy nan.csv --columns 0 --repeats 2 --directions 1");
     let array = |name: &str, shape: &[u64]| {
         let mut file = fs::File::create(folder.at(name)).unwrap();
         let npy = npyz::WriteOptions::new().default_dtype().shape(shape);
@@ -1024,6 +1146,12 @@ fn refine_says_what_is_wrong_before_it_trains() {
         r#"{"events": "truth.npy", "model": "no/a.laser"}"#,
         "no/a.laser: cannot be written: No such file",
     );
+    for name in ["", "new/"] {
+        bad(
+            &format!(r#"{{"events": "truth.npy", "model": "{name}"}}"#),
+            &format!("train.json: `model` is \"{name}\"; it must name the file to write"),
+        );
+    }
     bad(
         r#"{"events": "truth.npy", "model": "truth.npy"}"#,
         "read by the same command",
@@ -1038,7 +1166,7 @@ fn refine_says_what_is_wrong_before_it_trains() {
     );
     bad(
         r#"{"events": "truth.npy", "model": "a.laser", "generator": "given.laser"}"#,
-        "the source's events have 2 features",
+        "truth.npy: the events have 2 columns, but those of the generator given.laser have 2 features and 1 conditions",
     );
     bad(
         r#"{"events": "truth.npy", "model": "a.laser", "options": {"sampler.method": "hmc"}}"#,
@@ -1051,9 +1179,51 @@ fn refine_says_what_is_wrong_before_it_trains() {
     folder.write("nan.csv", "1,2\ninf,4\n");
     bad(
         r#"{"events": "nan.csv", "model": "a.laser"}"#,
-        "nan.csv: row 1 of the event array",
+        "nan.csv: line 2, column 0 (from 0): inf; all numbers must be finite",
     );
     folder.bad("refine none.json", "none.json: No such file");
+    folder.bad(
+        "refine model.laser",
+        "model.laser: this is a model; `laser info` and `laser sample` take it",
+    );
+    folder.bad(
+        "refine truth.npy",
+        "truth.npy: this is an array of NumPy; `laser score` takes it, or `events` in a configuration",
+    );
+    fs::write(folder.at("bytes.json"), [0xff, 0x00]).unwrap();
+    folder.bad(
+        "refine bytes.json",
+        "bytes.json: this is no text; `laser refine --help` shows",
+    );
+}
+
+#[test]
+fn refine_warns_of_weights_that_are_trained_as_a_feature() {
+    let folder = Folder::new();
+    let refine = |name: &str, weights: bool| {
+        let x = events(2, 1);
+        let rows = x
+            .chunks(2)
+            .map(|row| format!("{},{},{}\n", row[0], row[1], row[0].abs()));
+        folder.write(
+            "named.csv",
+            &format!("a,b,{name}\n{}", rows.collect::<String>()),
+        );
+        // The batch is refused after the warning.
+        folder.write(
+            "train.json",
+            &format!(
+                r#"{{"events": "named.csv", "weights_column": {weights}, "model": "a.laser", "options": {{"flow.batch": 3000}}}}"#
+            ),
+        );
+        folder.bad("refine train.json", "`flow.batch` is 3000")
+    };
+    let warning = "warning: column 2 (from 0) of named.csv, `Weight`, is trained as a feature";
+    assert!(refine("Weight", false).contains(warning));
+    for (name, weights) in [("Weight", true), ("height", false)] {
+        let said = refine(name, weights);
+        assert!(!said.contains("warning"), "{said}");
+    }
 }
 
 #[test]

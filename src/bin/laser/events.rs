@@ -4,6 +4,7 @@ use crate::failure::{Failure, Result};
 use csv::{ReaderBuilder, Trim};
 use laser::aside::require_file;
 use npyz::{DType, NpyFile, NpyHeader, NpyReader, Order};
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
@@ -20,6 +21,8 @@ pub struct Events {
     pub columns: usize,
     /// Of the columns: those of a .csv with a header.
     names: Vec<String>,
+    /// Lines of a .csv, of those rows that hold NaN or infinities.
+    lines: HashMap<usize, u64>,
 }
 
 /// Kinds of files.
@@ -98,10 +101,27 @@ impl Events {
         Ok(weights)
     }
 
+    /// Refuses NaN and infinities in the columns that count.
+    pub fn require_finite(&self, counts: impl Fn(usize) -> bool) -> Result<()> {
+        for (row, event) in self.values.chunks_exact(self.columns).enumerate() {
+            let mut columns = event.iter().enumerate();
+            let Some((column, value)) = columns.find(|(c, v)| !v.is_finite() && counts(*c)) else {
+                continue;
+            };
+            let place = match self.lines.get(&row) {
+                Some(line) => format!("line {line}, column {column} (from 0)"),
+                None => format!("row {row}, column {column} (both from 0)"),
+            };
+            let what = format!("{place}: {value}; all numbers must be finite");
+            return Err(Failure::of(&self.path, what));
+        }
+        Ok(())
+    }
+
     /// Keeps these columns, in this order.
     pub fn select(&mut self, columns: &[usize]) -> Result<()> {
         if let Some(column) = columns.iter().find(|c| **c >= self.columns) {
-            return Err(Failure::of(
+            return Err(Failure::usage(
                 &self.path,
                 format!(
                     "there is no column {column}; its {} columns count from 0",
@@ -155,6 +175,7 @@ fn read_npy(path: &Path, file: File) -> Result<Events> {
             rows,
             columns,
             names: Vec::new(),
+            lines: HashMap::new(),
         })
     };
     // What the header says is compared with the file before memory is taken for it.
@@ -216,6 +237,7 @@ fn read_csv(path: &Path, file: File) -> Result<Events> {
         rows: 0,
         columns: 0,
         names: Vec::new(),
+        lines: HashMap::new(),
     };
     for record in reader.records() {
         let record = record.map_err(|e| defect(path, &e))?;
@@ -231,14 +253,22 @@ fn read_csv(path: &Path, file: File) -> Result<Events> {
                 continue;
             }
         }
+        let line = record.position().map_or(0, csv::Position::line);
         for (column, field) in record.iter().enumerate() {
-            let value = field.parse().map_err(|_| {
-                let line = record.position().map_or(0, csv::Position::line);
-                let what = separated(field)
-                    .unwrap_or_else(|| format!("column {column} (from 0): `{field}` is no number"));
-                let what = format!("line {line}, {what}");
+            let wrong = |what: &str| {
+                let what = format!("line {line}, column {column} (from 0): `{field}` is {what}");
                 Failure::of(path, what)
+            };
+            let value: f64 = field.parse().map_err(|_| match separated(field) {
+                Some(what) => Failure::of(path, format!("line {line}, {what}")),
+                None => wrong("no number"),
             })?;
+            if value.is_infinite() && field.contains(|c: char| c.is_ascii_digit()) {
+                return Err(wrong("too large for a number, which reaches to 1.8e308"));
+            }
+            if !value.is_finite() {
+                events.lines.insert(events.rows, line);
+            }
             events.values.push(value);
         }
         events.rows += 1;

@@ -38,6 +38,17 @@ impl Failure {
         Failure::Usage(format!("{}: {what}", path.display()))
     }
 
+    /// What the arguments ask for and their files do not have is a mistake in the arguments.
+    pub fn asked(self) -> Self {
+        match self {
+            Failure::Wrong(what) => Failure::Usage(what),
+            Failure::Library(error @ laser::Error::Unsupported(_)) => {
+                Failure::Usage(error.to_string())
+            }
+            other => other,
+        }
+    }
+
     /// A panic that was caught.
     pub fn defect(payload: &(dyn Any + Send)) -> Self {
         let text = payload.downcast_ref::<String>().map(String::as_str);

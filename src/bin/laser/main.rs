@@ -1,5 +1,6 @@
 //! The program `laser`: models from the command line, for all that needs no code. docs/command-line.md shows its use.
 
+mod argument;
 mod events;
 mod failure;
 mod hepmc;
@@ -14,6 +15,7 @@ use clap::{Parser, Subcommand};
 use failure::{Failure, Result};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// Precise events out of imprecise generative models: latent space refinement (LaSeR) from the command line.
 #[derive(Parser)]
@@ -40,6 +42,8 @@ fn main() -> ExitCode {
             return ExitCode::from(usage.exit_code() as u8);
         }
     };
+    // A file that grows beyond its limit (ulimit -f) is then an error of writing, not the end.
+    let _ = signal_hook::flag::register(libc::SIGXFSZ, Arc::default());
     // A defect is told in one line, as all else.
     std::panic::set_hook(Box::new(|_| ()));
     let done = catch_unwind(AssertUnwindSafe(|| match cli.command {
@@ -49,19 +53,21 @@ fn main() -> ExitCode {
         Command::Refine(arguments) => refine::run(&arguments),
     }));
     let result: Result<()> = done.unwrap_or_else(|defect| Err(Failure::defect(&*defect)));
-    match result {
-        Ok(()) | Err(Failure::ClosedPipe) => ExitCode::SUCCESS,
+    let status = match result {
+        Ok(()) | Err(Failure::ClosedPipe) => return ExitCode::SUCCESS,
         Err(Failure::Interrupted) => {
             terminal::say(&Failure::Interrupted.to_string());
-            ExitCode::from(130)
+            130
         }
         Err(failure) => {
             terminal::say(&format!("error: {failure}"));
             match failure {
                 // As of clap.
-                Failure::Usage(_) => ExitCode::from(2),
-                _ => ExitCode::FAILURE,
+                Failure::Usage(_) => 2,
+                _ => 1,
             }
         }
-    }
+    };
+    // At once: a thread may still sample, and libraries must not be taken down under it.
+    signal_hook::low_level::exit(status)
 }

@@ -27,14 +27,14 @@ pub struct Output<'a> {
 
 impl Output<'_> {
     /// Writes the file aside and moves it to its place. `events` is called once: it makes all rows, and hands them, block by block, to the
-    /// function that it is given.
+    /// function that it is given. Returns what `events` does.
     ///
     /// # Errors
     /// Those of `events`, and of writing.
-    pub fn write(
+    pub fn write<T>(
         &self,
-        events: impl FnOnce(&mut dyn FnMut(&[f64]) -> Result<()>) -> Result<()>,
-    ) -> Result<()> {
+        events: impl FnOnce(&mut dyn FnMut(&[f64]) -> Result<()>) -> Result<T>,
+    ) -> Result<T> {
         let failed = |e: io::Error| {
             Failure::of(
                 self.path,
@@ -43,23 +43,25 @@ impl Output<'_> {
         };
         let width = self.columns.len();
         let mut file = BufWriter::with_capacity(1 << 20, Aside::new(self.path).map_err(failed)?);
-        match Kind::of(self.path)? {
+        let made = match Kind::of(self.path)? {
             Kind::Npy => {
                 let npy = npyz::WriteOptions::new().default_dtype();
                 let npy = npy.shape(&[self.rows, width as u64]).writer(&mut file);
                 let mut npy = npy.begin_nd().map_err(failed)?;
-                events(&mut |rows| npy.extend(rows.iter().copied()).map_err(failed))?;
+                let made = events(&mut |rows| npy.extend(rows.iter().copied()).map_err(failed))?;
                 npy.finish().map_err(failed)?;
+                made
             }
             Kind::Csv => {
                 let failed = |e: csv::Error| failed(e.into());
                 let mut csv = csv::Writer::from_writer(&mut file);
                 csv.write_record(&self.columns).map_err(failed)?;
-                events(&mut |rows| {
+                let made = events(&mut |rows| {
                     let mut rows = rows.chunks_exact(width);
                     rows.try_for_each(|row| csv.serialize(row)).map_err(failed)
                 })?;
                 csv.flush().map_err(|e| failed(e.into()))?;
+                made
             }
             Kind::Hepmc => {
                 let particles = self.particles.ok_or_else(|| no_particles(self.path))?;
@@ -76,17 +78,19 @@ impl Output<'_> {
                     self.first,
                 )
                 .map_err(failed)?;
-                events(&mut |rows| {
+                let made = events(&mut |rows| {
                     let mut rows = rows.chunks_exact(width);
                     let log_p = |row: &[f64]| has_log_p.then(|| row[width - 2]);
                     rows.try_for_each(|row| hepmc.write(row, row[width - 1], log_p(row)))
                         .map_err(failed)
                 })?;
                 hepmc.finish().map_err(failed)?;
+                made
             }
-        }
+        };
         let file = file.into_inner().map_err(|e| failed(e.into_error()))?;
-        file.finish().map_err(failed)
+        file.finish().map_err(failed)?;
+        Ok(made)
     }
 }
 

@@ -7,9 +7,11 @@ use crate::output::apart;
 use crate::terminal::{self, number, Stop};
 use indicatif::ProgressBar;
 use laser::aside::Aside;
+use laser::model::{Generator, Model};
 use laser::options::{keys, Options};
 use laser::protocol::{self, Instance, Source};
 use laser::train::{Hooks, Level, Progress};
+use npyz::NpyHeader;
 use serde::de::IgnoredAny;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -61,18 +63,19 @@ const KEYS: [&str; 5] = ["events", "weights_column", "generator", "model", "opti
 
 impl Config {
     fn read(path: &Path) -> Result<Self> {
-        let text = fs::read_to_string(path).map_err(|e| Failure::of(path, e))?;
+        let bytes = fs::read(path).map_err(|e| Failure::of(path, e))?;
+        let text = str::from_utf8(&bytes).map_err(|_| Failure::of(path, no_text(&bytes)))?;
         let invalid = |e: serde_json::Error| {
             Failure::of(
                 path,
                 format!("no valid configuration: {e}; `laser refine --help` shows one"),
             )
         };
-        let keys: BTreeMap<String, IgnoredAny> = serde_json::from_str(&text).map_err(invalid)?;
+        let keys: BTreeMap<String, IgnoredAny> = serde_json::from_str(text).map_err(invalid)?;
         if let Some(unknown) = keys.keys().find(|key| !KEYS.contains(&key.as_str())) {
             return Err(Failure::of(path, unknown_key(unknown)));
         }
-        serde_json::from_str(&text).map_err(invalid)
+        serde_json::from_str(text).map_err(invalid)
     }
 
     fn options(&self, path: &Path) -> Result<Options> {
@@ -87,6 +90,18 @@ impl Config {
         }
         Ok(options)
     }
+}
+
+/// What to say about a configuration that is none.
+fn no_text(bytes: &[u8]) -> String {
+    let what = if Model::from_bytes(bytes).is_ok() {
+        "a model; `laser info` and `laser sample` take it, or `generator` in a configuration names it"
+    } else if NpyHeader::from_reader(bytes).is_ok() {
+        "an array of NumPy; `laser score` takes it, or `events` in a configuration names it"
+    } else {
+        "no text"
+    };
+    format!("this is {what}; `laser refine --help` shows a configuration")
 }
 
 /// What to say about a key that there is not.
@@ -107,6 +122,16 @@ fn unknown_key(unknown: &str) -> String {
 pub fn run(arguments: &Arguments) -> Result<()> {
     let config = Config::read(&arguments.config)?;
     let options = config.options(&arguments.config)?;
+    // Without a name at its end it would be found out only when the training is done.
+    if matches!(config.model.as_os_str().as_encoded_bytes(), [] | [.., b'/']) {
+        return Err(Failure::of(
+            &arguments.config,
+            format!(
+                "`model` is {:?}; it must name the file to write, as \"model.laser\"",
+                config.model
+            ),
+        ));
+    }
     let mut log = config.model.clone().into_os_string();
     log.push(".log");
     let log = PathBuf::from(log);
@@ -118,6 +143,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         Aside::new(output).map_err(|e| unwritable(output, e))?;
     }
     let mut events = Events::read(&config.events)?;
+    events.require_finite(|_| true)?;
     let weights = match config.weights_column {
         true => Some(events.split_weights()?),
         false => None,
@@ -131,8 +157,22 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         env!("CARGO_PKG_VERSION"),
         config.events.display()
     ));
+    let last = columns - 1;
+    if let Some(name) = events
+        .name(last)
+        .filter(|name| is_weight(name) && weights.is_none())
+    {
+        watch.note(&format!(
+            "warning: column {last} (from 0) of {}, `{name}`, is trained as a feature; if it is the events' weight, set `weights_column` to true",
+            config.events.display()
+        ));
+    }
     let generator = match &config.generator {
-        Some(path) => protocol::load_generator(path, &options)?,
+        Some(path) => {
+            let generator = protocol::load_generator(path, &options)?;
+            same_columns(&events, path, &generator.generator)?;
+            generator
+        }
         None => {
             protocol::check(&mut target, &options)?;
             protocol::train_generator(&mut target, &options, &watch)?
@@ -153,6 +193,29 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         info::describe(&model)
     )?;
     Ok(stdout.flush()?)
+}
+
+/// Whether a column with this name is likely to hold weights.
+fn is_weight(name: &str) -> bool {
+    ["w", "weight", "weights"].contains(&name.to_lowercase().as_str())
+}
+
+/// Checks that the events are those of the generator with their conditions.
+fn same_columns(events: &Events, path: &Path, generator: &Generator) -> Result<()> {
+    let (features, conditions) = (generator.event_dim(), generator.condition_dim());
+    if events.columns == features + conditions {
+        return Ok(());
+    }
+    let given = match conditions {
+        0 => String::new(),
+        _ => format!(" and {conditions} conditions"),
+    };
+    let what = format!(
+        "the events have {} columns, but those of the generator {} have {features} features{given}",
+        events.columns,
+        path.display()
+    );
+    Err(Failure::of(&events.path, what))
 }
 
 fn unwritable(path: &Path, error: std::io::Error) -> Failure {

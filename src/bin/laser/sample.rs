@@ -1,5 +1,6 @@
 //! `laser sample`: events of a model, to a file.
 
+use crate::argument::{whole, MOST_EXACT};
 use crate::events::{Events, Kind};
 use crate::failure::{Failure, Result};
 use crate::hepmc::Particles;
@@ -9,9 +10,12 @@ use crate::terminal::{self, number, percent, rate, Stop};
 use laser::model::{GeneratorKind, Method, Model};
 use laser::options::Options;
 use laser::protocol::{Instance, Outputs, Sampler};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::Arc;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// Sample events from a model into a file
 ///
@@ -25,25 +29,25 @@ pub struct Arguments {
     /// The model file
     model: PathBuf,
     /// Events to make, as 1000000, 1e6 or 1_000_000; with --conditions by default one for each of its rows
-    #[arg(short = 'n', long, value_name = "N", value_parser = count, allow_negative_numbers = true, required_unless_present = "conditions")]
+    #[arg(short = 'n', long, value_name = "N", value_parser = whole::<u64>(1..=MOST_EXACT), allow_negative_numbers = true, required_unless_present = "conditions")]
     events: Option<u64>,
     /// Where they go: a .npy, .csv or .hepmc file
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
     /// Seed of the events
-    #[arg(long, default_value = "1", value_parser = seed, allow_negative_numbers = true)]
+    #[arg(long, default_value = "1", value_parser = whole::<u64>(0..=u64::MAX), allow_negative_numbers = true)]
     seed: u64,
     /// Stream of the seed; others are independent of it
-    #[arg(long, default_value = "0", value_parser = seed, allow_negative_numbers = true)]
+    #[arg(long, default_value = "0", value_parser = whole::<u64>(0..=u64::MAX), allow_negative_numbers = true)]
     stream: u64,
     /// Number of the first event within the stream
-    #[arg(long, value_name = "EVENT", value_parser = whole, allow_negative_numbers = true, default_value = "0")]
+    #[arg(long, value_name = "EVENT", value_parser = whole::<u64>(0..=MOST_EXACT), allow_negative_numbers = true, default_value = "0")]
     first: u64,
     /// How the events are made, as baseline, reweight or rejection; by default as the model was refined
     #[arg(long, value_parser = method)]
     method: Option<String>,
     /// Threads to work on; they change no bit
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024), allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole::<u16>(1..=1024), allow_negative_numbers = true)]
     threads: u16,
     /// Write the weights, as the last column
     #[arg(long)]
@@ -65,49 +69,30 @@ pub struct Arguments {
     hepmc_columns: Option<Particles>,
 }
 
-/// A whole number, which may be written 1e6 or 1_000_000.
-fn whole(text: &str) -> std::result::Result<u64, String> {
-    let digits = text.replace('_', "");
-    if let Ok(number) = digits.parse() {
-        return Ok(number);
-    }
-    // Beyond, not every whole number is a double.
-    const MOST: f64 = 9007199254740992.0;
-    match digits.parse::<f64>() {
-        Ok(value) if value.fract() == 0.0 && (0.0..=MOST).contains(&value) => Ok(value as u64),
-        _ => Err("a whole number of at most 2^53 is needed, as 1000000, 1e6 or 1_000_000".into()),
-    }
-}
-
-/// Seeds and streams.
-fn seed(text: &str) -> std::result::Result<u64, String> {
-    let number = text.replace('_', "").parse();
-    number.map_err(|_| format!("a whole number from 0 to {} is needed", u64::MAX))
-}
-
 /// A word of the option that it sets.
 fn method(text: &str) -> laser::Result<String> {
     let set = Options::new().set_str("sampler.method", text);
     set.map(|()| text.into())
 }
 
-/// Events: at least one.
-fn count(text: &str) -> std::result::Result<u64, String> {
-    match whole(text)? {
-        0 => Err("at least one event is needed".into()),
-        events => Ok(events),
-    }
-}
-
 /// Numbers that are held in memory at once.
 const BLOCK: usize = 1 << 20;
+
+/// Events that are asked for at first; twice as many as long as they come in less than [`SOON`].
+const FIRST_BLOCK: usize = 256;
+
+const SOON: Duration = Duration::from_millis(100);
+
+const EVENTS: &str =
+    "{bar:30} {percent:>3} %  {human_pos} of {human_len} events  {per_sec}  {eta} left";
 
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let output = &arguments.output;
-    let kind = Kind::of(output)?;
+    let kind = Kind::of(output).map_err(Failure::asked)?;
     let inputs = [&arguments.model].into_iter().chain(&arguments.conditions);
-    output::apart(output, &inputs.map(PathBuf::as_path).collect::<Vec<_>>())?;
+    let inputs: Vec<_> = inputs.map(PathBuf::as_path).collect();
+    output::apart(output, &inputs).map_err(Failure::asked)?;
     match (kind, &arguments.hepmc_columns) {
         (Kind::Hepmc, None) => return Err(output::no_particles(output)),
         (Kind::Hepmc, Some(_)) if arguments.latent => {
@@ -170,12 +155,27 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 
     let stop = Stop::listen()?;
     let model = Arc::new(Instance::new(model));
-    let mut sampler = Sampler::new(model, arguments.seed, arguments.stream, &options)?;
+    let asked = |error| Failure::from(error).asked();
+    let mut sampler =
+        Sampler::new(model, arguments.seed, arguments.stream, &options).map_err(asked)?;
     sampler.seek(arguments.first)?;
-    let bar = terminal::bar(
+    let mut bar = match (Method::parse(&method)?.is_chain(), arguments.first) {
+        (false, _) => terminal::bar(rows, EVENTS)?,
+        (true, 0) => terminal::bar(rows, "{spinner} the chains are burning in, for {elapsed}")?,
+        (true, first) => {
+            let walking = "{spinner} the chains are walking to event {msg}, for {elapsed}";
+            terminal::bar(rows, walking)?.with_message(first.to_string())
+        }
+    };
+    let table = Table {
         rows,
-        "{bar:30} {percent:>3} %  {human_pos} of {human_len} events  {per_sec}  {eta} left",
-    )?;
+        width,
+        dims: (m, n, c),
+        conditions,
+        latent: arguments.latent,
+        logp: arguments.logp,
+        weights: arguments.weights || hepmc,
+    };
     let start = Instant::now();
     let file = Output {
         path: output,
@@ -190,44 +190,33 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         particles: arguments.hepmc_columns.as_ref(),
         first: arguments.first,
     };
-    file.write(|sink| {
-        let most = (BLOCK / (width + n)).max(1);
-        let (mut x, mut z) = (vec![0.0; most * m], vec![0.0; most * n]);
-        let (mut w, mut log_p) = (vec![0.0; most], vec![0.0; most]);
-        let mut table = Vec::with_capacity(most * width);
+    // On a thread of its own: chains that burn in or walk, or a slow model, do not keep the user from stopping.
+    let (to, from) = mpsc::sync_channel(1);
+    let sampling = thread::spawn(move || table.make(sampler, &to));
+    let sampler = file.write(|sink| {
         let mut done = 0;
-        while done < rows {
+        loop {
             if stop.wanted() {
                 return Err(Failure::Interrupted);
             }
-            let block = most.min((rows - done) as usize);
-            let outputs = Outputs {
-                x: Some((&mut x[..], m)),
-                z: arguments.latent.then_some((&mut z[..], n)),
-                w: Some(&mut w[..]),
-                log_prob: arguments.logp.then_some(&mut log_p[..]),
-            };
-            let given = conditions.as_ref();
-            let given = given.map_or(&[][..], |g| &g.values[done as usize * c..][..block * c]);
-            match c {
-                0 => sampler.generate(block, outputs)?,
-                _ => sampler.generate_given(block, (given, c), outputs)?,
-            }
-            table.clear();
-            for row in 0..block {
-                table.extend_from_slice(&x[row * m..][..m]);
-                table.extend_from_slice(&given[row * c..][..c]);
-                if arguments.latent {
-                    table.extend_from_slice(&z[row * n..][..n]);
+            match from.recv_timeout(Duration::from_millis(100)) {
+                Ok(values) => {
+                    let values: Vec<f64> = values;
+                    sink(&values)?;
+                    if done == 0 {
+                        bar = terminal::bar(rows, EVENTS)?;
+                    }
+                    done += (values.len() / width) as u64;
+                    bar.set_position(done);
                 }
-                table.extend(arguments.logp.then_some(log_p[row]));
-                table.extend((arguments.weights || hepmc).then_some(w[row]));
+                Err(RecvTimeoutError::Timeout) => bar.tick(),
+                Err(RecvTimeoutError::Disconnected) => break,
             }
-            sink(&table)?;
-            done += block as u64;
-            bar.set_position(done);
         }
-        Ok(())
+        let sampled = sampling.join();
+        sampled
+            .unwrap_or_else(|defect| resume_unwind(defect))
+            .map_err(asked)
     })?;
     bar.finish_and_clear();
     summary(
@@ -239,20 +228,83 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     )
 }
 
+/// The rows of the file.
+struct Table {
+    rows: u64,
+    /// Values in a row.
+    width: usize,
+    /// Features, latents and conditions of an event.
+    dims: (usize, usize, usize),
+    conditions: Option<Events>,
+    latent: bool,
+    logp: bool,
+    weights: bool,
+}
+
+impl Table {
+    /// Makes all rows, and hands them on block by block, until nobody takes them; gives the sampler back.
+    fn make(
+        &self,
+        mut sampler: Sampler,
+        to: &mpsc::SyncSender<Vec<f64>>,
+    ) -> laser::Result<Sampler> {
+        let (m, n, c) = self.dims;
+        let most = (BLOCK / (self.width + n)).max(1);
+        let (mut x, mut z) = (vec![0.0; most * m], vec![0.0; most * n]);
+        let (mut w, mut log_p) = (vec![0.0; most], vec![0.0; most]);
+        let mut asked = most.min(FIRST_BLOCK);
+        let mut done = 0;
+        while done < self.rows {
+            let block = asked.min((self.rows - done) as usize);
+            let outputs = Outputs {
+                x: Some((&mut x[..], m)),
+                z: self.latent.then_some((&mut z[..], n)),
+                w: Some(&mut w[..]),
+                log_prob: self.logp.then_some(&mut log_p[..]),
+            };
+            let given = self.conditions.as_ref();
+            let given = given.map_or(&[][..], |g| &g.values[done as usize * c..][..block * c]);
+            let start = Instant::now();
+            match c {
+                0 => sampler.generate(block, outputs)?,
+                _ => sampler.generate_given(block, (given, c), outputs)?,
+            }
+            if start.elapsed() < SOON {
+                asked = most.min(2 * asked);
+            }
+            let mut table = Vec::with_capacity(block * self.width);
+            for row in 0..block {
+                table.extend_from_slice(&x[row * m..][..m]);
+                table.extend_from_slice(&given[row * c..][..c]);
+                if self.latent {
+                    table.extend_from_slice(&z[row * n..][..n]);
+                }
+                table.extend(self.logp.then_some(log_p[row]));
+                table.extend(self.weights.then_some(w[row]));
+            }
+            if to.send(table).is_err() {
+                break;
+            }
+            done += block as u64;
+        }
+        Ok(sampler)
+    }
+}
+
 /// The conditions that a conditional model needs, checked.
 fn conditions(arguments: &Arguments, model: &Model) -> Result<Option<Events>> {
     let dim = model.generator.condition_dim();
     let Some(path) = &arguments.conditions else {
         return match dim {
             0 => Ok(None),
-            _ => Err(Failure::of(
+            _ => Err(Failure::usage(
                 &arguments.model,
                 format!("its events are made given conditions, {dim} values each: give them with --conditions FILE"),
             )),
         };
     };
     if dim == 0 {
-        return Err(Failure::of(
+        return Err(Failure::usage(
             &arguments.model,
             "its events have no conditions; leave out --conditions, and give the number of events with -n",
         ));
@@ -267,19 +319,9 @@ fn conditions(arguments: &Arguments, model: &Model) -> Result<Option<Events>> {
             ),
         ));
     }
-    if let Some(defect) = given.values.iter().position(|v| !v.is_finite()) {
-        return Err(Failure::of(
-            path,
-            format!(
-                "row {}, column {} (from 0) is {}; conditions must be finite",
-                defect / dim,
-                defect % dim,
-                given.values[defect]
-            ),
-        ));
-    }
+    given.require_finite(|_| true)?;
     if arguments.events.is_some_and(|n| n > given.rows as u64) {
-        return Err(Failure::of(
+        return Err(Failure::usage(
             path,
             format!(
                 "conditions for {} events; ask for no more with -n",

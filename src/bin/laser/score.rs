@@ -1,5 +1,6 @@
 //! `laser score`: how far two samples are apart.
 
+use crate::argument::{column, whole};
 use crate::events::Events;
 use crate::failure::{Failure, Result};
 use crate::terminal::{self, error, number, percent};
@@ -28,7 +29,7 @@ pub struct Arguments {
     /// Events to compare with it: as many columns
     sample: PathBuf,
     /// Columns to compare, from 0; by default all
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = column)]
     columns: Option<Vec<usize>>,
     /// The last column is the events' weight, of both files or of one
     #[arg(long, value_name = "WHICH", num_args = 0..=1, require_equals = true, default_missing_value = "both")]
@@ -37,26 +38,26 @@ pub struct Arguments {
     #[arg(long, value_name = "X,Y", value_parser = pair)]
     jsd: Vec<(usize, usize)>,
     /// Bins of an axis of the histograms, which reach from the 0.1 % to the 99.9 % quantile of the reference
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000), allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = whole::<u32>(1..=10_000), allow_negative_numbers = true)]
     bins: u32,
     /// Train a classifier (preset `fast`) on one half of both samples and print the area under its ROC curve on the other: 0.5 if it finds no
     /// difference. The samples must not share events
     #[arg(long)]
     auc: bool,
     /// Epochs of that training; small samples want more
-    #[arg(long, value_name = "N", requires = "auc", value_parser = clap::value_parser!(u32).range(1..), allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", requires = "auc", value_parser = whole::<u32>(1..=u32::MAX.into()), allow_negative_numbers = true)]
     auc_epochs: Option<u32>,
     /// Threads of that training
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024), allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole::<u16>(1..=1024), allow_negative_numbers = true)]
     threads: u16,
     /// Bootstrap samples for errors and floors; time is proportional to it
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(2..), allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = whole::<u32>(2..=u32::MAX.into()), allow_negative_numbers = true)]
     repeats: u32,
     /// Directions of the sliced EMD; time is proportional to it
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..), allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = whole::<u32>(1..=u32::MAX.into()), allow_negative_numbers = true)]
     directions: u32,
     /// Seed of bootstrap, directions and training; compare scores of one seed
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(0..), allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 1, value_parser = whole::<u32>(0..=u32::MAX.into()), allow_negative_numbers = true)]
     seed: u32,
     /// Print JSON
     #[arg(long)]
@@ -72,10 +73,9 @@ enum Weighted {
 }
 
 fn pair(text: &str) -> std::result::Result<(usize, usize), String> {
-    let two = text.split_once(',').and_then(|(x, y)| {
-        let number = |text: &str| text.trim().parse::<usize>().ok();
-        Some((number(x)?, number(y)?))
-    });
+    let two = text
+        .split_once(',')
+        .and_then(|(x, y)| Some((column(x).ok()?, column(y).ok()?)));
     match two {
         Some((x, y)) if x != y => Ok((x, y)),
         _ => Err("two different columns are needed, as 0,1".into()),
@@ -97,10 +97,21 @@ struct Side {
 impl Side {
     fn read(path: &std::path::Path, weighted: bool, columns: Option<&[usize]>) -> Result<Self> {
         let mut events = Events::read(path)?;
+        let last = events.columns - 1;
+        events.require_finite(|column| {
+            let compared = columns.is_none_or(|columns| columns.contains(&column));
+            compared || (weighted && column == last)
+        })?;
         let weights = match weighted {
-            true => Some(events.split_weights()?),
+            true => Some(events.split_weights().map_err(Failure::asked)?),
             false => None,
         };
+        if let Some(weights) = &weights {
+            let wrong = |e| {
+                format!("{e}; does its last column, {last} (from 0), hold the weights, as --weights says?")
+            };
+            effective_size(weights).map_err(|e| Failure::of(path, wrong(e)))?;
+        }
         if let Some(columns) = columns {
             events.select(columns)?;
         }
