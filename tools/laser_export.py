@@ -27,6 +27,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import torch
@@ -49,6 +50,10 @@ MAX_PARAMETERS = 1 << 28
 
 class Unsupported(Exception):
     """liblaser's own networks do not express this model; the message says which part of it, and what to do."""
+
+
+class Untraceable(ValueError):
+    """No TorchScript module makes this model's events; the message says why, and what to do."""
 
 
 # --- what a coupling flow is described by ---
@@ -963,27 +968,121 @@ def generating_function(model: nn.Module, generates: bool, widths: list[int]) ->
     return lambda m, z, c: m(torch.cat([z, c], 1))
 
 
-def script(model: nn.Module, function: Callable, latent_dim: int, conditions: int, scalings: dict, dtype: torch.dtype) -> tuple[bytes, int]:
-    """The bytes of the module and M."""
-    torch.set_default_dtype(dtype)
-    wrapped = Generate(model, function, latent_dim, scalings).to(dtype).eval()
+# Rows for trials: so many of each size, in units of a standard deviation.
+TRIALS = 64
+SIZES = (0.1, 1.0, 3.0)
+# What zuko's autograd functions are there for.
+NUMERICAL = {
+    "Bisection": "inverts a transform by bisection",
+    "GaussLegendre": "integrates numerically",
+    "AdaptiveCheckpointAdjoint": "solves a differential equation in steps of its own choice",
+}
+
+
+def trial_rows(columns: int) -> torch.Tensor:
     generator = torch.Generator().manual_seed(1)
-    examples = [torch.randn(n, latent_dim + conditions, generator=generator, dtype=dtype) for n in (7, 64, 1)]
-    with torch.no_grad(), warnings.catch_warnings():
-        # Whether a trace holds for other rows is tried, for several numbers of them.
-        warnings.simplefilter("ignore")
-        shape = wrapped(examples[0]).shape
-        if len(shape) != 2 or shape[0] != len(examples[0]):
-            raise ValueError(f"the model turns {len(examples[0])} rows into a tensor of shape {tuple(shape)}; rows of features are needed")
-        traced = torch.jit.trace(wrapped, examples[0], check_trace=False)
-        tolerance = 1e3 * torch.finfo(dtype).eps
-        if not all(torch.allclose(traced(rows), wrapped(rows), rtol=tolerance, atol=tolerance) for rows in examples):
-            raise ValueError(
-                "the model's trace makes other events than the model: it draws random numbers, or takes decisions by its input"
+    return torch.cat([size * torch.randn(TRIALS, columns, generator=generator) for size in SIZES])
+
+
+def first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+def same(ours: torch.Tensor, theirs: torch.Tensor, tolerance: float) -> bool:
+    return torch.allclose(ours, theirs, rtol=tolerance, atol=tolerance * float(theirs.abs().nanmedian()), equal_nan=True)
+
+
+def traced_module(module: nn.Module, rows: torch.Tensor) -> tuple[torch.jit.ScriptModule, list[str]]:
+    """Its trace, and where the code makes Python values of tensors: the trace keeps those that it saw."""
+
+    met = []
+
+    def refuse(cls, *_):
+        met.append(cls)
+        raise RuntimeError
+
+    with mock.patch.object(torch.autograd.Function, "apply", classmethod(refuse)), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            traced = torch.jit.trace(module, rows, check_trace=False)
+        except Exception as error:
+            if not met:
+                raise Untraceable(f"the model cannot become TorchScript: torch.jit.trace fails with {first_line(error)}") from error
+            name, cause = met[0].__name__, NUMERICAL.get(met[0].__name__)
+            raise Untraceable(
+                f"the model cannot become TorchScript: {f'it {cause}, ' if cause else ''}by the autograd function `{name}` of "
+                f"{met[0].__module__}, whose derivative is Python code. Train a model without it, e.g. a flow with affine or spline transforms"
+            ) from None
+    libraries = [Path(sys.modules[name].__file__).parent for name in ("torch", "FrEIA", "zuko", "nflows") if name in sys.modules]
+    own = [
+        f"{w.filename}:{w.lineno}"
+        for w in caught
+        if issubclass(w.category, torch.jit.TracerWarning)
+        and not any(Path(w.filename).is_relative_to(library) for library in [*libraries, __file__])
+    ]
+    return traced, list(dict.fromkeys(own))
+
+
+def trial(model: nn.Module, function: Callable, latent: int, conditions: int, stated: bool) -> torch.Tensor:
+    """What the model makes of the trial rows."""
+    z, c = trial_rows(latent + conditions).split([latent, conditions], 1)
+    try:
+        batch = function(model, z, c)
+    except Exception as error:
+        remedy = "" if stated else ". If it takes conditions, say how many: conditions=C"
+        if (framework(error), type(error).__name__) == ("nflows", "InputOutsideDomain"):
+            remedy = (
+                ": a transform of it takes an interval only, and latents are normal. Give splines tails='linear'; for features with bounds "
+                "leave Sigmoid and Logit out of the flow"
             )
+        raise Untraceable(
+            f"the model does not take rows of {latent} latents and {conditions} conditions, of normal distribution: {first_line(error)}{remedy}"
+        ) from error
+    if batch.ndim != 2 or len(batch) != len(z):
+        raise Untraceable(f"the model turns {len(z)} rows into a tensor of shape {tuple(batch.shape)}; rows of features are needed")
+    return batch
+
+
+def script(model: nn.Module, function: Callable, dims: tuple[int, int], batch: torch.Tensor, scalings: dict, dtype: torch.dtype) -> bytes:
+    """The bytes of the module; `batch` is what the model makes of the trial rows, in double precision."""
+    z, c = trial_rows(sum(dims)).split(dims, 1)
+    if not same(function(model, z, c), batch, 1e-6):
+        raise Untraceable("the model draws random numbers; an event of liblaser is a function of its latents: make them some")
+    torch.set_default_dtype(dtype)
+    wrapped = Generate(copy.deepcopy(model), function, dims[0], scalings).to(dtype).eval()
+    rows = torch.cat([z, c * scalings["condition_std"] + scalings["condition_mean"]], 1).to(dtype)
+    traced, places = traced_module(wrapped, rows[:7])
+    where = f" (at {', '.join(places[:3])})" if places else ""
+    for part in (rows, *rows.split(1)):
+        expected = wrapped(part)
+        try:
+            holds = same(traced(part), expected, 1e3 * torch.finfo(dtype).eps)
+        except RuntimeError:  # of another shape within than that of the trace
+            holds = False
+        if not holds:
+            raise Untraceable(
+                f"the model takes decisions by its input{where}, and a trace keeps the ones that it saw: for {len(part)} rows of a trial it "
+                "makes other events than the model. Compute them by tensors instead, e.g. torch.where"
+            )
+    # In double precision, where rounding, which may differ with the number of rows, is far below what is looked for.
+    torch.set_default_dtype(torch.float64)
+    alone = torch.cat([function(model, *row) for row in zip(z.split(1), c.split(1))])
+    if not same(batch, alone, 1e-6):
+        row = int((batch - alone).abs().amax(1).argmax())
+        raise Untraceable(
+            f"the model mixes rows (as a mean over the batch does): of row {row} of a trial it makes another event alone than among others. "
+            "Each event of liblaser is a function of its own latents and conditions"
+        )
+    if places:
+        warnings.warn(
+            f"the model makes Python values of tensors{where}, which its trace keeps as they were; it made the model's events of all "
+            f"{len(rows)} trial rows, but a decision that those do not reach would be lost",
+            stacklevel=4,
+        )
     buffer = io.BytesIO()
     torch.jit.save(traced, buffer)
-    return buffer.getvalue(), shape[1]
+    return buffer.getvalue()
 
 
 # --- files ---
@@ -1082,9 +1181,24 @@ def double_precision():
         torch.set_default_dtype(before)
 
 
+@contextlib.contextmanager
+def one_thread():
+    """For models of single rows, where more threads only wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def own_dtype(modules: Sequence[nn.Module]) -> str:
     dtypes = {p.dtype for module in modules for p in module.parameters() if p.is_floating_point()}
     return "float64" if torch.float64 in dtypes else "float32"
+
+
+#: Why a module is TorchScript, where the caller wants it.
+ASKED = "asked for"
 
 
 def export(
@@ -1131,7 +1245,7 @@ def export(
     generates = forward == "generate"
     kind = kind_of(model)
     scales = (mean, std, condition_mean, condition_std)
-    reason = "asked for"
+    reason = ASKED
     with double_precision():
         model = copy.deepcopy(model).cpu().double().eval()
         if form != "torchscript":
@@ -1139,15 +1253,21 @@ def export(
                 if kind == "network":
                     return export_network(model, path, latent, conditions, scales, dtype, layers)
                 dim, given, steps = {"FrEIA": read_freia, "zuko": read_zuko, "nflows": read_nflows}[kind](model, generates)
-                for what, stated, found in (("latent", latent, dim), ("conditions", conditions, given)):
-                    if stated is not None and found is not None and stated != found:
-                        raise ValueError(f"{what}={stated}, but the flow has {found}")
-                return write_flow(steps, path, dim, given or conditions or 0, scales, dtype, layers, {"from": kind})
+                agreed("latent", latent, dim)
+                given = agreed("conditions", conditions, given) or 0
+                return write_flow(steps, path, dim, given, scales, dtype, layers, {"from": kind})
             except Unsupported as why:
                 if form == "native":
                     raise
                 reason = str(why)
         return export_script(model, path, kind, generates, latent, conditions, scales, dtype, reason)
+
+
+def agreed(what: str, stated: int | None, found: int | None) -> int | None:
+    """The number that the caller states or the model tells."""
+    if stated is not None and found is not None and stated != found:
+        raise ValueError(f"{what}={stated}, but the flow has {found}")
+    return found if stated is None else stated
 
 
 def export_network(model, path, latent, conditions, scales, dtype, layers) -> Exported:
@@ -1183,33 +1303,36 @@ def write_flow(steps, path, dim, conditions, scales, dtype, layers, record) -> E
 
 
 def export_script(model, path, kind, generates, latent, conditions, scales, dtype, reason) -> Exported:
-    widths = []
+    found, given, widths = None, None, []
     if kind == "FrEIA":
-        latent, widths = freia_dim(model), freia_widths(freia_modules(model))
-        conditions = sum(widths)
+        found, widths = freia_dim(model), freia_widths(freia_modules(model))
+        given = sum(widths)
     elif kind == "zuko":
-        latent = zuko_base(model)[0]
+        found = zuko_base(model)[0]
     elif kind == "nflows":
-        latent = nflows_dim(model)
+        found = nflows_dim(model)
     elif latent is None:
         first = next((m for m in model.modules() if isinstance(m, nn.Linear)), None)
         if first is None or not is_plain(model, nn.Sequential):
             raise ValueError(f"{reason}. For a TorchScript module give latent=N, and conditions=C if it has any")
         latent = first.in_features - (conditions or 0)
-    conditions = conditions or 0
+    latent, conditions = agreed("latent", latent, found), agreed("conditions", conditions, given)
+    stated, conditions = conditions is not None, conditions or 0
     function = generating_function(model, generates, widths)
-    with torch.no_grad():
-        try:
-            m = function(model, torch.zeros(2, latent), torch.zeros(2, conditions)).shape[-1]
-        except Exception as error:
-            raise ValueError(f"the model does not take rows of {latent} latents and {conditions} conditions: {error}") from error
-    values = {
-        "mean": numbers(scales[0], m, "mean", 0),
-        "std": numbers(scales[1], m, "std", 1, True),
-        "condition_mean": numbers(scales[2], conditions, "condition_mean", 0),
-        "condition_std": numbers(scales[3], conditions, "condition_std", 1, True),
-    }
-    data, m = script(model, function, latent, conditions, {k: torch.tensor(v) for k, v in values.items()}, getattr(torch, dtype))
+    try:
+        with torch.no_grad(), one_thread():
+            batch = trial(model, function, latent, conditions, stated)
+            m = batch.shape[1]
+            values = {
+                "mean": numbers(scales[0], m, "mean", 0),
+                "std": numbers(scales[1], m, "std", 1, True),
+                "condition_mean": numbers(scales[2], conditions, "condition_mean", 0),
+                "condition_std": numbers(scales[3], conditions, "condition_std", 1, True),
+            }
+            values = {k: torch.tensor(v) for k, v in values.items()}
+            data = script(model, function, (latent, conditions), batch, values, getattr(torch, dtype))
+    except Untraceable as error:
+        raise ValueError(str(error) if reason == ASKED else f"{error}. Nor is there a native form: {reason}") from error.__cause__
     write(path, data)
     return Exported(path, False, latent, m, conditions, dtype, reason)
 
@@ -1314,6 +1437,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         result = export(model, out, **options)
     except (Unsupported, ValueError, OSError) as error:
         print(f"laser_export.py: {error}", file=sys.stderr)
+        return 1
+    except Exception as error:  # likewise
+        print(f"laser_export.py: {source} cannot be exported: {first_line(error)}", file=sys.stderr)
         return 1
     sizes = f"{result.latent_dim} latents, {result.conditions} conditions, {result.event_dim} features, {result.dtype}"
     if result.native:

@@ -1001,8 +1001,81 @@ def test_torchscript_module():
     script_file(plain, lambda z, _: plain(z), (2, 0), "asked for", form="torchscript")
     refused(ValueError, "the layer `Softplus`", "give latent=N", model=model)
     refused(ValueError, "does not take rows of 1 latents and 0 conditions", model=model, latent=1)
-    refused(ValueError, "7 rows into a tensor of shape (7, 2, 1)", model=nn.Sequential(nn.Linear(3, 2), nn.Unflatten(1, (2, 1))), latent=3)
+    refused(ValueError, "192 rows into a tensor of shape (192, 2, 1)", model=nn.Sequential(nn.Linear(3, 2), nn.Unflatten(1, (2, 1))), latent=3)
     refused(ValueError, "draws random numbers", model=Random(), latent=2)
+
+
+class Deciding(nn.Module):
+    """Follows a function of its rows, of the layer's outputs and of its inputs."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.layer, self.function = nn.Linear(2, 2), function
+
+    def forward(self, rows):
+        return self.function(self.layer(rows), rows)
+
+
+def test_torchscript_row_by_row():
+    """Modules whose trace is another function, or whose events depend on each other."""
+    decisions = (
+        lambda y, x: y if x.sum() > 0 else -y,
+        lambda y, x: y if x.abs().max() < 1 else 2 * y,
+        lambda y, x: torch.stack([row if row[0] > 0 else -row for row in y]),
+        lambda y, x: y if len(x) > 1 else -y,
+        lambda y, x: y + torch.ones(len(x.tolist()), 2),
+    )
+    for decision in decisions:
+        for dtype in ("float32", "float64"):
+            refused(ValueError, "takes decisions by its input", "torch.where", model=Deciding(decision), latent=2, dtype=dtype)
+    refused(ValueError, f"(at {__file__}:", model=Deciding(decisions[0]), latent=2)
+    for mixing in (lambda y, x: y - y.mean(0), lambda y, x: y + 1e-4 * y.flip(0), lambda y, x: y / y.abs().max()):
+        refused(ValueError, "mixes rows", "its own latents", model=Deciding(mixing), latent=2)
+    # What a tensor decides by row is in the trace; of what the trial does not reach the user hears.
+    good = Deciding(lambda y, x: torch.where(x > 0, y, -y))
+    for model, warned in ((good, False), (Deciding(lambda y, x: y if x.abs().max() < 100 else 2 * y), True)):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            script_file(model.double(), lambda z, _, model=model: model(z), (2, 0), "the layer `Deciding`", latent=2)
+        heard = [str(w.message) for w in caught if "trial rows" in str(w.message)]
+        assert len(heard) == warned and all(__file__ in text for text in heard), heard
+
+
+class Rounded(torch.autograd.Function):
+    """Has a derivative of its own."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x.round()
+
+    @staticmethod
+    def backward(ctx, slope):
+        return slope
+
+
+def test_torchscript_refusals():
+    """Models that PyTorch cannot trace: one error that says why, and the reason against a native form."""
+    import zuko
+    from nflows import transforms
+    from nflows.distributions import StandardNormal
+    from nflows.flows import Flow
+    from nflows.nn.nets import ResidualNet
+
+    flows = zuko.flows
+    for kind, cause in ((flows.NAF, "Bisection"), (flows.UNAF, "Bisection"), (flows.BPF, "Bisection"), (flows.SOSPF, "Bisection")):
+        refused(ValueError, "by bisection", f"`{cause}` of zuko.utils", "Nor is there a native form: zuko transform 0", model=kind(3))
+    refused(ValueError, "by bisection", model=flows.GF(3), form="torchscript")
+    refused(ValueError, "differential equation", "`AdaptiveCheckpointAdjoint`", "(FFJTransform)", model=flows.CNF(3))
+    refused(ValueError, "integrates numerically", model=flows.UNAF(3), forward="generate")
+    # Where the call itself makes the events, none is inverted.
+    for kind in (flows.NAF, flows.BPF, flows.GF):
+        model = shaken(kind(3, transforms=2))
+        script_file(model, lambda z, _, model=model: model().transform(z), (3, 0), "zuko transform 0", forward="generate")
+    refused(ValueError, "`Rounded` of", "affine or spline", model=Deciding(lambda y, x: Rounded.apply(y)), latent=2)
+    couple = partial(transforms.PiecewiseRationalQuadraticCouplingTransform, [1, -1], partial(ResidualNet, hidden_features=4))
+    refused(ValueError, "InputOutsideDomain", "tails='linear'", "tails=None", model=Flow(couple(), StandardNormal([2])))
+    first = transforms.CompositeTransform([transforms.Sigmoid(), couple(tails="linear")])
+    refused(ValueError, "InputOutsideDomain", "leave Sigmoid and Logit out", model=Flow(first, StandardNormal([2])))
 
 
 # --- errors ---
@@ -1235,6 +1308,16 @@ def generator():
 
 def smooth():
     return nn.Sequential(nn.Linear(3, 4), nn.GELU(), nn.Linear(4, 2))
+
+def locked():
+    import threading
+    model = generator()
+    model.lock = threading.Lock()
+    return model
+
+def neural():
+    import zuko
+    return zuko.flows.NAF(3)
 """
 
 
@@ -1264,6 +1347,10 @@ def test_command():
     assert json.loads(text.splitlines()[1]) == {"generator.latent": 3, "conditions": 0, "dtype": "float32"}
     status, _, errors = command(f"{source}:smooth", out, "--native")
     assert status == 1 and "`GELU`" in errors and "Traceback" not in errors, errors
+    status, _, errors = command(f"{source}:neural", out)
+    assert status == 1 and "by bisection" in errors and len(errors.splitlines()) == 1, errors
+    status, _, errors = command(f"{source}:locked", out)
+    assert status == 1 and "cannot be exported: TypeError" in errors and len(errors.splitlines()) == 1, errors
     for wrong in (f"{source}:nothing", folder / "none.pt", f"{folder}/none.py:f"):
         status, _, errors = command(wrong, out)
         assert status == 1 and f"{wrong} does not load" in errors and "Traceback" not in errors, errors
