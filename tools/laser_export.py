@@ -563,9 +563,11 @@ class FlowWriter:
         if network.final is not None:
             raise Unsupported(f"{where}: the subnet ends with an activation ({network.final}); end it with a torch.nn.Linear")
         if network.inputs != len(passive) + len(given) or network.outputs != per * len(active):
+            others = network.inputs - len(passive)
+            remedy = f". If the other {others} are conditions, say conditions={others}" if others > len(given) == self.conditions else ""
             raise ValueError(
                 f"{where}: the subnet maps {network.inputs} values to {network.outputs}, but {len(passive)} passive coordinates and "
-                f"{len(given)} conditions go in, and {per * len(active)} values are needed for the {len(active)} active ones, {per} each"
+                f"{len(given)} conditions go in, and {per * len(active)} values are needed for the {len(active)} active ones, {per} each{remedy}"
             )
         weight, bias = network.layers[0]
         first = np.zeros((len(bias), len(passive) + self.conditions))
@@ -853,11 +855,30 @@ NFLOWS_LINEAR = (
 ).split()
 
 
-def read_nflows(model: nn.Module, generates: bool) -> tuple[int, None, list]:
+def zuko_context(model: nn.Module, dim: int) -> int | None:
+    """The length of the context, if the transforms tell."""
+    given = {"GeneralCouplingTransform": lambda lazy: int(lazy.mask.sum()), "MaskedAutoregressiveTransform": lambda lazy: dim}
+    lengths = {
+        next(lazy.hyper.parameters()).shape[1] - given[type(lazy).__name__](lazy)
+        for lazy in model.modules()
+        if framework(lazy) == "zuko" and type(lazy).__name__ in given
+    }
+    return lengths.pop() if len(lengths) == 1 else None
+
+
+def read_nflows(model: nn.Module, generates: bool) -> tuple[int, int | None, list]:
     dim = nflows_dim(model)
     if not isinstance(model._embedding_net, nn.Identity):
         raise Unsupported("nflows: the flow has an embedding net for its context; liblaser's subnets are given the conditions as they are")
-    return dim, None, nflows_steps(model._transform, "nflows", dim, not generates)
+    return dim, nflows_context(model), nflows_steps(model._transform, "nflows", dim, not generates)
+
+
+def nflows_context(model: nn.Module) -> int | None:
+    """The length of the context, if a ResidualNet or a MADE tells and it is what the flow is given."""
+    nets = [module for module in model.modules() if framework(module) == "nflows" and type(module).__name__ in ("ResidualNet", "MADE")]
+    lengths = {net.context_features for net in nets if getattr(net, "context_features", None) is not None}
+    lengths |= {net.context_layer.in_features for net in nets if hasattr(net, "context_layer")}
+    return lengths.pop() if len(lengths) == 1 and isinstance(model._embedding_net, nn.Identity) else None
 
 
 def nflows_dim(model: nn.Module) -> int:
@@ -1309,8 +1330,9 @@ def export_script(model, path, kind, generates, latent, conditions, scales, dtyp
         given = sum(widths)
     elif kind == "zuko":
         found = zuko_base(model)[0]
+        given = zuko_context(model, found)
     elif kind == "nflows":
-        found = nflows_dim(model)
+        found, given = nflows_dim(model), nflows_context(model)
     elif latent is None:
         first = next((m for m in model.modules() if isinstance(m, nn.Linear)), None)
         if first is None or not is_plain(model, nn.Sequential):

@@ -627,9 +627,9 @@ def test_nflows_autoregressive_context():
                 spline(num_bins=4, use_residual_blocks=False, random_mask=True),
             )
         )
-        result = export(model, folder / "nflows_given.laser", conditions=2, form="native")
+        result = export(model, folder / "nflows_given.laser", form="native")
         check_flow(result, lambda z, c, model=model: model._transform.inverse(z, c)[0], lambda x, c, model=model: model.log_prob(x, c), 2)
-    refused(ValueError, "conditions", model=model, form="native")
+    refused(ValueError, "conditions=1, but the flow has 2", model=model, conditions=1)
 
 
 class ContextNet(nn.Module):
@@ -671,7 +671,8 @@ def test_nflows_context():
     settings = {"conditions": 2, "layers": lambda module: module.net}
     result = export(model, folder / "nflows_context.laser", form="native", **settings)
     check_flow(result, lambda z, c: model._transform.inverse(z, c)[0], lambda x, c: model.log_prob(x, c), 2)
-    refused(ValueError, "the subnet maps 3 values to 2", "0 conditions", model=model, layers=settings["layers"])
+    refused(ValueError, "the subnet maps 3 values to 2", "0 conditions", "say conditions=2", model=model, layers=settings["layers"])
+    refused(ValueError, "3 latents and 0 conditions", "conditions=C", model=model)
     model._embedding_net = nn.Linear(2, 2)
     refused(Unsupported, "embedding net", model=model, form="native", **settings)
 
@@ -950,7 +951,10 @@ def test_torchscript_zuko():
     import zuko
 
     real = shaken(zuko.flows.NICE(3, 2, univariate=partial(Clamped, clamp=softly)))
-    script_file(real, lambda z, given: real(given).transform.inv(z), (3, 2), "soft clamp", conditions=2)
+    script_file(real, lambda z, given: real(given).transform.inv(z), (3, 2), "soft clamp")
+    refused(ValueError, "conditions=3, but the flow has 2", model=real, conditions=3)
+    masked = shaken(zuko.flows.MAF(3, 2, passes=2, transforms=2, activation=nn.ELU))
+    script_file(masked, lambda z, given: masked(given).transform.inv(z), (3, 2), "`ELU`", condition_mean=0.0)
     spline = shaken(zuko.flows.NSF(3, passes=2, slope=0.01))
     mean, std = torch.tensor([1.0, 2.0, 3.0]), torch.tensor([1.0, 0.1, 10.0])
     script_file(spline, lambda z, _: spline().transform.inv(z) * std + mean, (3, 0), "slope=0.01", mean=mean, std=std)
@@ -967,7 +971,7 @@ def test_torchscript_nflows():
     net = partial(ResidualNet, hidden_features=8, context_features=2)
     couple = partial(transforms.PiecewiseRationalQuadraticCouplingTransform, transform_net_create_fn=net, tails="linear", tail_bound=3.0)
     spline = shaken(Flow(transforms.CompositeTransform([couple([1, -1, 1]), couple([-1, 1, -1])]), StandardNormal([3])))
-    script_file(spline, lambda z, given: spline._transform.inverse(z, given)[0], (3, 2), "gates its blocks", conditions=2)
+    script_file(spline, lambda z, given: spline._transform.inverse(z, given)[0], (3, 2), "gates its blocks")
 
 
 class Softplus(nn.Module):
