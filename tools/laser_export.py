@@ -22,6 +22,7 @@ import io
 import json
 import math
 import os
+import re
 import sys
 import tempfile
 import warnings
@@ -958,16 +959,50 @@ def nflows_alone(cdf: nn.Module, active: np.ndarray, passive: np.ndarray, where:
 class Generate(nn.Module):
     """What liblaser calls: rows of N latents followed by C conditions ↦ rows of M features."""
 
-    def __init__(self, model: nn.Module, function: Callable, latent_dim: int, scalings: dict):
+    def __init__(self, model: nn.Module, function: Callable, latent_dim: int, scalings: tuple[list[dict], list[dict]], dtype: torch.dtype):
         super().__init__()
         self.model, self.function, self.latent_dim = model, function, latent_dim
-        for name, values in scalings.items():
-            self.register_buffer(name, values)
+        features, conditions = scalings
+        self.inverse = [inverse_of(scaling, dtype) for scaling in features]
+        for prefix, those in (("", features), ("condition_", conditions)):
+            for name in ("mean", "std"):
+                self.register_buffer(prefix + name, torch.tensor([scaling[name] for scaling in those], dtype=torch.float64))
+        self.to(dtype).eval()
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         z, c = rows[:, : self.latent_dim], rows[:, self.latent_dim :]
-        x = self.function(self.model, z, (c - self.condition_mean) / self.condition_std)
-        return x * self.std + self.mean
+        y = self.function(self.model, z, (c - self.condition_mean) / self.condition_std) * self.std + self.mean
+        if not any(self.inverse):
+            return y
+        return torch.stack([inverse(column) if inverse else column for inverse, column in zip(self.inverse, y.unbind(1))], 1)
+
+
+def inverse_of(scaling: dict, dtype: torch.dtype) -> Callable | None:
+    """y ↦ x for a feature with bounds, as liblaser's own: rounding puts no event beyond them."""
+
+    def within(bound: float, upwards: bool) -> torch.Tensor:
+        rounded = torch.tensor(bound, dtype=dtype)
+        beyond = float(rounded) < bound if upwards else float(rounded) > bound
+        return next_to(rounded, upwards) if beyond else rounded
+
+    def next_to(value: torch.Tensor, upwards: bool) -> torch.Tensor:
+        return torch.nextafter(value, torch.tensor(math.inf if upwards else -math.inf, dtype=dtype))
+
+    if scaling["type"] == "standardise":
+        return None
+    low = scaling["low"]
+    if scaling["type"] == "log":
+        above, most = float(next_to(within(low, True), True)), math.log(torch.finfo(dtype).max / 4)
+        return lambda y: (low + y.clamp(max=most).exp()).clamp(min=above)
+    high = scaling["high"]
+    ends = float(within(low, True)), float(within(high, False))
+
+    def between(y: torch.Tensor) -> torch.Tensor:
+        # From the nearer bound, for the precision that is there.
+        x = torch.where(y < 0, low + (high - low) * torch.sigmoid(y), high - (high - low) * torch.sigmoid(-y))
+        return x.clamp(*ends)
+
+    return between
 
 
 def generating_function(model: nn.Module, generates: bool, widths: list[int]) -> Callable:
@@ -1065,14 +1100,14 @@ def trial(model: nn.Module, function: Callable, latent: int, conditions: int, st
     return batch
 
 
-def script(model: nn.Module, function: Callable, dims: tuple[int, int], batch: torch.Tensor, scalings: dict, dtype: torch.dtype) -> bytes:
+def script(model: nn.Module, function: Callable, dims: tuple[int, int], batch: torch.Tensor, scalings: tuple, dtype: torch.dtype) -> bytes:
     """The bytes of the module; `batch` is what the model makes of the trial rows, in double precision."""
     z, c = trial_rows(sum(dims)).split(dims, 1)
     if not same(function(model, z, c), batch, 1e-6):
         raise Untraceable("the model draws random numbers; an event of liblaser is a function of its latents: make them some")
     torch.set_default_dtype(dtype)
-    wrapped = Generate(copy.deepcopy(model), function, dims[0], scalings).to(dtype).eval()
-    rows = torch.cat([z, c * scalings["condition_std"] + scalings["condition_mean"]], 1).to(dtype)
+    wrapped = Generate(copy.deepcopy(model), function, dims[0], scalings, dtype)
+    rows = torch.cat([z.to(dtype), c.to(dtype) * wrapped.condition_std + wrapped.condition_mean], 1)
     traced, places = traced_module(wrapped, rows[:7])
     where = f" (at {', '.join(places[:3])})" if places else ""
     for part in (rows, *rows.split(1)):
@@ -1184,12 +1219,78 @@ def standardise(mean, std) -> list[dict]:
     return [{"type": "standardise", "mean": float(m), "std": float(s)} for m, s in zip(mean, std)]
 
 
-def feature_scalings(final: str | None, mean: np.ndarray, std: np.ndarray) -> list[dict]:
-    """x = std · final(u) + mean. A tanh or sigmoid at the end is liblaser's scaling between bounds, high and low being reached by no u."""
-    if final is None:
-        return standardise(mean, std)
-    below, steepness = {"sigmoid": (0.0, 1.0), "tanh": (1.0, 2.0)}[final]
-    return [{"type": "logit", "low": float(m - below * s), "high": float(m + s), "mean": 0.0, "std": steepness} for m, s in zip(mean, std)]
+#: The arguments of each word for a scaling.
+SCALINGS = {"standardise": (), "log": ("low",), "logit": ("low", "high")}
+
+
+def scaling_of(word: str) -> dict:
+    """The word as the model file has it, without mean and std."""
+    match = re.fullmatch(r"\s*(\w+)\s*(?:\((.*)\))?\s*", word) if isinstance(word, str) else None
+    kind, arguments = match.groups() if match else (None, None)
+    try:
+        bounds = [] if arguments is None else [number(text) for text in arguments.split(":")]
+        named = dict(zip(SCALINGS[kind], bounds, strict=True))
+    except (KeyError, ValueError):
+        choices = "`standardise`, `log(LOW)`, `logit(LOW:HIGH)`"
+        raise ValueError(f"scaling: {word!r} is none of {choices}, where LOW and HIGH are finite numbers, as -1 or pi") from None
+    if kind == "logit" and not bounds[0] < bounds[1]:
+        raise ValueError(f"scaling: {word!r}: the lower bound must lie below the upper one")
+    return {"type": kind, **named}
+
+
+def number(text: str) -> float:
+    """A number, or a multiple of π: `pi`, `-pi`, `2pi`."""
+    text = text.strip()
+    if text.endswith("pi"):
+        factor = text[:-2].strip()
+        value = math.pi * float(factor + "1" if factor in ("", "+", "-") else factor)
+    else:
+        value = float(text)
+    # As liblaser: a bound at the end of the number range leaves nothing beyond it.
+    if not abs(value) <= sys.float_info.max / 4:
+        raise ValueError(text)
+    return value
+
+
+@dataclasses.dataclass
+class Scales:
+    """What the caller says of the model's numbers: see `export`."""
+
+    mean: object
+    std: object
+    condition_mean: object
+    condition_std: object
+    scaling: str | Sequence[str] | None
+
+    def words(self) -> list[dict]:
+        words = "standardise" if self.scaling is None else self.scaling
+        return [scaling_of(word) for word in (words.split(",") if isinstance(words, str) else words)]
+
+    def features(self, m: int, final: str | None = None) -> list[dict]:
+        """x = inverse of scaling(std · final(u) + mean), for each of m features."""
+        mean, std = numbers(self.mean, m, "mean", 0), numbers(self.std, m, "std", 1, True)
+        words = self.words()
+        if len(words) not in (1, m):
+            raise ValueError(f"scaling lists {len(words)} words; one for all or one for each of the {m} features is needed")
+        if final is None:
+            words = words if len(words) == m else words * m
+            return [word | {"mean": float(a), "std": float(b)} for word, a, b in zip(words, mean, std)]
+        self.none_beside(final)
+        # A tanh or sigmoid at the end is liblaser's scaling between bounds, high and low being reached by no u.
+        below, steepness = {"sigmoid": (0.0, 1.0), "tanh": (1.0, 2.0)}[final]
+        ends = [(float(a - below * b), float(a + b)) for a, b in zip(mean, std)]
+        return [{"type": "logit", "low": low, "high": high, "mean": 0.0, "std": steepness} for low, high in ends]
+
+    def none_beside(self, final: str) -> None:
+        if any(word["type"] != "standardise" for word in self.words()):
+            low = "mean" if final == "sigmoid" else "mean − std"
+            raise ValueError(
+                f"scaling={self.scaling!r} for a generator that ends with {final}, which bounds its features already, from {low} to mean + std: "
+                "leave scaling= out and say the bounds by mean and std"
+            )
+
+    def conditions(self, c: int) -> list[dict]:
+        return standardise(numbers(self.condition_mean, c, "condition_mean", 0), numbers(self.condition_std, c, "condition_std", 1, True))
 
 
 @contextlib.contextmanager
@@ -1230,6 +1331,7 @@ def export(
     conditions: int | None = None,
     mean=None,
     std=None,
+    scaling: str | Sequence[str] | None = None,
     condition_mean=None,
     condition_std=None,
     dtype: str | None = None,
@@ -1243,7 +1345,9 @@ def export(
                     GraphINN, a zuko Flow, an nflows Flow; or, as TorchScript, any module from one tensor of rows to another
     latent          N, if the model does not tell
     conditions      C, if the model does not tell; they are the last values that it is given
-    mean, std       x = std · model's output + mean: one number or M, the standardisation of the training data; default 0 and 1
+    mean, std       y = std · model's output + mean: one number or M, the standardisation of the training data; default 0 and 1
+    scaling         what y is of a feature x, in the words of the option features.scaling: "standardise", y = x, the default; "log(LOW)",
+                    y = ln(x − LOW); "logit(LOW:HIGH)", y = ln((x − LOW) / (HIGH − x)). One for all, or M, in a list or with commas
     condition_mean, condition_std   the model is given (c − mean) / std; likewise
     dtype           "float32" or "float64"; default that of the weights
     forward         what the call of an invertible model does: "normalise" (x to z, as for training by likelihood) or "generate" (z to x)
@@ -1265,8 +1369,10 @@ def export(
     dtype = dtype or own_dtype([model])
     generates = forward == "generate"
     kind = kind_of(model)
-    scales = (mean, std, condition_mean, condition_std)
+    scales = Scales(mean, std, condition_mean, condition_std, scaling)
     reason = ASKED
+    if kind == "network" and isinstance(last := last_layer(model), nn.Tanh | nn.Sigmoid):
+        scales.none_beside(type(last).__name__.lower())
     with double_precision():
         model = copy.deepcopy(model).cpu().double().eval()
         if form != "torchscript":
@@ -1282,6 +1388,12 @@ def export(
                     raise
                 reason = str(why)
         return export_script(model, path, kind, generates, latent, conditions, scales, dtype, reason)
+
+
+def last_layer(model: nn.Module) -> nn.Module:
+    while is_plain(model, nn.Sequential) and len(model) > 0:
+        model = model[-1]
+    return model
 
 
 def agreed(what: str, stated: int | None, found: int | None) -> int | None:
@@ -1302,11 +1414,10 @@ def export_network(model, path, latent, conditions, scales, dtype, layers) -> Ex
     if latent < 1 or latent + conditions != network.inputs:
         raise ValueError(f"the network takes {network.inputs} values, not {latent} latents and {conditions} conditions")
     m = network.outputs
-    mean, std = numbers(scales[0], m, "mean", 0), numbers(scales[1], m, "std", 1, True)
-    given = standardise(numbers(scales[2], conditions, "condition_mean", 0), numbers(scales[3], conditions, "condition_std", 1, True))
+    features, given = scales.features(m, network.final), scales.conditions(conditions)
     maps = [{"type": "network", "network": network.description()}]
     tensors = named(network, "generator.0.")
-    data = native_file(maps, tensors, feature_scalings(network.final, mean, std), given, (latent, m), dtype, {"from": "torch.nn"})
+    data = native_file(maps, tensors, features, given, (latent, m), dtype, {"from": "torch.nn"})
     write(path, data)
     return Exported(path, True, latent, m, conditions, dtype)
 
@@ -1314,11 +1425,10 @@ def export_network(model, path, latent, conditions, scales, dtype, layers) -> Ex
 def write_flow(steps, path, dim, conditions, scales, dtype, layers, record) -> Exported:
     if dim < 2:
         raise Unsupported("a flow of one feature; liblaser's coupling flows have two or more")
-    mean, std = numbers(scales[0], dim, "mean", 0), numbers(scales[1], dim, "std", 1, True)
-    given = standardise(numbers(scales[2], conditions, "condition_mean", 0), numbers(scales[3], conditions, "condition_std", 1, True))
+    features, given = scales.features(dim), scales.conditions(conditions)
     writer = FlowWriter(dim, conditions, layers)
     maps = [writer.finish(list(steps))]
-    data = native_file(maps, writer.tensors(), standardise(mean, std), given, (dim, dim), dtype, record)
+    data = native_file(maps, writer.tensors(), features, given, (dim, dim), dtype, record)
     write(path, data)
     return Exported(path, True, dim, dim, conditions, dtype, latent_order=writer.place, latent_sign=writer.sign)
 
@@ -1345,14 +1455,8 @@ def export_script(model, path, kind, generates, latent, conditions, scales, dtyp
         with torch.no_grad(), one_thread():
             batch = trial(model, function, latent, conditions, stated)
             m = batch.shape[1]
-            values = {
-                "mean": numbers(scales[0], m, "mean", 0),
-                "std": numbers(scales[1], m, "std", 1, True),
-                "condition_mean": numbers(scales[2], conditions, "condition_mean", 0),
-                "condition_std": numbers(scales[3], conditions, "condition_std", 1, True),
-            }
-            values = {k: torch.tensor(v) for k, v in values.items()}
-            data = script(model, function, (latent, conditions), batch, values, getattr(torch, dtype))
+            scalings = (scales.features(m), scales.conditions(conditions))
+            data = script(model, function, (latent, conditions), batch, scalings, getattr(torch, dtype))
     except Untraceable as error:
         raise ValueError(str(error) if reason == ASKED else f"{error}. Nor is there a native form: {reason}") from error.__cause__
     write(path, data)
@@ -1367,6 +1471,7 @@ def export_flow(
     conditions: int = 0,
     mean=None,
     std=None,
+    scaling: str | Sequence[str] | None = None,
     condition_mean=None,
     condition_std=None,
     dtype: str | None = None,
@@ -1385,7 +1490,7 @@ def export_flow(
             raise ValueError("a flow without coupling blocks; give dim=")
         dim = len(couplings[0].active) + len(couplings[0].passive)
     dtype = dtype or own_dtype([block.subnet for block in couplings])
-    scales = (mean, std, condition_mean, condition_std)
+    scales = Scales(mean, std, condition_mean, condition_std, scaling)
     with double_precision():
         blocks = [
             dataclasses.replace(block, subnet=copy.deepcopy(block.subnet).cpu().double().eval()) if isinstance(block, Coupling) else block
@@ -1433,6 +1538,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
             parser.add_argument(
                 name, type=several, metavar="X[,X...]", help=f"of the {'conditions' if of else 'features'}: one number, or one each"
             )
+    words = "one word, or one each: standardise, log(LOW), logit(LOW:HIGH); --mean and --std are then those of the transformed feature"
+    parser.add_argument("--scaling", metavar="WORD[,WORD...]", help=words)
     parser.add_argument("--latent", type=int, help="N, if the model does not tell")
     parser.add_argument("--conditions", type=int, help="C, if the model does not tell")
     parser.add_argument("--dtype", choices=("float32", "float64"), help="default: that of the weights")

@@ -710,6 +710,101 @@ def test_nflows_refusals():
     refused(ValueError, "ActNorm", "load the trained weights first", model=actnorm, form="native")
 
 
+# --- features with bounds ---
+
+BOUNDED = ["log(-2)", "standardise", "logit(-pi:2pi)"]
+MEAN, STD = torch.tensor([0.5, -3.0, 0.2]), torch.tensor([0.8, 20.0, 1.7])
+
+
+def from_line(u: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Features of BOUNDED, and log |du/dx|, of what a model makes."""
+    low, high = -np.pi, 2 * np.pi
+    y = u * STD + MEAN
+    share = torch.sigmoid(y[:, 2])
+    x = torch.stack([y[:, 0].exp() - 2, y[:, 1], low + (high - low) * share], 1)
+    return x, -STD.log().sum() - y[:, 0] - torch.log((high - low) * share * (1 - share))
+
+
+def test_scaling_native():
+    """Events, densities and latents of a flow of FrEIA, of one described, and of a GAN, in the transformed features."""
+    from FrEIA.framework import SequenceINN
+    from FrEIA.modules import AllInOneBlock
+
+    flow = SequenceINN(3)
+    for _ in range(3):
+        flow.append(AllInOneBlock, subnet_constructor=subnet)
+    flow = shaken(flow)
+
+    def on_line(x):
+        share = (x[:, 2] + np.pi) / (3 * np.pi)
+        return (torch.stack([(x[:, 0] + 2).log(), x[:, 1], share.logit()], 1) - MEAN) / STD
+
+    def log_prob_of(x, _):
+        u = on_line(x)
+        z, log_det = flow(u)
+        return standard_log_prob(z) + log_det + from_line(u)[1]
+
+    result = export(flow, folder / "scaled.laser", mean=MEAN, std=STD, scaling=BOUNDED)
+    check_flow(result, lambda z, _: from_line(flow(z, rev=True)[0])[0], log_prob_of)
+    net = shaken(subnet(1, 4))
+    blocks = [Coupling([0, 2], [1], net)]
+
+    def described(z, _):
+        s, t = net(z[:, [1]]).split(2, 1)
+        u = z.clone()
+        u[:, [0, 2]] = z[:, [0, 2]] * torch.tanh(s).exp() + t
+        return from_line(u)[0]
+
+    z = normal(ROWS, 3)
+    result = export_flow(blocks, folder / "scaled_own.laser", mean=MEAN, std=STD, scaling=", ".join(BOUNDED))
+    near(File(result.path).generate(z), described(torch.from_numpy(z), None))
+    gan = shaken(nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 2)))
+    result = export(gan, folder / "scaled_gan.laser", scaling="logit(0.1:0.7)")
+    z = 20 * normal(ROWS, 2)
+    x = File(result.path).generate(z)
+    near(x, 0.1 + 0.6 * torch.sigmoid(gan(torch.from_numpy(z))))
+    assert np.all(x >= 0.1) and np.all(x <= 0.7) and np.any(x > 0.7 - 1e-9)
+
+
+def test_scaling_torchscript():
+    model = shaken(nn.Sequential(nn.Linear(2, 8), nn.GELU(), nn.Linear(8, 3)))
+    settings = {"mean": MEAN, "std": STD, "scaling": BOUNDED}
+    script_file(model, lambda z, _: from_line(model(z))[0], (2, 0), "`GELU`", **settings)
+    # Far out rounding leads to the bounds, none of which float32 has, never beyond; and derivatives stay numbers.
+    for dtype in (torch.float32, torch.float64):
+        export(model, folder / "far.pt", dtype=str(dtype).removeprefix("torch."), **(settings | {"scaling": ["log(0.1)", "log(-0.1)", "logit(0.1:0.7)"]}))
+        module = torch.jit.load(folder / "far.pt")
+        z = (300 * torch.from_numpy(normal(ROWS, 2))).to(dtype).requires_grad_()
+        x = module(z)
+        (slope,) = torch.autograd.grad(x[:, 2].sum() + x[:, :2].clamp(max=1e6).sum(), z)
+        x = x.detach().double()
+        assert torch.all(x.isfinite()) and torch.all(slope.isfinite())
+        assert torch.all(x[:, 0] > 0.1) and torch.all(x[:, 1] > -0.1) and torch.all((x[:, 2] >= 0.1) & (x[:, 2] <= 0.7))
+        assert x[:, 0].min() < 0.1 + 1e-7 and x[:, 2].max() > 0.7 - 1e-7 and x[:, 2].min() < 0.1 + 1e-7
+
+
+def test_scaling_errors():
+    model = nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 2))
+    wrong = ("sqrt", "log", "log(x)", "log(inf)", "log(0:1)", "logit(0)", "logit(0:1", "standardise(1)", "periodic(-pi:pi)", "", ["log(0)", 3])
+    for scaling in wrong:
+        refused(ValueError, "is none of `standardise`, `log(LOW)`, `logit(LOW:HIGH)`", model=model, scaling=scaling)
+        refused(ValueError, "is none of", blocks=[Coupling([0], [1], subnet(1, 2))], scaling=scaling)
+    for scaling in ("logit(1:1)", "standardise, logit(pi:-pi)"):
+        refused(ValueError, "the lower bound must lie below", model=model, scaling=scaling)
+    for form in ("native", "torchscript"):
+        refused(ValueError, "lists 3 words", "2 features", model=model, scaling="log(0), log(0), log(0)", form=form)
+        refused(ValueError, "lists 0 words", model=model, scaling=[], form=form)
+        for final in (nn.Tanh(), nn.Sigmoid()):
+            bounded = nn.Sequential(nn.Linear(2, 2), final)
+            refused(ValueError, f"ends with {type(final).__name__.lower()}", "mean + std", model=bounded, scaling="logit(0:1)", form=form)
+    inner = nn.Sequential(nn.Linear(2, 2), nn.Tanh())
+    settings = {"scaling": "log(0)", "layers": lambda module: module.net}
+    wrapped = ContextNet(2, 2)
+    wrapped.net = inner
+    refused(ValueError, "ends with tanh", model=wrapped, **settings)
+    assert export(inner, folder / "tanh.laser", scaling="standardise").native
+
+
 # --- flows described by hand ---
 
 
@@ -1343,6 +1438,11 @@ def test_command():
     rows = normal(100, 3)
     x = model.float().double()(torch.from_numpy(rows)) * 3 + torch.tensor([1, -2])
     near(File(out).generate(rows), x)
+    assert command(f"{source}:generator", out, "--scaling=log(-1),logit(0:3)", "--mean=-0.5,2")[0] == 0
+    x = File(out).generate(1e3 * normal(100, 3))
+    assert np.all(x >= [-1, 0]) and np.all(x[:, 1] <= 3)
+    status, _, errors = command(f"{source}:generator", out, "--scaling=log")
+    assert status == 1 and "'log' is none of" in errors, errors
     whole = folder / "whole.pt"
     torch.save(model, whole)
     assert command(whole, out, "--conditions", 1, "--native")[0] == 0
