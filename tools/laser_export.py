@@ -22,6 +22,7 @@ import io
 import json
 import math
 import os
+import pickle
 import re
 import sys
 import tempfile
@@ -1155,6 +1156,10 @@ def kind_of(model: nn.Module) -> str:
 
 def write(path: Path, data: bytes) -> None:
     """The file appears whole or not at all."""
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"the folder {path.parent} of {path} does not exist")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; give a file in it")
     handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -1502,7 +1507,7 @@ def export_flow(
 # --- the command ---
 
 
-def load(source: str, state: str | None) -> nn.Module:
+def load(source: str) -> nn.Module:
     """file.py:name, a model or a function that builds it; else a file of torch.save."""
     file, _, name = source.rpartition(":")
     if file.endswith(".py"):
@@ -1515,9 +1520,29 @@ def load(source: str, state: str | None) -> nn.Module:
         model = model if isinstance(model, nn.Module) else model()
     else:
         model = torch.load(source, map_location="cpu", weights_only=False)
-    if state is not None:
-        model.load_state_dict(torch.load(state, map_location="cpu", weights_only=True))
     return model
+
+
+def load_state(model: nn.Module, file: str) -> None:
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError):
+        state = None
+    if not isinstance(state, dict):
+        raise ValueError(f"{file} holds no weights alone, torch.save(model.state_dict()); a whole model is given in the place of the source")
+    try:
+        model.load_state_dict(state)
+    except (RuntimeError, AttributeError, TypeError) as error:
+        here, there = ({k: tuple(getattr(v, "shape", ())) for k, v in weights.items()} for weights in (model.state_dict(), state))
+        other = [k for k in [*here, *there] if here.get(k) != there.get(k)]
+        if not other:
+            raise ValueError(f"{file} does not fit the model: {first_line(error)}") from None
+        first = other[0]
+        of = [f"of shape {those[first]}" if first in those else f"missing (it has `{next(iter(those), '')}`)" for those in (there, here)]
+        raise ValueError(
+            f"{file} holds the weights of another model: {len(set(other))} tensors differ, first `{first}`, {of[0]} in the file and "
+            f"{of[1]} in the model"
+        ) from None
 
 
 def several(text: str) -> list[float] | float:
@@ -1536,7 +1561,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         for what in ("mean", "std"):
             name = f"--{of}{what}"
             parser.add_argument(
-                name, type=several, metavar="X[,X...]", help=f"of the {'conditions' if of else 'features'}: one number, or one each"
+                name,
+                type=several,
+                metavar="X[,X...]",
+                help=f"of the {'conditions' if of else 'features'}: one number, or one each; a first one below 0 as {name}=-1,...",
             )
     words = "one word, or one each: standardise, log(LOW), logit(LOW:HIGH); --mean and --std are then those of the transformed feature"
     parser.add_argument("--scaling", metavar="WORD[,WORD...]", help=words)
@@ -1558,11 +1586,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = vars(parse(arguments))
     source, out, state = (options.pop(name) for name in ("source", "out", "state"))
     try:
-        model = load(source, state)
+        model = load(source)
     except Exception as error:  # whatever the code of the model raises
-        print(f"laser_export.py: {source} does not load: {type(error).__name__}: {error}", file=sys.stderr)
+        print(f"laser_export.py: {source} does not load: {first_line(error)}", file=sys.stderr)
         return 1
     try:
+        if state is not None:
+            load_state(model, state)
         result = export(model, out, **options)
     except (Unsupported, ValueError, OSError) as error:
         print(f"laser_export.py: {error}", file=sys.stderr)

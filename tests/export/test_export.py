@@ -772,7 +772,8 @@ def test_scaling_torchscript():
     script_file(model, lambda z, _: from_line(model(z))[0], (2, 0), "`GELU`", **settings)
     # Far out rounding leads to the bounds, none of which float32 has, never beyond; and derivatives stay numbers.
     for dtype in (torch.float32, torch.float64):
-        export(model, folder / "far.pt", dtype=str(dtype).removeprefix("torch."), **(settings | {"scaling": ["log(0.1)", "log(-0.1)", "logit(0.1:0.7)"]}))
+        far = settings | {"scaling": ["log(0.1)", "log(-0.1)", "logit(0.1:0.7)"], "dtype": str(dtype).removeprefix("torch.")}
+        export(model, folder / "far.pt", **far)
         module = torch.jit.load(folder / "far.pt")
         z = (300 * torch.from_numpy(normal(ROWS, 2))).to(dtype).requires_grad_()
         x = module(z)
@@ -785,8 +786,8 @@ def test_scaling_torchscript():
 
 def test_scaling_errors():
     model = nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 2))
-    wrong = ("sqrt", "log", "log(x)", "log(inf)", "log(0:1)", "logit(0)", "logit(0:1", "standardise(1)", "periodic(-pi:pi)", "", ["log(0)", 3])
-    for scaling in wrong:
+    wrong = ("sqrt", "log", "log(x)", "log(inf)", "log(0:1)", "logit(0)", "logit(0:1", "standardise(1)", "periodic(-pi:pi)", "")
+    for scaling in (*wrong, ["log(0)", 3]):
         refused(ValueError, "is none of `standardise`, `log(LOW)`, `logit(LOW:HIGH)`", model=model, scaling=scaling)
         refused(ValueError, "is none of", blocks=[Coupling([0], [1], subnet(1, 2))], scaling=scaling)
     for scaling in ("logit(1:1)", "standardise, logit(pi:-pi)"):
@@ -1239,10 +1240,11 @@ def test_files():
     model = shaken(nn.Sequential(nn.Linear(2, 2)))
     export(model, path)
     before = path.read_bytes()
-    for broken in (folder / "none" / "kept.laser", folder):
+    for broken, said in ((folder / "none" / "kept.laser", f"the folder {folder / 'none'} of"), (folder, f"{folder} is a folder")):
         try:
             export(model, broken)
-        except OSError:
+        except OSError as error:
+            assert str(error).startswith(said), error
             continue
         raise AssertionError(f"wrote {broken}")
     assert [p.name for p in folder.glob("*kept*")] == ["kept.laser"] and path.read_bytes() == before
@@ -1446,6 +1448,25 @@ def test_command():
     whole = folder / "whole.pt"
     torch.save(model, whole)
     assert command(whole, out, "--conditions", 1, "--native")[0] == 0
+    other, nested = folder / "other.pt", folder / "nested.pt"
+    torch.save(nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 2)).state_dict(), other)
+    torch.save({"model": model.state_dict(), "epoch": 3}, nested)
+    (folder / "text.pt").write_text("weights")
+    (folder / "cut.pt").write_bytes(state.read_bytes()[:500])
+    torch.save(torch.ones(3), folder / "tensor.pt")
+    for file, words in (
+        (whole, "a whole model is given in the place of the source"),
+        (folder / "text.pt", "holds no weights alone"),
+        (folder / "tensor.pt", "holds no weights alone"),
+        (other, "3 tensors differ, first `0.weight`, of shape (5, 3) in the file and of shape (4, 3) in the model"),
+        (nested, "6 tensors differ, first `0.weight`, missing (it has `model`) in the file"),
+        (folder / "cut.pt", "holds no weights alone"),
+        (folder / "none.pt", "No such file"),
+    ):
+        status, _, errors = command(f"{source}:generator", folder / "never.laser", "--state", file)
+        assert status == 1 and words in errors and str(file) in errors and len(errors.splitlines()) == 1, errors
+    status, _, errors = command(f"{source}:generator", folder / "none" / "x.laser")
+    assert status == 1 and f"the folder {folder / 'none'} of" in errors and len(errors.splitlines()) == 1, errors
     status, text, errors = command(f"{source}:smooth", out, "--latent", 3)
     assert status == 0 and "no native form" in errors and "`GELU`" in errors, errors
     assert json.loads(text.splitlines()[1]) == {"generator.latent": 3, "conditions": 0, "dtype": "float32"}
