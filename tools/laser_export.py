@@ -1560,12 +1560,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     for of in ("", "condition-"):
         for what in ("mean", "std"):
             name = f"--{of}{what}"
-            parser.add_argument(
-                name,
-                type=several,
-                metavar="X[,X...]",
-                help=f"of the {'conditions' if of else 'features'}: one number, or one each; a first one below 0 as {name}=-1,...",
-            )
+            text = f"of the {'conditions' if of else 'features'}: one number, or one each"
+            text += f"; a first one below 0 as {name}=-1,..." if what == "mean" else ""
+            parser.add_argument(name, type=several, metavar="X[,X...]", help=text)
     words = "one word, or one each: standardise, log(LOW), logit(LOW:HIGH); --mean and --std are then those of the transformed feature"
     parser.add_argument("--scaling", metavar="WORD[,WORD...]", help=words)
     parser.add_argument("--latent", type=int, help="N, if the model does not tell")

@@ -1429,6 +1429,8 @@ def command(*arguments) -> tuple[int, str, str]:
 
 
 def test_command():
+    text = " ".join(command("--help")[1].split())
+    assert "below 0 as --mean=-1,..." in text and "--std=-1" not in text, text
     source, state, out = folder / "models.py", folder / "state.pt", folder / "command.laser"
     source.write_text(COMMAND)
     model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)).double()
