@@ -22,11 +22,14 @@ import io
 import json
 import math
 import os
+import pickle
+import re
 import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import torch
@@ -49,6 +52,10 @@ MAX_PARAMETERS = 1 << 28
 
 class Unsupported(Exception):
     """liblaser's own networks do not express this model; the message says which part of it, and what to do."""
+
+
+class Untraceable(ValueError):
+    """No TorchScript module makes this model's events; the message says why, and what to do."""
 
 
 # --- what a coupling flow is described by ---
@@ -558,9 +565,11 @@ class FlowWriter:
         if network.final is not None:
             raise Unsupported(f"{where}: the subnet ends with an activation ({network.final}); end it with a torch.nn.Linear")
         if network.inputs != len(passive) + len(given) or network.outputs != per * len(active):
+            others = network.inputs - len(passive)
+            remedy = f". If the other {others} are conditions, say conditions={others}" if others > len(given) == self.conditions else ""
             raise ValueError(
                 f"{where}: the subnet maps {network.inputs} values to {network.outputs}, but {len(passive)} passive coordinates and "
-                f"{len(given)} conditions go in, and {per * len(active)} values are needed for the {len(active)} active ones, {per} each"
+                f"{len(given)} conditions go in, and {per * len(active)} values are needed for the {len(active)} active ones, {per} each{remedy}"
             )
         weight, bias = network.layers[0]
         first = np.zeros((len(bias), len(passive) + self.conditions))
@@ -848,11 +857,30 @@ NFLOWS_LINEAR = (
 ).split()
 
 
-def read_nflows(model: nn.Module, generates: bool) -> tuple[int, None, list]:
+def zuko_context(model: nn.Module, dim: int) -> int | None:
+    """The length of the context, if the transforms tell."""
+    given = {"GeneralCouplingTransform": lambda lazy: int(lazy.mask.sum()), "MaskedAutoregressiveTransform": lambda lazy: dim}
+    lengths = {
+        next(lazy.hyper.parameters()).shape[1] - given[type(lazy).__name__](lazy)
+        for lazy in model.modules()
+        if framework(lazy) == "zuko" and type(lazy).__name__ in given
+    }
+    return lengths.pop() if len(lengths) == 1 else None
+
+
+def read_nflows(model: nn.Module, generates: bool) -> tuple[int, int | None, list]:
     dim = nflows_dim(model)
     if not isinstance(model._embedding_net, nn.Identity):
         raise Unsupported("nflows: the flow has an embedding net for its context; liblaser's subnets are given the conditions as they are")
-    return dim, None, nflows_steps(model._transform, "nflows", dim, not generates)
+    return dim, nflows_context(model), nflows_steps(model._transform, "nflows", dim, not generates)
+
+
+def nflows_context(model: nn.Module) -> int | None:
+    """The length of the context, if a ResidualNet or a MADE tells and it is what the flow is given."""
+    nets = [module for module in model.modules() if framework(module) == "nflows" and type(module).__name__ in ("ResidualNet", "MADE")]
+    lengths = {net.context_features for net in nets if getattr(net, "context_features", None) is not None}
+    lengths |= {net.context_layer.in_features for net in nets if hasattr(net, "context_layer")}
+    return lengths.pop() if len(lengths) == 1 and isinstance(model._embedding_net, nn.Identity) else None
 
 
 def nflows_dim(model: nn.Module) -> int:
@@ -932,16 +960,50 @@ def nflows_alone(cdf: nn.Module, active: np.ndarray, passive: np.ndarray, where:
 class Generate(nn.Module):
     """What liblaser calls: rows of N latents followed by C conditions ↦ rows of M features."""
 
-    def __init__(self, model: nn.Module, function: Callable, latent_dim: int, scalings: dict):
+    def __init__(self, model: nn.Module, function: Callable, latent_dim: int, scalings: tuple[list[dict], list[dict]], dtype: torch.dtype):
         super().__init__()
         self.model, self.function, self.latent_dim = model, function, latent_dim
-        for name, values in scalings.items():
-            self.register_buffer(name, values)
+        features, conditions = scalings
+        self.inverse = [inverse_of(scaling, dtype) for scaling in features]
+        for prefix, those in (("", features), ("condition_", conditions)):
+            for name in ("mean", "std"):
+                self.register_buffer(prefix + name, torch.tensor([scaling[name] for scaling in those], dtype=torch.float64))
+        self.to(dtype).eval()
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         z, c = rows[:, : self.latent_dim], rows[:, self.latent_dim :]
-        x = self.function(self.model, z, (c - self.condition_mean) / self.condition_std)
-        return x * self.std + self.mean
+        y = self.function(self.model, z, (c - self.condition_mean) / self.condition_std) * self.std + self.mean
+        if not any(self.inverse):
+            return y
+        return torch.stack([inverse(column) if inverse else column for inverse, column in zip(self.inverse, y.unbind(1))], 1)
+
+
+def inverse_of(scaling: dict, dtype: torch.dtype) -> Callable | None:
+    """y ↦ x for a feature with bounds, as liblaser's own: rounding puts no event beyond them."""
+
+    def within(bound: float, upwards: bool) -> torch.Tensor:
+        rounded = torch.tensor(bound, dtype=dtype)
+        beyond = float(rounded) < bound if upwards else float(rounded) > bound
+        return next_to(rounded, upwards) if beyond else rounded
+
+    def next_to(value: torch.Tensor, upwards: bool) -> torch.Tensor:
+        return torch.nextafter(value, torch.tensor(math.inf if upwards else -math.inf, dtype=dtype))
+
+    if scaling["type"] == "standardise":
+        return None
+    low = scaling["low"]
+    if scaling["type"] == "log":
+        above, most = float(next_to(within(low, True), True)), math.log(torch.finfo(dtype).max / 4)
+        return lambda y: (low + y.clamp(max=most).exp()).clamp(min=above)
+    high = scaling["high"]
+    ends = float(within(low, True)), float(within(high, False))
+
+    def between(y: torch.Tensor) -> torch.Tensor:
+        # From the nearer bound, for the precision that is there.
+        x = torch.where(y < 0, low + (high - low) * torch.sigmoid(y), high - (high - low) * torch.sigmoid(-y))
+        return x.clamp(*ends)
+
+    return between
 
 
 def generating_function(model: nn.Module, generates: bool, widths: list[int]) -> Callable:
@@ -963,27 +1025,121 @@ def generating_function(model: nn.Module, generates: bool, widths: list[int]) ->
     return lambda m, z, c: m(torch.cat([z, c], 1))
 
 
-def script(model: nn.Module, function: Callable, latent_dim: int, conditions: int, scalings: dict, dtype: torch.dtype) -> tuple[bytes, int]:
-    """The bytes of the module and M."""
-    torch.set_default_dtype(dtype)
-    wrapped = Generate(model, function, latent_dim, scalings).to(dtype).eval()
+# Rows for trials: so many of each size, in units of a standard deviation.
+TRIALS = 64
+SIZES = (0.1, 1.0, 3.0)
+# What zuko's autograd functions are there for.
+NUMERICAL = {
+    "Bisection": "inverts a transform by bisection",
+    "GaussLegendre": "integrates numerically",
+    "AdaptiveCheckpointAdjoint": "solves a differential equation in steps of its own choice",
+}
+
+
+def trial_rows(columns: int) -> torch.Tensor:
     generator = torch.Generator().manual_seed(1)
-    examples = [torch.randn(n, latent_dim + conditions, generator=generator, dtype=dtype) for n in (7, 64, 1)]
-    with torch.no_grad(), warnings.catch_warnings():
-        # Whether a trace holds for other rows is tried, for several numbers of them.
-        warnings.simplefilter("ignore")
-        shape = wrapped(examples[0]).shape
-        if len(shape) != 2 or shape[0] != len(examples[0]):
-            raise ValueError(f"the model turns {len(examples[0])} rows into a tensor of shape {tuple(shape)}; rows of features are needed")
-        traced = torch.jit.trace(wrapped, examples[0], check_trace=False)
-        tolerance = 1e3 * torch.finfo(dtype).eps
-        if not all(torch.allclose(traced(rows), wrapped(rows), rtol=tolerance, atol=tolerance) for rows in examples):
-            raise ValueError(
-                "the model's trace makes other events than the model: it draws random numbers, or takes decisions by its input"
+    return torch.cat([size * torch.randn(TRIALS, columns, generator=generator) for size in SIZES])
+
+
+def first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+def same(ours: torch.Tensor, theirs: torch.Tensor, tolerance: float) -> bool:
+    return torch.allclose(ours, theirs, rtol=tolerance, atol=tolerance * float(theirs.abs().nanmedian()), equal_nan=True)
+
+
+def traced_module(module: nn.Module, rows: torch.Tensor) -> tuple[torch.jit.ScriptModule, list[str]]:
+    """Its trace, and where the code makes Python values of tensors: the trace keeps those that it saw."""
+
+    met = []
+
+    def refuse(cls, *_):
+        met.append(cls)
+        raise RuntimeError
+
+    with mock.patch.object(torch.autograd.Function, "apply", classmethod(refuse)), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            traced = torch.jit.trace(module, rows, check_trace=False)
+        except Exception as error:
+            if not met:
+                raise Untraceable(f"the model cannot become TorchScript: torch.jit.trace fails with {first_line(error)}") from error
+            name, cause = met[0].__name__, NUMERICAL.get(met[0].__name__)
+            raise Untraceable(
+                f"the model cannot become TorchScript: {f'it {cause}, ' if cause else ''}by the autograd function `{name}` of "
+                f"{met[0].__module__}, whose derivative is Python code. Train a model without it, e.g. a flow with affine or spline transforms"
+            ) from None
+    libraries = [Path(sys.modules[name].__file__).parent for name in ("torch", "FrEIA", "zuko", "nflows") if name in sys.modules]
+    own = [
+        f"{w.filename}:{w.lineno}"
+        for w in caught
+        if issubclass(w.category, torch.jit.TracerWarning)
+        and not any(Path(w.filename).is_relative_to(library) for library in [*libraries, __file__])
+    ]
+    return traced, list(dict.fromkeys(own))
+
+
+def trial(model: nn.Module, function: Callable, latent: int, conditions: int, stated: bool) -> torch.Tensor:
+    """What the model makes of the trial rows."""
+    z, c = trial_rows(latent + conditions).split([latent, conditions], 1)
+    try:
+        batch = function(model, z, c)
+    except Exception as error:
+        remedy = "" if stated else ". If it takes conditions, say how many: conditions=C"
+        if (framework(error), type(error).__name__) == ("nflows", "InputOutsideDomain"):
+            remedy = (
+                ": a transform of it takes an interval only, and latents are normal. Give splines tails='linear'; for features with bounds "
+                "leave Sigmoid and Logit out of the flow"
             )
+        raise Untraceable(
+            f"the model does not take rows of {latent} latents and {conditions} conditions, of normal distribution: {first_line(error)}{remedy}"
+        ) from error
+    if batch.ndim != 2 or len(batch) != len(z):
+        raise Untraceable(f"the model turns {len(z)} rows into a tensor of shape {tuple(batch.shape)}; rows of features are needed")
+    return batch
+
+
+def script(model: nn.Module, function: Callable, dims: tuple[int, int], batch: torch.Tensor, scalings: tuple, dtype: torch.dtype) -> bytes:
+    """The bytes of the module; `batch` is what the model makes of the trial rows, in double precision."""
+    z, c = trial_rows(sum(dims)).split(dims, 1)
+    if not same(function(model, z, c), batch, 1e-6):
+        raise Untraceable("the model draws random numbers; an event of liblaser is a function of its latents: make them some")
+    torch.set_default_dtype(dtype)
+    wrapped = Generate(copy.deepcopy(model), function, dims[0], scalings, dtype)
+    rows = torch.cat([z.to(dtype), c.to(dtype) * wrapped.condition_std + wrapped.condition_mean], 1)
+    traced, places = traced_module(wrapped, rows[:7])
+    where = f" (at {', '.join(places[:3])})" if places else ""
+    for part in (rows, *rows.split(1)):
+        expected = wrapped(part)
+        try:
+            holds = same(traced(part), expected, 1e3 * torch.finfo(dtype).eps)
+        except RuntimeError:  # of another shape within than that of the trace
+            holds = False
+        if not holds:
+            raise Untraceable(
+                f"the model takes decisions by its input{where}, and a trace keeps the ones that it saw: for {len(part)} rows of a trial it "
+                "makes other events than the model. Compute them by tensors instead, e.g. torch.where"
+            )
+    # In double precision, where rounding, which may differ with the number of rows, is far below what is looked for.
+    torch.set_default_dtype(torch.float64)
+    alone = torch.cat([function(model, *row) for row in zip(z.split(1), c.split(1))])
+    if not same(batch, alone, 1e-6):
+        row = int((batch - alone).abs().amax(1).argmax())
+        raise Untraceable(
+            f"the model mixes rows (as a mean over the batch does): of row {row} of a trial it makes another event alone than among others. "
+            "Each event of liblaser is a function of its own latents and conditions"
+        )
+    if places:
+        warnings.warn(
+            f"the model makes Python values of tensors{where}, which its trace keeps as they were; it made the model's events of all "
+            f"{len(rows)} trial rows, but a decision that those do not reach would be lost",
+            stacklevel=4,
+        )
     buffer = io.BytesIO()
     torch.jit.save(traced, buffer)
-    return buffer.getvalue(), shape[1]
+    return buffer.getvalue()
 
 
 # --- files ---
@@ -1000,6 +1156,10 @@ def kind_of(model: nn.Module) -> str:
 
 def write(path: Path, data: bytes) -> None:
     """The file appears whole or not at all."""
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"the folder {path.parent} of {path} does not exist")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; give a file in it")
     handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -1064,12 +1224,78 @@ def standardise(mean, std) -> list[dict]:
     return [{"type": "standardise", "mean": float(m), "std": float(s)} for m, s in zip(mean, std)]
 
 
-def feature_scalings(final: str | None, mean: np.ndarray, std: np.ndarray) -> list[dict]:
-    """x = std · final(u) + mean. A tanh or sigmoid at the end is liblaser's scaling between bounds, high and low being reached by no u."""
-    if final is None:
-        return standardise(mean, std)
-    below, steepness = {"sigmoid": (0.0, 1.0), "tanh": (1.0, 2.0)}[final]
-    return [{"type": "logit", "low": float(m - below * s), "high": float(m + s), "mean": 0.0, "std": steepness} for m, s in zip(mean, std)]
+#: The arguments of each word for a scaling.
+SCALINGS = {"standardise": (), "log": ("low",), "logit": ("low", "high")}
+
+
+def scaling_of(word: str) -> dict:
+    """The word as the model file has it, without mean and std."""
+    match = re.fullmatch(r"\s*(\w+)\s*(?:\((.*)\))?\s*", word) if isinstance(word, str) else None
+    kind, arguments = match.groups() if match else (None, None)
+    try:
+        bounds = [] if arguments is None else [number(text) for text in arguments.split(":")]
+        named = dict(zip(SCALINGS[kind], bounds, strict=True))
+    except (KeyError, ValueError):
+        choices = "`standardise`, `log(LOW)`, `logit(LOW:HIGH)`"
+        raise ValueError(f"scaling: {word!r} is none of {choices}, where LOW and HIGH are finite numbers, as -1 or pi") from None
+    if kind == "logit" and not bounds[0] < bounds[1]:
+        raise ValueError(f"scaling: {word!r}: the lower bound must lie below the upper one")
+    return {"type": kind, **named}
+
+
+def number(text: str) -> float:
+    """A number, or a multiple of π: `pi`, `-pi`, `2pi`."""
+    text = text.strip()
+    if text.endswith("pi"):
+        factor = text[:-2].strip()
+        value = math.pi * float(factor + "1" if factor in ("", "+", "-") else factor)
+    else:
+        value = float(text)
+    # As liblaser: a bound at the end of the number range leaves nothing beyond it.
+    if not abs(value) <= sys.float_info.max / 4:
+        raise ValueError(text)
+    return value
+
+
+@dataclasses.dataclass
+class Scales:
+    """What the caller says of the model's numbers: see `export`."""
+
+    mean: object
+    std: object
+    condition_mean: object
+    condition_std: object
+    scaling: str | Sequence[str] | None
+
+    def words(self) -> list[dict]:
+        words = "standardise" if self.scaling is None else self.scaling
+        return [scaling_of(word) for word in (words.split(",") if isinstance(words, str) else words)]
+
+    def features(self, m: int, final: str | None = None) -> list[dict]:
+        """x = inverse of scaling(std · final(u) + mean), for each of m features."""
+        mean, std = numbers(self.mean, m, "mean", 0), numbers(self.std, m, "std", 1, True)
+        words = self.words()
+        if len(words) not in (1, m):
+            raise ValueError(f"scaling lists {len(words)} words; one for all or one for each of the {m} features is needed")
+        if final is None:
+            words = words if len(words) == m else words * m
+            return [word | {"mean": float(a), "std": float(b)} for word, a, b in zip(words, mean, std)]
+        self.none_beside(final)
+        # A tanh or sigmoid at the end is liblaser's scaling between bounds, high and low being reached by no u.
+        below, steepness = {"sigmoid": (0.0, 1.0), "tanh": (1.0, 2.0)}[final]
+        ends = [(float(a - below * b), float(a + b)) for a, b in zip(mean, std)]
+        return [{"type": "logit", "low": low, "high": high, "mean": 0.0, "std": steepness} for low, high in ends]
+
+    def none_beside(self, final: str) -> None:
+        if any(word["type"] != "standardise" for word in self.words()):
+            low = "mean" if final == "sigmoid" else "mean − std"
+            raise ValueError(
+                f"scaling={self.scaling!r} for a generator that ends with {final}, which bounds its features already, from {low} to mean + std: "
+                "leave scaling= out and say the bounds by mean and std"
+            )
+
+    def conditions(self, c: int) -> list[dict]:
+        return standardise(numbers(self.condition_mean, c, "condition_mean", 0), numbers(self.condition_std, c, "condition_std", 1, True))
 
 
 @contextlib.contextmanager
@@ -1082,9 +1308,24 @@ def double_precision():
         torch.set_default_dtype(before)
 
 
+@contextlib.contextmanager
+def one_thread():
+    """For models of single rows, where more threads only wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def own_dtype(modules: Sequence[nn.Module]) -> str:
     dtypes = {p.dtype for module in modules for p in module.parameters() if p.is_floating_point()}
     return "float64" if torch.float64 in dtypes else "float32"
+
+
+#: Why a module is TorchScript, where the caller wants it.
+ASKED = "asked for"
 
 
 def export(
@@ -1095,6 +1336,7 @@ def export(
     conditions: int | None = None,
     mean=None,
     std=None,
+    scaling: str | Sequence[str] | None = None,
     condition_mean=None,
     condition_std=None,
     dtype: str | None = None,
@@ -1108,7 +1350,9 @@ def export(
                     GraphINN, a zuko Flow, an nflows Flow; or, as TorchScript, any module from one tensor of rows to another
     latent          N, if the model does not tell
     conditions      C, if the model does not tell; they are the last values that it is given
-    mean, std       x = std · model's output + mean: one number or M, the standardisation of the training data; default 0 and 1
+    mean, std       y = std · model's output + mean: one number or M, the standardisation of the training data; default 0 and 1
+    scaling         what y is of a feature x, in the words of the option features.scaling: "standardise", y = x, the default; "log(LOW)",
+                    y = ln(x − LOW); "logit(LOW:HIGH)", y = ln((x − LOW) / (HIGH − x)). One for all, or M, in a list or with commas
     condition_mean, condition_std   the model is given (c − mean) / std; likewise
     dtype           "float32" or "float64"; default that of the weights
     forward         what the call of an invertible model does: "normalise" (x to z, as for training by likelihood) or "generate" (z to x)
@@ -1130,8 +1374,10 @@ def export(
     dtype = dtype or own_dtype([model])
     generates = forward == "generate"
     kind = kind_of(model)
-    scales = (mean, std, condition_mean, condition_std)
-    reason = "asked for"
+    scales = Scales(mean, std, condition_mean, condition_std, scaling)
+    reason = ASKED
+    if kind == "network" and isinstance(last := last_layer(model), nn.Tanh | nn.Sigmoid):
+        scales.none_beside(type(last).__name__.lower())
     with double_precision():
         model = copy.deepcopy(model).cpu().double().eval()
         if form != "torchscript":
@@ -1139,15 +1385,27 @@ def export(
                 if kind == "network":
                     return export_network(model, path, latent, conditions, scales, dtype, layers)
                 dim, given, steps = {"FrEIA": read_freia, "zuko": read_zuko, "nflows": read_nflows}[kind](model, generates)
-                for what, stated, found in (("latent", latent, dim), ("conditions", conditions, given)):
-                    if stated is not None and found is not None and stated != found:
-                        raise ValueError(f"{what}={stated}, but the flow has {found}")
-                return write_flow(steps, path, dim, given or conditions or 0, scales, dtype, layers, {"from": kind})
+                agreed("latent", latent, dim)
+                given = agreed("conditions", conditions, given) or 0
+                return write_flow(steps, path, dim, given, scales, dtype, layers, {"from": kind})
             except Unsupported as why:
                 if form == "native":
                     raise
                 reason = str(why)
         return export_script(model, path, kind, generates, latent, conditions, scales, dtype, reason)
+
+
+def last_layer(model: nn.Module) -> nn.Module:
+    while is_plain(model, nn.Sequential) and len(model) > 0:
+        model = model[-1]
+    return model
+
+
+def agreed(what: str, stated: int | None, found: int | None) -> int | None:
+    """The number that the caller states or the model tells."""
+    if stated is not None and found is not None and stated != found:
+        raise ValueError(f"{what}={stated}, but the flow has {found}")
+    return found if stated is None else stated
 
 
 def export_network(model, path, latent, conditions, scales, dtype, layers) -> Exported:
@@ -1161,11 +1419,10 @@ def export_network(model, path, latent, conditions, scales, dtype, layers) -> Ex
     if latent < 1 or latent + conditions != network.inputs:
         raise ValueError(f"the network takes {network.inputs} values, not {latent} latents and {conditions} conditions")
     m = network.outputs
-    mean, std = numbers(scales[0], m, "mean", 0), numbers(scales[1], m, "std", 1, True)
-    given = standardise(numbers(scales[2], conditions, "condition_mean", 0), numbers(scales[3], conditions, "condition_std", 1, True))
+    features, given = scales.features(m, network.final), scales.conditions(conditions)
     maps = [{"type": "network", "network": network.description()}]
     tensors = named(network, "generator.0.")
-    data = native_file(maps, tensors, feature_scalings(network.final, mean, std), given, (latent, m), dtype, {"from": "torch.nn"})
+    data = native_file(maps, tensors, features, given, (latent, m), dtype, {"from": "torch.nn"})
     write(path, data)
     return Exported(path, True, latent, m, conditions, dtype)
 
@@ -1173,43 +1430,40 @@ def export_network(model, path, latent, conditions, scales, dtype, layers) -> Ex
 def write_flow(steps, path, dim, conditions, scales, dtype, layers, record) -> Exported:
     if dim < 2:
         raise Unsupported("a flow of one feature; liblaser's coupling flows have two or more")
-    mean, std = numbers(scales[0], dim, "mean", 0), numbers(scales[1], dim, "std", 1, True)
-    given = standardise(numbers(scales[2], conditions, "condition_mean", 0), numbers(scales[3], conditions, "condition_std", 1, True))
+    features, given = scales.features(dim), scales.conditions(conditions)
     writer = FlowWriter(dim, conditions, layers)
     maps = [writer.finish(list(steps))]
-    data = native_file(maps, writer.tensors(), standardise(mean, std), given, (dim, dim), dtype, record)
+    data = native_file(maps, writer.tensors(), features, given, (dim, dim), dtype, record)
     write(path, data)
     return Exported(path, True, dim, dim, conditions, dtype, latent_order=writer.place, latent_sign=writer.sign)
 
 
 def export_script(model, path, kind, generates, latent, conditions, scales, dtype, reason) -> Exported:
-    widths = []
+    found, given, widths = None, None, []
     if kind == "FrEIA":
-        latent, widths = freia_dim(model), freia_widths(freia_modules(model))
-        conditions = sum(widths)
+        found, widths = freia_dim(model), freia_widths(freia_modules(model))
+        given = sum(widths)
     elif kind == "zuko":
-        latent = zuko_base(model)[0]
+        found = zuko_base(model)[0]
+        given = zuko_context(model, found)
     elif kind == "nflows":
-        latent = nflows_dim(model)
+        found, given = nflows_dim(model), nflows_context(model)
     elif latent is None:
         first = next((m for m in model.modules() if isinstance(m, nn.Linear)), None)
         if first is None or not is_plain(model, nn.Sequential):
             raise ValueError(f"{reason}. For a TorchScript module give latent=N, and conditions=C if it has any")
         latent = first.in_features - (conditions or 0)
-    conditions = conditions or 0
+    latent, conditions = agreed("latent", latent, found), agreed("conditions", conditions, given)
+    stated, conditions = conditions is not None, conditions or 0
     function = generating_function(model, generates, widths)
-    with torch.no_grad():
-        try:
-            m = function(model, torch.zeros(2, latent), torch.zeros(2, conditions)).shape[-1]
-        except Exception as error:
-            raise ValueError(f"the model does not take rows of {latent} latents and {conditions} conditions: {error}") from error
-    values = {
-        "mean": numbers(scales[0], m, "mean", 0),
-        "std": numbers(scales[1], m, "std", 1, True),
-        "condition_mean": numbers(scales[2], conditions, "condition_mean", 0),
-        "condition_std": numbers(scales[3], conditions, "condition_std", 1, True),
-    }
-    data, m = script(model, function, latent, conditions, {k: torch.tensor(v) for k, v in values.items()}, getattr(torch, dtype))
+    try:
+        with torch.no_grad(), one_thread():
+            batch = trial(model, function, latent, conditions, stated)
+            m = batch.shape[1]
+            scalings = (scales.features(m), scales.conditions(conditions))
+            data = script(model, function, (latent, conditions), batch, scalings, getattr(torch, dtype))
+    except Untraceable as error:
+        raise ValueError(str(error) if reason == ASKED else f"{error}. Nor is there a native form: {reason}") from error.__cause__
     write(path, data)
     return Exported(path, False, latent, m, conditions, dtype, reason)
 
@@ -1222,6 +1476,7 @@ def export_flow(
     conditions: int = 0,
     mean=None,
     std=None,
+    scaling: str | Sequence[str] | None = None,
     condition_mean=None,
     condition_std=None,
     dtype: str | None = None,
@@ -1240,7 +1495,7 @@ def export_flow(
             raise ValueError("a flow without coupling blocks; give dim=")
         dim = len(couplings[0].active) + len(couplings[0].passive)
     dtype = dtype or own_dtype([block.subnet for block in couplings])
-    scales = (mean, std, condition_mean, condition_std)
+    scales = Scales(mean, std, condition_mean, condition_std, scaling)
     with double_precision():
         blocks = [
             dataclasses.replace(block, subnet=copy.deepcopy(block.subnet).cpu().double().eval()) if isinstance(block, Coupling) else block
@@ -1252,7 +1507,7 @@ def export_flow(
 # --- the command ---
 
 
-def load(source: str, state: str | None) -> nn.Module:
+def load(source: str) -> nn.Module:
     """file.py:name, a model or a function that builds it; else a file of torch.save."""
     file, _, name = source.rpartition(":")
     if file.endswith(".py"):
@@ -1265,9 +1520,29 @@ def load(source: str, state: str | None) -> nn.Module:
         model = model if isinstance(model, nn.Module) else model()
     else:
         model = torch.load(source, map_location="cpu", weights_only=False)
-    if state is not None:
-        model.load_state_dict(torch.load(state, map_location="cpu", weights_only=True))
     return model
+
+
+def load_state(model: nn.Module, file: str) -> None:
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError):
+        state = None
+    if not isinstance(state, dict):
+        raise ValueError(f"{file} holds no weights alone, torch.save(model.state_dict()); a whole model is given in the place of the source")
+    try:
+        model.load_state_dict(state)
+    except (RuntimeError, AttributeError, TypeError) as error:
+        here, there = ({k: tuple(getattr(v, "shape", ())) for k, v in weights.items()} for weights in (model.state_dict(), state))
+        other = [k for k in [*here, *there] if here.get(k) != there.get(k)]
+        if not other:
+            raise ValueError(f"{file} does not fit the model: {first_line(error)}") from None
+        first = other[0]
+        of = [f"of shape {those[first]}" if first in those else f"missing (it has `{next(iter(those), '')}`)" for those in (there, here)]
+        raise ValueError(
+            f"{file} holds the weights of another model: {len(set(other))} tensors differ, first `{first}`, {of[0]} in the file and "
+            f"{of[1]} in the model"
+        ) from None
 
 
 def several(text: str) -> list[float] | float:
@@ -1285,9 +1560,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     for of in ("", "condition-"):
         for what in ("mean", "std"):
             name = f"--{of}{what}"
-            parser.add_argument(
-                name, type=several, metavar="X[,X...]", help=f"of the {'conditions' if of else 'features'}: one number, or one each"
-            )
+            text = f"of the {'conditions' if of else 'features'}: one number, or one each"
+            text += f"; a first one below 0 as {name}=-1,..." if what == "mean" else ""
+            parser.add_argument(name, type=several, metavar="X[,X...]", help=text)
+    words = "one word, or one each: standardise, log(LOW), logit(LOW:HIGH); --mean and --std are then those of the transformed feature"
+    parser.add_argument("--scaling", metavar="WORD[,WORD...]", help=words)
     parser.add_argument("--latent", type=int, help="N, if the model does not tell")
     parser.add_argument("--conditions", type=int, help="C, if the model does not tell")
     parser.add_argument("--dtype", choices=("float32", "float64"), help="default: that of the weights")
@@ -1306,14 +1583,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = vars(parse(arguments))
     source, out, state = (options.pop(name) for name in ("source", "out", "state"))
     try:
-        model = load(source, state)
+        model = load(source)
     except Exception as error:  # whatever the code of the model raises
-        print(f"laser_export.py: {source} does not load: {type(error).__name__}: {error}", file=sys.stderr)
+        print(f"laser_export.py: {source} does not load: {first_line(error)}", file=sys.stderr)
         return 1
     try:
+        if state is not None:
+            load_state(model, state)
         result = export(model, out, **options)
     except (Unsupported, ValueError, OSError) as error:
         print(f"laser_export.py: {error}", file=sys.stderr)
+        return 1
+    except Exception as error:  # likewise
+        print(f"laser_export.py: {source} cannot be exported: {first_line(error)}", file=sys.stderr)
         return 1
     sizes = f"{result.latent_dim} latents, {result.conditions} conditions, {result.event_dim} features, {result.dtype}"
     if result.native:

@@ -627,9 +627,9 @@ def test_nflows_autoregressive_context():
                 spline(num_bins=4, use_residual_blocks=False, random_mask=True),
             )
         )
-        result = export(model, folder / "nflows_given.laser", conditions=2, form="native")
+        result = export(model, folder / "nflows_given.laser", form="native")
         check_flow(result, lambda z, c, model=model: model._transform.inverse(z, c)[0], lambda x, c, model=model: model.log_prob(x, c), 2)
-    refused(ValueError, "conditions", model=model, form="native")
+    refused(ValueError, "conditions=1, but the flow has 2", model=model, conditions=1)
 
 
 class ContextNet(nn.Module):
@@ -671,7 +671,8 @@ def test_nflows_context():
     settings = {"conditions": 2, "layers": lambda module: module.net}
     result = export(model, folder / "nflows_context.laser", form="native", **settings)
     check_flow(result, lambda z, c: model._transform.inverse(z, c)[0], lambda x, c: model.log_prob(x, c), 2)
-    refused(ValueError, "the subnet maps 3 values to 2", "0 conditions", model=model, layers=settings["layers"])
+    refused(ValueError, "the subnet maps 3 values to 2", "0 conditions", "say conditions=2", model=model, layers=settings["layers"])
+    refused(ValueError, "3 latents and 0 conditions", "conditions=C", model=model)
     model._embedding_net = nn.Linear(2, 2)
     refused(Unsupported, "embedding net", model=model, form="native", **settings)
 
@@ -707,6 +708,102 @@ def test_nflows_refusals():
     refused(Unsupported, "skip connection around tanh", model=Flow(smooth, StandardNormal([2])), form="native")
     actnorm = Flow(transforms.ActNorm(2), StandardNormal([2]))
     refused(ValueError, "ActNorm", "load the trained weights first", model=actnorm, form="native")
+
+
+# --- features with bounds ---
+
+BOUNDED = ["log(-2)", "standardise", "logit(-pi:2pi)"]
+MEAN, STD = torch.tensor([0.5, -3.0, 0.2]), torch.tensor([0.8, 20.0, 1.7])
+
+
+def from_line(u: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Features of BOUNDED, and log |du/dx|, of what a model makes."""
+    low, high = -np.pi, 2 * np.pi
+    y = u * STD + MEAN
+    share = torch.sigmoid(y[:, 2])
+    x = torch.stack([y[:, 0].exp() - 2, y[:, 1], low + (high - low) * share], 1)
+    return x, -STD.log().sum() - y[:, 0] - torch.log((high - low) * share * (1 - share))
+
+
+def test_scaling_native():
+    """Events, densities and latents of a flow of FrEIA, of one described, and of a GAN, in the transformed features."""
+    from FrEIA.framework import SequenceINN
+    from FrEIA.modules import AllInOneBlock
+
+    flow = SequenceINN(3)
+    for _ in range(3):
+        flow.append(AllInOneBlock, subnet_constructor=subnet)
+    flow = shaken(flow)
+
+    def on_line(x):
+        share = (x[:, 2] + np.pi) / (3 * np.pi)
+        return (torch.stack([(x[:, 0] + 2).log(), x[:, 1], share.logit()], 1) - MEAN) / STD
+
+    def log_prob_of(x, _):
+        u = on_line(x)
+        z, log_det = flow(u)
+        return standard_log_prob(z) + log_det + from_line(u)[1]
+
+    result = export(flow, folder / "scaled.laser", mean=MEAN, std=STD, scaling=BOUNDED)
+    check_flow(result, lambda z, _: from_line(flow(z, rev=True)[0])[0], log_prob_of)
+    net = shaken(subnet(1, 4))
+    blocks = [Coupling([0, 2], [1], net)]
+
+    def described(z, _):
+        s, t = net(z[:, [1]]).split(2, 1)
+        u = z.clone()
+        u[:, [0, 2]] = z[:, [0, 2]] * torch.tanh(s).exp() + t
+        return from_line(u)[0]
+
+    z = normal(ROWS, 3)
+    result = export_flow(blocks, folder / "scaled_own.laser", mean=MEAN, std=STD, scaling=", ".join(BOUNDED))
+    near(File(result.path).generate(z), described(torch.from_numpy(z), None))
+    gan = shaken(nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 2)))
+    result = export(gan, folder / "scaled_gan.laser", scaling="logit(0.1:0.7)")
+    z = 20 * normal(ROWS, 2)
+    x = File(result.path).generate(z)
+    near(x, 0.1 + 0.6 * torch.sigmoid(gan(torch.from_numpy(z))))
+    assert np.all(x >= 0.1) and np.all(x <= 0.7) and np.any(x > 0.7 - 1e-9)
+
+
+def test_scaling_torchscript():
+    model = shaken(nn.Sequential(nn.Linear(2, 8), nn.GELU(), nn.Linear(8, 3)))
+    settings = {"mean": MEAN, "std": STD, "scaling": BOUNDED}
+    script_file(model, lambda z, _: from_line(model(z))[0], (2, 0), "`GELU`", **settings)
+    # Far out rounding leads to the bounds, none of which float32 has, never beyond; and derivatives stay numbers.
+    for dtype in (torch.float32, torch.float64):
+        far = settings | {"scaling": ["log(0.1)", "log(-0.1)", "logit(0.1:0.7)"], "dtype": str(dtype).removeprefix("torch.")}
+        export(model, folder / "far.pt", **far)
+        module = torch.jit.load(folder / "far.pt")
+        z = (300 * torch.from_numpy(normal(ROWS, 2))).to(dtype).requires_grad_()
+        x = module(z)
+        (slope,) = torch.autograd.grad(x[:, 2].sum() + x[:, :2].clamp(max=1e6).sum(), z)
+        x = x.detach().double()
+        assert torch.all(x.isfinite()) and torch.all(slope.isfinite())
+        assert torch.all(x[:, 0] > 0.1) and torch.all(x[:, 1] > -0.1) and torch.all((x[:, 2] >= 0.1) & (x[:, 2] <= 0.7))
+        assert x[:, 0].min() < 0.1 + 1e-7 and x[:, 2].max() > 0.7 - 1e-7 and x[:, 2].min() < 0.1 + 1e-7
+
+
+def test_scaling_errors():
+    model = nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 2))
+    wrong = ("sqrt", "log", "log(x)", "log(inf)", "log(0:1)", "logit(0)", "logit(0:1", "standardise(1)", "periodic(-pi:pi)", "")
+    for scaling in (*wrong, ["log(0)", 3]):
+        refused(ValueError, "is none of `standardise`, `log(LOW)`, `logit(LOW:HIGH)`", model=model, scaling=scaling)
+        refused(ValueError, "is none of", blocks=[Coupling([0], [1], subnet(1, 2))], scaling=scaling)
+    for scaling in ("logit(1:1)", "standardise, logit(pi:-pi)"):
+        refused(ValueError, "the lower bound must lie below", model=model, scaling=scaling)
+    for form in ("native", "torchscript"):
+        refused(ValueError, "lists 3 words", "2 features", model=model, scaling="log(0), log(0), log(0)", form=form)
+        refused(ValueError, "lists 0 words", model=model, scaling=[], form=form)
+        for final in (nn.Tanh(), nn.Sigmoid()):
+            bounded = nn.Sequential(nn.Linear(2, 2), final)
+            refused(ValueError, f"ends with {type(final).__name__.lower()}", "mean + std", model=bounded, scaling="logit(0:1)", form=form)
+    inner = nn.Sequential(nn.Linear(2, 2), nn.Tanh())
+    settings = {"scaling": "log(0)", "layers": lambda module: module.net}
+    wrapped = ContextNet(2, 2)
+    wrapped.net = inner
+    refused(ValueError, "ends with tanh", model=wrapped, **settings)
+    assert export(inner, folder / "tanh.laser", scaling="standardise").native
 
 
 # --- flows described by hand ---
@@ -950,7 +1047,10 @@ def test_torchscript_zuko():
     import zuko
 
     real = shaken(zuko.flows.NICE(3, 2, univariate=partial(Clamped, clamp=softly)))
-    script_file(real, lambda z, given: real(given).transform.inv(z), (3, 2), "soft clamp", conditions=2)
+    script_file(real, lambda z, given: real(given).transform.inv(z), (3, 2), "soft clamp")
+    refused(ValueError, "conditions=3, but the flow has 2", model=real, conditions=3)
+    masked = shaken(zuko.flows.MAF(3, 2, passes=2, transforms=2, activation=nn.ELU))
+    script_file(masked, lambda z, given: masked(given).transform.inv(z), (3, 2), "`ELU`", condition_mean=0.0)
     spline = shaken(zuko.flows.NSF(3, passes=2, slope=0.01))
     mean, std = torch.tensor([1.0, 2.0, 3.0]), torch.tensor([1.0, 0.1, 10.0])
     script_file(spline, lambda z, _: spline().transform.inv(z) * std + mean, (3, 0), "slope=0.01", mean=mean, std=std)
@@ -967,7 +1067,7 @@ def test_torchscript_nflows():
     net = partial(ResidualNet, hidden_features=8, context_features=2)
     couple = partial(transforms.PiecewiseRationalQuadraticCouplingTransform, transform_net_create_fn=net, tails="linear", tail_bound=3.0)
     spline = shaken(Flow(transforms.CompositeTransform([couple([1, -1, 1]), couple([-1, 1, -1])]), StandardNormal([3])))
-    script_file(spline, lambda z, given: spline._transform.inverse(z, given)[0], (3, 2), "gates its blocks", conditions=2)
+    script_file(spline, lambda z, given: spline._transform.inverse(z, given)[0], (3, 2), "gates its blocks")
 
 
 class Softplus(nn.Module):
@@ -1001,8 +1101,81 @@ def test_torchscript_module():
     script_file(plain, lambda z, _: plain(z), (2, 0), "asked for", form="torchscript")
     refused(ValueError, "the layer `Softplus`", "give latent=N", model=model)
     refused(ValueError, "does not take rows of 1 latents and 0 conditions", model=model, latent=1)
-    refused(ValueError, "7 rows into a tensor of shape (7, 2, 1)", model=nn.Sequential(nn.Linear(3, 2), nn.Unflatten(1, (2, 1))), latent=3)
+    refused(ValueError, "192 rows into a tensor of shape (192, 2, 1)", model=nn.Sequential(nn.Linear(3, 2), nn.Unflatten(1, (2, 1))), latent=3)
     refused(ValueError, "draws random numbers", model=Random(), latent=2)
+
+
+class Deciding(nn.Module):
+    """Follows a function of its rows, of the layer's outputs and of its inputs."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.layer, self.function = nn.Linear(2, 2), function
+
+    def forward(self, rows):
+        return self.function(self.layer(rows), rows)
+
+
+def test_torchscript_row_by_row():
+    """Modules whose trace is another function, or whose events depend on each other."""
+    decisions = (
+        lambda y, x: y if x.sum() > 0 else -y,
+        lambda y, x: y if x.abs().max() < 1 else 2 * y,
+        lambda y, x: torch.stack([row if row[0] > 0 else -row for row in y]),
+        lambda y, x: y if len(x) > 1 else -y,
+        lambda y, x: y + torch.ones(len(x.tolist()), 2),
+    )
+    for decision in decisions:
+        for dtype in ("float32", "float64"):
+            refused(ValueError, "takes decisions by its input", "torch.where", model=Deciding(decision), latent=2, dtype=dtype)
+    refused(ValueError, f"(at {__file__}:", model=Deciding(decisions[0]), latent=2)
+    for mixing in (lambda y, x: y - y.mean(0), lambda y, x: y + 1e-4 * y.flip(0), lambda y, x: y / y.abs().max()):
+        refused(ValueError, "mixes rows", "its own latents", model=Deciding(mixing), latent=2)
+    # What a tensor decides by row is in the trace; of what the trial does not reach the user hears.
+    good = Deciding(lambda y, x: torch.where(x > 0, y, -y))
+    for model, warned in ((good, False), (Deciding(lambda y, x: y if x.abs().max() < 100 else 2 * y), True)):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            script_file(model.double(), lambda z, _, model=model: model(z), (2, 0), "the layer `Deciding`", latent=2)
+        heard = [str(w.message) for w in caught if "trial rows" in str(w.message)]
+        assert len(heard) == warned and all(__file__ in text for text in heard), heard
+
+
+class Rounded(torch.autograd.Function):
+    """Has a derivative of its own."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x.round()
+
+    @staticmethod
+    def backward(ctx, slope):
+        return slope
+
+
+def test_torchscript_refusals():
+    """Models that PyTorch cannot trace: one error that says why, and the reason against a native form."""
+    import zuko
+    from nflows import transforms
+    from nflows.distributions import StandardNormal
+    from nflows.flows import Flow
+    from nflows.nn.nets import ResidualNet
+
+    flows = zuko.flows
+    for kind, cause in ((flows.NAF, "Bisection"), (flows.UNAF, "Bisection"), (flows.BPF, "Bisection"), (flows.SOSPF, "Bisection")):
+        refused(ValueError, "by bisection", f"`{cause}` of zuko.utils", "Nor is there a native form: zuko transform 0", model=kind(3))
+    refused(ValueError, "by bisection", model=flows.GF(3), form="torchscript")
+    refused(ValueError, "differential equation", "`AdaptiveCheckpointAdjoint`", "(FFJTransform)", model=flows.CNF(3))
+    refused(ValueError, "integrates numerically", model=flows.UNAF(3), forward="generate")
+    # Where the call itself makes the events, none is inverted.
+    for kind in (flows.NAF, flows.BPF, flows.GF):
+        model = shaken(kind(3, transforms=2))
+        script_file(model, lambda z, _, model=model: model().transform(z), (3, 0), "zuko transform 0", forward="generate")
+    refused(ValueError, "`Rounded` of", "affine or spline", model=Deciding(lambda y, x: Rounded.apply(y)), latent=2)
+    couple = partial(transforms.PiecewiseRationalQuadraticCouplingTransform, [1, -1], partial(ResidualNet, hidden_features=4))
+    refused(ValueError, "InputOutsideDomain", "tails='linear'", "tails=None", model=Flow(couple(), StandardNormal([2])))
+    first = transforms.CompositeTransform([transforms.Sigmoid(), couple(tails="linear")])
+    refused(ValueError, "InputOutsideDomain", "leave Sigmoid and Logit out", model=Flow(first, StandardNormal([2])))
 
 
 # --- errors ---
@@ -1067,10 +1240,11 @@ def test_files():
     model = shaken(nn.Sequential(nn.Linear(2, 2)))
     export(model, path)
     before = path.read_bytes()
-    for broken in (folder / "none" / "kept.laser", folder):
+    for broken, said in ((folder / "none" / "kept.laser", f"the folder {folder / 'none'} of"), (folder, f"{folder} is a folder")):
         try:
             export(model, broken)
-        except OSError:
+        except OSError as error:
+            assert str(error).startswith(said), error
             continue
         raise AssertionError(f"wrote {broken}")
     assert [p.name for p in folder.glob("*kept*")] == ["kept.laser"] and path.read_bytes() == before
@@ -1235,6 +1409,16 @@ def generator():
 
 def smooth():
     return nn.Sequential(nn.Linear(3, 4), nn.GELU(), nn.Linear(4, 2))
+
+def locked():
+    import threading
+    model = generator()
+    model.lock = threading.Lock()
+    return model
+
+def neural():
+    import zuko
+    return zuko.flows.NAF(3)
 """
 
 
@@ -1245,6 +1429,8 @@ def command(*arguments) -> tuple[int, str, str]:
 
 
 def test_command():
+    text = " ".join(command("--help")[1].split())
+    assert "below 0 as --mean=-1,..." in text and "--std=-1" not in text, text
     source, state, out = folder / "models.py", folder / "state.pt", folder / "command.laser"
     source.write_text(COMMAND)
     model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)).double()
@@ -1256,14 +1442,42 @@ def test_command():
     rows = normal(100, 3)
     x = model.float().double()(torch.from_numpy(rows)) * 3 + torch.tensor([1, -2])
     near(File(out).generate(rows), x)
+    assert command(f"{source}:generator", out, "--scaling=log(-1),logit(0:3)", "--mean=-0.5,2")[0] == 0
+    x = File(out).generate(1e3 * normal(100, 3))
+    assert np.all(x >= [-1, 0]) and np.all(x[:, 1] <= 3)
+    status, _, errors = command(f"{source}:generator", out, "--scaling=log")
+    assert status == 1 and "'log' is none of" in errors, errors
     whole = folder / "whole.pt"
     torch.save(model, whole)
     assert command(whole, out, "--conditions", 1, "--native")[0] == 0
+    other, nested = folder / "other.pt", folder / "nested.pt"
+    torch.save(nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 2)).state_dict(), other)
+    torch.save({"model": model.state_dict(), "epoch": 3}, nested)
+    (folder / "text.pt").write_text("weights")
+    (folder / "cut.pt").write_bytes(state.read_bytes()[:500])
+    torch.save(torch.ones(3), folder / "tensor.pt")
+    for file, words in (
+        (whole, "a whole model is given in the place of the source"),
+        (folder / "text.pt", "holds no weights alone"),
+        (folder / "tensor.pt", "holds no weights alone"),
+        (other, "3 tensors differ, first `0.weight`, of shape (5, 3) in the file and of shape (4, 3) in the model"),
+        (nested, "6 tensors differ, first `0.weight`, missing (it has `model`) in the file"),
+        (folder / "cut.pt", "holds no weights alone"),
+        (folder / "none.pt", "No such file"),
+    ):
+        status, _, errors = command(f"{source}:generator", folder / "never.laser", "--state", file)
+        assert status == 1 and words in errors and str(file) in errors and len(errors.splitlines()) == 1, errors
+    status, _, errors = command(f"{source}:generator", folder / "none" / "x.laser")
+    assert status == 1 and f"the folder {folder / 'none'} of" in errors and len(errors.splitlines()) == 1, errors
     status, text, errors = command(f"{source}:smooth", out, "--latent", 3)
     assert status == 0 and "no native form" in errors and "`GELU`" in errors, errors
     assert json.loads(text.splitlines()[1]) == {"generator.latent": 3, "conditions": 0, "dtype": "float32"}
     status, _, errors = command(f"{source}:smooth", out, "--native")
     assert status == 1 and "`GELU`" in errors and "Traceback" not in errors, errors
+    status, _, errors = command(f"{source}:neural", out)
+    assert status == 1 and "by bisection" in errors and len(errors.splitlines()) == 1, errors
+    status, _, errors = command(f"{source}:locked", out)
+    assert status == 1 and "cannot be exported: TypeError" in errors and len(errors.splitlines()) == 1, errors
     for wrong in (f"{source}:nothing", folder / "none.pt", f"{folder}/none.py:f"):
         status, _, errors = command(wrong, out)
         assert status == 1 and f"{wrong} does not load" in errors and "Traceback" not in errors, errors
