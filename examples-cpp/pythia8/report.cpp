@@ -17,12 +17,12 @@ namespace {
 
 constexpr double seconds_between_lines = 10.0;
 
-double share_beyond(const zhadrons::Edge &edge, const Sample &sample)
+double share_beyond(const Sample &sample)
 {
     double beyond = 0.0, all = 0.0;
     for (std::size_t i = 0; i < sample.w.size(); i++) {
         all += sample.w[i];
-        if (edge.beyond(&sample.x[i * dim]))
+        if (zhadrons::beyond_edge(&sample.x[i * dim]))
             beyond += sample.w[i];
     }
     return beyond / all;
@@ -74,10 +74,8 @@ Scores score(const Sample &truth, const Sample &sample, const laser::Options &op
         scores.emd.push_back(laser::emd_1d(p, q, k));
         scores.ks.push_back(laser::kolmogorov_smirnov(p, q, k));
     }
-    for (const zhadrons::Edge &edge : zhadrons::edges) {
-        scores.beyond.push_back(share_beyond(edge, sample));
-        scores.beyond_truth.push_back(share_beyond(edge, truth));
-    }
+    scores.beyond = share_beyond(sample);
+    scores.beyond_truth = share_beyond(truth);
     scores.auc = laser::two_sample_auc(p, q, options, hooks);
     return scores;
 }
@@ -97,12 +95,10 @@ void print(const std::vector<Sample> &samples, const std::vector<Scores> &scores
             std::printf("  %8.5f +- %7.5f  %6.4f (%4.2f)", s.emd[k].value, s.emd[k].error, s.ks[k].statistic, s.ks[k].p_value);
         std::printf("  %8.5f +- %7.5f\n", scores.back().emd[k].floor, scores.back().emd[k].floor_spread);
     }
-    for (std::size_t k = 0; k < zhadrons::edges.size(); k++) {
-        std::printf("beyond %s:", zhadrons::edges[k].name);
-        for (std::size_t i = 0; i < samples.size(); i++)
-            std::printf(" %s %.4f,", samples[i].label.c_str(), scores[i].beyond[k]);
-        std::printf(" Pythia %.4f\n", scores.back().beyond_truth[k]);
-    }
+    std::printf("beyond %s:", zhadrons::edge);
+    for (std::size_t i = 0; i < samples.size(); i++)
+        std::printf(" %s %.4f,", samples[i].label.c_str(), scores[i].beyond);
+    std::printf(" Pythia %.4f\n", scores.back().beyond_truth);
     std::printf("%-11s", "AUC, all");
     for (const Scores &s : scores)
         std::printf("  %8.4f +- %6.4f  %14s", s.auc.value, s.auc.error, "");
@@ -194,10 +190,7 @@ void write_scores(Json &json, const std::vector<Sample> &samples, const std::vec
                 .value("ks", s.ks[k].statistic)
                 .value("ks_p_value", s.ks[k].p_value)
                 .close();
-        json.close().open("beyond", '{');
-        for (std::size_t k = 0; k < zhadrons::edges.size(); k++)
-            json.open(zhadrons::edges[k].name, '{').value("share", s.beyond[k]).value("truth", s.beyond_truth[k]).close();
-        json.close().close();
+        json.close().value("beyond", s.beyond).value("beyond_truth", s.beyond_truth).close();
     }
 }
 

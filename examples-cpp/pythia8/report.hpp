@@ -37,12 +37,12 @@ struct Scores {
     std::vector<laser::Distance> emd;
     std::vector<laser::KolmogorovSmirnov> ks;
     laser::Auc auc;
-    std::vector<double> beyond, beyond_truth; // each edge: shares of the events' weights, of the sample and of Pythia
+    double beyond, beyond_truth; // share of the weights beyond the edge, of the sample and of Pythia
 };
 
 Scores score(const Sample &truth, const Sample &sample, const laser::Options &options, const laser::Hooks &hooks);
 
-// One row for each observable, for each edge, then the AUC; one group of columns for each sample.
+// One row for each observable, for the edge, then the AUC; one group of columns for each sample.
 void print(const std::vector<Sample> &samples, const std::vector<Scores> &scores);
 
 // A JSON file, written value by value: keys in the order given.

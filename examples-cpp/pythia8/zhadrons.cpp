@@ -100,7 +100,7 @@ bool Generator::shapes(double *x)
     const double broadening[2] = {across[0] / (2.0 * momentum), across[1] / (2.0 * momentum)};
     x[0] = 1.0 - thrust_.thrust();
     x[1] = broadening[0] + broadening[1];
-    x[2] = std::max(broadening[0], broadening[1]);
+    x[2] = std::max(0.5, std::max(broadening[0], broadening[1]) / x[1]); // rounding must not leave the bounds
     x[3] = std::log(visible * visible / y23);
     x[4] = 2.0 * durham_.p(0).e() / visible; // jets are ordered by energy
     x[5] = 2.0 * durham_.p(1).e() / visible;

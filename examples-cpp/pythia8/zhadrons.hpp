@@ -20,11 +20,12 @@ struct Observable {
     double lo, hi;       // of the histogram
 };
 
-// The jets are the three of the Durham algorithm, x_1 and x_2 the larger energies of them.
+// The jets are the three of the Durham algorithm, x_1 and x_2 the larger energies of them. B_W lies between B_T / 2 and B_T: as a ratio it has bounds
+// of its own, which a scaling keeps.
 inline constexpr std::array<Observable, 8> observables{{
     {"1 - T", "thrust $1 - T$", "log(0)", 0.0, 0.4},
     {"B_T", "total broadening $B_T$", "log(0)", 0.0, 0.35},
-    {"B_W", "wide broadening $B_W$", "log(0)", 0.0, 0.25},
+    {"B_W/B_T", "wide over total broadening $B_W / B_T$", "logit(0.5:1)", 0.5, 1.0},
     {"ln 1/y23", "$\\ln 1/y_{23}$ (Durham)", "standardise", 1.0, 11.0},
     {"x_1", "jet energy $x_1 = 2 E_1 / E_{vis}$", "standardise", 0.65, 1.05},
     {"x_2", "jet energy $x_2 = 2 E_2 / E_{vis}$", "standardise", 0.5, 1.0},
@@ -33,15 +34,9 @@ inline constexpr std::array<Observable, 8> observables{{
 }};
 inline constexpr std::size_t dim = observables.size();
 
-// Sharp edges: what no event can be, of several observables together.
-struct Edge {
-    const char *name;
-    bool (*beyond)(const double *x);
-};
-inline constexpr std::array<Edge, 2> edges{{
-    {"x_1 >= x_2 >= 2 - x_1 - x_2", [](const double *x) { return x[4] < x[5] || x[5] < 2.0 - x[4] - x[5]; }},
-    {"B_T / 2 <= B_W <= B_T", [](const double *x) { return x[2] < 0.5 * x[1] || x[2] > x[1]; }},
-}};
+// A sharp edge of several observables together, which no scaling keeps: three jets have x_1 >= x_2 >= x_3 = 2 - x_1 - x_2.
+inline constexpr const char *edge = "x_1 >= x_2 >= 2 - x_1 - x_2";
+inline bool beyond_edge(const double *x) { return x[4] < x[5] || x[5] < 2.0 - x[4] - x[5]; }
 
 // Values of "features.scaling" for all observables.
 std::string scalings();
