@@ -486,7 +486,20 @@ def read_network(module: nn.Module, where: str, layers: Callable | None) -> Netw
     if any(kind != kinds[0] for kind in kinds):
         names = sorted({json.dumps(kind) for kind in kinds})
         raise Unsupported(f"{where}: different activations, {' and '.join(names)}; a network of liblaser has one")
-    return Network([*done, pending], kinds[0] if kinds else {"type": "tanh"}, final)
+    return Network(merged_units([*done, pending]), kinds[0] if kinds else {"type": "tanh"}, final)
+
+
+def merged_units(layers: list[tuple[np.ndarray, np.ndarray]]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The same function with hidden units that compute the same, as those of a skip connection and of what it skips, made one."""
+    layers = list(layers)
+    for i in range(len(layers) - 1):
+        (weight, bias), (after, offset) = layers[i : i + 2]
+        _, first, unit = np.unique(np.column_stack([weight, bias]), axis=0, return_index=True, return_inverse=True)
+        kept = np.sort(first)
+        summed = np.zeros((len(after), len(kept)))
+        np.add.at(summed.T, np.searchsorted(kept, first[unit.ravel()]), after.T)
+        layers[i], layers[i + 1] = (weight[kept], bias[kept]), (summed, offset)
+    return layers
 
 
 # --- coupling flows ---
