@@ -29,25 +29,33 @@
 //! ```
 //!
 //! # Where things are
-//! | module | what it holds | knows |
-//! |---|---|---|
-//! | `capi` | the C boundary, translation only | everything below |
-//! | [`protocol`] | generator, classifier, pull-back, refiners, sampler | training, networks, models |
-//! | [`train`] | the one training loop, its optimiser and hooks | options |
-//! | `nn` | the networks on libtorch (cargo feature `torch`) | models |
-//! | [`engine`] | trained networks on the CPU without libtorch; the noise | models |
-//! | [`model`] | networks and models as plain data, and their file | nothing |
-//! | [`metrics`] | scores of samples, diagnostics of chains | the noise |
-//! | [`options`], [`error`] | settings by key; the one error type | bounds of models |
+//! From the ground up; a module knows only those above it in this table. The page docs/architecture.md tells how an event comes about, and how to add to it.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`error`] | the one error type |
+//! | [`noise`] | random numbers by their place |
+//! | [`options`], [`model`] | settings by key; networks and models as plain data, and their file |
+//! | [`objective`] | losses and batches as data |
+//! | [`engine`], `nn` | the networks on the CPU without libtorch; on libtorch (cargo feature `torch`) |
+//! | [`train`] | the one training loop, its optimiser and hooks |
+//! | `compute` | who computes: engine, libtorch or the host |
+//! | [`metrics`] | scores of samples, diagnostics of chains |
+//! | [`protocol`] | generator, classifier, pull-back, refiners, sampler |
+//! | `capi` | the C boundary, translation only |
+//!
 
 #[doc(hidden)] // public for the program `laser`
 pub mod aside;
+mod compute;
 pub mod engine;
 pub mod error;
 pub mod metrics;
 pub mod model;
-#[cfg(feature = "torch")]
+#[cfg_attr(not(feature = "torch"), path = "nn/absent.rs")]
 mod nn;
+pub mod noise;
+pub mod objective;
 pub mod options;
 pub mod protocol;
 pub mod train;

@@ -1,8 +1,8 @@
 //! Generators that are callbacks with hidden degrees of freedom, refined through OmniFold; and conditional ones.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests fail so
 
-use laser::engine::noise::{domain, Noise};
 use laser::model::Method;
+use laser::noise::{domain, Noise};
 use laser::options::Options;
 use laser::protocol::{
     host_generator, refine, refine_again, train_generator, HostGenerator, Instance, Outputs,

@@ -2,9 +2,9 @@
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests fail so
 
-use laser::engine::noise::{domain, Noise};
 use laser::metrics::{emd_1d, floor, jsd, kolmogorov_smirnov, sliced_emd, Histogram2d, Sample};
 use laser::model::Model;
+use laser::noise::{domain, Noise};
 use laser::options::Options;
 use laser::protocol::{
     host_generator, refine, train_generator, two_sample_auc, Instance, Outputs, Sampler, Source,

@@ -1,12 +1,13 @@
 //! The CPU engine against libtorch, against finite differences and against itself.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests fail so
 
-use laser::engine::{noise, Engine};
+use laser::engine::Engine;
 use laser::model::{
     Activation, Classifier, Coupling, Dtype, Evaluator, Flow, Generator, GeneratorKind,
     HmcSettings, Knots, Map, Matching, Method, Mlp, Model, Refinement, Refiner, Scaling, SoftClamp,
     Start, Transform,
 };
+use laser::noise;
 use laser::options::Options;
 use laser::protocol::{Instance, Outputs, Sampler};
 use std::alloc::{GlobalAlloc, Layout, System};

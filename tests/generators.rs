@@ -1,8 +1,8 @@
 //! Generators without a density, a GAN's and a VAE's, through the whole protocol, against what is known.
 #![allow(clippy::unwrap_used, clippy::panic)] // tests fail so
 
-use laser::engine::noise::{domain, Noise};
 use laser::model::{Map, Model};
+use laser::noise::{domain, Noise};
 use laser::options::Options;
 use laser::protocol::{
     latent, log_prob, refine, train_generator, EventSource, Instance, Outputs, Sampler, Source,

@@ -2,11 +2,11 @@
 #![cfg(feature = "torch")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests fail so
 
-use laser::engine::noise::{domain, Noise};
 use laser::model::{
     Activation, Classifier, Coupling, Dtype, Evaluator, Flow, Generator, GeneratorKind, Knots, Mlp,
     Model, Scaling, SoftClamp, Transform,
 };
+use laser::noise::{domain, Noise};
 use laser::options::Options;
 use laser::protocol::evaluator;
 

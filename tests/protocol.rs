@@ -1,8 +1,8 @@
 //! The protocol end to end on libtorch, with small networks, against what is known.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests fail so
 
-use laser::engine::noise::{domain, Noise};
 use laser::model::{Method, Model};
+use laser::noise::{domain, Noise};
 use laser::options::Options;
 use laser::protocol::{
     check, log_prob, log_weight, refine, refine_again, train_generator, EventSource, Instance,

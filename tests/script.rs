@@ -2,8 +2,8 @@
 #![cfg(feature = "torch")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests fail so
 
-use laser::engine::noise::{domain, Noise};
 use laser::model::Model;
+use laser::noise::{domain, Noise};
 use laser::options::Options;
 use laser::protocol::{generate, load_generator, refine, Instance, Outputs, Sampler, Source};
 use laser::Error;

@@ -245,7 +245,7 @@ impl<T: Element> Panel<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::noise::{domain, Noise};
+    use crate::noise::{domain, Noise};
 
     const SHAPES: [(usize, usize); 8] = [
         (1, 1),

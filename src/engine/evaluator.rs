@@ -301,9 +301,9 @@ impl<T: Element> Evaluator for EngineEvaluator<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::noise::{domain, Noise};
     use crate::model::{Activation, Coupling, Knots, SoftClamp, Transform};
     use crate::model::{Classifier, Generator, GeneratorKind, Scaling};
+    use crate::noise::{domain, Noise};
 
     fn model(dtype: Dtype) -> Model {
         let random = |n, stream| {

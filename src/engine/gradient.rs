@@ -287,8 +287,8 @@ impl<T: Element> AddMatrix<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::noise::{domain, Noise};
     use crate::model::{self, Activation};
+    use crate::noise::{domain, Noise};
 
     fn features<T: Element>(n: usize, stream: u64) -> Vec<T::Feature> {
         let mut values = vec![0.0; n * T::ROWS];

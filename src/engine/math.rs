@@ -119,7 +119,7 @@ impl<T: Element> Task<T> for Tanh<'_, T> {
 mod tests {
     use super::super::lanes::Cpu;
     use super::*;
-    use crate::engine::noise::{domain, Noise};
+    use crate::noise::{domain, Noise};
 
     struct Exp<'a, T: Element>(&'a mut [T::Feature]);
 

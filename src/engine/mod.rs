@@ -16,7 +16,6 @@ mod lanes;
 mod matching;
 mod math;
 mod mlp;
-pub mod noise;
 mod objective;
 mod packed;
 mod spline;

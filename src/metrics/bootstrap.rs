@@ -1,8 +1,8 @@
 //! Statistical errors and floors by resampling.
 
 use super::sample::{Sample, Size};
-use crate::engine::noise::{domain, Noise};
 use crate::error::{Error, Result};
+use crate::noise::{domain, Noise};
 use rand::RngCore;
 
 /// What a score is worth between two independent samples of one distribution: nothing below `mean` + a few `spread` tells samples apart.

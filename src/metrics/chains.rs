@@ -8,8 +8,8 @@
 //! warm-up, four at least; of an odd number the middle one is left out. All chains of one dimension that never moves give an
 //! infinite R̂ and an effective sample size of 1.
 
-use crate::engine::noise::normal_quantiles;
 use crate::error::{Error, Result};
+use crate::noise::normal_quantiles;
 
 /// R̂ of each of `dims` dimensions: the greater of the rank-normalised split R̂ and that of the folded draws |x − median|, which sees
 /// differences in spread (eqs. 1–4, 14 and Sec. 4.1 of the paper; ArviZ's and posterior's default). 1 for chains that agree; the paper demands

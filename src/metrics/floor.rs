@@ -3,8 +3,8 @@
 use super::bootstrap::{noise, Floor};
 use super::poisson::poisson;
 use super::{probabilities, Histogram2d, Score};
-use crate::engine::noise::PhiloxRng;
 use crate::error::{Error, Result};
+use crate::noise::PhiloxRng;
 
 /// The floor of a score of two histograms, in both of its conventions.
 #[derive(Debug, Clone, Copy, PartialEq)]

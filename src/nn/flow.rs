@@ -1,7 +1,8 @@
 //! [`Flow`] on libtorch: both directions, with log |det|.
 
+use super::clamp::clamped;
 use super::{mlp, spline};
-use crate::model::{Coupling, Flow, SoftClamp, Transform};
+use crate::model::{Coupling, Flow, Transform};
 use crate::Result;
 use tch::Tensor;
 
@@ -127,23 +128,6 @@ fn couple(
         (block.passive.clone(), passive),
     ];
     Ok(log_det)
-}
-
-/// The soft clamp s of s̃.
-pub(super) fn clamped(by: SoftClamp, clamp: f64, output: &Tensor) -> Result<Tensor> {
-    Ok(match by {
-        SoftClamp::Tanh => output.f_div_scalar(clamp)?.f_tanh()?.f_mul_scalar(clamp)?,
-        SoftClamp::Atan => {
-            let unit = clamp / std::f64::consts::FRAC_PI_2;
-            output.f_div_scalar(unit)?.f_atan()?.f_mul_scalar(unit)?
-        }
-        SoftClamp::Softsign => {
-            let below = output.f_abs()?.f_div_scalar(clamp)?.f_add_scalar(1.0)?;
-            output.f_div(&below)?
-        }
-        SoftClamp::Sigmoid => output.f_sigmoid()?.f_add_scalar((-clamp).exp())?.f_log()?,
-        SoftClamp::Softplus => output.f_softplus()?.f_add_scalar((-clamp).exp())?.f_log()?,
-    })
 }
 
 /// log of the standard normal density of z (rows × dim): rows.

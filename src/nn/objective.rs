@@ -3,7 +3,7 @@
 use super::parameters::{to_device, to_host, Parameters};
 use super::{evaluator, flow, mlp, Backend};
 use crate::model::{Flow, Mlp, Parameter, Real};
-use crate::train::{Batch, Gan, Goal, Matching, Objective, Separation, Vae};
+use crate::objective::{Batch, Gan, Goal, Matching, Objective, Separation, Vae};
 use crate::Result;
 use std::ops::Range;
 use tch::{kind::Element, Reduction, Tensor};
@@ -251,8 +251,8 @@ fn velocity<T: Element>(
 mod tests {
     use super::*;
     use crate::model::Dtype;
+    use crate::objective::checks;
     use crate::options::Options;
-    use crate::train::checks;
 
     fn backend() -> Backend {
         Backend::open(&Options::new(), Dtype::Float64).unwrap()

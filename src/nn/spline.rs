@@ -1,6 +1,6 @@
 //! The rational-quadratic splines of a coupling block on libtorch (Durkan et al., arXiv:1906.04032).
 
-use super::flow::clamped;
+use super::clamp::clamped;
 use crate::model::{Knots, SoftClamp, Transform};
 use crate::Result;
 use tch::Tensor;

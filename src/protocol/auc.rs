@@ -1,12 +1,14 @@
 //! A classifier two-sample test: can a fresh classifier tell two samples apart?
 
 use super::classifier::network;
-use super::generator::{dtype, initial_mlp};
-use crate::engine::{self, noise::domain, noise::Noise};
+use crate::compute::{dtype, fit};
+use crate::engine;
 use crate::metrics::{self, Auc, Sample};
 use crate::model::Real;
+use crate::noise::{domain, Noise};
+use crate::objective::{Batch, Goal, Separation};
 use crate::options::{keys, Options};
-use crate::train::{Batch, Feed, Goal, Hooks, Separation, Settings};
+use crate::train::{initial_mlp, Feed, Hooks, Settings};
 use crate::{Error, Result};
 use rand::seq::SliceRandom;
 
@@ -63,7 +65,7 @@ pub fn two_sample_auc(
     let mut settings = Settings::from_options("classifier", options, &keys::CLASSIFIER_TRAINING)?;
     // Samples may be smaller than the batches of a training that has a simulator behind it.
     settings.batch = settings.batch.min(feed.ones.len().max(feed.zeros.len()));
-    super::fit(
+    fit(
         Goal::Separation(&network, Separation::CrossEntropy),
         &settings,
         dtype(options)?,

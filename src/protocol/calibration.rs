@@ -1,7 +1,7 @@
 //! Checking the classifier's ratio on events that it was not trained on.
 
-use super::evaluate::evaluator;
 use super::source::Source;
+use crate::compute::evaluator;
 use crate::model::{Classifier, Model};
 use crate::options::Options;
 use crate::train::{Hooks, Level};

@@ -2,12 +2,12 @@
 
 use super::calibration::HeldOut;
 use super::feed::SourceFeed;
-use super::generator::initial_mlp;
 use super::source::Source;
-use crate::engine::noise::{domain, Noise};
 use crate::model::{Classifier, Dtype, Evaluator, Generator, Mlp, Real, Scaling};
+use crate::noise::{domain, Noise};
+use crate::objective::{Batch, Goal, Separation};
 use crate::options::{keys, Options};
-use crate::train::{Batch, Feed, Goal, Hooks, Level, Record, Separation, Settings};
+use crate::train::{initial_mlp, Feed, Hooks, Level, Record, Settings};
 use crate::{Error, Result};
 use serde_json::json;
 
@@ -182,7 +182,7 @@ pub(super) fn train_classifier(
         }
         let noise = Noise::new(seed, member as u64, domain::CLASSIFIER_INITIAL);
         let mut own = initial_mlp(&network, noise, true);
-        records.push(super::fit(
+        records.push(crate::compute::fit(
             goal, &settings, dtype, &mut feed, &mut own, options, hooks,
         )?);
         parameters.append(&mut own);

@@ -1,7 +1,7 @@
 //! Conditions to make events for when nobody has given any: those of the target's events.
 
 use super::source::Source;
-use crate::engine::noise::{domain, Noise};
+use crate::noise::{domain, Noise};
 use crate::options::{keys, Options};
 use crate::{Error, Result};
 use rand::seq::SliceRandom;

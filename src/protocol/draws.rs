@@ -1,6 +1,6 @@
 //! The random numbers of a sampler: its own, by their place, or the host's, as they come.
 
-use crate::engine::noise::{domain, normal_quantiles, Domain, Noise};
+use crate::noise::{domain, normal_quantiles, Domain, Noise};
 use crate::{Error, Result};
 
 /// Uniform numbers of a host, in place of the sampler's own.

@@ -2,8 +2,9 @@
 
 use super::source::{Rows, Source, CHUNK};
 use crate::model::{Real, Scaling};
+use crate::objective::Batch;
 use crate::options::{keys, Options};
-use crate::train::{Batch, Feed};
+use crate::train::Feed;
 use crate::{Error, Result};
 
 /// Training events of a source, scaled to what the networks see.

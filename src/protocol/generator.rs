@@ -6,40 +6,37 @@ mod gan;
 mod vae;
 
 pub(super) use again::{iterable, train_again};
-pub(super) use flow::{initial_flow, new_flow};
+pub(super) use flow::new_flow;
 
-use super::evaluate::computes;
 use super::feed::SourceFeed;
-use super::plan;
 use super::source::Source;
-use crate::engine::noise::Noise;
-use crate::model::{Activation, Dtype, Generator, GeneratorKind, Map, Mlp, Model, Parameter};
+use crate::compute::{computes, dtype, fit};
+use crate::model::{Dtype, Generator, GeneratorKind, Map, Model, Parameter};
+use crate::objective::Goal;
 use crate::options::{keys, Options};
-use crate::train::{Goal, Hooks, Level, Settings};
+use crate::train::{Hooks, Settings};
 use crate::{Error, Result};
 use serde_json::json;
 
-/// Trains a generator on the target's events. The result is a model without classifier and refiner: sampled, it is the baseline. Options by
-/// which it could not be refined are warned of before the training.
+/// Trains what was drafted for the target. The result is a model without classifier and refiner.
 ///
 /// # Errors
-/// Those of the source and of the hooks; [`Error::InvalidArgument`] for options that do not fit the kind of generator;
-/// [`Error::Unsupported`] for a flow of one-dimensional events (a coupling needs two) and for libtorch in a build without it;
-/// [`Error::Numerical`] if the training diverges; [`Error::Device`]. The source stays usable.
-pub fn train_generator(target: &mut Source, options: &Options, hooks: &dyn Hooks) -> Result<Model> {
+/// Those of the source and of the hooks; [`Error::Numerical`] if the training diverges.
+pub(super) fn train(
+    draft: Draft,
+    target: &mut Source,
+    options: &Options,
+    hooks: &dyn Hooks,
+) -> Result<Model> {
     let Draft {
         recipe,
         settings,
         dtype,
         mut generator,
-    } = draft(target, options)?;
-    if let Err(why) = plan::refinement(&generator, dtype, target, options) {
-        let message = format!("refining the generator by these options would fail: {why}");
-        hooks.log(Level::Warning, &message)?;
-    }
+    } = draft;
     let scalings = [&generator.scalings[..], &generator.conditions].concat();
     let mut parameters = recipe.initial(options.get(keys::SEED) as u64);
-    let record = super::fit(
+    let record = fit(
         recipe.goal(),
         &settings,
         dtype,
@@ -80,7 +77,7 @@ pub(super) struct Draft {
 /// The generator that the options ask for, if it can be trained on the target.
 ///
 /// # Errors
-/// Those of [`train_generator`] that are not met in the training itself.
+/// Those of [`train_generator`](super::train_generator) that are not met in the training itself.
 pub(super) fn draft(target: &mut Source, options: &Options) -> Result<Draft> {
     let dtype = dtype(options)?;
     let conditions = options.get(keys::CONDITIONS) as usize;
@@ -158,45 +155,9 @@ pub(super) fn options_record(options: &Options) -> Result<serde_json::Value> {
         .map_err(|e| Error::Internal(format!("options are no JSON: {e}")))
 }
 
-pub(super) fn dtype(options: &Options) -> Result<Dtype> {
-    match options.get(keys::DTYPE) {
-        "float32" => Ok(Dtype::Float32),
-        "float64" => Ok(Dtype::Float64),
-        other => Err(Error::Internal(format!("dtype `{other}`"))),
-    }
-}
-
-/// Initial parameters of an MLP: weights normal with the variance that keeps activations' size through the layers (He et al.,
-/// arXiv:1502.01852), biases uniform within ±1/√inputs so that the kinks of narrow inputs lie apart. With `zero_output` the last layer is 0.
-pub(super) fn initial_mlp(mlp: &Mlp, noise: Noise, zero_output: bool) -> Vec<f64> {
-    let gain: f64 = match mlp.activation {
-        Activation::LeakyRelu { slope } => (2.0 / (1.0 + slope * slope)).sqrt(),
-        Activation::Tanh => 5.0 / 3.0,
-    };
-    let last = mlp.hidden.len();
-    let mut parameters = Vec::new();
-    for (i, (inputs, outputs)) in mlp.layers().enumerate() {
-        let mut weight = vec![0.0; inputs * outputs];
-        let mut bias = vec![0.0; outputs];
-        if i < last || !zero_output {
-            // The last layer is linear: its gain is 1.
-            let width = if i < last { gain } else { 1.0 } / (inputs.max(1) as f64).sqrt();
-            let bound = 1.0 / (inputs.max(1) as f64).sqrt();
-            noise.normals(2 * i as u64, 0, &mut weight);
-            noise.uniforms(2 * i as u64 + 1, 0, &mut bias);
-            weight.iter_mut().for_each(|w| *w *= width);
-            bias.iter_mut().for_each(|b| *b = bound * (2.0 * *b - 1.0));
-        }
-        parameters.append(&mut weight);
-        parameters.append(&mut bias);
-    }
-    parameters
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::noise::domain;
 
     #[test]
     fn every_recipe_fits_its_dimensions() {
@@ -212,17 +173,5 @@ mod tests {
             let parameters: usize = recipe.goal().part_lengths().iter().sum();
             assert_eq!(recipe.initial(1).len(), parameters);
         }
-    }
-
-    #[test]
-    fn initial_activations_keep_their_size() {
-        let mlp = Mlp::new(96, 1, 96, 96, 0.01);
-        let p = initial_mlp(&mlp, Noise::new(1, 1, domain::INITIAL), false);
-        assert_eq!(Some(p.len()), mlp.parameter_count());
-        let variance = p[..96 * 96].iter().map(|w| w * w).sum::<f64>() / 96.0;
-        assert!(
-            (variance / 96.0 - 2.0 / 96.0).abs() < 0.1 / 96.0,
-            "{variance}"
-        );
     }
 }

@@ -1,7 +1,9 @@
 //! Generators from files: the library's own and TorchScript modules.
 
+use crate::compute::dtype;
 use crate::model::Model;
-use crate::options::Options;
+use crate::nn;
+use crate::options::{keys, Options};
 use crate::{Error, Result};
 use std::fs::File;
 use std::io::Read;
@@ -36,9 +38,7 @@ pub fn load_generator(path: &Path, options: &Options) -> Result<Model> {
     Ok(Model::load(path)?.into_baseline())
 }
 
-#[cfg(feature = "torch")]
 fn script(bytes: Vec<u8>, options: &Options) -> Result<Model> {
-    use crate::options::keys;
     let latent_dim = options.get(keys::GENERATOR_LATENT) as usize;
     if latent_dim == 0 {
         return Err(Error::InvalidArgument(
@@ -46,12 +46,5 @@ fn script(bytes: Vec<u8>, options: &Options) -> Result<Model> {
         ));
     }
     let dims = (latent_dim, options.get(keys::CONDITIONS) as usize);
-    let dtype = super::generator::dtype(options)?;
-    let backend = crate::nn::Backend::open(options, dtype)?;
-    crate::nn::Script::model(bytes, dims, backend, dtype)
-}
-
-#[cfg(not(feature = "torch"))]
-fn script(_: Vec<u8>, _: &Options) -> Result<Model> {
-    Err(Error::Unsupported(super::evaluate::NO_TORCH.into()))
+    nn::script_model(bytes, dims, dtype(options)?, options)
 }

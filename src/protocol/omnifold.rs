@@ -12,12 +12,12 @@ use self::feed::{EventFeed, LatentFeed, Rows};
 use super::classifier::network;
 use super::conditions::Conditions;
 use super::feed::SourceFeed;
-use super::generator::initial_mlp;
 use super::source::Source;
-use crate::engine::noise::{domain, Noise};
 use crate::model::{Classifier, Evaluator, Generator, Mlp, Model, Scaling};
+use crate::noise::{domain, Noise};
+use crate::objective::{Goal, Separation};
 use crate::options::{keys, Options};
-use crate::train::{Feed, Goal, Hooks, Level, Record, Separation, Settings};
+use crate::train::{initial_mlp, Feed, Hooks, Level, Record, Settings};
 use crate::{Error, Result};
 use serde::Serialize;
 
@@ -82,7 +82,7 @@ impl Step {
         settings.stage = stage;
         settings.epochs = options.get(keys::PULLBACK_EPOCHS) as u64;
         let goal = Goal::Separation(&self.network, Separation::CrossEntropy);
-        super::fit(
+        crate::compute::fit(
             goal,
             &settings,
             dtype,
@@ -114,7 +114,7 @@ fn ratios(
     options: &Options,
 ) -> Result<(Vec<f64>, f64)> {
     const BLOCK: usize = 1 << 16;
-    let mut evaluator = super::evaluate::evaluator(&model, options)?;
+    let mut evaluator = crate::compute::evaluator(&model, options)?;
     let mut out = vec![0.0; weights.len()];
     let width = rows.len() / out.len();
     for (rows, out) in rows.chunks(BLOCK * width).zip(out.chunks_mut(BLOCK)) {

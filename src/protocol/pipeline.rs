@@ -3,19 +3,35 @@
 use super::calibration::{Calibration, HeldOut};
 use super::classifier::{record, train_classifier, warn};
 use super::conditions::Conditions;
-use super::evaluate::{computes, Instance};
-use super::generator::train_again;
+use super::generator::{self, draft, train_again};
 use super::omnifold::{self, unfold};
 use super::plan;
 use super::preparation::prepare;
 use super::pullback::{pilot_noise, weighted_latents, WeightReport, Weighted};
 use super::range::Range;
 use super::source::Source;
+use crate::compute::{computes, Instance};
 use crate::model::{Generator, GeneratorKind, Model, Scaling};
 use crate::options::{keys, Options};
 use crate::train::{Hooks, Level, Record};
 use crate::{Error, Result};
 use serde_json::json;
+
+/// Trains a generator on the target's events. The result is a model without classifier and refiner: sampled, it is the baseline. Options by
+/// which it could not be refined are warned of before the training.
+///
+/// # Errors
+/// Those of the source and of the hooks; [`Error::InvalidArgument`] for options that do not fit the kind of generator;
+/// [`Error::Unsupported`] for a flow of one-dimensional events (a coupling needs two) and for libtorch in a build without it;
+/// [`Error::Numerical`] if the training diverges; [`Error::Device`]. The source stays usable.
+pub fn train_generator(target: &mut Source, options: &Options, hooks: &dyn Hooks) -> Result<Model> {
+    let draft = draft(target, options)?;
+    if let Err(why) = plan::refinement(&draft.generator, draft.dtype, target, options) {
+        let message = format!("refining the generator by these options would fail: {why}");
+        hooks.log(Level::Warning, &message)?;
+    }
+    generator::train(draft, target, options, hooks)
+}
 
 /// Refines a generator towards the target's events: trains the classifier, pulls its weights back to the latent space, reports on them, and
 /// prepares the refiner that the option `refiner.method` names or, for `auto`, the report suggests. All but the learned ones need no more than the classifier and are available in

@@ -1,12 +1,13 @@
 //! Whether trainings can be done as target and options have them: all that can be told before the first of them begins.
 
 use super::classifier;
-use super::evaluate::computes;
-use super::generator::{draft, dtype, iterable};
+use super::generator::{draft, iterable};
 use super::omnifold;
 use super::refiner;
 use super::scaling;
 use super::source::Source;
+use crate::compute::computes;
+use crate::compute::dtype;
 use crate::model::{Dtype, Generator, GeneratorKind, HmcSettings, Method, Start, NO_GRADIENT};
 use crate::options::{keys, Options};
 use crate::train::Settings;

@@ -1,13 +1,13 @@
 //! Preparing the refiner of a model whose weights are known.
 
 use super::conditions::Conditions;
-use super::evaluate::Instance;
 use super::generator::options_record;
 use super::plan::{chains, terminate};
 use super::pullback::{weighted_latents, WeightReport, Weighted};
 use super::refiner::{pilot_chains, pool_size, train_refiner, Plan, STAGES};
-use crate::engine::noise::{domain, Noise};
+use crate::compute::Instance;
 use crate::model::{Method, Model, Refinement};
+use crate::noise::{domain, Noise};
 use crate::options::{keys, Options};
 use crate::train::{Hooks, Level};
 use crate::{Error, Result};

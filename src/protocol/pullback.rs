@@ -3,8 +3,8 @@
 use super::calibration::Calibration;
 use super::conditions::Conditions;
 use super::range::FeatureRange;
-use crate::engine::noise::{domain, Noise};
 use crate::model::Evaluator;
+use crate::noise::{domain, Noise};
 use crate::train::{Hooks, Level, Progress};
 use crate::{Error, Result};
 use serde::Serialize;

@@ -3,12 +3,12 @@
 mod diagnostics;
 
 use super::draws::{Draws, Uniforms};
-use super::evaluate::{backend, Backend, Instance};
 use super::plan::in_common;
 use super::refiner::Statistics;
 use super::refiner::{
     Baseline, Block, Blocks, Chains, Independent, Learned, Refiner, Rejection, Resampling, Reweight,
 };
+use crate::compute::{backend, Backend, Instance};
 use crate::model::{Evaluator, Method, Model, Real, Refinement, Scaling};
 use crate::options::{keys, Options};
 use crate::{Error, Result};

@@ -1,9 +1,9 @@
 //! Where target events come from: an array, or a host callback that is pulled batch by batch.
 
 use super::scaling;
-use crate::engine::noise::{domain, Noise};
 use crate::metrics::Sample;
 use crate::model::{Scaling, MAX_WIDTH};
+use crate::noise::{domain, Noise};
 use crate::options::{keys, Options};
 use crate::train::Settings;
 use crate::{Error, Result};

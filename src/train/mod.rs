@@ -4,68 +4,23 @@
 //! flat buffer here; the trait's implementations (libtorch in `nn`) keep no state of the training.
 
 mod adam;
-#[cfg(test)]
-pub(crate) mod checks;
-mod goal;
 mod hooks;
+mod initial;
 mod schedule;
 
 use adam::Adam;
 pub use adam::AdamSettings;
-pub(crate) use goal::{stream, Gan, Goal, Matching, Prior, Separation, Vae};
 pub use hooks::{Hooks, Level, Progress};
+pub(crate) use initial::{initial_flow, initial_mlp};
 pub use schedule::{Decay, Schedule};
 
 use crate::engine::Element;
 use crate::model::Real;
+use crate::objective::{Batch, Objective};
 use crate::options::{keys::StageKeys, Options};
 use crate::{Error, Result};
 use std::ops::Range;
 use std::time::Instant;
-
-/// Rows for one update. Row-major, `x.len() = rows · dim`.
-#[derive(Clone, Debug, Default)]
-pub struct Batch<T> {
-    /// Number of rows.
-    pub rows: usize,
-    /// Features.
-    pub x: Vec<T>,
-    /// One weight per row.
-    pub weights: Vec<T>,
-    /// One label per row (1 target, 0 generated) if the objective separates classes, else empty.
-    pub labels: Vec<T>,
-    /// Number of the update, from 0: an objective that needs noise derives it from this.
-    pub step: u64,
-}
-
-/// A loss of flat parameters on a batch, with its gradient.
-pub trait Objective<T: Real> {
-    /// Lengths of the consecutive parts of the flat buffer that are optimised each by itself; for one network, the whole.
-    fn parts(&self) -> Vec<usize>;
-
-    /// Whether part `part` is updated at `step`. (A GAN's generator is not at every one.)
-    fn due(&self, _part: usize, _step: u64) -> bool {
-        true
-    }
-
-    /// The loss that part `part` minimises, and its gradient with respect to that part: `gradient` has the part's length.
-    ///
-    /// # Errors
-    /// Those of the backend.
-    fn gradient(
-        &mut self,
-        part: usize,
-        parameters: &[T],
-        batch: &Batch<T>,
-        gradient: &mut [T],
-    ) -> Result<f64>;
-
-    /// The loss of part 0 alone, for held-out data.
-    ///
-    /// # Errors
-    /// Those of the backend.
-    fn loss(&mut self, parameters: &[T], batch: &Batch<T>) -> Result<f64>;
-}
 
 /// Where a training's batches come from.
 pub trait Feed<T: Real> {

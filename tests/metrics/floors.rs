@@ -1,10 +1,10 @@
 //! Statistical errors and floors against what repeated samples show.
 
 use crate::{assert_error, emd, jsd, on_unit_bins};
-use laser::engine::noise::{domain, Noise};
 use laser::metrics::{
     auc, emd_1d, floor, kolmogorov_smirnov, sliced_emd, Estimate, Histogram2d, Sample, Score,
 };
+use laser::noise::{domain, Noise};
 use laser::Error;
 
 const TOYS: u64 = 300;

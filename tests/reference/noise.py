@@ -1,4 +1,4 @@
-"""Reference values for the noise tests in src/engine/noise/tests.rs.
+"""Reference values for the noise tests in src/noise/tests.rs.
 
     pip install numpy mpmath && python3 tests/reference/noise.py
 

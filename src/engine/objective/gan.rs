@@ -1,12 +1,11 @@
 //! The weighted GAN: a discriminator and the refiner, each with its own loss.
 
-use super::separation::{sigmoid, softplus};
 use super::{load, Block, Loss};
 use crate::engine::chain::Chain;
 use crate::engine::gradient::MlpGradient;
 use crate::engine::lanes::Element;
 use crate::engine::mlp::Mlp;
-use crate::train::Gan;
+use crate::objective::{sigmoid, softplus, Gan};
 
 pub(super) struct Players<'a, T> {
     gan: Gan<'a>,

@@ -4,7 +4,7 @@ use super::{Block, Loss};
 use crate::engine::gradient::MlpGradient;
 use crate::engine::lanes::Element;
 use crate::engine::mlp::Mlp;
-use crate::train::Matching;
+use crate::objective::Matching;
 
 pub(super) struct Velocity<'a, T> {
     matching: Matching<'a>,

@@ -11,7 +11,7 @@ mod vae;
 
 use super::lanes::{Cpu, Element};
 use super::threads;
-use crate::train::{Batch, Goal, Objective};
+use crate::objective::{Batch, Goal, Objective};
 use crate::Result;
 
 /// The objective of a goal, on up to `threads` threads.

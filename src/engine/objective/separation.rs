@@ -5,7 +5,7 @@ use crate::engine::gradient::MlpGradient;
 use crate::engine::lanes::Element;
 use crate::engine::mlp::Mlp;
 use crate::model;
-use crate::train::Separation;
+use crate::objective::Separation;
 
 pub(super) struct Classes<T> {
     network: Mlp<T>,
@@ -15,42 +15,6 @@ pub(super) struct Classes<T> {
 pub(super) struct Buffers<T: Element> {
     tape: Vec<T::Feature>,
     sums: MlpGradient<T>,
-}
-
-impl Separation {
-    /// Where [`Separation::MaximumLikelihood`] continues linearly. Ratios beyond e²⁰ = 5·10⁸ have no minimum: no sample shows them.
-    pub const LINEAR: f64 = 20.0;
-
-    /// The loss of an ignorant classifier, ℓ = 0, for two classes of unit mean weight.
-    pub fn ignorant(self) -> f64 {
-        self.pointwise(0.0, 1.0).0
-    }
-
-    /// The loss of a logit ℓ with label y, and its derivative with respect to ℓ.
-    pub fn pointwise(self, logit: f64, y: f64) -> (f64, f64) {
-        match self {
-            Separation::CrossEntropy => (softplus(logit) - y * logit, sigmoid(logit) - y),
-            Separation::SquaredError => {
-                let f = sigmoid(logit);
-                ((f - y).powi(2), 2.0 * (f - y) * f * (1.0 - f))
-            }
-            Separation::MaximumLikelihood => {
-                let slope = logit.min(Self::LINEAR).exp();
-                let ratio = slope * (1.0 + (logit - Self::LINEAR).max(0.0));
-                ((1.0 - y) * (ratio - 1.0) - y * logit, (1.0 - y) * slope - y)
-            }
-        }
-    }
-}
-
-/// log(1 + e^ℓ), without overflow.
-pub(super) fn softplus(logit: f64) -> f64 {
-    logit.max(0.0) + (-logit.abs()).exp().ln_1p()
-}
-
-/// 1 / (1 + e^−ℓ), without overflow.
-pub(super) fn sigmoid(logit: f64) -> f64 {
-    1.0 / (1.0 + (-logit).exp())
 }
 
 impl<T: Element> Classes<T> {

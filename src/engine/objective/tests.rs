@@ -1,6 +1,6 @@
 use super::*;
 use crate::model::{Activation, Transform};
-use crate::train::checks::{self, Networks};
+use crate::objective::checks::{self, Networks};
 
 /// Odd shapes: 1 wide, no multiple of a vector, wide, deep, without hidden layers; one feature that passes and none.
 fn networks() -> Vec<Networks> {
@@ -84,14 +84,13 @@ fn roundings(goal: &Goal) -> f64 {
 }
 
 #[cfg(feature = "torch")]
-fn libtorch_agrees<T: Element + tch::kind::Element>(dtype: crate::model::Dtype, epsilon: f64) {
+fn libtorch_agrees<T: crate::nn::Number>(dtype: crate::model::Dtype, epsilon: f64) {
     let options = crate::options::Options::new();
-    let backend = crate::nn::Backend::open(&options, dtype).unwrap();
     for networks in networks() {
         for goal in networks.goals() {
             for rows in [1, 31, 200] {
-                let mut torch = crate::nn::TorchObjective::new(goal, backend).unwrap();
-                let expected = evaluate::<T>(&mut torch, &goal, rows);
+                let mut torch = crate::nn::objective(goal, dtype, &options).unwrap();
+                let expected = evaluate::<T>(&mut *torch, &goal, rows);
                 let got = evaluate::<T>(&mut *objective(goal, 1), &goal, rows);
                 let d = distance(&got, &expected) / epsilon;
                 let limit = roundings(&goal);

@@ -4,7 +4,7 @@ use super::{load, Block, Loss};
 use crate::engine::gradient::MlpGradient;
 use crate::engine::lanes::Element;
 use crate::engine::mlp::Mlp;
-use crate::train::Vae;
+use crate::objective::Vae;
 
 pub(super) struct Coders<'a, T> {
     vae: Vae<'a>,

@@ -1,6 +1,6 @@
 use super::super::lanes::Cpu;
 use super::*;
-use crate::engine::noise::{domain, Noise};
+use crate::noise::{domain, Noise};
 
 const BOUND: f64 = 3.0;
 const ALL: [Knots; 3] = [Knots::Tanh, Knots::Softplus, Knots::Softsign];

@@ -1,5 +1,5 @@
 use super::*;
-use crate::engine::noise::{domain, Noise};
+use crate::noise::{domain, Noise};
 
 fn normals(n: usize, stream: u64) -> Vec<f64> {
     let mut x = vec![0.0; n];

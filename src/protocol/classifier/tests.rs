@@ -1,6 +1,6 @@
 use super::*;
+use crate::compute::evaluator;
 use crate::model::{Coupling, Flow, GeneratorKind, Model, Transform};
-use crate::protocol::evaluate::evaluator;
 use crate::protocol::Instance;
 
 /// A generator of two independent unit normals, exactly: a flow that is the identity.

@@ -3,10 +3,11 @@
 use super::gan;
 use super::{options_record, Recipe};
 use crate::model::{Flow, Generator, GeneratorKind, Map, Method, Model, Parameter, Refiner};
+use crate::objective::{Goal, Prior};
 use crate::options::{keys, Options};
 use crate::protocol::feed::SourceFeed;
 use crate::protocol::source::Source;
-use crate::train::{Goal, Hooks, Prior, Record, Settings};
+use crate::train::{Hooks, Record, Settings};
 use crate::{Error, Result};
 use serde_json::json;
 
@@ -51,7 +52,7 @@ pub(in super::super) fn iterable(generator: &Generator, options: &Options) -> Re
 /// a GAN's generator of refined latents. The result maps the refiner's auxiliary space to events.
 ///
 /// # Errors
-/// As [`train_generator`](super::train_generator).
+/// As [`train_generator`](crate::protocol::train_generator).
 pub(in super::super) fn train_again(
     model: &Model,
     refiner: &Refiner,
@@ -66,7 +67,7 @@ pub(in super::super) fn train_again(
     let mut fit = |goal, parameters: &mut [f64]| -> Result<Record> {
         let mut feed = SourceFeed::new(target, &scalings, options)?;
         let dtype = model.dtype;
-        crate::protocol::fit(
+        crate::compute::fit(
             goal, &settings, dtype, &mut feed, parameters, options, hooks,
         )
     };

@@ -1,10 +1,11 @@
 //! A coupling flow by maximum likelihood (paper, Sec. 4.1).
 
-use super::{initial_mlp, Dims, Recipe};
-use crate::engine::noise::{domain, Noise};
+use super::{Dims, Recipe};
 use crate::model::{Coupling, Flow, Map, Mlp, Transform};
+use crate::noise::{domain, Noise};
+use crate::objective::Goal;
 use crate::options::{keys, Options};
-use crate::train::{Goal, Settings};
+use crate::train::{initial_flow, Settings};
 use crate::{Error, Result};
 use rand::seq::SliceRandom;
 
@@ -99,20 +100,6 @@ fn transform(options: &Options) -> Transform {
     } else {
         Transform::affine(options.get(keys::FLOW_CLAMP))
     }
-}
-
-/// Initial parameters of a flow: every block starts as the identity.
-pub(in super::super) fn initial_flow(flow: &Flow, seed: u64) -> Vec<f64> {
-    let mut parameters = Vec::new();
-    for (i, block) in flow.blocks.iter().enumerate() {
-        // Streams apart from the one that drew the permutations.
-        parameters.extend(initial_mlp(
-            &block.subnet,
-            Noise::new(seed, 1 + i as u64, domain::INITIAL),
-            true,
-        ));
-    }
-    parameters
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! A GAN's generator (Goodfellow et al., arXiv:1406.2661), with the weights of the target's events in the discriminator's loss.
 
-use super::{initial_mlp, Dims, Recipe};
-use crate::engine::noise::{domain, Noise};
+use super::{Dims, Recipe};
 use crate::model::{Map, Mlp};
+use crate::noise::{domain, Noise};
+use crate::objective::{stream, Gan, Goal, Prior};
 use crate::options::{keys, Options};
-use crate::train::{stream, Gan, Goal, Prior, Settings};
+use crate::train::{initial_mlp, Settings};
 use crate::{Error, Result};
 
 /// The generator, latent and condition ↦ scaled features, and the discriminator, scaled features and condition ↦ logit.

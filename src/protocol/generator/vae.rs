@@ -1,10 +1,11 @@
 //! A variational autoencoder's decoder (Kingma, Welling, arXiv:1312.6114), trained with the weights of the target's events.
 
-use super::{initial_mlp, Dims, Recipe};
-use crate::engine::noise::{domain, Noise};
+use super::{Dims, Recipe};
 use crate::model::{Map, Mlp};
+use crate::noise::{domain, Noise};
+use crate::objective::{Goal, Vae};
 use crate::options::{keys, Options};
-use crate::train::{Goal, Settings, Vae};
+use crate::train::{initial_mlp, Settings};
 use crate::Result;
 
 /// The encoder, scaled features and condition ↦ mean and log standard deviation of the latent, and the decoder, latent and condition ↦ scaled

@@ -1,9 +1,10 @@
 //! What OmniFold's two classifiers are trained on.
 
-use crate::engine::noise::Noise;
 use crate::model::Real;
+use crate::noise::Noise;
+use crate::objective::Batch;
 use crate::protocol::feed::SourceFeed;
-use crate::train::{Batch, Feed};
+use crate::train::Feed;
 use crate::Result;
 use rand::seq::SliceRandom;
 

@@ -3,9 +3,10 @@
 use super::learned::{Trained, Training};
 use super::pool::Pool;
 use crate::model::{Flow, Map};
+use crate::objective::Goal;
 use crate::options::{keys, Options};
-use crate::protocol::generator::{initial_flow, new_flow};
-use crate::train::{Goal, Settings};
+use crate::protocol::generator::new_flow;
+use crate::train::{initial_flow, Settings};
 use crate::{Error, Result};
 
 /// Φ, for N latents and C conditions: built as the generator's flow, with sizes of its own.

@@ -2,11 +2,11 @@
 
 use super::learned::{Trained, Training};
 use super::pool::Pool;
-use crate::engine::noise::{domain, Noise};
 use crate::model::{Activation, Map, Mlp};
+use crate::noise::{domain, Noise};
+use crate::objective::{self, Goal};
 use crate::options::{keys, Options};
-use crate::protocol::generator::initial_mlp;
-use crate::train::{self, Goal, Settings};
+use crate::train::{initial_mlp, Settings};
 use crate::{Error, Result};
 
 /// Streams of the initial weights; flow matching has the next.
@@ -55,13 +55,13 @@ pub(super) fn train(training: Training, rows: Vec<f64>, weights: Vec<f64>) -> Re
     let mut refiner = init(&network, REFINER_STREAM);
     start_at_identity(&network, &mut refiner);
     parameters.append(&mut refiner);
-    let goal = Goal::Gan(train::Gan {
+    let goal = Goal::Gan(objective::Gan {
         discriminator: &discriminator,
         refiner: &network,
         conditions,
         discriminator_steps: options.get(keys::GAN_DISCRIMINATOR_STEPS) as u64,
         seed,
-        stream: train::stream::GAN_REFINER,
+        stream: objective::stream::GAN_REFINER,
         prior: None,
     });
     let settings = Settings::from_options("gan", options, &keys::GAN_TRAINING)?;

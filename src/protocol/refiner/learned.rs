@@ -4,8 +4,9 @@ use super::pool::{unit_weights, Pool};
 use super::proposals::Proposals;
 use super::{flow, gan, matching, Statistics};
 use crate::model::{Dtype, Evaluator, Map, Method, Refiner};
+use crate::objective::Goal;
 use crate::options::{keys, Key, Options};
-use crate::train::{Goal, Hooks, Record, Settings};
+use crate::train::{Hooks, Record, Settings};
 use crate::{Error, Result};
 
 /// Refined events x = g(Φ(y)).
@@ -68,7 +69,7 @@ impl Training<'_> {
             hooks,
             ..
         } = *self;
-        crate::protocol::fit(goal, settings, dtype, &mut pool, parameters, options, hooks)
+        crate::compute::fit(goal, settings, dtype, &mut pool, parameters, options, hooks)
     }
 }
 
@@ -157,9 +158,9 @@ pub(super) type Trained = (Map, Vec<f64>, Record);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::noise::{domain, Noise};
     use crate::engine::Engine;
     use crate::model::{Generator, GeneratorKind, Model, Scaling};
+    use crate::noise::{domain, Noise};
 
     const ROWS: usize = 40_000;
 

@@ -3,11 +3,11 @@
 use super::learned::{Trained, Training};
 use super::pool::Pool;
 use super::transport::assign;
-use crate::engine::noise::{domain, Noise};
 use crate::model::{self, Map, Mlp};
+use crate::noise::{domain, Noise};
+use crate::objective::{Goal, Matching};
 use crate::options::{keys, Options};
-use crate::protocol::generator::initial_mlp;
-use crate::train::{Goal, Matching, Progress, Settings};
+use crate::train::{initial_mlp, Progress, Settings};
 use crate::Result;
 use std::time::Instant;
 

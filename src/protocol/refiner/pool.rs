@@ -1,8 +1,9 @@
 //! What learned refiners learn from: rows with weights, drawn once, shuffled anew every epoch.
 
-use crate::engine::noise::{domain, Noise};
 use crate::model::Real;
-use crate::train::{Batch, Feed};
+use crate::noise::{domain, Noise};
+use crate::objective::Batch;
+use crate::train::Feed;
 use crate::{Error, Result};
 use rand::seq::SliceRandom;
 

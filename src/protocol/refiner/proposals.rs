@@ -1,8 +1,8 @@
 //! Proposing latents until every event of a block has one. Every event owns its sequence of proposals.
 
 use super::{Block, Blocks, Refiner, Statistics};
-use crate::engine::noise::domain;
 use crate::model::Evaluator;
+use crate::noise::domain;
 use crate::protocol::draws::Draws;
 use crate::{Error, Result};
 

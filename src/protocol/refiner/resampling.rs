@@ -1,8 +1,8 @@
 //! Importance resampling (SIR; Rubin 1988): latents of q chosen by their weights from a pool of the prior.
 
 use super::{Block, Blocks, Refiner, Resampled, Statistics};
-use crate::engine::noise::{domain, Domain};
 use crate::model::Evaluator;
+use crate::noise::{domain, Domain};
 use crate::protocol::draws::Draws;
 use crate::{Error, Result};
 

@@ -383,7 +383,7 @@ fn a_hosts_numbers_are_taken_event_by_event() {
     };
     let quantile = |u: f64| {
         let mut z = [u];
-        crate::engine::noise::normal_quantiles(&mut z);
+        crate::noise::normal_quantiles(&mut z);
         z[0]
     };
     // w / w_max = ½ for all: u₂ = 0.102, 0.105, … accepts event after event, until 0.501.

@@ -3,8 +3,8 @@
 
 use super::resampling::Pool;
 use super::Statistics;
-use crate::engine::noise::domain;
 use crate::model::{Evaluator, HmcSettings, Method, Start};
+use crate::noise::domain;
 use crate::protocol::draws::Draws;
 use crate::{Error, Result};
 

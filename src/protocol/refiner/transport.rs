@@ -72,7 +72,7 @@ pub(super) fn assign(n: usize, cost: impl Fn(usize, usize) -> f64) -> Vec<usize>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::noise::{domain, Noise};
+    use crate::noise::{domain, Noise};
 
     /// The least cost over all permutations.
     fn least(

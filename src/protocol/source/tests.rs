@@ -1,6 +1,7 @@
 use super::*;
+use crate::objective::Batch;
 use crate::protocol::feed::SourceFeed;
-use crate::train::{Batch, Feed};
+use crate::train::Feed;
 
 /// Counts upwards: event i is (i, −i). Ends an epoch after `length` events, then begins again.
 struct Counter {

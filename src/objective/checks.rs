@@ -1,8 +1,8 @@
 //! What every implementation of an [`Objective`] is tested with.
 
 use super::{stream, Batch, Gan, Goal, Matching, Objective, Prior, Separation, Vae};
-use crate::engine::noise::{domain, Noise};
 use crate::model::{Activation, Coupling, Flow, Knots, Map, Mlp, Real, SoftClamp, Transform};
+use crate::noise::{domain, Noise};
 
 pub(crate) fn numbers(n: usize, scale: f64, stream: u64) -> Vec<f64> {
     let mut out = vec![0.0; n];

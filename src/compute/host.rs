@@ -1,0 +1,146 @@
+//! Evaluating models whose generator is a callback of the host.
+
+use crate::model::{Evaluator, HostGenerator, Model, NO_DENSITY};
+use crate::{Error, Result};
+use std::sync::Arc;
+
+const NOT_ATTACHED: &str =
+    "the model's generator is a callback of the host, which a file does not hold: attach it first (`laser_model_attach`)";
+
+/// Everything but g by `inner`.
+pub(super) struct HostEvaluator {
+    inner: Box<dyn Evaluator>,
+    /// None until the host has attached its callback.
+    host: Option<Arc<dyn HostGenerator>>,
+    /// N, M, C.
+    dims: (usize, usize, usize),
+    /// Whether log w is a network of z.
+    learned_in_latents: bool,
+    z: Vec<f64>,
+    c: Vec<f64>,
+    x: Vec<f64>,
+}
+
+impl HostEvaluator {
+    pub fn new(
+        model: &Model,
+        host: Option<Arc<dyn HostGenerator>>,
+        inner: Box<dyn Evaluator>,
+    ) -> Self {
+        let generator = &model.generator;
+        HostEvaluator {
+            learned_in_latents: model.latent_classifier.is_some(),
+            inner,
+            host,
+            dims: (
+                generator.latent_dim(),
+                generator.event_dim(),
+                generator.condition_dim(),
+            ),
+            z: Vec::new(),
+            c: Vec::new(),
+            x: Vec::new(),
+        }
+    }
+}
+
+impl Evaluator for HostEvaluator {
+    fn rows_are_independent(&self) -> bool {
+        self.inner.rows_are_independent()
+    }
+
+    fn generate(
+        &mut self,
+        z: &[f64],
+        rows: usize,
+        x: &mut [f64],
+        log_prob: Option<&mut [f64]>,
+    ) -> Result<()> {
+        if log_prob.is_some() {
+            return Err(Error::Unsupported(NO_DENSITY.into()));
+        }
+        let host = self
+            .host
+            .as_ref()
+            .ok_or_else(|| Error::Unsupported(NOT_ATTACHED.into()))?;
+        let (n, m, c) = self.dims;
+        self.z.clear();
+        self.c.clear();
+        for row in z.chunks_exact(n + c).take(rows) {
+            self.z.extend_from_slice(&row[..n]);
+            self.c.extend_from_slice(&row[n..]);
+        }
+        self.x.clear();
+        // What the host forgets to write must not pass for an event.
+        self.x.resize(rows * m, f64::NAN);
+        host.generate(rows, &self.z, &self.c, &mut self.x)?;
+        let rows = x.chunks_exact_mut(m + c).zip(self.x.chunks_exact(m));
+        for ((to, x), z) in rows.zip(z.chunks_exact(n + c)) {
+            to[..m].copy_from_slice(x);
+            to[m..].copy_from_slice(&z[n..]);
+        }
+        Ok(())
+    }
+
+    fn log_prob(&mut self, x: &[f64], rows: usize, out: &mut [f64]) -> Result<()> {
+        self.inner.log_prob(x, rows, out)
+    }
+
+    fn log_prob_gradient(
+        &mut self,
+        x: &[f64],
+        rows: usize,
+        log_prob: &mut [f64],
+        gradient: &mut [f64],
+    ) -> Result<()> {
+        self.inner.log_prob_gradient(x, rows, log_prob, gradient)
+    }
+
+    fn latent(&mut self, x: &[f64], rows: usize, z: &mut [f64]) -> Result<()> {
+        self.inner.latent(x, rows, z)
+    }
+
+    fn log_weight(&mut self, x: &[f64], rows: usize, out: &mut [f64]) -> Result<()> {
+        self.inner.log_weight(x, rows, out)
+    }
+
+    fn pull_back(&mut self, z: &[f64], x: &[f64], rows: usize, out: &mut [f64]) -> Result<()> {
+        self.inner.pull_back(z, x, rows, out)
+    }
+
+    fn event_weight_gradient(
+        &mut self,
+        x: &[f64],
+        rows: usize,
+        log_w: &mut [f64],
+        gradient: &mut [f64],
+    ) -> Result<()> {
+        self.inner.event_weight_gradient(x, rows, log_w, gradient)
+    }
+
+    fn log_weight_gradient(
+        &mut self,
+        z: &[f64],
+        rows: usize,
+        log_w: &mut [f64],
+        gradient: &mut [f64],
+    ) -> Result<()> {
+        // Of weights learned as a function of the latent there is a gradient.
+        if self.learned_in_latents {
+            return self.inner.log_weight_gradient(z, rows, log_w, gradient);
+        }
+        let (_, m, c) = self.dims;
+        let mut x = vec![0.0; rows * (m + c)];
+        let mut of_x = vec![0.0; rows * m];
+        self.generate(z, rows, &mut x, None)?;
+        self.inner
+            .event_weight_gradient(&x, rows, log_w, &mut of_x)?;
+        let host = self.host.as_ref();
+        let host = host.ok_or_else(|| Error::Unsupported(NOT_ATTACHED.into()))?;
+        host.pull_gradient(rows, &self.z, &self.c, &of_x, gradient)
+    }
+
+    fn refine(&mut self, y: &[f64], rows: usize, z: &mut [f64]) -> Result<()> {
+        self.inner.refine(y, rows, z)
+    }
+}

@@ -1,0 +1,126 @@
+//! Who computes: the CPU engine or libtorch, by the options `backend` and `device`; and generators of the host beside them.
+
+mod host;
+mod instance;
+
+pub use instance::Instance;
+
+use crate::engine::{self, Engine};
+use crate::model::{Dtype, Evaluator, Model};
+use crate::nn::{self, Number};
+use crate::objective::{Goal, Objective};
+use crate::options::{keys, Options};
+use crate::train::{train, Feed, Hooks, Record, Settings};
+use crate::{Error, Result};
+
+/// Who computes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Backend {
+    /// [`crate::engine`].
+    Engine,
+    /// libtorch.
+    Torch,
+}
+
+/// Who computes, by the options `backend` and `device`.
+///
+/// # Errors
+/// [`Error::InvalidArgument`] for the engine on another device than the CPU.
+pub(crate) fn backend(options: &Options) -> Result<Backend> {
+    let device = options.get(keys::DEVICE);
+    match options.get(keys::BACKEND) {
+        "torch" => Ok(Backend::Torch),
+        "auto" if device != "cpu" => Ok(Backend::Torch),
+        _ if device == "cpu" => Ok(Backend::Engine),
+        _ => Err(Error::InvalidArgument(format!(
+            "`backend` is `engine`, which computes on the CPU only, but `device` is `{device}`"
+        ))),
+    }
+}
+
+/// The option `threads`.
+pub(crate) fn threads(options: &Options) -> usize {
+    options.get(keys::THREADS) as usize
+}
+
+/// The model made ready to compute: by the CPU engine or by libtorch, as the options `backend` and `device` say. Works on the calling thread
+/// and, on the CPU, on as many helpers as the option `threads` allows.
+///
+/// # Errors
+/// [`Error::Device`] if the device is not usable, [`Error::InvalidArgument`] for the engine on another device than the CPU,
+/// [`Error::Unsupported`] for libtorch in a build without it.
+pub fn evaluator(model: &Model, options: &Options) -> Result<Box<dyn Evaluator>> {
+    match backend(options)? {
+        Backend::Torch => nn::evaluator(model, options),
+        Backend::Engine => Ok(Engine::new(model)?.evaluator(threads(options))),
+    }
+}
+
+/// Checks that a device (`cpu`, `cuda`, `cuda:N`) can be used here.
+///
+/// # Errors
+/// [`Error::Device`] saying why not, [`Error::InvalidArgument`] for other words, [`Error::Unsupported`] for CUDA in a build without libtorch.
+pub fn device_check(device: &str) -> Result<()> {
+    nn::check_device(device)
+}
+
+/// Checks that what the options `backend` and `device` name can compute here.
+///
+/// # Errors
+/// Those of [`evaluator`].
+pub(crate) fn computes(options: &Options) -> Result<()> {
+    match backend(options)? {
+        Backend::Engine => Ok(()),
+        Backend::Torch => nn::check(options, dtype(options)?),
+    }
+}
+
+/// The option `dtype`.
+///
+/// # Errors
+/// [`Error::Internal`] if the option admits a word that is not known here.
+pub(crate) fn dtype(options: &Options) -> Result<Dtype> {
+    match options.get(keys::DTYPE) {
+        "float32" => Ok(Dtype::Float32),
+        "float64" => Ok(Dtype::Float64),
+        other => Err(Error::Internal(format!("dtype `{other}`"))),
+    }
+}
+
+/// Trains in the precision `dtype`, from and to parameters in double precision.
+pub(crate) fn fit(
+    goal: Goal,
+    settings: &Settings,
+    dtype: Dtype,
+    feed: &mut (impl Feed<f32> + Feed<f64>),
+    parameters: &mut [f64],
+    options: &Options,
+    hooks: &dyn Hooks,
+) -> Result<Record> {
+    match dtype {
+        Dtype::Float64 => {
+            let mut objective = objective::<f64>(goal, dtype, options)?;
+            train(settings, &mut *objective, feed, parameters, hooks)
+        }
+        Dtype::Float32 => {
+            let mut objective = objective::<f32>(goal, dtype, options)?;
+            let mut single: Vec<f32> = parameters.iter().map(|&p| p as f32).collect();
+            let record = train(settings, &mut *objective, feed, &mut single, hooks)?;
+            let trained = parameters.iter_mut().zip(single);
+            trained.for_each(|(p, s)| *p = f64::from(s));
+            Ok(record)
+        }
+    }
+}
+
+/// Who makes the gradients: the engine or libtorch, as for [`evaluator`].
+pub(crate) fn objective<'a, T: Number>(
+    goal: Goal<'a>,
+    dtype: Dtype,
+    options: &Options,
+) -> Result<Box<dyn Objective<T> + 'a>> {
+    match backend(options)? {
+        Backend::Engine => Ok(engine::objective(goal, threads(options))),
+        Backend::Torch => nn::objective(goal, dtype, options),
+    }
+}
