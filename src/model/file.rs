@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::Path;
-use tensors::{StoredTensors, TensorWriter};
+use tensors::{invalid, StoredTensors, TensorWriter};
 
 /// The version of the model file that this library writes, and the newest that it reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -254,24 +254,6 @@ fn io_error(path: &Path) -> impl FnOnce(io::Error) -> Error + '_ {
         path: path.into(),
         source,
     }
-}
-
-/// The error for a wrong file. What names and words it quotes were chosen by the file: long ones are cut, control characters escaped.
-fn invalid(what: impl ToString) -> Error {
-    const LONGEST: usize = 400;
-    let what = what.to_string();
-    let mut message = String::new();
-    for c in what.chars().take(LONGEST) {
-        if c.is_control() {
-            message.extend(c.escape_default());
-        } else {
-            message.push(c);
-        }
-    }
-    if what.chars().nth(LONGEST).is_some() {
-        message.push('…');
-    }
-    Error::Format(message)
 }
 
 #[cfg(test)]

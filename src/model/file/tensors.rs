@@ -1,8 +1,7 @@
 //! Parameters as the tensors of a safetensors file: eight bytes of header length, a JSON header, the data.
 
-use super::invalid;
 use crate::model::{Dtype, Parameter};
-use crate::Result;
+use crate::{Error, Result};
 use safetensors::tensor::{Dtype as Element, TensorInfo, View};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use sha2::{Digest, Sha256};
@@ -363,6 +362,24 @@ fn decode(bytes: &[u8], dtype: Dtype, into: &mut Vec<f64>) {
         ),
         Dtype::Float64 => into.extend(bytes.as_chunks().0.iter().map(|&v| f64::from_le_bytes(v))),
     }
+}
+
+/// The error for a wrong file. What names and words it quotes were chosen by the file: long ones are cut, control characters escaped.
+pub(super) fn invalid(what: impl ToString) -> Error {
+    const LONGEST: usize = 400;
+    let what = what.to_string();
+    let mut message = String::new();
+    for c in what.chars().take(LONGEST) {
+        if c.is_control() {
+            message.extend(c.escape_default());
+        } else {
+            message.push(c);
+        }
+    }
+    if what.chars().nth(LONGEST).is_some() {
+        message.push('…');
+    }
+    Error::Format(message)
 }
 
 #[cfg(test)]
