@@ -3,6 +3,7 @@
 use super::vector::Vector;
 use crate::model::Real;
 use std::ops::{Add, Div, Mul, Neg, Sub};
+use std::sync::OnceLock;
 
 /// A floating-point type that networks are computed in.
 pub(crate) trait Element:
@@ -225,6 +226,39 @@ impl Level {
             .map(|(level, _)| level)
             .chain(std::iter::once(Level::Portable))
     }
+
+    /// The word for it.
+    fn name(self) -> &'static str {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => "avx512",
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => "avx2",
+            Level::Portable => "portable",
+        }
+    }
+
+    /// The one of this word or, where this processor has none of it, the fastest.
+    fn choose(word: Option<&str>) -> Self {
+        let wanted = Level::available().find(|level| Some(level.name()) == word);
+        let level = wanted.or_else(|| Level::available().next());
+        level.unwrap_or(Level::Portable)
+    }
+
+    /// What this process computes with, chosen when first asked for: an evaluation and its repetition must not differ.
+    fn of_process() -> Self {
+        static LEVEL: OnceLock<Level> = OnceLock::new();
+        *LEVEL.get_or_init(|| Level::choose(std::env::var(INSTRUCTIONS).ok().as_deref()))
+    }
+}
+
+/// The environment variable that chooses slower instructions than the fastest: `avx512`, `avx2` or `portable`.
+const INSTRUCTIONS: &str = "LASER_INSTRUCTIONS";
+
+/// The word for the instructions that this process computes with, as the environment variable `LASER_INSTRUCTIONS` has it.
+#[doc(hidden)] // public for the tests
+pub fn instructions() -> &'static str {
+    Level::of_process().name()
 }
 
 /// What computes: instructions that this processor is known to have.
@@ -239,9 +273,9 @@ pub(crate) trait Task<T: Element> {
 }
 
 impl Cpu {
-    /// The fastest instructions of this processor.
+    /// The fastest instructions of this processor, or those that the environment chooses instead.
     pub(crate) fn detect() -> Self {
-        Cpu(Level::available().next().unwrap_or(Level::Portable))
+        Cpu(Level::of_process())
     }
 
     /// One per level that this processor has, for tests.
@@ -275,4 +309,20 @@ fn avx512<T: Element, K: Task<T>>(task: K) {
 #[target_feature(enable = "avx2,fma")]
 fn avx2<T: Element, K: Task<T>>(task: K) {
     task.run::<T::Avx2>();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Level;
+
+    #[test]
+    fn a_word_chooses_what_this_processor_has() {
+        let fastest = Level::available().next().unwrap();
+        for level in Level::available() {
+            assert_eq!(Level::choose(Some(level.name())), level);
+        }
+        for word in [None, Some(""), Some("AVX2"), Some("avx1024")] {
+            assert_eq!(Level::choose(word), fastest, "{word:?}");
+        }
+    }
 }

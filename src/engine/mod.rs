@@ -25,6 +25,8 @@ mod worker;
 
 pub(crate) use apply::apply;
 pub use evaluator::Engine;
+#[doc(hidden)] // public for the tests
+pub use lanes::instructions;
 pub(crate) use lanes::{Cpu, Element, Task};
 pub(crate) use objective::objective;
 pub(crate) use vector::Vector;
