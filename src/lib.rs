@@ -35,8 +35,9 @@
 //! |---|---|
 //! | [`error`] | the one error type |
 //! | [`noise`] | random numbers by their place |
-//! | [`options`], [`model`] | settings by key; networks and models as plain data, and their file |
+//! | [`model`] | networks and models as plain data, and their file |
 //! | [`objective`] | losses and batches as data |
+//! | [`options`] | settings by key |
 //! | [`engine`], `nn` | the networks on the CPU without libtorch; on libtorch (cargo feature `torch`) |
 //! | [`train`] | the one training loop, its optimiser and hooks |
 //! | `compute` | who computes: engine, libtorch or the host |

@@ -1,11 +1,11 @@
 //! A model in use.
 
 use super::host::HostEvaluator;
-use super::{backend, threads, Backend};
+use super::{backend, threads};
 use crate::engine::Engine;
 use crate::model::{Evaluator, GeneratorKind, HostGenerator, Model};
 use crate::nn;
-use crate::options::Options;
+use crate::options::{choices::Backend, Options};
 use crate::{Error, Result};
 use once_cell::sync::OnceCell;
 use std::ops::Deref;

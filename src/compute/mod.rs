@@ -9,18 +9,9 @@ use crate::engine::{self, Engine};
 use crate::model::{Dtype, Evaluator, Model};
 use crate::nn::{self, Number};
 use crate::objective::{Goal, Objective};
-use crate::options::{keys, Options};
+use crate::options::{choices::Backend, keys, Options};
 use crate::train::{train, Feed, Hooks, Record, Settings};
 use crate::{Error, Result};
-
-/// Who computes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Backend {
-    /// [`crate::engine`].
-    Engine,
-    /// libtorch.
-    Torch,
-}
 
 /// Who computes, by the options `backend` and `device`.
 ///
@@ -28,11 +19,10 @@ pub(crate) enum Backend {
 /// [`Error::InvalidArgument`] for the engine on another device than the CPU.
 pub(crate) fn backend(options: &Options) -> Result<Backend> {
     let device = options.get(keys::DEVICE);
-    match options.get(keys::BACKEND) {
-        "torch" => Ok(Backend::Torch),
-        "auto" if device != "cpu" => Ok(Backend::Torch),
-        _ if device == "cpu" => Ok(Backend::Engine),
-        _ => Err(Error::InvalidArgument(format!(
+    match (options.get(keys::BACKEND), device) {
+        (Some(Backend::Engine) | None, "cpu") => Ok(Backend::Engine),
+        (Some(Backend::Torch), _) | (None, _) => Ok(Backend::Torch),
+        (Some(Backend::Engine), _) => Err(Error::InvalidArgument(format!(
             "`backend` is `engine`, which computes on the CPU only, but `device` is `{device}`"
         ))),
     }
@@ -71,19 +61,7 @@ pub fn device_check(device: &str) -> Result<()> {
 pub(crate) fn computes(options: &Options) -> Result<()> {
     match backend(options)? {
         Backend::Engine => Ok(()),
-        Backend::Torch => nn::check(options, dtype(options)?),
-    }
-}
-
-/// The option `dtype`.
-///
-/// # Errors
-/// [`Error::Internal`] if the option admits a word that is not known here.
-pub(crate) fn dtype(options: &Options) -> Result<Dtype> {
-    match options.get(keys::DTYPE) {
-        "float32" => Ok(Dtype::Float32),
-        "float64" => Ok(Dtype::Float64),
-        other => Err(Error::Internal(format!("dtype `{other}`"))),
+        Backend::Torch => nn::check(options, options.get(keys::DTYPE)),
     }
 }
 

@@ -31,8 +31,22 @@ pub enum Method {
 }
 
 impl Method {
+    /// All of them, in the order in which options list them.
+    pub const ALL: [Method; 10] = [
+        Method::Baseline,
+        Method::Reweight,
+        Method::Rejection,
+        Method::Resampling,
+        Method::Gan,
+        Method::Flow,
+        Method::Matching,
+        Method::Langevin,
+        Method::Mala,
+        Method::Hmc,
+    ];
+
     /// The option's word for it.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Method::Baseline => "baseline",
             Method::Reweight => "reweight",
@@ -60,28 +74,6 @@ impl Method {
     /// Whether it makes events by a learned [`Refiner`].
     pub fn learned(self) -> bool {
         matches!(self, Method::Gan | Method::Flow | Method::Matching)
-    }
-
-    /// The inverse of [`Method::name`]; `none` is the refiner option's word for the baseline.
-    ///
-    /// # Errors
-    /// [`Error::InvalidArgument`] for any other word.
-    pub fn parse(name: &str) -> Result<Self> {
-        match name {
-            "none" | "baseline" => Ok(Method::Baseline),
-            "reweight" => Ok(Method::Reweight),
-            "rejection" => Ok(Method::Rejection),
-            "resampling" => Ok(Method::Resampling),
-            "gan" => Ok(Method::Gan),
-            "flow" => Ok(Method::Flow),
-            "matching" => Ok(Method::Matching),
-            "langevin" => Ok(Method::Langevin),
-            "mala" => Ok(Method::Mala),
-            "hmc" => Ok(Method::Hmc),
-            _ => Err(Error::InvalidArgument(format!(
-                "there is no refinement method `{name}`"
-            ))),
-        }
     }
 }
 

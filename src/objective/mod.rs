@@ -9,7 +9,8 @@ mod vae;
 
 pub(crate) use gan::{Gan, Prior};
 pub(crate) use matching::Matching;
-pub(crate) use separation::{sigmoid, softplus, Separation};
+pub use separation::Separation;
+pub(crate) use separation::{sigmoid, softplus};
 pub(crate) use vae::Vae;
 
 use crate::model::{Flow, Mlp, Parameter, Real};

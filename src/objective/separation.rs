@@ -8,7 +8,7 @@
 /// fall as long as the network lets them. Single rows of negative weight are such places to a network that can tell them apart; it must not
 /// be trained until it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Separation {
+pub enum Separation {
     /// −y log f − (1 − y) log(1 − f); log 2 for an ignorant classifier of two classes of unit mean weight.
     CrossEntropy,
     /// (f − y)²; ¼ for an ignorant one.

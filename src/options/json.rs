@@ -30,7 +30,7 @@ impl Settings {
             }
             (_, given) => {
                 let key = find(name)?;
-                self.values.insert(key.name(), key.check(&given)?).is_some()
+                self.values.insert(key.name(), key.check(given)?).is_some()
             }
         };
         if twice {

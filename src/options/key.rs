@@ -1,10 +1,9 @@
 //! What an option key is: a name, the values it may take, its defaults and its meaning.
 
-use super::Value;
 use crate::error::{Error, Result};
 
-/// The name, range, defaults and meaning of one option whose values are of kind `T`:
-/// `i64`, `f64` or `&'static str`. The keys themselves are the constants of [`keys`](super::keys).
+/// The name, range, defaults and meaning of one option whose values are of kind `T`: `i64`, `f64`, `&'static str` or a
+/// [`Choice`]. The keys themselves are the constants of [`keys`](super::keys).
 #[derive(Clone, Copy, Debug)]
 pub struct Key<T: Kind> {
     name: &'static str,
@@ -42,9 +41,7 @@ impl<T: Kind> Key<T> {
 
     /// The value of this key, which `value` is when it comes from the options' table.
     pub(super) fn read<'a>(&self, value: Option<&'a Value>) -> T::Read<'a> {
-        value
-            .and_then(T::read)
-            .unwrap_or_else(|| T::borrow(self.default))
+        self.default.read(self.domain, value)
     }
 }
 
@@ -58,19 +55,22 @@ pub(super) const fn float(name: &'static str, range: Interval, default: f64) -> 
     Key::new(name, range, default)
 }
 
-/// A key that takes one of `choices`.
-pub(super) const fn choice(
+/// A key that takes one of `words`, each of which means a value.
+pub(super) const fn choice<T: Choice>(
     name: &'static str,
-    choices: &'static [&'static str],
-    default: &'static str,
-) -> Key<&'static str> {
-    Key::new(name, choices, default)
+    words: &'static [(&'static str, T)],
+    default: T,
+) -> Key<T> {
+    Key::new(name, words, default)
 }
 
-/// A key that takes any text.
-pub(super) const fn text(name: &'static str, default: &'static str) -> Key<&'static str> {
-    const ANY: &[&str] = &[];
-    Key::new(name, ANY, default)
+/// A key that takes text of one of the `forms`, or any text if there are none. `N` at the end of a form stands for a number of 16 bits.
+pub(super) const fn text(
+    name: &'static str,
+    forms: &'static [&'static str],
+    default: &'static str,
+) -> Key<&'static str> {
+    Key::new(name, forms, default)
 }
 
 /// An interval of the finite numbers; either end may be excluded.
@@ -124,71 +124,193 @@ impl Interval {
     }
 }
 
-/// A kind of option value; implemented by `i64`, `f64` and `&'static str` only.
-pub trait Kind: Copy + sealed::Sealed + 'static {
+/// A kind of option value: `i64`, `f64`, `&'static str` or a [`Choice`].
+pub trait Kind: Copy + Sync + 'static {
     /// The values that a key of this kind may be restricted to.
-    type Domain: Copy + std::fmt::Debug;
+    type Domain: Copy + Sync + std::fmt::Debug;
     /// How a value is read; text is borrowed from the options.
     type Read<'a>;
+    /// As what a key of this kind is set and read, for a message.
     #[doc(hidden)]
-    fn read(value: &Value) -> Option<Self::Read<'_>>;
+    const AS: &'static str;
+    /// The domain in words.
     #[doc(hidden)]
-    fn borrow<'a>(value: Self) -> Self::Read<'a>;
-}
-
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for i64 {}
-    impl Sealed for f64 {}
-    impl Sealed for &'static str {}
+    fn allowed(domain: Self::Domain) -> String;
+    /// `given` as a value in the domain, `Some(None)` if it is outside, `None` if it is of another kind. An integer for
+    /// a floating-point key becomes a floating-point number.
+    #[doc(hidden)]
+    fn check(domain: Self::Domain, given: &mut Given) -> Option<Option<Value>>;
+    #[doc(hidden)]
+    fn value(self, domain: Self::Domain) -> Value;
+    /// `value`, or this where there is none.
+    #[doc(hidden)]
+    fn read<'a>(self, domain: Self::Domain, value: Option<&'a Value>) -> Self::Read<'a>;
 }
 
 impl Kind for i64 {
     type Domain = (i64, i64);
     type Read<'a> = i64;
-    fn read(value: &Value) -> Option<i64> {
-        match value {
-            Value::Int(v) => Some(*v),
-            _ => None,
+    const AS: &'static str = "an integer, a number without a fraction";
+    fn allowed(domain: (i64, i64)) -> String {
+        match domain {
+            (min, i64::MAX) => format!("an integer of at least {min}"),
+            (min, max) => format!("an integer from {min} to {max}"),
         }
     }
-    fn borrow<'a>(value: i64) -> Self::Read<'a> {
-        value
+    fn check((min, max): (i64, i64), given: &mut Given) -> Option<Option<Value>> {
+        let &mut Given::Int(v) = given else {
+            return None;
+        };
+        let v = i64::try_from(v).ok().filter(|v| (min..=max).contains(v));
+        Some(v.map(Value::Int))
+    }
+    fn value(self, _: (i64, i64)) -> Value {
+        Value::Int(self)
+    }
+    fn read(self, _: (i64, i64), value: Option<&Value>) -> i64 {
+        value.and_then(Value::int).unwrap_or(self)
     }
 }
 
 impl Kind for f64 {
     type Domain = Interval;
     type Read<'a> = f64;
-    fn read(value: &Value) -> Option<f64> {
-        match value {
-            Value::Float(v) => Some(*v),
-            _ => None,
+    const AS: &'static str = "a number";
+    fn allowed(domain: Interval) -> String {
+        let Interval { low, high, .. } = domain;
+        match (domain.open_low, domain.open_high) {
+            (true, _) if high.is_infinite() => format!("a finite number above {low}"),
+            (false, _) if high.is_infinite() => format!("a finite number of at least {low}"),
+            (open_low, open_high) => {
+                let left = if open_low { "above" } else { "from" };
+                let right = if open_high { "below" } else { "to" };
+                let joint = if open_high { " and " } else { " " };
+                format!("a number {left} {low}{joint}{right} {high}")
+            }
         }
     }
-    fn borrow<'a>(value: f64) -> Self::Read<'a> {
-        value
+    fn check(domain: Interval, given: &mut Given) -> Option<Option<Value>> {
+        if let Given::Int(v) = *given {
+            *given = Given::Float(v as f64);
+        }
+        let &mut Given::Float(v) = given else {
+            return None;
+        };
+        Some(domain.contains(v).then_some(Value::Float(v)))
+    }
+    fn value(self, _: Interval) -> Value {
+        Value::Float(self)
+    }
+    fn read(self, _: Interval, value: Option<&Value>) -> f64 {
+        value.and_then(Value::float).unwrap_or(self)
     }
 }
 
 impl Kind for &'static str {
-    /// The choices; none means free text.
+    /// The forms; none means free text.
     type Domain = &'static [&'static str];
     type Read<'a> = &'a str;
-    fn read(value: &Value) -> Option<&str> {
-        match value {
+    const AS: &'static str = "text";
+    fn allowed(forms: Self::Domain) -> String {
+        match forms {
+            [] => "text".into(),
+            forms => format!("one of `{}`", forms.join("`, `")),
+        }
+    }
+    fn check(forms: Self::Domain, given: &mut Given) -> Option<Option<Value>> {
+        let &mut Given::Text(v) = given else {
+            return None;
+        };
+        let any = forms.is_empty() && !v.contains('\0');
+        let good = any || forms.iter().any(|form| is(form, v));
+        Some(good.then(|| Value::Text(v.into())))
+    }
+    fn value(self, _: Self::Domain) -> Value {
+        Value::Text(self.into())
+    }
+    fn read(self, _: Self::Domain, value: Option<&Value>) -> &str {
+        value.and_then(Value::text).unwrap_or(self)
+    }
+}
+
+/// A type of which a key takes some values, each by a word.
+pub trait Choice: Copy + Sync + PartialEq + std::fmt::Debug + 'static {}
+
+impl<T: Choice> Kind for T {
+    /// The words and what they mean.
+    type Domain = &'static [(&'static str, T)];
+    type Read<'a> = T;
+    const AS: &'static str = "text";
+    fn allowed(words: Self::Domain) -> String {
+        let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+        format!("one of `{}`", words.join("`, `"))
+    }
+    fn check(words: Self::Domain, given: &mut Given) -> Option<Option<Value>> {
+        let &mut Given::Text(v) = given else {
+            return None;
+        };
+        let known = words.iter().any(|(word, _)| *word == v);
+        Some(known.then(|| Value::Text(v.into())))
+    }
+    fn value(self, words: Self::Domain) -> Value {
+        let word = words.iter().find(|(_, value)| *value == self);
+        Value::Text(word.map_or("", |(word, _)| word).into())
+    }
+    fn read(self, words: Self::Domain, value: Option<&Value>) -> T {
+        let text = value.and_then(Value::text);
+        let word = words.iter().find(|(word, _)| Some(*word) == text);
+        word.map_or(self, |(_, value)| *value)
+    }
+}
+
+/// A checked value of an option.
+#[doc(hidden)]
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// An integer.
+    Int(i64),
+    /// A finite number.
+    Float(f64),
+    /// A choice or free text.
+    Text(String),
+}
+
+impl Value {
+    pub(super) fn int(&self) -> Option<i64> {
+        match self {
+            Value::Int(v) => Some(*v),
+            _ => None,
+        }
+    }
+
+    pub(super) fn float(&self) -> Option<f64> {
+        match self {
+            Value::Float(v) => Some(*v),
+            _ => None,
+        }
+    }
+
+    pub(super) fn text(&self) -> Option<&str> {
+        match self {
             Value::Text(v) => Some(v),
             _ => None,
         }
     }
-    fn borrow<'a>(value: &'static str) -> Self::Read<'a> {
-        value
+}
+
+impl std::fmt::Display for Value {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Value::Int(v) => write!(f, "{v}"),
+            Value::Float(v) => write!(f, "{v:?}"),
+            Value::Text(v) => f.write_str(v),
+        }
     }
 }
 
 /// A value as the host gave it, before it is checked against a key.
 #[derive(Clone, Debug)]
-pub(super) enum Given<'a> {
+pub enum Given<'a> {
     /// Wider than any key's range, so that an overflowing JSON number is reported as it was written.
     Int(i128),
     Float(f64),
@@ -218,112 +340,56 @@ pub(super) fn clip(text: &str) -> String {
 }
 
 /// A key of any kind: a row of the table.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum AnyKey {
-    Int(Key<i64>),
-    Float(Key<f64>),
-    Text(Key<&'static str>),
-}
-
-impl AnyKey {
-    pub(super) fn name(&self) -> &'static str {
-        match self {
-            AnyKey::Int(k) => k.name,
-            AnyKey::Float(k) => k.name,
-            AnyKey::Text(k) => k.name,
-        }
-    }
-
-    pub(super) fn doc(&self) -> &'static str {
-        match self {
-            AnyKey::Int(k) => k.doc,
-            AnyKey::Float(k) => k.doc,
-            AnyKey::Text(k) => k.doc,
-        }
-        .trim()
-    }
-
+pub(super) trait Row: Sync {
+    fn name(&self) -> &'static str;
+    fn doc(&self) -> &'static str;
     /// The value in the presets `paper` and `fast`.
-    pub(super) fn presets(&self) -> [Value; 2] {
-        match self {
-            AnyKey::Int(k) => [k.default, k.fast].map(Value::Int),
-            AnyKey::Float(k) => [k.default, k.fast].map(Value::Float),
-            AnyKey::Text(k) => [k.default, k.fast].map(|v| Value::Text(v.to_owned())),
-        }
-    }
-
+    fn presets(&self) -> [Value; 2];
     /// Kind and range in words.
-    pub(super) fn allowed(&self) -> String {
-        match self {
-            AnyKey::Int(k) => match k.domain {
-                (min, i64::MAX) => format!("an integer of at least {min}"),
-                (min, max) => format!("an integer from {min} to {max}"),
-            },
-            AnyKey::Float(k) => {
-                let Interval { low, high, .. } = k.domain;
-                match (k.domain.open_low, k.domain.open_high) {
-                    (true, _) if high.is_infinite() => format!("a finite number above {low}"),
-                    (false, _) if high.is_infinite() => {
-                        format!("a finite number of at least {low}")
-                    }
-                    (open_low, open_high) => {
-                        let left = if open_low { "above" } else { "from" };
-                        let right = if open_high { "below" } else { "to" };
-                        let joint = if open_high { " and " } else { " " };
-                        format!("a number {left} {low}{joint}{right} {high}")
-                    }
-                }
-            }
-            AnyKey::Text(k) if k.domain.is_empty() => "text".into(),
-            AnyKey::Text(k) => format!("one of `{}`", k.domain.join("`, `")),
-        }
-    }
-
-    /// `given` as a value of this key. Errors: another kind, outside the range.
-    pub(super) fn check(&self, given: &Given) -> Result<Value> {
-        let checked = match (self, given) {
-            (AnyKey::Int(k), Given::Int(v)) => i64::try_from(*v)
-                .ok()
-                .filter(|v| (k.domain.0..=k.domain.1).contains(v))
-                .map(Value::Int),
-            (AnyKey::Float(k), Given::Float(v)) => {
-                Some(*v).filter(|v| k.domain.contains(*v)).map(Value::Float)
-            }
-            (AnyKey::Float(_), Given::Int(v)) => return self.check(&Given::Float(*v as f64)),
-            (AnyKey::Text(k), Given::Text(v)) => {
-                let any = k.domain.is_empty() && !v.contains('\0');
-                (any || k.domain.iter().any(|choice| is(choice, v)))
-                    .then(|| Value::Text(v.to_string()))
-            }
-            _ => return Err(self.refuse(given, &format!("; give it as {}", self.kind()))),
-        };
-        checked.ok_or_else(|| self.refuse(given, ""))
-    }
-
-    fn refuse(&self, given: &Given, hint: &str) -> Error {
-        Error::InvalidArgument(format!(
-            "option `{}` takes {}, not {given}{hint}",
-            self.name(),
-            self.allowed()
-        ))
-    }
-
+    fn allowed(&self) -> String;
     /// As what this key is set and read, for a message.
-    pub(super) fn kind(&self) -> &'static str {
-        match self {
-            AnyKey::Int(_) => "an integer, a number without a fraction",
-            AnyKey::Float(_) => "a number",
-            AnyKey::Text(_) => "text",
-        }
+    fn kind(&self) -> &'static str;
+    /// `given` as a value of this key. Errors: another kind, outside the range.
+    fn check(&self, given: Given) -> Result<Value>;
+}
+
+impl<T: Kind> Row for Key<T> {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+    fn doc(&self) -> &'static str {
+        self.doc.trim()
+    }
+    fn presets(&self) -> [Value; 2] {
+        [self.default, self.fast].map(|v| v.value(self.domain))
+    }
+    fn allowed(&self) -> String {
+        T::allowed(self.domain)
+    }
+    fn kind(&self) -> &'static str {
+        T::AS
+    }
+    fn check(&self, mut given: Given) -> Result<Value> {
+        let checked = T::check(self.domain, &mut given);
+        let hint = match checked {
+            Some(_) => String::new(),
+            None => format!("; give it as {}", T::AS),
+        };
+        checked.flatten().ok_or_else(|| {
+            let (name, allowed) = (self.name, self.allowed());
+            Error::InvalidArgument(format!(
+                "option `{name}` takes {allowed}, not {given}{hint}"
+            ))
+        })
     }
 }
 
-/// Whether `text` is this choice. `N` at the end of a choice stands for a number of 16 bits, as in `cuda:N`.
-fn is(choice: &str, text: &str) -> bool {
+/// Whether `text` has this form, such as `cuda:N`.
+fn is(form: &str, text: &str) -> bool {
     let numbered = || {
-        let number = text.strip_prefix(choice.strip_suffix('N')?)?;
+        let number = text.strip_prefix(form.strip_suffix('N')?)?;
         let digits = number.bytes().all(|b| b.is_ascii_digit());
         Some(digits && number.parse::<u16>().is_ok())
     };
-    choice == text && !choice.ends_with('N') || numbered().unwrap_or(false)
+    form == text && !form.ends_with('N') || numbered().unwrap_or(false)
 }

@@ -3,8 +3,10 @@
 //! The default is the paper's setting (Winterhalder, Bellagente, Nachman, sections 4.1 to 4.3, as the text has it)
 //! wherever the paper gives one. `.fast(..)` is the value in the preset `fast`, where it differs.
 
-use super::key::{choice, float, int, text, AnyKey, Interval, Key};
-use crate::model::Transform;
+use super::choices::{methods, Backend, Coupling, Generator, Mass, Pullback, Schedule};
+use super::key::{choice, float, int, text, Interval, Key, Row};
+use crate::model::{Dtype, Method, Start, Transform};
+use crate::objective::Separation;
 
 type Int = i64;
 type Float = f64;
@@ -14,12 +16,12 @@ const MAX: i64 = i64::MAX;
 
 /// Declares a group of keys: their constants, and the group's rows of the table.
 macro_rules! keys {
-    ($($group:ident { $(#[doc = $doc:literal] $name:ident: $kind:ident = $key:expr;)* })*) => {
+    ($($group:ident { $(#[doc = $doc:literal] $name:ident: $kind:ty = $key:expr;)* })*) => {
         $($(
             #[doc = $doc]
             pub const $name: Key<$kind> = $key.doc($doc);
         )*
-        const $group: &[AnyKey] = &[$(AnyKey::$kind($name)),*];)*
+        const $group: &[&dyn Row] = &[$(&$name),*];)*
     };
 }
 
@@ -28,11 +30,11 @@ keys! {
         /// Seed of training: initial weights, shuffles, noise.
         SEED: Int = int("seed", 0, MAX, 1);
         /// Precision of training and evaluation.
-        DTYPE: Text = choice("dtype", &["float32", "float64"], "float32");
+        DTYPE: Dtype = choice("dtype", &[("float32", Dtype::Float32), ("float64", Dtype::Float64)], Dtype::Float32);
         /// Where networks run: `cpu`, `cuda` or `cuda:N`. A device that cannot be used is an error, never replaced.
-        DEVICE: Text = choice("device", &["cpu", "cuda", "cuda:N"], "cpu");
+        DEVICE: Text = text("device", &["cpu", "cuda", "cuda:N"], "cpu");
         /// Who trains and computes networks: the library's own CPU engine, libtorch, or (`auto`) the one on the CPU and the other on CUDA.
-        BACKEND: Text = choice("backend", &["auto", "engine", "torch"], "auto");
+        BACKEND: Option<Backend> = choice("backend", &[("auto", None), ("engine", Some(Backend::Engine)), ("torch", Some(Backend::Torch))], None);
         /// Threads of a training or an evaluation; 1 means none besides the caller's. Samplers have their own key.
         THREADS: Int = int("threads", 1, 1024, 1);
         /// Events held out of a source; their loss is reported and decides early stopping.
@@ -40,11 +42,11 @@ keys! {
         /// At most this fraction of an array is held out.
         VALIDATION_FRACTION: Float = float("validation.fraction", Interval::from_below(0.0, 0.5), 0.1);
         /// How networks see the features: one word for all of them or a list with commas, one for each column of the source, conditions included. `none`; `standardise`; `log(0)` for features above 0; `logit(0:1)` for features between 0 and 1; `periodic(-pi:pi)` for angles. Bounded features stay within their bounds. Checked when a training begins.
-        FEATURES_SCALING: Text = text("features.scaling", "standardise");
+        FEATURES_SCALING: Text = text("features.scaling", &[], "standardise");
         /// C: so many of the last values of a source's rows are the condition that the others are given (incident energy, ...). A generator made of them is conditional, and so is all that refines it.
         CONDITIONS: Int = int("conditions", 0, 65_536, 0);
         /// What kind of generator to train.
-        GENERATOR_TYPE: Text = choice("generator.type", &["flow", "gan", "vae"], "flow");
+        GENERATOR_TYPE: Generator = choice("generator.type", &[("flow", Generator::Flow), ("gan", Generator::Gan), ("vae", Generator::Vae)], Generator::Flow);
         /// N, the latent dimensions of a GAN or VAE; 0 means as many as features, which a flow always has. A GAN leaves out less with twice as many.
         GENERATOR_LATENT: Int = int("generator.latent", 0, 65_536, 0);
     }
@@ -60,7 +62,7 @@ keys! {
         /// Bound on the absolute log scale of one coupling, s -> clamp tanh(s / clamp); the paper's text gives none.
         FLOW_CLAMP: Float = float("flow.clamp", Interval::above_to(0.0, 20.0), 2.0);
         /// What a coupling does: scale and shift, as in the paper, or a rational-quadratic spline, for sharp features.
-        FLOW_COUPLING: Text = choice("flow.coupling", &["affine", "spline"], "affine");
+        FLOW_COUPLING: Coupling = choice("flow.coupling", &[("affine", Coupling::Affine), ("spline", Coupling::Spline)], Coupling::Affine);
         /// Bins of each spline.
         FLOW_BINS: Int = int("flow.bins", 2, Transform::MAX_BINS as i64, 8);
         /// Splines act on [-bound, bound] and leave what is outside as it is; features are standardised and latents normal.
@@ -96,13 +98,21 @@ keys! {
         /// LeakyReLU slope below zero; the paper's text gives none.
         CLASSIFIER_SLOPE: Float = float("classifier.slope", Interval::from_below(0.0, 1.0), 0.01);
         /// What the classifier minimises: cross-entropy, the squared error of f, or the maximum-likelihood-classifier loss of the ratio itself. All are least where f / (1 − f) is the density ratio.
-        CLASSIFIER_LOSS: Text = choice("classifier.loss", &["bce", "mse", "mlc"], "bce");
+        CLASSIFIER_LOSS: Separation = choice(
+            "classifier.loss",
+            &[("bce", Separation::CrossEntropy), ("mse", Separation::SquaredError), ("mlc", Separation::MaximumLikelihood)],
+            Separation::CrossEntropy,
+        );
         /// Networks, trained one after the other, whose mean logit is the classifier's; each costs its share of training and evaluation.
         CLASSIFIER_ENSEMBLE: Int = int("classifier.ensemble", 1, 1000, 1);
     }
     PULLBACK {
         /// How weights come to the latent space: through the generator, w(g(z)), or learned as a function of z by OmniFold; `auto` takes that for a generator with randomness of its own.
-        PULLBACK_METHOD: Text = choice("pullback.method", &["auto", "direct", "omnifold"], "auto");
+        PULLBACK_METHOD: Option<Pullback> = choice(
+            "pullback.method",
+            &[("auto", None), ("direct", Some(Pullback::Direct)), ("omnifold", Some(Pullback::OmniFold))],
+            None,
+        );
         /// Iterations of OmniFold.
         PULLBACK_ITERATIONS: Int = int("pullback.iterations", 1, 1000, 5);
         /// Latents, with one event each, that OmniFold works on.
@@ -116,11 +126,7 @@ keys! {
     }
     REFINER {
         /// How the latent space is refined. `auto` looks at the weights: `rejection` where that accepts a twentieth of its proposals, or there are conditions, otherwise `hmc` if its pilot's chains are sound, else `rejection` or `resampling`.
-        REFINER_METHOD: Text = choice(
-            "refiner.method",
-            &["auto", "none", "reweight", "rejection", "resampling", "gan", "flow", "matching", "langevin", "mala", "hmc"],
-            "auto",
-        );
+        REFINER_METHOD: Option<Method> = choice("refiner.method", &methods("auto", "none"), None);
     }
     ITERATION {
         /// Rounds of the whole procedure: in every one but the first the generator is trained on with the last round's refined latents as its prior. Needs a learned refiner: `flow`, or for a GAN's or VAE's generator, which are trained on as a GAN (`gan_generator`), also `gan` or `matching`.
@@ -160,7 +166,7 @@ keys! {
         /// Units of each hidden layer of a subnet.
         REFINER_FLOW_UNITS: Int = int("refiner_flow.units", 1, 65_536, 64);
         /// What its couplings do, as `flow.coupling`: what the weights cut out of the prior has sharp edges.
-        REFINER_FLOW_COUPLING: Text = choice("refiner_flow.coupling", &["affine", "spline"], "spline");
+        REFINER_FLOW_COUPLING: Coupling = choice("refiner_flow.coupling", &[("affine", Coupling::Affine), ("spline", Coupling::Spline)], Coupling::Spline);
         /// Weighted latents that the refiner learns from.
         REFINER_FLOW_POOL: Int = int("refiner_flow.pool", 1000, MAX, 480_000);
     }
@@ -182,7 +188,7 @@ keys! {
         /// Chains run side by side. Like all of this group, a setting of the model: given when it is refined, not to a sampler.
         HMC_CHAINS: Int = int("hmc.chains", 1, 1_000_000, 100).fast(2000);
         /// Where chains start: in latents resampled by their weights, so that separated modes have their shares, or in the prior (the paper).
-        HMC_START: Text = choice("hmc.start", &["resampled", "prior"], "resampled");
+        HMC_START: Start = choice("hmc.start", &[("resampled", Start::Resampled), ("prior", Start::Prior)], Start::Resampled);
         /// Step size of the leapfrog integrator; with a pilot run, where its search starts.
         HMC_STEP_SIZE: Float = float("hmc.step_size", Interval::above(0.0), 0.004).fast(0.5);
         /// Every trajectory draws its step within this fraction around the step size: no orbit closes, and chains leave narrow places by small steps.
@@ -194,7 +200,7 @@ keys! {
         /// Acceptance that the pilot run seeks; 0 leaves it to the method: 0.651 for `hmc`, 0.574 for `mala`, 0.98 for `langevin`, where it bounds the bias.
         HMC_TARGET_ACCEPTANCE: Float = float("hmc.target_acceptance", Interval::from_below(0.0, 1.0), 0.0);
         /// Masses of the dimensions: 1, or the inverse of the variance that the pilot run finds.
-        HMC_MASS: Text = choice("hmc.mass", &["unit", "diagonal"], "unit");
+        HMC_MASS: Mass = choice("hmc.mass", &[("unit", Mass::Unit), ("diagonal", Mass::Diagonal)], Mass::Unit);
         /// Transitions dropped before the first event is taken.
         HMC_BURN_IN: Int = int("hmc.burn_in", 0, 1_000_000_000, 3000).fast(20);
         /// Transitions from one event of a chain to its next.
@@ -202,11 +208,7 @@ keys! {
     }
     SAMPLER {
         /// How events are drawn; `model` means the method that the model was refined with.
-        SAMPLER_METHOD: Text = choice(
-            "sampler.method",
-            &["model", "baseline", "reweight", "rejection", "resampling", "gan", "flow", "matching", "langevin", "mala", "hmc"],
-            "model",
-        );
+        SAMPLER_METHOD: Option<Method> = choice("sampler.method", &methods("model", "baseline"), None);
         /// Threads that one sampler works on, without changing a bit; 1 means the caller's alone. Loops on many threads better take a sampler each.
         SAMPLER_THREADS: Int = int("sampler.threads", 1, 1024, 1);
     }
@@ -223,8 +225,8 @@ pub struct StageKeys {
     pub batch: Key<i64>,
     /// Adam: first learning rate.
     pub lr: Key<f64>,
-    /// How the learning rate falls: `exponential`, `cosine` or `constant`.
-    pub schedule: Key<&'static str>,
+    /// How the learning rate falls.
+    pub schedule: Key<Schedule>,
     /// Exponential schedule: factor after each epoch.
     pub gamma: Key<f64>,
     /// Updates over which the learning rate first rises, linearly.
@@ -262,10 +264,14 @@ macro_rules! training {
                 .doc("Adam: first learning rate."),
             schedule: choice(
                 concat!($stage, ".schedule"),
-                &["exponential", "cosine", "constant"],
-                "exponential",
+                &[
+                    ("exponential", Schedule::Exponential),
+                    ("cosine", Schedule::Cosine),
+                    ("constant", Schedule::Constant),
+                ],
+                Schedule::Exponential,
             )
-            .fast("cosine")
+            .fast(Schedule::Cosine)
             .doc("How the learning rate falls."),
             gamma: float(
                 concat!($stage, ".gamma"),
@@ -333,7 +339,7 @@ pub const MATCHING_TRAINING: StageKeys = training!("matching",
     epochs: 200 (fast 100), batch: 2000 (fast 1000), lr: 1e-3 (fast 2e-3), weight_decay: 0.0, betas: (0.9, 0.999));
 
 impl StageKeys {
-    const fn rows(self) -> [AnyKey; 13] {
+    const fn rows(&self) -> [&dyn Row; 13] {
         let StageKeys {
             epochs,
             steps,
@@ -350,26 +356,26 @@ impl StageKeys {
             clip,
         } = self;
         [
-            AnyKey::Int(epochs),
-            AnyKey::Int(steps),
-            AnyKey::Int(batch),
-            AnyKey::Float(lr),
-            AnyKey::Text(schedule),
-            AnyKey::Float(gamma),
-            AnyKey::Int(warmup),
-            AnyKey::Float(weight_decay),
-            AnyKey::Float(beta1),
-            AnyKey::Float(beta2),
-            AnyKey::Float(epsilon),
-            AnyKey::Int(patience),
-            AnyKey::Float(clip),
+            epochs,
+            steps,
+            batch,
+            lr,
+            schedule,
+            gamma,
+            warmup,
+            weight_decay,
+            beta1,
+            beta2,
+            epsilon,
+            patience,
+            clip,
         ]
     }
 }
 
 /// The whole table, in the order in which it is printed.
-pub(super) fn table() -> impl Iterator<Item = &'static AnyKey> {
-    static TABLE: &[&[AnyKey]] = &[
+pub(super) fn table() -> impl Iterator<Item = &'static dyn Row> {
+    static TABLE: &[&[&dyn Row]] = &[
         GENERAL,
         FLOW,
         &FLOW_TRAINING.rows(),
@@ -394,5 +400,5 @@ pub(super) fn table() -> impl Iterator<Item = &'static AnyKey> {
         HMC,
         SAMPLER,
     ];
-    TABLE.iter().copied().flatten()
+    TABLE.iter().copied().flatten().copied()
 }

@@ -14,6 +14,7 @@
 //! # Ok::<(), laser::Error>(())
 //! ```
 
+pub mod choices;
 mod json;
 mod key;
 pub mod keys;
@@ -22,30 +23,8 @@ mod near;
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
-use key::{clip, AnyKey, Given};
-pub use key::{Interval, Key, Kind};
-
-/// A checked value of an option.
-#[doc(hidden)]
-#[derive(Clone, Debug, PartialEq)]
-pub enum Value {
-    /// An integer.
-    Int(i64),
-    /// A finite number.
-    Float(f64),
-    /// A choice or free text.
-    Text(String),
-}
-
-impl std::fmt::Display for Value {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Value::Int(v) => write!(f, "{v}"),
-            Value::Float(v) => write!(f, "{v:?}"),
-            Value::Text(v) => f.write_str(v),
-        }
-    }
-}
+use key::{clip, Given, Row};
+pub use key::{Choice, Interval, Key, Kind, Value};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Preset {
@@ -100,7 +79,7 @@ impl Options {
     }
 
     fn from_preset(preset: Preset) -> Self {
-        let value = |key: &AnyKey| {
+        let value = |key: &dyn Row| {
             let [paper, fast] = key.presets();
             match preset {
                 Preset::Paper => paper,
@@ -157,7 +136,7 @@ impl Options {
 
     fn set(&mut self, name: &str, given: Given) -> Result<()> {
         let key = find(name)?;
-        self.values.insert(key.name(), key.check(&given)?);
+        self.values.insert(key.name(), key.check(given)?);
         Ok(())
     }
 
@@ -165,40 +144,37 @@ impl Options {
     ///
     /// Errors: [`Error::UnknownOption`]; [`Error::InvalidArgument`] for a key of another kind.
     pub fn get_i64(&self, key: &str) -> Result<i64> {
-        self.get_by_name::<i64>(key)
+        self.get_by_name(key, Value::int)
     }
 
     /// The value of a floating-point key.
     ///
     /// Errors: [`Error::UnknownOption`]; [`Error::InvalidArgument`] for a key of another kind, integers included.
     pub fn get_f64(&self, key: &str) -> Result<f64> {
-        self.get_by_name::<f64>(key)
+        self.get_by_name(key, Value::float)
     }
 
     /// The value of a text key.
     ///
     /// Errors: [`Error::UnknownOption`]; [`Error::InvalidArgument`] for a key of another kind.
     pub fn get_str(&self, key: &str) -> Result<&str> {
-        self.get_by_name::<&'static str>(key)
+        self.get_by_name(key, Value::text)
     }
 
-    fn get_by_name<T: Kind>(&self, name: &str) -> Result<T::Read<'_>> {
+    fn get_by_name<'a, T>(&'a self, name: &str, read: fn(&'a Value) -> Option<T>) -> Result<T> {
         let key = find(name)?;
-        self.values
-            .get(key.name())
-            .and_then(T::read)
-            .ok_or_else(|| {
-                Error::InvalidArgument(format!(
-                    "option `{name}` holds {}; read it as {}",
-                    key.allowed(),
-                    key.kind()
-                ))
-            })
+        self.values.get(key.name()).and_then(read).ok_or_else(|| {
+            Error::InvalidArgument(format!(
+                "option `{name}` holds {}; read it as {}",
+                key.allowed(),
+                key.kind()
+            ))
+        })
     }
 }
 
 /// The key called `name`.
-fn find(name: &str) -> Result<&'static AnyKey> {
+fn find(name: &str) -> Result<&'static dyn Row> {
     if let Some(key) = keys::table().find(|key| key.name() == name) {
         return Ok(key);
     }

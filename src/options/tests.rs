@@ -1,4 +1,6 @@
+use super::choices::Schedule;
 use super::*;
+use crate::model::{Dtype, Method};
 
 fn message(e: Error) -> String {
     e.to_string()
@@ -20,7 +22,7 @@ fn every_default_is_within_its_range_and_names_are_unique() {
                 Value::Float(v) => Given::Float(*v),
                 Value::Text(v) => Given::Text(v),
             };
-            assert_eq!(key.check(&given).unwrap(), value);
+            assert_eq!(key.check(given).unwrap(), value);
         }
     }
     assert_eq!(names.len(), 73 + 7 * 13);
@@ -62,7 +64,7 @@ fn the_paper_preset_is_the_papers_text() {
         assert_eq!(o.get(stage.epochs), epochs);
         assert_eq!((o.get(stage.steps), o.get(stage.batch)), (240, 2000));
         assert_eq!((o.get(stage.lr), o.get(stage.gamma)), (lr, 0.999));
-        assert_eq!(o.get(stage.schedule), "exponential");
+        assert_eq!(o.get(stage.schedule), Schedule::Exponential);
         assert_eq!(o.get(stage.weight_decay), decay);
         assert_eq!((o.get(stage.beta1), o.get(stage.beta2)), betas);
         assert_eq!((o.get(stage.patience), o.get(stage.clip)), (0, 0.0));
@@ -82,7 +84,7 @@ fn fast_changes_schedules_and_no_architecture() {
         keys::MATCHING_TRAINING,
     ] {
         assert!(fast.get(stage.epochs) < paper.get(stage.epochs));
-        assert_eq!(fast.get(stage.schedule), "cosine");
+        assert_eq!(fast.get(stage.schedule), Schedule::Cosine);
     }
     for key in keys::table() {
         let name = key.name();
@@ -148,10 +150,27 @@ fn by_name_and_by_key_are_the_same_value() {
     assert_eq!(o.get_i64("hmc.chains").unwrap(), 7);
     assert_eq!(o.get(keys::HMC_STEP_SIZE), 0.5);
     assert_eq!(o.get_f64("hmc.step_size").unwrap(), 0.5);
-    assert_eq!(o.get(keys::DTYPE), "float64");
+    assert_eq!(o.get(keys::DTYPE), Dtype::Float64);
     assert_eq!(o.get_str("dtype").unwrap(), "float64");
     o.set_i64("flow.clamp", 3).unwrap();
     assert_eq!(o.get(keys::FLOW_CLAMP), 3.0);
+}
+
+#[test]
+fn every_method_has_a_word_in_both_lists() {
+    let mut o = Options::new();
+    assert_eq!(o.get(keys::REFINER_METHOD), None);
+    assert_eq!(o.get(keys::SAMPLER_METHOD), None);
+    for method in Method::ALL {
+        let name = method.name();
+        o.set_str("sampler.method", name).unwrap();
+        let refiner = if name == "baseline" { "none" } else { name };
+        o.set_str("refiner.method", refiner).unwrap();
+        assert_eq!(o.get(keys::REFINER_METHOD), Some(method));
+        assert_eq!(o.get(keys::SAMPLER_METHOD), Some(method));
+    }
+    o.set_str("refiner.method", "baseline").unwrap_err();
+    o.set_str("sampler.method", "none").unwrap_err();
 }
 
 #[test]
@@ -190,7 +209,7 @@ fn a_refused_value_says_what_is_allowed_and_changes_nothing() {
     }
     says(o.set_f64("flow.beta1", 1.0), &["from 0 and below 1"]);
     says(o.set_f64("flow.gamma", 1.0 + 1e-15), &["above 0 to 1"]);
-    says(o.set_i64("flow.clamp", 21), &["above 0 to 20"]);
+    says(o.set_i64("flow.clamp", 21), &["above 0 to 20", "not 21.0"]);
     says(o.set_i64("flow.bound", 0), &["from 0.001 to 1000"]);
     says(o.set_i64("flow.bins", 1), &["from 2 to 128"]);
     says(

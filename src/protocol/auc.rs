@@ -1,7 +1,7 @@
 //! A classifier two-sample test: can a fresh classifier tell two samples apart?
 
 use super::classifier::network;
-use crate::compute::{dtype, fit};
+use crate::compute::fit;
 use crate::engine;
 use crate::metrics::{self, Auc, Sample};
 use crate::model::Real;
@@ -62,13 +62,13 @@ pub fn two_sample_auc(
         served: 0,
     };
     let mut parameters = initial_mlp(&network, noise(INITIAL), true);
-    let mut settings = Settings::from_options("classifier", options, &keys::CLASSIFIER_TRAINING)?;
+    let mut settings = Settings::from_options("classifier", options, &keys::CLASSIFIER_TRAINING);
     // Samples may be smaller than the batches of a training that has a simulator behind it.
     settings.batch = settings.batch.min(feed.ones.len().max(feed.zeros.len()));
     fit(
         Goal::Separation(&network, Separation::CrossEntropy),
         &settings,
-        dtype(options)?,
+        options.get(keys::DTYPE),
         &mut feed,
         &mut parameters,
         options,

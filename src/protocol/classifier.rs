@@ -119,15 +119,6 @@ impl<T: Real> Feed<T> for ClassifierFeed<'_, '_, '_> {
     }
 }
 
-/// What the option `classifier.loss` says.
-fn loss(options: &Options) -> Separation {
-    match options.get(keys::CLASSIFIER_LOSS) {
-        "mse" => Separation::SquaredError,
-        "mlc" => Separation::MaximumLikelihood,
-        _ => Separation::CrossEntropy,
-    }
-}
-
 /// A classifier of `inputs` values, by the options.
 ///
 /// # Errors
@@ -172,8 +163,8 @@ pub(super) fn train_classifier(
         seed,
         generated: 0,
     };
-    let settings = Settings::from_options("classifier", options, &keys::CLASSIFIER_TRAINING)?;
-    let goal = Goal::Separation(&network, loss(options));
+    let settings = Settings::from_options("classifier", options, &keys::CLASSIFIER_TRAINING);
+    let goal = Goal::Separation(&network, options.get(keys::CLASSIFIER_LOSS));
     let (mut parameters, mut records) = (Vec::new(), Vec::new());
     for member in 0..members {
         if members > 1 {
@@ -227,7 +218,7 @@ pub(super) fn record(
         "steps": members.iter().map(|m| m.steps).sum::<u64>(),
         "rows": members.iter().map(|m| m.rows).sum::<u64>(),
         "loss": sum(&|m| m.loss) / members.len() as f64,
-        "validation_loss": held_out.map(|h| validation_loss(classifier, h, generated, loss(options))),
+        "validation_loss": held_out.map(|h| validation_loss(classifier, h, generated, options.get(keys::CLASSIFIER_LOSS))),
         "spread": held_out.map(|h| h.spread),
         "members": members,
     })
@@ -260,7 +251,7 @@ pub(super) fn warn(
     options: &Options,
     hooks: &dyn Hooks,
 ) -> Result<()> {
-    let ignorant = loss(options).ignorant();
+    let ignorant = options.get(keys::CLASSIFIER_LOSS).ignorant();
     let held_out = record["validation_loss"].as_f64();
     let Some(loss) = held_out.filter(|l| *l > ignorant - INDISTINGUISHABLE) else {
         return Ok(());

@@ -10,10 +10,10 @@ pub(super) use flow::new_flow;
 
 use super::feed::SourceFeed;
 use super::source::Source;
-use crate::compute::{computes, dtype, fit};
+use crate::compute::{computes, fit};
 use crate::model::{Dtype, Generator, GeneratorKind, Map, Model, Parameter};
 use crate::objective::Goal;
-use crate::options::{keys, Options};
+use crate::options::{choices, keys, Options};
 use crate::train::{Hooks, Settings};
 use crate::{Error, Result};
 use serde_json::json;
@@ -79,7 +79,7 @@ pub(super) struct Draft {
 /// # Errors
 /// Those of [`train_generator`](super::train_generator) that are not met in the training itself.
 pub(super) fn draft(target: &mut Source, options: &Options) -> Result<Draft> {
-    let dtype = dtype(options)?;
+    let dtype = options.get(keys::DTYPE);
     let conditions = options.get(keys::CONDITIONS) as usize;
     let features = target.dim().saturating_sub(conditions);
     if features == 0 {
@@ -91,7 +91,7 @@ pub(super) fn draft(target: &mut Source, options: &Options) -> Result<Draft> {
     let recipe = recipe(features, conditions, options)?;
     let map = recipe.map();
     map.validate(conditions)?;
-    let settings = recipe.settings(options)?;
+    let settings = recipe.settings(options);
     computes(options)?;
     let mut scalings = target.standardisation(options)?;
     target.fills(&settings, options)?;
@@ -120,7 +120,7 @@ trait Recipe {
     /// The goal's parameters to start from.
     fn initial(&self, seed: u64) -> Vec<f64>;
 
-    fn settings(&self, options: &Options) -> Result<Settings>;
+    fn settings(&self, options: &Options) -> Settings;
 }
 
 /// What a generator maps: a latent and a condition to the features of an event.
@@ -143,9 +143,9 @@ fn recipe(features: usize, conditions: usize, options: &Options) -> Result<Box<d
         features,
     };
     Ok(match options.get(keys::GENERATOR_TYPE) {
-        "gan" => Box::new(gan::Players::new(dims, options)?),
-        "vae" => Box::new(vae::Coders::new(dims, options)?),
-        _ => Box::new(flow::Likelihood::new(dims, options)?),
+        choices::Generator::Gan => Box::new(gan::Players::new(dims, options)?),
+        choices::Generator::Vae => Box::new(vae::Coders::new(dims, options)?),
+        choices::Generator::Flow => Box::new(flow::Likelihood::new(dims, options)?),
     })
 }
 

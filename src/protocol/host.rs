@@ -1,8 +1,7 @@
 //! Generators that are callbacks of the host: black boxes, perhaps with randomness of their own.
 
-use crate::compute::dtype;
 use crate::model::{Generator, GeneratorKind, Model, Scaling};
-use crate::options::Options;
+use crate::options::{keys, Options};
 use crate::{Error, Result};
 
 /// A model whose generator is a callback: N, C and M dimensions. What makes its events is attached by
@@ -30,7 +29,7 @@ pub fn host_generator(
         Error::InvalidArgument(format!("a generator of {latent_dim} latent, {condition_dim} condition and {event_dim} event dimensions: {e}"))
     })?;
     Ok(Model {
-        dtype: dtype(options)?,
+        dtype: options.get(keys::DTYPE),
         generator,
         classifier: None,
         latent_classifier: None,

@@ -1,6 +1,5 @@
 //! Generators from files: the library's own and TorchScript modules.
 
-use crate::compute::dtype;
 use crate::model::Model;
 use crate::nn;
 use crate::options::{keys, Options};
@@ -46,5 +45,5 @@ fn script(bytes: Vec<u8>, options: &Options) -> Result<Model> {
         ));
     }
     let dims = (latent_dim, options.get(keys::CONDITIONS) as usize);
-    nn::script_model(bytes, dims, dtype(options)?, options)
+    nn::script_model(bytes, dims, options.get(keys::DTYPE), options)
 }

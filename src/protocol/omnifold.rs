@@ -16,7 +16,7 @@ use super::source::Source;
 use crate::model::{Classifier, Evaluator, Generator, Mlp, Model, Scaling};
 use crate::noise::{domain, Noise};
 use crate::objective::{Goal, Separation};
-use crate::options::{keys, Options};
+use crate::options::{choices::Pullback, keys, Options};
 use crate::train::{initial_mlp, Feed, Hooks, Level, Record, Settings};
 use crate::{Error, Result};
 use serde::Serialize;
@@ -24,9 +24,9 @@ use serde::Serialize;
 /// Whether `pullback.method` asks for it.
 pub(super) fn wanted(generator: &Generator, options: &Options) -> bool {
     match options.get(keys::PULLBACK_METHOD) {
-        "omnifold" => true,
-        "direct" => false,
-        _ => generator.stochastic(),
+        Some(Pullback::OmniFold) => true,
+        Some(Pullback::Direct) => false,
+        None => generator.stochastic(),
     }
 }
 
@@ -78,7 +78,7 @@ impl Step {
         hooks: &dyn Hooks,
     ) -> Result<Record> {
         let mut settings =
-            Settings::from_options("classifier", options, &keys::CLASSIFIER_TRAINING)?;
+            Settings::from_options("classifier", options, &keys::CLASSIFIER_TRAINING);
         settings.stage = stage;
         settings.epochs = options.get(keys::PULLBACK_EPOCHS) as u64;
         let goal = Goal::Separation(&self.network, Separation::CrossEntropy);

@@ -7,8 +7,7 @@ use super::refiner;
 use super::scaling;
 use super::source::Source;
 use crate::compute::computes;
-use crate::compute::dtype;
-use crate::model::{Dtype, Generator, GeneratorKind, HmcSettings, Method, Start, NO_GRADIENT};
+use crate::model::{Dtype, Generator, GeneratorKind, HmcSettings, Method, NO_GRADIENT};
 use crate::options::{keys, Options};
 use crate::train::Settings;
 use crate::{Error, Result};
@@ -34,10 +33,11 @@ pub(super) fn refinement(
     options: &Options,
 ) -> Result<()> {
     same_columns(generator, target)?;
-    if dtype(options)? != own_dtype {
+    let dtype = options.get(keys::DTYPE);
+    if dtype != own_dtype {
         return Err(Error::InvalidArgument(format!(
             "`dtype` is {}, but the generator was trained in {}; one model has one precision",
-            options.get(keys::DTYPE),
+            dtype.name(),
             own_dtype.name()
         )));
     }
@@ -47,7 +47,7 @@ pub(super) fn refinement(
         "classifier",
         options,
         &keys::CLASSIFIER_TRAINING,
-    )?];
+    )];
     if options.get(keys::ITERATION_ROUNDS) > 1 {
         on_events.push(iterable(generator, options)?);
     }
@@ -94,7 +94,7 @@ fn as_made(generator: &Generator, target: &Source, options: &Options) -> Result<
 /// none; [`Error::InvalidArgument`] for options that do not fit the latent space or each other.
 pub(super) fn refiner(generator: &Generator, omnifold: bool, options: &Options) -> Result<()> {
     terminate(&chains(options), generator.latent_dim())?;
-    let Ok(method) = Method::parse(options.get(keys::REFINER_METHOD)) else {
+    let Some(method) = options.get(keys::REFINER_METHOD) else {
         // `auto` chooses among those that always can.
         return Ok(());
     };
@@ -139,10 +139,7 @@ pub(super) fn same_columns(generator: &Generator, target: &Source) -> Result<()>
 pub(super) fn chains(options: &Options) -> HmcSettings {
     HmcSettings {
         chains: options.get(keys::HMC_CHAINS) as usize,
-        start: match options.get(keys::HMC_START) {
-            "prior" => Start::Prior,
-            _ => Start::Resampled,
-        },
+        start: options.get(keys::HMC_START),
         step_size: options.get(keys::HMC_STEP_SIZE),
         jitter: options.get(keys::HMC_JITTER),
         scales: Vec::new(),

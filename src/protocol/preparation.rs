@@ -33,7 +33,8 @@ pub(super) fn prepare(
     let dims = (model.generator.latent_dim(), model.generator.event_dim());
     let seed = options.get(keys::SEED) as u64;
     let mut method = match options.get(keys::REFINER_METHOD) {
-        "auto" => {
+        Some(method) => method,
+        None => {
             let (method, why) = choose(&model, report);
             let message = format!(
                 "refiner: {} ({why}); `refiner.method` takes another",
@@ -42,7 +43,6 @@ pub(super) fn prepare(
             hooks.log(Level::Info, &message)?;
             method
         }
-        name => Method::parse(name)?,
     };
     let mut learned = None;
     if let Some(rows) = pool_size(method, options) {
@@ -67,7 +67,7 @@ pub(super) fn prepare(
     if let Some(plan) = Plan::new(method, options) {
         let (found, pilot) =
             pilot_chains(&plan, method, dims, &hmc, pool, evaluator.as_mut(), hooks)?;
-        if options.get(keys::REFINER_METHOD) == "auto" && !pilot.sound() {
+        if options.get(keys::REFINER_METHOD).is_none() && !pilot.sound() {
             method = without_chains(report);
             let message = format!(
                 "refiner: {} after all, as the chains are not sound",

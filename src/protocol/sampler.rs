@@ -8,9 +8,9 @@ use super::refiner::Statistics;
 use super::refiner::{
     Baseline, Block, Blocks, Chains, Independent, Learned, Refiner, Rejection, Resampling, Reweight,
 };
-use crate::compute::{backend, Backend, Instance};
+use crate::compute::{backend, Instance};
 use crate::model::{Evaluator, Method, Model, Real, Refinement, Scaling};
-use crate::options::{keys, Options};
+use crate::options::{choices::Backend, keys, Options};
 use crate::{Error, Result};
 use std::sync::Arc;
 
@@ -68,13 +68,9 @@ impl Sampler {
     /// [`Error::Unsupported`] if the model lacks what the method needs, [`Error::InvalidArgument`] for more than one thread with libtorch,
     /// [`Error::Device`].
     pub fn new(model: Arc<Instance>, seed: u64, stream: u64, options: &Options) -> Result<Self> {
-        let method = match options.get(keys::SAMPLER_METHOD) {
-            "model" => model
-                .refinement
-                .as_ref()
-                .map_or(Method::Baseline, |r| r.method),
-            name => Method::parse(name)?,
-        };
+        let own = model.refinement.as_ref().map(|r| r.method);
+        let method = options.get(keys::SAMPLER_METHOD).or(own);
+        let method = method.unwrap_or(Method::Baseline);
         let threads = options.get(keys::SAMPLER_THREADS) as usize;
         if threads > 1 && backend(options)? == Backend::Torch {
             return Err(Error::InvalidArgument(

@@ -62,17 +62,14 @@ pub struct Settings {
 
 impl Settings {
     /// From the options of one stage, whose name is that of their group.
-    ///
-    /// # Errors
-    /// As [`Schedule::from_options`].
-    pub fn from_options(stage: &'static str, options: &Options, keys: &StageKeys) -> Result<Self> {
-        Ok(Settings {
+    pub fn from_options(stage: &'static str, options: &Options, keys: &StageKeys) -> Self {
+        Settings {
             stage,
             group: stage,
             epochs: options.get(keys.epochs) as u64,
             steps: options.get(keys.steps) as u64,
             batch: options.get(keys.batch) as usize,
-            schedule: Schedule::from_options(options, keys)?,
+            schedule: Schedule::from_options(options, keys),
             adam: AdamSettings {
                 beta1: options.get(keys.beta1),
                 beta2: options.get(keys.beta2),
@@ -81,7 +78,7 @@ impl Settings {
             },
             patience: options.get(keys.patience) as u64,
             clip: options.get(keys.clip),
-        })
+        }
     }
 }
 

@@ -1,7 +1,6 @@
 //! The learning rate over the course of a training.
 
-use crate::options::{keys::StageKeys, Options};
-use crate::{Error, Result};
+use crate::options::{choices, keys::StageKeys, Options};
 
 /// Shape of the decay.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,23 +29,19 @@ pub struct Schedule {
 
 impl Schedule {
     /// From the options of one stage.
-    ///
-    /// # Errors
-    /// [`Error::Internal`] if the option admits a word that is not known here.
-    pub fn from_options(options: &Options, stage: &StageKeys) -> Result<Self> {
+    pub fn from_options(options: &Options, stage: &StageKeys) -> Self {
         let decay = match options.get(stage.schedule) {
-            "exponential" => Decay::Exponential {
+            choices::Schedule::Exponential => Decay::Exponential {
                 gamma: options.get(stage.gamma),
             },
-            "cosine" => Decay::Cosine,
-            "constant" => Decay::Constant,
-            other => return Err(Error::Internal(format!("schedule `{other}`"))),
+            choices::Schedule::Cosine => Decay::Cosine,
+            choices::Schedule::Constant => Decay::Constant,
         };
-        Ok(Schedule {
+        Schedule {
             rate: options.get(stage.lr),
             warmup: options.get(stage.warmup) as u64,
             decay,
-        })
+        }
     }
 
     /// The rate for update `step` (from 0) of `steps`, in epoch `epoch` (from 0).

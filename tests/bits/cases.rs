@@ -1,7 +1,7 @@
 //! Hashes by name, and what cases are made of.
 
 use laser::model::{Method, Model, Real};
-use laser::options::Options;
+use laser::options::{keys, Options};
 use laser::protocol::{Instance, Outputs, Sampler, Uniforms};
 use laser::Result;
 use serde_json::Value;
@@ -120,13 +120,9 @@ impl Hashes {
 
 /// What a sampler of the model uses.
 fn method(model: &Instance, options: &Options) -> Method {
-    match options.get_str("sampler.method").unwrap() {
-        "model" => model
-            .refinement
-            .as_ref()
-            .map_or(Method::Baseline, |r| r.method),
-        name => Method::parse(name).unwrap(),
-    }
+    let own = model.refinement.as_ref().map(|r| r.method);
+    let method = options.get(keys::SAMPLER_METHOD).or(own);
+    method.unwrap_or(Method::Baseline)
 }
 
 #[derive(Debug, PartialEq)]

@@ -65,7 +65,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
                     "event_dim": generator.event_dim(),
                     "latent_dim": generator.latent_dim(),
                     "condition_dim": generator.condition_dim(),
-                    "method": method(&file.model),
+                    "method": method(&file.model).name(),
                     "model": &file.model,
                 })
             )
@@ -78,9 +78,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 }
 
 /// The method by which samplers make events unless told otherwise.
-pub fn method(model: &Model) -> &'static str {
+pub fn method(model: &Model) -> Method {
     let refinement = model.refinement.as_ref();
-    refinement.map_or(Method::Baseline, |r| r.method).name()
+    refinement.map_or(Method::Baseline, |r| r.method)
 }
 
 fn head(path: &Path, file: &File) -> String {
@@ -135,7 +135,7 @@ pub fn describe(model: &Model) -> String {
         );
         lines.push(("refiner", text));
     }
-    lines.push(("method", method(model).into()));
+    lines.push(("method", method(model).name().into()));
     if let Some(Value::String(version)) = record.get("library") {
         lines.push(("made by", format!("liblaser {version}")));
     }

@@ -82,7 +82,7 @@ impl Config {
         let options = self.options.as_ref().map_or("{}", |json| json.get());
         let wrong = |what: &dyn Display| Failure::of(path, format!("options: {what}"));
         let options = Options::from_json(options).map_err(|e| wrong(&e))?;
-        if options.get(keys::SAMPLER_METHOD) != "model" {
+        if options.get(keys::SAMPLER_METHOD).is_some() {
             return Err(wrong(&"`sampler.method` is how a sampler draws events, as `laser sample --method` does; the method that the model is refined for is `refiner.method`"));
         }
         if options.get(keys::SAMPLER_THREADS) != 1 {

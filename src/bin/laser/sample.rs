@@ -8,7 +8,7 @@ use crate::info::{self, File};
 use crate::output::{self, Output};
 use crate::terminal::{self, number, percent, rate, Stop};
 use laser::model::{GeneratorKind, Method, Model};
-use laser::options::Options;
+use laser::options::{keys, Options};
 use laser::protocol::{Instance, Outputs, Sampler};
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
@@ -117,13 +117,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             "its generator is a callback, which only the program that has it can call; sample there (`laser_model_attach`)",
         ));
     }
-    let method = match options.get_str("sampler.method")? {
-        "model" => info::method(&model),
-        method => method,
-    }
-    .to_owned();
+    let method = options.get(keys::SAMPLER_METHOD);
+    let method = method.unwrap_or_else(|| info::method(&model));
     let hepmc = kind == Kind::Hepmc;
-    if method == "reweight" && !arguments.weights && !hepmc {
+    if method == Method::Reweight && !arguments.weights && !hepmc {
         return Err(Failure::Usage(
             "events of the method `reweight` are wrong without their weights: add --weights, or take another --method, as rejection".into(),
         ));
@@ -159,7 +156,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let mut sampler =
         Sampler::new(model, arguments.seed, arguments.stream, &options).map_err(asked)?;
     sampler.seek(arguments.first)?;
-    let mut bar = match (Method::parse(&method)?.is_chain(), arguments.first) {
+    let mut bar = match (method.is_chain(), arguments.first) {
         (false, _) => terminal::bar(rows, EVENTS)?,
         (true, 0) => terminal::bar(rows, "{spinner} the chains are burning in, for {elapsed}")?,
         (true, first) => {
@@ -183,7 +180,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         columns,
         attributes: vec![
             ("liblaser_model_sha256", sha256),
-            ("liblaser_method", method.clone()),
+            ("liblaser_method", method.name().into()),
             ("liblaser_seed", arguments.seed.to_string()),
             ("liblaser_stream", arguments.stream.to_string()),
         ],
@@ -221,7 +218,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     bar.finish_and_clear();
     summary(
         &sampler,
-        &method,
+        method,
         output,
         rows,
         start.elapsed().as_secs_f64(),
@@ -333,27 +330,27 @@ fn conditions(arguments: &Arguments, model: &Model) -> Result<Option<Events>> {
 }
 
 /// What came of it, on stderr.
-fn summary(sampler: &Sampler, method: &str, path: &Path, rows: u64, seconds: f64) -> Result<()> {
+fn summary(sampler: &Sampler, method: Method, path: &Path, rows: u64, seconds: f64) -> Result<()> {
     terminal::say(&format!(
         "{rows} events in {} s ({}) in {}",
         number(seconds),
         rate(rows as f64 / seconds),
         path.display()
     ));
-    let mut about = vec![format!("method {method}")];
+    let mut about = vec![format!("method {}", method.name())];
     let words = [
         ("acceptance", "acceptance"),
         ("effective_fraction", "effective fraction of the pools"),
         ("distinct_fraction", "distinct events"),
     ];
-    let tries = method == "rejection" || Method::parse(method)?.is_chain();
+    let tries = method == Method::Rejection || method.is_chain();
     for (key, name) in words {
         let value = sampler.diagnostic(key)?;
         if value.is_finite() && (tries || key != "acceptance") {
             about.push(format!("{name} {}", percent(value)));
         }
     }
-    if method == "rejection" {
+    if method == Method::Rejection {
         about.push(format!(
             "{} of the events have weights above 1, {} of the weight is lost without them",
             percent(sampler.diagnostic("overweight_events")?),

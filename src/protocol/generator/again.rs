@@ -26,10 +26,9 @@ pub(in super::super) fn iterable(generator: &Generator, options: &Options) -> Re
             "the generator is foreign, so the library cannot train it on; iterate with one round",
         );
     };
-    let method = Method::parse(options.get(keys::REFINER_METHOD));
-    match (method, generator.invertible()) {
-        (Ok(Method::Flow), _) | (Ok(Method::Gan | Method::Matching), false) => (),
-        (Ok(Method::Gan | Method::Matching), true) => return refuse(
+    match (options.get(keys::REFINER_METHOD), generator.invertible()) {
+        (Some(Method::Flow), _) | (Some(Method::Gan | Method::Matching), false) => (),
+        (Some(Method::Gan | Method::Matching), true) => return refuse(
             "the latents of a refiner that is no flow have no explicit density, and a flow is trained by its density; take `refiner.method` = `flow`, or a generator that is a GAN",
         ),
         _ => return refuse("it takes a learned refiner: `refiner.method` = `flow` or, for a GAN, also `gan` or `matching`"),
@@ -37,9 +36,9 @@ pub(in super::super) fn iterable(generator: &Generator, options: &Options) -> Re
     let mut settings = match last {
         Map::Network(network) => {
             let players = gan::Players::of(network.clone(), generator.condition_dim(), options)?;
-            players.settings(options)?
+            players.settings(options)
         }
-        _ => Settings::from_options("flow", options, &keys::FLOW_TRAINING)?,
+        _ => Settings::from_options("flow", options, &keys::FLOW_TRAINING),
     };
     match options.get(keys::ITERATION_EPOCHS) as u64 {
         0 => (),

@@ -4,7 +4,7 @@ use super::{Dims, Recipe};
 use crate::model::{Coupling, Flow, Map, Mlp, Transform};
 use crate::noise::{domain, Noise};
 use crate::objective::Goal;
-use crate::options::{keys, Options};
+use crate::options::{choices, keys, Options};
 use crate::train::{initial_flow, Settings};
 use crate::{Error, Result};
 use rand::seq::SliceRandom;
@@ -49,7 +49,7 @@ impl Recipe for Likelihood {
         initial_flow(&self.0, seed)
     }
 
-    fn settings(&self, options: &Options) -> Result<Settings> {
+    fn settings(&self, options: &Options) -> Settings {
         Settings::from_options("flow", options, &keys::FLOW_TRAINING)
     }
 }
@@ -92,13 +92,12 @@ pub(in super::super) fn new_flow(dim: usize, conditions: usize, options: &Option
 }
 
 fn transform(options: &Options) -> Transform {
-    if options.get(keys::FLOW_COUPLING) == "spline" {
-        Transform::spline(
+    match options.get(keys::FLOW_COUPLING) {
+        choices::Coupling::Affine => Transform::affine(options.get(keys::FLOW_CLAMP)),
+        choices::Coupling::Spline => Transform::spline(
             options.get(keys::FLOW_BINS) as usize,
             options.get(keys::FLOW_BOUND),
-        )
-    } else {
-        Transform::affine(options.get(keys::FLOW_CLAMP))
+        ),
     }
 }
 

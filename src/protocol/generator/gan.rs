@@ -119,7 +119,7 @@ impl Recipe for Players {
         parameters
     }
 
-    fn settings(&self, options: &Options) -> Result<Settings> {
+    fn settings(&self, options: &Options) -> Settings {
         Settings::from_options("gan_generator", options, &keys::GAN_GENERATOR_TRAINING)
     }
 }

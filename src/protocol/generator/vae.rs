@@ -83,7 +83,7 @@ impl Recipe for Coders {
         parameters
     }
 
-    fn settings(&self, options: &Options) -> Result<Settings> {
+    fn settings(&self, options: &Options) -> Settings {
         Settings::from_options("vae", options, &keys::VAE_TRAINING)
     }
 }

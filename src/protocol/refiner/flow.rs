@@ -27,7 +27,7 @@ pub(super) fn network((latent_dim, conditions): (usize, usize), options: &Option
     ] {
         own.set_i64(key.name(), options.get(size))?;
     }
-    let coupling = options.get(keys::REFINER_FLOW_COUPLING);
+    let coupling = options.get_str(keys::REFINER_FLOW_COUPLING.name())?;
     own.set_str(keys::FLOW_COUPLING.name(), coupling)?;
     let flow = new_flow(latent_dim, conditions, &own);
     flow.validate().map_err(Error::of_options)?;
@@ -45,7 +45,7 @@ pub(super) fn train(training: Training, rows: Vec<f64>, weights: Vec<f64>) -> Re
     } = training;
     let flow = network((latent_dim, conditions), options)?;
     let mut parameters = initial_flow(&flow, seed);
-    let settings = Settings::from_options("refiner_flow", options, &keys::REFINER_FLOW_TRAINING)?;
+    let settings = Settings::from_options("refiner_flow", options, &keys::REFINER_FLOW_TRAINING);
     let pool = Pool::new(rows, weights, seed);
     let record = training.fit(Goal::Likelihood(&flow), &settings, pool, &mut parameters)?;
     Ok((Map::Flow(flow), parameters, record))

@@ -64,7 +64,7 @@ pub(super) fn train(training: Training, rows: Vec<f64>, weights: Vec<f64>) -> Re
         stream: objective::stream::GAN_REFINER,
         prior: None,
     });
-    let settings = Settings::from_options("gan", options, &keys::GAN_TRAINING)?;
+    let settings = Settings::from_options("gan", options, &keys::GAN_TRAINING);
     let pool = Pool::new(rows, weights, seed);
     let record = training.fit(goal, &settings, pool, &mut parameters)?;
     let parameters = parameters.split_off(split);

@@ -52,7 +52,7 @@ pub(super) fn train(training: Training, rows: Vec<f64>, weights: Vec<f64>) -> Re
         network: &network,
         seed,
     });
-    let settings = Settings::from_options("matching", options, &keys::MATCHING_TRAINING)?;
+    let settings = Settings::from_options("matching", options, &keys::MATCHING_TRAINING);
     let pool = Pool::new(pairs, vec![1.0; weights.len()], seed);
     let record = training.fit(goal, &settings, pool, &mut parameters)?;
     let steps = options.get(keys::MATCHING_ODE_STEPS) as usize;

@@ -7,7 +7,7 @@ use super::transition::{States, Transition};
 use super::Statistics;
 use crate::metrics::chains::{effective_sample_size, split_r_hat};
 use crate::model::{Evaluator, HmcSettings, Method};
-use crate::options::{keys, Options};
+use crate::options::{choices::Mass, keys, Options};
 use crate::protocol::draws::Draws;
 use crate::train::{Hooks, Level, Progress};
 use crate::Result;
@@ -30,7 +30,7 @@ const STREAM: u64 = 0x6368_6169_6e73;
 pub(in super::super) struct Plan {
     transitions: usize,
     target: f64,
-    diagonal: bool,
+    mass: Mass,
     seed: u64,
 }
 
@@ -49,7 +49,7 @@ impl Plan {
         (method.is_chain() && transitions > 0).then_some(Plan {
             transitions: transitions.max(LEAST),
             target,
-            diagonal: options.get(keys::HMC_MASS) == "diagonal",
+            mass: options.get(keys::HMC_MASS),
             seed: options.get(keys::SEED) as u64,
         })
     }
@@ -219,10 +219,13 @@ pub(in super::super) fn pilot_chains(
         begun: Instant::now(),
     };
     let half = plan.transitions / 2;
-    if plan.diagonal {
-        let variances = run.adapt(half / 2, plan.target, dims.0)?;
-        run.transition.settings.scales = scales(&variances);
-        run.transition.rescale();
+    match plan.mass {
+        Mass::Unit => (),
+        Mass::Diagonal => {
+            let variances = run.adapt(half / 2, plan.target, dims.0)?;
+            run.transition.settings.scales = scales(&variances);
+            run.transition.rescale();
+        }
     }
     run.adapt(half - run.done, plan.target, dims.0)?;
     let report = judge(&mut run, method, dims.0)?;
