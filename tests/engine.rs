@@ -708,7 +708,8 @@ fn refined_by(mut model: Model, map: Map) -> Model {
     });
     let parameters = random.collect();
     let refiner = Refiner { map, parameters };
-    refinement.method = refiner.method();
+    let learns = |method: &&Method| method.learns(&refiner.map);
+    refinement.method = *Method::ALL.iter().find(learns).unwrap();
     refinement.refiner = Some(refiner);
     model.validate().unwrap();
     model

@@ -140,7 +140,8 @@ fn learned(model: &Model) -> [Model; 2] {
         };
         let mut model = model.clone();
         let refinement = model.refinement.as_mut().unwrap();
-        refinement.method = refiner.method();
+        let learns = |method: &&Method| method.learns(&refiner.map);
+        refinement.method = *Method::ALL.iter().find(learns).unwrap();
         refinement.refiner = Some(refiner);
         model
     })

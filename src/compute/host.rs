@@ -1,6 +1,6 @@
 //! Evaluating models whose generator is a callback of the host.
 
-use crate::model::{Evaluator, HostGenerator, Model, NO_DENSITY};
+use crate::model::{Dims, Evaluator, HostGenerator, Model, NO_DENSITY};
 use crate::{Error, Result};
 use std::sync::Arc;
 
@@ -12,8 +12,7 @@ pub(super) struct HostEvaluator {
     inner: Box<dyn Evaluator>,
     /// None until the host has attached its callback.
     host: Option<Arc<dyn HostGenerator>>,
-    /// N, M, C.
-    dims: (usize, usize, usize),
+    dims: Dims,
     /// Whether log w is a network of z.
     learned_in_latents: bool,
     z: Vec<f64>,
@@ -27,16 +26,11 @@ impl HostEvaluator {
         host: Option<Arc<dyn HostGenerator>>,
         inner: Box<dyn Evaluator>,
     ) -> Self {
-        let generator = &model.generator;
         HostEvaluator {
             learned_in_latents: model.latent_classifier.is_some(),
             inner,
             host,
-            dims: (
-                generator.latent_dim(),
-                generator.event_dim(),
-                generator.condition_dim(),
-            ),
+            dims: model.generator.dims(),
             z: Vec::new(),
             c: Vec::new(),
             x: Vec::new(),
@@ -63,10 +57,10 @@ impl Evaluator for HostEvaluator {
             .host
             .as_ref()
             .ok_or_else(|| Error::Unsupported(NOT_ATTACHED.into()))?;
-        let (n, m, c) = self.dims;
+        let (n, m) = (self.dims.latent, self.dims.features);
         self.z.clear();
         self.c.clear();
-        for row in z.chunks_exact(n + c).take(rows) {
+        for row in z.chunks_exact(self.dims.latent_row()).take(rows) {
             self.z.extend_from_slice(&row[..n]);
             self.c.extend_from_slice(&row[n..]);
         }
@@ -74,8 +68,9 @@ impl Evaluator for HostEvaluator {
         // What the host forgets to write must not pass for an event.
         self.x.resize(rows * m, f64::NAN);
         host.generate(rows, &self.z, &self.c, &mut self.x)?;
-        let rows = x.chunks_exact_mut(m + c).zip(self.x.chunks_exact(m));
-        for ((to, x), z) in rows.zip(z.chunks_exact(n + c)) {
+        let rows = x.chunks_exact_mut(self.dims.event_row());
+        let rows = rows.zip(self.x.chunks_exact(m));
+        for ((to, x), z) in rows.zip(z.chunks_exact(self.dims.latent_row())) {
             to[..m].copy_from_slice(x);
             to[m..].copy_from_slice(&z[n..]);
         }
@@ -129,9 +124,8 @@ impl Evaluator for HostEvaluator {
         if self.learned_in_latents {
             return self.inner.log_weight_gradient(z, rows, log_w, gradient);
         }
-        let (_, m, c) = self.dims;
-        let mut x = vec![0.0; rows * (m + c)];
-        let mut of_x = vec![0.0; rows * m];
+        let mut x = vec![0.0; rows * self.dims.event_row()];
+        let mut of_x = vec![0.0; rows * self.dims.features];
         self.generate(z, rows, &mut x, None)?;
         self.inner
             .event_weight_gradient(&x, rows, log_w, &mut of_x)?;

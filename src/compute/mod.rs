@@ -2,15 +2,15 @@
 
 mod host;
 mod instance;
+mod session;
 
 pub use instance::Instance;
+pub(crate) use session::{Session, Stage};
 
-use crate::engine::{self, Engine};
-use crate::model::{Dtype, Evaluator, Model};
-use crate::nn::{self, Number};
-use crate::objective::{Goal, Objective};
+use crate::engine::Engine;
+use crate::model::{Evaluator, Model};
+use crate::nn;
 use crate::options::{choices::Backend, keys, Options};
-use crate::train::{train, Feed, Hooks, Record, Settings};
 use crate::{Error, Result};
 
 /// Who computes, by the options `backend` and `device`.
@@ -62,43 +62,5 @@ pub(crate) fn computes(options: &Options) -> Result<()> {
     match backend(options)? {
         Backend::Engine => Ok(()),
         Backend::Torch => nn::check(options, options.get(keys::DTYPE)),
-    }
-}
-
-/// Trains in the precision `dtype`, from and to parameters in double precision.
-pub(crate) fn fit(
-    goal: Goal,
-    settings: &Settings,
-    dtype: Dtype,
-    feed: &mut (impl Feed<f32> + Feed<f64>),
-    parameters: &mut [f64],
-    options: &Options,
-    hooks: &dyn Hooks,
-) -> Result<Record> {
-    match dtype {
-        Dtype::Float64 => {
-            let mut objective = objective::<f64>(goal, dtype, options)?;
-            train(settings, &mut *objective, feed, parameters, hooks)
-        }
-        Dtype::Float32 => {
-            let mut objective = objective::<f32>(goal, dtype, options)?;
-            let mut single: Vec<f32> = parameters.iter().map(|&p| p as f32).collect();
-            let record = train(settings, &mut *objective, feed, &mut single, hooks)?;
-            let trained = parameters.iter_mut().zip(single);
-            trained.for_each(|(p, s)| *p = f64::from(s));
-            Ok(record)
-        }
-    }
-}
-
-/// Who makes the gradients: the engine or libtorch, as for [`evaluator`].
-pub(crate) fn objective<'a, T: Number>(
-    goal: Goal<'a>,
-    dtype: Dtype,
-    options: &Options,
-) -> Result<Box<dyn Objective<T> + 'a>> {
-    match backend(options)? {
-        Backend::Engine => Ok(engine::objective(goal, threads(options))),
-        Backend::Torch => nn::objective(goal, dtype, options),
     }
 }

@@ -59,7 +59,39 @@ pub struct Generator {
     pub module: Vec<u8>,
 }
 
+/// The dimensions of what a generator maps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dims {
+    /// N, of the latent z.
+    pub latent: usize,
+    /// C, of the condition c.
+    pub conditions: usize,
+    /// M, of the event x.
+    pub features: usize,
+}
+
+impl Dims {
+    /// N + C: a latent with its condition behind it.
+    pub fn latent_row(self) -> usize {
+        self.latent + self.conditions
+    }
+
+    /// M + C: an event with its condition behind it.
+    pub fn event_row(self) -> usize {
+        self.features + self.conditions
+    }
+}
+
 impl Generator {
+    /// N, C and M.
+    pub fn dims(&self) -> Dims {
+        Dims {
+            latent: self.latent_dim(),
+            conditions: self.condition_dim(),
+            features: self.event_dim(),
+        }
+    }
+
     /// N, the dimension of z.
     pub fn latent_dim(&self) -> usize {
         match &self.kind {

@@ -7,6 +7,7 @@ mod file;
 mod generator;
 mod host;
 mod map;
+mod method;
 mod network;
 mod real;
 mod refinement;
@@ -18,16 +19,17 @@ pub use classifier::Classifier;
 pub use evaluator::Evaluator;
 pub(crate) use evaluator::{NO_DENSITY, NO_REFINED_DENSITY, NO_REFINER};
 pub use file::FORMAT_VERSION;
-pub use generator::{Generator, GeneratorKind};
+pub use generator::{Dims, Generator, GeneratorKind};
 pub use host::HostGenerator;
 pub(crate) use host::NO_GRADIENT;
 pub use map::{Map, Matching};
+pub use method::{Density, Events, Facts, Method, Needs};
 pub use network::{
     Activation, Coupling, Dtype, Flow, Knots, Mlp, Parameter, SoftClamp, Transform, MAX_DEPTH,
     MAX_PARAMETERS, MAX_WIDTH,
 };
 pub use real::Real;
-pub use refinement::{Method, Refinement};
+pub use refinement::Refinement;
 pub use refiner::Refiner;
 pub use scaling::Scaling;
 
@@ -88,12 +90,11 @@ impl Model {
             return Err(Error::Format("a refiner without a classifier".into()));
         }
         refinement.validate(self.generator.latent_dim())?;
-        let learned = refinement.refiner.as_ref();
-        if let Some(refiner) = learned {
+        if let Some(refiner) = &refinement.refiner {
             refiner.validate(self.generator.latent_dim(), self.generator.condition_dim())?;
         }
         let method = refinement.method;
-        if method.learned() && learned.map(Refiner::method) != Some(method) {
+        if method.learned() && refinement.learned(method).is_none() {
             return Err(Error::Format(format!(
                 "the method is `{}`, but there is no such refiner",
                 method.name()

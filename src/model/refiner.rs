@@ -1,7 +1,7 @@
 //! The learned refiner Φ.
 
 use super::map::{self, Map};
-use super::{Method, Parameter};
+use super::Parameter;
 use crate::Result;
 use serde::{Deserialize, Serialize};
 
@@ -17,15 +17,6 @@ pub struct Refiner {
 }
 
 impl Refiner {
-    /// The method that makes events with it.
-    pub fn method(&self) -> Method {
-        match self.map {
-            Map::Flow(_) => Method::Flow,
-            Map::Network(_) => Method::Gan,
-            Map::Matching(_) => Method::Matching,
-        }
-    }
-
     /// L, the dimension of y, where there are so many condition values.
     pub fn auxiliary_dim(&self, conditions: usize) -> usize {
         self.map.inputs(conditions)

@@ -1,7 +1,7 @@
 //! A classifier two-sample test: can a fresh classifier tell two samples apart?
 
 use super::classifier::network;
-use crate::compute::fit;
+use crate::compute::Session;
 use crate::engine;
 use crate::metrics::{self, Auc, Sample};
 use crate::model::Real;
@@ -65,15 +65,8 @@ pub fn two_sample_auc(
     let mut settings = Settings::from_options("classifier", options, &keys::CLASSIFIER_TRAINING);
     // Samples may be smaller than the batches of a training that has a simulator behind it.
     settings.batch = settings.batch.min(feed.ones.len().max(feed.zeros.len()));
-    fit(
-        Goal::Separation(&network, Separation::CrossEntropy),
-        &settings,
-        options.get(keys::DTYPE),
-        &mut feed,
-        &mut parameters,
-        options,
-        hooks,
-    )?;
+    let goal = Goal::Separation(&network, Separation::CrossEntropy);
+    Session::new(options, hooks).fit(goal, &settings, &mut feed, &mut parameters)?;
     let mut scores = vec![0.0; judged.w.len()];
     engine::apply(&network, &parameters, &judged.x, &mut scores);
     metrics::auc(&scores, &labels, Some(&judged.w))

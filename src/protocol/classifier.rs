@@ -2,12 +2,14 @@
 
 use super::calibration::HeldOut;
 use super::feed::SourceFeed;
+use super::networks::{mlp, MlpKeys};
 use super::source::Source;
-use crate::model::{Classifier, Dtype, Evaluator, Generator, Mlp, Real, Scaling};
+use crate::compute::Session;
+use crate::model::{Classifier, Dims, Evaluator, Generator, Mlp, Real, Scaling};
 use crate::noise::{domain, Noise};
 use crate::objective::{Batch, Goal, Separation};
 use crate::options::{keys, Options};
-use crate::train::{initial_mlp, Feed, Hooks, Level, Record, Settings};
+use crate::train::{initial_mlp, Feed, Level, Record, Settings};
 use crate::{Error, Result};
 use serde_json::json;
 
@@ -23,8 +25,7 @@ struct ClassifierFeed<'f, 's, 'a> {
     target: SourceFeed<'s, 'a>,
     evaluator: &'f mut dyn Evaluator,
     scalings: &'f [Scaling],
-    latent_dim: usize,
-    conditions: usize,
+    dims: Dims,
     seed: u64,
     generated: u64,
 }
@@ -38,10 +39,13 @@ impl ClassifierFeed<'_, '_, '_> {
         batch: &mut Batch<T>,
     ) -> Result<()> {
         let rows = batch.rows;
-        let columns = self.scalings.len();
-        let (n, m) = (self.latent_dim, columns - self.conditions);
+        let Dims {
+            latent: n,
+            conditions,
+            features: m,
+        } = self.dims;
+        let (width, columns) = (self.dims.latent_row(), self.dims.event_row());
         let noise = Noise::new(self.seed, stream, domain::TRAINING);
-        let width = n + self.conditions;
         let mut z = vec![0.0; rows * width];
         let mut x = vec![0.0; batch.x.len()];
         // Rows whose event is not finite yet; it is made of another latent then.
@@ -51,7 +55,7 @@ impl ClassifierFeed<'_, '_, '_> {
             for (latent, &row) in z.chunks_exact_mut(width).zip(&open) {
                 let (z, c) = latent.split_at_mut(n);
                 noise.normals(first + row as u64, attempt * n as u64, z);
-                let given = batch.x[row * columns + m..][..self.conditions].iter();
+                let given = batch.x[row * columns + m..][..conditions].iter();
                 for (to, (c, s)) in c.iter_mut().zip(given.zip(&self.scalings[m..])) {
                     *to = s.inverse(c.to_f64());
                 }
@@ -84,7 +88,7 @@ impl ClassifierFeed<'_, '_, '_> {
             let at = row * columns;
             batch.x.extend_from_within(at + m..at + columns);
         }
-        if self.conditions == 0 {
+        if conditions == 0 {
             batch.weights.resize(2 * rows, T::from_f64(1.0));
         } else {
             // Each generated event stands for the condition of a target event.
@@ -124,17 +128,12 @@ impl<T: Real> Feed<T> for ClassifierFeed<'_, '_, '_> {
 /// # Errors
 /// [`Error::InvalidArgument`] if it is too large.
 pub(super) fn network(inputs: usize, options: &Options) -> Result<Mlp> {
-    let network = Mlp::new(
-        inputs,
-        options.get(keys::CLASSIFIER_LAYERS) as usize,
-        options.get(keys::CLASSIFIER_UNITS) as usize,
-        1,
-        options.get(keys::CLASSIFIER_SLOPE),
-    );
-    network
-        .validate()
-        .map(|()| network)
-        .map_err(Error::of_options)
+    const KEYS: MlpKeys = MlpKeys {
+        layers: keys::CLASSIFIER_LAYERS,
+        units: keys::CLASSIFIER_UNITS,
+        slope: keys::CLASSIFIER_SLOPE,
+    };
+    mlp(&KEYS, inputs, 1, options)
 }
 
 /// Trains f between the target's events and those of `generator`: the networks of the ensemble in turn, from initial weights and on generated
@@ -143,23 +142,20 @@ pub(super) fn network(inputs: usize, options: &Options) -> Result<Mlp> {
 /// Target events may have negative weights, as matched samples beyond leading order do. The ratio is that of the densities wherever the
 /// target's weights sum to a positive density; see [`Separation`] for where they do not.
 pub(super) fn train_classifier(
+    session: Session,
     generator: &Generator,
     scalings: &[Scaling],
-    dtype: Dtype,
     evaluator: &mut dyn Evaluator,
     target: &mut Source,
-    options: &Options,
-    hooks: &dyn Hooks,
 ) -> Result<(Classifier, Vec<Record>)> {
-    let seed = options.get(keys::SEED) as u64;
+    let Session { options, seed, .. } = session;
     let network = network(scalings.len(), options)?;
     let members = options.get(keys::CLASSIFIER_ENSEMBLE) as usize;
     let mut feed = ClassifierFeed {
         target: SourceFeed::new(target, scalings, options)?,
         evaluator,
         scalings,
-        latent_dim: generator.latent_dim(),
-        conditions: generator.condition_dim(),
+        dims: generator.dims(),
         seed,
         generated: 0,
     };
@@ -169,13 +165,11 @@ pub(super) fn train_classifier(
     for member in 0..members {
         if members > 1 {
             let message = format!("classifier: network {} of {members}", member + 1);
-            hooks.log(Level::Info, &message)?;
+            session.hooks.log(Level::Info, &message)?;
         }
         let noise = Noise::new(seed, member as u64, domain::CLASSIFIER_INITIAL);
         let mut own = initial_mlp(&network, noise, true);
-        records.push(crate::compute::fit(
-            goal, &settings, dtype, &mut feed, &mut own, options, hooks,
-        )?);
+        records.push(session.fit(goal, &settings, &mut feed, &mut own)?);
         parameters.append(&mut own);
     }
     // Both classes had equal numbers of events; the target's had total weight rows · mean w / unit. f/(1−f) is high by that.
@@ -197,7 +191,7 @@ pub(super) fn train_classifier(
         log_ratio_offset,
         parameters,
     };
-    classifier.validate(generator.event_dim() + generator.condition_dim())?;
+    classifier.validate(generator.dims().event_row())?;
     Ok((classifier, records))
 }
 
@@ -245,18 +239,13 @@ const INDISTINGUISHABLE: f64 = 1e-3;
 
 /// Tells the host if the classifier's training, by its record, has found next to nothing.
 /// `epochs` is the option that makes the training longer.
-pub(super) fn warn(
-    record: &serde_json::Value,
-    epochs: &str,
-    options: &Options,
-    hooks: &dyn Hooks,
-) -> Result<()> {
-    let ignorant = options.get(keys::CLASSIFIER_LOSS).ignorant();
+pub(super) fn warn(session: Session, record: &serde_json::Value, epochs: &str) -> Result<()> {
+    let ignorant = session.get(keys::CLASSIFIER_LOSS).ignorant();
     let held_out = record["validation_loss"].as_f64();
     let Some(loss) = held_out.filter(|l| *l > ignorant - INDISTINGUISHABLE) else {
         return Ok(());
     };
-    hooks.log(
+    session.hooks.log(
         Level::Warning,
         &format!(
             "the classifier's held-out loss is {loss:.5}, that of an ignorant one {ignorant:.5}: it hardly tells generated events from the target's. If they do differ, the weights near 1 mean nothing: train it longer (`{epochs}`) or slower (`classifier.lr`)"

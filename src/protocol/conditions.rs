@@ -59,11 +59,6 @@ impl Conditions {
         }
     }
 
-    /// C.
-    pub fn dim(&self) -> usize {
-        self.dim
-    }
-
     /// The condition of event `event`: they come one after the other, and again.
     pub fn get(&self, event: u64) -> &[f64] {
         if self.dim == 0 {

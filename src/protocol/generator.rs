@@ -3,52 +3,39 @@
 mod again;
 mod flow;
 mod gan;
+mod recipe;
 mod vae;
 
 pub(super) use again::{iterable, train_again};
-pub(super) use flow::new_flow;
 
 use super::feed::SourceFeed;
 use super::source::Source;
-use crate::compute::{computes, fit};
-use crate::model::{Dtype, Generator, GeneratorKind, Map, Model, Parameter};
-use crate::objective::Goal;
+use crate::compute::{computes, Session};
+use crate::model::{Dims, Generator, GeneratorKind, Model, Parameter};
 use crate::options::{choices, keys, Options};
-use crate::train::{Hooks, Settings};
+use crate::train::Settings;
 use crate::{Error, Result};
+use recipe::Recipe;
 use serde_json::json;
 
 /// Trains what was drafted for the target. The result is a model without classifier and refiner.
 ///
 /// # Errors
 /// Those of the source and of the hooks; [`Error::Numerical`] if the training diverges.
-pub(super) fn train(
-    draft: Draft,
-    target: &mut Source,
-    options: &Options,
-    hooks: &dyn Hooks,
-) -> Result<Model> {
+pub(super) fn train(session: Session, draft: Draft, target: &mut Source) -> Result<Model> {
     let Draft {
         recipe,
         settings,
-        dtype,
         mut generator,
     } = draft;
     let scalings = [&generator.scalings[..], &generator.conditions].concat();
-    let mut parameters = recipe.initial(options.get(keys::SEED) as u64);
-    let record = fit(
-        recipe.goal(),
-        &settings,
-        dtype,
-        &mut SourceFeed::new(target, &scalings, options)?,
-        &mut parameters,
-        options,
-        hooks,
-    )?;
+    let mut parameters = recipe.initial(session.seed);
+    let mut feed = SourceFeed::new(target, &scalings, session.options)?;
+    let record = session.fit(recipe.goal(), &settings, &mut feed, &mut parameters)?;
     let own: usize = generator.tensors("").iter().map(Parameter::len).sum();
     generator.parameters = parameters.split_off(parameters.len() - own);
     let mut model = Model {
-        dtype,
+        dtype: session.dtype,
         generator,
         classifier: None,
         latent_classifier: None,
@@ -61,7 +48,7 @@ pub(super) fn train(
     model.record.insert(settings.stage.into(), json!(record));
     model
         .record
-        .insert("options".into(), options_record(options)?);
+        .insert("options".into(), session.options_record()?);
     Ok(model)
 }
 
@@ -69,7 +56,6 @@ pub(super) fn train(
 pub(super) struct Draft {
     recipe: Box<dyn Recipe>,
     settings: Settings,
-    pub dtype: Dtype,
     /// Without its parameters.
     pub generator: Generator,
 }
@@ -79,7 +65,6 @@ pub(super) struct Draft {
 /// # Errors
 /// Those of [`train_generator`](super::train_generator) that are not met in the training itself.
 pub(super) fn draft(target: &mut Source, options: &Options) -> Result<Draft> {
-    let dtype = options.get(keys::DTYPE);
     let conditions = options.get(keys::CONDITIONS) as usize;
     let features = target.dim().saturating_sub(conditions);
     if features == 0 {
@@ -99,7 +84,6 @@ pub(super) fn draft(target: &mut Source, options: &Options) -> Result<Draft> {
     Ok(Draft {
         recipe,
         settings,
-        dtype,
         generator: Generator {
             kind: GeneratorKind::Networks { maps: vec![map] },
             scalings,
@@ -108,27 +92,6 @@ pub(super) fn draft(target: &mut Source, options: &Options) -> Result<Draft> {
             module: Vec::new(),
         },
     })
-}
-
-/// How a kind of generator is trained. The networks of its goal take rows of scaled features, then scaled conditions.
-trait Recipe {
-    /// The generator alone. Of the goal's parameters, its own are the last.
-    fn map(&self) -> Map;
-
-    fn goal(&self) -> Goal<'_>;
-
-    /// The goal's parameters to start from.
-    fn initial(&self, seed: u64) -> Vec<f64>;
-
-    fn settings(&self, options: &Options) -> Settings;
-}
-
-/// What a generator maps: a latent and a condition to the features of an event.
-#[derive(Clone, Copy)]
-struct Dims {
-    latent: usize,
-    conditions: usize,
-    features: usize,
 }
 
 /// The recipe that the option `generator.type` names.
@@ -147,12 +110,6 @@ fn recipe(features: usize, conditions: usize, options: &Options) -> Result<Box<d
         choices::Generator::Vae => Box::new(vae::Coders::new(dims, options)?),
         choices::Generator::Flow => Box::new(flow::Likelihood::new(dims, options)?),
     })
-}
-
-/// The options as they were, for the record.
-pub(super) fn options_record(options: &Options) -> Result<serde_json::Value> {
-    serde_json::from_str(&options.to_json())
-        .map_err(|e| Error::Internal(format!("options are no JSON: {e}")))
 }
 
 #[cfg(test)]

@@ -13,11 +13,12 @@ use super::classifier::network;
 use super::conditions::Conditions;
 use super::feed::SourceFeed;
 use super::source::Source;
-use crate::model::{Classifier, Evaluator, Generator, Mlp, Model, Scaling};
+use crate::compute::Session;
+use crate::model::{Classifier, Dims, Evaluator, Generator, Mlp, Model, Scaling};
 use crate::noise::{domain, Noise};
 use crate::objective::{Goal, Separation};
 use crate::options::{choices::Pullback, keys, Options};
-use crate::train::{initial_mlp, Feed, Hooks, Level, Record, Settings};
+use crate::train::{initial_mlp, Feed, Level, Record, Settings};
 use crate::{Error, Result};
 use serde::Serialize;
 
@@ -58,10 +59,9 @@ struct Step {
 }
 
 impl Step {
-    fn new(scalings: Vec<Scaling>, stream: u64, options: &Options) -> Result<Self> {
-        let network = network(scalings.len(), options)?;
-        let seed = options.get(keys::SEED) as u64;
-        let noise = Noise::new(seed, stream, domain::CLASSIFIER_INITIAL);
+    fn new(scalings: Vec<Scaling>, stream: u64, session: Session) -> Result<Self> {
+        let network = network(scalings.len(), session.options)?;
+        let noise = Noise::new(session.seed, stream, domain::CLASSIFIER_INITIAL);
         Ok(Step {
             parameters: initial_mlp(&network, noise, true),
             network,
@@ -73,24 +73,14 @@ impl Step {
         &mut self,
         stage: &'static str,
         feed: &mut (impl Feed<f32> + Feed<f64>),
-        dtype: crate::model::Dtype,
-        options: &Options,
-        hooks: &dyn Hooks,
+        session: Session,
     ) -> Result<Record> {
         let mut settings =
-            Settings::from_options("classifier", options, &keys::CLASSIFIER_TRAINING);
+            Settings::from_options("classifier", session.options, &keys::CLASSIFIER_TRAINING);
         settings.stage = stage;
-        settings.epochs = options.get(keys::PULLBACK_EPOCHS) as u64;
+        settings.epochs = session.get(keys::PULLBACK_EPOCHS) as u64;
         let goal = Goal::Separation(&self.network, Separation::CrossEntropy);
-        crate::compute::fit(
-            goal,
-            &settings,
-            dtype,
-            feed,
-            &mut self.parameters,
-            options,
-            hooks,
-        )
+        session.fit(goal, &settings, feed, &mut self.parameters)
     }
 
     /// The network with log-ratio offset `offset`.
@@ -134,28 +124,26 @@ fn ratios(
 
 /// The latents, with one event each. Latents without a finite event are left out.
 fn draw(
-    generator: &Generator,
+    session: Session,
+    dims: Dims,
     evaluator: &mut dyn Evaluator,
     conditions: &Conditions,
-    options: &Options,
-    hooks: &dyn Hooks,
 ) -> Result<(Vec<f64>, Vec<f64>)> {
     const BLOCK: usize = 1024;
-    let events = options.get(keys::PULLBACK_EVENTS) as usize;
-    let (n, m) = (generator.latent_dim(), generator.event_dim());
-    let (latent_row, event_row) = (n + conditions.dim(), m + conditions.dim());
-    let noise = Noise::new(options.get(keys::SEED) as u64, 1, domain::POOL);
+    let events = session.get(keys::PULLBACK_EVENTS) as usize;
+    let (latent_row, event_row) = (dims.latent_row(), dims.event_row());
+    let noise = Noise::new(session.seed, 1, domain::POOL);
     let (mut z, mut x) = (Vec::new(), Vec::new());
     let mut block_z = vec![0.0; BLOCK * latent_row];
     let mut block_x = vec![0.0; BLOCK * event_row];
     for first in (0..events).step_by(BLOCK) {
-        hooks.check("omnifold")?;
+        session.hooks.check("omnifold")?;
         let rows = BLOCK.min(events - first);
         let (block_z, block_x) = (
             &mut block_z[..rows * latent_row],
             &mut block_x[..rows * event_row],
         );
-        conditions.latents(noise, first as u64, n, block_z);
+        conditions.latents(noise, first as u64, dims.latent, block_z);
         evaluator.generate(block_z, rows, block_x, None)?;
         let pairs = block_z
             .chunks_exact(latent_row)
@@ -181,23 +169,22 @@ fn scaled(rows: &[f64], scalings: &[Scaling]) -> Vec<f64> {
 
 /// Runs OmniFold for `generator`, whose events `evaluator` makes. `scalings` are those of the target's columns, events and conditions.
 pub(super) fn unfold(
+    session: Session,
     generator: &Model,
     evaluator: &mut dyn Evaluator,
     conditions: &Conditions,
     scalings: &[Scaling],
     target: &mut Source,
-    options: &Options,
-    hooks: &dyn Hooks,
 ) -> Result<Unfolded> {
+    let Session { options, hooks, .. } = session;
     let g = &generator.generator;
-    let (z, x) = draw(g, evaluator, conditions, options, hooks)?;
+    let (z, x) = draw(session, g.dims(), evaluator, conditions)?;
     let latent_scalings = [vec![Scaling::None; g.latent_dim()], g.conditions.clone()].concat();
-    let mut on_events = Step::new(scalings.to_vec(), 0, options)?;
-    let mut on_latents = Step::new(latent_scalings.clone(), 1, options)?;
+    let mut on_events = Step::new(scalings.to_vec(), 0, session)?;
+    let mut on_latents = Step::new(latent_scalings.clone(), 1, session)?;
     let events = z.len() / latent_scalings.len();
     let held_out = (events / 10).min(options.get(keys::VALIDATION_EVENTS) as usize);
-    let seed = options.get(keys::SEED) as u64;
-    let shuffle = |stream| Noise::new(seed, stream, domain::SHUFFLE);
+    let shuffle = |stream| Noise::new(session.seed, stream, domain::SHUFFLE);
     let mut event_rows = Rows::new(scaled(&x, scalings), scalings.len(), held_out, shuffle(3));
     let mut latent_rows = Rows::new(
         scaled(&z, &latent_scalings),
@@ -223,13 +210,7 @@ pub(super) fn unfold(
             generated: &mut event_rows,
             nu: &nu,
         };
-        let trained = on_events.train(
-            "omnifold_events",
-            &mut feed,
-            generator.dtype,
-            options,
-            hooks,
-        )?;
+        let trained = on_events.train("omnifold_events", &mut feed, session)?;
         record.trainings.push(trained);
         let mut model = Model {
             classifier: Some(on_events.classifier(0.0)),
@@ -247,13 +228,7 @@ pub(super) fn unfold(
             steps: (events as i64 / batch).max(1) as u64,
             done: 0,
         };
-        let trained = on_latents.train(
-            "omnifold_latents",
-            &mut feed,
-            generator.dtype,
-            options,
-            hooks,
-        )?;
+        let trained = on_latents.train("omnifold_latents", &mut feed, session)?;
         record.trainings.push(trained);
         let ones = vec![1.0; events];
         model.latent_classifier = Some(on_latents.classifier(0.0));

@@ -3,12 +3,12 @@
 use super::calibration::Calibration;
 use super::conditions::Conditions;
 use super::range::FeatureRange;
-use crate::model::Evaluator;
-use crate::noise::{domain, Noise};
-use crate::train::{Hooks, Level, Progress};
+use crate::compute::{Instance, Session};
+use crate::noise::{domain, Domain, Noise};
+use crate::options::keys;
+use crate::train::{Hooks, Level};
 use crate::{Error, Result};
 use serde::Serialize;
-use std::time::Instant;
 
 /// Latents of the prior with their weights.
 #[derive(Default)]
@@ -21,66 +21,80 @@ pub(super) struct Weighted {
     pub log_w_of_events: Option<Vec<f64>>,
 }
 
-/// Latents of the prior with log w(z), and with log w(x) if `events_too`. Of N and M dimensions. `look` sees the event rows of each block
-/// with their log w(z).
+/// Which latents are drawn, and for what.
+#[derive(Clone, Copy)]
+pub(super) struct Run {
+    stage: &'static str,
+    domain: Domain,
+    rows: usize,
+    /// Whether log w(x) is wanted, where that is not log w(z).
+    of_events: bool,
+}
+
+impl Run {
+    /// The pilot run that the weights are judged by.
+    pub fn pilot(session: Session) -> Self {
+        Run {
+            stage: "pilot",
+            domain: domain::PILOT,
+            rows: session.get(keys::WEIGHTS_EVENTS) as usize,
+            of_events: true,
+        }
+    }
+
+    /// So many latents for a refiner to learn from.
+    pub fn pool(rows: usize) -> Self {
+        Run {
+            stage: "pool",
+            domain: domain::POOL,
+            rows,
+            of_events: false,
+        }
+    }
+}
+
+/// Latents of the prior with log w(z). `look` sees the event rows of each block with their log w(z).
+///
+/// # Errors
+/// Those of evaluator and hooks.
 pub(super) fn weighted_latents(
-    evaluator: &mut dyn Evaluator,
-    (latent_dim, event_dim): (usize, usize),
+    session: Session,
+    model: &Instance,
     conditions: &Conditions,
-    (rows, events_too): (usize, bool),
-    noise: Noise,
+    run: Run,
     look: &mut dyn FnMut(&[f64], &[f64]),
-    (stage, hooks): (&'static str, &dyn Hooks),
 ) -> Result<Weighted> {
     const BLOCK: usize = 4096;
-    let start = Instant::now();
-    let dim = latent_dim + conditions.dim();
-    let event_dim = event_dim + conditions.dim();
-    let mut z = vec![0.0; rows * dim];
-    let mut log_w = vec![0.0; rows];
-    let mut of_events = Vec::new();
-    let mut x = vec![0.0; BLOCK * event_dim];
-    let blocks = rows.div_ceil(BLOCK);
-    for (i, (z, log_w)) in z
-        .chunks_mut(BLOCK * dim)
-        .zip(log_w.chunks_mut(BLOCK))
-        .enumerate()
-    {
-        hooks.check(stage)?;
+    let stage = session.stage(run.stage, run.rows.div_ceil(BLOCK));
+    let noise = Noise::new(session.seed, 0, run.domain);
+    let mut evaluator = session.evaluator(model)?;
+    let of_events = run.of_events && model.latent_classifier.is_some();
+    let dims = model.generator.dims();
+    let mut z = vec![0.0; run.rows * dims.latent_row()];
+    let mut log_w = vec![0.0; run.rows];
+    let mut log_w_of_events = of_events.then(Vec::new);
+    let mut x = vec![0.0; BLOCK * dims.event_row()];
+    let blocks = z.chunks_mut(BLOCK * dims.latent_row());
+    for (i, (z, log_w)) in blocks.zip(log_w.chunks_mut(BLOCK)).enumerate() {
+        stage.check()?;
         let n = log_w.len();
-        conditions.latents(noise, (i * BLOCK) as u64, latent_dim, z);
-        let x = &mut x[..n * event_dim];
+        conditions.latents(noise, (i * BLOCK) as u64, dims.latent, z);
+        let x = &mut x[..n * dims.event_row()];
         evaluator.generate(z, n, x, None)?;
         evaluator.pull_back(z, x, n, log_w)?;
         look(x, log_w);
-        if events_too {
+        if let Some(of_events) = &mut log_w_of_events {
             let from = of_events.len();
             of_events.resize(from + n, 0.0);
             evaluator.log_weight(x, n, &mut of_events[from..])?;
         }
-        let done = i as u64 + 1;
-        hooks.progress(&Progress {
-            stage,
-            epoch: 1,
-            epochs: 1,
-            step: done,
-            steps: blocks as u64,
-            loss: f64::NAN,
-            validation_loss: f64::NAN,
-            seconds_left: start.elapsed().as_secs_f64() / done as f64
-                * (blocks as u64 - done) as f64,
-        })?;
+        stage.done(i + 1)?;
     }
     Ok(Weighted {
         z,
         log_w,
-        log_w_of_events: events_too.then_some(of_events),
+        log_w_of_events,
     })
-}
-
-/// Noise of the pilot run that the report is made from.
-pub(super) fn pilot_noise(seed: u64) -> Noise {
-    Noise::new(seed, 0, domain::PILOT)
 }
 
 /// What the weights of a pilot run look like: whether refinement can work, and how efficient rejection will be.

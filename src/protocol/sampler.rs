@@ -1,15 +1,9 @@
 //! A stream of events from a model.
 
-mod diagnostics;
-
 use super::draws::{Draws, Uniforms};
-use super::plan::in_common;
-use super::refiner::Statistics;
-use super::refiner::{
-    Baseline, Block, Blocks, Chains, Independent, Learned, Refiner, Rejection, Resampling, Reweight,
-};
+use super::refiner::{self, Block, Blocks, Maker, Statistics};
 use crate::compute::{backend, Instance};
-use crate::model::{Evaluator, Method, Model, Real, Refinement, Scaling};
+use crate::model::{Density, Evaluator, Method, Model, Needs, Real, Scaling};
 use crate::options::{choices::Backend, keys, Options};
 use crate::{Error, Result};
 use std::sync::Arc;
@@ -21,7 +15,7 @@ pub struct Sampler {
     evaluator: Box<dyn Evaluator>,
     threads: usize,
     method: Method,
-    refiner: Box<dyn Refiner>,
+    maker: Box<dyn Maker>,
     seed: u64,
     stream: u64,
     draws: Draws,
@@ -79,12 +73,12 @@ impl Sampler {
         }
         let mut single = options.clone();
         single.set_i64(keys::THREADS.name(), 1)?;
-        let refiner = refiner(&model, method)?;
+        let maker = maker(&model, method)?;
         if model.generator.condition_dim() > 0 && method.in_common() {
-            return Err(in_common(method));
+            return Err(refiner::in_common(method));
         }
         Ok(Sampler {
-            refiner,
+            maker,
             evaluator: model.evaluator(&single, threads)?,
             model,
             threads,
@@ -110,7 +104,7 @@ impl Sampler {
     /// # Errors
     /// As [`Sampler::new`].
     pub fn set_uniforms(&mut self, source: Option<Box<dyn Uniforms>>) -> Result<()> {
-        self.refiner = refiner(&self.model, self.method)?;
+        self.maker = maker(&self.model, self.method)?;
         let (seed, stream) = (self.seed, self.stream);
         self.draws = source.map_or(Draws::Counter { seed, stream }, Draws::host);
         self.filled = false;
@@ -199,6 +193,22 @@ impl Sampler {
         result
     }
 
+    /// A diagnostic since the sampler was made: `events` and `proposals` (made, which blocks round up), `acceptance` (their accepted fraction),
+    /// `overweight_fraction` (Σ max(0, w − w_max) / Σ w of the rejection method), `overweight_events` (fraction of its events with w > w_max),
+    /// `non_finite` and `divergences` (proposals); of latents resampled for `resampling` or for starts of chains, `effective_fraction`
+    /// ((Σw)² / Σw² of their pools, as a fraction) and `distinct_fraction`. Fractions of nothing are NaN.
+    ///
+    /// Of chains, from the last 256 events of the first 64 of them since they were last begun: `r_hat.K`, split R̂ of dimension K of z (from 0), and
+    /// `effective_sample_size.K`, that of all events made; without `.K`, of the worst dimension. NaN for other methods, and for fewer than four
+    /// events of a chain (`effective_sample_size`: twenty).
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for another key.
+    pub fn diagnostic(&self, key: &str) -> Result<f64> {
+        let history = self.maker.history();
+        self.statistics.diagnostic(key, history, self.latent_dim())
+    }
+
     /// As [`Sampler::generate_given`], of checked conditions.
     fn deliver<T: Real>(
         &mut self,
@@ -264,7 +274,7 @@ impl Sampler {
         }
         if let Some(log_prob) = &out.log_prob {
             fits("log_prob", log_prob.len(), rows, 1, 1)?;
-            if matches!(self.method, Method::Gan | Method::Matching) {
+            if self.method.facts().density == Density::None {
                 return Err(Error::Unsupported(format!(
                     "events of the refiner `{}` have no tractable density; use `flow`, `rejection` or `hmc` for log p",
                     self.method.name()
@@ -288,15 +298,20 @@ impl Sampler {
                 let (first, rows) = self.plan(event, wanted);
                 self.filled = false;
                 self.log_prob.clear();
-                let dims = (self.latent_dim(), self.event_dim(), self.condition_dim());
+                let dims = self.model.generator.dims();
                 self.block.place(first, rows, dims);
-                for (row, to) in self.block.c.chunks_exact_mut(dims.2.max(1)).enumerate() {
+                for (row, to) in self
+                    .block
+                    .c
+                    .chunks_exact_mut(dims.conditions.max(1))
+                    .enumerate()
+                {
                     let given = &c[row * c_stride..];
                     to.iter_mut()
                         .zip(given)
                         .for_each(|(to, c)| *to = c.to_f64());
                 }
-                self.refiner.fill(
+                self.maker.fill(
                     self.evaluator.as_mut(),
                     &mut self.draws,
                     &mut self.block,
@@ -317,7 +332,7 @@ impl Sampler {
         let aligned = |rows: usize| (event - event % rows as u64, rows);
         // What needs the caller's numbers or conditions is not made ahead.
         let ahead = self.draws.have_places() && self.condition_dim() == 0;
-        let most = match (self.refiner.blocks(), ahead) {
+        let most = match (self.maker.blocks(), ahead) {
             (Blocks::Aligned(rows), true) => return aligned(rows),
             (Blocks::Aligned(rows), false) => return (event, rows),
             (Blocks::Any(rows), false) => return (event, wanted.min(rows)),
@@ -343,21 +358,24 @@ impl Sampler {
         self.scratch.resize(x.len(), 0.0);
         self.evaluator
             .generate(z, *rows, &mut self.scratch, Some(&mut values))?;
-        if !matches!(self.method, Method::Baseline | Method::Reweight) {
-            let refinement = self.model.refinement.as_ref();
-            let log_z = refinement.map_or(0.0, |r| r.log_mean_weight);
-            let refined = values.iter_mut().zip(log_w);
-            refined.for_each(|(p, l)| *p += l - log_z);
-        }
-        if self.method == Method::Flow {
-            // In p_g(x) = p(z) / |det ∂x/∂z|, q_Φ takes the place of p.
-            let dim = z.len() / *rows;
-            self.scratch.resize(*rows, 0.0);
-            self.evaluator
-                .refined_log_prob(z, *rows, &mut self.scratch)?;
-            let refined = values.iter_mut().zip(&self.scratch);
-            for ((value, log_q), z) in refined.zip(z.chunks_exact(dim)) {
-                *value += log_q - log_normal(z);
+        match self.method.facts().density {
+            Density::Generated | Density::None => (),
+            Density::Refined => {
+                let refinement = self.model.refinement.as_ref();
+                let log_z = refinement.map_or(0.0, |r| r.log_mean_weight);
+                let refined = values.iter_mut().zip(log_w);
+                refined.for_each(|(p, l)| *p += l - log_z);
+            }
+            Density::Own => {
+                // In p_g(x) = p(z) / |det ∂x/∂z|, q_Φ takes the place of p.
+                let dim = z.len() / *rows;
+                self.scratch.resize(*rows, 0.0);
+                self.evaluator
+                    .refined_log_prob(z, *rows, &mut self.scratch)?;
+                let refined = values.iter_mut().zip(&self.scratch);
+                for ((value, log_q), z) in refined.zip(z.chunks_exact(dim)) {
+                    *value += log_q - log_normal(z);
+                }
             }
         }
         self.log_prob = values;
@@ -387,58 +405,12 @@ fn log_normal(z: &[f64]) -> f64 {
 /// Events made at first for a caller who may want only one.
 const FIRST_ROWS: usize = 32;
 
-/// What makes the latents of a method.
-fn refiner(model: &Model, method: Method) -> Result<Box<dyn Refiner>> {
-    let dim = model.generator.latent_dim();
-    let event_dim = model.generator.event_dim();
-    if method == Method::Baseline {
-        return Ok(Box::new(Independent::new(Baseline { dim })));
+/// What makes the events of a method.
+fn maker(model: &Model, method: Method) -> Result<Box<dyn Maker>> {
+    let alone = matches!(method.facts().needs, Needs::Generator);
+    if !alone && model.classifier.is_none() {
+        let what = "a classifier, which this model lacks";
+        return Err(refiner::missing(method, what));
     }
-    let missing = |what: &str| {
-        Error::Unsupported(format!(
-            "the method `{}` needs {what}; refine the generator first",
-            method.name()
-        ))
-    };
-    if model.classifier.is_none() {
-        return Err(missing("a classifier, which this model lacks"));
-    }
-    let refinement = model
-        .refinement
-        .as_ref()
-        .ok_or_else(|| missing("a refined model"));
-    Ok(match method {
-        Method::Baseline => Box::new(Independent::new(Baseline { dim })),
-        Method::Reweight => Box::new(Independent::new(Reweight { dim })),
-        Method::Rejection => {
-            let &Refinement {
-                log_w_max,
-                max_tries,
-                ..
-            } = refinement?;
-            Box::new(Independent::new(Rejection {
-                dim,
-                log_w_max,
-                max_tries,
-            }))
-        }
-        Method::Gan | Method::Flow | Method::Matching => {
-            let learned = refinement?.refiner.as_ref();
-            let learned = learned.filter(|r| r.method() == method).ok_or_else(|| {
-                missing(&format!(
-                    "a refiner trained for it (`refiner.method` = `{}`), which this model lacks",
-                    method.name()
-                ))
-            })?;
-            Box::new(Independent::new(Learned {
-                auxiliary_dim: learned.auxiliary_dim(model.generator.condition_dim()),
-            }))
-        }
-        Method::Resampling => Box::new(Resampling::new(refinement?.pool, event_dim)),
-        Method::Langevin | Method::Mala | Method::Hmc => {
-            let Refinement { hmc, pool, .. } = refinement?;
-            let dims = (dim, event_dim);
-            Box::new(Chains::new(method, dims, hmc.clone(), *pool))
-        }
-    })
+    refiner::home(method)?.maker(model)
 }

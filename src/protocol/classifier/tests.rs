@@ -1,6 +1,6 @@
 use super::*;
 use crate::compute::evaluator;
-use crate::model::{Coupling, Flow, GeneratorKind, Model, Transform};
+use crate::model::{Coupling, Dtype, Flow, GeneratorKind, Model, Transform};
 use crate::protocol::Instance;
 
 /// A generator of two independent unit normals, exactly: a flow that is the identity.
@@ -49,16 +49,10 @@ fn normals(rows: usize, stream: u64) -> Vec<f64> {
 fn train(target: &mut Source, options: &Options) -> (Model, Vec<Record>) {
     let mut model = unit_normal();
     let mut engine = evaluator(&model, options).unwrap();
-    let (generator, dtype) = (&model.generator, model.dtype);
-    let trained = train_classifier(
-        generator,
-        &[Scaling::None; 2],
-        dtype,
-        engine.as_mut(),
-        target,
-        options,
-        &(),
-    );
+    let session = Session::new(options, &());
+    let scalings = [Scaling::None; 2];
+    let generator = &model.generator;
+    let trained = train_classifier(session, generator, &scalings, engine.as_mut(), target);
     let (classifier, records) = trained.unwrap();
     model.classifier = Some(classifier);
     (model, records)

@@ -1,13 +1,14 @@
 //! Training a generator on with the refined latent space as its prior: a round of the iterated protocol (paper, Sec. 3 and Table 2).
 
 use super::gan;
-use super::{options_record, Recipe};
-use crate::model::{Flow, Generator, GeneratorKind, Map, Method, Model, Parameter, Refiner};
+use super::recipe::Recipe;
+use crate::compute::Session;
+use crate::model::{Density, Flow, Generator, GeneratorKind, Map, Model, Parameter, Refiner};
 use crate::objective::{Goal, Prior};
 use crate::options::{keys, Options};
 use crate::protocol::feed::SourceFeed;
 use crate::protocol::source::Source;
-use crate::train::{Hooks, Record, Settings};
+use crate::train::Settings;
 use crate::{Error, Result};
 use serde_json::json;
 
@@ -26,12 +27,14 @@ pub(in super::super) fn iterable(generator: &Generator, options: &Options) -> Re
             "the generator is foreign, so the library cannot train it on; iterate with one round",
         );
     };
-    match (options.get(keys::REFINER_METHOD), generator.invertible()) {
-        (Some(Method::Flow), _) | (Some(Method::Gan | Method::Matching), false) => (),
-        (Some(Method::Gan | Method::Matching), true) => return refuse(
+    let method = options.get(keys::REFINER_METHOD);
+    let Some(method) = method.filter(|m| m.learned()) else {
+        return refuse("it takes a learned refiner: `refiner.method` = `flow` or, for a GAN, also `gan` or `matching`");
+    };
+    if generator.invertible() && method.facts().density != Density::Own {
+        return refuse(
             "the latents of a refiner that is no flow have no explicit density, and a flow is trained by its density; take `refiner.method` = `flow`, or a generator that is a GAN",
-        ),
-        _ => return refuse("it takes a learned refiner: `refiner.method` = `flow` or, for a GAN, also `gan` or `matching`"),
+        );
     }
     let mut settings = match last {
         Map::Network(network) => {
@@ -53,23 +56,17 @@ pub(in super::super) fn iterable(generator: &Generator, options: &Options) -> Re
 /// # Errors
 /// As [`train_generator`](crate::protocol::train_generator).
 pub(in super::super) fn train_again(
+    session: Session,
     model: &Model,
     refiner: &Refiner,
     target: &mut Source,
-    options: &Options,
-    hooks: &dyn Hooks,
 ) -> Result<Model> {
     let g = &model.generator;
     let scalings = [&g.scalings[..], &g.conditions].concat();
-    let settings = iterable(g, options)?;
-    let stage = settings.stage;
-    let mut fit = |goal, parameters: &mut [f64]| -> Result<Record> {
-        let mut feed = SourceFeed::new(target, &scalings, options)?;
-        let dtype = model.dtype;
-        crate::compute::fit(
-            goal, &settings, dtype, &mut feed, parameters, options, hooks,
-        )
-    };
+    let settings = iterable(g, session.options)?;
+    let mut feed = SourceFeed::new(target, &scalings, session.options)?;
+    let mut fit =
+        |goal, parameters: &mut [f64]| session.fit(goal, &settings, &mut feed, parameters);
     let mut parameters = [&refiner.parameters[..], &g.parameters].concat();
     let mut maps = vec![refiner.map.clone()];
     maps.extend_from_slice(g.maps());
@@ -88,8 +85,8 @@ pub(in super::super) fn train_again(
             maps: prior,
             parameters: of_prior,
         };
-        let players = gan::Players::of(network.clone(), g.condition_dim(), options)?;
-        let mut both = players.initial_discriminator(options.get(keys::SEED) as u64);
+        let players = gan::Players::of(network.clone(), g.condition_dim(), session.options)?;
+        let mut both = players.initial_discriminator(session.seed);
         both.extend_from_slice(of_network);
         record = fit(players.goal_after(prior), &mut both)?;
         of_network.copy_from_slice(&both[both.len() - own..]);
@@ -102,9 +99,9 @@ pub(in super::super) fn train_again(
         },
         ..model.clone().into_baseline()
     };
-    next.record.insert(stage.into(), json!(record));
+    next.record.insert(settings.stage.into(), json!(record));
     next.record
-        .insert("options".into(), options_record(options)?);
+        .insert("options".into(), session.options_record()?);
     Ok(next)
 }
 

@@ -1,13 +1,19 @@
 //! A coupling flow by maximum likelihood (paper, Sec. 4.1).
 
-use super::{Dims, Recipe};
-use crate::model::{Coupling, Flow, Map, Mlp, Transform};
-use crate::noise::{domain, Noise};
+use super::recipe::Recipe;
+use crate::model::{Dims, Flow, Map};
 use crate::objective::Goal;
-use crate::options::{choices, keys, Options};
+use crate::options::{keys, Options};
+use crate::protocol::networks::{flow, FlowKeys};
 use crate::train::{initial_flow, Settings};
 use crate::{Error, Result};
-use rand::seq::SliceRandom;
+
+const KEYS: FlowKeys = FlowKeys {
+    blocks: keys::FLOW_BLOCKS,
+    layers: keys::FLOW_LAYERS,
+    units: keys::FLOW_UNITS,
+    coupling: keys::FLOW_COUPLING,
+};
 
 pub(super) struct Likelihood(Flow);
 
@@ -30,8 +36,7 @@ impl Likelihood {
                 "`generator.latent` is {latent}, but a flow has as many latent dimensions as the events have features: {features}; leave it 0, or set `generator.type` to `gan` or `vae`"
             )));
         }
-        let flow = new_flow(features, conditions, options);
-        flow.validate().map_err(Error::of_options)?;
+        let flow = flow(&KEYS, features, conditions, options)?;
         Ok(Likelihood(flow))
     }
 }
@@ -54,64 +59,17 @@ impl Recipe for Likelihood {
     }
 }
 
-/// The paper's flow for `dim` features. Every two blocks transform each coordinate exactly once, in halves drawn at random, so every
-/// coordinate is transformed equally often (the published code's free permutations could leave one out).
-pub(in super::super) fn new_flow(dim: usize, conditions: usize, options: &Options) -> Flow {
-    let noise = Noise::new(options.get(keys::SEED) as u64, 0, domain::INITIAL);
-    let transform = transform(options);
-    let mut order: Vec<usize> = (0..dim).collect();
-    let blocks = (0..options.get(keys::FLOW_BLOCKS) as usize)
-        .map(|i| {
-            if i % 2 == 0 {
-                order.shuffle(&mut noise.rng(i as u64));
-            } else {
-                order.rotate_left(dim / 2);
-            }
-            let half = if i % 2 == 0 { dim / 2 } else { dim - dim / 2 };
-            let (active, passive) = order.split_at(half);
-            Coupling {
-                active: active.to_vec(),
-                passive: passive.to_vec(),
-                transform,
-                inverse: false,
-                subnet: Mlp::new(
-                    passive.len() + conditions,
-                    options.get(keys::FLOW_LAYERS) as usize,
-                    options.get(keys::FLOW_UNITS) as usize,
-                    transform.outputs_per_coordinate() * active.len(),
-                    options.get(keys::FLOW_SLOPE),
-                ),
-            }
-        })
-        .collect();
-    Flow {
-        dim,
-        conditions,
-        blocks,
-    }
-}
-
-fn transform(options: &Options) -> Transform {
-    match options.get(keys::FLOW_COUPLING) {
-        choices::Coupling::Affine => Transform::affine(options.get(keys::FLOW_CLAMP)),
-        choices::Coupling::Spline => Transform::spline(
-            options.get(keys::FLOW_BINS) as usize,
-            options.get(keys::FLOW_BOUND),
-        ),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Transform;
 
     #[test]
     fn every_coordinate_is_transformed_equally_often() {
         for (dim, seed) in [(2, 1), (3, 2), (5, 3), (8, 4)] {
             let mut options = Options::new();
             options.set_i64("seed", seed).unwrap();
-            let flow = new_flow(dim, 0, &options);
-            flow.validate().unwrap();
+            let flow = flow(&KEYS, dim, 0, &options).unwrap();
             let mut count = vec![0; dim];
             flow.blocks
                 .iter()
@@ -127,8 +85,7 @@ mod tests {
         options.set_str("flow.coupling", "spline").unwrap();
         options.set_i64("flow.bins", 5).unwrap();
         options.set_f64("flow.bound", 4.5).unwrap();
-        let flow = new_flow(3, 0, &options);
-        flow.validate().unwrap();
+        let flow = flow(&KEYS, 3, 0, &options).unwrap();
         let expected = Transform::spline(5, 4.5);
         assert!(flow.blocks.iter().all(|b| b.transform == expected));
         assert_eq!(flow.blocks[1].subnet.outputs, 2 * 14);

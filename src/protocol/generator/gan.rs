@@ -1,12 +1,19 @@
 //! A GAN's generator (Goodfellow et al., arXiv:1406.2661), with the weights of the target's events in the discriminator's loss.
 
-use super::{Dims, Recipe};
-use crate::model::{Map, Mlp};
+use super::recipe::Recipe;
+use crate::model::{Dims, Map, Mlp};
 use crate::noise::{domain, Noise};
 use crate::objective::{stream, Gan, Goal, Prior};
 use crate::options::{keys, Options};
+use crate::protocol::networks::{mlp, MlpKeys};
 use crate::train::{initial_mlp, Settings};
 use crate::{Error, Result};
+
+const KEYS: MlpKeys = MlpKeys {
+    layers: keys::GAN_GENERATOR_LAYERS,
+    units: keys::GAN_GENERATOR_UNITS,
+    slope: keys::GAN_GENERATOR_SLOPE,
+};
 
 /// The generator, latent and condition ↦ scaled features, and the discriminator, scaled features and condition ↦ logit.
 ///
@@ -28,7 +35,7 @@ const GENERATOR_STREAM: u64 = 1;
 
 impl Players {
     /// # Errors
-    /// [`Error::InvalidArgument`] for early stopping; [`Error::InvalidArgument`](crate::Error::InvalidArgument) for networks that are too large.
+    /// [`Error::InvalidArgument`] for early stopping and for networks that are too large.
     pub fn new(dims: Dims, options: &Options) -> Result<Self> {
         // The held-out loss is the discriminator's: the better the generator, the larger.
         let patience = options.get(keys::GAN_GENERATOR_TRAINING.patience);
@@ -37,19 +44,7 @@ impl Players {
                 "`gan_generator.patience` is {patience}, but a GAN has no held-out loss that falls as it learns; leave it 0"
             )));
         }
-        let network = |inputs, outputs| {
-            let network = Mlp::new(
-                inputs + dims.conditions,
-                options.get(keys::GAN_GENERATOR_LAYERS) as usize,
-                options.get(keys::GAN_GENERATOR_UNITS) as usize,
-                outputs,
-                options.get(keys::GAN_GENERATOR_SLOPE),
-            );
-            network
-                .validate()
-                .map(|()| network)
-                .map_err(Error::of_options)
-        };
+        let network = |inputs, outputs| mlp(&KEYS, inputs + dims.conditions, outputs, options);
         Ok(Players {
             discriminator: network(dims.features, 1)?,
             generator: network(dims.latent, dims.features)?,
@@ -64,7 +59,7 @@ impl Players {
     /// Of a generator that there is already.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) for a discriminator that is too large.
+    /// [`Error::InvalidArgument`] for a discriminator that is too large.
     pub fn of(generator: Mlp, conditions: usize, options: &Options) -> Result<Self> {
         let dims = Dims {
             latent: 1,

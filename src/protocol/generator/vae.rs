@@ -1,12 +1,19 @@
 //! A variational autoencoder's decoder (Kingma, Welling, arXiv:1312.6114), trained with the weights of the target's events.
 
-use super::{Dims, Recipe};
-use crate::model::{Map, Mlp};
+use super::recipe::Recipe;
+use crate::model::{Dims, Map, Mlp};
 use crate::noise::{domain, Noise};
 use crate::objective::{Goal, Vae};
 use crate::options::{keys, Options};
+use crate::protocol::networks::{mlp, MlpKeys};
 use crate::train::{initial_mlp, Settings};
 use crate::Result;
+
+const KEYS: MlpKeys = MlpKeys {
+    layers: keys::VAE_LAYERS,
+    units: keys::VAE_UNITS,
+    slope: keys::VAE_SLOPE,
+};
 
 /// The encoder, scaled features and condition ↦ mean and log standard deviation of the latent, and the decoder, latent and condition ↦ scaled
 /// features.
@@ -33,19 +40,7 @@ impl Coders {
     /// # Errors
     /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) for networks that are too large.
     pub fn new(dims: Dims, options: &Options) -> Result<Self> {
-        let network = |inputs, outputs| {
-            let network = Mlp::new(
-                inputs + dims.conditions,
-                options.get(keys::VAE_LAYERS) as usize,
-                options.get(keys::VAE_UNITS) as usize,
-                outputs,
-                options.get(keys::VAE_SLOPE),
-            );
-            network
-                .validate()
-                .map(|()| network)
-                .map_err(crate::Error::of_options)
-        };
+        let network = |inputs, outputs| mlp(&KEYS, inputs + dims.conditions, outputs, options);
         Ok(Coders {
             encoder: network(dims.features, 2 * dims.latent)?,
             decoder: network(dims.latent, dims.features)?,

@@ -1,18 +1,112 @@
 //! The methods whose events are states of Markov chains: Langevin dynamics without and with the Metropolis test, Hamiltonian Monte Carlo.
 
+use super::block::{Block, Blocks, Maker};
 use super::history::History;
-use super::transition::{States, Transition};
-use super::{Block, Blocks, Refiner, Statistics};
-use crate::model::{Evaluator, HmcSettings, Method};
+use super::home::{refinement, Case, Home, Preparation};
+use super::pilot::pilot;
+use super::statistics::Statistics;
+use super::transition::{Dynamics, States, Transition};
+use crate::model::{Dims, Evaluator, HmcSettings, Method, Model, Refinement};
+use crate::options::{keys, Options};
 use crate::protocol::draws::Draws;
-use crate::Result;
+use crate::{Error, Result};
+use serde_json::json;
+
+/// Hamiltonian Monte Carlo.
+pub(super) static HMC: Dynamics = Dynamics {
+    method: Method::Hmc,
+    one_step: false,
+    metropolis: true,
+    // The best in many dimensions: Beskos et al., arXiv:1001.4460.
+    target: 0.651,
+};
+
+/// Langevin dynamics with the Metropolis test.
+pub(super) static MALA: Dynamics = Dynamics {
+    method: Method::Mala,
+    one_step: true,
+    metropolis: true,
+    // The best in many dimensions: Roberts and Rosenthal 1998.
+    target: 0.574,
+};
+
+/// Langevin dynamics without it.
+pub(super) static LANGEVIN: Dynamics = Dynamics {
+    method: Method::Langevin,
+    one_step: true,
+    metropolis: false,
+    // What bounds the bias.
+    target: 0.98,
+};
+
+/// The pilot's report, in records.
+const RECORD: &str = "chains";
+
+impl Home for Dynamics {
+    fn method(&self) -> Method {
+        self.method
+    }
+
+    fn suits(&self, case: &Case) -> Option<String> {
+        let suits = self.method == Method::Hmc && case.gradient && !case.unsound;
+        suits.then(|| format!("{}, and log w(z) has a gradient", case.rejection()))
+    }
+
+    fn record(&self) -> Option<&'static str> {
+        Some(RECORD)
+    }
+
+    /// The pilot run, if one is wanted.
+    fn prepare(&self, preparation: Preparation) -> Result<bool> {
+        let Preparation { session, model, .. } = preparation;
+        if session.get(keys::HMC_PILOT) == 0 {
+            return Ok(true);
+        }
+        let dims = model.generator.dims();
+        let Refinement { hmc, pool, .. } = preparation.refinement;
+        let mut evaluator = session.evaluator(model)?;
+        let (found, report) = pilot(session, *self, dims, hmc, *pool, evaluator.as_mut())?;
+        if preparation.auto && !report.sound() {
+            return Ok(false);
+        }
+        preparation.record.insert(RECORD.into(), json!(report));
+        found.validate(dims.latent).map_err(Error::of_options)?;
+        *hmc = found;
+        Ok(true)
+    }
+
+    fn maker(&self, model: &Model) -> Result<Box<dyn Maker>> {
+        let Refinement { hmc, pool, .. } = refinement(model, self.method)?;
+        let dims = model.generator.dims();
+        Ok(Box::new(Chains::new(*self, dims, hmc.clone(), *pool)))
+    }
+}
+
+/// The chains that the options ask for in N dimensions.
+///
+/// # Errors
+/// [`Error::InvalidArgument`] if a sampler would not come to an end with them.
+pub(in crate::protocol) fn settings(latent_dim: usize, options: &Options) -> Result<HmcSettings> {
+    let settings = HmcSettings {
+        chains: options.get(keys::HMC_CHAINS) as usize,
+        start: options.get(keys::HMC_START),
+        step_size: options.get(keys::HMC_STEP_SIZE),
+        jitter: options.get(keys::HMC_JITTER),
+        scales: Vec::new(),
+        leapfrog: options.get(keys::HMC_LEAPFROG) as usize,
+        burn_in: options.get(keys::HMC_BURN_IN) as u64,
+        thin: options.get(keys::HMC_THIN) as u64,
+    };
+    settings.validate(latent_dim).map_err(Error::of_options)?;
+    Ok(settings)
+}
 
 /// Many chains. Event i is the state of chain i mod `chains` after burn_in + thin · (i div chains + 1) trajectories; a chain's events are
 /// correlated.
 ///
 /// Chains have a history: reaching block b means running all before it, so `seek` forward takes the time of the events passed over, and
 /// `seek` backward that from the beginning.
-pub(in super::super) struct Chains {
+pub(super) struct Chains {
     transition: Transition,
     dim: usize,
     running: Option<Running>,
@@ -27,11 +121,11 @@ struct Running {
 }
 
 impl Chains {
-    /// `method`: one of the chains. `dims`: N and M. `pool`: latents of the prior for each resampled start.
-    pub fn new(method: Method, dims: (usize, usize), settings: HmcSettings, pool: usize) -> Self {
+    /// `pool`: latents of the prior for each resampled start.
+    pub fn new(dynamics: Dynamics, dims: Dims, settings: HmcSettings, pool: usize) -> Self {
         Chains {
-            transition: Transition::new(method, dims, settings, pool),
-            dim: dims.0,
+            transition: Transition::new(dynamics, dims, settings, pool),
+            dim: dims.latent,
             running: None,
         }
     }
@@ -56,7 +150,7 @@ impl Chains {
     }
 }
 
-impl Refiner for Chains {
+impl Maker for Chains {
     fn blocks(&self) -> Blocks {
         Blocks::Aligned(self.transition.settings.chains)
     }

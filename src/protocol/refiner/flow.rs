@@ -1,52 +1,44 @@
 //! The flow refiner: a normalizing flow of the weighted latents, y → z = Φ(y) with L = N and a density.
 
-use super::learned::{Trained, Training};
-use super::pool::Pool;
-use crate::model::{Flow, Map};
+use super::learned::{Learned, Lesson};
+use crate::model::{self, Dims, Map, Method, Refiner};
 use crate::objective::Goal;
-use crate::options::{keys, Options};
-use crate::protocol::generator::new_flow;
-use crate::train::{initial_flow, Settings};
+use crate::options::{keys, Key, Options};
+use crate::protocol::networks::{flow, FlowKeys};
+use crate::train::{initial_flow, Record};
 use crate::{Error, Result};
 
-/// Φ, for N latents and C conditions: built as the generator's flow, with sizes of its own.
-///
-/// # Errors
-/// [`Error::Unsupported`] for N = 1; [`Error::InvalidArgument`] for networks that are too large.
-pub(super) fn network((latent_dim, conditions): (usize, usize), options: &Options) -> Result<Flow> {
-    if latent_dim < 2 {
-        return Err(Error::Unsupported(
-            "a flow refiner of a one-dimensional latent space: a coupling flow needs two dimensions; take `refiner.method` = `matching`".into(),
-        ));
-    }
-    let mut own = options.clone();
-    for (size, key) in [
-        (keys::REFINER_FLOW_BLOCKS, keys::FLOW_BLOCKS),
-        (keys::REFINER_FLOW_LAYERS, keys::FLOW_LAYERS),
-        (keys::REFINER_FLOW_UNITS, keys::FLOW_UNITS),
-    ] {
-        own.set_i64(key.name(), options.get(size))?;
-    }
-    let coupling = options.get_str(keys::REFINER_FLOW_COUPLING.name())?;
-    own.set_str(keys::FLOW_COUPLING.name(), coupling)?;
-    let flow = new_flow(latent_dim, conditions, &own);
-    flow.validate().map_err(Error::of_options)?;
-    Ok(flow)
-}
+/// Φ is built as the generator's flow, with sizes of its own, and starts as the identity.
+pub(super) struct Flow;
 
-/// Trains Φ by weighted maximum likelihood; it starts as the identity. `rows`: latents (N) and scaled conditions (C).
-pub(super) fn train(training: Training, rows: Vec<f64>, weights: Vec<f64>) -> Result<Trained> {
-    let Training {
-        latent_dim,
-        conditions,
-        seed,
-        options,
-        ..
-    } = training;
-    let flow = network((latent_dim, conditions), options)?;
-    let mut parameters = initial_flow(&flow, seed);
-    let settings = Settings::from_options("refiner_flow", options, &keys::REFINER_FLOW_TRAINING);
-    let pool = Pool::new(rows, weights, seed);
-    let record = training.fit(Goal::Likelihood(&flow), &settings, pool, &mut parameters)?;
-    Ok((Map::Flow(flow), parameters, record))
+const KEYS: FlowKeys = FlowKeys {
+    blocks: keys::REFINER_FLOW_BLOCKS,
+    layers: keys::REFINER_FLOW_LAYERS,
+    units: keys::REFINER_FLOW_UNITS,
+    coupling: keys::REFINER_FLOW_COUPLING,
+};
+
+impl Learned for Flow {
+    const METHOD: Method = Method::Flow;
+    const STAGE: &'static str = "refiner_flow";
+    const TRAINING: keys::StageKeys = keys::REFINER_FLOW_TRAINING;
+    const POOL: Key<i64> = keys::REFINER_FLOW_POOL;
+    type Networks = model::Flow;
+
+    fn networks(dims: Dims, options: &Options) -> Result<model::Flow> {
+        if dims.latent < 2 {
+            return Err(Error::Unsupported(
+                "a flow refiner of a one-dimensional latent space: a coupling flow needs two dimensions; take `refiner.method` = `matching`".into(),
+            ));
+        }
+        flow(&KEYS, dims.latent, dims.conditions, options)
+    }
+
+    /// By weighted maximum likelihood.
+    fn train(flow: model::Flow, lesson: Lesson) -> Result<(Refiner, Record)> {
+        let mut parameters = initial_flow(&flow, lesson.session.seed);
+        let record = lesson.fit(Goal::Likelihood(&flow), &mut parameters)?;
+        let map = Map::Flow(flow);
+        Ok((Refiner { map, parameters }, record))
+    }
 }

@@ -1,74 +1,72 @@
 //! The paper's refiner network: a GAN that learns the weighted latents (paper, Sec. 4.1 and ref. 98), y → z = Φ(y) with L ≥ N.
 
-use super::learned::{Trained, Training};
-use super::pool::Pool;
-use crate::model::{Activation, Map, Mlp};
+use super::learned::{Learned, Lesson};
+use crate::model::{Activation, Dims, Map, Method, Mlp, Refiner};
 use crate::noise::{domain, Noise};
 use crate::objective::{self, Goal};
-use crate::options::{keys, Options};
-use crate::train::{initial_mlp, Settings};
+use crate::options::{keys, Key, Options};
+use crate::protocol::networks::{mlp, MlpKeys};
+use crate::train::{initial_mlp, Record};
 use crate::{Error, Result};
 
 /// Streams of the initial weights; flow matching has the next.
 const DISCRIMINATOR_STREAM: u64 = 0;
 const REFINER_STREAM: u64 = 1;
 
-/// The discriminator and Φ, for N latents and C conditions.
-///
-/// # Errors
-/// [`Error::InvalidArgument`] for L < N; [`Error::InvalidArgument`] for networks that are too large.
-pub(super) fn networks(
-    (latent_dim, conditions): (usize, usize),
-    options: &Options,
-) -> Result<(Mlp, Mlp)> {
-    let (layers, units) = (
-        options.get(keys::GAN_LAYERS) as usize,
-        options.get(keys::GAN_UNITS) as usize,
-    );
-    let slope = options.get(keys::GAN_SLOPE);
-    let auxiliary = options.get(keys::GAN_LATENT) as usize;
-    if auxiliary < latent_dim {
-        return Err(Error::InvalidArgument(format!(
-            "`gan.latent` is {auxiliary}, but the refiner needs at least as many auxiliary dimensions as the latent space has: {latent_dim}"
-        )));
-    }
-    let discriminator = Mlp::new(latent_dim + conditions, layers, units, 1, slope);
-    let network = Mlp::new(auxiliary + conditions, layers, units, latent_dim, slope);
-    discriminator.validate().map_err(Error::of_options)?;
-    network.validate().map_err(Error::of_options)?;
-    Ok((discriminator, network))
-}
+/// Φ is trained against a discriminator, and starts as the identity.
+pub(super) struct Gan;
 
-/// Trains Φ against a discriminator. `rows`: latents (N) and scaled conditions (C).
-pub(super) fn train(training: Training, rows: Vec<f64>, weights: Vec<f64>) -> Result<Trained> {
-    let Training {
-        latent_dim,
-        conditions,
-        seed,
-        options,
-        ..
-    } = training;
-    let (discriminator, network) = networks((latent_dim, conditions), options)?;
-    let init = |mlp, stream| initial_mlp(mlp, Noise::new(seed, stream, domain::GAN_INITIAL), false);
-    let mut parameters = init(&discriminator, DISCRIMINATOR_STREAM);
-    let split = parameters.len();
-    let mut refiner = init(&network, REFINER_STREAM);
-    start_at_identity(&network, &mut refiner);
-    parameters.append(&mut refiner);
-    let goal = Goal::Gan(objective::Gan {
-        discriminator: &discriminator,
-        refiner: &network,
-        conditions,
-        discriminator_steps: options.get(keys::GAN_DISCRIMINATOR_STEPS) as u64,
-        seed,
-        stream: objective::stream::GAN_REFINER,
-        prior: None,
-    });
-    let settings = Settings::from_options("gan", options, &keys::GAN_TRAINING);
-    let pool = Pool::new(rows, weights, seed);
-    let record = training.fit(goal, &settings, pool, &mut parameters)?;
-    let parameters = parameters.split_off(split);
-    Ok((Map::Network(network), parameters, record))
+const KEYS: MlpKeys = MlpKeys {
+    layers: keys::GAN_LAYERS,
+    units: keys::GAN_UNITS,
+    slope: keys::GAN_SLOPE,
+};
+
+impl Learned for Gan {
+    const METHOD: Method = Method::Gan;
+    const STAGE: &'static str = "gan";
+    const TRAINING: keys::StageKeys = keys::GAN_TRAINING;
+    const POOL: Key<i64> = keys::GAN_POOL;
+    /// The discriminator and Φ.
+    type Networks = (Mlp, Mlp);
+
+    fn networks(dims: Dims, options: &Options) -> Result<(Mlp, Mlp)> {
+        let auxiliary = options.get(keys::GAN_LATENT) as usize;
+        if auxiliary < dims.latent {
+            return Err(Error::InvalidArgument(format!(
+                "`gan.latent` is {auxiliary}, but the refiner needs at least as many auxiliary dimensions as the latent space has: {}",
+                dims.latent
+            )));
+        }
+        Ok((
+            mlp(&KEYS, dims.latent_row(), 1, options)?,
+            mlp(&KEYS, auxiliary + dims.conditions, dims.latent, options)?,
+        ))
+    }
+
+    fn train((discriminator, network): (Mlp, Mlp), lesson: Lesson) -> Result<(Refiner, Record)> {
+        let seed = lesson.session.seed;
+        let init =
+            |mlp, stream| initial_mlp(mlp, Noise::new(seed, stream, domain::GAN_INITIAL), false);
+        let mut parameters = init(&discriminator, DISCRIMINATOR_STREAM);
+        let split = parameters.len();
+        let mut refiner = init(&network, REFINER_STREAM);
+        start_at_identity(&network, &mut refiner);
+        parameters.append(&mut refiner);
+        let goal = Goal::Gan(objective::Gan {
+            discriminator: &discriminator,
+            refiner: &network,
+            conditions: lesson.dims.conditions,
+            discriminator_steps: lesson.session.get(keys::GAN_DISCRIMINATOR_STEPS) as u64,
+            seed,
+            stream: objective::stream::GAN_REFINER,
+            prior: None,
+        });
+        let record = lesson.fit(goal, &mut parameters)?;
+        let parameters = parameters.split_off(split);
+        let map = Map::Network(network);
+        Ok((Refiner { map, parameters }, record))
+    }
 }
 
 /// Changes initial parameters so that the network's outputs are its first inputs: q(z) differs little from p(z). Two units of every hidden

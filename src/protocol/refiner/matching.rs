@@ -1,15 +1,14 @@
 //! The flow-matching refiner (not in the paper): y → z = Φ(y) by a few steps along learned velocities, L = N.
 
-use super::learned::{Trained, Training};
-use super::pool::Pool;
-use super::transport::assign;
-use crate::model::{self, Map, Mlp};
+use super::assignment::assign;
+use super::learned::{Learned, Lesson};
+use crate::model::{self, Dims, Map, Method, Mlp, Refiner};
 use crate::noise::{domain, Noise};
-use crate::objective::{Goal, Matching};
-use crate::options::{keys, Options};
-use crate::train::{initial_mlp, Progress, Settings};
+use crate::objective::{self, Goal};
+use crate::options::{keys, Key, Options};
+use crate::protocol::networks::{mlp, MlpKeys};
+use crate::train::{initial_mlp, Record};
 use crate::Result;
-use std::time::Instant;
 
 /// Stream of the initial weights; the GAN has those below.
 const INITIAL_STREAM: u64 = 2;
@@ -17,47 +16,47 @@ const INITIAL_STREAM: u64 = 2;
 const RESAMPLING_STREAM: u64 = 1;
 const START_STREAM: u64 = 2;
 
-/// The velocities of Φ, for N latents and C conditions.
-///
-/// # Errors
-/// [`Error::InvalidArgument`](crate::Error::InvalidArgument) for a network that is too large.
-pub(super) fn network((latent_dim, conditions): (usize, usize), options: &Options) -> Result<Mlp> {
-    let network = Mlp::new(
-        latent_dim + 1 + conditions,
-        options.get(keys::MATCHING_LAYERS) as usize,
-        options.get(keys::MATCHING_UNITS) as usize,
-        latent_dim,
-        options.get(keys::MATCHING_SLOPE),
-    );
-    network
-        .validate()
-        .map(|()| network)
-        .map_err(crate::Error::of_options)
-}
+/// The velocities of Φ start at 0.
+pub(super) struct Matching;
 
-/// Trains the velocities of Φ; they start at 0. `rows`: latents (N) and scaled conditions (C).
-pub(super) fn train(training: Training, rows: Vec<f64>, weights: Vec<f64>) -> Result<Trained> {
-    let Training {
-        latent_dim,
-        conditions,
-        seed,
-        options,
-        ..
-    } = training;
-    let network = network((latent_dim, conditions), options)?;
-    let pairs = pair(training, &rows, &weights)?;
-    let noise = Noise::new(seed, INITIAL_STREAM, domain::GAN_INITIAL);
-    let mut parameters = initial_mlp(&network, noise, true);
-    let goal = Goal::Matching(Matching {
-        network: &network,
-        seed,
-    });
-    let settings = Settings::from_options("matching", options, &keys::MATCHING_TRAINING);
-    let pool = Pool::new(pairs, vec![1.0; weights.len()], seed);
-    let record = training.fit(goal, &settings, pool, &mut parameters)?;
-    let steps = options.get(keys::MATCHING_ODE_STEPS) as usize;
-    let map = Map::Matching(model::Matching { network, steps });
-    Ok((map, parameters, record))
+const KEYS: MlpKeys = MlpKeys {
+    layers: keys::MATCHING_LAYERS,
+    units: keys::MATCHING_UNITS,
+    slope: keys::MATCHING_SLOPE,
+};
+
+impl Learned for Matching {
+    const METHOD: Method = Method::Matching;
+    const STAGE: &'static str = "matching";
+    const TRAINING: keys::StageKeys = keys::MATCHING_TRAINING;
+    const POOL: Key<i64> = keys::MATCHING_POOL;
+    /// The velocities.
+    type Networks = Mlp;
+
+    fn networks(dims: Dims, options: &Options) -> Result<Mlp> {
+        mlp(
+            &KEYS,
+            dims.latent + 1 + dims.conditions,
+            dims.latent,
+            options,
+        )
+    }
+
+    fn train(network: Mlp, mut lesson: Lesson) -> Result<(Refiner, Record)> {
+        lesson.rows = pair(&lesson)?;
+        lesson.weights.fill(1.0);
+        let seed = lesson.session.seed;
+        let noise = Noise::new(seed, INITIAL_STREAM, domain::GAN_INITIAL);
+        let mut parameters = initial_mlp(&network, noise, true);
+        let goal = Goal::Matching(objective::Matching {
+            network: &network,
+            seed,
+        });
+        let steps = lesson.session.get(keys::MATCHING_ODE_STEPS) as usize;
+        let record = lesson.fit(goal, &mut parameters)?;
+        let map = Map::Matching(model::Matching { network, steps });
+        Ok((Refiner { map, parameters }, record))
+    }
 }
 
 /// Pairs of a point of the prior and one of the refined density, each followed by the condition of the latter: rows of 2 N + C.
@@ -66,45 +65,29 @@ pub(super) fn train(training: Training, rows: Vec<f64>, weights: Vec<f64>) -> Re
 /// the weights count relative to the group's own mean biases them by the order of their variance over the size of the group. Given
 /// conditions, that would pair different ones; then the points of the prior are drawn by themselves, which is right for any condition, but
 /// makes long ways that cross.
-fn pair(training: Training, rows: &[f64], weights: &[f64]) -> Result<Vec<f64>> {
-    let Training {
-        latent_dim,
-        conditions,
-        seed,
-        options,
-        hooks,
+fn pair(lesson: &Lesson) -> Result<Vec<f64>> {
+    let Lesson {
+        session,
+        dims,
+        rows,
+        weights,
         ..
-    } = training;
-    let columns = latent_dim + conditions;
-    let size = options.get(keys::MATCHING_GROUP) as usize;
-    let offsets = Noise::new(seed, RESAMPLING_STREAM, domain::POOL);
-    let starts = Noise::new(seed, START_STREAM, domain::POOL);
+    } = lesson;
+    let (latent_dim, columns) = (dims.latent, dims.latent_row());
+    let size = session.get(keys::MATCHING_GROUP) as usize;
+    let offsets = Noise::new(session.seed, RESAMPLING_STREAM, domain::POOL);
+    let starts = Noise::new(session.seed, START_STREAM, domain::POOL);
     let mut pairs = Vec::with_capacity(rows.len() + weights.len() * latent_dim);
     let mut y = Vec::new();
     let groups = rows.chunks(size * columns).zip(weights.chunks(size));
-    let (count, begun) = (groups.len() as u64, Instant::now());
+    let stage = session.stage("pairs", groups.len());
     for (i, (rows, weights)) in groups.enumerate() {
-        hooks.check("pairs")?;
-        let done = i as u64;
-        let each = begun.elapsed().as_secs_f64() / done.max(1) as f64;
-        hooks.progress(&Progress {
-            stage: "pairs",
-            epoch: 1,
-            epochs: 1,
-            step: done,
-            steps: count,
-            loss: f64::NAN,
-            validation_loss: f64::NAN,
-            seconds_left: if i == 0 {
-                f64::NAN
-            } else {
-                each * (count - done) as f64
-            },
-        })?;
+        stage.check()?;
+        stage.done(i)?;
         let mut offset = [0.0];
         offsets.uniforms(i as u64, 0, &mut offset);
         let ends = resample(weights, offset[0]);
-        if conditions == 0 {
+        if dims.conditions == 0 {
             transport(rows, latent_dim, &ends, &mut pairs);
             continue;
         }

@@ -3,16 +3,16 @@
 //! The number of leapfrog steps stays. Were it the length of the trajectories, a smaller step would not help where they run into steep walls
 //! of the weights, and the search would end at steps far too small; fewer and shorter ones meet fewer walls.
 
-use super::transition::{States, Transition};
-use super::Statistics;
+use super::statistics::Statistics;
+use super::transition::{Dynamics, States, Transition};
+use crate::compute::{Session, Stage};
 use crate::metrics::chains::{effective_sample_size, split_r_hat};
-use crate::model::{Evaluator, HmcSettings, Method};
-use crate::options::{choices::Mass, keys, Options};
+use crate::model::{Dims, Evaluator, HmcSettings};
+use crate::options::{choices::Mass, keys};
 use crate::protocol::draws::Draws;
-use crate::train::{Hooks, Level, Progress};
+use crate::train::{Hooks, Level};
 use crate::Result;
 use serde::Serialize;
-use std::time::Instant;
 
 /// Chains of the pilot run: their mean acceptance is known within a few per cent after one transition.
 const CHAINS: usize = 256;
@@ -26,38 +26,9 @@ const MIXED: f64 = 1.05;
 /// The noise of the pilot run: a stream that no sampler has by chance.
 const STREAM: u64 = 0x6368_6169_6e73;
 
-/// What the pilot run is to do.
-pub(in super::super) struct Plan {
-    transitions: usize,
-    target: f64,
-    mass: Mass,
-    seed: u64,
-}
-
-impl Plan {
-    /// By the options `hmc.pilot`, `hmc.target_acceptance`, `hmc.mass` and `seed`; none if `method` is no chain, or no pilot wanted.
-    pub fn new(method: Method, options: &Options) -> Option<Self> {
-        let transitions = options.get(keys::HMC_PILOT) as usize;
-        let target = match (options.get(keys::HMC_TARGET_ACCEPTANCE), method) {
-            (given, _) if given > 0.0 => given,
-            // The best in many dimensions: Roberts and Rosenthal 1998; Beskos et al., arXiv:1001.4460.
-            (_, Method::Mala) => 0.574,
-            (_, Method::Hmc) => 0.651,
-            // There is no test: what bounds the bias.
-            _ => 0.98,
-        };
-        (method.is_chain() && transitions > 0).then_some(Plan {
-            transitions: transitions.max(LEAST),
-            target,
-            mass: options.get(keys::HMC_MASS),
-            seed: options.get(keys::SEED) as u64,
-        })
-    }
-}
-
 /// What the pilot run found, and how well its chains mixed.
 #[derive(Clone, Debug, Serialize)]
-pub(in super::super) struct ChainReport {
+pub(super) struct ChainReport {
     /// The method.
     pub method: &'static str,
     /// Chains judged, and transitions of each.
@@ -130,17 +101,15 @@ struct Pilot<'a> {
     evaluator: &'a mut dyn Evaluator,
     draws: Draws,
     statistics: Statistics,
-    hooks: &'a dyn Hooks,
+    stage: Stage<'a>,
     transitions: usize,
     done: usize,
-    begun: Instant,
 }
 
 impl Pilot<'_> {
     /// One transition; returns its acceptance.
     fn advance(&mut self) -> Result<f64> {
-        const STAGE: &str = "chains";
-        self.hooks.check(STAGE)?;
+        self.stage.check()?;
         let acceptance = self.transition.advance(
             self.evaluator,
             &mut self.draws,
@@ -148,17 +117,7 @@ impl Pilot<'_> {
             &mut self.statistics,
         )?;
         self.done += 1;
-        let left = self.transitions - self.done;
-        self.hooks.progress(&Progress {
-            stage: STAGE,
-            epoch: 1,
-            epochs: 1,
-            step: self.done as u64,
-            steps: self.transitions as u64,
-            loss: f64::NAN,
-            validation_loss: f64::NAN,
-            seconds_left: self.begun.elapsed().as_secs_f64() / self.done as f64 * left as f64,
-        })?;
+        self.stage.done(self.done)?;
         Ok(acceptance)
     }
 
@@ -183,29 +142,33 @@ impl Pilot<'_> {
     }
 }
 
-/// Runs the pilot: the settings found, and the report, of which `hooks` are told.
+/// Runs the pilot in so many transitions: the settings found, and the report, of which the host is told. `pool` as for [`Transition::new`].
 ///
 /// # Errors
 /// Those of the chains' start, of the evaluator and of the hooks.
-pub(in super::super) fn pilot_chains(
-    plan: &Plan,
-    method: Method,
-    dims: (usize, usize),
+pub(super) fn pilot(
+    session: Session,
+    dynamics: Dynamics,
+    dims: Dims,
     settings: &HmcSettings,
     pool: usize,
     evaluator: &mut dyn Evaluator,
-    hooks: &dyn Hooks,
 ) -> Result<(HmcSettings, ChainReport)> {
     let few = HmcSettings {
         chains: settings.chains.min(CHAINS),
         ..settings.clone()
     };
+    let transitions = (session.get(keys::HMC_PILOT) as usize).max(LEAST);
+    let target = match session.get(keys::HMC_TARGET_ACCEPTANCE) {
+        given if given > 0.0 => given,
+        _ => dynamics.target,
+    };
     let mut draws = Draws::Counter {
-        seed: plan.seed,
+        seed: session.seed,
         stream: STREAM,
     };
     let mut statistics = Statistics::default();
-    let mut transition = Transition::new(method, dims, few, pool);
+    let mut transition = Transition::new(dynamics, dims, few, pool);
     let states = transition.start(evaluator, &mut draws, &mut statistics)?;
     let mut run = Pilot {
         transition,
@@ -213,23 +176,22 @@ pub(in super::super) fn pilot_chains(
         evaluator,
         draws,
         statistics,
-        hooks,
-        transitions: plan.transitions,
+        stage: session.stage("chains", transitions),
+        transitions,
         done: 0,
-        begun: Instant::now(),
     };
-    let half = plan.transitions / 2;
-    match plan.mass {
+    let half = transitions / 2;
+    match session.get(keys::HMC_MASS) {
         Mass::Unit => (),
         Mass::Diagonal => {
-            let variances = run.adapt(half / 2, plan.target, dims.0)?;
+            let variances = run.adapt(half / 2, target, dims.latent)?;
             run.transition.settings.scales = scales(&variances);
             run.transition.rescale();
         }
     }
-    run.adapt(half - run.done, plan.target, dims.0)?;
-    let report = judge(&mut run, method, dims.0)?;
-    report.tell(hooks)?;
+    run.adapt(half - run.done, target, dims.latent)?;
+    let report = judge(&mut run, dynamics.method.name(), dims.latent)?;
+    report.tell(session.hooks)?;
     let found = HmcSettings {
         chains: settings.chains,
         leapfrog: settings.leapfrog,
@@ -245,7 +207,7 @@ fn scales(variances: &[f64]) -> Vec<f64> {
 }
 
 /// The transitions that are left, with the settings that were found.
-fn judge(run: &mut Pilot<'_>, method: Method, dim: usize) -> Result<ChainReport> {
+fn judge(run: &mut Pilot<'_>, method: &'static str, dim: usize) -> Result<ChainReport> {
     let (chains, transitions) = (run.transition.settings.chains, run.transitions - run.done);
     run.statistics = Statistics::default();
     let mut z = Vec::with_capacity(transitions * chains * dim);
@@ -256,7 +218,7 @@ fn judge(run: &mut Pilot<'_>, method: Method, dim: usize) -> Result<ChainReport>
     }
     let settings = &run.transition.settings;
     Ok(ChainReport {
-        method: method.name(),
+        method,
         chains,
         transitions,
         step_size: settings.step_size,

@@ -1,6 +1,7 @@
 //! Proposing latents until every event of a block has one. Every event owns its sequence of proposals.
 
-use super::{Block, Blocks, Refiner, Statistics};
+use super::block::{Block, Blocks, Maker};
+use super::statistics::Statistics;
 use crate::model::Evaluator;
 use crate::noise::domain;
 use crate::protocol::draws::Draws;
@@ -10,19 +11,18 @@ use crate::{Error, Result};
 const BLOCK_ROWS: usize = 1024;
 
 /// How a method proposes and judges latents.
-pub(in super::super) trait Proposals: Send {
+pub(super) trait Proposals: Send {
     /// Whether [`Proposals::judge`] looks at log w.
-    const WEIGHTED: bool;
+    const WEIGHTED: bool = false;
     /// Whether it looks at u.
     const RANDOM: bool = false;
 
-    /// Proposals per event before giving up.
-    fn max_tries(&self) -> u64;
+    /// Proposals per event before giving up. Of a method that accepts every finite one, more failures in a row mean a broken generator.
+    fn max_tries(&self) -> u64 {
+        100
+    }
 
-    /// Dimensions of the prior.
-    fn prior_dim(&self) -> usize;
-
-    /// Turns points of the prior, `rows` × ([`Proposals::prior_dim`] + C), into latent rows.
+    /// Turns points of the prior with their conditions into latent rows.
     ///
     /// # Errors
     /// Those of the evaluator.
@@ -38,12 +38,16 @@ pub(in super::super) trait Proposals: Send {
     }
 
     /// The weight of the event if the proposal is accepted; u is uniform in (0, 1).
-    fn judge(&mut self, log_w: f64, u: f64, statistics: &mut Statistics) -> Option<f64>;
+    fn judge(&mut self, _log_w: f64, _u: f64, _: &mut Statistics) -> Option<f64> {
+        Some(1.0)
+    }
 }
 
 /// A method whose events are independent of each other, with the buffers of its proposals.
-pub(in super::super) struct Independent<P> {
+pub(super) struct Independent<P> {
     method: P,
+    /// Dimensions of the prior.
+    prior_dim: usize,
     /// Rows of the block that have no event yet.
     pending: Vec<usize>,
     prior: Vec<f64>,
@@ -54,9 +58,10 @@ pub(in super::super) struct Independent<P> {
 }
 
 impl<P: Proposals> Independent<P> {
-    pub fn new(method: P) -> Self {
+    pub fn new(method: P, prior_dim: usize) -> Self {
         Independent {
             method,
+            prior_dim,
             pending: Vec::new(),
             prior: Vec::new(),
             accept: Vec::new(),
@@ -75,7 +80,7 @@ impl<P: Proposals> Independent<P> {
         attempt: u64,
     ) -> Result<()> {
         let rows = self.pending.len();
-        self.prior.resize(rows * self.method.prior_dim(), 0.0);
+        self.prior.resize(rows * self.prior_dim, 0.0);
         self.accept.resize(if P::RANDOM { rows } else { 0 }, 0.0);
         self.z.resize(rows * (block.z.len() / block.rows), 0.0);
         self.x.resize(rows * (block.x.len() / block.rows), 0.0);
@@ -153,7 +158,7 @@ fn append_conditions<'a>(
     }
 }
 
-impl<P: Proposals> Refiner for Independent<P> {
+impl<P: Proposals> Maker for Independent<P> {
     fn blocks(&self) -> Blocks {
         Blocks::Any(BLOCK_ROWS)
     }

@@ -1,166 +1,43 @@
-//! Importance resampling (SIR; Rubin 1988): latents of q chosen by their weights from a pool of the prior.
+//! The method that chooses each block of latents from a pool of the prior.
 
-use super::{Block, Blocks, Refiner, Resampled, Statistics};
-use crate::model::Evaluator;
-use crate::noise::{domain, Domain};
+use super::block::{Block, Blocks, Maker};
+use super::candidates::Candidates;
+use super::home::{refinement, Case, Home};
+use super::statistics::Statistics;
+use crate::model::{Evaluator, Method, Model};
+use crate::noise::domain;
 use crate::protocol::draws::Draws;
-use crate::{Error, Result};
+use crate::Result;
 
 /// Events that share a pool.
 const BLOCK_ROWS: usize = 1024;
 
-/// Number of the uniforms that shuffle. Those before it are the chains' own.
-const SHUFFLE: u64 = 2;
-
-/// A pool of the prior's latents with their weights, and the buffers to choose from it.
-pub(super) struct Pool {
-    /// Latents of the pool for each one chosen.
-    each: usize,
-    /// M.
-    event_dim: usize,
-    z: Vec<f64>,
-    x: Vec<f64>,
-    log_w: Vec<f64>,
-    keys: Vec<f64>,
-    order: Vec<usize>,
-}
-
-impl Pool {
-    pub fn new(each: usize, event_dim: usize) -> Self {
-        Pool {
-            each,
-            event_dim,
-            z: Vec::new(),
-            x: Vec::new(),
-            log_w: Vec::new(),
-            keys: Vec::new(),
-            order: Vec::new(),
-        }
-    }
-
-    /// Chooses latents `z` (rows × N, with `log_w`, rows) by systematic resampling: one of weight w is taken w / (`each` · mean of w) times,
-    /// rounded up or down at random, so not twice below `each` times the mean. They come in random order. Numbers are those of the places
-    /// from `first` on.
-    ///
-    /// # Errors
-    /// Those of evaluator and draws; [`Error::Numerical`] if no weight is positive.
-    pub fn choose(
-        &mut self,
-        evaluator: &mut dyn Evaluator,
-        draws: &mut Draws,
-        (domain, first): (Domain, u64),
-        (z, log_w): (&mut [f64], &mut [f64]),
-        statistics: &mut Statistics,
-    ) -> Result<()> {
-        let (rows, dim) = (log_w.len(), z.len() / log_w.len());
-        let places = (0..rows).map(|row| first.wrapping_add(row as u64));
-        statistics.non_finite += self.draw(evaluator, draws, (domain, places.clone()), z.len())?;
-        let highest = self.log_w.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        if highest == f64::NEG_INFINITY {
-            return Err(Error::Numerical(format!(
-                "of {} latents of the prior none has a positive, finite weight: there is nothing to resample for event {first}; the classifier's training has failed",
-                self.log_w.len()
-            )));
-        }
-        let weight = |log_w: f64| (log_w - highest).exp();
-        let (mut sum, mut squares) = (0.0, 0.0);
-        for w in self.log_w.iter().map(|&l| weight(l)) {
-            sum += w;
-            squares += w * w;
-        }
-        let offset = self.shuffle(draws, domain, places)?;
-        let mut pool = self.log_w.iter().enumerate();
-        let (mut above, mut chosen, mut distinct) = (0.0, 0, 0);
-        for (i, &row) in self.order.iter().enumerate() {
-            let position = (i as f64 + offset) / rows as f64 * sum;
-            let before = chosen;
-            while above <= position {
-                // Rounding may place the last position beyond the sum.
-                let Some((candidate, w)) = pool.next().map(|(k, &l)| (k, weight(l))) else {
-                    break;
-                };
-                if w > 0.0 {
-                    (above, chosen) = (above + w, candidate);
-                }
-            }
-            distinct += u64::from(i == 0 || chosen != before);
-            z[row * dim..][..dim].copy_from_slice(&self.z[chosen * dim..][..dim]);
-            log_w[row] = self.log_w[chosen];
-        }
-        statistics.resampled += &Resampled {
-            pool: self.log_w.len() as u64,
-            effective: sum * sum / squares,
-            rows: rows as u64,
-            distinct,
-        };
-        Ok(())
-    }
-
-    /// The pool: latents, and log w, which is −∞ where event or weight is not finite. Returns how many that are.
-    fn draw(
-        &mut self,
-        evaluator: &mut dyn Evaluator,
-        draws: &mut Draws,
-        (domain, places): (Domain, impl ExactSizeIterator<Item = u64> + Clone),
-        length: usize,
-    ) -> Result<u64> {
-        let rows = places.len();
-        let mut non_finite = 0;
-        self.z.resize(self.each * length, 0.0);
-        self.x.resize(rows * self.event_dim, 0.0);
-        self.log_w.resize(self.each * rows, 0.0);
-        let slices = self.z.chunks_exact_mut(length);
-        let slices = slices.zip(self.log_w.chunks_exact_mut(rows));
-        for (attempt, (z, log_w)) in (0..).zip(slices) {
-            draws.draw(domain, places.clone(), attempt, z, &mut [])?;
-            evaluator.generate(z, rows, &mut self.x, None)?;
-            evaluator.pull_back(z, &self.x, rows, log_w)?;
-            for (x, l) in self.x.chunks_exact(self.event_dim).zip(log_w) {
-                if !(*l < f64::INFINITY && x.iter().all(|x| x.is_finite())) {
-                    *l = f64::NEG_INFINITY;
-                    non_finite += 1;
-                }
-            }
-        }
-        Ok(non_finite)
-    }
-
-    /// Draws the order in which the rows are filled, and returns a uniform number that is independent of it: the fraction of the sum of the
-    /// numbers that were sorted.
-    fn shuffle(
-        &mut self,
-        draws: &mut Draws,
-        domain: Domain,
-        places: impl ExactSizeIterator<Item = u64> + Clone,
-    ) -> Result<f64> {
-        let rows = places.len();
-        self.keys.resize(rows, 0.0);
-        draws.draw(domain, places, SHUFFLE, &mut [], &mut self.keys)?;
-        self.order.clear();
-        self.order.extend(0..rows);
-        let keys = &self.keys;
-        self.order
-            .sort_unstable_by(|&a, &b| keys[a].total_cmp(&keys[b]).then(a.cmp(&b)));
-        Ok(keys.iter().sum::<f64>().fract())
-    }
-}
-
 /// Unweighted events, each block chosen from its own pool. Their distribution differs from q by a term that falls like
 /// var(w) / (size of the pool); where weights exceed `each` times their mean, a block holds duplicates.
-pub(in super::super) struct Resampling {
-    pool: Pool,
-}
+pub(super) struct Resampling;
 
-impl Resampling {
-    /// `each`: latents of the pool for each event. `event_dim`: M.
-    pub fn new(each: usize, event_dim: usize) -> Self {
-        Resampling {
-            pool: Pool::new(each, event_dim),
-        }
+impl Home for Resampling {
+    fn method(&self) -> Method {
+        Method::Resampling
+    }
+
+    /// Any weights, so it comes last.
+    fn suits(&self, case: &Case) -> Option<String> {
+        let accepts = case.rejection();
+        Some(format!("{accepts}, and log w(z) has no gradient"))
+    }
+
+    fn maker(&self, model: &Model) -> Result<Box<dyn Maker>> {
+        let each = refinement(model, self.method())?.pool;
+        let event_dim = model.generator.event_dim();
+        Ok(Box::new(Resampled(Candidates::new(each, event_dim))))
     }
 }
 
-impl Refiner for Resampling {
+/// The blocks of [`Resampling`].
+pub(super) struct Resampled(pub Candidates);
+
+impl Maker for Resampled {
     fn blocks(&self) -> Blocks {
         Blocks::Aligned(BLOCK_ROWS)
     }
@@ -174,7 +51,7 @@ impl Refiner for Resampling {
     ) -> Result<()> {
         block.log_w.resize(block.rows, 0.0);
         let distinct = statistics.resampled.distinct;
-        self.pool.choose(
+        self.0.choose(
             evaluator,
             draws,
             (domain::LATENT, block.first),
@@ -183,7 +60,7 @@ impl Refiner for Resampling {
         )?;
         evaluator.generate(&block.z, block.rows, &mut block.x, None)?;
         block.w.fill(1.0);
-        statistics.proposals += (block.rows * self.pool.each) as u64;
+        statistics.proposals += (block.rows * self.0.each) as u64;
         statistics.accepted += statistics.resampled.distinct - distinct;
         statistics.events += block.rows as u64;
         Ok(())

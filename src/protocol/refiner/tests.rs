@@ -1,9 +1,13 @@
+use super::chains::{HMC, LANGEVIN, MALA};
+use super::learned::Refined;
+use super::prior::{Accepted, Baseline, Reweight};
+use super::proposals::Independent;
 use super::*;
-use crate::model::Method;
-use crate::protocol::draws::Uniforms;
-use crate::Error;
+use crate::model::{Dims, Evaluator};
+use crate::protocol::draws::{Draws, Uniforms};
 
 mod chains;
+mod learned;
 mod resampling;
 
 /// g(z) = z and a weight that is known: w(z) = exp(b·z₀ − ½ a z₀²), so q(z) ∝ p(z) w(z) is normal in z₀ with mean b/(1+a) and variance
@@ -143,17 +147,24 @@ impl Evaluator for Exact {
     }
 }
 
+/// Of [`Exact`].
+const DIMS: Dims = Dims {
+    latent: 2,
+    conditions: 0,
+    features: 2,
+};
+
 /// Rows that a block of tests has.
-fn rows_of(refiner: &dyn Refiner) -> usize {
+fn rows_of(refiner: &dyn Maker) -> usize {
     match refiner.blocks() {
         Blocks::Any(rows) | Blocks::Aligned(rows) => rows,
     }
 }
 
-fn block(refiner: &dyn Refiner, index: u64) -> Block {
+fn block(refiner: &dyn Maker, index: u64) -> Block {
     let rows = rows_of(refiner);
     let mut block = Block::default();
-    block.place(index * rows as u64, rows, (2, 2, 0));
+    block.place(index * rows as u64, rows, DIMS);
     block
 }
 
@@ -163,7 +174,7 @@ fn draws() -> Draws {
 
 /// The first `blocks` blocks, end to end: z, w and the statistics.
 fn run(
-    refiner: &mut dyn Refiner,
+    refiner: &mut dyn Maker,
     evaluator: &mut dyn Evaluator,
     blocks: u64,
 ) -> (Vec<f64>, Vec<f64>, Statistics) {
@@ -181,19 +192,19 @@ fn run(
 }
 
 fn baseline() -> Independent<Baseline> {
-    Independent::new(Baseline { dim: 2 })
+    Independent::new(Baseline, 2)
 }
 
-fn rejection(log_w_max: f64, max_tries: u64) -> Independent<Rejection> {
-    Independent::new(Rejection {
-        dim: 2,
+fn rejection(log_w_max: f64, max_tries: u64) -> Independent<Accepted> {
+    let accepted = Accepted {
         log_w_max,
         max_tries,
-    })
+    };
+    Independent::new(accepted, 2)
 }
 
-fn learned() -> Independent<Learned> {
-    Independent::new(Learned { auxiliary_dim: 4 })
+fn learned() -> Independent<Refined> {
+    Independent::new(Refined, 4)
 }
 
 /// Weighted mean and variance of column `k`.
@@ -224,6 +235,14 @@ fn assert_moments(z: &[f64], w: &[f64], expected: (f64, f64), tolerance: f64) {
         mean.abs() < tolerance && (variance - 1.0).abs() < 1.5 * tolerance,
         "{mean}, {variance}"
     );
+}
+
+#[test]
+fn every_method_has_one_home() {
+    for method in Method::ALL {
+        let homes = REFINERS.iter().filter(|home| home.method() == method);
+        assert_eq!(homes.count(), 1, "{method:?}");
+    }
 }
 
 #[test]
@@ -286,7 +305,7 @@ fn hopeless_rejection_is_an_error_and_names_the_event() {
 #[test]
 fn reweighting_carries_the_weights() {
     let mut exact = Exact::new(1.0, 1.0);
-    let (z, w, s) = run(&mut Independent::new(Reweight { dim: 2 }), &mut exact, 100);
+    let (z, w, s) = run(&mut Independent::new(Reweight, 2), &mut exact, 100);
     for (z, w) in z.chunks_exact(2).zip(&w) {
         assert!((w - exact.log_w(z).exp()).abs() < 1e-14);
     }
@@ -318,14 +337,14 @@ fn broken_events_are_drawn_again_and_counted() {
 #[test]
 fn blocks_do_not_depend_on_history() {
     let mut exact = Exact::new(1.0, 1.0);
-    let refiners: [fn() -> Box<dyn Refiner>; 7] = [
+    let refiners: [fn() -> Box<dyn Maker>; 7] = [
         || Box::new(baseline()),
         || Box::new(rejection(0.5, 1000)),
         || Box::new(learned()),
         || Box::new(resampling::resampling(4)),
-        || Box::new(chains::chains(Method::Langevin, chains::settings())),
-        || Box::new(chains::chains(Method::Mala, chains::settings())),
-        || Box::new(chains::chains(Method::Hmc, chains::settings())),
+        || Box::new(chains::chains(LANGEVIN, chains::settings())),
+        || Box::new(chains::chains(MALA, chains::settings())),
+        || Box::new(chains::chains(HMC, chains::settings())),
     ];
     for make in refiners {
         let mut in_order = make();
@@ -389,7 +408,7 @@ fn a_hosts_numbers_are_taken_event_by_event() {
     // w / w_max = ½ for all: u₂ = 0.102, 0.105, … accepts event after event, until 0.501.
     let fill = |draws: &mut Draws, rows| {
         let mut block = Block::default();
-        block.place(7, rows, (2, 2, 0));
+        block.place(7, rows, DIMS);
         rejection(2f64.ln(), 10)
             .fill(
                 &mut Exact::new(0.0, 0.0),

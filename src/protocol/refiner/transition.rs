@@ -1,9 +1,9 @@
 //! One transition of many chains on the refined latent density: Hamiltonian Monte Carlo (paper, Sec. 2 and 4.1; Duane et al. 1987; Neal,
 //! arXiv:1206.1901), and Langevin dynamics, which is the same with one leapfrog step.
 
-use super::resampling::Pool;
-use super::Statistics;
-use crate::model::{Evaluator, HmcSettings, Method, Start};
+use super::candidates::Candidates;
+use super::statistics::Statistics;
+use crate::model::{Dims, Evaluator, HmcSettings, Method, Start};
 use crate::noise::domain;
 use crate::protocol::draws::Draws;
 use crate::{Error, Result};
@@ -99,35 +99,42 @@ impl Trajectory {
     }
 }
 
+/// What the methods with chains differ in.
+#[derive(Clone, Copy)]
+pub(super) struct Dynamics {
+    pub method: Method,
+    /// Whether trajectories have one leapfrog step, whatever the settings.
+    pub one_step: bool,
+    /// Whether the Metropolis test refuses steps.
+    pub metropolis: bool,
+    /// Acceptance that a pilot run seeks unless told otherwise.
+    pub target: f64,
+}
+
 /// Transitions that leave q(z) ∝ p(z) w(z) invariant (`langevin`: nearly), with the potential U(z) = ½ |z|² − log w(z).
 pub(super) struct Transition {
     pub settings: HmcSettings,
-    method: Method,
+    dynamics: Dynamics,
     /// N.
     dim: usize,
     /// σ, all of them.
     scales: Vec<f64>,
-    pool: Pool,
+    candidates: Candidates,
     trajectory: Trajectory,
 }
 
 impl Transition {
-    /// `dims`: N and M. `pool`: latents of the prior for each resampled start.
-    pub fn new(
-        method: Method,
-        (dim, event_dim): (usize, usize),
-        mut settings: HmcSettings,
-        pool: usize,
-    ) -> Self {
-        if method != Method::Hmc {
+    /// `pool`: latents of the prior for each resampled start.
+    pub fn new(dynamics: Dynamics, dims: Dims, mut settings: HmcSettings, pool: usize) -> Self {
+        if dynamics.one_step {
             settings.leapfrog = 1;
         }
         let mut transition = Transition {
             settings,
-            method,
-            dim,
+            dynamics,
+            dim: dims.latent,
             scales: Vec::new(),
-            pool: Pool::new(pool, event_dim),
+            candidates: Candidates::new(pool, dims.features),
             trajectory: Trajectory::default(),
         };
         transition.rescale();
@@ -158,21 +165,21 @@ impl Transition {
             Start::Prior => draws.draw(domain::PROPOSAL, places(0, n), 0, z, &mut [])?,
             Start::Resampled => {
                 let place = (domain::PROPOSAL, 0);
-                self.pool
+                self.candidates
                     .choose(evaluator, draws, place, (z, log_w), statistics)?;
             }
         }
         points.evaluate(evaluator).map_err(|e| match e {
             Error::Unsupported(why) => Error::Unsupported(format!(
                 "`{}` needs the gradient of log w(z), which this model does not have ({why}); use `rejection` or `resampling`",
-                self.method.name()
+                self.dynamics.method.name()
             )),
             other => other,
         })?;
         match points.log_w.iter().position(|l| !l.is_finite()) {
             Some(chain) => Err(Error::Numerical(format!(
                 "chain {chain} of `{}` starts at a latent point whose weight is NaN, zero or infinite; start it from the weights: `hmc.start` = `resampled`",
-                self.method.name()
+                self.dynamics.method.name()
             ))),
             None => Ok(States {
                 trajectories: 0,
@@ -212,7 +219,7 @@ impl Transition {
                 continue;
             }
             sum += (-error).exp().min(1.0);
-            if path.accept[chain].ln() < -error || self.method == Method::Langevin {
+            if path.accept[chain].ln() < -error || !self.dynamics.metropolis {
                 statistics.accepted += 1;
                 let row = chain * dim..(chain + 1) * dim;
                 let (to, from) = (&mut states.points, &path.points);

@@ -1,14 +1,19 @@
 //! Chains on densities that are known.
 
+use super::super::chains::Chains;
+use super::super::history::History;
+use super::super::pilot::{pilot, ChainReport, DualAveraging};
+use super::super::transition::Dynamics;
 use super::*;
+use crate::compute::Session;
 use crate::model::{HmcSettings, Start};
 use crate::options::Options;
 use crate::train::{Hooks, Level};
-use pilot::{ChainReport, DualAveraging};
+
 use std::cell::RefCell;
 
-pub(super) fn chains(method: Method, settings: HmcSettings) -> Chains {
-    Chains::new(method, (2, 2), settings, 16)
+pub(super) fn chains(dynamics: Dynamics, settings: HmcSettings) -> Chains {
+    Chains::new(dynamics, DIMS, settings, 16)
 }
 
 pub(super) fn settings() -> HmcSettings {
@@ -28,7 +33,7 @@ pub(super) fn settings() -> HmcSettings {
 #[test]
 fn hmc_samples_the_refined_density() {
     let mut exact = Exact::new(3.0, 2.0);
-    let (z, w, s) = run(&mut chains(Method::Hmc, settings()), &mut exact, 500);
+    let (z, w, s) = run(&mut chains(HMC, settings()), &mut exact, 500);
     assert_moments(&z, &w, exact.moments(), 0.012);
     let acceptance = s.accepted as f64 / s.proposals as f64;
     assert!(acceptance > 0.95 && acceptance < 1.0, "{acceptance}");
@@ -45,11 +50,11 @@ fn hmc_corrects_a_coarse_integrator() {
         leapfrog: 3,
         ..settings()
     };
-    let (z, w, s) = run(&mut chains(Method::Hmc, coarse), &mut exact, 1000);
+    let (z, w, s) = run(&mut chains(HMC, coarse), &mut exact, 1000);
     assert!((s.accepted as f64) < 0.95 * s.proposals as f64);
     assert_moments(&z, &w, exact.moments(), 0.012);
     // Beyond it, trajectories explode and are refused, and said to be divergent.
-    for method in [Method::Hmc, Method::Langevin] {
+    for method in [HMC, LANGEVIN] {
         let unstable = HmcSettings {
             step_size: 300.0,
             leapfrog: 20,
@@ -70,7 +75,7 @@ fn scales_stretch_the_steps_and_leave_the_density() {
         burn_in: 10,
         ..settings()
     };
-    let (z, w, s) = run(&mut chains(Method::Hmc, stretched), &mut exact, 500);
+    let (z, w, s) = run(&mut chains(HMC, stretched), &mut exact, 500);
     assert!(s.accepted as f64 > 0.9 * s.proposals as f64);
     assert_moments(&z, &w, exact.moments(), 0.012);
 }
@@ -83,11 +88,7 @@ fn langevin_has_the_bias_of_its_step_and_mala_none() {
         jitter: 0.0,
         ..settings()
     };
-    let (z, w, s) = run(
-        &mut chains(Method::Langevin, step.clone()),
-        &mut exact,
-        1500,
-    );
+    let (z, w, s) = run(&mut chains(LANGEVIN, step.clone()), &mut exact, 1500);
     assert_eq!(s.accepted, s.proposals);
     // z ← (1 − ½ ε² λ) z + ε p for a density of variance 1 / λ: the variance becomes 1 / (λ (1 − ¼ ε² λ)).
     for (k, precision) in [(0, 4.0), (1, 1.0)] {
@@ -102,7 +103,7 @@ fn langevin_has_the_bias_of_its_step_and_mala_none() {
             "{mean}"
         );
     }
-    let (z, w, s) = run(&mut chains(Method::Mala, step), &mut exact, 1500);
+    let (z, w, s) = run(&mut chains(MALA, step), &mut exact, 1500);
     assert!(s.accepted < s.proposals);
     assert_moments(&z, &w, exact.moments(), 0.015);
 }
@@ -119,7 +120,7 @@ fn worst(of_each: Result<Vec<f64>>) -> f64 {
 fn a_resampled_start_gives_separated_modes_their_shares() {
     let from = |start, exact: &mut Exact| {
         let mut refiner = chains(
-            Method::Hmc,
+            HMC,
             HmcSettings {
                 chains: 2000,
                 start,
@@ -197,7 +198,7 @@ impl Log {
 }
 
 fn run_pilot(
-    method: Method,
+    dynamics: Dynamics,
     exact: &mut Exact,
     mass: &str,
     hooks: &Log,
@@ -205,7 +206,6 @@ fn run_pilot(
     let mut options = Options::preset("fast").unwrap();
     options.set_str("hmc.mass", mass).unwrap();
     options.set_i64("hmc.pilot", 400).unwrap();
-    let plan = Plan::new(method, &options).unwrap();
     let start = HmcSettings {
         chains: 1000,
         start: Start::Resampled,
@@ -213,30 +213,31 @@ fn run_pilot(
         leapfrog: 3,
         ..settings()
     };
-    pilot_chains(&plan, method, (2, 2), &start, 16, exact, hooks)
+    let session = Session::new(&options, hooks);
+    pilot(session, dynamics, DIMS, &start, 16, exact)
 }
 
 #[test]
 fn the_pilot_reaches_the_target_acceptance_and_the_frozen_chains_keep_it() {
-    for (method, target, tolerance) in [
-        (Method::Hmc, 0.651, 0.03),
-        (Method::Mala, 0.574, 0.03),
-        (Method::Langevin, 0.98, 0.01),
+    for (dynamics, target, tolerance) in [
+        (HMC, 0.651, 0.03),
+        (MALA, 0.574, 0.03),
+        (LANGEVIN, 0.98, 0.01),
     ] {
         // Not normal: three leapfrog steps in such a valley return to their energy whenever they are a third or a sixth of its period.
         let (mut exact, log) = (Exact::modes(0.3, 1.0, 0.6), Log::default());
-        let (found, report) = run_pilot(method, &mut exact, "unit", &log).unwrap();
+        let (found, report) = run_pilot(dynamics, &mut exact, "unit", &log).unwrap();
         assert!((report.acceptance - target).abs() < tolerance, "{report:?}");
         assert_eq!(
             (found.chains, report.chains, report.transitions),
             (1000, 256, 200)
         );
         assert_eq!(found.leapfrog, 3, "the option's, whatever the method");
-        if method == Method::Langevin {
+        if dynamics.method == Method::Langevin {
             continue;
         }
         assert_eq!(log.warnings(), "", "{report:?}");
-        let (_, _, s) = run(&mut chains(method, found), &mut exact, 20);
+        let (_, _, s) = run(&mut chains(dynamics, found), &mut exact, 20);
         let acceptance = s.accepted as f64 / s.proposals as f64;
         assert!((acceptance - target).abs() < tolerance, "{acceptance}");
     }
@@ -245,7 +246,7 @@ fn the_pilot_reaches_the_target_acceptance_and_the_frozen_chains_keep_it() {
 #[test]
 fn the_pilot_finds_the_widths() {
     let mut exact = Exact::new(99.0, 0.0);
-    let (found, report) = run_pilot(Method::Hmc, &mut exact, "diagonal", &Log::default()).unwrap();
+    let (found, report) = run_pilot(HMC, &mut exact, "diagonal", &Log::default()).unwrap();
     let expected = [0.1, 1.0];
     for (scale, expected) in found.scales.iter().zip(expected) {
         assert!((scale / expected - 1.0).abs() < 0.1, "{:?}", found.scales);
@@ -259,8 +260,7 @@ fn the_pilot_finds_the_widths() {
 #[test]
 fn the_pilot_warns_of_chains_that_do_not_mix_or_diverge() {
     let log = Log::default();
-    let (_, mut report) =
-        run_pilot(Method::Hmc, &mut Exact::modes(0.5, 2.0, 0.1), "unit", &log).unwrap();
+    let (_, mut report) = run_pilot(HMC, &mut Exact::modes(0.5, 2.0, 0.1), "unit", &log).unwrap();
     assert!(report.r_hat[0] > 1.5 && report.r_hat[1] < 1.2, "{report:?}");
     let warnings = log.warnings();
     assert!(
@@ -308,7 +308,7 @@ fn the_history_is_that_of_the_last_states() {
 fn what_chains_cannot_start_from_is_said() {
     let error = |exact: &mut Exact, start| {
         let mut refiner = chains(
-            Method::Mala,
+            MALA,
             HmcSettings {
                 start,
                 ..settings()

@@ -1,9 +1,11 @@
 //! Importance resampling of weights that are known.
 
+use super::super::candidates::Candidates;
+use super::super::resampling::Resampled;
 use super::*;
 
-pub(super) fn resampling(pool: usize) -> Resampling {
-    Resampling::new(pool, 2)
+pub(super) fn resampling(pool: usize) -> Resampled {
+    Resampled(Candidates::new(pool, 2))
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::refiner;
 use super::scaling;
 use super::source::Source;
 use crate::compute::computes;
-use crate::model::{Dtype, Generator, GeneratorKind, HmcSettings, Method, NO_GRADIENT};
+use crate::model::{Dtype, Generator, GeneratorKind, Needs, NO_GRADIENT};
 use crate::options::{keys, Options};
 use crate::train::Settings;
 use crate::{Error, Result};
@@ -22,7 +22,7 @@ use crate::{Error, Result};
 /// [`refine`]: super::refine
 pub fn check(target: &mut Source, options: &Options) -> Result<()> {
     let draft = draft(target, options)?;
-    refinement(&draft.generator, draft.dtype, target, options)
+    refinement(&draft.generator, options.get(keys::DTYPE), target, options)
 }
 
 /// Checks that `generator`, whose parameters do not matter, can be refined towards the target.
@@ -55,8 +55,7 @@ pub(super) fn refinement(
     refiner(generator, unfolded, options)?;
     classifier::network(target.dim(), options)?;
     if unfolded {
-        let inputs = generator.latent_dim() + generator.condition_dim();
-        classifier::network(inputs, options)?;
+        classifier::network(generator.dims().latent_row(), options)?;
     }
     on_events.iter().try_for_each(|s| target.fills(s, options))
 }
@@ -93,30 +92,23 @@ fn as_made(generator: &Generator, target: &Source, options: &Options) -> Result<
 /// [`Error::Unsupported`] if the method makes events in common where each has its own condition, or needs a gradient of log w(z) where there is
 /// none; [`Error::InvalidArgument`] for options that do not fit the latent space or each other.
 pub(super) fn refiner(generator: &Generator, omnifold: bool, options: &Options) -> Result<()> {
-    terminate(&chains(options), generator.latent_dim())?;
+    let dims = generator.dims();
+    refiner::chain_settings(dims.latent, options)?;
     let Some(method) = options.get(keys::REFINER_METHOD) else {
         // `auto` chooses among those that always can.
         return Ok(());
     };
-    if generator.condition_dim() > 0 && method.in_common() {
-        return Err(in_common(method));
+    if dims.conditions > 0 && method.in_common() {
+        return Err(refiner::in_common(method));
     }
-    if method.is_chain() && !omnifold && !generator.differentiable() {
+    let gradient = omnifold || generator.differentiable();
+    if matches!(method.facts().needs, Needs::Gradient) && !gradient {
         return Err(Error::Unsupported(format!(
             "`{}` needs the gradient of log w(z): {NO_GRADIENT}",
             method.name()
         )));
     }
-    let dims = (generator.latent_dim(), generator.condition_dim());
-    refiner::learnable(method, dims, options)
-}
-
-/// What is said to conditions where a method cannot give every event its own.
-pub(super) fn in_common(method: Method) -> Error {
-    Error::Unsupported(format!(
-        "the method `{}` makes its events in common, which is impossible where every event has a condition of its own; use `rejection`, `reweight` or a learned refiner",
-        method.name()
-    ))
+    refiner::home(method)?.check(dims, options)
 }
 
 /// Checks that the source's rows are events of the generator with their conditions.
@@ -133,23 +125,4 @@ pub(super) fn same_columns(generator: &Generator, target: &Source) -> Result<()>
         "the source's events have {} features, those of the generator {features}{given}",
         target.dim()
     )))
-}
-
-/// The chains that the options ask for.
-pub(super) fn chains(options: &Options) -> HmcSettings {
-    HmcSettings {
-        chains: options.get(keys::HMC_CHAINS) as usize,
-        start: options.get(keys::HMC_START),
-        step_size: options.get(keys::HMC_STEP_SIZE),
-        jitter: options.get(keys::HMC_JITTER),
-        scales: Vec::new(),
-        leapfrog: options.get(keys::HMC_LEAPFROG) as usize,
-        burn_in: options.get(keys::HMC_BURN_IN) as u64,
-        thin: options.get(keys::HMC_THIN) as u64,
-    }
-}
-
-/// Checks that a sampler would come to an end with these chains in N dimensions.
-pub(super) fn terminate(chains: &HmcSettings, latent_dim: usize) -> Result<()> {
-    chains.validate(latent_dim).map_err(Error::of_options)
 }

@@ -1,16 +1,16 @@
 //! The whole protocol: generator → classifier → pull-back → refiner.
 
 use super::calibration::{Calibration, HeldOut};
+use super::checks;
 use super::classifier::{record, train_classifier, warn};
 use super::conditions::Conditions;
 use super::generator::{self, draft, train_again};
 use super::omnifold::{self, unfold};
-use super::plan;
-use super::preparation::prepare;
-use super::pullback::{pilot_noise, weighted_latents, WeightReport, Weighted};
+use super::pullback::{weighted_latents, Run, WeightReport};
 use super::range::Range;
+use super::refinement::prepare;
 use super::source::Source;
-use crate::compute::{computes, Instance};
+use crate::compute::{computes, Instance, Session};
 use crate::model::{Generator, GeneratorKind, Model, Scaling};
 use crate::options::{keys, Options};
 use crate::train::{Hooks, Level, Record};
@@ -25,12 +25,13 @@ use serde_json::json;
 /// [`Error::Unsupported`] for a flow of one-dimensional events (a coupling needs two) and for libtorch in a build without it;
 /// [`Error::Numerical`] if the training diverges; [`Error::Device`]. The source stays usable.
 pub fn train_generator(target: &mut Source, options: &Options, hooks: &dyn Hooks) -> Result<Model> {
+    let session = Session::new(options, hooks);
     let draft = draft(target, options)?;
-    if let Err(why) = plan::refinement(&draft.generator, draft.dtype, target, options) {
+    if let Err(why) = checks::refinement(&draft.generator, session.dtype, target, options) {
         let message = format!("refining the generator by these options would fail: {why}");
         hooks.log(Level::Warning, &message)?;
     }
-    generator::train(draft, target, options, hooks)
+    generator::train(session, draft, target)
 }
 
 /// Refines a generator towards the target's events: trains the classifier, pulls its weights back to the latent space, reports on them, and
@@ -51,15 +52,16 @@ pub fn refine(
     options: &Options,
     hooks: &dyn Hooks,
 ) -> Result<Instance> {
-    plan::refinement(&generator.generator, generator.dtype, target, options)?;
+    let session = Session::new(options, hooks);
+    checks::refinement(&generator.generator, generator.dtype, target, options)?;
     let rounds = options.get(keys::ITERATION_ROUNDS);
-    let mut model = once(generator, target, options, hooks)?;
+    let mut model = once(session, generator, target)?;
     let mut scores = vec![score(&model)];
     for round in 2..=rounds {
         let refiner = model.refinement.as_ref().and_then(|r| r.refiner.as_ref());
         let refiner = refiner.ok_or_else(|| Error::Internal("a round without a refiner".into()))?;
-        let next = train_again(&model, refiner, target, options, hooks)?;
-        model = once(&generator.with_model(next), target, options, hooks)?;
+        let next = train_again(session, &model, refiner, target)?;
+        model = once(session, &generator.with_model(next), target)?;
         let score = score(&model);
         hooks.log(
             Level::Info,
@@ -86,12 +88,8 @@ fn score(model: &Model) -> serde_json::Value {
 }
 
 /// One round: classifier, pull-back, refiner.
-fn once(
-    generator: &Instance,
-    target: &mut Source,
-    options: &Options,
-    hooks: &dyn Hooks,
-) -> Result<Instance> {
+fn once(session: Session, generator: &Instance, target: &mut Source) -> Result<Instance> {
+    let Session { options, hooks, .. } = session;
     let omnifold = omnifold::wanted(&generator.generator, options);
     let mut model = (**generator).clone().into_baseline();
     let scalings = column_scalings(&mut model.generator, target, options)?;
@@ -104,18 +102,9 @@ fn once(
     }
     let trainings;
     if omnifold {
-        let mut evaluator = generator
-            .with_model(model.clone())
-            .training_evaluator(options)?;
-        let unfolded = unfold(
-            &model,
-            evaluator.as_mut(),
-            &stock,
-            &scalings,
-            target,
-            options,
-            hooks,
-        )?;
+        let mut evaluator = session.evaluator(&generator.with_model(model.clone()))?;
+        let evaluator = evaluator.as_mut();
+        let unfolded = unfold(session, &model, evaluator, &stock, &scalings, target)?;
         model.classifier = Some(unfolded.events);
         model.latent_classifier = Some(unfolded.latents);
         trainings = unfolded.record.trainings[..1].to_vec();
@@ -123,23 +112,19 @@ fn once(
             .record
             .insert("omnifold".into(), json!(unfolded.record));
     } else {
-        let mut evaluator = generator.training_evaluator(options)?;
+        let mut evaluator = session.evaluator(generator)?;
         let (classifier, records) = train_classifier(
+            session,
             &model.generator,
             &scalings,
-            model.dtype,
             evaluator.as_mut(),
             target,
-            options,
-            hooks,
         )?;
         model.classifier = Some(classifier);
         trainings = records;
     }
-    let report = judge(
-        generator, &mut model, trainings, target, &stock, options, hooks,
-    )?;
-    prepare(generator, model, &report, &stock, options, hooks)
+    let report = judge(session, generator, &mut model, trainings, target, &stock)?;
+    prepare(session, generator, model, &report, &stock)
 }
 
 /// The scalings of the target's columns. A generator of the library has its own; for others they are measured on the target.
@@ -174,10 +159,10 @@ pub fn refine_again(
     }
     computes(options)?;
     let g = &model.generator;
-    plan::refiner(g, model.latent_classifier.is_some(), options)?;
+    checks::refiner(g, model.latent_classifier.is_some(), options)?;
     let conditions = match target {
         Some(target) if g.condition_dim() > 0 => {
-            plan::same_columns(g, target)?;
+            checks::same_columns(g, target)?;
             Conditions::of(target, g.condition_dim(), options)?
         }
         None if g.condition_dim() > 0 => {
@@ -187,7 +172,12 @@ pub fn refine_again(
         }
         _ => Conditions::none(),
     };
-    let log_w = pilot(model, &conditions, &mut |_, _| (), options, hooks)?.log_w;
+    let session = Session {
+        dtype: model.dtype,
+        ..Session::new(options, hooks)
+    };
+    let run = Run::pilot(session);
+    let log_w = weighted_latents(session, model, &conditions, run, &mut |_, _| ())?.log_w;
     let report = WeightReport::new(&log_w, options.get(keys::REJECTION_OVERWEIGHT))?;
     report.tell(hooks)?;
     let mut copy = (**model).clone();
@@ -198,47 +188,26 @@ pub fn refine_again(
         record[key] = before.cloned().unwrap_or_default();
     }
     copy.record.insert("weights".into(), record);
-    prepare(model, copy, &report, &conditions, options, hooks)
-}
-
-/// Latents with their weights, to judge these by.
-fn pilot(
-    model: &Instance,
-    conditions: &Conditions,
-    look: &mut dyn FnMut(&[f64], &[f64]),
-    options: &Options,
-    hooks: &dyn Hooks,
-) -> Result<Weighted> {
-    let g = &model.generator;
-    let rows = options.get(keys::WEIGHTS_EVENTS) as usize;
-    weighted_latents(
-        model.training_evaluator(options)?.as_mut(),
-        (g.latent_dim(), g.event_dim()),
-        conditions,
-        (rows, model.latent_classifier.is_some()),
-        pilot_noise(options.get(keys::SEED) as u64),
-        look,
-        ("pilot", hooks),
-    )
+    prepare(session, model, copy, &report, &conditions)
 }
 
 /// Judges the classifier and its weights, for the record.
 fn judge(
+    session: Session,
     generator: &Instance,
     model: &mut Model,
     trainings: Vec<Record>,
     target: &mut Source,
     conditions: &Conditions,
-    options: &Options,
-    hooks: &dyn Hooks,
 ) -> Result<WeightReport> {
+    let Session { options, hooks, .. } = session;
     let mut range = Range::new(target.held_out(options)?, model.generator.event_dim());
-    let weighted = pilot(
+    let weighted = weighted_latents(
+        session,
         &generator.with_model(model.clone()),
         conditions,
+        Run::pilot(session),
         &mut |x, log_w| range.add(x, log_w),
-        options,
-        hooks,
     )?;
     let log_w = weighted.log_w;
     let of_events = weighted.log_w_of_events.as_ref().unwrap_or(&log_w);
@@ -249,7 +218,7 @@ fn judge(
             Some(_) => keys::PULLBACK_EPOCHS,
             None => keys::CLASSIFIER_TRAINING.epochs,
         };
-        warn(&record, epochs.name(), options, hooks)?;
+        warn(session, &record, epochs.name())?;
         model.record.insert("classifier".into(), record);
     }
     let mut report = WeightReport::new(&log_w, options.get(keys::REJECTION_OVERWEIGHT))?;

@@ -1,0 +1,138 @@
+//! What all parts of a task share: its settings, whom it tells, and the precision that it computes in.
+
+use super::{backend, threads, Instance};
+use crate::engine;
+use crate::model::{Dtype, Evaluator};
+use crate::nn::{self, Number};
+use crate::objective::{Goal, Objective};
+use crate::options::{choices::Backend, keys, Key, Kind, Options};
+use crate::train::{train, Feed, Hooks, Progress, Record, Settings};
+use crate::{Error, Result};
+use std::time::Instant;
+
+/// One call of the host: a training, a refinement, a check of what they would be.
+#[derive(Clone, Copy)]
+pub(crate) struct Session<'a> {
+    pub options: &'a Options,
+    pub hooks: &'a dyn Hooks,
+    pub seed: u64,
+    pub dtype: Dtype,
+}
+
+impl<'a> Session<'a> {
+    pub fn new(options: &'a Options, hooks: &'a dyn Hooks) -> Self {
+        Session {
+            options,
+            hooks,
+            seed: options.get(keys::SEED) as u64,
+            dtype: options.get(keys::DTYPE),
+        }
+    }
+
+    /// The option `key`.
+    pub fn get<T: Kind>(&self, key: Key<T>) -> T::Read<'a> {
+        self.options.get(key)
+    }
+
+    /// The options as they are, for a model's record.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if they are no JSON.
+    pub fn options_record(&self) -> Result<serde_json::Value> {
+        serde_json::from_str(&self.options.to_json())
+            .map_err(|e| Error::Internal(format!("options are no JSON: {e}")))
+    }
+
+    /// The model made ready to compute, on as many threads as the option `threads` allows.
+    ///
+    /// # Errors
+    /// Those of [`evaluator`](super::evaluator).
+    pub fn evaluator(&self, model: &Instance) -> Result<Box<dyn Evaluator>> {
+        model.evaluator(self.options, threads(self.options))
+    }
+
+    /// Trains in the session's precision, from and to parameters in double precision.
+    ///
+    /// # Errors
+    /// Those of the training, of its feed and of the hooks; those of [`evaluator`](super::evaluator).
+    pub fn fit(
+        &self,
+        goal: Goal,
+        settings: &Settings,
+        feed: &mut (impl Feed<f32> + Feed<f64>),
+        parameters: &mut [f64],
+    ) -> Result<Record> {
+        match self.dtype {
+            Dtype::Float64 => {
+                let mut objective = self.objective::<f64>(goal)?;
+                train(settings, &mut *objective, feed, parameters, self.hooks)
+            }
+            Dtype::Float32 => {
+                let mut objective = self.objective::<f32>(goal)?;
+                let mut single: Vec<f32> = parameters.iter().map(|&p| p as f32).collect();
+                let record = train(settings, &mut *objective, feed, &mut single, self.hooks)?;
+                let trained = parameters.iter_mut().zip(single);
+                trained.for_each(|(p, s)| *p = f64::from(s));
+                Ok(record)
+            }
+        }
+    }
+
+    /// Who makes the gradients: the engine or libtorch, as for [`evaluator`](super::evaluator).
+    fn objective<'g, T: Number>(&self, goal: Goal<'g>) -> Result<Box<dyn Objective<T> + 'g>> {
+        match backend(self.options)? {
+            Backend::Engine => Ok(engine::objective(goal, threads(self.options))),
+            Backend::Torch => nn::objective(goal, self.dtype, self.options),
+        }
+    }
+
+    /// Begins a stage of `steps` steps that is no training.
+    pub fn stage(&self, name: &'static str, steps: usize) -> Stage<'a> {
+        Stage {
+            hooks: self.hooks,
+            name,
+            steps: steps as u64,
+            begun: Instant::now(),
+        }
+    }
+}
+
+/// A stage under way, of which the host is told.
+pub(crate) struct Stage<'a> {
+    hooks: &'a dyn Hooks,
+    name: &'static str,
+    steps: u64,
+    begun: Instant,
+}
+
+impl Stage<'_> {
+    /// Before a step: whether to go on.
+    ///
+    /// # Errors
+    /// Those of the hooks.
+    pub fn check(&self) -> Result<()> {
+        self.hooks.check(self.name)
+    }
+
+    /// So many steps are done.
+    ///
+    /// # Errors
+    /// Those of the hooks.
+    pub fn done(&self, done: usize) -> Result<()> {
+        let done = done as u64;
+        let each = self.begun.elapsed().as_secs_f64() / done as f64;
+        self.hooks.progress(&Progress {
+            stage: self.name,
+            epoch: 1,
+            epochs: 1,
+            step: done,
+            steps: self.steps,
+            loss: f64::NAN,
+            validation_loss: f64::NAN,
+            seconds_left: match done {
+                0 => f64::NAN,
+                _ => each * (self.steps - done) as f64,
+            },
+        })
+    }
+}

@@ -1,0 +1,134 @@
+//! How refined events are made: what is known of each method without making any.
+
+use super::Map;
+use serde::{Deserialize, Serialize};
+
+/// Declares the methods, and in the same order what is known of them.
+macro_rules! methods {
+    ($(#[doc = $about:literal] $method:ident($name:literal) { $($fact:ident: $value:expr),* })*) => {
+        /// How refined events are made from g and w(z). The names are those of the option `refiner.method`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(rename_all = "lowercase")]
+        pub enum Method {
+            $(#[doc = $about] $method,)*
+        }
+
+        const FACTS: &[Facts] = &[$(Facts {
+            name: $name,
+            about: $about,
+            $($fact: $value),*
+        }),*];
+
+        impl Method {
+            /// All of them, in the order in which options list them.
+            pub const ALL: [Method; FACTS.len()] = [$(Method::$method),*];
+        }
+    };
+}
+
+methods! {
+    /// No refinement: z ~ p(z).
+    Baseline("baseline") { needs: Needs::Generator, events: Events::Independent, density: Density::Generated }
+    /// DCTR: z ~ p(z), events carry the weight w(z).
+    Reweight("reweight") { needs: Needs::Classifier, events: Events::Independent, density: Density::Generated }
+    /// z accepted with probability w(z) / w_max.
+    Rejection("rejection") { needs: Needs::Classifier, events: Events::Independent, density: Density::Refined }
+    /// z resampled from a pool of the prior's latents by w(z) (SIR).
+    Resampling("resampling") { needs: Needs::Classifier, events: Events::Pooled, density: Density::Refined }
+    /// z = Φ(y), Φ a network that a weighted GAN has trained.
+    Gan("gan") { needs: Needs::Training(|map| matches!(map, Map::Network(_))), events: Events::Independent, density: Density::None }
+    /// z = Φ(y), Φ a normalizing flow of the weighted latents.
+    Flow("flow") { needs: Needs::Training(|map| matches!(map, Map::Flow(_))), events: Events::Independent, density: Density::Own }
+    /// z = Φ(y), Φ the transport along velocities that flow matching has learned.
+    Matching("matching") { needs: Needs::Training(|map| matches!(map, Map::Matching(_))), events: Events::Independent, density: Density::None }
+    /// z from Langevin chains of q(z) without the Metropolis test (DDLS, arXiv:2003.06060): biased by its step.
+    Langevin("langevin") { needs: Needs::Gradient, events: Events::Chained, density: Density::Refined }
+    /// z from Langevin chains of q(z) with it.
+    Mala("mala") { needs: Needs::Gradient, events: Events::Chained, density: Density::Refined }
+    /// z from Hamiltonian Monte Carlo chains of q(z).
+    Hmc("hmc") { needs: Needs::Gradient, events: Events::Chained, density: Density::Refined }
+}
+
+/// What is known of a method without making events by it.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts {
+    /// The options' word for it.
+    pub name: &'static str,
+    /// What it does, in a line.
+    pub about: &'static str,
+    /// What it needs.
+    pub needs: Needs,
+    /// How its events hang together.
+    pub events: Events,
+    /// What density they have.
+    pub density: Density,
+}
+
+/// What a method needs, the generator always among it.
+#[derive(Clone, Copy, Debug)]
+pub enum Needs {
+    /// Nothing else.
+    Generator,
+    /// w(z).
+    Classifier,
+    /// w(z) and its gradient.
+    Gradient,
+    /// A learned [`Refiner`](super::Refiner), whose map is of this kind.
+    Training(fn(&Map) -> bool),
+}
+
+/// How a method's events hang together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Events {
+    /// Every event is made for itself.
+    Independent,
+    /// Events of a block are chosen from one pool.
+    Pooled,
+    /// Events are states of Markov chains.
+    Chained,
+}
+
+/// The density of a method's events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Density {
+    /// p_g(x), that of the generator.
+    Generated,
+    /// p_g(x) w(z) / Z, at which the method aims.
+    Refined,
+    /// That of the map that makes the latents, in place of the prior's.
+    Own,
+    /// None that is tractable.
+    None,
+}
+
+impl Method {
+    /// What is known of it.
+    pub const fn facts(self) -> &'static Facts {
+        &FACTS[self as usize]
+    }
+
+    /// The option's word for it.
+    pub const fn name(self) -> &'static str {
+        self.facts().name
+    }
+
+    /// Whether events are states of Markov chains.
+    pub fn is_chain(self) -> bool {
+        self.facts().events == Events::Chained
+    }
+
+    /// Whether it makes events in common, so that they cannot have conditions of their own.
+    pub fn in_common(self) -> bool {
+        self.facts().events != Events::Independent
+    }
+
+    /// Whether it makes events by a learned [`Refiner`](super::Refiner).
+    pub fn learned(self) -> bool {
+        matches!(self.facts().needs, Needs::Training(_))
+    }
+
+    /// Whether it could have learned this map.
+    pub fn learns(self, map: &Map) -> bool {
+        matches!(self.facts().needs, Needs::Training(is_its) if is_its(map))
+    }
+}

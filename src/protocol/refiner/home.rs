@@ -1,0 +1,95 @@
+//! What is particular to a method of refinement. Every method has one home, in the file of its family; what is known of it without making
+//! events are its [`Facts`](crate::model::Facts).
+
+use super::block::Maker;
+use crate::compute::{Instance, Session};
+use crate::model::{Dims, Generator, Method, Model, Refinement};
+use crate::options::Options;
+use crate::protocol::conditions::Conditions;
+use crate::{Error, Result};
+use serde_json::{Map, Value};
+
+/// A method's own part of every step of the protocol.
+pub(in crate::protocol) trait Home: Sync {
+    fn method(&self) -> Method;
+
+    /// Checks the options, as far as that can be done before a training.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for options that do not fit the dimensions or each other; [`Error::Unsupported`] for dimensions that it cannot
+    /// do.
+    fn check(&self, _: Dims, _: &Options) -> Result<()> {
+        Ok(())
+    }
+
+    /// Why `refiner.method` = `auto` takes it; none leaves the case to the next method.
+    fn suits(&self, _: &Case) -> Option<String> {
+        None
+    }
+
+    /// The entry of the model's record that [`Home::prepare`] makes, if it makes one.
+    fn record(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Trains or tunes what its sampling needs. False: found to be no good, where another method may be taken instead.
+    ///
+    /// # Errors
+    /// Those of the training, of the evaluator and of the hooks.
+    fn prepare(&self, _: Preparation) -> Result<bool> {
+        Ok(true)
+    }
+
+    /// What makes the events of a model that has a classifier if the method needs one.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if the model lacks something else.
+    fn maker(&self, model: &Model) -> Result<Box<dyn Maker>>;
+}
+
+/// What `auto` looks at.
+pub(in crate::protocol) struct Case<'a> {
+    pub generator: &'a Generator,
+    /// Whether log w(z) has a gradient.
+    pub gradient: bool,
+    /// Fraction of proposals that rejection accepts.
+    pub acceptance: f64,
+    /// Whether chains have been tried and do not mix.
+    pub unsound: bool,
+}
+
+impl Case<'_> {
+    /// What is said of rejection, to take it or not.
+    pub fn rejection(&self) -> String {
+        format!("rejection accepts {:.2} %", 100.0 * self.acceptance)
+    }
+}
+
+/// What a method is prepared with, and where that is put.
+pub(in crate::protocol) struct Preparation<'a> {
+    pub session: Session<'a>,
+    /// The model with its weights, not refined.
+    pub model: &'a Instance,
+    pub conditions: &'a Conditions,
+    /// Whether another method may be taken instead.
+    pub auto: bool,
+    pub refinement: &'a mut Refinement,
+    pub record: &'a mut Map<String, Value>,
+}
+
+/// The refinement of a model that `method` is to be used with.
+///
+/// # Errors
+/// [`Error::Unsupported`] for a model without.
+pub(super) fn refinement(model: &Model, method: Method) -> Result<&Refinement> {
+    let refinement = model.refinement.as_ref();
+    refinement.ok_or_else(|| missing(method, "a refined model"))
+}
+
+/// The error of a method that needs what the model does not have.
+pub(in crate::protocol) fn missing(method: Method, what: &str) -> Error {
+    Error::Unsupported(format!(
+        "the method `{}` needs {what}; refine the generator first",
+        method.name()
+    ))
+}

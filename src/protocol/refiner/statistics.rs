@@ -1,0 +1,108 @@
+//! What a sampler can tell about its events.
+
+use super::history::History;
+use crate::{Error, Result};
+
+/// Counts since the sampler was made.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::protocol) struct Statistics {
+    /// Events made.
+    pub events: u64,
+    /// Latents proposed (by chains: trajectories, burn-in included).
+    pub proposals: u64,
+    /// Of these, accepted.
+    pub accepted: u64,
+    /// Proposals dropped because event or weight were NaN or infinite.
+    pub non_finite: u64,
+    /// Σ max(0, w − w_max) and Σ w over the proposals of the rejection method.
+    pub overweight: f64,
+    pub weight: f64,
+    /// Accepted events with w > w_max.
+    pub overweight_events: u64,
+    /// Trajectories whose energy error exceeded what a leapfrog integrator can make by rounding.
+    pub divergences: u64,
+    /// Of the pools that latents were resampled from.
+    pub resampled: Resampled,
+}
+
+/// Sums over pools of weighted latents.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::protocol) struct Resampled {
+    /// Latents in them.
+    pub pool: u64,
+    /// (Σw)² / Σw².
+    pub effective: f64,
+    /// Latents chosen.
+    pub rows: u64,
+    /// Of these, different ones.
+    pub distinct: u64,
+}
+
+impl std::ops::AddAssign<&Resampled> for Resampled {
+    fn add_assign(&mut self, other: &Resampled) {
+        self.pool += other.pool;
+        self.effective += other.effective;
+        self.rows += other.rows;
+        self.distinct += other.distinct;
+    }
+}
+
+impl Statistics {
+    /// The diagnostic `key` of [`Sampler::diagnostic`](crate::protocol::Sampler::diagnostic), in N latent dimensions.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for another key.
+    pub fn diagnostic(
+        &self,
+        key: &str,
+        history: Option<&History>,
+        latent_dim: usize,
+    ) -> Result<f64> {
+        Ok(match key {
+            "events" => self.events as f64,
+            "proposals" => self.proposals as f64,
+            "acceptance" => self.accepted as f64 / self.proposals as f64,
+            "overweight_fraction" if self.weight > 0.0 => self.overweight / self.weight,
+            "overweight_fraction" if self.proposals > 0 => 0.0,
+            "overweight_fraction" => f64::NAN,
+            "overweight_events" => self.overweight_events as f64 / self.accepted as f64,
+            "non_finite" => self.non_finite as f64,
+            "divergences" => self.divergences as f64,
+            "effective_fraction" => self.resampled.effective / self.resampled.pool as f64,
+            "distinct_fraction" => self.resampled.distinct as f64 / self.resampled.rows as f64,
+            _ => return self.of_chains(key, history, latent_dim).ok_or_else(|| {
+                Error::InvalidArgument(format!(
+                    "there is no diagnostic `{key}`; there are events, proposals, acceptance, overweight_fraction, overweight_events, non_finite, divergences, effective_fraction, distinct_fraction, r_hat, effective_sample_size, and the last two with a dimension of z from 0 to {}, as in r_hat.0",
+                    latent_dim.saturating_sub(1)
+                ))
+            }),
+        })
+    }
+
+    /// `r_hat`, `effective_sample_size`, both with or without `.K`; none for another key.
+    fn of_chains(&self, key: &str, history: Option<&History>, latent_dim: usize) -> Option<f64> {
+        let (name, dim) = match key.split_once('.') {
+            Some((name, dim)) => (name, Some(dim.parse::<usize>().ok()?)),
+            None => (key, None),
+        };
+        if dim.is_some_and(|dim| dim >= latent_dim) {
+            return None;
+        }
+        let one = |of_each: Option<Result<Vec<f64>>>, worst: fn(f64, f64) -> f64| {
+            let of_each = of_each.and_then(Result::ok).unwrap_or_default();
+            let value = match dim {
+                Some(dim) => of_each.get(dim).copied(),
+                None => of_each.into_iter().reduce(worst),
+            };
+            value.unwrap_or(f64::NAN)
+        };
+        match name {
+            "r_hat" => Some(one(history.map(|h| h.r_hat()), f64::max)),
+            "effective_sample_size" => {
+                let efficiency = one(history.map(|h| h.efficiency()), f64::min);
+                Some(efficiency * self.events as f64)
+            }
+            _ => None,
+        }
+    }
+}
