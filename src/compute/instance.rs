@@ -1,6 +1,6 @@
 //! A model in use.
 
-use super::host::HostEvaluator;
+use super::foreign::ForeignEvaluator;
 use super::{backend, threads};
 use crate::engine::Engine;
 use crate::model::{Evaluator, GeneratorKind, HostGenerator, Model};
@@ -70,7 +70,7 @@ impl Instance {
             GeneratorKind::Host { .. } => self.host.clone(),
             GeneratorKind::Script { .. } => Some(nn::script(&self.model, options)?),
         };
-        Ok(Box::new(HostEvaluator::new(&self.model, host, networks)))
+        Ok(Box::new(ForeignEvaluator::new(&self.model, host, networks)))
     }
 
     /// The same on as many threads as the option `threads` allows.

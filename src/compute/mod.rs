@@ -1,6 +1,6 @@
 //! Who computes: the CPU engine or libtorch, by the options `backend` and `device`; and generators of the host beside them.
 
-mod host;
+mod foreign;
 mod instance;
 mod session;
 

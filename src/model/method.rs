@@ -5,17 +5,16 @@ use serde::{Deserialize, Serialize};
 
 /// Declares the methods, and in the same order what is known of them.
 macro_rules! methods {
-    ($(#[doc = $about:literal] $method:ident($name:literal) { $($fact:ident: $value:expr),* })*) => {
+    ($(#[doc = $doc:literal] $method:ident($name:literal) { $($fact:ident: $value:expr),* })*) => {
         /// How refined events are made from g and w(z). The names are those of the option `refiner.method`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(rename_all = "lowercase")]
         pub enum Method {
-            $(#[doc = $about] $method,)*
+            $(#[doc = $doc] $method,)*
         }
 
         const FACTS: &[Facts] = &[$(Facts {
             name: $name,
-            about: $about,
             $($fact: $value),*
         }),*];
 
@@ -28,25 +27,25 @@ macro_rules! methods {
 
 methods! {
     /// No refinement: z ~ p(z).
-    Baseline("baseline") { needs: Needs::Generator, events: Events::Independent, density: Density::Generated }
+    Baseline("baseline") { needs: Needs::Generator, correlation: Correlation::None, density: Density::Generated }
     /// DCTR: z ~ p(z), events carry the weight w(z).
-    Reweight("reweight") { needs: Needs::Classifier, events: Events::Independent, density: Density::Generated }
+    Reweight("reweight") { needs: Needs::Classifier, correlation: Correlation::None, density: Density::Generated }
     /// z accepted with probability w(z) / w_max.
-    Rejection("rejection") { needs: Needs::Classifier, events: Events::Independent, density: Density::Refined }
+    Rejection("rejection") { needs: Needs::Classifier, correlation: Correlation::None, density: Density::Refined }
     /// z resampled from a pool of the prior's latents by w(z) (SIR).
-    Resampling("resampling") { needs: Needs::Classifier, events: Events::Pooled, density: Density::Refined }
+    Resampling("resampling") { needs: Needs::Classifier, correlation: Correlation::Pool, density: Density::Refined }
     /// z = Φ(y), Φ a network that a weighted GAN has trained.
-    Gan("gan") { needs: Needs::Training(|map| matches!(map, Map::Network(_))), events: Events::Independent, density: Density::None }
+    Gan("gan") { needs: Needs::Training(|map| matches!(map, Map::Network(_))), correlation: Correlation::None, density: Density::None }
     /// z = Φ(y), Φ a normalizing flow of the weighted latents.
-    Flow("flow") { needs: Needs::Training(|map| matches!(map, Map::Flow(_))), events: Events::Independent, density: Density::Own }
+    Flow("flow") { needs: Needs::Training(|map| matches!(map, Map::Flow(_))), correlation: Correlation::None, density: Density::Own }
     /// z = Φ(y), Φ the transport along velocities that flow matching has learned.
-    Matching("matching") { needs: Needs::Training(|map| matches!(map, Map::Matching(_))), events: Events::Independent, density: Density::None }
+    Matching("matching") { needs: Needs::Training(|map| matches!(map, Map::Matching(_))), correlation: Correlation::None, density: Density::None }
     /// z from Langevin chains of q(z) without the Metropolis test (DDLS, arXiv:2003.06060): biased by its step.
-    Langevin("langevin") { needs: Needs::Gradient, events: Events::Chained, density: Density::Refined }
+    Langevin("langevin") { needs: Needs::Gradient, correlation: Correlation::Chain, density: Density::Refined }
     /// z from Langevin chains of q(z) with it.
-    Mala("mala") { needs: Needs::Gradient, events: Events::Chained, density: Density::Refined }
+    Mala("mala") { needs: Needs::Gradient, correlation: Correlation::Chain, density: Density::Refined }
     /// z from Hamiltonian Monte Carlo chains of q(z).
-    Hmc("hmc") { needs: Needs::Gradient, events: Events::Chained, density: Density::Refined }
+    Hmc("hmc") { needs: Needs::Gradient, correlation: Correlation::Chain, density: Density::Refined }
 }
 
 /// What is known of a method without making events by it.
@@ -54,12 +53,10 @@ methods! {
 pub struct Facts {
     /// The options' word for it.
     pub name: &'static str,
-    /// What it does, in a line.
-    pub about: &'static str,
     /// What it needs.
     pub needs: Needs,
     /// How its events hang together.
-    pub events: Events,
+    pub correlation: Correlation,
     /// What density they have.
     pub density: Density,
 }
@@ -79,13 +76,13 @@ pub enum Needs {
 
 /// How a method's events hang together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Events {
+pub enum Correlation {
     /// Every event is made for itself.
-    Independent,
+    None,
     /// Events of a block are chosen from one pool.
-    Pooled,
+    Pool,
     /// Events are states of Markov chains.
-    Chained,
+    Chain,
 }
 
 /// The density of a method's events.
@@ -114,12 +111,12 @@ impl Method {
 
     /// Whether events are states of Markov chains.
     pub fn is_chain(self) -> bool {
-        self.facts().events == Events::Chained
+        self.facts().correlation == Correlation::Chain
     }
 
     /// Whether it makes events in common, so that they cannot have conditions of their own.
     pub fn in_common(self) -> bool {
-        self.facts().events != Events::Independent
+        self.facts().correlation != Correlation::None
     }
 
     /// Whether it makes events by a learned [`Refiner`](super::Refiner).

@@ -23,7 +23,7 @@ pub use generator::{Dims, Generator, GeneratorKind};
 pub use host::HostGenerator;
 pub(crate) use host::NO_GRADIENT;
 pub use map::{Map, Matching};
-pub use method::{Density, Events, Facts, Method, Needs};
+pub use method::{Correlation, Density, Facts, Method, Needs};
 pub use network::{
     Activation, Coupling, Dtype, Flow, Knots, Mlp, Parameter, SoftClamp, Transform, MAX_DEPTH,
     MAX_PARAMETERS, MAX_WIDTH,

@@ -1,6 +1,6 @@
 //! The target's events as batches of a training.
 
-use super::source::{Rows, Source, CHUNK};
+use super::source::{Events, Source, CHUNK};
 use crate::model::{Real, Scaling};
 use crate::objective::Batch;
 use crate::options::{keys, Options};
@@ -47,7 +47,7 @@ impl<'s, 'a> SourceFeed<'s, 'a> {
         })
     }
 
-    fn append<T: Real>(scalings: &[Scaling], unit: f64, rows: &Rows, batch: &mut Batch<T>) {
+    fn append<T: Real>(scalings: &[Scaling], unit: f64, rows: &Events, batch: &mut Batch<T>) {
         batch.x.extend(
             rows.x
                 .iter()
@@ -85,7 +85,7 @@ impl<T: Real> Feed<T> for SourceFeed<'_, '_> {
         Ok(chunks
             .map(|(w, x)| {
                 let mut batch = Batch::default();
-                let rows = Rows {
+                let rows = Events {
                     dim: rows.dim,
                     x: x.to_vec(),
                     w: w.to_vec(),

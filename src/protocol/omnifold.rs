@@ -8,7 +8,7 @@
 
 mod feed;
 
-use self::feed::{EventFeed, LatentFeed, Rows};
+use self::feed::{EventFeed, LatentFeed, Shuffled};
 use super::classifier::network;
 use super::conditions::Conditions;
 use super::feed::SourceFeed;
@@ -185,8 +185,8 @@ pub(super) fn unfold(
     let events = z.len() / latent_scalings.len();
     let held_out = (events / 10).min(options.get(keys::VALIDATION_EVENTS) as usize);
     let shuffle = |stream| Noise::new(session.seed, stream, domain::SHUFFLE);
-    let mut event_rows = Rows::new(scaled(&x, scalings), scalings.len(), held_out, shuffle(3));
-    let mut latent_rows = Rows::new(
+    let mut event_rows = Shuffled::new(scaled(&x, scalings), scalings.len(), held_out, shuffle(3));
+    let mut latent_rows = Shuffled::new(
         scaled(&z, &latent_scalings),
         latent_scalings.len(),
         held_out,

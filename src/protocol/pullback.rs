@@ -2,7 +2,7 @@
 
 use super::calibration::Calibration;
 use super::conditions::Conditions;
-use super::range::FeatureRange;
+use super::coverage::FeatureRange;
 use crate::compute::{Instance, Session};
 use crate::noise::{domain, Domain, Noise};
 use crate::options::keys;

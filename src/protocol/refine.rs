@@ -4,11 +4,11 @@ use super::calibration::{Calibration, HeldOut};
 use super::checks;
 use super::classifier::{record, train_classifier, warn};
 use super::conditions::Conditions;
+use super::coverage::Coverage;
 use super::generator::{self, draft, train_again};
 use super::omnifold::{self, unfold};
 use super::pullback::{weighted_latents, Run, WeightReport};
-use super::range::Range;
-use super::refinement::prepare;
+use super::refiner::prepare;
 use super::source::Source;
 use crate::compute::{computes, Instance, Session};
 use crate::model::{Generator, GeneratorKind, Model, Scaling};
@@ -201,13 +201,13 @@ fn judge(
     conditions: &Conditions,
 ) -> Result<WeightReport> {
     let Session { options, hooks, .. } = session;
-    let mut range = Range::new(target.held_out(options)?, model.generator.event_dim());
+    let mut coverage = Coverage::new(target.held_out(options)?, model.generator.event_dim());
     let weighted = weighted_latents(
         session,
         &generator.with_model(model.clone()),
         conditions,
         Run::pilot(session),
-        &mut |x, log_w| range.add(x, log_w),
+        &mut |x, log_w| coverage.add(x, log_w),
     )?;
     let log_w = weighted.log_w;
     let of_events = weighted.log_w_of_events.as_ref().unwrap_or(&log_w);
@@ -231,9 +231,8 @@ fn judge(
             "no target events are held out (`validation.events`), so the calibration of the classifier is not checked",
         )?,
     }
-    let reach = range.finish();
-    reach.warn(hooks)?;
-    report.features = reach.features;
+    coverage.warn(hooks)?;
+    report.features = coverage.features();
     model.record.insert("weights".into(), json!(report));
     Ok(report)
 }

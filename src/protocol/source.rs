@@ -27,15 +27,15 @@ pub trait EventSource {
 
 /// Rows of events with their weights, row-major.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Rows {
+pub(crate) struct Events {
     pub dim: usize,
     pub x: Vec<f64>,
     pub w: Vec<f64>,
 }
 
-impl Rows {
+impl Events {
     pub(super) fn new(dim: usize) -> Self {
-        Rows {
+        Events {
             dim,
             x: Vec::new(),
             w: Vec::new(),
@@ -91,7 +91,7 @@ fn check_dim(dim: usize) -> Result<()> {
 }
 
 /// Refuses rows of a callback, the first of which is event `first` of the stream, if one of them cannot be used.
-fn unusable(rows: &Rows, scalings: &[Scaling], first: u64) -> Result<()> {
+fn unusable(rows: &Events, scalings: &[Scaling], first: u64) -> Result<()> {
     rows.defect(scalings).map_or(Ok(()), |defect| {
         Err(Error::Data(format!(
             "the event callback delivered an unusable event: {defect} (rows of a request count from 0; this one began at event {first} of the stream)"
@@ -111,7 +111,7 @@ struct Array<'a> {
 
 enum Origin<'a> {
     Array(Array<'a>),
-    Events(Box<dyn EventSource + 'a>),
+    Callback(Box<dyn EventSource + 'a>),
 }
 
 /// Target events, with the part of them that is held out of every training. One source can serve several trainings in turn: its held-out
@@ -120,13 +120,13 @@ pub struct Source<'a> {
     origin: Origin<'a>,
     dim: usize,
     weighted: bool,
-    held_out: Option<Rows>,
+    held_out: Option<Events>,
     /// Rows of a callback source that were pulled to measure the data and belong to the training.
-    pending: Rows,
+    pending: Events,
     /// Rows to skip before a callback source's epoch goes on: its held-out ones, met again.
     skip: usize,
     served: u64,
-    buffer: Rows,
+    buffer: Events,
     /// What the events are to be scaled by: their values must be possible. Empty until it is known.
     scalings: Vec<Scaling>,
 }
@@ -198,7 +198,7 @@ impl<'a> Source<'a> {
     pub fn from_events(events: Box<dyn EventSource + 'a>) -> Result<Self> {
         let (dim, weighted) = (events.dim(), events.weighted());
         check_dim(dim)?;
-        Ok(Self::new(Origin::Events(events), dim, weighted))
+        Ok(Self::new(Origin::Callback(events), dim, weighted))
     }
 
     fn new(origin: Origin<'a>, dim: usize, weighted: bool) -> Self {
@@ -207,10 +207,10 @@ impl<'a> Source<'a> {
             dim,
             weighted,
             held_out: None,
-            pending: Rows::new(dim),
+            pending: Events::new(dim),
             skip: 0,
             served: 0,
-            buffer: Rows::new(dim),
+            buffer: Events::new(dim),
             scalings: Vec::new(),
         }
     }
@@ -234,7 +234,7 @@ impl<'a> Source<'a> {
             Origin::Array(array) => {
                 Sample::new(array.x, array.w, array.order.len(), self.dim, array.stride)
             }
-            Origin::Events(_) => Err(Error::Unsupported(
+            Origin::Callback(_) => Err(Error::Unsupported(
                 "the source delivers events by a callback; a score needs a source made from an array".into(),
             )),
         }
@@ -259,9 +259,9 @@ impl<'a> Source<'a> {
                 self.held_out = Some(array.copy(self.dim, 0..rows));
                 return Ok(());
             }
-            Origin::Events(_) => wanted,
+            Origin::Callback(_) => wanted,
         };
-        let mut held_out = Rows::new(self.dim);
+        let mut held_out = Events::new(self.dim);
         while held_out.len() < rows {
             let ended = !self.pull(CHUNK.min(rows - held_out.len()))?;
             held_out.x.extend_from_slice(&self.buffer.x);
@@ -284,7 +284,7 @@ impl<'a> Source<'a> {
 
     /// Pulls up to `rows` rows of a callback source into the buffer. False if the epoch ended.
     fn pull(&mut self, rows: usize) -> Result<bool> {
-        let Origin::Events(events) = &mut self.origin else {
+        let Origin::Callback(events) = &mut self.origin else {
             return Err(Error::Internal("an array is not pulled".into()));
         };
         self.buffer.resize(rows);
@@ -304,7 +304,7 @@ impl<'a> Source<'a> {
     /// Fills the buffer with `rows` training events. False if the epoch ended before; the buffer is then not to be used.
     pub(super) fn next(&mut self, rows: usize, seed: u64) -> Result<bool> {
         if let Origin::Array(array) = &mut self.origin {
-            let held_out = self.held_out.as_ref().map_or(0, Rows::len);
+            let held_out = self.held_out.as_ref().map_or(0, Events::len);
             if array.next == held_out {
                 let mut rng = Noise::new(seed, 1, domain::SHUFFLE).rng(array.epoch);
                 array.order[held_out..].shuffle(&mut rng);
@@ -324,8 +324,8 @@ impl<'a> Source<'a> {
             return Ok(true);
         }
         // What is left of the measured events is too little for a batch; a stream has more.
-        self.pending = Rows::new(self.dim);
-        let held_out = self.held_out.as_ref().map_or(0, Rows::len);
+        self.pending = Events::new(self.dim);
+        let held_out = self.held_out.as_ref().map_or(0, Events::len);
         while self.skip > 0 {
             if !self.pull(CHUNK.min(self.skip))? {
                 return Err(Error::Data(format!(
@@ -350,7 +350,7 @@ impl<'a> Source<'a> {
         self.scalings = scalings.to_vec();
         let Origin::Array(array) = &self.origin else {
             let held_out = self.held_out.as_ref();
-            let before = held_out.map_or(0, Rows::len) as u64;
+            let before = held_out.map_or(0, Events::len) as u64;
             held_out.map_or(Ok(()), |rows| unusable(rows, scalings, 0))?;
             return unusable(&self.pending, scalings, before);
         };
@@ -366,7 +366,7 @@ impl<'a> Source<'a> {
     }
 
     /// The events that the last [`Source::next`] has filled in.
-    pub(super) fn buffer(&self) -> &Rows {
+    pub(super) fn buffer(&self) -> &Events {
         &self.buffer
     }
 
@@ -374,7 +374,7 @@ impl<'a> Source<'a> {
     ///
     /// # Errors
     /// Those of the host; [`Error::Data`] if there are no two events.
-    pub(crate) fn measured(&mut self, options: &Options) -> Result<Rows> {
+    pub(crate) fn measured(&mut self, options: &Options) -> Result<Events> {
         self.prepare(options)?;
         let mut sample = self.held_out.clone().unwrap_or_default();
         if let Origin::Array(array) = &self.origin {
@@ -441,7 +441,7 @@ impl<'a> Source<'a> {
     }
 
     /// The held-out events.
-    pub(crate) fn held_out(&mut self, options: &Options) -> Result<&Rows> {
+    pub(crate) fn held_out(&mut self, options: &Options) -> Result<&Events> {
         self.prepare(options)?;
         self.held_out
             .as_ref()
@@ -450,8 +450,8 @@ impl<'a> Source<'a> {
 }
 
 impl Array<'_> {
-    fn copy(&self, dim: usize, range: std::ops::Range<usize>) -> Rows {
-        let mut rows = Rows::new(dim);
+    fn copy(&self, dim: usize, range: std::ops::Range<usize>) -> Events {
+        let mut rows = Events::new(dim);
         for &row in &self.order[range] {
             rows.x
                 .extend_from_slice(&self.x[row * self.stride..row * self.stride + dim]);

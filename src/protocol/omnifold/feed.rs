@@ -9,7 +9,7 @@ use crate::Result;
 use rand::seq::SliceRandom;
 
 /// Rows that training draws from again and again, shuffled anew every epoch; the first `held_out` of them are kept for the held-out loss.
-pub(super) struct Rows {
+pub(super) struct Shuffled {
     values: Vec<f64>,
     dim: usize,
     held_out: usize,
@@ -19,9 +19,9 @@ pub(super) struct Rows {
     shuffle: Noise,
 }
 
-impl Rows {
+impl Shuffled {
     pub fn new(values: Vec<f64>, dim: usize, held_out: usize, shuffle: Noise) -> Self {
-        Rows {
+        Shuffled {
             order: (held_out..values.len() / dim).collect(),
             values,
             dim,
@@ -58,7 +58,7 @@ impl Rows {
 /// Step 1: target events (label 1) against generated ones with their weights ν (label 0).
 pub(super) struct EventFeed<'f, 's, 'a> {
     pub target: SourceFeed<'s, 'a>,
-    pub generated: &'f mut Rows,
+    pub generated: &'f mut Shuffled,
     pub nu: &'f [f64],
 }
 
@@ -101,7 +101,7 @@ impl<T: Real> Feed<T> for EventFeed<'_, '_, '_> {
 
 /// Step 2: the same latents, with the weights ω (label 1) and with 1 (label 0).
 pub(super) struct LatentFeed<'f> {
-    pub latents: &'f mut Rows,
+    pub latents: &'f mut Shuffled,
     pub omega: &'f [f64],
     /// Updates of an epoch.
     pub steps: u64,

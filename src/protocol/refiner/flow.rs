@@ -1,7 +1,7 @@
 //! The flow refiner: a normalizing flow of the weighted latents, y → z = Φ(y) with L = N and a density.
 
 use super::learned::{Learned, Lesson};
-use crate::model::{self, Dims, Map, Method, Refiner};
+use crate::model::{Dims, Flow, Map, Method, Refiner};
 use crate::objective::Goal;
 use crate::options::{keys, Key, Options};
 use crate::protocol::networks::{flow, FlowKeys};
@@ -9,7 +9,7 @@ use crate::train::{initial_flow, Record};
 use crate::{Error, Result};
 
 /// Φ is built as the generator's flow, with sizes of its own, and starts as the identity.
-pub(super) struct Flow;
+pub(super) struct FlowRefiner;
 
 const KEYS: FlowKeys = FlowKeys {
     blocks: keys::REFINER_FLOW_BLOCKS,
@@ -18,14 +18,14 @@ const KEYS: FlowKeys = FlowKeys {
     coupling: keys::REFINER_FLOW_COUPLING,
 };
 
-impl Learned for Flow {
+impl Learned for FlowRefiner {
     const METHOD: Method = Method::Flow;
     const STAGE: &'static str = "refiner_flow";
     const TRAINING: keys::StageKeys = keys::REFINER_FLOW_TRAINING;
     const POOL: Key<i64> = keys::REFINER_FLOW_POOL;
-    type Networks = model::Flow;
+    type Networks = Flow;
 
-    fn networks(dims: Dims, options: &Options) -> Result<model::Flow> {
+    fn networks(dims: Dims, options: &Options) -> Result<Flow> {
         if dims.latent < 2 {
             return Err(Error::Unsupported(
                 "a flow refiner of a one-dimensional latent space: a coupling flow needs two dimensions; take `refiner.method` = `matching`".into(),
@@ -35,7 +35,7 @@ impl Learned for Flow {
     }
 
     /// By weighted maximum likelihood.
-    fn train(flow: model::Flow, lesson: Lesson) -> Result<(Refiner, Record)> {
+    fn train(flow: Flow, lesson: Lesson) -> Result<(Refiner, Record)> {
         let mut parameters = initial_flow(&flow, lesson.session.seed);
         let record = lesson.fit(Goal::Likelihood(&flow), &mut parameters)?;
         let map = Map::Flow(flow);

@@ -14,7 +14,7 @@ const DISCRIMINATOR_STREAM: u64 = 0;
 const REFINER_STREAM: u64 = 1;
 
 /// Φ is trained against a discriminator, and starts as the identity.
-pub(super) struct Gan;
+pub(super) struct GanRefiner;
 
 const KEYS: MlpKeys = MlpKeys {
     layers: keys::GAN_LAYERS,
@@ -22,7 +22,7 @@ const KEYS: MlpKeys = MlpKeys {
     slope: keys::GAN_SLOPE,
 };
 
-impl Learned for Gan {
+impl Learned for GanRefiner {
     const METHOD: Method = Method::Gan;
     const STAGE: &'static str = "gan";
     const TRAINING: keys::StageKeys = keys::GAN_TRAINING;

@@ -93,3 +93,11 @@ pub(in crate::protocol) fn missing(method: Method, what: &str) -> Error {
         method.name()
     ))
 }
+
+/// What is said to conditions where a method cannot give every event its own.
+pub(in crate::protocol) fn in_common(method: Method) -> Error {
+    Error::Unsupported(format!(
+        "the method `{}` makes its events in common, which is impossible where every event has a condition of its own; use `rejection`, `reweight` or a learned refiner",
+        method.name()
+    ))
+}

@@ -17,7 +17,7 @@ const RESAMPLING_STREAM: u64 = 1;
 const START_STREAM: u64 = 2;
 
 /// The velocities of Φ start at 0.
-pub(super) struct Matching;
+pub(super) struct MatchingRefiner;
 
 const KEYS: MlpKeys = MlpKeys {
     layers: keys::MATCHING_LAYERS,
@@ -25,7 +25,7 @@ const KEYS: MlpKeys = MlpKeys {
     slope: keys::MATCHING_SLOPE,
 };
 
-impl Learned for Matching {
+impl Learned for MatchingRefiner {
     const METHOD: Method = Method::Matching;
     const STAGE: &'static str = "matching";
     const TRAINING: keys::StageKeys = keys::MATCHING_TRAINING;

@@ -2,9 +2,11 @@ use super::chains::{HMC, LANGEVIN, MALA};
 use super::learned::Refined;
 use super::prior::{Accepted, Baseline, Reweight};
 use super::proposals::Independent;
+use super::registry::REFINERS;
 use super::*;
-use crate::model::{Dims, Evaluator};
+use crate::model::{Dims, Evaluator, Method};
 use crate::protocol::draws::{Draws, Uniforms};
+use crate::{Error, Result};
 
 mod chains;
 mod learned;

@@ -1,7 +1,7 @@
 //! Trainings of the learned refiners on weights that are known.
 
 use super::super::learned::{learn, Learned};
-use super::super::{flow::Flow, gan::Gan, matching::Matching};
+use super::super::{flow::FlowRefiner, gan::GanRefiner, matching::MatchingRefiner};
 use super::*;
 use crate::compute::Session;
 use crate::engine::Engine;
@@ -115,9 +115,9 @@ fn learns_a_tilted_normal_density<L: Learned>(tolerance: f64) {
 
 #[test]
 fn refiners_learn_a_tilted_normal_density() {
-    learns_a_tilted_normal_density::<Gan>(0.12);
-    learns_a_tilted_normal_density::<Flow>(0.04);
-    learns_a_tilted_normal_density::<Matching>(0.04);
+    learns_a_tilted_normal_density::<GanRefiner>(0.12);
+    learns_a_tilted_normal_density::<FlowRefiner>(0.04);
+    learns_a_tilted_normal_density::<MatchingRefiner>(0.04);
 }
 
 #[cfg(feature = "torch")]
@@ -135,8 +135,8 @@ fn libtorch_learns_the_same<L: Learned>() {
 #[cfg(feature = "torch")]
 #[test]
 fn libtorch_learns_a_flow_and_velocities_alike() {
-    libtorch_learns_the_same::<Flow>();
-    libtorch_learns_the_same::<Matching>();
+    libtorch_learns_the_same::<FlowRefiner>();
+    libtorch_learns_the_same::<MatchingRefiner>();
 }
 
 fn refused<L: Learned>(log_w: &[f64], dim: usize) -> String {
@@ -150,12 +150,12 @@ fn refused<L: Learned>(log_w: &[f64], dim: usize) -> String {
 
 #[test]
 fn what_cannot_be_learned_is_refused() {
-    assert!(refused::<Gan>(&[0.0; 9], 2).contains("`gan.latent` is 1"));
-    assert!(refused::<Flow>(&[0.0; 9], 1).contains("two dimensions"));
+    assert!(refused::<GanRefiner>(&[0.0; 9], 2).contains("`gan.latent` is 1"));
+    assert!(refused::<FlowRefiner>(&[0.0; 9], 1).contains("two dimensions"));
     for w in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-        let error = refused::<Matching>(&[w; 9], 2);
+        let error = refused::<MatchingRefiner>(&[w; 9], 2);
         assert!(error.contains("mean weight"), "{error}");
     }
-    let error = refused::<Matching>(&[0.0; 9], 2);
+    let error = refused::<MatchingRefiner>(&[0.0; 9], 2);
     assert!(error.contains("matching.batch"), "{error}");
 }

@@ -1,6 +1,6 @@
 //! Whether generated events stay where the target's are.
 
-use super::source::Rows;
+use super::source::Events;
 use crate::train::{Hooks, Level};
 use crate::Result;
 use serde::Serialize;
@@ -13,7 +13,7 @@ const FEWEST: f64 = 0.001;
 const NAMED: usize = 3;
 
 /// How far the target's held-out events reach, and what the generated ones, counted by their weights, have beyond.
-pub(super) struct Range {
+pub(super) struct Coverage {
     target: usize,
     /// Values per row, conditions included.
     columns: usize,
@@ -34,9 +34,9 @@ pub struct FeatureRange {
     pub above: f64,
 }
 
-impl Range {
+impl Coverage {
     /// Of the first `dim` values of rows. Nothing is held out: no features.
-    pub fn new(held_out: &Rows, dim: usize) -> Self {
+    pub fn new(held_out: &Events, dim: usize) -> Self {
         let columns = held_out.x.len() / held_out.len().max(1);
         let column = |j: usize| held_out.x.iter().skip(j).step_by(columns).copied();
         let dim = if held_out.len() == 0 { 0 } else { dim };
@@ -46,7 +46,7 @@ impl Range {
             below: 0.0,
             above: 0.0,
         });
-        Range {
+        Coverage {
             target: held_out.len(),
             columns,
             features: features.collect(),
@@ -73,30 +73,20 @@ impl Range {
     }
 
     /// The shares, by feature.
-    pub fn finish(mut self) -> Reach {
-        for feature in &mut self.features {
-            feature.below /= self.total;
-            feature.above /= self.total;
-        }
-        Reach {
-            target: self.target,
-            features: self.features,
-        }
+    pub fn features(&self) -> Vec<FeatureRange> {
+        let shares = self.features.iter().map(|feature| FeatureRange {
+            below: feature.below / self.total,
+            above: feature.above / self.total,
+            ..*feature
+        });
+        shares.collect()
     }
-}
 
-/// What became of a [`Range`].
-pub(super) struct Reach {
-    target: usize,
-    pub features: Vec<FeatureRange>,
-}
-
-impl Reach {
     /// Tells the host, at once, of the features whose events go where none of the target's are.
     pub fn warn(&self, hooks: &dyn Hooks) -> Result<()> {
         let limit = FEWEST.max(BEYOND_CHANCE / self.target as f64);
-        let sides = self
-            .features
+        let features = self.features();
+        let sides = features
             .iter()
             .enumerate()
             .flat_map(|(j, f)| [(f.below, j, "below", f.low), (f.above, j, "above", f.high)]);
@@ -142,19 +132,18 @@ mod tests {
 
     /// 2000 target events from 0 to 1 with a condition behind them; generated ones of the given values.
     fn told(generated: &[(f64, f64)]) -> (Vec<FeatureRange>, Vec<String>) {
-        let mut rows = Rows::new(2);
+        let mut rows = Events::new(2);
         for i in 0..2000 {
             rows.x.extend([i as f64 / 1999.0, 7.0]);
             rows.w.push(1.0);
         }
-        let mut range = Range::new(&rows, 1);
+        let mut coverage = Coverage::new(&rows, 1);
         for &(x, w) in generated {
-            range.add(&[x, -9.0], &[w.ln()]);
+            coverage.add(&[x, -9.0], &[w.ln()]);
         }
-        let reach = range.finish();
         let log = Log(RefCell::new(Vec::new()));
-        reach.warn(&log).unwrap();
-        (reach.features, log.0.into_inner())
+        coverage.warn(&log).unwrap();
+        (coverage.features(), log.0.into_inner())
     }
 
     #[test]
@@ -176,12 +165,14 @@ mod tests {
             below: 0.0,
             above: share(j),
         });
-        let reach = Reach {
+        let coverage = Coverage {
             target: 20_000,
+            columns: 8,
             features: features.collect(),
+            total: 1.0,
         };
         let log = Log(RefCell::new(Vec::new()));
-        reach.warn(&log).unwrap();
+        coverage.warn(&log).unwrap();
         let log = log.0.into_inner();
         let list = "7.00 % have feature 7 above 1.000000, 6.00 % have feature 6 above 1.000000, 5.00 % have feature 5 above 1.000000, and 4 more, where";
         assert!(log.len() == 1 && log[0].contains(list), "{log:?}");
@@ -196,8 +187,8 @@ mod tests {
 
     #[test]
     fn nothing_held_out_tells_nothing() {
-        let mut range = Range::new(&Rows::new(2), 1);
-        range.add(&[1.0, 2.0], &[0.0]);
-        assert!(range.finish().features.is_empty());
+        let mut coverage = Coverage::new(&Events::new(2), 1);
+        coverage.add(&[1.0, 2.0], &[0.0]);
+        assert!(coverage.features().is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! Evaluating models whose generator is a callback of the host.
+//! Evaluating models whose generator is foreign: a callback of the host or a module of libtorch.
 
 use crate::model::{Dims, Evaluator, HostGenerator, Model, NO_DENSITY};
 use crate::{Error, Result};
@@ -8,7 +8,7 @@ const NOT_ATTACHED: &str =
     "the model's generator is a callback of the host, which a file does not hold: attach it first (`laser_model_attach`)";
 
 /// Everything but g by `inner`.
-pub(super) struct HostEvaluator {
+pub(super) struct ForeignEvaluator {
     inner: Box<dyn Evaluator>,
     /// None until the host has attached its callback.
     host: Option<Arc<dyn HostGenerator>>,
@@ -20,13 +20,13 @@ pub(super) struct HostEvaluator {
     x: Vec<f64>,
 }
 
-impl HostEvaluator {
+impl ForeignEvaluator {
     pub fn new(
         model: &Model,
         host: Option<Arc<dyn HostGenerator>>,
         inner: Box<dyn Evaluator>,
     ) -> Self {
-        HostEvaluator {
+        ForeignEvaluator {
             learned_in_latents: model.latent_classifier.is_some(),
             inner,
             host,
@@ -38,7 +38,7 @@ impl HostEvaluator {
     }
 }
 
-impl Evaluator for HostEvaluator {
+impl Evaluator for ForeignEvaluator {
     fn rows_are_independent(&self) -> bool {
         self.inner.rows_are_independent()
     }

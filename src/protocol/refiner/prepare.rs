@@ -1,17 +1,19 @@
-//! The refinement of a model whose weights are known.
+//! Choosing and preparing the refiner of a model whose weights are known.
 
-use super::conditions::Conditions;
-use super::pullback::WeightReport;
-use super::refiner::{self, Case, Home, Preparation, REFINERS};
+use super::chains;
+use super::home::{Case, Home, Preparation};
+use super::registry::{home, REFINERS};
 use crate::compute::{Instance, Session};
 use crate::model::{Method, Model, Refinement};
 use crate::options::keys;
+use crate::protocol::conditions::Conditions;
+use crate::protocol::pullback::WeightReport;
 use crate::train::Level;
 use crate::{Error, Result};
 use serde_json::json;
 
 /// Makes or trains the refiner that `refiner.method` names.
-pub(super) fn prepare(
+pub(in crate::protocol) fn prepare(
     session: Session,
     generator: &Instance,
     mut model: Model,
@@ -30,7 +32,7 @@ pub(super) fn prepare(
         log_mean_weight: report.mean.ln(),
         max_tries: session.get(keys::REJECTION_MAX_TRIES) as u64,
         pool: session.get(keys::RESAMPLING_POOL) as usize,
-        hmc: refiner::chain_settings(model.generator.latent_dim(), session.options)?,
+        hmc: chains::settings(model.generator.latent_dim(), session.options)?,
         refiner: None,
     };
     let wanted = session.get(keys::REFINER_METHOD);
@@ -43,7 +45,7 @@ pub(super) fn prepare(
     loop {
         let home = match wanted {
             None => choose(session, &case)?,
-            Some(method) => refiner::home(method)?,
+            Some(method) => home(method)?,
         };
         refinement.method = home.method();
         let preparation = Preparation {
