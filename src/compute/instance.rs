@@ -53,10 +53,10 @@ impl Instance {
         }
     }
 
-    /// The model made ready to compute, as [`evaluator`]; but the engine works on up to `threads` threads, whatever the option says.
+    /// The model made ready to compute, as [`evaluator`](super::evaluator); but the engine works on up to `threads` threads, whatever the option says.
     ///
     /// # Errors
-    /// Those of [`evaluator`].
+    /// Those of [`evaluator`](super::evaluator).
     pub fn evaluator(&self, options: &Options, threads: usize) -> Result<Box<dyn Evaluator>> {
         let networks = match backend(options)? {
             Backend::Torch => nn::evaluator(&self.model, options)?,
