@@ -34,6 +34,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`error`] | the one error type |
+//! | `guard` | panics inside a call of C |
 //! | [`noise`] | random numbers by their place |
 //! | [`model`] | networks and models as plain data, and their file |
 //! | [`objective`] | losses and batches as data |
@@ -51,6 +52,7 @@ pub mod aside;
 mod compute;
 pub mod engine;
 pub mod error;
+mod guard;
 pub mod metrics;
 pub mod model;
 #[cfg_attr(not(feature = "torch"), path = "nn/absent.rs")]

@@ -2,27 +2,18 @@
 
 use super::status::{self, laser_status, LASER_ERR_NULL, LASER_ERR_PANIC, LASER_OK};
 use super::text;
-use crate::{Error, Result};
+use crate::{guard, Error, Result};
 use std::cell::{Cell, RefCell};
 use std::ffi::c_char;
-use std::panic::{self, AssertUnwindSafe};
-use std::sync::Once;
 
 thread_local! {
     static LAST_MESSAGE: RefCell<String> = const { RefCell::new(String::new()) };
     static LAST_CALLBACK_CODE: Cell<i32> = const { Cell::new(0) };
-    /// Whether this thread is inside a call of the library.
-    static INSIDE: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Runs the body of a C function; turns its error, or its panic, into a status number and this thread's last error.
 pub(super) fn call(body: impl FnOnce() -> Result<()>) -> laser_status {
-    keep_panics_off_stderr();
-    let nested = INSIDE.replace(true);
-    // Whatever a panic leaves behind is memory-safe; LASER_ERR_PANIC tells the host not to build on it.
-    let outcome = panic::catch_unwind(AssertUnwindSafe(body));
-    INSIDE.set(nested);
-    match outcome {
+    match guard::catch(true, body) {
         Ok(Ok(())) => LASER_OK,
         Ok(Err(error)) => {
             let code = match error {
@@ -32,8 +23,10 @@ pub(super) fn call(body: impl FnOnce() -> Result<()>) -> laser_status {
             remember(error.to_string(), code);
             status::of(&error)
         }
-        // The panic hook below has left the message.
-        Err(_) => LASER_ERR_PANIC,
+        Err(panic) => {
+            remember(Error::Internal(panic.message).to_string(), 0);
+            LASER_ERR_PANIC
+        }
     }
 }
 
@@ -41,22 +34,6 @@ fn remember(message: String, callback_code: i32) {
     // While a thread ends, its last error may be gone already.
     let _ = LAST_MESSAGE.try_with(|last| last.replace(message));
     LAST_CALLBACK_CODE.set(callback_code);
-}
-
-/// The library writes nothing to stderr, panics included; and only the hook knows where a panic happened.
-/// In liblaser.so the hook is private to the library; in a Rust program it leaves other panics to the hook before it.
-fn keep_panics_off_stderr() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let previous = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            if INSIDE.get() {
-                remember(format!("internal error, please report: {info}"), 0);
-            } else {
-                previous(info);
-            }
-        }));
-    });
 }
 
 /// Copies out the message of this thread's last failure: which argument, what was wrong with it, what would be right.
@@ -112,14 +89,12 @@ mod tests {
         assert_eq!(call(|| panic!("bits fell out")), LASER_ERR_PANIC);
         assert!(last_error().contains("bits fell out"), "{}", last_error());
         assert!(last_error().contains(file!()), "{}", last_error());
-        assert!(!INSIDE.get());
     }
 
     #[test]
-    fn the_outer_call_stays_inside_after_a_nested_one() {
+    fn an_outer_call_fails_after_a_nested_one() {
         let status = call(|| {
             assert_eq!(call(|| Ok(())), LASER_OK);
-            assert!(INSIDE.get());
             Err(Error::Data("outer".into()))
         });
         assert_eq!(status, status::LASER_ERR_DATA);
