@@ -14,20 +14,21 @@
  *
  * @par Status and errors
  * A function that can fail returns a laser_status: LASER_OK = 0 or one of LASER_ERR_*, whose numbers never
- * change. Outputs are the last parameters and stay untouched on failure (but arrays of events, which a sampler
- * fills block by block, may then be filled in part). laser_last_error copies out the
- * message of this thread's last failure: it names the argument, what was wrong with it and what would be
- * right. NULL where it is not allowed, zero or overflowing sizes, unknown keys and constants, and NaN where it
+ * change. Outputs are the last parameters and stay untouched on failure (but arrays with something for every
+ * event, which are filled block by block, may then be filled in part, and where a text does not fit, its size is
+ * told). laser_last_error copies out the message of this thread's last failure: it names the argument, what was
+ * wrong with it and what would be right. NULL where it is not allowed, zero or overflowing sizes, unknown keys and constants, and NaN where it
  * makes no sense are errors. No exception, panic or abort leaves the library, and no exception of the host may
  * pass through it: catch in the callback, return nonzero.
  *
  * @par Ownership
  * Handles are opaque. Each handle that a function gives out belongs to the caller and is freed by the
  * laser_X_free of its type, which takes NULL too. Handles keep what they need of the handles they were made
- * from: those may be freed first. Callbacks and their `user` pointers must outlive the handle that was given
- * them. All buffers are the caller's, and are used during the call only; a source made from an array borrows
- * the array until it is freed. A string given to the library is UTF-8, ends with NUL and is copied; a string
- * that the library returns is static.
+ * from, and a call those that it was given: they may be freed first, also by a callback of the call. What is lent
+ * to a handle, callbacks with their `user` pointers and the array of a source, must live as long: until the handle
+ * and those made from it are freed, and no call that uses them runs. All other buffers are the caller's, and are
+ * used during the call only. A string given to the library is UTF-8, ends with NUL and is copied; a string that
+ * the library returns is static, one that it gives a callback valid until the callback returns.
  *
  * @par Arrays
  * Row-major: one event per row. The stride counts elements, not bytes, from one row to the next, and is at
@@ -37,15 +38,17 @@
  *
  * @par Threads
  * A const handle may be used by any number of threads at once; a handle that is not const by one at a time: a
- * second gets LASER_ERR_BUSY, not a race. Free a handle when no thread uses it any more. laser_cancel_trip may
- * be called from any thread and from a signal handler. Work is done on the calling thread and on as many
- * helpers as the option "threads" allows, 1 by default: no helper.
+ * second use, be it const, gets LASER_ERR_BUSY, not a race. Free a handle when no other thread uses it any more.
+ * laser_cancel_trip may be called from any thread and from a signal handler. Work is done on the calling thread
+ * and on as many helpers as the option "threads", or "sampler.threads" of a sampler, allows, 1 by default: no
+ * helper.
  *
  * @par Callbacks
  * They are called on the thread that called the library, never two at once for one call, and no lock is held
  * meanwhile. `user` comes last and is passed through. 0 means go on; any other number stops the call, which
- * returns LASER_ERR_CALLBACK (laser_last_callback_code gives the number). A callback must not free the handles
- * that the call uses; a call back into the same non-const handle gets LASER_ERR_BUSY.
+ * returns LASER_ERR_CALLBACK (laser_last_callback_code gives the number). A callback may call the library, but a
+ * call back into a handle that the running call changes gets LASER_ERR_BUSY. It may free any handle: the call keeps
+ * what it uses until its end.
  *
  * @par Reproducibility
  * Event i of stream s with seed k is a function of (model, k, s, i) alone: the same bits whatever the batch
@@ -152,8 +155,8 @@ typedef struct laser_sampler laser_sampler;
 /**
  * Where target events come from: an array or a callback of the host.
  *
- * One source can serve several trainings in turn; the events that it holds out of them stay the same. Threads: one call at a
- * time, else LASER_ERR_BUSY; it may move between threads.
+ * One source can serve several trainings in turn; the events that it holds out of them stay the same. Threads: a training needs
+ * it alone, else LASER_ERR_BUSY; const uses by any number of threads at once; it may move between threads.
  */
 typedef struct laser_source laser_source;
 
@@ -187,7 +190,7 @@ typedef int32_t (*laser_log_fn)(int32_t level, const char *message, void *user);
 /**
  * Delivers events: fills up to `n` rows of `dim` values each.
  *
- * Called only on the thread that made the training call, never concurrently. May call the library, except with the source
+ * Called only on the thread that made the call that trains, never concurrently. May call the library, except with the source
  * that it serves (LASER_ERR_BUSY). Must not throw, nor jump out. Events and weights must be finite, and the total weight
  * positive.
  *
@@ -580,7 +583,7 @@ laser_status laser_cancel_reset(const laser_cancel *cancel);
 int32_t laser_cancel_is_tripped(const laser_cancel *cancel);
 
 /**
- * Frees a token. Hooks that hold it, and calls with such hooks, keep it alive for themselves.
+ * Frees a token. Hooks that hold it keep it alive for themselves.
  *
  * @param cancel what to free; NULL is fine
  *
@@ -723,7 +726,8 @@ double laser_progress_validation_loss(const laser_progress *p);
 double laser_progress_seconds_left(const laser_progress *p);
 
 /**
- * Makes a source of events in an array. The arrays are borrowed: they must live and stay unchanged until the source is freed.
+ * Makes a source of events in an array. The arrays are borrowed: they must live and stay unchanged until the source is
+ * freed and no call uses it.
  *
  * @param x `n` rows of `dim` doubles; row i begins at x + i * stride
  * @param w `n` weights, which may be negative if their sum is positive; NULL for weights of 1
@@ -749,8 +753,8 @@ laser_status laser_source_from_array(const double *x,
  * @param dim values per event, at least 1
  * @param weighted 1 if the callback gives weights, 0 if all events weigh 1
  * @param events the callback
- * @param user handed to the callback; must live until the source is freed, and be usable on the threads of the calls that
- * get this source
+ * @param user handed to the callback; must live until the source is freed and no call uses it, and be usable on the
+ * threads of the calls that get this source
  * @param out receives the source; the caller frees it with laser_source_free
  * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT if `dim` is 0 or `weighted` neither 0 nor 1; LASER_ERR_NULL, also if `events`
  * is NULL
@@ -764,7 +768,7 @@ laser_status laser_source_from_callback(size_t dim,
                                         laser_source **out);
 
 /**
- * Frees a source. A call that is using it, one that called the calling callback, keeps it until its end.
+ * Frees a source.
  *
  * @param source what to free; NULL is fine
  *
@@ -790,7 +794,7 @@ void laser_source_free(laser_source *source);
  * (the message has row and column), too few, without positive weight; LASER_ERR_NUMERICAL: the loss is no longer finite;
  * LASER_ERR_DEVICE; LASER_ERR_TORCH; LASER_ERR_UNSUPPORTED: a flow of events of one feature, or libtorch asked of a library without it;
  * LASER_ERR_INVALID_ARGUMENT: options that do not fit the kind of generator; LASER_ERR_BUSY: `target` is in use; LASER_ERR_NULL.
- * Whatever went wrong, all arguments stay usable.
+ * Whatever went wrong, but LASER_ERR_PANIC, all arguments stay usable.
  *
  * Threads: needs `target` alone; `options` and `hooks` may be shared.
  */

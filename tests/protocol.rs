@@ -1,4 +1,4 @@
-//! The protocol end to end on libtorch, with small networks, against what is known.
+//! The protocol end to end on the engine, and where said on libtorch, with small networks, against what is known.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests fail so
 
 use laser::model::{Method, Model};

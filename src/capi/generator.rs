@@ -46,7 +46,7 @@ impl laser_generator {
 /// (the message has row and column), too few, without positive weight; LASER_ERR_NUMERICAL: the loss is no longer finite;
 /// LASER_ERR_DEVICE; LASER_ERR_TORCH; LASER_ERR_UNSUPPORTED: a flow of events of one feature, or libtorch asked of a library without it;
 /// LASER_ERR_INVALID_ARGUMENT: options that do not fit the kind of generator; LASER_ERR_BUSY: `target` is in use; LASER_ERR_NULL.
-/// Whatever went wrong, all arguments stay usable.
+/// Whatever went wrong, but LASER_ERR_PANIC, all arguments stay usable.
 ///
 /// Threads: needs `target` alone; `options` and `hooks` may be shared.
 #[no_mangle]

@@ -77,7 +77,7 @@ pub unsafe extern "C" fn laser_cancel_is_tripped(cancel: *const laser_cancel) ->
     unsafe { cancel.as_ref() }.map_or(0, |cancel| cancel.tripped.load(Ordering::Relaxed).into())
 }
 
-/// Frees a token. Hooks that hold it, and calls with such hooks, keep it alive for themselves.
+/// Frees a token. Hooks that hold it keep it alive for themselves.
 ///
 /// @param cancel what to free; NULL is fine
 ///

@@ -11,8 +11,8 @@ use std::ffi::c_void;
 
 /// Where target events come from: an array or a callback of the host.
 ///
-/// One source can serve several trainings in turn; the events that it holds out of them stay the same. Threads: one call at a
-/// time, else LASER_ERR_BUSY; it may move between threads.
+/// One source can serve several trainings in turn; the events that it holds out of them stay the same. Threads: a training needs
+/// it alone, else LASER_ERR_BUSY; const uses by any number of threads at once; it may move between threads.
 pub struct laser_source(Gate<HostSource>);
 
 impl Handle for laser_source {}
@@ -38,7 +38,7 @@ impl laser_source {
 
 /// Delivers events: fills up to `n` rows of `dim` values each.
 ///
-/// Called only on the thread that made the training call, never concurrently. May call the library, except with the source
+/// Called only on the thread that made the call that trains, never concurrently. May call the library, except with the source
 /// that it serves (LASER_ERR_BUSY). Must not throw, nor jump out. Events and weights must be finite, and the total weight
 /// positive.
 ///
@@ -112,7 +112,8 @@ impl EventSource for HostEvents {
     }
 }
 
-/// Makes a source of events in an array. The arrays are borrowed: they must live and stay unchanged until the source is freed.
+/// Makes a source of events in an array. The arrays are borrowed: they must live and stay unchanged until the source is
+/// freed and no call uses it.
 ///
 /// @param x `n` rows of `dim` doubles; row i begins at x + i * stride
 /// @param w `n` weights, which may be negative if their sum is positive; NULL for weights of 1
@@ -150,8 +151,8 @@ pub unsafe extern "C" fn laser_source_from_array(
 /// @param dim values per event, at least 1
 /// @param weighted 1 if the callback gives weights, 0 if all events weigh 1
 /// @param events the callback
-/// @param user handed to the callback; must live until the source is freed, and be usable on the threads of the calls that
-/// get this source
+/// @param user handed to the callback; must live until the source is freed and no call uses it, and be usable on the
+/// threads of the calls that get this source
 /// @param out receives the source; the caller frees it with laser_source_free
 /// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT if `dim` is 0 or `weighted` neither 0 nor 1; LASER_ERR_NULL, also if `events`
 /// is NULL
@@ -188,7 +189,7 @@ pub unsafe extern "C" fn laser_source_from_callback(
     })
 }
 
-/// Frees a source. A call that is using it, one that called the calling callback, keeps it until its end.
+/// Frees a source.
 ///
 /// @param source what to free; NULL is fine
 ///

@@ -1,4 +1,4 @@
-//! What a training minimises, as data: the engine and libtorch each make an [`Objective`] of a [`Goal`]. One file per loss, with its formulas.
+//! What a training minimises, as data: the engine and libtorch each make an [`Objective`] of a `Goal`. One file per loss, with its formulas.
 
 #[cfg(test)]
 pub(crate) mod checks;
