@@ -1,9 +1,45 @@
-//! One error type for the whole crate, and its one translation to the status numbers of the C API.
+//! One error type for the whole crate. Its one translation to the status numbers of the C API is in `capi`.
 
 use std::path::PathBuf;
 
-/// What can go wrong. The message names the argument, what was wrong with it and what would be right.
+/// What can go wrong. The message names the argument, what was wrong with it and what would be right; what a caller can act on is in the fields:
+///
+/// ```
+/// use laser::{protocol::Source, Error, Rows};
+///
+/// let mut events = vec![[0.5, 1.0], [f64::NAN, 2.0], [0.7, 3.0]];
+/// let bad = match Source::from_rows(Rows::packed(events.as_flattened(), 2)?, None) {
+///     Err(Error::NotFinite { row, .. }) => row,
+///     other => return other.map(drop),
+/// };
+/// events.remove(bad);
+/// assert!(Source::from_rows(Rows::packed(events.as_flattened(), 2)?, None).is_ok());
+/// # Ok::<(), Error>(())
+/// ```
+///
+/// Callbacks written in Rust ([`EventSource`](crate::protocol::EventSource), [`Hooks`](crate::train::Hooks) and the like) stop a call with
+/// an error of their own in [`Error::Host`], and the call gives it back as it was:
+///
+/// ```
+/// use laser::{options::Options, protocol, Error, Result};
+/// use std::io;
+///
+/// struct Broken;
+/// impl protocol::EventSource for Broken {
+///     fn dim(&self) -> usize { 2 }
+///     fn weighted(&self) -> bool { false }
+///     fn fill(&mut self, _: &mut [f64], _: &mut [f64]) -> Result<usize> {
+///         Err(Error::Host(io::Error::from(io::ErrorKind::UnexpectedEof).into()))
+///     }
+/// }
+///
+/// let mut source = protocol::Source::from_events(Box::new(Broken))?;
+/// let error = protocol::train_generator(&mut source, &Options::new(), &()).unwrap_err();
+/// assert!(matches!(error, Error::Host(error) if error.is::<io::Error>()));
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// An argument outside its domain: zero size, overflowing size, NaN, unknown constant.
     #[error("{0}")]
@@ -30,7 +66,7 @@ pub enum Error {
     /// A file that is not a valid model file.
     #[error("not a valid liblaser model: {0}")]
     Format(String),
-    /// A host callback returned nonzero.
+    /// A callback of a C host returned nonzero.
     #[error("the {callback} callback returned {code}; 0 would go on")]
     Callback {
         /// Which callback.
@@ -38,7 +74,10 @@ pub enum Error {
         /// What it returned.
         code: i32,
     },
-    /// The cancel token was tripped.
+    /// A callback of a Rust host failed; the error is its own.
+    #[error(transparent)]
+    Host(Box<dyn std::error::Error + Send + Sync>),
+    /// The cancel token was tripped, during the stage that [`Progress`](crate::train::Progress) names so.
     #[error("cancelled by the caller's token during {0}")]
     Cancelled(&'static str),
     /// A handle is in use by another call, on another thread or further up this one.
@@ -47,7 +86,17 @@ pub enum Error {
     /// This build, model or method cannot do what was asked.
     #[error("{0}")]
     Unsupported(String),
-    /// Events that cannot be used: NaN, inf, too few.
+    /// A number of an array that is NaN or infinite.
+    #[error("{message}")]
+    NotFinite {
+        /// Its row, from 0.
+        row: usize,
+        /// Its column, from 0; None for the weight of the row.
+        column: Option<usize>,
+        /// The whole message.
+        message: String,
+    },
+    /// Events that cannot be used for another reason, or come from a callback: too few, beyond their bounds, without weight.
     #[error("{0}")]
     Data(String),
     /// A computation left the finite numbers.
@@ -65,6 +114,19 @@ pub enum Error {
 }
 
 impl Error {
+    /// Of a `value` in an array that messages call `array`.
+    pub(crate) fn not_finite(array: &str, row: usize, column: Option<usize>, value: f64) -> Self {
+        let place = match column {
+            Some(column) => format!("row {row}, column {column} of {array}"),
+            None => format!("the weight of row {row} of {array}"),
+        };
+        Error::NotFinite {
+            row,
+            column,
+            message: format!("{place} (counted from 0) is {value}; it must be finite"),
+        }
+    }
+
     /// What is wrong with a description that options make, and not a file.
     pub(crate) fn of_options(self) -> Self {
         match self {

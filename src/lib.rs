@@ -6,12 +6,12 @@
 //! the truth. The product is `liblaser.so` with the C header `include/laser.h`; this crate is how it is made, and can be used from Rust:
 //!
 //! ```
-//! use laser::{options::Options, protocol};
+//! use laser::{options::Options, protocol, Rows, RowsMut};
 //! use std::sync::Arc;
 //!
 //! // Truth: two clumps. (Far too few events and updates; they only show the calls.)
 //! let truth: Vec<f64> = (0..4000).map(|i| (i % 2) as f64 * 4.0 + (i * 7919 % 1000) as f64 / 1000.0).collect();
-//! let mut target = protocol::Source::from_rows(&truth, None, 2000, 2, 2)?;
+//! let mut target = protocol::Source::from_rows(Rows::packed(&truth, 2)?, None)?;
 //! let options = Options::from_json(
 //!     r#"{"preset": "fast",
 //!         "flow": {"blocks": 2, "units": 8, "epochs": 1, "batch": 100},
@@ -24,7 +24,7 @@
 //!
 //! let mut sampler = protocol::Sampler::new(model, 1, 0, &options)?;
 //! let mut events = vec![0.0; 10 * 2];
-//! sampler.generate(10, protocol::Outputs { x: Some((&mut events, 2)), ..Default::default() })?;
+//! sampler.generate(10, protocol::Outputs { x: Some(RowsMut::packed(&mut events, 2)?), ..Default::default() })?;
 //! # Ok::<(), laser::Error>(())
 //! ```
 //!
@@ -33,7 +33,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`error`] | the one error type |
+//! | [`error`], [`rows`] | the one error type; rows of arrays with a stride |
 //! | `guard` | panics inside a call of C |
 //! | [`noise`] | random numbers by their place |
 //! | [`model`] | networks and models as plain data, and their file |
@@ -61,9 +61,11 @@ pub mod noise;
 pub mod objective;
 pub mod options;
 pub mod protocol;
+pub mod rows;
 pub mod train;
 
 #[doc(hidden)] // public for the tests, which call it as a host does
 pub mod capi;
 
 pub use error::{Error, Result};
+pub use rows::{Rows, RowsMut};

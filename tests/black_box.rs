@@ -9,7 +9,7 @@ use laser::protocol::{
     Sampler, Source,
 };
 use laser::train::{Hooks, Level};
-use laser::{Error, Result};
+use laser::{Error, Result, Rows, RowsMut};
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
@@ -73,9 +73,9 @@ fn sample(model: &Arc<Instance>, method: &str, rows: usize) -> [Vec<f64>; 3] {
     let mut sampler = Sampler::new(model.clone(), 1, 0, &options).unwrap();
     let (mut x, mut z, mut w) = (vec![0.0; 2 * rows], vec![0.0; 2 * rows], vec![0.0; rows]);
     let outputs = Outputs {
-        x: Some((&mut x, 2)),
-        z: Some((&mut z, 2)),
-        w: Some(&mut w),
+        x: Some(RowsMut::packed(&mut x, 2).unwrap()),
+        z: Some(RowsMut::packed(&mut z, 2).unwrap()),
+        w: Some(RowsMut::column(&mut w)),
         log_prob: None,
     };
     sampler.generate(rows, outputs).unwrap();
@@ -85,7 +85,7 @@ fn sample(model: &Arc<Instance>, method: &str, rows: usize) -> [Vec<f64>; 3] {
 #[test]
 fn omnifold_finds_the_weights_behind_a_smearing() {
     let events = target(60_000);
-    let mut source = Source::from_rows(&events, None, 60_000, 2, 2).unwrap();
+    let mut source = Source::from_rows(Rows::packed(&events, 2).unwrap(), None).unwrap();
     let model = refine(&smearing(), &mut source, &options(""), &()).unwrap();
     let changes: Vec<f64> =
         serde_json::from_value(model.record["omnifold"]["changes"].clone()).unwrap();
@@ -117,7 +117,7 @@ fn omnifold_finds_the_weights_behind_a_smearing() {
     let mut sampler = Sampler::new(model.clone(), 1, 0, &hmc).unwrap();
     let mut x = [0.0; 2];
     let outputs = Outputs {
-        x: Some((&mut x, 2)),
+        x: Some(RowsMut::packed(&mut x, 2).unwrap()),
         ..Outputs::default()
     };
     sampler.generate(1, outputs).unwrap();
@@ -139,7 +139,7 @@ impl Hooks for Warnings {
 #[test]
 fn direct_weights_of_a_stochastic_generator_are_warned_of_and_have_no_gradient() {
     let events = target(5000);
-    let mut source = Source::from_rows(&events, None, 5000, 2, 2).unwrap();
+    let mut source = Source::from_rows(Rows::packed(&events, 2).unwrap(), None).unwrap();
     let warnings = Warnings::default();
     let direct = options(r#", "pullback.method": "direct""#);
     let model = refine(&smearing(), &mut source, &direct, &warnings).unwrap();
@@ -152,7 +152,7 @@ fn direct_weights_of_a_stochastic_generator_are_warned_of_and_have_no_gradient()
     let mut sampler = Sampler::new(Arc::new(model), 1, 0, &hmc).unwrap();
     let mut x = [0.0; 2];
     let outputs = Outputs {
-        x: Some((&mut x, 2)),
+        x: Some(RowsMut::packed(&mut x, 2).unwrap()),
         ..Outputs::default()
     };
     let error = sampler.generate(1, outputs).unwrap_err();
@@ -182,7 +182,7 @@ fn failed_events_are_replaced_and_chains_refused_before_the_training() {
     let model = host_generator((2, 0, 2), false, &options("")).unwrap();
     let generator = Instance::with_host(model, Arc::new(Flaky)).unwrap();
     let events = target(10_000);
-    let mut source = Source::from_rows(&events, None, 10_000, 2, 2).unwrap();
+    let mut source = Source::from_rows(Rows::packed(&events, 2).unwrap(), None).unwrap();
     let hmc = options(r#", "refiner.method": "hmc""#);
     let error = refine(&generator, &mut source, &hmc, &()).unwrap_err();
     assert!(matches!(error, Error::Unsupported(_)), "{error}");
@@ -208,7 +208,7 @@ fn a_generator_that_mostly_fails_is_refused() {
     let model = host_generator((2, 0, 2), true, &options("")).unwrap();
     let generator = Instance::with_host(model, Arc::new(Broken)).unwrap();
     let events = target(5000);
-    let mut source = Source::from_rows(&events, None, 5000, 2, 2).unwrap();
+    let mut source = Source::from_rows(Rows::packed(&events, 2).unwrap(), None).unwrap();
     let error = refine(&generator, &mut source, &options(""), &()).unwrap_err();
     assert!(error.to_string().contains("are finite"), "{error}");
 }
@@ -238,7 +238,7 @@ fn conditional_models_learn_and_refine_every_condition() {
     options.set_f64("classifier.lr", 5e-3).unwrap();
     let wrong = conditional_rows(ROWS, 1.0, 5);
     let right = conditional_rows(ROWS, 1.5, 6);
-    let mut source = Source::from_rows(&wrong, None, ROWS, 3, 3).unwrap();
+    let mut source = Source::from_rows(Rows::packed(&wrong, 3).unwrap(), None).unwrap();
     let generator = Instance::new(train_generator(&mut source, &options, &()).unwrap());
     assert_eq!(
         (
@@ -247,7 +247,7 @@ fn conditional_models_learn_and_refine_every_condition() {
         ),
         (2, 1)
     );
-    let mut source = Source::from_rows(&right, None, ROWS, 3, 3).unwrap();
+    let mut source = Source::from_rows(Rows::packed(&right, 3).unwrap(), None).unwrap();
     let model = refine(&generator, &mut source, &options, &()).unwrap();
     let mean = model.record["weights"]["mean"].as_f64().unwrap();
     assert!((mean - 1.0).abs() < 0.06, "mean weight {mean}");
@@ -261,12 +261,14 @@ fn conditional_models_learn_and_refine_every_condition() {
             let (mut x, mut w, c) = (vec![0.0; 2 * N], vec![0.0; N], vec![given; N]);
             let mut log_p = vec![0.0; N];
             let outputs = Outputs {
-                x: Some((&mut x, 2)),
-                w: Some(&mut w),
-                log_prob: Some(&mut log_p),
+                x: Some(RowsMut::packed(&mut x, 2).unwrap()),
+                w: Some(RowsMut::column(&mut w)),
+                log_prob: Some(RowsMut::column(&mut log_p)),
                 ..Outputs::default()
             };
-            sampler.generate_given(N, (&c, 1), outputs).unwrap();
+            sampler
+                .generate_given(N, Rows::packed(&c, 1).unwrap(), outputs)
+                .unwrap();
             let (m, d) = moments(&x, &w, 0);
             assert!(
                 (m - slope * given).abs() < 0.09,
@@ -330,7 +332,7 @@ fn conditional_models_learn_and_refine_every_condition() {
         error.to_string().contains("at least one must be a feature"),
         "{error}"
     );
-    let mut narrow = Source::from_rows(&right, None, ROWS, 2, 3).unwrap();
+    let mut narrow = Source::from_rows(Rows::new(&right, ROWS, 2, 3).unwrap(), None).unwrap();
     let error = refine(&generator, &mut narrow, &options, &()).unwrap_err();
     assert!(error.to_string().contains("and 1 conditions"), "{error}");
 }

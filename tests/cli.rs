@@ -9,6 +9,7 @@ use laser::options::Options;
 use laser::protocol::{
     host_generator, refine, train_generator, two_sample_auc, Instance, Outputs, Sampler, Source,
 };
+use laser::{Rows, RowsMut};
 use npyz::{NpyFile, Order, WriterBuilder};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -167,7 +168,7 @@ fn train(conditions: &str) -> Model {
     let options = options(conditions);
     let dim = 2 + options.get_i64("conditions").unwrap() as usize;
     let x = events(dim, 1);
-    let mut target = Source::from_rows(&x, None, ROWS, dim, dim).unwrap();
+    let mut target = Source::from_rows(Rows::packed(&x, dim).unwrap(), None).unwrap();
     let generator = Instance::new(train_generator(&mut target, &options, &()).unwrap());
     (*refine(&generator, &mut target, &options, &()).unwrap()).clone()
 }
@@ -182,10 +183,10 @@ fn sampled(model: Arc<Instance>, method: &str, place: [u64; 3], rows: usize) -> 
     let (mut x, mut z) = (vec![0.0; rows * 2], vec![0.0; rows * 2]);
     let (mut w, mut log_p) = (vec![0.0; rows], vec![0.0; rows]);
     let outputs = Outputs {
-        x: Some((&mut x[..], 2)),
-        z: Some((&mut z[..], 2)),
-        w: Some(&mut w[..]),
-        log_prob: Some(&mut log_p[..]),
+        x: Some(RowsMut::packed(&mut x, 2).unwrap()),
+        z: Some(RowsMut::packed(&mut z, 2).unwrap()),
+        w: Some(RowsMut::column(&mut w)),
+        log_prob: Some(RowsMut::column(&mut log_p)),
     };
     sampler.generate(rows, outputs).unwrap();
     let row = |i: usize| {
@@ -474,11 +475,13 @@ fn conditional_models_take_conditions() {
     sampler.seek(10).unwrap();
     let (mut x, mut w) = (vec![0.0; 100], vec![0.0; 50]);
     let outputs = Outputs {
-        x: Some((&mut x[..], 2)),
-        w: Some(&mut w[..]),
+        x: Some(RowsMut::packed(&mut x, 2).unwrap()),
+        w: Some(RowsMut::column(&mut w)),
         ..Outputs::default()
     };
-    sampler.generate_given(50, (&c, 1), outputs).unwrap();
+    sampler
+        .generate_given(50, Rows::packed(&c, 1).unwrap(), outputs)
+        .unwrap();
     let expected: Vec<f64> = (0..50)
         .flat_map(|i| [x[2 * i], x[2 * i + 1], c[i], w[i]])
         .collect();
@@ -745,7 +748,7 @@ fn scores_are_the_librarys() {
     let (x, y) = (events(2, 1), events(2, 2));
     folder.npy("other.npy", &y, 2, Order::C);
     let json = folder.json("score truth.npy other.npy --repeats 5 --directions 3 --seed 4 --bins 20 --auc --auc-epochs 2 --json");
-    let sample = |x: &'static [f64]| Sample::new(x, None, ROWS, 2, 2).unwrap();
+    let sample = |x: &'static [f64]| Sample::new(Rows::packed(x, 2).unwrap(), None).unwrap();
     let (p, q) = (sample(x.clone().leak()), sample(y.clone().leak()));
     for feature in 0..2 {
         let emd = emd_1d(&p, &q, feature, 5, 4).unwrap();
@@ -769,7 +772,7 @@ fn scores_are_the_librarys() {
     };
     let histogram = |x: &[f64]| {
         let mut histogram = Histogram2d::new(20, quantiles(0), 20, quantiles(1)).unwrap();
-        histogram.fill(x, ROWS, 2, None).unwrap();
+        histogram.fill(Rows::packed(x, 2).unwrap(), None).unwrap();
         histogram
     };
     let (a, b) = (histogram(&x), histogram(&y));
@@ -856,8 +859,8 @@ fn weights_and_columns_are_chosen() {
         .collect();
     folder.npy("weighted.npy", &weighted, 3, Order::C);
     let w: Vec<f64> = (0..ROWS).map(weight).collect();
-    let p = Sample::new(&x, None, ROWS, 2, 2).unwrap();
-    let q = Sample::new(&x, Some(&w), ROWS, 2, 2).unwrap();
+    let p = Sample::new(Rows::packed(&x, 2).unwrap(), None).unwrap();
+    let q = Sample::new(Rows::packed(&x, 2).unwrap(), Some(&w)).unwrap();
     let quick = "--repeats 2 --directions 1 --json";
     let json = folder.json(&format!(
         "score truth.npy weighted.npy --weights=sample {quick}"
@@ -892,7 +895,7 @@ fn weights_and_columns_are_chosen() {
         .collect();
     folder.npy("signed.npy", &signed, 3, Order::C);
     let w: Vec<f64> = (0..ROWS).map(negative).collect();
-    let q = Sample::new(&x, Some(&w), ROWS, 2, 2).unwrap();
+    let q = Sample::new(Rows::packed(&x, 2).unwrap(), Some(&w)).unwrap();
     let json = folder.json(&format!(
         "score truth.npy signed.npy --weights=sample {quick}"
     ));

@@ -10,6 +10,7 @@ use laser::model::{
 use laser::noise;
 use laser::options::Options;
 use laser::protocol::{Instance, Outputs, Sampler};
+use laser::RowsMut;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::Arc;
@@ -677,9 +678,9 @@ fn samplers_allocate_nothing_after_their_first_blocks() {
         let (mut x, mut w, mut log_p) = (vec![0.0; 5000 * dim], vec![0.0; 5000], vec![0.0; 5000]);
         let mut generate = |sampler: &mut Sampler, rows: usize| {
             let out = Outputs {
-                x: Some((&mut x, dim)),
-                w: Some(&mut w),
-                log_prob: dense.then_some(&mut log_p[..]),
+                x: Some(RowsMut::packed(&mut x, dim).unwrap()),
+                w: Some(RowsMut::column(&mut w)),
+                log_prob: dense.then(|| RowsMut::column(&mut log_p)),
                 ..Outputs::default()
             };
             sampler.generate(rows, out).unwrap();

@@ -7,7 +7,7 @@ use laser::options::Options;
 use laser::protocol::{
     latent, log_prob, refine, train_generator, EventSource, Instance, Outputs, Sampler, Source,
 };
-use laser::{Error, Result};
+use laser::{Error, Result, Rows, RowsMut};
 use std::sync::Arc;
 
 /// Events of one feature, uniform within ±4, that weigh 8 times the density of two normals at ±2, ½ wide.
@@ -54,7 +54,7 @@ fn sample(model: &Arc<Instance>, method: &str, options: &Options) -> Vec<f64> {
     let mut sampler = Sampler::new(model.clone(), 7, 0, &options).unwrap();
     let mut x = vec![0.0; 20_000];
     let out = Outputs {
-        x: Some((&mut x, 1)),
+        x: Some(RowsMut::packed(&mut x, 1).unwrap()),
         ..Outputs::default()
     };
     sampler.generate(20_000, out).unwrap();
@@ -107,8 +107,18 @@ fn through_the_protocol(options: &Options, stage: &str, latent_dim: usize) {
     }
     let mut out = vec![0.0; latent_dim];
     let no_density = [
-        log_prob(&model, options, &[1.0], 1, 1, &mut out),
-        latent(&model, options, &[1.0], 1, 1, &mut out, latent_dim),
+        log_prob(
+            &model,
+            options,
+            Rows::packed(&[1.0], 1).unwrap(),
+            RowsMut::column(&mut out),
+        ),
+        latent(
+            &model,
+            options,
+            Rows::packed(&[1.0], 1).unwrap(),
+            RowsMut::packed(&mut out, latent_dim).unwrap(),
+        ),
     ];
     for result in no_density {
         assert!(matches!(result, Err(Error::Unsupported(_))), "{result:?}");
@@ -131,7 +141,7 @@ fn a_vae_learns_and_is_refined() {
 fn options_that_do_not_fit_the_generator_are_named() {
     let refused = |settings: &str, dim: usize| {
         let x = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 7.0, 9.0];
-        let mut source = Source::from_rows(&x, None, 8 / dim, dim, dim).unwrap();
+        let mut source = Source::from_rows(Rows::packed(&x, dim).unwrap(), None).unwrap();
         train_generator(&mut source, &options(settings), &()).unwrap_err()
     };
     let error = refused(r#""generator.latent": 3"#, 2);
@@ -178,7 +188,7 @@ fn iterations_bring_the_generator_closer() {
         let text =
             format!(r#"{{{common}, "generator.type": "{kind}", "refiner.method": "{method}"}}"#);
         let options = Options::from_json(&text).unwrap();
-        let mut source = Source::from_rows(&events, None, ROWS, 2, 2).unwrap();
+        let mut source = Source::from_rows(Rows::packed(&events, 2).unwrap(), None).unwrap();
         let generator = Instance::new(train_generator(&mut source, &options, &()).unwrap());
         let model = refine(&generator, &mut source, &options, &()).unwrap();
         let score = |round: usize| model.record["iteration"][round]["auc"].as_f64().unwrap();
@@ -197,7 +207,7 @@ fn iterations_bring_the_generator_closer() {
         let mut sampler = Sampler::new(model, 1, 0, &options).unwrap();
         let mut x = vec![0.0f64; 2000];
         let outputs = Outputs {
-            x: Some((&mut x, 2)),
+            x: Some(RowsMut::packed(&mut x, 2).unwrap()),
             ..Outputs::default()
         };
         sampler.generate(1000, outputs).unwrap();

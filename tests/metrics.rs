@@ -9,7 +9,7 @@ mod floors;
 mod scores;
 
 use laser::metrics::{emd, jsd, Histogram2d};
-use laser::Error;
+use laser::{Error, Rows};
 use serde_json::Value;
 
 const DOUBLE_DONUT: [[f64; 2]; 2] = [[-11.0, 11.0], [-7.0, 7.0]];
@@ -50,7 +50,7 @@ fn with_contents(mut histogram: Histogram2d, contents: &[f64]) -> Histogram2d {
     };
     let events: Vec<f64> = (0..contents.len()).flat_map(centre).collect();
     histogram
-        .fill(&events, contents.len(), 2, Some(contents))
+        .fill(Rows::packed(&events, 2).unwrap(), Some(contents))
         .unwrap();
     assert_eq!(histogram.contents(), contents);
     histogram
@@ -107,6 +107,14 @@ fn assert_error<T: std::fmt::Debug>(
     assert!(same_kind && error.to_string().contains(text), "{error:?}");
 }
 
+fn not_finite(message: String) -> Error {
+    Error::NotFinite {
+        row: 0,
+        column: None,
+        message,
+    }
+}
+
 #[test]
 fn scores_agree_with_scipy_and_pot() {
     for pair in reference()["pairs"].as_array().unwrap() {
@@ -126,7 +134,9 @@ fn filling_agrees_with_numpy() {
     let (events, weights) = (numbers(&case["events"]), numbers(&case["weights"]));
     let rows = weights.len();
     let mut histogram = empty(case);
-    histogram.fill(&events, rows, 2, Some(&weights)).unwrap();
+    histogram
+        .fill(Rows::packed(&events, 2).unwrap(), Some(&weights))
+        .unwrap();
     assert_eq!(histogram.contents(), numbers(&case["contents"]));
     assert_eq!(histogram.entries(), rows as u64);
     assert!(histogram.outside() != 0.0);
@@ -141,9 +151,14 @@ fn filling_agrees_with_numpy() {
         .flat_map(|e| [e[0], e[1], f64::NAN])
         .collect();
     let mut parts = [empty(case), empty(case)];
-    parts[0].fill(&wide, 50, 3, Some(&weights)).unwrap();
+    parts[0]
+        .fill(Rows::new(&wide, 50, 2, 3).unwrap(), Some(&weights))
+        .unwrap();
     parts[1]
-        .fill(&wide[150..], rows - 50, 3, Some(&weights[50..]))
+        .fill(
+            Rows::new(&wide[150..], rows - 50, 2, 3).unwrap(),
+            Some(&weights[50..]),
+        )
         .unwrap();
     let [mut merged, other] = parts;
     merged.merge(&other).unwrap();
@@ -337,31 +352,22 @@ fn bad_events_are_named_and_nothing_is_added() {
     for (value, column) in [(f64::NAN, 1), (f64::INFINITY, 0), (f64::NEG_INFINITY, 1)] {
         let mut events = vec![0.5; 15];
         events[3 * 3 + column] = value;
-        let result = histogram.fill(&events, 5, 3, None);
-        assert_error(result, Error::Data, &format!("row 3, column {column}"));
+        let result = histogram.fill(Rows::new(&events, 5, 2, 3).unwrap(), None);
+        assert_error(result, not_finite, &format!("row 3, column {column}"));
     }
     let weights = [1.0, f64::NAN];
     assert_error(
-        histogram.fill(&[0.5; 4], 2, 2, Some(&weights)),
-        Error::Data,
-        "row 1, column 0",
+        histogram.fill(Rows::packed(&[0.5; 4], 2).unwrap(), Some(&weights)),
+        not_finite,
+        "weight of row 1",
     );
-    for (rows, stride) in [
-        (3, 2),
-        (2, 1),
-        (2, 0),
-        (usize::MAX, 2),
-        (2, usize::MAX),
-        (usize::MAX, usize::MAX),
-    ] {
-        assert_error(
-            histogram.fill(&[0.5; 4], rows, stride, None),
-            Error::InvalidArgument,
-            "",
-        );
-    }
     assert_error(
-        histogram.fill(&[0.5; 4], 2, 2, Some(&[1.0])),
+        histogram.fill(Rows::packed(&[0.5; 6], 3).unwrap(), None),
+        Error::InvalidArgument,
+        "3 columns",
+    );
+    assert_error(
+        histogram.fill(Rows::packed(&[0.5; 4], 2).unwrap(), Some(&[1.0])),
         Error::InvalidArgument,
         "weights",
     );

@@ -9,7 +9,7 @@ use laser::protocol::{
     Outputs, Sampler, Source,
 };
 use laser::train::{Hooks, Level, Progress};
-use laser::{Error, Result};
+use laser::{Error, Result, Rows, RowsMut};
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
@@ -82,7 +82,13 @@ fn a_flow_learns_a_normal_distribution() {
         .map(|i| 3.0 + 0.5 * ((i * 37 % 61) as f64 / 30.0 - 1.0))
         .collect();
     let mut log_p = vec![0.0; 100];
-    log_prob(&model, &Options::new(), &x, 100, 2, &mut log_p).unwrap();
+    log_prob(
+        &model,
+        &Options::new(),
+        Rows::packed(&x, 2).unwrap(),
+        RowsMut::column(&mut log_p),
+    )
+    .unwrap();
     for (x, l) in x.chunks(2).zip(log_p) {
         let z: f64 = x.iter().map(|x| ((x - 3.0) / 0.5).powi(2)).sum();
         let exact = -0.5 * z - (2.0 * std::f64::consts::PI).ln() - 2.0 * 0.5f64.ln();
@@ -156,7 +162,13 @@ fn the_classifiers_weight_is_the_exact_ratio_of_two_normals() {
         .flat_map(|i| [(i / 7) as f64 * 0.5 - 1.25, (i % 7) as f64 * 0.5 - 1.25])
         .collect();
     let mut l = vec![0.0; 49];
-    log_weight(&model, &Options::new(), &grid, 49, 2, &mut l).unwrap();
+    log_weight(
+        &model,
+        &Options::new(),
+        Rows::packed(&grid, 2).unwrap(),
+        RowsMut::column(&mut l),
+    )
+    .unwrap();
     for (x, l) in grid.chunks(2).zip(l) {
         // log N(x; ½, 1) − log N(x; 0, 1), per feature.
         let exact: f64 = x.iter().map(|x| 0.5 * x - 0.125).sum();
@@ -189,7 +201,7 @@ fn bounded_features_stay_within_their_bounds_and_keep_their_density() {
     options
         .set_str("features.scaling", "logit(0:1), periodic(-pi:pi), log(0)")
         .unwrap();
-    let mut target = Source::from_rows(&x, None, n, 3, 3).unwrap();
+    let mut target = Source::from_rows(Rows::packed(&x, 3).unwrap(), None).unwrap();
     let generator = Instance::new(train_generator(&mut target, &options, &()).unwrap());
     let model = refine(&generator, &mut target, &options, &()).unwrap();
     let model = Arc::new(Instance::new(
@@ -199,7 +211,7 @@ fn bounded_features_stay_within_their_bounds_and_keep_their_density() {
     let mut sampler = Sampler::new(model.clone(), 1, 0, &options).unwrap();
     let mut events = vec![0.0f32; 3 * n];
     let out = Outputs {
-        x: Some((&mut events, 3)),
+        x: Some(RowsMut::packed(&mut events, 3).unwrap()),
         ..Outputs::default()
     };
     sampler.generate(n, out).unwrap();
@@ -227,7 +239,13 @@ fn bounded_features_stay_within_their_bounds_and_keep_their_density() {
         [0.7, -2.8, 0.8],
     ];
     let mut log_p = [0.0; 4];
-    log_prob(&model, &options, &points.concat(), 4, 3, &mut log_p).unwrap();
+    log_prob(
+        &model,
+        &options,
+        Rows::packed(&points.concat(), 3).unwrap(),
+        RowsMut::column(&mut log_p),
+    )
+    .unwrap();
     for (x, l) in points.iter().zip(log_p) {
         let z = [
             (x[0] / (1.0 - x[0])).ln(),
@@ -242,7 +260,13 @@ fn bounded_features_stay_within_their_bounds_and_keep_their_density() {
         assert!((l - exact).abs() < 0.25, "log p{x:?} = {l}, not {exact}");
     }
     let mut beyond = [0.0];
-    log_prob(&model, &options, &[1.5, 0.0, 1.0], 1, 3, &mut beyond).unwrap();
+    log_prob(
+        &model,
+        &options,
+        Rows::packed(&[1.5, 0.0, 1.0], 3).unwrap(),
+        RowsMut::column(&mut beyond),
+    )
+    .unwrap();
     assert_eq!(beyond, [f64::NEG_INFINITY]);
 }
 
@@ -257,8 +281,8 @@ fn mean_and_variance(
     let mut sampler = Sampler::new(model.clone(), 7, 0, &options).unwrap();
     let (mut x, mut w) = (vec![0.0; 2 * n], vec![0.0; n]);
     let out = Outputs {
-        x: Some((&mut x, 2)),
-        w: Some(&mut w),
+        x: Some(RowsMut::packed(&mut x, 2).unwrap()),
+        w: Some(RowsMut::column(&mut w)),
         ..Outputs::default()
     };
     sampler.generate(n, out).unwrap();
@@ -329,7 +353,7 @@ fn what_auto_takes_when_chains_do_not_mix_is_not_chains() {
         let centre = if (i / 2) % 2 == 0 { 2.2 } else { -2.2 };
         *x = centre + 0.2 * *x;
     }
-    let mut target = Source::from_rows(&x, None, 40_000, 2, 2).unwrap();
+    let mut target = Source::from_rows(Rows::packed(&x, 2).unwrap(), None).unwrap();
     let options = options(&[("classifier.epochs", 5.0), ("hmc.pilot", 100.0)]);
     let generator = unit_normal(&options);
     let log = Still(RefCell::default());
@@ -436,16 +460,14 @@ fn weighted_events_count_as_often_as_they_weigh() {
     let w: Vec<f64> = x.chunks(2).map(|x| 10.0 * (0.5 * x[0]).exp()).collect();
     let options = options(&[]);
     let generator = unit_normal(&options);
-    let mut target = Source::from_rows(&x, Some(&w), n, 2, 2).unwrap();
+    let mut target = Source::from_rows(Rows::packed(&x, 2).unwrap(), Some(&w)).unwrap();
     let model = refine(&generator, &mut target, &options, &()).unwrap();
     let mut l = [0.0; 2];
     log_weight(
         &model,
         &Options::new(),
-        &[1.0, 0.0, -1.0, 0.0],
-        2,
-        2,
-        &mut l,
+        Rows::packed(&[1.0, 0.0, -1.0, 0.0], 2).unwrap(),
+        RowsMut::column(&mut l),
     )
     .unwrap();
     // The ratio of normalised densities: ½ x₀ − ⅛.
@@ -484,9 +506,9 @@ fn the_same_seed_gives_the_same_bits_and_another_one_others() {
 fn draw(sampler: &mut Sampler, rows: usize) -> Vec<[u64; 5]> {
     let (mut x, mut z, mut w) = (vec![0.0; 2 * rows], vec![0.0; 2 * rows], vec![0.0; rows]);
     let out = Outputs {
-        x: Some((&mut x, 2)),
-        z: Some((&mut z, 2)),
-        w: Some(&mut w),
+        x: Some(RowsMut::packed(&mut x, 2).unwrap()),
+        z: Some(RowsMut::packed(&mut z, 2).unwrap()),
+        w: Some(RowsMut::column(&mut w)),
         log_prob: None,
     };
     sampler.generate(rows, out).unwrap();
@@ -581,8 +603,8 @@ fn refined_densities_are_normalised() {
         let mut sampler = Sampler::new(model.clone(), 1, 0, &options).unwrap();
         let (mut x, mut l) = (vec![0.0; 2000], vec![0.0; 1000]);
         let out = Outputs {
-            x: Some((&mut x, 2)),
-            log_prob: Some(&mut l),
+            x: Some(RowsMut::packed(&mut x, 2).unwrap()),
+            log_prob: Some(RowsMut::column(&mut l)),
             ..Outputs::default()
         };
         sampler.generate(1000, out).unwrap();
@@ -677,7 +699,7 @@ fn what_does_not_fit_is_refused() {
     let mut options = options(&[("flow.epochs", 1.0), ("flow.steps", 3.0)]);
     let one: Vec<f64> = (0..100).map(f64::from).collect();
     let error = train_generator(
-        &mut Source::from_rows(&one, None, 100, 1, 1).unwrap(),
+        &mut Source::from_rows(Rows::packed(&one, 1).unwrap(), None).unwrap(),
         &options,
         &(),
     )
@@ -687,7 +709,7 @@ fn what_does_not_fit_is_refused() {
     let three = vec![0.5; 300];
     let error = refine(
         &generator,
-        &mut Source::from_rows(&three, None, 100, 3, 3).unwrap(),
+        &mut Source::from_rows(Rows::packed(&three, 3).unwrap(), None).unwrap(),
         &options,
         &(),
     )
@@ -720,13 +742,27 @@ fn what_does_not_fit_is_refused() {
         );
     }
     assert!(matches!(
-        log_weight(&model, &options, &[0.0, 0.0], 1, 2, &mut [0.0]),
+        log_weight(
+            &model,
+            &options,
+            Rows::packed(&[0.0, 0.0], 2).unwrap(),
+            RowsMut::column(&mut [0.0])
+        ),
         Err(Error::Unsupported(_))
     ));
     let mut l = [7.0];
     assert!(matches!(
-        log_prob(&model, &options, &[0.0, f64::NAN], 1, 2, &mut l),
-        Err(Error::Data(_))
+        log_prob(
+            &model,
+            &options,
+            Rows::packed(&[0.0, f64::NAN], 2).unwrap(),
+            RowsMut::column(&mut l)
+        ),
+        Err(Error::NotFinite {
+            row: 0,
+            column: Some(1),
+            ..
+        })
     ));
     assert_eq!(l, [7.0]);
     options.set_str("sampler.method", "model").unwrap();
@@ -767,7 +803,7 @@ fn what_cannot_end_well_does_not_begin() {
     let still = Still(RefCell::default());
     let mut x = vec![0.0; 2 * ROWS];
     Noise::new(3, 0, domain::LATENT).fill_normals(0, ROWS, 2, &mut x);
-    let mut target = Source::from_rows(&x, None, ROWS, 2, 2).unwrap();
+    let mut target = Source::from_rows(Rows::packed(&x, 2).unwrap(), None).unwrap();
     let small = options(&[("classifier.batch", 500.0), ("classifier.epochs", 1.0)]);
     let generator = unit_normal(&small);
     let model = {

@@ -6,7 +6,7 @@ use laser::model::Model;
 use laser::noise::{domain, Noise};
 use laser::options::Options;
 use laser::protocol::{generate, load_generator, refine, Instance, Outputs, Sampler, Source};
-use laser::Error;
+use laser::{Error, Rows, RowsMut};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tch::{CModule, Kind, Tensor};
@@ -51,7 +51,13 @@ fn modules_generate_are_refined_and_saved_whole() {
     );
     let z = [1.0, 2.0, -0.5, 0.25];
     let mut x = [0.0; 4];
-    generate(&generator, &Options::new(), &z, 2, 2, &mut x, 2).unwrap();
+    generate(
+        &generator,
+        &Options::new(),
+        Rows::packed(&z, 2).unwrap(),
+        RowsMut::packed(&mut x, 2).unwrap(),
+    )
+    .unwrap();
     assert_eq!(x, [2.0, 2.0, -0.375, 0.25]);
 
     // Target: the same map of latents shifted by (0.5, 0).
@@ -60,7 +66,7 @@ fn modules_generate_are_refined_and_saved_whole() {
     for x in target.chunks_mut(2) {
         x[0] += 0.5 + 0.5 * x[1];
     }
-    let mut source = Source::from_rows(&target, None, 30_000, 2, 2).unwrap();
+    let mut source = Source::from_rows(Rows::packed(&target, 2).unwrap(), None).unwrap();
     let model = refine(&generator, &mut source, &options(""), &()).unwrap();
     // log w(z) = z₀ / 2 − 1/8, with its gradient through the module.
     let mut evaluator = model.evaluator(&Options::new(), 1).unwrap();
@@ -89,7 +95,7 @@ fn modules_generate_are_refined_and_saved_whole() {
         let mut x = vec![0.0; 2 * 5000];
         let mut sampler = Sampler::new(Arc::new(Instance::new(model)), 1, 0, &options("")).unwrap();
         let outputs = Outputs {
-            x: Some((&mut x, 2)),
+            x: Some(RowsMut::packed(&mut x, 2).unwrap()),
             ..Outputs::default()
         };
         sampler.generate(5000, outputs).unwrap();
@@ -108,7 +114,13 @@ fn conditions_follow_the_latents() {
     let options = options(r#", "conditions": 1"#);
     let generator = Instance::new(load_generator(&path, &options).unwrap());
     let mut x = [0.0; 2];
-    generate(&generator, &options, &[1.0, 2.0, 0.5], 1, 3, &mut x, 2).unwrap();
+    generate(
+        &generator,
+        &options,
+        Rows::packed(&[1.0, 2.0, 0.5], 3).unwrap(),
+        RowsMut::packed(&mut x, 2).unwrap(),
+    )
+    .unwrap();
     assert_eq!(x, [2.0, 1.5]);
 }
 

@@ -4,6 +4,7 @@
 
 use laser::options::Options;
 use laser::protocol::{log_prob, refine, train_generator, Instance, Outputs, Sampler, Source};
+use laser::{Rows, RowsMut};
 use std::sync::Arc;
 
 fn threads() -> usize {
@@ -16,7 +17,7 @@ fn one_thread_means_one_thread() {
     let x: Vec<f64> = (0..60_000)
         .map(|i| ((i * 7919 % 10007) as f64 / 5000.0).sin())
         .collect();
-    let mut target = Source::from_rows(&x, None, 30_000, 2, 2).unwrap();
+    let mut target = Source::from_rows(Rows::packed(&x, 2).unwrap(), None).unwrap();
     let options = Options::from_json(
         r#"{"flow": {"epochs": 1, "steps": 3}, "classifier": {"epochs": 1, "steps": 3},
             "gan": {"epochs": 1, "steps": 8, "pool": 20000}, "weights.events": 20000, "refiner.method": "gan"}"#,
@@ -26,11 +27,17 @@ fn one_thread_means_one_thread() {
     let generator = Instance::new(train_generator(&mut target, &options, &()).unwrap());
     let model = Arc::new(refine(&generator, &mut target, &options, &()).unwrap());
     let mut log_p = vec![0.0; 30_000];
-    log_prob(&model, &options, &x, 30_000, 2, &mut log_p).unwrap();
+    log_prob(
+        &model,
+        &options,
+        Rows::packed(&x, 2).unwrap(),
+        RowsMut::column(&mut log_p),
+    )
+    .unwrap();
     let mut sampler = Sampler::new(model, 1, 0, &options).unwrap();
     let mut events = vec![0.0; 40_000];
     let out = Outputs {
-        x: Some((&mut events, 2)),
+        x: Some(RowsMut::packed(&mut events, 2).unwrap()),
         ..Outputs::default()
     };
     sampler.generate(20_000, out).unwrap();

@@ -1,6 +1,6 @@
 //! The functions of a `laser_model` on events and latents of the host.
 
-use super::array::{self, Array};
+use super::array::{self, Stride, PACKED};
 use super::boundary::call;
 use super::handle::Handle;
 use super::model::laser_model;
@@ -9,7 +9,7 @@ use super::status::laser_status;
 use crate::model::Generator;
 use crate::options::Options;
 use crate::protocol::{self, Instance};
-use crate::Result;
+use crate::{Result, Rows, RowsMut};
 
 /// log w(x), the logarithm of the density ratio target / generated, from the classifier.
 ///
@@ -33,18 +33,9 @@ pub unsafe extern "C" fn laser_model_log_weight(
     stride: usize,
     log_w: *mut f64,
 ) -> laser_status {
-    call(|| {
-        // SAFETY: the host's promise.
-        unsafe {
-            evaluate(
-                protocol::log_weight,
-                model,
-                options,
-                (n, x, stride),
-                ("log_w", log_w),
-            )
-        }
-    })
+    let (x, log_w) = (("x", x, ("stride", stride)), ("log_w", log_w, PACKED));
+    // SAFETY: the host's promise.
+    call(|| unsafe { evaluate(model, options, n, x, log_w, EVENT_TO_WEIGHT) })
 }
 
 /// log p_g(x), the logarithm of the generator's density. Units: 1 / (product of the units of x).
@@ -67,49 +58,9 @@ pub unsafe extern "C" fn laser_model_log_prob(
     stride: usize,
     log_p: *mut f64,
 ) -> laser_status {
-    call(|| {
-        // SAFETY: the host's promise.
-        unsafe {
-            evaluate(
-                protocol::log_prob,
-                model,
-                options,
-                (n, x, stride),
-                ("log_p", log_p),
-            )
-        }
-    })
-}
-
-/// A function of the protocol that has one number per event: x, rows, stride, out.
-type PerEvent = fn(&Instance, &Options, &[f64], usize, usize, &mut [f64]) -> Result<()>;
-
-/// Calls it with the arrays of the host.
-///
-/// # Safety
-/// The host's promise.
-unsafe fn evaluate(
-    function: PerEvent,
-    model: *const laser_model,
-    options: *const laser_options,
-    (n, x, stride): (usize, *const f64, usize),
-    (name, out): (&'static str, *mut f64),
-) -> Result<()> {
-    // SAFETY: the caller's promise.
-    let (model, options) =
-        unsafe { (laser_model::hold(model, "model")?, options::given(options)?) };
-    let g = &model.model().generator;
-    let columns = g.event_dim() + g.condition_dim();
-    let stride = array::stride("stride", stride, columns)?;
-    let x = Array::new("x", x, array::extent(n, columns, stride)?)?;
-    let out = Array::new(name, out, n)?;
-    array::disjoint([Some(x.place()), Some(out.place())])?;
-    if n == 0 {
-        return Ok(());
-    }
-    // SAFETY: the caller's promise; the arrays are apart.
-    let (x, out) = unsafe { (x.read(), out.write()) };
-    function(model.model(), &options, x, n, stride, out)
+    let (x, log_p) = (("x", x, ("stride", stride)), ("log_p", log_p, PACKED));
+    // SAFETY: the host's promise.
+    call(|| unsafe { evaluate(model, options, n, x, log_p, EVENT_TO_DENSITY) })
 }
 
 /// z with g(z) = x: the latent points of events.
@@ -134,11 +85,10 @@ pub unsafe extern "C" fn laser_model_latent(
     z: *mut f64,
     z_stride: usize,
 ) -> laser_status {
+    let x = ("x", x, ("x_stride", x_stride));
+    let z = ("z", z, ("z_stride", z_stride));
     // SAFETY: the host's promise.
-    call(|| unsafe {
-        let (x, z) = (("x", x, x_stride), ("z", z, z_stride));
-        per_row(model, options, n, x, z, EVENT_TO_LATENT)
-    })
+    call(|| unsafe { evaluate(model, options, n, x, z, EVENT_TO_LATENT) })
 }
 
 /// x = g(z): the generator applied to the caller's own latent points, which owe nothing to the library's random numbers.
@@ -163,60 +113,51 @@ pub unsafe extern "C" fn laser_model_generate(
     x: *mut f64,
     x_stride: usize,
 ) -> laser_status {
+    let z = ("z", z, ("z_stride", z_stride));
+    let x = ("x", x, ("x_stride", x_stride));
     // SAFETY: the host's promise.
-    call(|| unsafe {
-        let (z, x) = (("z", z, z_stride), ("x", x, x_stride));
-        per_row(model, options, n, z, x, LATENT_TO_EVENT)
-    })
+    call(|| unsafe { evaluate(model, options, n, z, x, LATENT_TO_EVENT) })
 }
 
-/// A function of the protocol that maps rows to rows, and the widths of both.
+/// A function of the protocol that maps rows to rows, and the columns of both, without the conditions that follow the former.
 type Map = (
     fn(&Generator) -> (usize, usize),
-    fn(&Instance, &Options, &[f64], usize, usize, &mut [f64], usize) -> Result<()>,
+    fn(&Instance, &Options, Rows<f64>, RowsMut<f64>) -> Result<()>,
 );
 
+const EVENT_TO_WEIGHT: Map = (|g| (g.event_dim(), 1), protocol::log_weight);
+const EVENT_TO_DENSITY: Map = (|g| (g.event_dim(), 1), protocol::log_prob);
 const EVENT_TO_LATENT: Map = (|g| (g.event_dim(), g.latent_dim()), protocol::latent);
 const LATENT_TO_EVENT: Map = (|g| (g.latent_dim(), g.event_dim()), protocol::generate);
 
-/// Checks and maps arrays given as (name, pointer, stride).
+/// Checks and maps arrays, each with its name and stride.
 ///
 /// # Safety
-/// The pointers are the host's.
-unsafe fn per_row(
+/// The host's promise.
+unsafe fn evaluate(
     model: *const laser_model,
     options: *const laser_options,
     n: usize,
-    input: (&'static str, *const f64, usize),
-    output: (&'static str, *mut f64, usize),
-    (widths, function): Map,
+    input: (&'static str, *const f64, Stride),
+    output: (&'static str, *mut f64, Stride),
+    (columns, function): Map,
 ) -> Result<()> {
-    // SAFETY: the host's promise.
+    // SAFETY: the caller's promise.
     let (model, options) =
         unsafe { (laser_model::hold(model, "model")?, options::given(options)?) };
-    let (from, to) = widths(&model.model().generator);
-    let from = from + model.model().generator.condition_dim();
-    let stride =
-        |name: &str, stride, columns| array::stride(&format!("{name}_stride"), stride, columns);
-    let (from_stride, to_stride) = (
-        stride(input.0, input.2, from)?,
-        stride(output.0, output.2, to)?,
-    );
-    let read = Array::new(input.0, input.1, array::extent(n, from, from_stride)?)?;
-    let write = Array::new(output.0, output.1, array::extent(n, to, to_stride)?)?;
-    array::disjoint([Some(read.place()), Some(write.place())])?;
+    let g = &model.model().generator;
+    let (from, to) = columns(g);
+    let from = from + g.condition_dim();
+    // SAFETY: the caller's promise; that the arrays are apart is checked before their first use.
+    let (read, write) = unsafe {
+        (
+            array::rows(input.0, input.1, (n, from), input.2)?,
+            array::rows_mut(output.0, output.1, (n, to), output.2)?,
+        )
+    };
+    array::disjoint([Some((input.0, read.span())), Some((output.0, write.span()))])?;
     if n == 0 {
         return Ok(());
     }
-    // SAFETY: the host's promise; the arrays are apart.
-    let (read, write) = unsafe { (read.read(), write.write()) };
-    function(
-        model.model(),
-        &options,
-        read,
-        n,
-        from_stride,
-        write,
-        to_stride,
-    )
+    function(model.model(), &options, read, write)
 }

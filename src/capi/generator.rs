@@ -67,7 +67,7 @@ pub unsafe extern "C" fn laser_generator_train(
             )
         };
         let mut target = target.gate().write()?;
-        let model = protocol::train_generator(&mut target.0, &options, &hooks)?;
+        let model = protocol::train_generator(&mut target, &options, &hooks)?;
         out.set(laser_generator(Arc::new(Instance::new(model))).give());
         Ok(())
     })

@@ -1,6 +1,6 @@
 //! `laser_histogram` and the scores.
 
-use super::array::{self, Array, Out};
+use super::array::{self, Out, PACKED};
 use super::boundary::call;
 use super::handle::{Gate, Handle};
 use super::status::laser_status;
@@ -76,13 +76,15 @@ pub unsafe extern "C" fn laser_histogram_fill(
     call(|| {
         // SAFETY: the host's promise.
         let histogram = unsafe { laser_histogram::hold(histogram, "histogram")? };
-        let stride = array::stride("stride", stride, 2)?;
-        let x = Array::new("x", x, array::extent(n, 2, stride)?)?;
-        let w = Array::optional("w", w, n)?;
         // SAFETY: the host's promise.
-        let (x, w) = unsafe { (x.read(), w.map(|w| w.read())) };
+        let (x, w) = unsafe {
+            (
+                array::rows("x", x, (n, 2), ("stride", stride))?,
+                array::optional_slice("w", w, n)?,
+            )
+        };
         let mut histogram = histogram.0.write()?;
-        histogram.fill(x, n, stride, w)
+        histogram.fill(x, w)
     })
 }
 
@@ -112,9 +114,9 @@ pub unsafe extern "C" fn laser_histogram_contents(
                 contents.len()
             )));
         }
-        let out = Array::new("out", out, contents.len())?;
         // SAFETY: the host's promise.
-        unsafe { out.write() }.copy_from_slice(contents);
+        let mut out = unsafe { array::rows_mut("out", out, (1, contents.len()), PACKED)? };
+        out.set(0, contents.iter().copied());
         Ok(())
     })
 }

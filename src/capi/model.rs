@@ -72,7 +72,7 @@ pub unsafe extern "C" fn laser_refine(
             )
         };
         let mut target = target.gate().write()?;
-        let model = protocol::refine(generator.model(), &mut target.0, &options, &hooks)?;
+        let model = protocol::refine(generator.model(), &mut target, &options, &hooks)?;
         out.set(laser_model(Arc::new(model)).give());
         Ok(())
     })
@@ -118,7 +118,7 @@ pub unsafe extern "C" fn laser_model_refine(
             Some(source) => Some(source.gate().write()?),
             None => None,
         };
-        let target = target.as_mut().map(|target| &mut target.0);
+        let target = target.as_deref_mut();
         let refined = protocol::refine_again(model.model(), target, &options, &hooks)?;
         out.set(laser_model(Arc::new(refined)).give());
         Ok(())

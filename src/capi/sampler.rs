@@ -1,6 +1,6 @@
 //! `laser_sampler`.
 
-use super::array::{self, Array, Out};
+use super::array::{self, Out};
 use super::boundary::call;
 use super::handle::{Gate, Handle, User};
 use super::hooks::go_on;
@@ -10,7 +10,7 @@ use super::status::laser_status;
 use super::text;
 use crate::model::Real;
 use crate::protocol::{Outputs, Sampler, Uniforms};
-use crate::Result;
+use crate::{Result, RowsMut};
 use parking_lot::Mutex;
 use std::ffi::{c_char, c_void};
 
@@ -383,55 +383,45 @@ unsafe fn generate<T: Real>(
     let sampler = sampler.0.get_mut();
 
     let several = z.is_some() || c.is_some();
-    let x_name = if several { "x_stride" } else { "stride" };
-    let (x, x_stride) = table(("x", x), (x_name, x_stride), n, sampler.event_dim())?;
-    let z = z.map(|(z, stride)| table(("z", z), ("z_stride", stride), n, sampler.latent_dim()));
-    let z = z.transpose()?;
-    let c = c.map(|(c, stride)| {
-        let columns = sampler.condition_dim();
-        let stride = array::stride("c_stride", stride, columns)?;
-        let array = Array::new("c", c, array::extent(n, columns, stride)?)?;
-        Ok::<_, crate::Error>((array, stride))
-    });
-    let c = c.transpose()?;
-    let w = Array::optional("w", w, n)?;
-    let log_prob = Array::optional("logp", log_prob, n)?;
+    let x_stride = (if several { "x_stride" } else { "stride" }, x_stride);
+    // SAFETY: the caller's promise; that the arrays are apart is checked before their first use.
+    let (out, c) = unsafe {
+        let out = Outputs {
+            x: Some(array::rows_mut("x", x, (n, sampler.event_dim()), x_stride)?),
+            z: match z {
+                Some((z, stride)) => {
+                    let shape = (n, sampler.latent_dim());
+                    Some(array::rows_mut("z", z, shape, ("z_stride", stride))?)
+                }
+                None => None,
+            },
+            w: array::optional_column_mut("w", w, n)?,
+            log_prob: array::optional_column_mut("logp", log_prob, n)?,
+        };
+        let c = match c {
+            Some((c, stride)) => {
+                let shape = (n, sampler.condition_dim());
+                Some(array::rows("c", c, shape, ("c_stride", stride))?)
+            }
+            None => None,
+        };
+        (out, c)
+    };
+    let place = |name, out: &Option<RowsMut<T>>| out.as_ref().map(|out| (name, out.span()));
     array::disjoint([
-        Some(x.place()),
-        z.as_ref().map(|(z, _)| z.place()),
-        c.as_ref().map(|(c, _)| c.place()),
-        w.as_ref().map(Array::place),
-        log_prob.as_ref().map(Array::place),
+        place("x", &out.x),
+        place("z", &out.z),
+        place("w", &out.w),
+        place("logp", &out.log_prob),
+        c.as_ref().map(|c| ("c", c.span())),
     ])?;
     if n == 0 {
         return Ok(());
     }
-    // SAFETY: the caller's promise; the arrays are apart.
-    let outputs = unsafe {
-        Outputs {
-            x: Some((x.write(), x_stride)),
-            z: z.map(|(z, stride)| (z.write(), stride)),
-            w: w.map(|w| w.write()),
-            log_prob: log_prob.map(|log_prob| log_prob.write()),
-        }
-    };
     match c {
-        // SAFETY: the caller's promise.
-        Some((c, stride)) => sampler.generate_given(n, (unsafe { c.read() }, stride), outputs),
-        None => sampler.generate(n, outputs),
+        Some(c) => sampler.generate_given(n, c, out),
+        None => sampler.generate(n, out),
     }
-}
-
-/// An array of rows, with its stride.
-fn table<T>(
-    (name, start): (&'static str, *mut T),
-    (stride_name, stride): (&'static str, usize),
-    rows: usize,
-    columns: usize,
-) -> Result<(Array<T>, usize)> {
-    let stride = array::stride(stride_name, stride, columns)?;
-    let array = Array::new(name, start, array::extent(rows, columns, stride)?)?;
-    Ok((array, stride))
 }
 
 /// Reads a diagnostic of the sampler, counted since it was made.

@@ -1,6 +1,6 @@
 //! Scores of events without bins, of classifiers, weights and chains.
 
-use super::array::{self, Array, Out};
+use super::array::{self, Out, PACKED};
 use super::boundary::call;
 use super::handle::Handle;
 use super::hooks::{self, laser_hooks};
@@ -8,7 +8,7 @@ use super::options::{self, laser_options};
 use super::source::laser_source;
 use super::status::laser_status;
 use crate::metrics::{self, chains, Estimate, Sample};
-use crate::{protocol, Result};
+use crate::{protocol, Result, RowsMut};
 
 /// The earth mover's (Wasserstein-1) distance of one feature in two samples: exact, with weights, without bins, in any dimension of events.
 ///
@@ -191,14 +191,17 @@ pub unsafe extern "C" fn laser_auc(
     error: *mut f64,
 ) -> laser_status {
     call(|| {
-        let scores = Array::new("scores", scores, n)?;
-        let labels = Array::new("labels", labels, n)?;
-        let w = Array::optional("w", w, n)?;
         // SAFETY: the host's promise.
-        let (auc, error) = unsafe { (Out::new("auc", auc)?, Out::optional(error)) };
-        // SAFETY: the host's promise.
-        let area =
-            unsafe { metrics::auc(scores.read(), labels.read(), w.as_ref().map(|w| w.read()))? };
+        let (scores, labels, w, auc, error) = unsafe {
+            (
+                array::slice("scores", scores, n)?,
+                array::slice("labels", labels, n)?,
+                array::optional_slice("w", w, n)?,
+                Out::new("auc", auc)?,
+                Out::optional(error),
+            )
+        };
+        let area = metrics::auc(scores, labels, w)?;
         auc.set(area.value);
         array::give(error, area.error);
         Ok(())
@@ -220,9 +223,8 @@ pub unsafe extern "C" fn laser_effective_size(
     size: *mut f64,
 ) -> laser_status {
     call(|| {
-        let w = Array::new("w", w, n)?;
         // SAFETY: the host's promise.
-        let (size, w) = unsafe { (Out::new("size", size)?, w.read()) };
+        let (w, size) = unsafe { (array::slice("w", w, n)?, Out::new("size", size)?) };
         size.set(metrics::effective_size(w)?);
         Ok(())
     })
@@ -252,22 +254,32 @@ pub unsafe extern "C" fn laser_chain_diagnostics(
     effective_size: *mut f64,
 ) -> laser_status {
     call(|| {
-        let width = array::extent(chains, dim, dim)?;
-        let x = Array::new("x", x, array::extent(draws, width, width)?)?;
-        let r_hat = Array::optional("r_hat", r_hat, dim)?;
-        let size = Array::optional("effective_size", effective_size, dim)?;
-        let place = |out: &Option<Array<f64>>| out.as_ref().map(Array::place);
-        array::disjoint([Some(x.place()), place(&r_hat), place(&size)])?;
-        // SAFETY: the host's promise.
-        let x = unsafe { x.read() };
+        // Too many to count are too many to hold.
+        let len = draws.saturating_mul(chains).saturating_mul(dim);
+        // SAFETY: the host's promise; that the arrays are apart is checked before their first use.
+        let (x, r_hat, size) = unsafe {
+            (
+                array::rows("x", x, (1, len), PACKED)?,
+                array::optional_column_mut("r_hat", r_hat, dim)?,
+                array::optional_column_mut("effective_size", effective_size, dim)?,
+            )
+        };
+        let place = |name, out: &Option<RowsMut<f64>>| out.as_ref().map(|out| (name, out.span()));
+        array::disjoint([
+            Some(("x", x.span())),
+            place("r_hat", &r_hat),
+            place("effective_size", &size),
+        ])?;
+        let x = x.row(0);
         let values = [
             chains::split_r_hat(x, chains, dim)?,
             chains::effective_sample_size(x, chains, dim)?,
         ];
         for (out, values) in [r_hat, size].into_iter().zip(values) {
-            if let Some(out) = out {
-                // SAFETY: the host's promise; apart from the other arrays.
-                unsafe { out.write() }.copy_from_slice(&values);
+            if let Some(mut out) = out {
+                for (row, value) in values.into_iter().enumerate() {
+                    out.set(row, [value]);
+                }
             }
         }
         Ok(())
@@ -320,5 +332,5 @@ unsafe fn of_samples<T>(
     // SAFETY: the caller's promise.
     let (p, q) = unsafe { (laser_source::hold(p.0, p.1)?, laser_source::hold(q.0, q.1)?) };
     let (p, q) = (p.gate().read()?, q.gate().read()?);
-    score(&p.0.sample()?, &q.0.sample()?)
+    score(&p.sample()?, &q.sample()?)
 }

@@ -1,6 +1,6 @@
 //! `laser_source`.
 
-use super::array::{self, Array, Out};
+use super::array::{self, Out};
 use super::boundary::call;
 use super::handle::{Gate, Handle, User};
 use super::hooks::go_on;
@@ -13,25 +13,17 @@ use std::ffi::c_void;
 ///
 /// One source can serve several trainings in turn; the events that it holds out of them stay the same. Threads: a training needs
 /// it alone, else LASER_ERR_BUSY; const uses by any number of threads at once; it may move between threads.
-pub struct laser_source(Gate<HostSource>);
+pub struct laser_source(Gate<Source<'static>>);
 
 impl Handle for laser_source {}
 
-pub(super) struct HostSource(pub Source<'static>);
-
-// SAFETY: besides plain data it holds the host's arrays and a `HostEvents`, whose callback is called on the thread that
-// calls into the library: the host's to allow.
-unsafe impl Send for HostSource {}
-// SAFETY: trainings use it through an exclusive reference; scores share it, but only read the host's arrays.
-unsafe impl Sync for HostSource {}
-
 impl laser_source {
     fn new(source: Source<'static>) -> Self {
-        laser_source(Gate::new("source", HostSource(source)))
+        laser_source(Gate::new("source", source))
     }
 
     /// The source of a training, which uses it alone.
-    pub(super) fn gate(&self) -> &Gate<HostSource> {
+    pub(super) fn gate(&self) -> &Gate<Source<'static>> {
         &self.0
     }
 }
@@ -135,13 +127,15 @@ pub unsafe extern "C" fn laser_source_from_array(
     out: *mut *mut laser_source,
 ) -> laser_status {
     call(|| {
-        let stride = array::stride("stride", stride, dim)?;
-        let x = Array::new("x", x, array::extent(n, dim, stride)?)?;
-        let w = Array::optional("w", w, n)?;
         // SAFETY: the host's promise, for as long as the source lives.
-        let (x, w, out) = unsafe { (x.read(), w.map(|w| w.read()), Out::new("out", out)?) };
-        let source = Source::from_rows(x, w, n, dim, stride)?;
-        out.set(laser_source::new(source).give());
+        let (x, w, out) = unsafe {
+            (
+                array::rows("x", x, (n, dim), ("stride", stride))?,
+                array::optional_slice("w", w, n)?,
+                Out::new("out", out)?,
+            )
+        };
+        out.set(laser_source::new(Source::from_rows(x, w)?).give());
         Ok(())
     })
 }

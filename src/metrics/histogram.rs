@@ -1,6 +1,7 @@
 //! Two-dimensional histograms.
 
-use crate::error::{Error, Result};
+use super::sample::Sample;
+use crate::{Error, Result, Rows};
 
 /// Weighted histogram of events over `[xlo, xhi] × [ylo, yhi]` in `nx × ny` bins of equal size.
 ///
@@ -82,28 +83,24 @@ impl Histogram2d {
         })
     }
 
-    /// Add `rows` events. Row `i` starts at `events[i * stride]`; its first two columns are x and y.
-    /// `weights` has one weight per row; without it each event weighs 1.
+    /// Add events: rows of x and y. `weights` has one weight per row; without it each event weighs 1.
     ///
     /// # Errors
-    /// [`Error::Data`] naming the row and column of the first NaN or infinity among the events or weights,
-    /// and [`Error::InvalidArgument`] for a stride below 2 or slices too short for `rows`; the histogram is
-    /// then left as it was.
-    pub fn fill(
-        &mut self,
-        events: &[f64],
-        rows: usize,
-        stride: usize,
-        weights: Option<&[f64]>,
-    ) -> Result<()> {
-        if rows == 0 {
+    /// [`Error::NotFinite`] for the first NaN or infinity among the events or weights, and [`Error::InvalidArgument`] for rows of other than 2
+    /// columns or too few weights; the histogram is then left as it was.
+    pub fn fill(&mut self, events: Rows<f64>, weights: Option<&[f64]>) -> Result<()> {
+        if events.rows() == 0 {
             return Ok(());
         }
-        check_shape(events, rows, 2, stride, weights)?;
-        check_finite(events, rows, 2, stride, weights)?;
-        for row in 0..rows {
-            let weight = weights.map_or(1.0, |w| w[row]);
-            let event = &events[row * stride..][..2];
+        if events.dim() != 2 {
+            return Err(Error::InvalidArgument(format!(
+                "events have {} columns; x and y are required",
+                events.dim()
+            )));
+        }
+        let events = Sample::new(events, weights)?;
+        for row in 0..events.rows() {
+            let (event, weight) = (events.event(row), events.weight(row));
             match (self.x.bin(event[0]), self.y.bin(event[1])) {
                 (Some(ix), Some(iy)) => {
                     self.contents[ix * self.y.bins + iy] += weight;
@@ -112,7 +109,7 @@ impl Histogram2d {
                 _ => self.outside += weight,
             }
         }
-        self.entries += rows as u64;
+        self.entries += events.rows() as u64;
         Ok(())
     }
 
@@ -215,61 +212,4 @@ impl Histogram2d {
             binning(other)
         )))
     }
-}
-
-/// Refuses slices that do not hold `rows` rows of `columns` columns with their weights. `rows` is not 0.
-pub(super) fn check_shape(
-    events: &[f64],
-    rows: usize,
-    columns: usize,
-    stride: usize,
-    weights: Option<&[f64]>,
-) -> Result<()> {
-    if stride < columns {
-        return Err(Error::InvalidArgument(format!(
-            "stride is {stride}, but rows have {columns} columns"
-        )));
-    }
-    let needed = (rows - 1)
-        .checked_mul(stride)
-        .and_then(|n| n.checked_add(columns));
-    if needed.is_none_or(|needed| events.len() < needed) {
-        return Err(Error::InvalidArgument(format!(
-            "events holds {} doubles, too few for {rows} rows of stride {stride}",
-            events.len()
-        )));
-    }
-    match weights {
-        Some(weights) if weights.len() < rows => Err(Error::InvalidArgument(format!(
-            "weights holds {} doubles; one for each of {rows} rows is required",
-            weights.len()
-        ))),
-        _ => Ok(()),
-    }
-}
-
-/// Refuses NaN and infinity, naming the first.
-pub(super) fn check_finite(
-    events: &[f64],
-    rows: usize,
-    columns: usize,
-    stride: usize,
-    weights: Option<&[f64]>,
-) -> Result<()> {
-    for row in 0..rows {
-        let event = &events[row * stride..][..columns];
-        if let Some(column) = event.iter().position(|v| !v.is_finite()) {
-            return Err(Error::Data(format!(
-                "event {} at row {row}, column {column}; finite numbers are required",
-                event[column]
-            )));
-        }
-        let weight = weights.map_or(1.0, |w| w[row]);
-        if !weight.is_finite() {
-            return Err(Error::Data(format!(
-                "weight {weight} at row {row}, column 0 of the weights; finite numbers are required"
-            )));
-        }
-    }
-    Ok(())
 }

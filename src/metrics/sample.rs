@@ -1,61 +1,65 @@
 //! Weighted events of any dimension, as scores take them.
 
-use super::histogram::{check_finite, check_shape};
-use crate::error::{Error, Result};
+use crate::{Error, Result, Rows};
 
-/// Borrowed events, finite all of them: `rows` rows of `dim` features with one weight each, or weights of 1. Weights may be negative where
-/// their total is positive.
+/// Borrowed events, finite all of them: rows of M features with one weight each, or weights of 1. Weights may be negative where their total
+/// is positive.
 #[derive(Clone, Copy, Debug)]
 pub struct Sample<'a> {
-    x: &'a [f64],
+    x: Rows<'a, f64>,
     w: Option<&'a [f64]>,
-    rows: usize,
-    dim: usize,
-    stride: usize,
 }
 
 impl<'a> Sample<'a> {
-    /// Row `i` begins at `x[i * stride]`; `w` has one weight per row.
+    /// `w` has one weight per row.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for no rows or features, a stride below `dim`, slices too short; [`Error::Data`] naming the first row
-    /// and column that is not finite.
-    pub fn new(
-        x: &'a [f64],
-        w: Option<&'a [f64]>,
-        rows: usize,
-        dim: usize,
-        stride: usize,
-    ) -> Result<Self> {
+    /// [`Error::InvalidArgument`] for no rows or features, or too few weights; [`Error::NotFinite`] for the first number that is not finite.
+    pub fn new(x: Rows<'a, f64>, w: Option<&'a [f64]>) -> Result<Self> {
+        let (rows, dim) = (x.rows(), x.dim());
         if rows == 0 || dim == 0 {
             return Err(Error::InvalidArgument(format!(
                 "a sample of {rows} rows of {dim} features; at least one of each is required"
             )));
         }
-        check_shape(x, rows, dim, stride, w)?;
-        check_finite(x, rows, dim, stride, w)?;
-        Ok(Sample {
-            x,
-            w,
-            rows,
-            dim,
-            stride,
-        })
+        if let Some(w) = w.filter(|w| w.len() < rows) {
+            return Err(Error::InvalidArgument(format!(
+                "there are {} weights; one for each of {rows} rows is required",
+                w.len()
+            )));
+        }
+        let sample = Sample { x, w };
+        for row in 0..rows {
+            let event = sample.event(row);
+            if let Some(column) = event.iter().position(|v| !v.is_finite()) {
+                return Err(Error::not_finite(
+                    "the events",
+                    row,
+                    Some(column),
+                    event[column],
+                ));
+            }
+            let weight = sample.weight(row);
+            if !weight.is_finite() {
+                return Err(Error::not_finite("the events", row, None, weight));
+            }
+        }
+        Ok(sample)
     }
 
     /// Events.
     pub fn rows(&self) -> usize {
-        self.rows
+        self.x.rows()
     }
 
     /// Features of an event.
     pub fn dim(&self) -> usize {
-        self.dim
+        self.x.dim()
     }
 
     /// The features of event `row`, which is below [`Sample::rows`].
     pub fn event(&self, row: usize) -> &'a [f64] {
-        &self.x[row * self.stride..][..self.dim]
+        self.x.row(row)
     }
 
     /// The weight of event `row`.
@@ -64,12 +68,12 @@ impl<'a> Sample<'a> {
     }
 
     pub(super) fn weights(&self) -> impl Iterator<Item = f64> + '_ {
-        (0..self.rows).map(|row| self.weight(row))
+        (0..self.rows()).map(|row| self.weight(row))
     }
 
     /// The values of one feature.
     pub(super) fn column(&self, feature: usize) -> impl Iterator<Item = f64> + '_ {
-        (0..self.rows).map(move |row| self.x[row * self.stride + feature])
+        self.x.iter().map(move |event| event[feature])
     }
 
     /// Weighted mean and standard deviation of every feature.
@@ -92,7 +96,7 @@ impl<'a> Sample<'a> {
             }
             Ok((centre, spread))
         };
-        (0..self.dim).map(moments).collect()
+        (0..self.dim()).map(moments).collect()
     }
 }
 

@@ -9,7 +9,7 @@ use crate::noise::{domain, Noise};
 use crate::objective::{Batch, Goal, Separation};
 use crate::options::{keys, Options};
 use crate::train::{initial_mlp, Feed, Hooks, Settings};
-use crate::{Error, Result};
+use crate::{Error, Result, Rows};
 use rand::seq::SliceRandom;
 
 /// Streams of [`domain::TWO_SAMPLE`]: the network's first weights; the events of a class, its label added.
@@ -109,7 +109,7 @@ fn halves(sample: &Sample, which: &str, noise: Noise) -> Result<(Half, Half)> {
 
 impl Half {
     fn sample(&self, dim: usize) -> Result<Sample<'_>> {
-        Sample::new(&self.x, Some(&self.w), self.w.len(), dim, dim)
+        Sample::new(Rows::packed(&self.x, dim)?, Some(&self.w))
     }
 
     fn standardise(&mut self, moments: &[(f64, f64)]) {

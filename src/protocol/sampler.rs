@@ -5,7 +5,7 @@ use super::refiner::{self, Block, Blocks, Maker, Statistics};
 use crate::compute::{backend, Instance};
 use crate::model::{Density, Evaluator, Method, Model, Needs, Real, Scaling};
 use crate::options::{choices::Backend, keys, Options};
-use crate::{Error, Result};
+use crate::{Error, Result, Rows, RowsMut};
 use std::sync::Arc;
 
 /// Event i of stream s with seed k is a function of (model, k, s, i) alone: the same bits whatever the requests, on one type of CPU. Events
@@ -30,17 +30,17 @@ pub struct Sampler {
     statistics: Statistics,
 }
 
-/// Where [`Sampler::generate`] writes; every output is optional. Matrices are row-major with a stride in elements.
+/// Where [`Sampler::generate`] writes; every output is optional, and has at least the rows asked for.
 pub struct Outputs<'a, T> {
-    /// Events: rows × M, stride.
-    pub x: Option<(&'a mut [T], usize)>,
-    /// The latents they came from: rows × N, stride.
-    pub z: Option<(&'a mut [T], usize)>,
-    /// Weights: rows. w(z) for the method `reweight`; otherwise 1, but w / w_max for the events of `rejection` above w_max.
-    pub w: Option<&'a mut [T]>,
-    /// log density of the events: rows. `baseline`, `reweight`: log p_g(x). `flow`: log q_Φ(z) − log |det ∂x/∂z|, exact. `gan`, `matching`: not
-    /// tractable. All others: the density that they aim at, log p_g(x) + log w − log of the mean weight in the pilot run.
-    pub log_prob: Option<&'a mut [T]>,
+    /// Events: rows × M.
+    pub x: Option<RowsMut<'a, T>>,
+    /// The latents they came from: rows × N.
+    pub z: Option<RowsMut<'a, T>>,
+    /// Weights: rows × 1. w(z) for the method `reweight`; otherwise 1, but w / w_max for the events of `rejection` above w_max.
+    pub w: Option<RowsMut<'a, T>>,
+    /// log density of the events: rows × 1. `baseline`, `reweight`: log p_g(x). `flow`: log q_Φ(z) − log |det ∂x/∂z|, exact. `gan`, `matching`:
+    /// not tractable. All others: the density that they aim at, log p_g(x) + log w − log of the mean weight in the pilot run.
+    pub log_prob: Option<RowsMut<'a, T>>,
 }
 
 impl<T> Default for Outputs<'_, T> {
@@ -148,7 +148,7 @@ impl Sampler {
     /// The next `rows` events.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] if an output is too short, [`Error::Unsupported`] for the log density of a method that has none,
+    /// [`Error::InvalidArgument`] if an output has too few rows or other columns, [`Error::Unsupported`] for the log density of a method that has none,
     /// [`Error::Numerical`] if the method gives up. The position is then as before, and the outputs may be written in part.
     pub fn generate<T: Real>(&mut self, rows: usize, out: Outputs<'_, T>) -> Result<()> {
         if self.condition_dim() > 0 && rows > 0 {
@@ -157,18 +157,18 @@ impl Sampler {
                 self.condition_dim()
             )));
         }
-        self.deliver(rows, &[], 0, out)
+        self.deliver(rows, Rows::column(&[]), out)
     }
 
-    /// The next `rows` events, given their conditions, `c`: rows × C with a stride. Event i is then a function of (model, k, s, i) and of its
-    /// condition alone (with libtorch, to rounding). Nothing is made ahead.
+    /// The next `rows` events, given their conditions, `c`: rows × C. Event i is then a function of (model, k, s, i) and of its condition alone
+    /// (with libtorch, to rounding). Nothing is made ahead.
     ///
     /// # Errors
-    /// As [`Sampler::generate`]; [`Error::InvalidArgument`] if there are no conditions, or `c` is too short, [`Error::Data`] if it is not finite.
+    /// As [`Sampler::generate`]; [`Error::InvalidArgument`] if there are no conditions, or `c` has another shape, [`Error::NotFinite`].
     pub fn generate_given<T: Real>(
         &mut self,
         rows: usize,
-        (c, stride): (&[T], usize),
+        c: Rows<'_, T>,
         out: Outputs<'_, T>,
     ) -> Result<()> {
         let dim = self.condition_dim();
@@ -177,18 +177,19 @@ impl Sampler {
                 "the model's events have no conditions".into(),
             ));
         }
-        fits("c", c.len(), rows, dim, stride)?;
-        for row in 0..rows {
-            let given = &c[row * stride..][..dim];
+        fits("c", (c.rows(), c.dim()), (rows, dim))?;
+        for (row, given) in c.iter().take(rows).enumerate() {
             if let Some(k) = given.iter().position(|v| !v.to_f64().is_finite()) {
-                return Err(Error::Data(format!(
-                    "value {k} of the condition in row {row} (from 0) is {}; it must be finite",
-                    given[k].to_f64()
-                )));
+                return Err(Error::not_finite(
+                    "the conditions",
+                    row,
+                    Some(k),
+                    given[k].to_f64(),
+                ));
             }
         }
         self.filled = false;
-        let result = self.deliver(rows, c, stride, out);
+        let result = self.deliver(rows, c, out);
         self.filled = false;
         result
     }
@@ -213,84 +214,67 @@ impl Sampler {
     fn deliver<T: Real>(
         &mut self,
         rows: usize,
-        c: &[T],
-        c_stride: usize,
+        c: Rows<'_, T>,
         mut out: Outputs<'_, T>,
     ) -> Result<()> {
         self.check(rows, &out)?;
-        let (n, m) = (self.latent_dim(), self.event_dim());
         let first = self.next;
         let mut done = 0;
         while done < rows {
             let event = first.wrapping_add(done as u64);
-            let given = &c[(done * c_stride).min(c.len())..];
-            let offset = self.make(
-                event,
-                rows - done,
-                out.log_prob.is_some(),
-                (given, c_stride),
-            )?;
+            let offset = self.make(event, rows - done, out.log_prob.is_some(), (c, done))?;
             let count = (self.block.rows - offset).min(rows - done);
             let as_is = [Scaling::None];
             let scalings = &self.model.generator.scalings[..];
-            let copy =
-                |from: &[f64], dim: usize, to: &mut Option<(&mut [T], usize)>, s: &[Scaling]| {
-                    let Some((to, stride)) = to else { return };
-                    let width = from.len() / self.block.rows;
-                    for (row, from) in from[offset * width..(offset + count) * width]
-                        .chunks_exact(width)
-                        .enumerate()
-                    {
-                        let to = &mut to[(done + row) * *stride..][..dim];
-                        // Features with bounds are not rounded beyond them.
-                        to.iter_mut()
-                            .zip(from.iter().zip(s.iter().cycle()))
-                            .for_each(|(to, (&v, s))| *to = s.round(v));
-                    }
-                };
-            copy(&self.block.x, m, &mut out.x, scalings);
-            copy(&self.block.z, n, &mut out.z, &as_is);
-            let mut w = out.w.as_deref_mut().map(|w| (w, 1));
-            copy(&self.block.w, 1, &mut w, &as_is);
-            if out.log_prob.is_some() {
-                let mut log_prob = out.log_prob.as_deref_mut().map(|l| (l, 1));
-                copy(&self.log_prob, 1, &mut log_prob, &as_is);
-            }
+            let copy = |from: &[f64], to: &mut Option<RowsMut<T>>, s: &[Scaling]| {
+                let Some(to) = to else { return };
+                let width = from.len() / self.block.rows;
+                for (row, from) in from[offset * width..(offset + count) * width]
+                    .chunks_exact(width)
+                    .enumerate()
+                {
+                    // Features with bounds are not rounded beyond them.
+                    let values = from.iter().zip(s.iter().cycle());
+                    to.set(done + row, values.map(|(&v, s)| s.round(v)));
+                }
+            };
+            copy(&self.block.x, &mut out.x, scalings);
+            copy(&self.block.z, &mut out.z, &as_is);
+            copy(&self.block.w, &mut out.w, &as_is);
+            copy(&self.log_prob, &mut out.log_prob, &as_is);
             done += count;
         }
         self.next = first.wrapping_add(rows as u64);
         Ok(())
     }
 
-    fn check<T>(&self, rows: usize, out: &Outputs<'_, T>) -> Result<()> {
-        if let Some((x, stride)) = &out.x {
-            fits("x", x.len(), rows, self.event_dim(), *stride)?;
-        }
-        if let Some((z, stride)) = &out.z {
-            fits("z", z.len(), rows, self.latent_dim(), *stride)?;
-        }
-        if let Some(w) = &out.w {
-            fits("w", w.len(), rows, 1, 1)?;
-        }
-        if let Some(log_prob) = &out.log_prob {
-            fits("log_prob", log_prob.len(), rows, 1, 1)?;
-            if self.method.facts().density == Density::None {
-                return Err(Error::Unsupported(format!(
-                    "events of the refiner `{}` have no tractable density; use `flow`, `rejection` or `hmc` for log p",
-                    self.method.name()
-                )));
+    fn check<T: Real>(&self, rows: usize, out: &Outputs<'_, T>) -> Result<()> {
+        for (name, out, dim) in [
+            ("x", &out.x, self.event_dim()),
+            ("z", &out.z, self.latent_dim()),
+            ("w", &out.w, 1),
+            ("log_prob", &out.log_prob, 1),
+        ] {
+            if let Some(out) = out {
+                fits(name, (out.rows(), out.dim()), (rows, dim))?;
             }
+        }
+        if out.log_prob.is_some() && self.method.facts().density == Density::None {
+            return Err(Error::Unsupported(format!(
+                "events of the refiner `{}` have no tractable density; use `flow`, `rejection` or `hmc` for log p",
+                self.method.name()
+            )));
         }
         Ok(())
     }
 
-    /// Makes `block` hold `event`, of which and its successors `wanted` are asked for; returns its row.
+    /// Makes `block` hold `event`, of which and its successors `wanted` are asked for; returns its row. Its conditions begin at row `given` of `c`.
     fn make<T: Real>(
         &mut self,
         event: u64,
         wanted: usize,
         log_prob: bool,
-        (c, c_stride): (&[T], usize),
+        (c, given): (Rows<'_, T>, usize),
     ) -> Result<usize> {
         let row = match self.block.row(event).filter(|_| self.filled) {
             Some(row) => row,
@@ -306,9 +290,8 @@ impl Sampler {
                     .chunks_exact_mut(dims.conditions.max(1))
                     .enumerate()
                 {
-                    let given = &c[row * c_stride..];
                     to.iter_mut()
-                        .zip(given)
+                        .zip(c.row(given + row))
                         .for_each(|(to, c)| *to = c.to_f64());
                 }
                 self.maker.fill(
@@ -383,17 +366,15 @@ impl Sampler {
     }
 }
 
-/// Checks that an array of `length` elements holds the rows.
-fn fits(name: &str, length: usize, rows: usize, dim: usize, stride: usize) -> Result<()> {
-    let needed = rows
-        .checked_sub(1)
-        .map_or(Some(0), |n| n.checked_mul(stride)?.checked_add(dim));
-    match needed {
-        Some(needed) if stride >= dim && needed <= length => Ok(()),
-        _ => Err(Error::InvalidArgument(format!(
-            "array {name} of {length} elements does not hold {rows} rows of {dim} with stride {stride}"
-        ))),
+/// Checks that an array of (rows, columns) has as many as are needed.
+fn fits(name: &str, has: (usize, usize), needed: (usize, usize)) -> Result<()> {
+    if has.0 >= needed.0 && has.1 == needed.1 {
+        return Ok(());
     }
+    Err(Error::InvalidArgument(format!(
+        "array {name} has {} rows of {}; {} rows of {} are required",
+        has.0, has.1, needed.0, needed.1
+    )))
 }
 
 /// log of the standard normal density.

@@ -6,11 +6,12 @@ use crate::model::{Scaling, MAX_WIDTH};
 use crate::noise::{domain, Noise};
 use crate::options::{keys, Options};
 use crate::train::Settings;
-use crate::{Error, Result};
+use crate::{Error, Result, Rows};
+use parking_lot::Mutex;
 use rand::seq::SliceRandom;
 
 /// A stream of events of one host. Implemented for host callbacks; arrays need none.
-pub trait EventSource {
+pub trait EventSource: Send {
     /// M, features per event.
     fn dim(&self) -> usize;
 
@@ -21,7 +22,7 @@ pub trait EventSource {
     /// begins the next epoch. An unweighted source leaves `w` alone.
     ///
     /// # Errors
-    /// Whatever the host stops with.
+    /// Whatever the host stops with, as [`Error::Host`].
     fn fill(&mut self, x: &mut [f64], w: &mut [f64]) -> Result<usize>;
 }
 
@@ -100,9 +101,7 @@ fn unusable(rows: &Events, scalings: &[Scaling], first: u64) -> Result<()> {
 }
 
 struct Array<'a> {
-    x: &'a [f64],
-    w: Option<&'a [f64]>,
-    stride: usize,
+    events: Sample<'a>,
     /// Order of the rows: the held-out ones first, the rest shuffled anew every epoch.
     order: Vec<usize>,
     next: usize,
@@ -111,7 +110,8 @@ struct Array<'a> {
 
 enum Origin<'a> {
     Array(Array<'a>),
-    Callback(Box<dyn EventSource + 'a>),
+    /// The mutex is never locked: it lets threads share a source that none of them can pull.
+    Callback(Mutex<Box<dyn EventSource + 'a>>),
 }
 
 /// Target events, with the part of them that is held out of every training. One source can serve several trainings in turn: its held-out
@@ -137,56 +137,22 @@ pub(super) const CHUNK: usize = 4096;
 const MEASURE: usize = 10_000;
 
 impl<'a> Source<'a> {
-    /// Events in an array: `rows` rows of `dim` features, `stride` elements apart, with one weight each if `w` is given. The slices are
-    /// borrowed, not copied.
+    /// Events in an array: rows of M features, with one weight each if `w` is given. The arrays are borrowed, not copied.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for zero or wrong sizes, [`Error::Data`] naming the first row and column that are not finite.
-    pub fn from_rows(
-        x: &'a [f64],
-        w: Option<&'a [f64]>,
-        rows: usize,
-        dim: usize,
-        stride: usize,
-    ) -> Result<Self> {
-        check_dim(dim)?;
-        if rows == 0 || stride < dim {
-            return Err(Error::InvalidArgument(format!(
-                "an event array needs at least one row and one feature, and a stride of at least the features; got {rows} rows of {dim} with stride {stride}"
-            )));
-        }
-        let needed = (rows - 1)
-            .checked_mul(stride)
-            .and_then(|n| n.checked_add(dim));
-        if needed.is_none_or(|n| x.len() < n) || w.is_some_and(|w| w.len() < rows) {
-            return Err(Error::InvalidArgument(format!(
-                "the event array is shorter than its {rows} rows of stride {stride}"
-            )));
-        }
-        let defect = |row: usize, what: String, v: f64| {
-            Error::Data(format!(
-                "row {row} of the event array (rows and columns count from 0): {what} is {v}; events must be finite"
-            ))
-        };
-        for row in 0..rows {
-            let event = &x[row * stride..row * stride + dim];
-            if let Some(column) = event.iter().position(|v| !v.is_finite()) {
-                return Err(defect(row, format!("column {column}"), event[column]));
-            }
-            if let Some(w) = w.map(|w| w[row]).filter(|w| !w.is_finite()) {
-                return Err(defect(row, "the weight".into(), w));
-            }
-        }
+    /// [`Error::InvalidArgument`] for no rows, no or too many features, too few weights; [`Error::NotFinite`] for the first number that is not
+    /// finite.
+    pub fn from_rows(x: Rows<'a, f64>, w: Option<&'a [f64]>) -> Result<Self> {
+        check_dim(x.dim())?;
+        let events = Sample::new(x, w)?;
         Ok(Self::new(
             Origin::Array(Array {
-                x,
-                w,
-                stride,
-                order: (0..rows).collect(),
+                events,
+                order: (0..events.rows()).collect(),
                 next: 0,
                 epoch: 0,
             }),
-            dim,
+            events.dim(),
             w.is_some(),
         ))
     }
@@ -198,7 +164,11 @@ impl<'a> Source<'a> {
     pub fn from_events(events: Box<dyn EventSource + 'a>) -> Result<Self> {
         let (dim, weighted) = (events.dim(), events.weighted());
         check_dim(dim)?;
-        Ok(Self::new(Origin::Callback(events), dim, weighted))
+        Ok(Self::new(
+            Origin::Callback(Mutex::new(events)),
+            dim,
+            weighted,
+        ))
     }
 
     fn new(origin: Origin<'a>, dim: usize, weighted: bool) -> Self {
@@ -231,9 +201,7 @@ impl<'a> Source<'a> {
     /// [`Error::Unsupported`] for events of a callback, which end nowhere.
     pub fn sample(&self) -> Result<Sample<'_>> {
         match &self.origin {
-            Origin::Array(array) => {
-                Sample::new(array.x, array.w, array.order.len(), self.dim, array.stride)
-            }
+            Origin::Array(array) => Ok(array.events),
             Origin::Callback(_) => Err(Error::Unsupported(
                 "the source delivers events by a callback; a score needs a source made from an array".into(),
             )),
@@ -256,7 +224,7 @@ impl<'a> Source<'a> {
                     .order
                     .shuffle(&mut Noise::new(seed, 0, domain::SHUFFLE).rng(u64::MAX));
                 array.next = rows;
-                self.held_out = Some(array.copy(self.dim, 0..rows));
+                self.held_out = Some(array.copy(0..rows));
                 return Ok(());
             }
             Origin::Callback(_) => wanted,
@@ -288,7 +256,9 @@ impl<'a> Source<'a> {
             return Err(Error::Internal("an array is not pulled".into()));
         };
         self.buffer.resize(rows);
-        let got = events.fill(&mut self.buffer.x, &mut self.buffer.w)?;
+        let got = events
+            .get_mut()
+            .fill(&mut self.buffer.x, &mut self.buffer.w)?;
         if got > rows {
             return Err(Error::Data(format!(
                 "the event callback says it delivered {got} events, but {rows} were asked for"
@@ -314,7 +284,7 @@ impl<'a> Source<'a> {
                 array.next = held_out;
                 return Ok(false);
             }
-            self.buffer = array.copy(self.dim, array.next..array.next + rows);
+            self.buffer = array.copy(array.next..array.next + rows);
             array.next += rows;
             return Ok(true);
         }
@@ -354,7 +324,7 @@ impl<'a> Source<'a> {
             held_out.map_or(Ok(()), |rows| unusable(rows, scalings, 0))?;
             return unusable(&self.pending, scalings, before);
         };
-        let events = (0..array.order.len()).map(|row| (row, &array.x[row * array.stride..]));
+        let events = (0..array.order.len()).map(|row| (row, array.events.event(row)));
         let defect = events
             .filter_map(|(row, x)| objection(row, x, scalings))
             .next();
@@ -379,7 +349,7 @@ impl<'a> Source<'a> {
         let mut sample = self.held_out.clone().unwrap_or_default();
         if let Origin::Array(array) = &self.origin {
             let more = MEASURE.max(sample.len()).min(array.order.len());
-            sample = array.copy(self.dim, 0..more);
+            sample = array.copy(0..more);
         } else {
             let mut going_on = self.skip == 0;
             while going_on && sample.len() + self.pending.len() < MEASURE {
@@ -450,12 +420,11 @@ impl<'a> Source<'a> {
 }
 
 impl Array<'_> {
-    fn copy(&self, dim: usize, range: std::ops::Range<usize>) -> Events {
-        let mut rows = Events::new(dim);
+    fn copy(&self, range: std::ops::Range<usize>) -> Events {
+        let mut rows = Events::new(self.events.dim());
         for &row in &self.order[range] {
-            rows.x
-                .extend_from_slice(&self.x[row * self.stride..row * self.stride + dim]);
-            rows.w.push(self.w.map_or(1.0, |w| w[row]));
+            rows.x.extend_from_slice(self.events.event(row));
+            rows.w.push(self.events.weight(row));
         }
         rows
     }

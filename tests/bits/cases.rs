@@ -3,7 +3,7 @@
 use laser::model::{Method, Model, Real};
 use laser::options::{keys, Options};
 use laser::protocol::{Instance, Outputs, Sampler, Uniforms};
-use laser::Result;
+use laser::{Result, Rows, RowsMut};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -143,10 +143,10 @@ pub fn draw<T: Real>(sampler: &mut Sampler, rows: usize, density: bool) -> Drawn
     let (mut x, mut z, mut w, mut log_prob) =
         (zeros(rows * m), zeros(rows * n), zeros(rows), zeros(rows));
     let outputs = Outputs {
-        x: Some((&mut x, m)),
-        z: Some((&mut z, n)),
-        w: Some(&mut w),
-        log_prob: density.then_some(&mut log_prob),
+        x: Some(RowsMut::packed(&mut x, m).unwrap()),
+        z: Some(RowsMut::packed(&mut z, n).unwrap()),
+        w: Some(RowsMut::column(&mut w)),
+        log_prob: density.then(|| RowsMut::column(&mut log_prob)),
     };
     if c == 0 {
         sampler.generate(rows, outputs).unwrap();
@@ -154,7 +154,9 @@ pub fn draw<T: Real>(sampler: &mut Sampler, rows: usize, density: bool) -> Drawn
         let first = sampler.tell() as usize;
         let given = (0..rows * c).map(|i| T::from_f64((first * c + i) as f64 / 128.0 - 0.5));
         let given: Vec<T> = given.collect();
-        sampler.generate_given(rows, (&given, c), outputs).unwrap();
+        sampler
+            .generate_given(rows, Rows::packed(&given, c).unwrap(), outputs)
+            .unwrap();
     }
     let rows = x.chunks(m).zip(z.chunks(n)).zip(&w);
     let events = rows.flat_map(|((x, z), w)| x.iter().chain(z).chain([w]));

@@ -4,6 +4,7 @@ use crate::cases::{draw, options, Hashes, Numbers};
 use laser::model::Model;
 use laser::options::Options;
 use laser::protocol::{generate, latent, log_prob, log_weight, Instance, Sampler};
+use laser::{Rows, RowsMut};
 use serde_json::{json, Map, Value};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -198,18 +199,42 @@ fn values(hashes: &mut Hashes, name: &str, model: &Instance) {
     let of = |threads: i64| {
         let options = options(json!({"threads": threads}));
         let mut parts = vec![("events", vec![0.0; ROWS * m])];
-        generate(model, &options, &z, ROWS, n + c, &mut parts[0].1, m).unwrap();
+        generate(
+            model,
+            &options,
+            Rows::packed(&z, n + c).unwrap(),
+            RowsMut::packed(&mut parts[0].1, m).unwrap(),
+        )
+        .unwrap();
         // Events with their conditions.
         let rows = parts[0].1.chunks(m).zip(z.chunks(n + c));
         let x: Vec<f64> = rows.flat_map(|(x, z)| [x, &z[n..]].concat()).collect();
         let mut add = |name, values| parts.push((name, values));
         let mut log_w = vec![0.0; ROWS];
-        log_weight(model, &options, &x, ROWS, m + c, &mut log_w).unwrap();
+        log_weight(
+            model,
+            &options,
+            Rows::packed(&x, m + c).unwrap(),
+            RowsMut::column(&mut log_w),
+        )
+        .unwrap();
         add("log w", log_w);
         if g.invertible() {
             let (mut log_p, mut back) = (vec![0.0; ROWS], vec![0.0; ROWS * n]);
-            log_prob(model, &options, &x, ROWS, m + c, &mut log_p).unwrap();
-            latent(model, &options, &x, ROWS, m + c, &mut back, n).unwrap();
+            log_prob(
+                model,
+                &options,
+                Rows::packed(&x, m + c).unwrap(),
+                RowsMut::column(&mut log_p),
+            )
+            .unwrap();
+            latent(
+                model,
+                &options,
+                Rows::packed(&x, m + c).unwrap(),
+                RowsMut::packed(&mut back, n).unwrap(),
+            )
+            .unwrap();
             add("log p", log_p);
             add("latents", back);
         }

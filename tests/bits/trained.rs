@@ -5,7 +5,7 @@ use laser::model::{HostGenerator, Model};
 use laser::protocol::{
     host_generator, refine, refine_again, train_generator, EventSource, Instance, Source,
 };
-use laser::Result;
+use laser::{Result, Rows};
 use serde_json::{json, Value};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
@@ -31,7 +31,7 @@ fn above(options: &Value, more: Value) -> Value {
 }
 
 fn source(rows: &[f64]) -> Source<'_> {
-    Source::from_rows(rows, None, ROWS, rows.len() / ROWS, rows.len() / ROWS).unwrap()
+    Source::from_rows(Rows::packed(rows, rows.len() / ROWS).unwrap(), None).unwrap()
 }
 
 fn train(rows: &[f64], more: &Value) -> Model {

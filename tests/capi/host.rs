@@ -295,7 +295,7 @@ fn conditions_are_given_with_the_events() {
         refused(
             given(2, nan.as_ptr(), x.as_mut_ptr()),
             LASER_ERR_DATA,
-            "row 1 (from 0) is NaN",
+            "row 1, column 0 of the conditions (counted from 0) is NaN",
         );
         refused(
             given(2, x.as_ptr(), x.as_mut_ptr()),

@@ -5,7 +5,7 @@ use laser::metrics::{
     auc, emd_1d, floor, kolmogorov_smirnov, sliced_emd, Estimate, Histogram2d, Sample, Score,
 };
 use laser::noise::{domain, Noise};
-use laser::Error;
+use laser::{Error, Rows};
 
 const TOYS: u64 = 300;
 
@@ -48,8 +48,8 @@ fn estimates(shift: f64, score: impl Fn(&Sample, &Sample, usize) -> Estimate) ->
         let (p, _) = toy(i, 1, 150, 2);
         let (mut q, w) = toy(i, 2, 200, 2);
         q.iter_mut().for_each(|x| *x += shift);
-        let p = Sample::new(&p, None, 150, 2, 2).unwrap();
-        let q = Sample::new(&q, Some(&w), 200, 2, 2).unwrap();
+        let p = Sample::new(Rows::packed(&p, 2).unwrap(), None).unwrap();
+        let q = Sample::new(Rows::packed(&q, 2).unwrap(), Some(&w)).unwrap();
         score(&p, &q, if i.is_multiple_of(10) { 100 } else { 0 })
     };
     (0..TOYS).map(estimate).collect()
@@ -84,8 +84,8 @@ fn the_error_and_floor_of_the_sliced_distance_are_right() {
 fn p_values_of_equal_samples_are_uniform() {
     let p_value = |i: u64| {
         let ((p, _), (q, w)) = (toy(i, 3, 150, 1), toy(i, 4, 200, 1));
-        let p = Sample::new(&p, None, 150, 1, 1).unwrap();
-        let q = Sample::new(&q, Some(&w), 200, 1, 1).unwrap();
+        let p = Sample::new(Rows::packed(&p, 1).unwrap(), None).unwrap();
+        let q = Sample::new(Rows::packed(&q, 1).unwrap(), Some(&w)).unwrap();
         kolmogorov_smirnov(&p, &q, 0).unwrap().p_value
     };
     let mut values: Vec<f64> = (0..TOYS).map(p_value).collect();
@@ -115,7 +115,7 @@ fn the_error_of_the_area_under_the_curve_is_right() {
 
 fn filled(events: &[f64], weights: Option<&[f64]>) -> Histogram2d {
     let mut h = Histogram2d::new(6, [-3.0, 3.0], 6, [-3.0, 3.0]).unwrap();
-    h.fill(events, events.len() / 2, 2, weights).unwrap();
+    h.fill(Rows::packed(events, 2).unwrap(), weights).unwrap();
     h
 }
 
@@ -157,8 +157,8 @@ fn effective_entries_are_those_of_the_weights_inside() {
 fn seeds_decide() {
     let ((p, _), (q, w)) = (toy(0, 8, 50, 2), toy(0, 9, 60, 2));
     let (a, b) = (filled(&p, None), filled(&q, Some(&w)));
-    let p = Sample::new(&p, None, 50, 2, 2).unwrap();
-    let q = Sample::new(&q, Some(&w), 60, 2, 2).unwrap();
+    let p = Sample::new(Rows::packed(&p, 2).unwrap(), None).unwrap();
+    let q = Sample::new(Rows::packed(&q, 2).unwrap(), Some(&w)).unwrap();
     let all = |seed: u64| {
         let one = emd_1d(&p, &q, 0, 10, seed).unwrap();
         let sliced = sliced_emd(&p, &q, 3, 10, seed).unwrap();

@@ -1,8 +1,8 @@
 //! Scores of samples against scipy, scikit-learn and POT (values of `reference/scores.py`).
 
-use crate::{assert_close, assert_error, numbers};
+use crate::{assert_close, assert_error, not_finite, numbers};
 use laser::metrics::{auc, effective_size, emd_1d, kolmogorov_smirnov, sliced_emd, Sample};
-use laser::Error;
+use laser::{Error, Rows};
 use serde_json::Value;
 
 fn cases() -> Vec<Value> {
@@ -23,12 +23,12 @@ impl Events {
     }
 
     fn sample(&self) -> Sample<'_> {
-        Sample::new(&self.0, Some(&self.1), self.1.len(), self.2, self.2).unwrap()
+        Sample::new(Rows::packed(&self.0, self.2).unwrap(), Some(&self.1)).unwrap()
     }
 }
 
 fn column(x: &[f64]) -> Sample<'_> {
-    Sample::new(x, None, x.len(), 1, 1).unwrap()
+    Sample::new(Rows::packed(x, 1).unwrap(), None).unwrap()
 }
 
 #[test]
@@ -87,9 +87,13 @@ fn strides_and_features_are_found() {
         [0.0, 9.0, 1.0, 9.0, 2.0, 9.0],
         [7.0, 1.0, 7.0, 2.0, 7.0, 3.0],
     );
-    let p = Sample::new(&p, None, 3, 1, 2).unwrap();
-    let q = Sample::new(&q, None, 3, 2, 2).unwrap();
-    let wide = Sample::new(&[9.0, 0.0, 9.0, 1.0, 9.0, 2.0], None, 3, 2, 2).unwrap();
+    let p = Sample::new(Rows::new(&p, 3, 1, 2).unwrap(), None).unwrap();
+    let q = Sample::new(Rows::packed(&q, 2).unwrap(), None).unwrap();
+    let wide = Sample::new(
+        Rows::packed(&[9.0, 0.0, 9.0, 1.0, 9.0, 2.0], 2).unwrap(),
+        None,
+    )
+    .unwrap();
     assert_close(emd_1d(&wide, &q, 1, 0, 0).unwrap().value, 1.0, 1e-15);
     assert_close(emd_1d(&wide, &q, 0, 0, 0).unwrap().value, 2.0, 1e-15);
     assert_error(
@@ -123,32 +127,27 @@ fn effective_sizes() {
 #[test]
 fn bad_samples_are_refused() {
     let x = [0.5, 1.5, 2.5, 3.5];
-    for (rows, dim, stride) in [
-        (0, 1, 1),
-        (2, 0, 1),
-        (2, 2, 1),
-        (3, 2, 2),
-        (usize::MAX, 2, 2),
-    ] {
+    for (rows, dim) in [(0, 1), (2, 0)] {
         assert_error(
-            Sample::new(&x, None, rows, dim, stride),
+            Sample::new(Rows::new(&x, rows, dim, 1).unwrap(), None),
             Error::InvalidArgument,
             "",
         );
     }
     assert_error(
-        Sample::new(&x, Some(&[1.0]), 2, 2, 2),
+        Sample::new(Rows::packed(&x, 2).unwrap(), Some(&[1.0])),
         Error::InvalidArgument,
         "weights",
     );
     let bad = [0.5, f64::NAN, 2.5, 3.5];
     assert_error(
-        Sample::new(&bad, None, 2, 2, 2),
-        Error::Data,
+        Sample::new(Rows::packed(&bad, 2).unwrap(), None),
+        not_finite,
         "row 0, column 1",
     );
     let good = column(&x);
-    let weightless = Sample::new(&x, Some(&[1.0, -1.0, 0.0, 0.0]), 4, 1, 1).unwrap();
+    let weightless =
+        Sample::new(Rows::packed(&x, 1).unwrap(), Some(&[1.0, -1.0, 0.0, 0.0])).unwrap();
     assert_error(
         emd_1d(&good, &weightless, 0, 2, 1),
         Error::Data,
@@ -188,7 +187,7 @@ fn bad_samples_are_refused() {
     let far = column(&[-1e308, 1e308]);
     assert_error(emd_1d(&far, &far, 0, 0, 1), Error::Data, "too far apart");
     // Bootstrap samples of these often lack the positive one.
-    let thin = Sample::new(&x, Some(&[4.0, -1.0, -1.0, -1.0]), 4, 1, 1).unwrap();
+    let thin = Sample::new(Rows::packed(&x, 1).unwrap(), Some(&[4.0, -1.0, -1.0, -1.0])).unwrap();
     assert!(emd_1d(&thin, &good, 0, 0, 1).unwrap().value.is_finite());
     assert_error(emd_1d(&thin, &good, 0, 50, 1), Error::Data, "no repeats");
 }

@@ -119,7 +119,7 @@ end
     @test fails_with(() -> Source(zeros(2, 0)), LASER_ERR_INVALID_ARGUMENT)
     bad = copy(x)
     bad[2, 5] = NaN
-    @test fails_with(() -> Source(bad), LASER_ERR_DATA, "row 4 of the event array (rows and columns count from 0): column 1 is NaN")
+    @test fails_with(() -> Source(bad), LASER_ERR_DATA, "row 4, column 1 of the events (counted from 0) is NaN")
 
     # The same events, packed, in columns of a taller matrix, in every other column, and reshaped: the same generator.
     tall, wide = rand(5, 1000), rand(2, 2000)

@@ -11,6 +11,7 @@ use laser::model::{Generator, Model};
 use laser::options::{keys, Options};
 use laser::protocol::{self, Instance, Source};
 use laser::train::{Hooks, Level, Progress};
+use laser::Rows;
 use npyz::NpyHeader;
 use serde::de::IgnoredAny;
 use serde::Deserialize;
@@ -149,7 +150,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         false => None,
     };
     let (rows, columns) = (events.rows, events.columns);
-    let mut target = Source::from_rows(&events.values, weights.as_deref(), rows, columns, columns)
+    let mut target = Rows::packed(&events.values, columns)
+        .and_then(|x| Source::from_rows(x, weights.as_deref()))
         .map_err(|e| Failure::of(&config.events, e))?;
     let watch = Watch::new(Stop::listen()?)?;
     watch.note(&format!(

@@ -10,6 +10,7 @@ use crate::terminal::{self, number, percent, rate, Stop};
 use laser::model::{GeneratorKind, Method, Model};
 use laser::options::{keys, Options};
 use laser::protocol::{Instance, Outputs, Sampler};
+use laser::{Rows, RowsMut};
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -254,17 +255,20 @@ impl Table {
         while done < self.rows {
             let block = asked.min((self.rows - done) as usize);
             let outputs = Outputs {
-                x: Some((&mut x[..], m)),
-                z: self.latent.then_some((&mut z[..], n)),
-                w: Some(&mut w[..]),
-                log_prob: self.logp.then_some(&mut log_p[..]),
+                x: Some(RowsMut::packed(&mut x, m)?),
+                z: match self.latent {
+                    true => Some(RowsMut::packed(&mut z, n)?),
+                    false => None,
+                },
+                w: Some(RowsMut::column(&mut w)),
+                log_prob: self.logp.then(|| RowsMut::column(&mut log_p)),
             };
             let given = self.conditions.as_ref();
             let given = given.map_or(&[][..], |g| &g.values[done as usize * c..][..block * c]);
             let start = Instant::now();
             match c {
                 0 => sampler.generate(block, outputs)?,
-                _ => sampler.generate_given(block, (given, c), outputs)?,
+                _ => sampler.generate_given(block, Rows::packed(given, c)?, outputs)?,
             }
             if start.elapsed() < SOON {
                 asked = most.min(2 * asked);

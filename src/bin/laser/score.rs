@@ -11,6 +11,7 @@ use laser::metrics::{
 };
 use laser::options::Options;
 use laser::protocol::two_sample_auc;
+use laser::Rows;
 use serde_json::{json, Value};
 use std::io::Write;
 use std::path::PathBuf;
@@ -124,12 +125,9 @@ impl Side {
 
     fn sample(&self) -> laser::Result<Sample<'_>> {
         let Events {
-            values,
-            rows,
-            columns,
-            ..
+            values, columns, ..
         } = &self.events;
-        Sample::new(values, self.weights.as_deref(), *rows, *columns, *columns)
+        Sample::new(Rows::packed(values, *columns)?, self.weights.as_deref())
     }
 
     fn describe(&self) -> laser::Result<Value> {
@@ -272,7 +270,7 @@ fn divergence(
         let points: Vec<f64> = rows
             .flat_map(|event| [event[pair.0], event[pair.1]])
             .collect();
-        histogram.fill(&points, side.events.rows, 2, side.weights.as_deref())?;
+        histogram.fill(Rows::packed(&points, 2)?, side.weights.as_deref())?;
         Ok(histogram)
     };
     let (p, q) = (fill(reference)?, fill(sample)?);

@@ -20,7 +20,7 @@ fn normal(stream: u64, rows: usize) -> Vec<f64> {
 }
 
 fn sample<'a>(x: &'a [f64], w: Option<&'a [f64]>) -> Sample<'a> {
-    Sample::new(x, w, x.len() / 3, 3, 3).unwrap()
+    Sample::new(Rows::packed(x, 3).unwrap(), w).unwrap()
 }
 
 fn auc(p: &Sample, q: &Sample) -> Auc {
@@ -93,13 +93,13 @@ fn weights_count() {
 fn samples_that_cannot_be_tested_are_refused() {
     let x = normal(8, 40);
     let good = sample(&x, None);
-    let flat = Sample::new(&x, None, 40, 2, 3).unwrap();
+    let flat = Sample::new(Rows::new(&x, 40, 2, 3).unwrap(), None).unwrap();
     let refusal = |p: &Sample, q: &Sample| {
         let error = two_sample_auc(p, q, &options(), &()).unwrap_err();
         error.to_string()
     };
     assert!(refusal(&good, &flat).contains("3 features, the sample 2"));
-    let few = Sample::new(&x, None, 3, 3, 3).unwrap();
+    let few = Sample::new(Rows::packed(&x[..9], 3).unwrap(), None).unwrap();
     assert!(refusal(&few, &good).contains("reference has 3 events"));
     let w = [-1.0; 40];
     assert!(refusal(&good, &sample(&x, Some(&w))).contains("half of the sample"));

@@ -2,6 +2,7 @@ use super::*;
 use crate::compute::evaluator;
 use crate::model::{Coupling, Dtype, Flow, GeneratorKind, Model, Transform};
 use crate::protocol::Instance;
+use crate::Rows;
 
 /// A generator of two independent unit normals, exactly: a flow that is the identity.
 fn unit_normal() -> Model {
@@ -79,7 +80,7 @@ fn every_loss_finds_the_ratio_of_two_normals_of_unequal_totals() {
         .collect();
     for loss in ["bce", "mse", "mlc"] {
         let options = options(&format!(r#", "loss": "{loss}""#));
-        let mut target = Source::from_rows(&x, Some(&w), rows, 2, 2).unwrap();
+        let mut target = Source::from_rows(Rows::packed(&x, 2).unwrap(), Some(&w)).unwrap();
         let (model, _) = train(&mut target, &options);
         let error = |(got, x): (f64, [f64; 2])| (got - (x[0] - 0.5 + 0.5 * x[1] - 0.125)).abs();
         let worst = grid(&model, 0.5).into_iter().map(error).fold(0.0, f64::max);
@@ -101,7 +102,7 @@ fn negative_weights_cancel_a_component() {
     }
     for loss in ["bce", "mse", "mlc"] {
         let options = options(&format!(r#", "loss": "{loss}""#));
-        let mut target = Source::from_rows(&x, Some(&w), 2 * rows, 2, 2).unwrap();
+        let mut target = Source::from_rows(Rows::packed(&x, 2).unwrap(), Some(&w)).unwrap();
         let (model, _) = train(&mut target, &options);
         let worst = grid(&model, 0.5).into_iter().map(|(log_w, _)| log_w.abs());
         let worst = worst.fold(0.0, f64::max);
@@ -113,7 +114,7 @@ fn negative_weights_cancel_a_component() {
 fn an_ensemble_is_the_mean_of_networks_trained_apart() {
     let x: Vec<f64> = normals(20_000, 0).iter().map(|z| z + 0.5).collect();
     let options = options(r#", "ensemble": 3"#);
-    let mut target = Source::from_rows(&x, None, 20_000, 2, 2).unwrap();
+    let mut target = Source::from_rows(Rows::packed(&x, 2).unwrap(), None).unwrap();
     let (model, records) = train(&mut target, &options);
     let classifier = model.classifier.clone().unwrap();
     assert_eq!((classifier.members, records.len()), (3, 3));
@@ -151,7 +152,7 @@ fn an_ensemble_is_the_mean_of_networks_trained_apart() {
 fn a_refinement_reports_on_its_calibration() {
     let x: Vec<f64> = normals(40_000, 0).iter().map(|z| z + 0.5).collect();
     let mut options = options(r#", "ensemble": 2"#);
-    let mut target = Source::from_rows(&x, None, 40_000, 2, 2).unwrap();
+    let mut target = Source::from_rows(Rows::packed(&x, 2).unwrap(), None).unwrap();
     let model =
         crate::protocol::refine(&Instance::new(unit_normal()), &mut target, &options, &()).unwrap();
     let calibration = &model.record["weights"]["calibration"];
@@ -176,7 +177,7 @@ fn a_refinement_reports_on_its_calibration() {
     // Nothing held out, nothing checked.
     options.set_i64("validation.events", 0).unwrap();
     options.set_i64("classifier.steps", 2).unwrap();
-    let mut target = Source::from_rows(&x, None, 40_000, 2, 2).unwrap();
+    let mut target = Source::from_rows(Rows::packed(&x, 2).unwrap(), None).unwrap();
     let model =
         crate::protocol::refine(&Instance::new(unit_normal()), &mut target, &options, &()).unwrap();
     assert!(model.record["weights"]["calibration"].is_null());
