@@ -649,7 +649,7 @@ void laser_hooks_free(laser_hooks *hooks);
  * What is running.
  *
  * @param p what the callback was given
- * @return "flow", "gan_generator", "vae", "classifier", "omnifold_events", "omnifold_latents", "pilot", "pool", "gan", "refiner_flow", "pairs", "matching" or "chains"; valid until the callback returns; "" if `p` is NULL
+ * @return "flow", "gan_generator", "vae", "classifier", "trees", "omnifold_events", "omnifold_latents", "pilot", "pool", "gan", "refiner_flow", "pairs", "matching" or "chains"; valid until the callback returns; "" if `p` is NULL
  *
  * Threads: inside the callback.
  */
@@ -1696,16 +1696,17 @@ laser_status laser_kolmogorov_smirnov(const laser_source *p,
                                       double *p_value);
 
 /**
- * A classifier two-sample test: trains a fresh classifier to tell a sample from the reference on one half of both, and gives the area under its ROC curve on
- * the other halves.
+ * A classifier two-sample test: trains fresh classifiers of two families, a network and gradient-boosted trees, to tell a sample from the reference on one half of
+ * both, and gives the larger area under their ROC curves on the other halves.
  *
- * 0.5 within the error: this classifier finds no difference, in all dimensions together; 1: it tells every event. A lower bound, as a longer training may find more.
- * The two samples must not share events.
+ * 0.5 within the error: they find no difference, in all dimensions together; 1: one tells every event. A lower bound, as a longer training may find more.
+ * The larger of two areas is on average half an error above 0.5 where there is no difference.
+ * The two samples must not share events. Copies of an event within one of them, as resampling makes them, count as one event with the sum of their weights.
  *
  * @param reference events of one sample, from laser_source_from_array, at least 4
  * @param sample events of the other, likewise, with as many values
- * @param options the groups "classifier" and "validation", and "seed" (also of the halves), "dtype", "backend", "device", "threads"; copied; NULL for the defaults,
- * the paper's long training
+ * @param options the groups "classifier" (of the network) and "validation", and "seed" (also of the halves), "dtype", "backend", "device", "threads"; copied; NULL for the
+ * defaults, the paper's long training
  * @param hooks progress, log and cancel; copied; NULL for none
  * @param auc receives the area
  * @param error receives its standard error, that of the events it was judged by; NULL if not wanted
@@ -1721,6 +1722,32 @@ laser_status laser_two_sample_auc(const laser_source *reference,
                                   const laser_hooks *hooks,
                                   double *auc,
                                   double *error);
+
+/**
+ * As laser_two_sample_auc, but gives the areas of both families. It trains as much, and with the same options finds the same.
+ *
+ * A network finds smooth differences and narrow correlations; trees find edges, spikes, and differences of any scale.
+ *
+ * @param reference see laser_two_sample_auc
+ * @param sample likewise
+ * @param options likewise
+ * @param hooks likewise
+ * @param network receives the area of the network
+ * @param network_error receives its standard error; NULL if not wanted
+ * @param trees receives the area of the trees
+ * @param trees_error receives its standard error; NULL if not wanted
+ * @return as laser_two_sample_auc
+ *
+ * Threads: any number at once.
+ */
+laser_status laser_two_sample_auc_by_family(const laser_source *reference,
+                                            const laser_source *sample,
+                                            const laser_options *options,
+                                            const laser_hooks *hooks,
+                                            double *network,
+                                            double *network_error,
+                                            double *trees,
+                                            double *trees_error);
 
 /**
  * The area under the ROC curve of scores: the probability that an event of label 1 scores higher than one of label 0, ties counting half.

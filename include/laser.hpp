@@ -996,6 +996,11 @@ struct Auc {
     double value, error;
 };
 
+/** Of classifiers of two families. */
+struct AucByFamily {
+    Auc network, trees;
+};
+
 /** Of one dimension of Markov chains. */
 struct ChainDiagnostics {
     double r_hat, effective_size;
@@ -1061,13 +1066,23 @@ inline KolmogorovSmirnov kolmogorov_smirnov(const Source &p, const Source &q, st
     return test;
 }
 
-/** Whether a fresh classifier tells two samples apart: 0.5 within the error if not. Sources hold arrays. */
+/** Whether fresh classifiers tell two samples apart: 0.5 within the error if not; the larger area of a network's and trees'. Sources hold arrays. */
 inline Auc two_sample_auc(const Source &reference, const Source &sample, const Options &options = {}, const Hooks &hooks = {})
 {
     Auc area{};
     detail::check(
         laser_two_sample_auc(reference.handle(), sample.handle(), options.handle(), hooks.handle(), &area.value, &area.error));
     return area;
+}
+
+/** The same with the areas of both families of classifiers. */
+inline AucByFamily two_sample_auc_by_family(const Source &reference, const Source &sample, const Options &options = {},
+                                            const Hooks &hooks = {})
+{
+    AucByFamily areas{};
+    detail::check(laser_two_sample_auc_by_family(reference.handle(), sample.handle(), options.handle(), hooks.handle(),
+                                                 &areas.network.value, &areas.network.error, &areas.trees.value, &areas.trees.error));
+    return areas;
 }
 
 /** The area under the ROC curve of scores with labels 1 and 0. */

@@ -788,10 +788,19 @@ fn scores_are_the_librarys() {
     options.set_i64("seed", 4).unwrap();
     options.set_i64("classifier.epochs", 2).unwrap();
     let auc = two_sample_auc(&p, &q, &options, &()).unwrap();
-    assert_eq!(json["auc"]["value"], auc.value);
-    assert_eq!(json["auc"]["error"], auc.error);
+    let [all, network, trees] = [&json["auc"], &json["auc"]["network"], &json["auc"]["trees"]];
+    for (found, area) in [
+        (all, auc.larger()),
+        (network, auc.network),
+        (trees, auc.trees),
+    ] {
+        assert_eq!(found["value"], area.value);
+        assert_eq!(found["error"], area.error);
+    }
 
-    let text = folder.good("score truth.npy other.npy --repeats 5 --directions 3 --bins 20");
+    let text = folder.good(
+        "score truth.npy other.npy --repeats 5 --directions 3 --bins 20 --auc --auc-epochs 1",
+    );
     for part in [
         "reference  3000 of truth.npy",
         "EMD",
@@ -800,6 +809,9 @@ fn scores_are_the_librarys() {
         "all, sliced",
         "\ncolumn 0 ",
         "\ncolumn 0, column 1 ",
+        "\n\nAUC ",
+        "(0.5: fresh classifiers find no difference)\n  network ",
+        "\n  trees ",
     ] {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }

@@ -300,7 +300,7 @@ pub unsafe extern "C" fn laser_hooks_free(hooks: *mut laser_hooks) {
 /// What is running.
 ///
 /// @param p what the callback was given
-/// @return "flow", "gan_generator", "vae", "classifier", "omnifold_events", "omnifold_latents", "pilot", "pool", "gan", "refiner_flow", "pairs", "matching" or "chains"; valid until the callback returns; "" if `p` is NULL
+/// @return "flow", "gan_generator", "vae", "classifier", "trees", "omnifold_events", "omnifold_latents", "pilot", "pool", "gan", "refiner_flow", "pairs", "matching" or "chains"; valid until the callback returns; "" if `p` is NULL
 ///
 /// Threads: inside the callback.
 #[no_mangle]

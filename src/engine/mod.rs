@@ -29,4 +29,5 @@ pub use evaluator::Engine;
 pub use lanes::instructions;
 pub(crate) use lanes::{Cpu, Element, Task};
 pub(crate) use objective::objective;
+pub(crate) use threads::all as on_threads;
 pub(crate) use vector::Vector;

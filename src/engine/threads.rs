@@ -6,7 +6,7 @@ use std::thread::{self, Builder};
 
 /// Does all of `work` at once: the last on the calling thread, the others on threads of their own that end before this returns. What no
 /// thread can be had for is done on the calling thread too. A panic of any of it goes on on the calling thread.
-pub(super) fn all<W: FnOnce() + Send>(work: impl Iterator<Item = W>) {
+pub(crate) fn all<W: FnOnce() + Send>(work: impl Iterator<Item = W>) {
     let mut work: Vec<Option<W>> = work.map(Some).collect();
     let mut own = work.pop().flatten();
     thread::scope(|scope| {

@@ -23,6 +23,7 @@ mod ordered;
 mod poisson;
 mod sample;
 mod sliced;
+mod trees;
 
 pub use auc::{auc, Auc};
 pub use bootstrap::{Estimate, Floor};
@@ -34,6 +35,9 @@ pub use jsd::jsd;
 pub use ks::{kolmogorov_smirnov, KolmogorovSmirnov};
 pub use sample::{effective_size, Sample};
 pub use sliced::sliced_emd;
+#[cfg(test)]
+pub(crate) use trees::toys;
+pub(crate) use trees::Trees;
 
 use crate::error::{Error, Result};
 

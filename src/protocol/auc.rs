@@ -1,40 +1,72 @@
-//! A classifier two-sample test: can a fresh classifier tell two samples apart?
+//! A classifier two-sample test: can fresh classifiers tell two samples apart?
 
 use super::classifier::network;
-use crate::compute::Session;
+use crate::compute::{threads, Session};
 use crate::engine;
-use crate::metrics::{self, Auc, Sample};
+use crate::metrics::{self, Auc, Sample, Trees};
 use crate::model::Real;
-use crate::noise::{domain, Noise};
+use crate::noise::{self, domain, Noise};
 use crate::objective::{Batch, Goal, Separation};
 use crate::options::{keys, Options};
 use crate::train::{initial_mlp, Feed, Hooks, Settings};
 use crate::{Error, Result, Rows};
 use rand::seq::SliceRandom;
+use std::cmp::Ordering;
 
 /// Streams of [`domain::TWO_SAMPLE`]: the network's first weights; the events of a class, its label added.
 const INITIAL: u64 = 0;
 const EVENTS: u64 = 1;
 
-/// The area under the ROC curve of a classifier that is trained on one half of `reference` (label 1) and `sample` (label 0) and judged on the other, in
-/// any dimension: 0.5 within its error if nothing tells the samples apart. It is a lower bound: a better classifier may find more.
+/// Events of each class whose values ranks are counted among: the first ones, of a random order.
+const RANKED: usize = 8192;
+
+/// Rows that are computed or held out at once.
+const ROWS: usize = 4096;
+
+/// What both families of classifiers find.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TwoSampleAuc {
+    /// A network's.
+    pub network: Auc,
+    /// That of gradient-boosted trees.
+    pub trees: Auc,
+}
+
+impl TwoSampleAuc {
+    /// The area of the better classifier. Of two samples of one distribution it lies on average half an error above 0.5.
+    pub fn larger(&self) -> Auc {
+        match self.trees.value > self.network.value {
+            true => self.trees,
+            false => self.network,
+        }
+    }
+}
+
+/// The area under the ROC curve of two classifiers that are trained on one half of `reference` (label 1) and `sample` (label 0) and judged on the other, in
+/// any dimension: 0.5 within its error if nothing tells the samples apart. It is a lower bound: a better classifier may find more. Networks find
+/// smooth differences and narrow correlations, trees find edges, spikes and differences of scale.
 ///
 /// The network and its training follow the options `classifier.*` (cross-entropy always), `validation.*` of the training halves, `seed`, `dtype`,
-/// `backend`, `device` and `threads`; features are standardised by the training half of the reference. An epoch is a pass over the larger
-/// class at most, about 0.45 n / `classifier.batch` updates for n events: small samples want more `classifier.epochs`. A batch is no larger than that class; both classes have the same total weight. Halves are drawn by `seed`. Weights may be negative where the
-/// total of every half is positive.
+/// `backend`, `device` and `threads`. It sees every feature twice: standardised by the training half of the reference, and as the normal score
+/// of its rank in the training halves. An epoch is a pass over the larger class at most, about 0.45 n / `classifier.batch` updates for n events: small
+/// samples want more `classifier.epochs`. A batch is no larger than that class. The trees follow `validation.*` and `threads`: at most 300, of 31 leaves at most;
+/// they end early where the held-out loss does not fall. For both, the two classes have the same total weight. Halves are drawn by `seed`. Weights may be negative
+/// where the total of every half is positive.
 ///
-/// The error is that of the judged halves; another training would add its own.
+/// Copies of an event within one sample, as resampling makes them, count as one event with the sum of their weights. Values that both samples have are not
+/// taken for copies.
+///
+/// The errors are those of the judged halves; another training would add its own.
 ///
 /// # Errors
-/// [`Error::InvalidArgument`] for samples of different dimension; [`Error::Data`] for fewer than four events, a constant feature or a half
+/// [`Error::InvalidArgument`] for samples of different dimension; [`Error::Data`] for fewer than four different events, a constant feature or a half
 /// without positive weight; [`Error::Numerical`] if the training diverges; those of hooks and backend.
 pub fn two_sample_auc(
     reference: &Sample,
     sample: &Sample,
     options: &Options,
     hooks: &dyn Hooks,
-) -> Result<Auc> {
+) -> Result<TwoSampleAuc> {
     let dim = reference.dim();
     if sample.dim() != dim {
         return Err(Error::InvalidArgument(format!(
@@ -42,23 +74,31 @@ pub fn two_sample_auc(
             sample.dim()
         )));
     }
-    let network = network(dim, options)?;
-    let seed = options.get(keys::SEED) as u64;
-    let noise = |stream| Noise::new(seed, stream, domain::TWO_SAMPLE);
-    let (mut ones, judged_ones) = halves(reference, "reference", noise(EVENTS + 1))?;
-    let (mut zeros, judged_zeros) = halves(sample, "sample", noise(EVENTS))?;
-    let moments = ones.sample(dim)?.moments()?;
-    let mut judged = judged_ones;
-    let mut labels = vec![1; judged.w.len()];
-    labels.resize(judged.w.len() + judged_zeros.w.len(), 0);
-    judged.x.extend(judged_zeros.x);
-    judged.w.extend(judged_zeros.w);
-    for half in [&mut ones, &mut zeros, &mut judged] {
-        half.standardise(&moments);
-    }
+    let network = network(2 * dim, options)?;
+    let session = Session::new(options, hooks);
+    let noise = |stream| Noise::new(session.seed, stream, domain::TWO_SAMPLE);
+    let [ones, zeros] = different(reference, sample);
+    let (ones, judged_ones) = halves(reference, ones, "reference", noise(EVENTS + 1))?;
+    let (zeros, judged_zeros) = halves(sample, zeros, "sample", noise(EVENTS))?;
+    let views = Views::new(&ones, &zeros, dim)?;
+    let judged = Judged::new(judged_ones, judged_zeros);
+
+    let held_out = [&zeros, &ones].map(|half| half.held_out(options));
+    let classes = [&zeros.sample(dim)?, &ones.sample(dim)?];
+    let trees = Trees::train(classes, held_out, threads(options), hooks)?;
+    let trees = judged.auc(dim, |x, scores| {
+        let events = x.chunks_exact(dim).zip(scores);
+        events.for_each(|(x, score)| *score = trees.score(x));
+    })?;
+
+    let class = |half: Half, stream| {
+        let held_out = half.held_out(options);
+        let x = views.of(&half.x);
+        Class::new(Half { x, ..half }, 2 * dim, held_out, noise(stream))
+    };
     let mut feed = TwoSamples {
-        ones: Class::new(ones, dim, noise(EVENTS + 1), options)?,
-        zeros: Class::new(zeros, dim, noise(EVENTS), options)?,
+        ones: class(ones, EVENTS + 1),
+        zeros: class(zeros, EVENTS),
         served: 0,
     };
     let mut parameters = initial_mlp(&network, noise(INITIAL), true);
@@ -66,10 +106,47 @@ pub fn two_sample_auc(
     // Samples may be smaller than the batches of a training that has a simulator behind it.
     settings.batch = settings.batch.min(feed.ones.len().max(feed.zeros.len()));
     let goal = Goal::Separation(&network, Separation::CrossEntropy);
-    Session::new(options, hooks).fit(goal, &settings, &mut feed, &mut parameters)?;
-    let mut scores = vec![0.0; judged.w.len()];
-    engine::apply(&network, &parameters, &judged.x, &mut scores);
-    metrics::auc(&scores, &labels, Some(&judged.w))
+    session.fit(goal, &settings, &mut feed, &mut parameters)?;
+    let network = judged.auc(dim, |x, scores| {
+        engine::apply(&network, &parameters, &views.of(x), scores);
+    })?;
+    Ok(TwoSampleAuc { network, trees })
+}
+
+/// Rows and weights of the different events of both samples. Copies that one sample alone has become one event with all their weight: in both halves they
+/// would give each other away. What both have is a value that events often take, as all zeros.
+fn different(reference: &Sample, sample: &Sample) -> [Vec<(usize, f64)>; 2] {
+    let samples = [reference, sample];
+    let event = |&(which, row): &(usize, usize)| samples[which].event(row);
+    let rows = |which: usize| (0..samples[which].rows()).map(move |row| (which, row));
+    let mut order: Vec<(usize, usize)> = rows(0).chain(rows(1)).collect();
+    order.sort_unstable_by(|a, b| {
+        let by_value = event(a).partial_cmp(event(b)).unwrap_or(Ordering::Equal);
+        by_value.then(a.cmp(b))
+    });
+    let weights = |sample: &Sample| {
+        (0..sample.rows())
+            .map(|row| Some(sample.weight(row)))
+            .collect()
+    };
+    let mut weights: [Vec<Option<f64>>; 2] = samples.map(weights);
+    for equal in order.chunk_by(|a, b| event(a) == event(b)) {
+        let [(first, row), .., (last, _)] = *equal else {
+            continue;
+        };
+        if first == last {
+            let weights = &mut weights[first];
+            let copies = equal.iter().filter_map(|&(_, row)| weights[row].take());
+            let all = copies.sum();
+            weights[row] = Some(all);
+        }
+    }
+    let rows = |weights: Vec<Option<f64>>| weights.into_iter().enumerate();
+    weights.map(|weights| {
+        rows(weights)
+            .filter_map(|(row, w)| Some((row, w?)))
+            .collect()
+    })
 }
 
 /// Packed events with their weights.
@@ -80,20 +157,24 @@ struct Half {
 }
 
 /// The events of a sample in two halves, drawn at random: to train on, and to judge by.
-fn halves(sample: &Sample, which: &str, noise: Noise) -> Result<(Half, Half)> {
-    let rows = sample.rows();
+fn halves(
+    sample: &Sample,
+    mut events: Vec<(usize, f64)>,
+    which: &str,
+    noise: Noise,
+) -> Result<(Half, Half)> {
+    let rows = events.len();
     if rows < 4 {
         return Err(Error::Data(format!(
-            "the {which} has {rows} events; at least 4 are required, half of them to train on"
+            "the {which} has {rows} events, copies counted once; at least 4 are required, half of them to train on"
         )));
     }
-    let mut order: Vec<usize> = (0..rows).collect();
-    order.shuffle(&mut noise.rng(u64::MAX));
-    let half = |order: &[usize], use_of_it: &str| {
+    events.shuffle(&mut noise.rng(u64::MAX));
+    let half = |events: &[(usize, f64)], use_of_it: &str| {
         let mut half = Half::default();
-        for &row in order {
+        for &(row, w) in events {
             half.x.extend_from_slice(sample.event(row));
-            half.w.push(sample.weight(row));
+            half.w.push(w);
         }
         let total: f64 = half.w.iter().sum();
         if total > 0.0 && total.is_finite() {
@@ -103,7 +184,7 @@ fn halves(sample: &Sample, which: &str, noise: Noise) -> Result<(Half, Half)> {
             "the weights of the half of the {which} that is {use_of_it} sum to {total}; a positive, finite total is required"
         )))
     };
-    let (train, judge) = order.split_at(rows / 2);
+    let (train, judge) = events.split_at(rows / 2);
     Ok((half(train, "trained on")?, half(judge, "judged by")?))
 }
 
@@ -112,10 +193,108 @@ impl Half {
         Sample::new(Rows::packed(&self.x, dim)?, Some(&self.w))
     }
 
-    fn standardise(&mut self, moments: &[(f64, f64)]) {
-        let moments = moments.iter().cycle();
-        let values = self.x.iter_mut().zip(moments);
-        values.for_each(|(x, (mean, std))| *x = (*x - mean) / std);
+    /// How many of its events, the first ones, are held out.
+    fn held_out(&self, options: &Options) -> usize {
+        let fraction = options.get(keys::VALIDATION_FRACTION);
+        let wanted = options.get(keys::VALIDATION_EVENTS) as usize;
+        wanted.min((self.w.len() as f64 * fraction) as usize)
+    }
+}
+
+/// What classifiers are judged by.
+struct Judged {
+    events: Half,
+    labels: Vec<i32>,
+}
+
+impl Judged {
+    fn new(ones: Half, zeros: Half) -> Self {
+        let mut labels = vec![1; ones.w.len()];
+        labels.resize(ones.w.len() + zeros.w.len(), 0);
+        let mut events = ones;
+        events.x.extend(zeros.x);
+        events.w.extend(zeros.w);
+        Judged { events, labels }
+    }
+
+    /// Of the scores that `score` gives to packed events.
+    fn auc(&self, dim: usize, score: impl Fn(&[f64], &mut [f64])) -> Result<Auc> {
+        let mut scores = vec![0.0; self.labels.len()];
+        let chunks = self.events.x.chunks(ROWS * dim);
+        chunks
+            .zip(scores.chunks_mut(ROWS))
+            .for_each(|(x, scores)| score(x, scores));
+        metrics::auc(&scores, &self.labels, Some(&self.events.w))
+    }
+}
+
+/// What the network sees of an event: its features standardised, then the normal scores of their ranks, which leave neither tails nor spikes.
+struct Views {
+    moments: Vec<(f64, f64)>,
+    ranks: Vec<Ranks>,
+}
+
+impl Views {
+    fn new(reference: &Half, sample: &Half, dim: usize) -> Result<Self> {
+        let ranks = |feature: usize| {
+            let halves = [reference, sample].into_iter();
+            let events = halves.flat_map(|half| half.x.chunks_exact(dim).take(RANKED));
+            Ranks::of(events.map(|x| x[feature]).collect())
+        };
+        Ok(Views {
+            moments: reference.sample(dim)?.moments()?,
+            ranks: (0..dim).map(ranks).collect(),
+        })
+    }
+
+    /// Of packed events.
+    fn of(&self, x: &[f64]) -> Vec<f64> {
+        let mut views = Vec::with_capacity(2 * x.len());
+        for x in x.chunks_exact(self.moments.len()) {
+            let moments = x.iter().zip(&self.moments);
+            views.extend(moments.map(|(x, (mean, std))| (x - mean) / std));
+            let ranks = x.iter().zip(&self.ranks);
+            views.extend(ranks.map(|(&x, ranks)| ranks.normal_score(x)));
+        }
+        views
+    }
+}
+
+/// The different values of a feature, in their order, with the normal quantiles of their ranks.
+struct Ranks {
+    values: Vec<f64>,
+    scores: Vec<f64>,
+}
+
+impl Ranks {
+    fn of(mut values: Vec<f64>) -> Self {
+        values.sort_unstable_by(f64::total_cmp);
+        let count = (values.len() + 1) as f64;
+        let mut scores = Vec::new();
+        let mut below = 0;
+        for equal in values.chunk_by(|a, b| a == b) {
+            // Equal values share the middle of their ranks.
+            scores.push((below as f64 + 0.5 * (equal.len() + 1) as f64) / count);
+            below += equal.len();
+        }
+        noise::normal_quantiles(&mut scores);
+        values.dedup();
+        Ranks { values, scores }
+    }
+
+    /// Interpolated; beyond the values, that of the nearest.
+    fn normal_score(&self, x: f64) -> f64 {
+        let Ranks { values, scores } = self;
+        let last = values.len() - 1;
+        match values.partition_point(|&value| value < x) {
+            0 => scores[0],
+            next if next > last => scores[last],
+            next => {
+                let (low, high) = (values[next - 1], values[next]);
+                let share = (x - low) / (high - low);
+                scores[next - 1] + share * (scores[next] - scores[next - 1])
+            }
+        }
     }
 }
 
@@ -132,21 +311,19 @@ struct Class {
 }
 
 impl Class {
-    fn new(mut half: Half, dim: usize, noise: Noise, options: &Options) -> Result<Self> {
+    fn new(mut half: Half, dim: usize, held_out: usize, noise: Noise) -> Self {
         let rows = half.w.len();
         let mean = half.w.iter().sum::<f64>() / rows as f64;
         half.w.iter_mut().for_each(|w| *w /= mean);
-        let fraction = options.get(keys::VALIDATION_FRACTION);
-        let wanted = options.get(keys::VALIDATION_EVENTS) as usize;
-        Ok(Class {
+        Class {
             half,
             dim,
             order: (0..rows).collect(),
-            held_out: wanted.min((rows as f64 * fraction) as usize),
+            held_out,
             next: rows,
             passes: 0,
             noise,
-        })
+        }
     }
 
     /// Events of one pass.
@@ -170,7 +347,6 @@ impl Class {
 
     /// The held-out events, their weights multiplied by `factor`.
     fn held_out<T: Real>(&self, factor: f64, label: f64) -> Vec<Batch<T>> {
-        const ROWS: usize = 4096;
         let chunks = self.order[..self.held_out].chunks(ROWS);
         let batch = |rows: &[usize]| {
             let mut batch = Batch::default();

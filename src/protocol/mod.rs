@@ -23,7 +23,7 @@ mod source;
 
 pub use crate::compute::{device_check, evaluator, Instance};
 pub use crate::model::HostGenerator;
-pub use auc::two_sample_auc;
+pub use auc::{two_sample_auc, TwoSampleAuc};
 pub use calibration::{Calibration, CalibrationBin};
 pub use checks::check;
 pub use coverage::FeatureRange;

@@ -126,6 +126,7 @@ static void samples(void)
     CHECK_SAYS(laser_emd_1d(p, q, 2, 0, 1, &d, &error, NULL, NULL), LASER_ERR_INVALID_ARGUMENT, "feature 2");
     CHECK_SAYS(laser_sliced_emd(p, q, 0, 0, 1, &d, &error, NULL, NULL), LASER_ERR_INVALID_ARGUMENT, "directions");
     CHECK_SAYS(laser_two_sample_auc(p, q, NULL, NULL, &d, &error), LASER_ERR_DATA, "3 events");
+    CHECK_SAYS(laser_two_sample_auc_by_family(p, q, NULL, NULL, &d, &error, &floor, &spread), LASER_ERR_DATA, "3 events");
     CHECK_FAILS(laser_kolmogorov_smirnov(p, NULL, 0, &d, &p_value), LASER_ERR_NULL);
     CHECK(d == 42.0 && error == 42.0);
     laser_source_free(p);

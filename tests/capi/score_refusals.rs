@@ -58,6 +58,17 @@ fn samples() {
         invalid(test(p, wide, a), "2 features, the sample 4");
         refused(test(p, weightless, a), LASER_ERR_DATA, "half of the sample");
         refused(test(p, endless, a), LASER_ERR_UNSUPPORTED, "callback");
+        let test = |p, a, b| {
+            laser_two_sample_auc_by_family(p, p, null(), null(), a, null_mut(), b, null_mut())
+        };
+        null_is_refused(test(none, a, b), "reference");
+        null_is_refused(test(p, null_mut(), b), "network");
+        null_is_refused(test(p, a, null_mut()), "trees");
+        refused(
+            test(weightless, a, b),
+            LASER_ERR_DATA,
+            "half of the reference",
+        );
         for s in [p, wide, weightless, endless] {
             laser_source_free(s);
         }

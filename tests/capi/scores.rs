@@ -230,6 +230,28 @@ fn a_classifier_tells_samples_apart() {
             null_mut(),
         ));
         assert_eq!(again, first);
+        let ([mut network, mut network_error], [mut trees, mut trees_error]) = ([0.0; 2], [0.0; 2]);
+        ok(laser_two_sample_auc_by_family(
+            p,
+            q,
+            options,
+            null(),
+            &mut network,
+            &mut network_error,
+            &mut trees,
+            &mut trees_error,
+        ));
+        let larger = match trees > network {
+            true => (trees, trees_error),
+            false => (network, network_error),
+        };
+        assert_eq!((first, error), larger);
+        for (area, error) in [(network, network_error), (trees, trees_error)] {
+            assert!(
+                (area - 0.875).abs() < 0.03 + 3.0 * error,
+                "{area} ± {error}"
+            );
+        }
         laser_options_free(options);
         laser_source_free(p);
         laser_source_free(q);

@@ -1,6 +1,7 @@
 // Options, views, events, scores, and what is refused.
 #include "toy.hpp"
 
+#include <algorithm>
 #include <array>
 #include <thread>
 
@@ -202,7 +203,10 @@ void scores()
     CHECK(laser::kolmogorov_smirnov(first, second, 2).p_value < 1e-3);
     laser::Options small = toy_options();
     small.set("classifier.steps", 60);
-    CHECK(laser::two_sample_auc(first, second, small).value > 0.55);
+    const laser::Auc larger = laser::two_sample_auc(first, second, small);
+    CHECK(larger.value > 0.55);
+    const laser::AucByFamily both = laser::two_sample_auc_by_family(first, second, small);
+    CHECK(std::max(both.network.value, both.trees.value) == larger.value && both.network.error > 0 && both.trees.error > 0);
     CHECK(laser::auc(std::vector<double>{0.1, 0.9, 0.2, 0.8}, std::vector<std::int32_t>{0, 1, 0, 1}).value == 1.0);
     CHECK_THROWS(laser::auc(std::vector<double>{0.1}, std::vector<std::int32_t>{0, 1}), laser::InvalidArgument, "labels");
     CHECK(laser::effective_size(std::vector<double>{1, 1, 1, 1}) == 4.0);

@@ -482,6 +482,12 @@ laser_two_sample_auc(reference, sample, options, hooks, auc, error) =
           (Ptr{laser_source}, Ptr{laser_source}, Ptr{laser_options}, Ptr{laser_hooks}, Ptr{Float64}, Ptr{Float64}),
           reference, sample, options, hooks, auc, error)
 
+# As laser_two_sample_auc, but gives the areas of both families
+laser_two_sample_auc_by_family(reference, sample, options, hooks, network, network_error, trees, trees_error) =
+    ccall((:laser_two_sample_auc_by_family, liblaser), Int32,
+          (Ptr{laser_source}, Ptr{laser_source}, Ptr{laser_options}, Ptr{laser_hooks}, Ptr{Float64}, Ptr{Float64}, Ptr{Float64}, Ptr{Float64}),
+          reference, sample, options, hooks, network, network_error, trees, trees_error)
+
 # The area under the ROC curve of scores
 laser_auc(n, scores, labels, w, auc, error) =
     ccall((:laser_auc, liblaser), Int32,

@@ -534,6 +534,8 @@ end
     options = toy_options("classifier.epochs" => 10)
     apart = two_sample_auc(Source(toy_events(1, 2000)), Source(toy_events(2, 2000) .+ 1); options = options, silent...)
     @test apart.auc > 0.8 && 0 < apart.error < 0.1
+    both = two_sample_auc_by_family(Source(toy_events(1, 2000)), Source(toy_events(2, 2000) .+ 1); options = options, silent...)
+    @test apart.auc in (both.network, both.trees) && 0 < both.network_error < 0.1 && 0 < both.trees_error < 0.1
     e = Marked(13)
     @test failure(() -> two_sample_auc(p, p; progress = p -> throw(e), silent...)) isa LaserError # before any update
     many = Source(toy_events(1, 2000))

@@ -10,7 +10,7 @@ use laser::metrics::{
     Histogram2d, KolmogorovSmirnov, Sample,
 };
 use laser::options::Options;
-use laser::protocol::two_sample_auc;
+use laser::protocol::{two_sample_auc, TwoSampleAuc};
 use laser::Rows;
 use serde_json::{json, Value};
 use std::io::Write;
@@ -20,7 +20,7 @@ use std::path::PathBuf;
 ///
 /// Prints for every feature the earth mover's distance (EMD, in units of the feature) and the Kolmogorov-Smirnov test; for all of them together
 /// the sliced EMD (in standard deviations of the reference); for pairs of features the Jensen-Shannon divergence (JSD, in nats) of histograms; and
-/// with --auc whether a freshly trained classifier can tell the samples apart. A floor is what two samples of these sizes score by chance alone,
+/// with --auc whether freshly trained classifiers can tell the samples apart. A floor is what two samples of these sizes score by chance alone,
 /// with the spread of one score: no score within a few spreads of it tells a difference.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  laser score truth.npy events.npy --auc")]
@@ -41,14 +41,14 @@ pub struct Arguments {
     /// Bins of an axis of the histograms, which reach from the 0.1 % to the 99.9 % quantile of the reference
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = whole::<u32>(1..=10_000), allow_negative_numbers = true)]
     bins: u32,
-    /// Train a classifier (preset `fast`) on one half of both samples and print the area under its ROC curve on the other: 0.5 if it finds no
-    /// difference. The samples must not share events
+    /// Train two classifiers, a network (preset `fast`) and gradient-boosted trees, on one half of both samples and print the area under their ROC
+    /// curves on the other, the larger first: 0.5 if they find no difference. The samples must not share events; copies within one of them are one event
     #[arg(long)]
     auc: bool,
-    /// Epochs of that training; small samples want more
+    /// Epochs of the network's training; small samples want more
     #[arg(long, value_name = "N", requires = "auc", value_parser = whole::<u32>(1..=u32::MAX.into()), allow_negative_numbers = true)]
     auc_epochs: Option<u32>,
-    /// Threads of that training
+    /// Threads of these trainings
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole::<u16>(1..=1024), allow_negative_numbers = true)]
     threads: u16,
     /// Bootstrap samples for errors and floors; time is proportional to it
@@ -295,8 +295,8 @@ fn range(events: &Events, column: usize) -> [f64; 2] {
     [0.001, 0.999].map(|quantile: f64| values[(quantile * last).round() as usize])
 }
 
-fn auc(arguments: &Arguments, p: &Sample, q: &Sample, bar: &ProgressBar) -> Result<Auc> {
-    bar.set_message("AUC: training a classifier");
+fn auc(arguments: &Arguments, p: &Sample, q: &Sample, bar: &ProgressBar) -> Result<TwoSampleAuc> {
+    bar.set_message("AUC: training classifiers");
     let mut options = Options::preset("fast")?;
     options.set_i64("seed", arguments.seed.into())?;
     options.set_i64("threads", arguments.threads.into())?;
@@ -313,7 +313,7 @@ struct Scores {
     features: Vec<(Estimate, KolmogorovSmirnov)>,
     sliced: Estimate,
     divergences: Vec<Divergence>,
-    auc: Option<Auc>,
+    auc: Option<TwoSampleAuc>,
 }
 
 impl Scores {
@@ -350,7 +350,13 @@ impl Scores {
             "features": features.collect::<Vec<_>>(),
             "sliced_emd": estimate(&self.sliced),
             "jsd": divergences.collect::<Vec<_>>(),
-            "auc": self.auc.map(|a| json!({"value": a.value, "error": a.error})),
+            "auc": self.auc.map(|auc| {
+                let area = |a: Auc| json!({"value": a.value, "error": a.error});
+                let mut all = area(auc.larger());
+                all["network"] = area(auc.network);
+                all["trees"] = area(auc.trees);
+                all
+            }),
         })
     }
 
@@ -425,13 +431,18 @@ impl Scores {
             )?;
         }
         if let Some(auc) = &self.auc {
-            writeln!(
-                out,
-                "\n{:<width$} {:>10} ± {:<9} (0.5: a fresh classifier finds no difference)",
+            writeln!(out)?;
+            let mut line = |name: &str, area: Auc, remark: &str| {
+                let (value, error) = (number(area.value), error(area.error));
+                writeln!(out, "{name:<width$} {value:>10} ± {error:<9}{remark}")
+            };
+            line(
                 "AUC",
-                number(auc.value),
-                error(auc.error)
+                auc.larger(),
+                " (0.5: fresh classifiers find no difference)",
             )?;
+            line("  network", auc.network, "")?;
+            line("  trees", auc.trees, "")?;
         }
         Ok(())
     }
