@@ -1,6 +1,7 @@
 //! A fully connected network by itself.
 
-use super::lanes::{Cpu, Element};
+use super::cpu::Cpu;
+use super::lanes::Element;
 use super::mlp::Mlp;
 use super::worker::{blocks, load, store};
 use crate::model;

@@ -1,7 +1,8 @@
 //! [`Map`](crate::model::Map)s applied one after the other to a block.
 
+use super::cpu::Cpu;
 use super::flow::Flow;
-use super::lanes::{Cpu, Element};
+use super::lanes::Element;
 use super::matching::Matching;
 use super::mlp::Mlp;
 use crate::model;

@@ -1,6 +1,7 @@
 //! A trained model on the CPU engine.
 
-use super::lanes::{Cpu, Element};
+use super::cpu::Cpu;
+use super::lanes::Element;
 use super::packed::{Packed, PackedClassifier};
 use super::threads;
 use super::worker::Worker;

@@ -1,8 +1,9 @@
 //! [`Flow`](crate::model::Flow) on a block: both directions with log |det|, and their gradients.
 
 use super::affine::{Affine, AffineGradient};
+use super::cpu::Cpu;
 use super::gradient::MlpGradient;
-use super::lanes::{Cpu, Element};
+use super::lanes::Element;
 use super::mlp::Mlp;
 use super::spline::{Form, Spline, SplineGradient};
 use crate::model::{self, Real, Transform};

@@ -1,6 +1,7 @@
 //! [`Matching`](crate::model::Matching) on a block: transport along learned velocities, forward and backward.
 
-use super::lanes::{Cpu, Element};
+use super::cpu::Cpu;
+use super::lanes::Element;
 use super::mlp::Mlp;
 use crate::model;
 

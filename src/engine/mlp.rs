@@ -1,8 +1,9 @@
 //! [`Mlp`](crate::model::Mlp) on a block, forward and backward.
 
+use super::cpu::Cpu;
 use super::dense::{Dense, Finish, Order};
 use super::gradient::MlpGradient;
-use super::lanes::{Cpu, Element};
+use super::lanes::Element;
 use super::math;
 use crate::model::{self, Activation, Real};
 

@@ -1,7 +1,8 @@
 //! One thread's buffers, and what it computes in them block by block.
 
 use super::chain::Chain;
-use super::lanes::{Cpu, Element};
+use super::cpu::Cpu;
+use super::lanes::Element;
 use super::packed::{Packed, PackedClassifier};
 use crate::model::Scaling;
 

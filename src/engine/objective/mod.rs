@@ -9,7 +9,8 @@ mod matching;
 mod separation;
 mod vae;
 
-use super::lanes::{Cpu, Element};
+use super::cpu::Cpu;
+use super::lanes::Element;
 use super::threads;
 use crate::objective::{Batch, Goal, Objective};
 use crate::Result;

@@ -16,9 +16,10 @@ mod tests;
 pub(super) use gradient::SplineGradient;
 
 use super::clamp::{Clamp, Softsign};
-use super::lanes::{Element, Task};
+use super::cpu::Task;
+use super::lanes::Element;
 use super::math;
-use super::vector::Vector;
+use super::simd::Simd;
 use crate::model::{Knots, Transform};
 use bin::Bins;
 
@@ -90,24 +91,24 @@ impl<T: Element, const INVERSE: bool> Task<T> for Spline<'_, T, INVERSE> {
     // Loops over the lanes of arrays whose length the compiler knows.
     #[inline(always)]
     #[allow(clippy::needless_range_loop)]
-    fn run<V: Vector<T>>(self) {
+    fn run<S: Simd<T>>(self, simd: S) {
         let Form { bins, bound, .. } = self.form;
         let outputs = self.outputs.chunks_exact_mut(self.form.outputs());
         for (i, (outputs, &k)) in outputs.zip(self.active).enumerate() {
-            clamp::<T, V>(outputs, &mut self.aside[self.form.own_aside(i)]);
-            softmax::<T, V>(&mut outputs[..bins]);
-            softmax::<T, V>(&mut outputs[bins..2 * bins]);
+            clamp(simd, outputs, &mut self.aside[self.form.own_aside(i)]);
+            softmax(simd, &mut outputs[..bins]);
+            softmax(simd, &mut outputs[bins..2 * bins]);
             let (state, log_det) = (self.state[k].as_mut(), self.log_det.as_mut());
-            let bin = Bins::<T>::find::<V, INVERSE>(self.form, outputs, state);
+            let bin = Bins::<T>::find::<INVERSE, _>(simd, self.form, outputs, state);
             for lane in 0..T::ROWS {
                 let from = state[lane];
                 let bin = bin.lane(lane);
                 let (to, log_slope) = if INVERSE {
-                    let (z, xi) = bin.latent::<V>(from);
-                    (z, -bin.log_slope::<V>(xi))
+                    let (z, xi) = bin.latent(simd, from);
+                    (z, -bin.log_slope(simd, xi))
                 } else {
-                    let (x, xi) = bin.event::<V>(from);
-                    (x, bin.log_slope::<V>(xi))
+                    let (x, xi) = bin.event(simd, from);
+                    (x, bin.log_slope(simd, xi))
                 };
                 let inside = from.magnitude() < bound;
                 state[lane] = if inside { to } else { from };
@@ -119,39 +120,39 @@ impl<T: Element, const INVERSE: bool> Task<T> for Spline<'_, T, INVERSE> {
 
 /// The clamp of the logits where `aside` takes its derivatives.
 #[inline(always)]
-fn clamp<T: Element, V: Vector<T>>(logits: &mut [T::Feature], aside: &mut [T::Feature]) {
+fn clamp<T: Element>(simd: impl Simd<T>, logits: &mut [T::Feature], aside: &mut [T::Feature]) {
     let clamp = Softsign::new(-0.5 * Transform::SMALLEST.ln());
     for (logits, aside) in logits.iter_mut().zip(aside) {
         for (logit, by_output) in logits.as_mut().iter_mut().zip(aside.as_mut()) {
-            (*logit, *by_output) = clamp.apply::<V>(*logit);
+            (*logit, *by_output) = clamp.apply(simd, *logit);
         }
     }
 }
 
 /// Softmax along the features. Explicit vectors, where compilers take the short loops apart.
 #[inline(always)]
-fn softmax<T: Element, V: Vector<T>>(logits: &mut [T::Feature]) {
+fn softmax<T: Element, S: Simd<T>>(simd: S, logits: &mut [T::Feature]) {
     let (mut most, mut sum) = (logits[0], T::Feature::default());
     let (most, sum) = (most.as_mut(), sum.as_mut());
     for logits in &*logits {
-        for at in (0..T::ROWS).step_by(V::LANES) {
-            let larger = V::load(&most[at..]).larger(V::load(&logits.as_ref()[at..]));
-            larger.store(&mut most[at..]);
+        for at in (0..T::ROWS).step_by(S::LANES) {
+            let larger = simd.larger(simd.load(&most[at..]), simd.load(&logits.as_ref()[at..]));
+            simd.store(larger, &mut most[at..]);
         }
     }
     for logits in &mut *logits {
         let lanes = logits.as_mut().iter_mut().zip(&*most);
         for ((logit, &most), sum) in lanes.zip(&mut *sum) {
-            *logit = math::exp::<T, V>(*logit - most);
+            *logit = math::exp(simd, *logit - most);
             *sum = *sum + *logit;
         }
     }
     let one = T::from_f64(1.0);
     sum.iter_mut().for_each(|sum| *sum = one / *sum);
     for p in logits {
-        for at in (0..T::ROWS).step_by(V::LANES) {
+        for at in (0..T::ROWS).step_by(S::LANES) {
             let p = &mut p.as_mut()[at..];
-            V::load(p).times(V::load(&sum[at..])).store(p);
+            simd.store(simd.times(simd.load(p), simd.load(&sum[at..])), p);
         }
     }
 }

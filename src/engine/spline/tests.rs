@@ -1,4 +1,4 @@
-use super::super::lanes::Cpu;
+use super::super::cpu::Cpu;
 use super::*;
 use crate::noise::{domain, Noise};
 
