@@ -3,7 +3,6 @@
 use super::cpu::{Cpu, Task};
 use super::lanes::Element;
 use super::simd::Simd;
-use crate::model::Real;
 use std::array::from_fn;
 
 /// Outputs that are summed at once, for two vectors of rows: twelve sums hide the latency of the multiply-add and fit sixteen registers.
@@ -48,11 +47,9 @@ impl<T: Element> Dense<T> {
     }
 
     /// Takes over W; and b, unless that is empty.
-    pub(super) fn pack<P: Real>(&mut self, weight: &[P], order: Order, bias: &[P]) {
+    pub(super) fn pack(&mut self, weight: &[T], order: Order, bias: &[T]) {
         let (inputs, outputs) = (self.inputs, self.bias.len());
-        for (to, &b) in self.bias.iter_mut().zip(bias) {
-            *to = T::from_f64(b.to_f64());
-        }
+        self.bias[..bias.len()].copy_from_slice(bias);
         let mut packed = &mut self.weights[..];
         let mut first = 0;
         while first < outputs {
@@ -60,18 +57,17 @@ impl<T: Element> Dense<T> {
             let own;
             (own, packed) = packed.split_at_mut(width * inputs);
             match (order, width) {
-                (Order::Rows, OUTPUTS) => {
-                    pack_rows::<OUTPUTS, T, P>(&weight[first * inputs..], own)
-                }
-                (Order::Rows, 4) => pack_rows::<4, T, P>(&weight[first * inputs..], own),
-                (Order::Rows, 2) => pack_rows::<2, T, P>(&weight[first * inputs..], own),
-                (Order::Rows, _) => pack_rows::<1, T, P>(&weight[first * inputs..], own),
+                (Order::Rows, OUTPUTS) => pack_rows::<OUTPUTS, T>(&weight[first * inputs..], own),
+                (Order::Rows, 4) => pack_rows::<4, T>(&weight[first * inputs..], own),
+                (Order::Rows, 2) => pack_rows::<2, T>(&weight[first * inputs..], own),
+                (Order::Rows, _) => pack_rows::<1, T>(&weight[first * inputs..], own),
                 (Order::Columns, _) => {
                     let rows = weight.chunks_exact(outputs);
                     for (to, from) in own.chunks_exact_mut(width).zip(rows) {
-                        for (to, w) in to.iter_mut().zip(&from[first..]) {
-                            *to = T::from_f64(w.to_f64());
-                        }
+                        // A call that copies would take longer than these few.
+                        to.iter_mut()
+                            .zip(&from[first..])
+                            .for_each(|(to, &w)| *to = w);
                     }
                 }
             }
@@ -116,12 +112,12 @@ impl<T: Element> Dense<T> {
 }
 
 /// The first `M` rows of `weight` into a panel.
-fn pack_rows<const M: usize, T: Element, P: Real>(weight: &[P], panel: &mut [T]) {
+fn pack_rows<const M: usize, T: Element>(weight: &[T], panel: &mut [T]) {
     let inputs = panel.len() / M;
-    let rows: [&[P]; M] = from_fn(|m| &weight[m * inputs..][..inputs]);
+    let rows: [&[T]; M] = from_fn(|m| &weight[m * inputs..][..inputs]);
     for (i, to) in panel.chunks_exact_mut(M).enumerate() {
         for (to, row) in to.iter_mut().zip(rows) {
-            *to = T::from_f64(row[i].to_f64());
+            *to = row[i];
         }
     }
 }

@@ -5,7 +5,6 @@
 
 use super::cpu::{Cpu, Task};
 use super::lanes::Element;
-use super::mlp::Mlp;
 use super::simd::Simd;
 
 /// The sums of one network.
@@ -36,31 +35,26 @@ fn padded<T: Element>(inputs: usize) -> usize {
 }
 
 impl<T: Element> MlpGradient<T> {
-    /// Sums of 0.
-    pub fn new(network: &Mlp<T>) -> Self {
-        let layers = network.layers().map(|(inputs, outputs)| {
-            let narrow = inputs <= NARROW;
+    /// Sums of 0 of a network with layers of so many (inputs, outputs).
+    pub fn new(layers: impl Iterator<Item = (usize, usize)>) -> Self {
+        let mut widest = 0;
+        let layers = layers.map(|(inputs, outputs)| {
+            let (per_output, row) = if inputs <= NARROW {
+                (1 + inputs, 0)
+            } else {
+                (1, padded::<T>(inputs))
+            };
+            widest = widest.max(row);
             LayerGradient {
                 inputs,
                 outputs,
-                lanes: vec![T::Feature::default(); outputs * if narrow { 1 + inputs } else { 1 }],
-                matrix: vec![
-                    T::default();
-                    if narrow {
-                        0
-                    } else {
-                        outputs * padded::<T>(inputs)
-                    }
-                ],
+                lanes: vec![T::Feature::default(); outputs * per_output],
+                matrix: vec![T::default(); outputs * row],
             }
         });
-        let widest = network
-            .layers()
-            .map(|(inputs, _)| padded::<T>(inputs))
-            .max();
         MlpGradient {
             layers: layers.collect(),
-            transposed: vec![T::default(); T::ROWS * widest.unwrap_or(0)],
+            transposed: vec![T::default(); T::ROWS * widest],
         }
     }
 
@@ -296,7 +290,6 @@ impl<T: Element> AddMatrix<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{self, Activation};
     use crate::noise::{domain, Noise};
 
     fn features<T: Element>(n: usize, stream: u64) -> Vec<T::Feature> {
@@ -323,16 +316,10 @@ mod tests {
             (100, 11),
             (130, 6),
         ] {
-            let network = Mlp::<T>::new(&model::Mlp {
-                inputs,
-                hidden: Vec::new(),
-                outputs,
-                activation: Activation::Tanh,
-            });
             let blocks = [0, 2].map(|s| (features::<T>(outputs, s), features::<T>(inputs, s + 1)));
             let mut results = Vec::new();
             for cpu in Cpu::all() {
-                let mut sums = MlpGradient::new(&network);
+                let mut sums = MlpGradient::<T>::new([(inputs, outputs)].into_iter());
                 sums.add(cpu, 0, &blocks[0].0, &blocks[0].1);
                 sums.clear();
                 for (gradient, x) in &blocks {

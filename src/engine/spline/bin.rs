@@ -4,7 +4,7 @@ use super::super::clamp::{softplus, Clamp, Softsign, Tanh};
 use super::super::lanes::Element;
 use super::super::math;
 use super::super::simd::Simd;
-use super::Form;
+use super::form::Form;
 use crate::model::{Knots, Transform};
 
 /// The bin that every lane lies in.

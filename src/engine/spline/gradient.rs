@@ -4,7 +4,7 @@ use super::super::cpu::Task;
 use super::super::lanes::Element;
 use super::super::simd::Simd;
 use super::bin::{share, Bins};
-use super::Form;
+use super::form::Form;
 
 /// Of the active coordinates, the gradients with respect to what [`Spline`](super::Spline) made of them, the z of its formula and what it left of the outputs
 /// and aside become the gradients with respect to what came in.
