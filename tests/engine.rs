@@ -307,7 +307,6 @@ struct Results {
     log_prob: Vec<f64>,
     /// Of the same events, given.
     log_prob_given: Vec<f64>,
-    log_prob_gradient: Vec<f64>,
     latents: Vec<f64>,
     log_weight: Vec<f64>,
     log_weight_pulled_back: Vec<f64>,
@@ -328,7 +327,6 @@ fn evaluate(
         events: zeros(z.len()),
         log_prob: zeros(rows),
         log_prob_given: zeros(rows),
-        log_prob_gradient: zeros(z.len()),
         latents: zeros(z.len()),
         log_weight: zeros(rows),
         log_weight_pulled_back: zeros(rows),
@@ -339,10 +337,6 @@ fn evaluate(
         .unwrap();
     let events = events.unwrap_or(&r.events);
     e.log_prob(events, rows, &mut r.log_prob_given).unwrap();
-    let mut log_p = zeros(rows);
-    e.log_prob_gradient(events, rows, &mut log_p, &mut r.log_prob_gradient)
-        .unwrap();
-    assert_eq!(log_p, r.log_prob_given);
     e.latent(events, rows, &mut r.latents).unwrap();
     e.log_weight(events, rows, &mut r.log_weight).unwrap();
     e.log_weight_gradient(z, rows, &mut r.log_weight_pulled_back, &mut r.gradient)
@@ -395,11 +389,6 @@ fn libtorch_agrees() {
                 ("events", &got.events, &expected.events),
                 ("log p", &got.log_prob, &expected.log_prob),
                 ("log p of x", &got.log_prob_given, &expected.log_prob_given),
-                (
-                    "gradient of log p",
-                    &got.log_prob_gradient,
-                    &expected.log_prob_gradient,
-                ),
                 ("latents", &got.latents, &expected.latents),
                 ("log w(x)", &got.log_weight, &expected.log_weight),
                 (
@@ -467,18 +456,6 @@ fn gradients_are_those_of_central_differences() {
         };
         assert_eq!(log_w, weigh(&z), "log w(z) = log w(g(z)), to the bit");
         check_differences(&z, dim, &gradient, weigh, 1e-7);
-
-        let (mut x, mut log_p) = (vec![0.0; rows * dim], vec![0.0; rows]);
-        e.generate(&z, rows, &mut x, None).unwrap();
-        e.log_prob_gradient(&x, rows, &mut log_p, &mut gradient)
-            .unwrap();
-        let density = |x: &[f64]| {
-            let mut log_p = vec![0.0; rows];
-            e.log_prob(x, rows, &mut log_p).unwrap();
-            log_p
-        };
-        // Densities vary quickly where the flow compresses.
-        check_differences(&x, dim, &gradient, density, 1e-5);
     }
 }
 
@@ -545,7 +522,6 @@ fn a_row_has_the_same_bits_in_any_company() {
                             all.events.extend(part.events);
                             all.log_prob.extend(part.log_prob);
                             all.log_prob_given.extend(part.log_prob_given);
-                            all.log_prob_gradient.extend(part.log_prob_gradient);
                             all.latents.extend(part.latents);
                             all.log_weight.extend(part.log_weight);
                             all.log_weight_pulled_back
@@ -632,8 +608,6 @@ fn nothing_is_allocated_after_the_first_calls() {
         e.refine(&y, rows, &mut gradient).unwrap();
         e.generate(&z, rows, &mut x, Some(&mut out)).unwrap();
         e.log_prob(&x, rows, &mut out).unwrap();
-        e.log_prob_gradient(&x, rows, &mut out, &mut gradient)
-            .unwrap();
         e.latent(&x, rows, &mut gradient).unwrap();
         e.log_weight(&x, rows, &mut out).unwrap();
         e.log_weight_gradient(&z, rows, &mut out, &mut gradient)
@@ -792,6 +766,40 @@ fn a_flow_refiner_has_the_density_of_its_map() {
         assert_eq!(x, z);
         assert!(distance(&log_q, &log_p) < 1e-11);
     }
+}
+
+#[test]
+fn refiners_of_host_generators_have_their_densities() {
+    let rows = 40;
+    let z = random(rows * SHAPES[0].dim, 1.0, 8);
+    let log_q = |e: &mut dyn Evaluator| {
+        let mut log_q = vec![0.0; rows];
+        e.refined_log_prob(&z, rows, &mut log_q).map(|()| log_q)
+    };
+    let hosted = |model: &Model| {
+        let mut model = model.clone();
+        model.generator = Generator {
+            kind: GeneratorKind::Host {
+                latent_dim: SHAPES[0].dim,
+                stochastic: false,
+            },
+            parameters: Vec::new(),
+            ..model.generator
+        };
+        let instance = Instance::new(model);
+        log_q(&mut *instance.evaluator(&Options::new(), 1).unwrap())
+    };
+    let [flow, matching] = refiners(&SHAPES[0], Dtype::Float64);
+    let expected = log_q(&mut *evaluator(&flow)).unwrap();
+    assert_eq!(hosted(&flow).unwrap(), expected);
+    let error = hosted(&matching).unwrap_err().to_string();
+    assert!(error.contains("no tractable density"), "{error}");
+    let bare = Model {
+        refinement: None,
+        ..flow
+    };
+    let error = hosted(&bare).unwrap_err().to_string();
+    assert!(error.contains("no learned refiner"), "{error}");
 }
 
 /// The transport alone, as a generator: v = A (z, t) + b.

@@ -81,16 +81,6 @@ impl Evaluator for ForeignEvaluator {
         self.inner.log_prob(x, rows, out)
     }
 
-    fn log_prob_gradient(
-        &mut self,
-        x: &[f64],
-        rows: usize,
-        log_prob: &mut [f64],
-        gradient: &mut [f64],
-    ) -> Result<()> {
-        self.inner.log_prob_gradient(x, rows, log_prob, gradient)
-    }
-
     fn latent(&mut self, x: &[f64], rows: usize, z: &mut [f64]) -> Result<()> {
         self.inner.latent(x, rows, z)
     }
@@ -136,5 +126,9 @@ impl Evaluator for ForeignEvaluator {
 
     fn refine(&mut self, y: &[f64], rows: usize, z: &mut [f64]) -> Result<()> {
         self.inner.refine(y, rows, z)
+    }
+
+    fn refined_log_prob(&mut self, z: &[f64], rows: usize, out: &mut [f64]) -> Result<()> {
+        self.inner.refined_log_prob(z, rows, out)
     }
 }

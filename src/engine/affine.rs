@@ -1,9 +1,10 @@
 //! The affine transform of a coupling block and its gradient.
 
 use super::clamp::{Atan, Clamp, Sigmoid, Softplus, Softsign, Tanh};
-use super::lanes::{Element, Task};
+use super::cpu::Task;
+use super::lanes::Element;
 use super::math;
-use super::vector::Vector;
+use super::simd::Simd;
 use crate::model::SoftClamp;
 
 /// x = z · exp(s) + t, s being the soft clamp of s̃, or its inverse. The outputs (s̃, t) become (ds / ds̃, exp(±s)).
@@ -18,21 +19,21 @@ pub(super) struct Affine<'a, T: Element, const BACK: bool> {
 
 impl<T: Element, const BACK: bool> Task<T> for Affine<'_, T, BACK> {
     #[inline(always)]
-    fn run<V: Vector<T>>(self) {
+    fn run<S: Simd<T>>(self, simd: S) {
         // A loop for each: none decides within.
         match self.soft_clamp {
-            SoftClamp::Tanh => self.with::<Tanh<T>, V>(),
-            SoftClamp::Atan => self.with::<Atan<T>, V>(),
-            SoftClamp::Softsign => self.with::<Softsign<T>, V>(),
-            SoftClamp::Sigmoid => self.with::<Sigmoid<T>, V>(),
-            SoftClamp::Softplus => self.with::<Softplus<T>, V>(),
+            SoftClamp::Tanh => self.with::<Tanh<T>>(simd),
+            SoftClamp::Atan => self.with::<Atan<T>>(simd),
+            SoftClamp::Softsign => self.with::<Softsign<T>>(simd),
+            SoftClamp::Sigmoid => self.with::<Sigmoid<T>>(simd),
+            SoftClamp::Softplus => self.with::<Softplus<T>>(simd),
         }
     }
 }
 
 impl<T: Element, const BACK: bool> Affine<'_, T, BACK> {
     #[inline(always)]
-    fn with<C: Clamp<T>, V: Vector<T>>(self) {
+    fn with<C: Clamp<T>>(self, simd: impl Simd<T>) {
         let clamp = C::new(self.clamp);
         let (s, t) = self.outputs.split_at_mut(self.active.len());
         for ((s, t), &k) in s.iter_mut().zip(t).zip(self.active) {
@@ -40,13 +41,13 @@ impl<T: Element, const BACK: bool> Affine<'_, T, BACK> {
             let state = self.state[k].as_mut().iter_mut();
             let log_det = self.log_det.as_mut().iter_mut();
             for (((output, t), x), log_det) in outputs.zip(state).zip(log_det) {
-                let (s, by_output) = clamp.apply::<V>(*output);
+                let (s, by_output) = clamp.apply(simd, *output);
                 let log_scale = if BACK { -s } else { s };
-                let scale = math::exp::<T, V>(log_scale);
+                let scale = math::exp(simd, log_scale);
                 *x = if BACK {
                     (*x - *t) * scale
                 } else {
-                    V::mul_add(*x, scale, *t)
+                    simd.mul_add(*x, scale, *t)
                 };
                 *log_det = *log_det + log_scale;
                 *output = by_output;
@@ -68,7 +69,7 @@ pub(super) struct AffineGradient<'a, T: Element, const BACK: bool> {
 
 impl<T: Element, const BACK: bool> Task<T> for AffineGradient<'_, T, BACK> {
     #[inline(always)]
-    fn run<V: Vector<T>>(self) {
+    fn run<S: Simd<T>>(self, _: S) {
         let (s, t) = self.outputs.split_at_mut(self.active.len());
         for (((s, t), start), &k) in s.iter_mut().zip(t).zip(self.start).zip(self.active) {
             let outputs = s.as_mut().iter_mut().zip(t.as_mut());

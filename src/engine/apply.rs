@@ -1,9 +1,10 @@
 //! A fully connected network by itself.
 
-use super::lanes::{Cpu, Element};
+use super::cpu::Cpu;
+use super::lanes::Element;
 use super::mlp::Mlp;
-use super::worker::{blocks, load, store};
-use crate::model;
+use super::rows::{load, store};
+use crate::model::{self, Arrays};
 
 /// The outputs of `network`, in double precision on the calling thread. `x`: rows × inputs, `out`: rows × outputs.
 pub(crate) fn apply(network: &model::Mlp, mut parameters: &[f64], x: &[f64], out: &mut [f64]) {
@@ -12,11 +13,15 @@ pub(crate) fn apply(network: &model::Mlp, mut parameters: &[f64], x: &[f64], out
     let (inputs, outputs) = (packed.inputs(), packed.outputs());
     let mut tape = vec![Default::default(); packed.tape()];
     let cpu = Cpu::detect();
-    for (start, rows) in blocks(out.len() / outputs, f64::ROWS) {
-        let x = &x[start * inputs..][..rows * inputs];
+    let arrays = Arrays {
+        rows: out.len() / outputs,
+        inputs: [(x, inputs)],
+        outputs: [(out, outputs)],
+    };
+    for block in arrays.blocks(f64::ROWS) {
+        let (rows, ([x], [out])) = (block.rows, block.slices());
         load::<f64>(x, inputs, &mut tape[..inputs], |_, x| x);
         packed.forward(cpu, rows, &mut tape);
-        let out = &mut out[start * outputs..][..rows * outputs];
         store::<f64>(packed.output(&mut tape), outputs, out, |_, y| y);
     }
 }

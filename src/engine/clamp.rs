@@ -2,7 +2,7 @@
 
 use super::lanes::Element;
 use super::math;
-use super::vector::Vector;
+use super::simd::Simd;
 use std::f64::consts::FRAC_PI_2;
 
 pub(super) trait Clamp<T: Element>: Copy {
@@ -10,7 +10,7 @@ pub(super) trait Clamp<T: Element>: Copy {
     fn new(clamp: f64) -> Self;
 
     /// (s, ds / ds̃) of s̃.
-    fn apply<V: Vector<T>>(self, output: T) -> (T, T);
+    fn apply(self, simd: impl Simd<T>, output: T) -> (T, T);
 }
 
 #[derive(Clone, Copy)]
@@ -25,8 +25,8 @@ impl<T: Element> Clamp<T> for Tanh<T> {
     }
 
     #[inline(always)]
-    fn apply<V: Vector<T>>(self, output: T) -> (T, T) {
-        let tanh = math::tanh::<T, V>(output / self.clamp);
+    fn apply(self, simd: impl Simd<T>, output: T) -> (T, T) {
+        let tanh = math::tanh(simd, output / self.clamp);
         (self.clamp * tanh, T::from_f64(1.0) - tanh * tanh)
     }
 }
@@ -45,11 +45,11 @@ impl<T: Element> Clamp<T> for Atan<T> {
     }
 
     #[inline(always)]
-    fn apply<V: Vector<T>>(self, output: T) -> (T, T) {
+    fn apply(self, simd: impl Simd<T>, output: T) -> (T, T) {
         let one = T::from_f64(1.0);
         let u = output / self.unit;
-        let s = self.unit * math::atan::<T, V>(u);
-        (s, one / V::mul_add(u, u, one))
+        let s = self.unit * math::atan(simd, u);
+        (s, one / simd.mul_add(u, u, one))
     }
 }
 
@@ -65,7 +65,7 @@ impl<T: Element> Clamp<T> for Softsign<T> {
     }
 
     #[inline(always)]
-    fn apply<V: Vector<T>>(self, output: T) -> (T, T) {
+    fn apply(self, _: impl Simd<T>, output: T) -> (T, T) {
         let share = self.clamp / (self.clamp + output.magnitude());
         (output * share, share * share)
     }
@@ -85,10 +85,10 @@ impl<T: Element> Clamp<T> for Sigmoid<T> {
     }
 
     #[inline(always)]
-    fn apply<V: Vector<T>>(self, output: T) -> (T, T) {
-        let (above, below) = logistic::<T, V>(output);
+    fn apply(self, simd: impl Simd<T>, output: T) -> (T, T) {
+        let (above, below) = logistic(simd, output);
         let scale = above + self.least;
-        (math::log::<T, V>(scale), above * below / scale)
+        (math::log(simd, scale), above * below / scale)
     }
 }
 
@@ -106,17 +106,17 @@ impl<T: Element> Clamp<T> for Softplus<T> {
     }
 
     #[inline(always)]
-    fn apply<V: Vector<T>>(self, output: T) -> (T, T) {
-        let (above, by_output) = softplus::<T, V>(output);
+    fn apply(self, simd: impl Simd<T>, output: T) -> (T, T) {
+        let (above, by_output) = softplus(simd, output);
         let scale = above + self.least;
-        (math::log::<T, V>(scale), by_output / scale)
+        (math::log(simd, scale), by_output / scale)
     }
 }
 
 /// (σ(x), σ(−x)), the smaller one without cancellation.
 #[inline(always)]
-fn logistic<T: Element, V: Vector<T>>(x: T) -> (T, T) {
-    let e = math::exp::<T, V>(-x.magnitude());
+fn logistic<T: Element>(simd: impl Simd<T>, x: T) -> (T, T) {
+    let e = math::exp(simd, -x.magnitude());
     let large = T::from_f64(1.0) / (T::from_f64(1.0) + e);
     let small = e * large;
     if x < T::default() {
@@ -128,19 +128,19 @@ fn logistic<T: Element, V: Vector<T>>(x: T) -> (T, T) {
 
 /// (log(1 + exp(x)), σ(x)).
 #[inline(always)]
-pub(super) fn softplus<T: Element, V: Vector<T>>(x: T) -> (T, T) {
+pub(super) fn softplus<T: Element>(simd: impl Simd<T>, x: T) -> (T, T) {
     let (zero, one) = (T::default(), T::from_f64(1.0));
-    let e = math::exp::<T, V>(-x.magnitude());
+    let e = math::exp(simd, -x.magnitude());
     // What rounding takes from 1 + e is added again.
     let sum = one + e;
-    let log = math::log::<T, V>(sum) + (e - (sum - one)) / sum;
+    let log = math::log(simd, sum) + (e - (sum - one)) / sum;
     let positive = if x < zero { zero } else { x };
-    (positive + log, logistic::<T, V>(x).0)
+    (positive + log, logistic(simd, x).0)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::lanes::{Cpu, Task};
+    use super::super::cpu::{Cpu, Task};
     use super::*;
 
     type Function = fn(f64) -> f64;
@@ -176,16 +176,16 @@ mod tests {
 
     impl<T: Element> Task<T> for Run<'_, T> {
         #[inline(always)]
-        fn run<V: Vector<T>>(self) {
+        fn run<S: Simd<T>>(self, simd: S) {
             let [s, by] = self.1;
             for (s, by) in s.as_mut().iter_mut().zip(by.as_mut()) {
                 (*s, *by) = match self.0 {
-                    Kind::Tanh => Tanh::new(CLAMP).apply::<V>(*s),
-                    Kind::Atan => Atan::new(CLAMP).apply::<V>(*s),
-                    Kind::Softsign => Softsign::new(CLAMP).apply::<V>(*s),
-                    Kind::Sigmoid => Sigmoid::new(CLAMP).apply::<V>(*s),
-                    Kind::Softplus => Softplus::new(CLAMP).apply::<V>(*s),
-                    Kind::BareSoftplus => softplus::<T, V>(*s),
+                    Kind::Tanh => Tanh::new(CLAMP).apply(simd, *s),
+                    Kind::Atan => Atan::new(CLAMP).apply(simd, *s),
+                    Kind::Softsign => Softsign::new(CLAMP).apply(simd, *s),
+                    Kind::Sigmoid => Sigmoid::new(CLAMP).apply(simd, *s),
+                    Kind::Softplus => Softplus::new(CLAMP).apply(simd, *s),
+                    Kind::BareSoftplus => softplus(simd, *s),
                 };
             }
         }

@@ -1,8 +1,8 @@
 //! The linear layer y = W x + b on a block.
 
-use super::lanes::{Cpu, Element, Task};
-use super::vector::Vector;
-use crate::model::Real;
+use super::cpu::{Cpu, Task};
+use super::lanes::Element;
+use super::simd::Simd;
 use std::array::from_fn;
 
 /// Outputs that are summed at once, for two vectors of rows: twelve sums hide the latency of the multiply-add and fit sixteen registers.
@@ -47,11 +47,9 @@ impl<T: Element> Dense<T> {
     }
 
     /// Takes over W; and b, unless that is empty.
-    pub(super) fn pack<P: Real>(&mut self, weight: &[P], order: Order, bias: &[P]) {
+    pub(super) fn pack(&mut self, weight: &[T], order: Order, bias: &[T]) {
         let (inputs, outputs) = (self.inputs, self.bias.len());
-        for (to, &b) in self.bias.iter_mut().zip(bias) {
-            *to = T::from_f64(b.to_f64());
-        }
+        self.bias[..bias.len()].copy_from_slice(bias);
         let mut packed = &mut self.weights[..];
         let mut first = 0;
         while first < outputs {
@@ -59,18 +57,17 @@ impl<T: Element> Dense<T> {
             let own;
             (own, packed) = packed.split_at_mut(width * inputs);
             match (order, width) {
-                (Order::Rows, OUTPUTS) => {
-                    pack_rows::<OUTPUTS, T, P>(&weight[first * inputs..], own)
-                }
-                (Order::Rows, 4) => pack_rows::<4, T, P>(&weight[first * inputs..], own),
-                (Order::Rows, 2) => pack_rows::<2, T, P>(&weight[first * inputs..], own),
-                (Order::Rows, _) => pack_rows::<1, T, P>(&weight[first * inputs..], own),
+                (Order::Rows, OUTPUTS) => pack_rows::<OUTPUTS, T>(&weight[first * inputs..], own),
+                (Order::Rows, 4) => pack_rows::<4, T>(&weight[first * inputs..], own),
+                (Order::Rows, 2) => pack_rows::<2, T>(&weight[first * inputs..], own),
+                (Order::Rows, _) => pack_rows::<1, T>(&weight[first * inputs..], own),
                 (Order::Columns, _) => {
                     let rows = weight.chunks_exact(outputs);
                     for (to, from) in own.chunks_exact_mut(width).zip(rows) {
-                        for (to, w) in to.iter_mut().zip(&from[first..]) {
-                            *to = T::from_f64(w.to_f64());
-                        }
+                        // A call that copies would take longer than these few.
+                        to.iter_mut()
+                            .zip(&from[first..])
+                            .for_each(|(to, &w)| *to = w);
                     }
                 }
             }
@@ -115,12 +112,12 @@ impl<T: Element> Dense<T> {
 }
 
 /// The first `M` rows of `weight` into a panel.
-fn pack_rows<const M: usize, T: Element, P: Real>(weight: &[P], panel: &mut [T]) {
+fn pack_rows<const M: usize, T: Element>(weight: &[T], panel: &mut [T]) {
     let inputs = panel.len() / M;
-    let rows: [&[P]; M] = from_fn(|m| &weight[m * inputs..][..inputs]);
+    let rows: [&[T]; M] = from_fn(|m| &weight[m * inputs..][..inputs]);
     for (i, to) in panel.chunks_exact_mut(M).enumerate() {
         for (to, row) in to.iter_mut().zip(rows) {
-            *to = T::from_f64(row[i].to_f64());
+            *to = row[i];
         }
     }
 }
@@ -155,7 +152,7 @@ struct Apply<'a, T: Element, const FINISH: u8> {
 
 impl<T: Element, const FINISH: u8> Task<T> for Apply<'_, T, FINISH> {
     #[inline(always)]
-    fn run<V: Vector<T>>(self) {
+    fn run<S: Simd<T>>(self, simd: S) {
         let Sums { layer, rows, x, y } = self.sums;
         let (mut weights, mut bias, mut y) = (&layer.weights[..], &layer.bias[..], y);
         while !y.is_empty() {
@@ -171,10 +168,10 @@ impl<T: Element, const FINISH: u8> Task<T> for Apply<'_, T, FINISH> {
                 x,
             };
             match width {
-                OUTPUTS => tiles.apply::<OUTPUTS, V, FINISH>(rows, panel),
-                4 => tiles.apply::<4, V, FINISH>(rows, panel),
-                2 => tiles.apply::<2, V, FINISH>(rows, panel),
-                _ => tiles.apply::<1, V, FINISH>(rows, panel),
+                OUTPUTS => tiles.apply::<OUTPUTS, FINISH, _>(simd, rows, panel),
+                4 => tiles.apply::<4, FINISH, _>(simd, rows, panel),
+                2 => tiles.apply::<2, FINISH, _>(simd, rows, panel),
+                _ => tiles.apply::<1, FINISH, _>(simd, rows, panel),
             }
         }
     }
@@ -189,54 +186,59 @@ struct Panel<'a, T: Element> {
 
 impl<T: Element> Panel<'_, T> {
     #[inline(always)]
-    fn apply<const M: usize, V: Vector<T>, const FINISH: u8>(
+    fn apply<const M: usize, const FINISH: u8, S: Simd<T>>(
         &self,
+        simd: S,
         rows: usize,
         y: &mut [T::Feature],
     ) {
         let mut at = 0;
-        while at + V::LANES < rows {
-            self.tile::<M, 2, V, FINISH>(at, y);
-            at += 2 * V::LANES;
+        while at + S::LANES < rows {
+            self.tile::<M, 2, FINISH, _>(simd, at, y);
+            at += 2 * S::LANES;
         }
         if at < rows {
-            self.tile::<M, 1, V, FINISH>(at, y);
+            self.tile::<M, 1, FINISH, _>(simd, at, y);
         }
     }
 
     /// `M` outputs of `N` vectors of rows from row `at` on, summed in registers in the order of the inputs.
     #[inline(always)]
-    fn tile<const M: usize, const N: usize, V: Vector<T>, const FINISH: u8>(
+    fn tile<const M: usize, const N: usize, const FINISH: u8, S: Simd<T>>(
         &self,
+        simd: S,
         at: usize,
         y: &mut [T::Feature],
     ) {
-        let mut sums: [[V; N]; M] = from_fn(|m| [V::splat(self.bias[m]); N]);
+        let mut sums: [[S::Vector; N]; M] = from_fn(|m| [simd.splat(self.bias[m]); N]);
         for (w, x) in self.weights.chunks_exact(M).zip(self.x) {
-            let x = &x.as_ref()[at..at + N * V::LANES];
-            let x: [V; N] = from_fn(|n| V::load(&x[n * V::LANES..]));
+            let x = &x.as_ref()[at..at + N * S::LANES];
+            let x: [S::Vector; N] = from_fn(|n| simd.load(&x[n * S::LANES..]));
             for (sums, &w) in sums.iter_mut().zip(w) {
-                let w = V::splat(w);
+                let w = simd.splat(w);
                 for (sum, &x) in sums.iter_mut().zip(&x) {
-                    *sum = sum.add_product(w, x);
+                    *sum = simd.add_product(*sum, w, x);
                 }
             }
         }
-        let (slope, one) = (V::splat(self.slope), T::from_f64(1.0));
+        let (slope, one) = (simd.splat(self.slope), T::from_f64(1.0));
         for (sums, y) in sums.iter().zip(y) {
-            let y = y.as_mut()[at..].chunks_exact_mut(V::LANES);
+            let y = y.as_mut()[at..].chunks_exact_mut(S::LANES);
             for (sum, y) in sums.iter().zip(y) {
                 let result = match FINISH {
                     // max, as slopes are at most 1.
-                    RECTIFY => sum.times(slope).larger(*sum),
-                    RECTIFY_BACK => sum.times(V::load(y).if_positive(V::splat(one), slope)),
+                    RECTIFY => simd.larger(simd.times(*sum, slope), *sum),
+                    RECTIFY_BACK => {
+                        let by = simd.if_positive(simd.load(y), simd.splat(one), slope);
+                        simd.times(*sum, by)
+                    }
                     _ => {
-                        let tanh = V::load(y);
-                        let minus_tanh = tanh.times(V::splat(-one));
-                        sum.times(V::splat(one).add_product(minus_tanh, tanh))
+                        let tanh = simd.load(y);
+                        let minus_tanh = simd.times(tanh, simd.splat(-one));
+                        simd.times(*sum, simd.add_product(simd.splat(one), minus_tanh, tanh))
                     }
                 };
-                result.store(y);
+                simd.store(result, y);
             }
         }
     }

@@ -1,9 +1,9 @@
 //! A trained model on the CPU engine.
 
-use super::lanes::{Cpu, Element};
-use super::packed::{Packed, PackedClassifier};
-use super::threads;
-use super::worker::Worker;
+use super::cpu::Cpu;
+use super::lanes::Element;
+use super::packed::{pack, Packed};
+use super::worker::Workers;
 use crate::model::{Dtype, Evaluator, Model};
 use crate::Result;
 use std::sync::Arc;
@@ -25,8 +25,8 @@ impl Engine {
     /// [`Error::Format`](crate::Error::Format) if the description or the number of parameters does not fit.
     pub fn new(model: &Model) -> Result<Self> {
         Ok(Engine(match model.dtype {
-            Dtype::Float32 => Networks::Single(Arc::new(Packed::new(model)?)),
-            Dtype::Float64 => Networks::Double(Arc::new(Packed::new(model)?)),
+            Dtype::Float32 => Networks::Single(Arc::new(pack(model)?)),
+            Dtype::Float64 => Networks::Double(Arc::new(pack(model)?)),
         }))
     }
 
@@ -42,85 +42,19 @@ impl Engine {
     }
 }
 
-/// Evaluates shared networks, the rows of a call divided among workers.
+/// Evaluates shared networks.
 struct EngineEvaluator<T: Element> {
     networks: Arc<Packed<T>>,
-    cpu: Cpu,
-    workers: Vec<Worker<T>>,
+    workers: Workers<T>,
 }
-
-/// Fewest blocks that are worth a thread: some 0.1 ms of work, several times what starting it costs.
-const BLOCKS_PER_THREAD: usize = 2;
 
 impl<T: Element> EngineEvaluator<T> {
     fn new(networks: Arc<Packed<T>>, cpu: Cpu, threads: usize) -> Self {
         EngineEvaluator {
-            workers: (0..threads.max(1)).map(|_| Worker::new()).collect(),
             networks,
-            cpu,
+            workers: Workers::new(cpu, threads),
         }
     }
-
-    /// Divides the rows of `inputs` and `outputs`, each given with its columns, among the workers and lets each do `task` on its share.
-    fn share<const I: usize, const O: usize>(
-        &mut self,
-        rows: usize,
-        mut inputs: [(&[f64], usize); I],
-        mut outputs: [(&mut [f64], usize); O],
-        task: impl Fn(&mut Worker<T>, Cpu, &Packed<T>, usize, [&[f64]; I], [&mut [f64]; O]) + Sync,
-    ) {
-        let (cpu, networks, task) = (self.cpu, &*self.networks, &task);
-        let useful = rows.div_ceil(BLOCKS_PER_THREAD * T::ROWS);
-        let threads = self.workers.len().min(useful);
-        let [alone, ..] = &mut self.workers[..] else {
-            return;
-        };
-        if threads <= 1 {
-            let (inputs, outputs) = (inputs.map(|(x, _)| x), outputs.map(|(x, _)| x));
-            return task(alone, cpu, networks, rows, inputs, outputs);
-        }
-        let share = rows.div_ceil(threads).next_multiple_of(T::ROWS);
-        let mut left = rows;
-        let shares = self.workers[..threads].iter_mut().map(|worker| {
-            let rows = share.min(left);
-            left -= rows;
-            let inputs = inputs.each_mut().map(|(rest, dim)| {
-                let (own, others) = rest.split_at(rows * *dim);
-                *rest = others;
-                own
-            });
-            let outputs = outputs.each_mut().map(|(rest, dim)| {
-                let (own, others) = std::mem::take(rest).split_at_mut(rows * *dim);
-                *rest = others;
-                own
-            });
-            move || task(worker, cpu, networks, rows, inputs, outputs)
-        });
-        threads::all(shares);
-    }
-}
-
-impl<T: Element> EngineEvaluator<T> {
-    /// log of the density ratio of rows of what the classifier classifies.
-    fn classify(
-        &mut self,
-        classifier: &PackedClassifier<T>,
-        rows_of: &[f64],
-        rows: usize,
-        out: &mut [f64],
-    ) {
-        self.share(
-            rows,
-            [(rows_of, classifier.scalings.len())],
-            [(out, 1)],
-            |worker, cpu, _, rows, [x], [out]| worker.log_weight(cpu, classifier, rows, x, out),
-        );
-    }
-}
-
-/// An output that is not wanted has no columns.
-fn optional(out: Option<&mut [f64]>) -> (&mut [f64], usize) {
-    out.map_or((&mut [], 0), |out| (out, 1))
 }
 
 impl<T: Element> Evaluator for EngineEvaluator<T> {
@@ -135,80 +69,33 @@ impl<T: Element> Evaluator for EngineEvaluator<T> {
         x: &mut [f64],
         log_prob: Option<&mut [f64]>,
     ) -> Result<()> {
-        let networks = self.networks.clone();
-        let chain = match log_prob {
-            Some(_) => networks.flow()?,
-            None => networks.generator()?,
+        let generator = match log_prob {
+            Some(_) => self.networks.flow()?,
+            None => self.networks.generator()?,
         };
-        self.share(
-            rows,
-            [(z, networks.latent_row())],
-            [(x, networks.event_row()), optional(log_prob)],
-            |worker, cpu, networks, rows, [z], [x, log_prob]| {
-                worker.generate(cpu, networks, chain, rows, z, x, log_prob);
-            },
-        );
+        self.workers.generate(generator, rows, z, x, log_prob);
         Ok(())
     }
 
     fn log_prob(&mut self, x: &[f64], rows: usize, out: &mut [f64]) -> Result<()> {
-        let networks = self.networks.clone();
-        let flow = networks.flow()?;
-        self.share(
-            rows,
-            [(x, networks.event_row())],
-            [(out, 1)],
-            |worker, cpu, networks, rows, [x], [out]| {
-                worker.log_prob(cpu, networks, flow, rows, x, out);
-            },
-        );
-        Ok(())
-    }
-
-    fn log_prob_gradient(
-        &mut self,
-        x: &[f64],
-        rows: usize,
-        log_prob: &mut [f64],
-        gradient: &mut [f64],
-    ) -> Result<()> {
-        let networks = self.networks.clone();
-        let flow = networks.flow()?;
-        self.share(
-            rows,
-            [(x, networks.event_row())],
-            [(log_prob, 1), (gradient, networks.event_dim())],
-            |worker, cpu, networks, rows, [x], [log_prob, gradient]| {
-                worker.log_prob_gradient(cpu, networks, flow, rows, x, log_prob, gradient);
-            },
-        );
+        self.workers.log_prob(self.networks.flow()?, rows, x, out);
         Ok(())
     }
 
     fn latent(&mut self, x: &[f64], rows: usize, z: &mut [f64]) -> Result<()> {
-        let networks = self.networks.clone();
-        let flow = networks.flow()?;
-        self.share(
-            rows,
-            [(x, networks.event_row())],
-            [(z, networks.latent_row())],
-            |worker, cpu, networks, rows, [x], [z]| worker.latent(cpu, networks, flow, rows, x, z),
-        );
+        self.workers.latent(self.networks.flow()?, rows, x, z);
         Ok(())
     }
 
     fn log_weight(&mut self, x: &[f64], rows: usize, out: &mut [f64]) -> Result<()> {
-        let networks = self.networks.clone();
-        self.classify(networks.classifier()?, x, rows, out);
+        let classifier = self.networks.classifier()?;
+        self.workers.log_weight(classifier, rows, x, out);
         Ok(())
     }
 
     fn pull_back(&mut self, z: &[f64], x: &[f64], rows: usize, out: &mut [f64]) -> Result<()> {
-        let networks = self.networks.clone();
-        match networks.latent_classifier() {
-            Some(classifier) => self.classify(classifier, z, rows, out),
-            None => self.classify(networks.classifier()?, x, rows, out),
-        }
+        let (classifier, of) = self.networks.judge(z, x)?;
+        self.workers.log_weight(classifier, rows, of, out);
         Ok(())
     }
 
@@ -219,16 +106,9 @@ impl<T: Element> Evaluator for EngineEvaluator<T> {
         log_w: &mut [f64],
         gradient: &mut [f64],
     ) -> Result<()> {
-        let networks = self.networks.clone();
-        let (classifier, m) = (networks.classifier()?, networks.event_dim());
-        self.share(
-            rows,
-            [(x, networks.event_row())],
-            [(log_w, 1), (gradient, m)],
-            |worker, cpu, _, rows, [x], [log_w, gradient]| {
-                worker.classifier_gradient(cpu, classifier, m, rows, x, log_w, gradient);
-            },
-        );
+        let (classifier, m) = (self.networks.classifier()?, self.networks.event_dim);
+        let workers = &mut self.workers;
+        workers.classifier_gradient(classifier, m, rows, x, log_w, gradient);
         Ok(())
     }
 
@@ -239,61 +119,29 @@ impl<T: Element> Evaluator for EngineEvaluator<T> {
         log_w: &mut [f64],
         gradient: &mut [f64],
     ) -> Result<()> {
-        let networks = self.networks.clone();
-        let n = networks.latent_dim;
-        let inputs = [(z, networks.latent_row())];
-        let outputs = [(log_w, 1), (gradient, n)];
-        if let Some(classifier) = networks.latent_classifier() {
-            self.share(
-                rows,
-                inputs,
-                outputs,
-                |worker, cpu, _, rows, [z], [log_w, gradient]| {
-                    worker.classifier_gradient(cpu, classifier, n, rows, z, log_w, gradient);
-                },
-            );
-            return Ok(());
+        let (networks, workers) = (&self.networks, &mut self.workers);
+        match networks.latent_classifier() {
+            Some(latent) => {
+                let n = networks.latent_dim;
+                workers.classifier_gradient(latent, n, rows, z, log_w, gradient);
+            }
+            None => {
+                let (classifier, maps) = (networks.classifier()?, networks.generator()?);
+                workers.log_weight_gradient(maps, classifier, rows, z, log_w, gradient);
+            }
         }
-        let classifier = networks.classifier()?;
-        let chain = networks.generator()?;
-        self.share(
-            rows,
-            inputs,
-            outputs,
-            |worker, cpu, networks, rows, [z], [log_w, gradient]| {
-                worker.log_weight_gradient(
-                    cpu, networks, chain, classifier, rows, z, log_w, gradient,
-                );
-            },
-        );
         Ok(())
     }
 
     fn refine(&mut self, y: &[f64], rows: usize, z: &mut [f64]) -> Result<()> {
-        let networks = self.networks.clone();
-        let refiner = networks.refiner()?;
-        self.share(
-            rows,
-            [(y, refiner.inputs() + refiner.conditions())],
-            [(z, networks.latent_row())],
-            |worker, cpu, networks, rows, [y], [z]| {
-                worker.refine(cpu, networks, refiner, rows, y, z);
-            },
-        );
+        let refiner = self.networks.refiner()?;
+        self.workers.generate(refiner, rows, y, z, None);
         Ok(())
     }
 
     fn refined_log_prob(&mut self, z: &[f64], rows: usize, out: &mut [f64]) -> Result<()> {
-        let networks = self.networks.clone();
-        let refiner = networks.refiner_flow()?;
-        self.share(
-            rows,
-            [(z, networks.latent_row())],
-            [(out, 1)],
-            |worker, cpu, networks, rows, [z], [out]| {
-                worker.refined_log_prob(cpu, networks, refiner, rows, z, out);
-            },
-        );
+        let refiner = self.networks.refiner_flow()?;
+        self.workers.log_prob(refiner, rows, z, out);
         Ok(())
     }
 }
@@ -379,7 +227,7 @@ mod tests {
 
     /// Everything the evaluator computes from `z`.
     fn all<T: Element>(cpu: Cpu, model: &Model, z: &[f64]) -> Vec<f64> {
-        let mut e = EngineEvaluator::<T>::new(Arc::new(Packed::new(model).unwrap()), cpu, 1);
+        let mut e = EngineEvaluator::<T>::new(Arc::new(pack(model).unwrap()), cpu, 1);
         let rows = z.len() / 3;
         let (mut x, mut back) = (vec![0.0; z.len()], vec![0.0; z.len()]);
         let (mut log_p, mut log_q, mut w) = (vec![0.0; rows], vec![0.0; rows], vec![0.0; rows]);

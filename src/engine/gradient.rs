@@ -3,9 +3,9 @@
 //! That of a weight is Σ over the rows of (gradient at the output) · (input). Rows lie in the lanes, so one of the two is transposed: then a
 //! vector holds several inputs of one row, and every sum runs over the rows in their order, the same bits for vectors of any width.
 
-use super::lanes::{Cpu, Element, Task};
-use super::mlp::Mlp;
-use super::vector::Vector;
+use super::cpu::{Cpu, Task};
+use super::lanes::Element;
+use super::simd::Simd;
 
 /// The sums of one network.
 pub(super) struct MlpGradient<T: Element> {
@@ -35,31 +35,26 @@ fn padded<T: Element>(inputs: usize) -> usize {
 }
 
 impl<T: Element> MlpGradient<T> {
-    /// Sums of 0.
-    pub fn new(network: &Mlp<T>) -> Self {
-        let layers = network.layers().map(|(inputs, outputs)| {
-            let narrow = inputs <= NARROW;
+    /// Sums of 0 of a network with layers of so many (inputs, outputs).
+    pub fn new(layers: impl Iterator<Item = (usize, usize)>) -> Self {
+        let mut widest = 0;
+        let layers = layers.map(|(inputs, outputs)| {
+            let (per_output, row) = if inputs <= NARROW {
+                (1 + inputs, 0)
+            } else {
+                (1, padded::<T>(inputs))
+            };
+            widest = widest.max(row);
             LayerGradient {
                 inputs,
                 outputs,
-                lanes: vec![T::Feature::default(); outputs * if narrow { 1 + inputs } else { 1 }],
-                matrix: vec![
-                    T::default();
-                    if narrow {
-                        0
-                    } else {
-                        outputs * padded::<T>(inputs)
-                    }
-                ],
+                lanes: vec![T::Feature::default(); outputs * per_output],
+                matrix: vec![T::default(); outputs * row],
             }
         });
-        let widest = network
-            .layers()
-            .map(|(inputs, _)| padded::<T>(inputs))
-            .max();
         MlpGradient {
             layers: layers.collect(),
-            transposed: vec![T::default(); T::ROWS * widest.unwrap_or(0)],
+            transposed: vec![T::default(); T::ROWS * widest],
         }
     }
 
@@ -142,13 +137,16 @@ struct AddLanes<'a, T: Element> {
 impl<T: Element> Task<T> for AddLanes<'_, T> {
     // In vectors of one feature: loops over its elements would be vectorised across features.
     #[inline(always)]
-    fn run<V: Vector<T>>(self) {
-        let one = V::splat(T::from_f64(1.0));
+    fn run<S: Simd<T>>(self, simd: S) {
+        let one = simd.splat(T::from_f64(1.0));
         let (biases, weights) = self.sums.split_at_mut(self.gradient.len());
         for (sum, gradient) in biases.iter_mut().zip(self.gradient) {
-            for at in (0..T::ROWS).step_by(V::LANES) {
+            for at in (0..T::ROWS).step_by(S::LANES) {
                 let (sum, gradient) = (&mut sum.as_mut()[at..], &gradient.as_ref()[at..]);
-                V::load(sum).add_product(V::load(gradient), one).store(sum);
+                simd.store(
+                    simd.add_product(simd.load(sum), simd.load(gradient), one),
+                    sum,
+                );
             }
         }
         if self.inputs.is_empty() {
@@ -157,11 +155,11 @@ impl<T: Element> Task<T> for AddLanes<'_, T> {
         let rows = weights.chunks_exact_mut(self.inputs.len());
         for (sums, gradient) in rows.zip(self.gradient) {
             for (sum, input) in sums.iter_mut().zip(self.inputs) {
-                for at in (0..T::ROWS).step_by(V::LANES) {
+                for at in (0..T::ROWS).step_by(S::LANES) {
                     let (g, x) = (&gradient.as_ref()[at..], &input.as_ref()[at..]);
                     let sum = &mut sum.as_mut()[at..];
-                    let more = V::load(sum).add_product(V::load(g), V::load(x));
-                    more.store(sum);
+                    let more = simd.add_product(simd.load(sum), simd.load(g), simd.load(x));
+                    simd.store(more, sum);
                 }
             }
         }
@@ -177,13 +175,13 @@ struct Transpose<'a, T: Element> {
 
 impl<T: Element> Task<T> for Transpose<'_, T> {
     #[inline(always)]
-    fn run<V: Vector<T>>(self) {
-        let edge = V::SQUARE;
+    fn run<S: Simd<T>>(self, simd: S) {
+        let edge = S::SQUARE;
         let squares = self.features.len() / edge * edge;
         for first in (0..squares).step_by(edge) {
             for row in (0..T::ROWS).step_by(edge) {
                 let to = &mut self.rows[row * self.stride + first..];
-                V::transpose(&self.features[first..first + edge], row, to, self.stride);
+                simd.transpose(&self.features[first..first + edge], row, to, self.stride);
             }
         }
         for (i, feature) in self.features.iter().enumerate().skip(squares) {
@@ -204,21 +202,21 @@ struct AddMatrix<'a, T: Element> {
 
 impl<T: Element> Task<T> for AddMatrix<'_, T> {
     #[inline(always)]
-    fn run<V: Vector<T>>(mut self) {
+    fn run<S: Simd<T>>(mut self, simd: S) {
         let mut at = 0;
         while at < self.stride {
-            let vectors = (self.stride - at) / V::LANES;
+            let vectors = (self.stride - at) / S::LANES;
             // Four are better done as two and two than as three and one.
             let n = match vectors {
                 4 => 2,
-                n => n.min(V::TILE),
+                n => n.min(S::TILE),
             };
             match n {
-                3 => self.columns::<3, V>(at),
-                2 => self.columns::<2, V>(at),
-                _ => self.columns::<1, V>(at),
+                3 => self.columns::<3, _>(simd, at),
+                2 => self.columns::<2, _>(simd, at),
+                _ => self.columns::<1, _>(simd, at),
             }
-            at += n * V::LANES;
+            at += n * S::LANES;
         }
     }
 }
@@ -227,24 +225,24 @@ impl<T: Element> Task<T> for AddMatrix<'_, T> {
 impl<T: Element> AddMatrix<'_, T> {
     /// `N` vectors of inputs from input `at` on, of all outputs.
     #[inline(always)]
-    fn columns<const N: usize, V: Vector<T>>(&mut self, at: usize) {
+    fn columns<const N: usize, S: Simd<T>>(&mut self, simd: S, at: usize) {
         let mut first = 0;
         while first < self.gradient.len() {
             match self.gradient.len() - first {
                 OUTPUTS.. => {
-                    self.tile::<OUTPUTS, N, V>(first, at);
+                    self.tile::<OUTPUTS, N, _>(simd, first, at);
                     first += OUTPUTS;
                 }
                 4.. => {
-                    self.tile::<4, N, V>(first, at);
+                    self.tile::<4, N, _>(simd, first, at);
                     first += 4;
                 }
                 2.. => {
-                    self.tile::<2, N, V>(first, at);
+                    self.tile::<2, N, _>(simd, first, at);
                     first += 2;
                 }
                 _ => {
-                    self.tile::<1, N, V>(first, at);
+                    self.tile::<1, N, _>(simd, first, at);
                     first += 1;
                 }
             }
@@ -253,32 +251,37 @@ impl<T: Element> AddMatrix<'_, T> {
 
     // Plain loops: closures here would not always be compiled for the caller's instructions.
     #[inline(always)]
-    fn tile<const M: usize, const N: usize, V: Vector<T>>(&mut self, first: usize, at: usize) {
+    fn tile<const M: usize, const N: usize, S: Simd<T>>(
+        &mut self,
+        simd: S,
+        first: usize,
+        at: usize,
+    ) {
         let gradient = &self.gradient[first..first + M];
-        let mut sums = [[V::splat(T::default()); N]; M];
+        let mut sums = [[simd.splat(T::default()); N]; M];
         for m in 0..M {
-            let from = &self.sums[(first + m) * self.stride + at..][..N * V::LANES];
+            let from = &self.sums[(first + m) * self.stride + at..][..N * S::LANES];
             for n in 0..N {
-                sums[m][n] = V::load(&from[n * V::LANES..]);
+                sums[m][n] = simd.load(&from[n * S::LANES..]);
             }
         }
         for row in 0..T::ROWS {
-            let from = &self.rows[row * self.stride + at..][..N * V::LANES];
-            let mut x = [V::splat(T::default()); N];
+            let from = &self.rows[row * self.stride + at..][..N * S::LANES];
+            let mut x = [simd.splat(T::default()); N];
             for n in 0..N {
-                x[n] = V::load(&from[n * V::LANES..]);
+                x[n] = simd.load(&from[n * S::LANES..]);
             }
             for m in 0..M {
-                let g = V::splat(gradient[m].as_ref()[row]);
+                let g = simd.splat(gradient[m].as_ref()[row]);
                 for n in 0..N {
-                    sums[m][n] = sums[m][n].add_product(g, x[n]);
+                    sums[m][n] = simd.add_product(sums[m][n], g, x[n]);
                 }
             }
         }
         for m in 0..M {
-            let to = &mut self.sums[(first + m) * self.stride + at..][..N * V::LANES];
+            let to = &mut self.sums[(first + m) * self.stride + at..][..N * S::LANES];
             for n in 0..N {
-                sums[m][n].store(&mut to[n * V::LANES..]);
+                simd.store(sums[m][n], &mut to[n * S::LANES..]);
             }
         }
     }
@@ -287,7 +290,6 @@ impl<T: Element> AddMatrix<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{self, Activation};
     use crate::noise::{domain, Noise};
 
     fn features<T: Element>(n: usize, stream: u64) -> Vec<T::Feature> {
@@ -314,16 +316,10 @@ mod tests {
             (100, 11),
             (130, 6),
         ] {
-            let network = Mlp::<T>::new(&model::Mlp {
-                inputs,
-                hidden: Vec::new(),
-                outputs,
-                activation: Activation::Tanh,
-            });
             let blocks = [0, 2].map(|s| (features::<T>(outputs, s), features::<T>(inputs, s + 1)));
             let mut results = Vec::new();
             for cpu in Cpu::all() {
-                let mut sums = MlpGradient::new(&network);
+                let mut sums = MlpGradient::<T>::new([(inputs, outputs)].into_iter());
                 sums.add(cpu, 0, &blocks[0].0, &blocks[0].1);
                 sums.clear();
                 for (gradient, x) in &blocks {

@@ -1,9 +1,10 @@
-//! Blocks of rows in vector lanes, and the choice of the processor's instructions.
+//! Blocks of rows in vector lanes.
 
-use super::vector::Vector;
+#[cfg(target_arch = "x86_64")]
+use super::simd::{Avx2, Avx512};
+use super::simd::{Portable, Simd};
 use crate::model::Real;
 use std::ops::{Add, Div, Mul, Neg, Sub};
-use std::sync::OnceLock;
 
 /// A floating-point type that networks are computed in.
 pub(crate) trait Element:
@@ -16,14 +17,14 @@ pub(crate) trait Element:
 {
     /// One feature of a block: a value per row.
     type Feature: Copy + Default + Send + Sync + AsRef<[Self]> + AsMut<[Self]>;
-    /// Vectors of 64 bytes.
+    /// [`Avx512`], on vectors of these.
     #[cfg(target_arch = "x86_64")]
-    type Avx512: Vector<Self>;
-    /// Vectors of 32 bytes.
+    type Avx512: Simd<Self> + From<Avx512>;
+    /// [`Avx2`].
     #[cfg(target_arch = "x86_64")]
-    type Avx2: Vector<Self>;
-    /// Vectors of any processor.
-    type Portable: Vector<Self>;
+    type Avx2: Simd<Self> + From<Avx2>;
+    /// [`Portable`].
+    type Portable: Simd<Self> + From<Portable>;
     /// Rows of a block.
     const ROWS: usize;
     /// 1 / ln 2.
@@ -43,8 +44,6 @@ pub(crate) trait Element:
     /// 1/3, 1/5, … as far as they count in artanh of |s| ≤ (√2 − 1) / (√2 + 1).
     const ARTANH: &'static [Self];
 
-    /// self · b + c, rounded once.
-    fn fused_mul_add(self, b: Self, c: Self) -> Self;
     /// 2^n from n + [`Element::ROUND`], for exponents of normal numbers.
     fn power_of_two(rounded: Self) -> Self;
     /// (m, n) with self = 2^n m and m from √½ to √2, for positive normal numbers.
@@ -83,14 +82,14 @@ macro_rules! element {
 
         impl Element for $t {
             type Feature = $feature;
+            #[cfg(target_arch = "x86_64")]
+            type Avx512 = Avx512;
+            #[cfg(target_arch = "x86_64")]
+            type Avx2 = Avx2;
+            type Portable = Portable;
             const ROWS: usize = FEATURE_BYTES / size_of::<$t>();
             const LOG2_E: $t = std::$t::consts::LOG2_E;
             $($items)*
-
-            #[inline(always)]
-            fn fused_mul_add(self, b: $t, c: $t) -> $t {
-                self.mul_add(b, c)
-            }
 
             #[inline(always)]
             fn power_of_two(rounded: $t) -> $t {
@@ -127,11 +126,6 @@ macro_rules! element {
 }
 
 element! { f32, Feature32,
-    #[cfg(target_arch = "x86_64")]
-    type Avx512 = std::arch::x86_64::__m512;
-    #[cfg(target_arch = "x86_64")]
-    type Avx2 = std::arch::x86_64::__m256;
-    type Portable = [f32; 4];
     const LN2_HIGH: f32 = 355.0 / 512.0;
     const LN2_LOW: f32 = -2.121_944_4e-4;
     const ROUND: f32 = 1.5 * (1u32 << 23) as f32 + 127.0;
@@ -141,11 +135,6 @@ element! { f32, Feature32,
     const ARTANH: &'static [f32] = &[1.0 / 3.0, 0.2, 1.0 / 7.0, 1.0 / 9.0];
 }
 element! { f64, Feature64,
-    #[cfg(target_arch = "x86_64")]
-    type Avx512 = std::arch::x86_64::__m512d;
-    #[cfg(target_arch = "x86_64")]
-    type Avx2 = std::arch::x86_64::__m256d;
-    type Portable = [f64; 2];
     const LN2_HIGH: f64 = 0.693_147_180_369_123_8;
     const LN2_LOW: f64 = 1.908_214_929_270_587_7e-10;
     const ROUND: f64 = 1.5 * (1u64 << 52) as f64 + 1023.0;
@@ -186,143 +175,4 @@ const fn inverse_factorials32() -> [f32; 6] {
         i += 1;
     }
     terms
-}
-
-/// Instructions to compute with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Level {
-    /// Vectors of 64 bytes.
-    #[cfg(target_arch = "x86_64")]
-    Avx512,
-    /// Vectors of 32 bytes, with fused multiply-add.
-    #[cfg(target_arch = "x86_64")]
-    Avx2,
-    /// What every processor of the target has; on AArch64, Neon.
-    Portable,
-}
-
-impl Level {
-    /// All that this processor has, the fastest first.
-    pub(super) fn available() -> impl Iterator<Item = Level> {
-        #[cfg(target_arch = "x86_64")]
-        let vectors = [
-            (
-                Level::Avx512,
-                is_x86_feature_detected!("avx512f")
-                    && is_x86_feature_detected!("avx512dq")
-                    && is_x86_feature_detected!("avx512vl")
-                    && is_x86_feature_detected!("avx512bw")
-                    && is_x86_feature_detected!("fma"),
-            ),
-            (
-                Level::Avx2,
-                is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
-            ),
-        ];
-        #[cfg(not(target_arch = "x86_64"))]
-        let vectors: [(Level, bool); 0] = [];
-        let found = vectors.into_iter().filter(|(_, found)| *found);
-        found
-            .map(|(level, _)| level)
-            .chain(std::iter::once(Level::Portable))
-    }
-
-    /// The word for it.
-    fn name(self) -> &'static str {
-        match self {
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => "avx512",
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => "avx2",
-            Level::Portable => "portable",
-        }
-    }
-
-    /// The one of this word or, where this processor has none of it, the fastest.
-    fn choose(word: Option<&str>) -> Self {
-        let wanted = Level::available().find(|level| Some(level.name()) == word);
-        let level = wanted.or_else(|| Level::available().next());
-        level.unwrap_or(Level::Portable)
-    }
-
-    /// What this process computes with, chosen when first asked for: an evaluation and its repetition must not differ.
-    fn of_process() -> Self {
-        static LEVEL: OnceLock<Level> = OnceLock::new();
-        *LEVEL.get_or_init(|| Level::choose(std::env::var(INSTRUCTIONS).ok().as_deref()))
-    }
-}
-
-/// The environment variable that chooses slower instructions than the fastest: `avx512`, `avx2` or `portable`.
-const INSTRUCTIONS: &str = "LASER_INSTRUCTIONS";
-
-/// The word for the instructions that this process computes with, as the environment variable `LASER_INSTRUCTIONS` has it.
-#[doc(hidden)] // public for the tests
-pub fn instructions() -> &'static str {
-    Level::of_process().name()
-}
-
-/// What computes: instructions that this processor is known to have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Cpu(Level);
-
-/// A computation on a block.
-pub(crate) trait Task<T: Element> {
-    /// Does it, with vectors of the type `V`. Must be `#[inline(always)]`, with all that it calls: only so is it compiled for the
-    /// instructions of the caller.
-    fn run<V: Vector<T>>(self);
-}
-
-impl Cpu {
-    /// The fastest instructions of this processor, or those that the environment chooses instead.
-    pub(crate) fn detect() -> Self {
-        Cpu(Level::of_process())
-    }
-
-    /// One per level that this processor has, for tests.
-    #[cfg(test)]
-    pub(super) fn all() -> Vec<Self> {
-        Level::available().map(Cpu).collect()
-    }
-
-    /// Runs the task with these instructions.
-    #[inline]
-    pub(crate) fn run<T: Element, K: Task<T>>(self, task: K) {
-        match self.0 {
-            // SAFETY: a `Cpu` is made only of levels whose instructions were detected on this processor.
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => unsafe { avx512(task) },
-            // SAFETY: the same.
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => unsafe { avx2(task) },
-            Level::Portable => task.run::<T::Portable>(),
-        }
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw,avx2,fma")]
-fn avx512<T: Element, K: Task<T>>(task: K) {
-    task.run::<T::Avx512>();
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn avx2<T: Element, K: Task<T>>(task: K) {
-    task.run::<T::Avx2>();
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Level;
-
-    #[test]
-    fn a_word_chooses_what_this_processor_has() {
-        let fastest = Level::available().next().unwrap();
-        for level in Level::available() {
-            assert_eq!(Level::choose(Some(level.name())), level);
-        }
-        for word in [None, Some(""), Some("AVX2"), Some("avx1024")] {
-            assert_eq!(Level::choose(word), fastest, "{word:?}");
-        }
-    }
 }

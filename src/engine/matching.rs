@@ -1,84 +1,38 @@
-//! [`Matching`](crate::model::Matching) on a block: transport along learned velocities, forward and backward.
+//! [`Matching`](model::Matching) on a block: transport along learned velocities, forward and backward.
 
-use super::lanes::{Cpu, Element};
+use super::gradient::MlpGradient;
+use super::lanes::Element;
+use super::map::{Map, Pass, Point};
 use super::mlp::Mlp;
 use crate::model;
 
-/// The field with its weights packed. Immutable.
+/// The field with its weights packed. The tape that is kept holds those of both evaluations of every step.
 pub(super) struct Matching<T> {
     network: Mlp<T>,
     steps: usize,
 }
 
-impl<T: Element> Matching<T> {
-    /// The field with its parameters 0 until they are packed.
-    pub fn new(matching: &model::Matching) -> Self {
-        Matching {
-            network: Mlp::new(&matching.network),
-            steps: matching.steps,
-        }
-    }
-
-    /// Takes the network's parameters from the front of `parameters`.
-    pub fn pack(&mut self, parameters: &mut &[f64]) {
+impl<T: Element> Map<T> for Matching<T> {
+    fn pack(&mut self, parameters: &mut &[T]) {
         self.network.pack(parameters);
     }
 
-    /// N.
-    pub fn dim(&self) -> usize {
-        self.network.outputs()
+    fn sums(&self) -> MlpGradient<T> {
+        self.network.sums()
     }
 
-    /// Features of the tape of [`Matching::generate`].
-    pub fn shared_tape(&self) -> usize {
-        self.network.tape()
+    fn tape(&self, keep: bool) -> usize {
+        self.network.tape() * if keep { 2 * self.steps } else { 1 }
     }
 
-    /// Features of the tape of [`Matching::record`]: both evaluations of every step.
-    pub fn tape(&self) -> usize {
-        2 * self.steps * self.network.tape()
-    }
-
-    /// y ↦ z in `state`.
-    pub fn generate(
-        &self,
-        cpu: Cpu,
-        rows: usize,
-        state: &mut [T::Feature],
-        conditions: &[T::Feature],
-        tape: &mut [T::Feature],
-    ) {
-        self.transport(cpu, rows, state, conditions, tape, 0);
-    }
-
-    /// As [`Matching::generate`], keeping on the tape what [`Matching::backward`] needs.
-    pub fn record(
-        &self,
-        cpu: Cpu,
-        rows: usize,
-        state: &mut [T::Feature],
-        conditions: &[T::Feature],
-        tape: &mut [T::Feature],
-    ) {
-        self.transport(cpu, rows, state, conditions, tape, self.network.tape());
-    }
-
-    /// The steps, their evaluations so many features apart on the tape.
-    fn transport(
-        &self,
-        cpu: Cpu,
-        rows: usize,
-        state: &mut [T::Feature],
-        conditions: &[T::Feature],
-        tape: &mut [T::Feature],
-        apart: usize,
-    ) {
-        let (n, length) = (self.dim(), self.network.tape());
+    fn apply(&self, pass: &Pass<T>, point: &mut Point<T>, tape: &mut [T::Feature]) {
+        let (n, length) = (self.network.outputs(), self.network.tape());
+        let apart = if pass.keep { length } else { 0 };
         let (whole, half) = self.step();
         for evaluation in 0..2 * self.steps {
             let start = evaluation * apart;
             let middle = evaluation % 2 == 1;
-            for (k, &z) in state[..n].iter().enumerate() {
+            for (k, &z) in point.state[..n].iter().enumerate() {
                 tape[start + k] = if middle {
                     along::<T>(z, half, tape[start - apart + length - n + k])
                 } else {
@@ -88,41 +42,55 @@ impl<T: Element> Matching<T> {
             let tape = &mut tape[start..][..length];
             let time = 0.5 * evaluation as f64 / self.steps as f64;
             tape[n].as_mut().fill(T::from_f64(time));
-            tape[n + 1..][..conditions.len()].copy_from_slice(conditions);
-            self.network.forward(cpu, rows, tape);
+            tape[n + 1..][..pass.conditions.len()].copy_from_slice(pass.conditions);
+            self.network.forward(pass.cpu, pass.rows, tape);
             if middle {
-                for (z, &v) in state.iter_mut().zip(&*self.network.output(tape)) {
+                for (z, &v) in point.state.iter_mut().zip(&*self.network.output(tape)) {
                     *z = along::<T>(*z, whole, v);
                 }
             }
         }
     }
 
-    /// Back through what [`Matching::record`] left on the tape: the gradient with respect to z becomes in place that with respect to y.
-    pub fn backward(
+    fn backward(
         &self,
-        cpu: Cpu,
-        rows: usize,
-        gradient: &mut [T::Feature],
+        pass: &Pass<T>,
+        gradient: &mut Point<T>,
         tape: &mut [T::Feature],
+        mut sums: Option<&mut MlpGradient<T>>,
     ) {
-        let (n, length) = (self.dim(), self.network.tape());
+        let (n, length) = (self.network.outputs(), self.network.tape());
         let (whole, half) = self.step();
         let zero = T::Feature::default();
-        let back = |tape: &mut [T::Feature], scale: T, gradient: &[T::Feature]| {
+        let mut back = |tape: &mut [T::Feature], scale: T, gradient: &[T::Feature]| {
             for (v, &g) in self.network.output(tape).iter_mut().zip(gradient) {
                 *v = along::<T>(zero, scale, g);
             }
-            self.network.backward(cpu, rows, tape, None);
+            self.network
+                .backward(pass.cpu, pass.rows, tape, sums.as_deref_mut());
         };
         let one = T::from_f64(1.0);
-        for step in tape[..self.tape()].chunks_exact_mut(2 * length).rev() {
+        for step in tape.chunks_exact_mut(2 * length).rev() {
             let (start, middle) = step.split_at_mut(length);
-            back(middle, whole, &gradient[..n]);
+            back(middle, whole, &gradient.state[..n]);
             back(start, half, &middle[..n]);
-            for (g, (&a, &b)) in gradient.iter_mut().zip(start[..n].iter().zip(&*middle)) {
+            for (g, (&a, &b)) in gradient
+                .state
+                .iter_mut()
+                .zip(start[..n].iter().zip(&*middle))
+            {
                 *g = along::<T>(along::<T>(*g, one, a), one, b);
             }
+        }
+    }
+}
+
+impl<T: Element> Matching<T> {
+    /// The field with its parameters 0 until they are packed.
+    pub fn new(matching: &model::Matching) -> Self {
+        Matching {
+            network: Mlp::new(&matching.network),
+            steps: matching.steps,
         }
     }
 

@@ -4,63 +4,64 @@
 //! result (2 where it is subnormal), tanh, log and atan within 3. exp(−∞) = 0, exp(∞) = ∞, tanh(±∞) = ±1, tanh(±0) = ±0, log(1) = 0,
 //! log(∞) = ∞, atan(±∞) = ±π/2, atan(±0) = ±0; NaN stays NaN.
 
-use super::lanes::{Element, Task};
-use super::vector::Vector;
+use super::cpu::Task;
+use super::lanes::Element;
+use super::simd::Simd;
 use std::f64::consts::FRAC_PI_2;
 
 /// x = n ln 2 + r: (exp(r) − 1, n + [`Element::ROUND`]).
 #[inline(always)]
-fn reduced_expm1<T: Element, V: Vector<T>>(x: T) -> (T, T) {
-    let rounded = V::mul_add(x, T::LOG2_E, T::ROUND);
+fn reduced_expm1<T: Element>(simd: impl Simd<T>, x: T) -> (T, T) {
+    let rounded = simd.mul_add(x, T::LOG2_E, T::ROUND);
     let n = rounded - T::ROUND;
-    let r = V::mul_add(-n, T::LN2_HIGH, x);
-    let r = V::mul_add(-n, T::LN2_LOW, r);
+    let r = simd.mul_add(-n, T::LN2_HIGH, x);
+    let r = simd.mul_add(-n, T::LN2_LOW, r);
     let mut series = T::default();
     for &term in T::EXPM1.iter().rev() {
-        series = V::mul_add(series, r, term);
+        series = simd.mul_add(series, r, term);
     }
-    (V::mul_add(r * r, series, r), rounded)
+    (simd.mul_add(r * r, series, r), rounded)
 }
 
 /// exp(x).
 #[inline(always)]
-pub(super) fn exp<T: Element, V: Vector<T>>(x: T) -> T {
+pub(super) fn exp<T: Element>(simd: impl Simd<T>, x: T) -> T {
     let (low, high) = T::EXP_RANGE;
     // Comparisons with NaN are false: it passes.
     let x = if x < low { low } else { x };
     let x = if x > high { high } else { x };
-    let (p, rounded) = reduced_expm1::<T, V>(x);
+    let (p, rounded) = reduced_expm1(simd, x);
     let one = T::from_f64(1.0);
     // 2^n in two factors: one alone would leave the normal numbers before the result does.
-    let half = V::mul_add(rounded - T::ROUND, T::from_f64(0.5), T::ROUND);
+    let half = simd.mul_add(rounded - T::ROUND, T::from_f64(0.5), T::ROUND);
     let rest = (rounded - T::ROUND) - (half - T::ROUND) + T::ROUND;
     (p + one) * T::power_of_two(half) * T::power_of_two(rest)
 }
 
 /// tanh(x) = e / (e + 2) with e = exp(2x) − 1, on |x|.
 #[inline(always)]
-pub(super) fn tanh<T: Element, V: Vector<T>>(x: T) -> T {
+pub(super) fn tanh<T: Element>(simd: impl Simd<T>, x: T) -> T {
     let a = x.magnitude();
     let a = if a > T::TANH_RANGE { T::TANH_RANGE } else { a };
-    let (p, rounded) = reduced_expm1::<T, V>(a + a);
+    let (p, rounded) = reduced_expm1(simd, a + a);
     let scale = T::power_of_two(rounded);
-    let e = V::mul_add(p, scale, scale - T::from_f64(1.0));
+    let e = simd.mul_add(p, scale, scale - T::from_f64(1.0));
     (e / (e + T::from_f64(2.0))).with_sign(x)
 }
 
 /// log(x) of a positive normal number: x = 2^n m, log m = 2 artanh((m − 1) / (m + 1)).
 #[inline(always)]
-pub(super) fn log<T: Element, V: Vector<T>>(x: T) -> T {
+pub(super) fn log<T: Element>(simd: impl Simd<T>, x: T) -> T {
     let one = T::from_f64(1.0);
     let (m, n) = x.split_exponent();
     let s = (m - one) / (m + one);
     let square = s * s;
     let mut series = T::default();
     for &term in T::ARTANH.iter().rev() {
-        series = V::mul_add(series, square, term);
+        series = simd.mul_add(series, square, term);
     }
-    let log_m = V::mul_add((s + s) * square, series, s + s);
-    let log = V::mul_add(n, T::LN2_HIGH, V::mul_add(n, T::LN2_LOW, log_m));
+    let log_m = simd.mul_add((s + s) * square, series, s + s);
+    let log = simd.mul_add(n, T::LN2_HIGH, simd.mul_add(n, T::LN2_LOW, log_m));
     // Not so infinity, nor NaN.
     if x < T::from_f64(f64::INFINITY) {
         log
@@ -72,7 +73,7 @@ pub(super) fn log<T: Element, V: Vector<T>>(x: T) -> T {
 /// atan(x): on |x| up to 1, else from π/2 − atan(1 / |x|); there from the nearest of three angles θ, atan(a) = θ + atan(t) with
 /// t = (a − tan θ) / (1 + a tan θ) no larger than where the series of artanh is good, which is that of atan at t² < 0.
 #[inline(always)]
-pub(super) fn atan<T: Element, V: Vector<T>>(x: T) -> T {
+pub(super) fn atan<T: Element>(simd: impl Simd<T>, x: T) -> T {
     let one = T::from_f64(1.0);
     let a = x.magnitude();
     let large = a > one;
@@ -86,13 +87,13 @@ pub(super) fn atan<T: Element, V: Vector<T>>(x: T) -> T {
         tangent = T::from_f64(51.0 / 64.0);
         angle = T::from_f64(0.672_832_547_593_763_2);
     }
-    let t = (a - tangent) / V::mul_add(a, tangent, one);
+    let t = (a - tangent) / simd.mul_add(a, tangent, one);
     let square = -(t * t);
     let mut series = T::default();
     for &term in T::ARTANH.iter().rev() {
-        series = V::mul_add(series, square, term);
+        series = simd.mul_add(series, square, term);
     }
-    let small = angle + V::mul_add(t * square, series, t);
+    let small = angle + simd.mul_add(t * square, series, t);
     let all = if large {
         T::from_f64(FRAC_PI_2) - small
     } else {
@@ -106,10 +107,10 @@ pub(super) struct Tanh<'a, T: Element>(pub &'a mut [T::Feature]);
 
 impl<T: Element> Task<T> for Tanh<'_, T> {
     #[inline(always)]
-    fn run<V: Vector<T>>(self) {
+    fn run<S: Simd<T>>(self, simd: S) {
         for feature in self.0 {
             for x in feature.as_mut() {
-                *x = tanh::<T, V>(*x);
+                *x = tanh(simd, *x);
             }
         }
     }
@@ -117,7 +118,7 @@ impl<T: Element> Task<T> for Tanh<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::lanes::Cpu;
+    use super::super::cpu::Cpu;
     use super::*;
     use crate::noise::{domain, Noise};
 
@@ -125,10 +126,10 @@ mod tests {
 
     impl<T: Element> Task<T> for Exp<'_, T> {
         #[inline(always)]
-        fn run<V: Vector<T>>(self) {
+        fn run<S: Simd<T>>(self, simd: S) {
             for feature in self.0 {
                 for x in feature.as_mut() {
-                    *x = exp::<T, V>(*x);
+                    *x = exp(simd, *x);
                 }
             }
         }
@@ -138,10 +139,10 @@ mod tests {
 
     impl<T: Element> Task<T> for Log<'_, T> {
         #[inline(always)]
-        fn run<V: Vector<T>>(self) {
+        fn run<S: Simd<T>>(self, simd: S) {
             for feature in self.0 {
                 for x in feature.as_mut() {
-                    *x = log::<T, V>(*x);
+                    *x = log(simd, *x);
                 }
             }
         }
@@ -151,10 +152,10 @@ mod tests {
 
     impl<T: Element> Task<T> for Atan<'_, T> {
         #[inline(always)]
-        fn run<V: Vector<T>>(self) {
+        fn run<S: Simd<T>>(self, simd: S) {
             for feature in self.0 {
                 for x in feature.as_mut() {
-                    *x = atan::<T, V>(*x);
+                    *x = atan(simd, *x);
                 }
             }
         }

@@ -1,17 +1,21 @@
 //! [`Mlp`](crate::model::Mlp) on a block, forward and backward.
 
+use super::cpu::Cpu;
 use super::dense::{Dense, Finish, Order};
 use super::gradient::MlpGradient;
-use super::lanes::{Cpu, Element};
+use super::lanes::Element;
+use super::map::{Map, Pass, Point};
 use super::math;
-use crate::model::{self, Activation, Real};
+use crate::model::{self, Activation};
 
-/// A fully connected network with its weights packed, for both directions. Immutable.
+/// A fully connected network with its weights packed, for both directions. Immutable but for [`Mlp::pack`]. As a map, it is given the point
+/// followed by the condition.
 ///
 /// It computes on a tape of [`Mlp::tape`] features: the input, the activations of every hidden layer, the output.
 pub(super) struct Mlp<T> {
     layers: Vec<Layer<T>>,
     activation: Activation,
+    tape: usize,
 }
 
 struct Layer<T> {
@@ -30,11 +34,12 @@ impl<T: Element> Mlp<T> {
         Mlp {
             layers: layers.collect(),
             activation: network.activation,
+            tape: network.inputs + network.layers().map(|(_, outputs)| outputs).sum::<usize>(),
         }
     }
 
     /// Takes the network's parameters, as many as it has, from the front of `parameters`.
-    pub(super) fn pack<P: Real>(&mut self, parameters: &mut &[P]) {
+    pub(super) fn pack(&mut self, parameters: &mut &[T]) {
         for Layer { forward, backward } in &mut self.layers {
             let (inputs, outputs) = (forward.inputs(), forward.outputs());
             let (weight, rest) = parameters.split_at(inputs * outputs);
@@ -45,10 +50,10 @@ impl<T: Element> Mlp<T> {
         }
     }
 
-    /// (inputs, outputs) of every layer.
-    pub(super) fn layers(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+    /// Sums for the gradient with respect to the parameters, 0.
+    pub(super) fn sums(&self) -> MlpGradient<T> {
         let layers = self.layers.iter();
-        layers.map(|l| (l.forward.inputs(), l.forward.outputs()))
+        MlpGradient::new(layers.map(|l| (l.forward.inputs(), l.forward.outputs())))
     }
 
     /// Features of the input.
@@ -63,8 +68,7 @@ impl<T: Element> Mlp<T> {
 
     /// Features of the tape.
     pub(super) fn tape(&self) -> usize {
-        let widths = self.layers.iter().map(|l| l.forward.outputs());
-        self.inputs() + widths.sum::<usize>()
+        self.tape
     }
 
     /// Where the output lies in a tape that ends with this network's.
@@ -118,5 +122,42 @@ impl<T: Element> Mlp<T> {
             };
             backward.apply(cpu, rows, gradient, inputs, finish);
         }
+    }
+}
+
+impl<T: Element> Map<T> for Mlp<T> {
+    fn pack(&mut self, parameters: &mut &[T]) {
+        self.pack(parameters);
+    }
+
+    fn sums(&self) -> MlpGradient<T> {
+        self.sums()
+    }
+
+    fn tape(&self, _: bool) -> usize {
+        self.tape()
+    }
+
+    fn apply(&self, pass: &Pass<T>, point: &mut Point<T>, tape: &mut [T::Feature]) {
+        let (own, given) = tape.split_at_mut(self.inputs() - pass.conditions.len());
+        own.copy_from_slice(&point.state[..own.len()]);
+        given[..pass.conditions.len()].copy_from_slice(pass.conditions);
+        self.forward(pass.cpu, pass.rows, tape);
+        let output = self.output(tape);
+        point.state[..output.len()].copy_from_slice(output);
+    }
+
+    fn backward(
+        &self,
+        pass: &Pass<T>,
+        gradient: &mut Point<T>,
+        tape: &mut [T::Feature],
+        sums: Option<&mut MlpGradient<T>>,
+    ) {
+        let output = self.output(tape);
+        output.copy_from_slice(&gradient.state[..output.len()]);
+        self.backward(pass.cpu, pass.rows, tape, sums);
+        let inputs = self.inputs() - pass.conditions.len();
+        gradient.state[..inputs].copy_from_slice(&tape[..inputs]);
     }
 }

@@ -7,12 +7,20 @@ pub(crate) const NO_DENSITY: &str =
     "the generator has no tractable density, nor an inverse: only normalizing flows have";
 
 /// What is said where a learned refiner is needed and there is none.
-pub(crate) const NO_REFINER: &str =
+pub(super) const NO_REFINER: &str =
     "the model has no learned refiner; refine it with `refiner.method` = `flow`, `matching` or `gan`";
 
 /// What is said where the density of refined latents is asked for and there is none.
-pub(crate) const NO_REFINED_DENSITY: &str =
+pub(super) const NO_REFINED_DENSITY: &str =
     "the learned refiner has no tractable density: only that of `refiner.method` = `flow` has";
+
+/// What is said where a generator of another kind is needed.
+pub(super) const NO_NETWORKS: &str =
+    "the generator is no network of this library, so the library does not compute this";
+
+/// What is said where weights are asked for and there are none.
+pub(super) const NO_CLASSIFIER: &str =
+    "the model has no classifier, so its events have no weights; refine it first";
 
 /// A model made ready to compute on rows. [`crate::engine`] implements it, and libtorch in `nn`; samplers and the pull-back see only this.
 ///
@@ -22,9 +30,7 @@ pub(crate) const NO_REFINED_DENSITY: &str =
 /// always ask for the same blocks.
 pub trait Evaluator: Send {
     /// Whether a row's results have the same bits whatever rows are computed with it.
-    fn rows_are_independent(&self) -> bool {
-        false
-    }
+    fn rows_are_independent(&self) -> bool;
 
     /// x = g(z), and log p_g(x) on request. `z`: latent rows, `x`: event rows, `log_prob`: rows.
     ///
@@ -43,18 +49,6 @@ pub trait Evaluator: Send {
     /// # Errors
     /// As [`Evaluator::generate`].
     fn log_prob(&mut self, x: &[f64], rows: usize, out: &mut [f64]) -> Result<()>;
-
-    /// log p_g(x) of given events and its gradient ∇_x log p_g(x). `x`: event rows, `log_prob`: rows, `gradient`: rows × M.
-    ///
-    /// # Errors
-    /// As [`Evaluator::generate`].
-    fn log_prob_gradient(
-        &mut self,
-        x: &[f64],
-        rows: usize,
-        log_prob: &mut [f64],
-        gradient: &mut [f64],
-    ) -> Result<()>;
 
     /// z = g⁻¹(x) of an invertible generator. `x`: event rows, `z`: latent rows.
     ///
@@ -109,7 +103,45 @@ pub trait Evaluator: Send {
     ///
     /// # Errors
     /// [`crate::Error::Unsupported`] if the model has no learned refiner, or one without a density; those of the backend.
-    fn refined_log_prob(&mut self, _z: &[f64], _rows: usize, _out: &mut [f64]) -> Result<()> {
-        Err(crate::Error::Unsupported(NO_REFINED_DENSITY.into()))
+    fn refined_log_prob(&mut self, z: &[f64], rows: usize, out: &mut [f64]) -> Result<()>;
+}
+
+/// The arrays of a call, each with its columns; one that is not wanted is empty and has none.
+pub(crate) struct Arrays<'a, const I: usize, const O: usize> {
+    pub rows: usize,
+    pub inputs: [(&'a [f64], usize); I],
+    pub outputs: [(&'a mut [f64], usize); O],
+}
+
+impl<'a, const I: usize, const O: usize> Arrays<'a, I, O> {
+    /// Blocks of `size` rows, the last of those that are left.
+    pub fn blocks(mut self, size: usize) -> impl Iterator<Item = Self> {
+        std::iter::from_fn(move || {
+            let rows = size.min(self.rows);
+            self.rows -= rows;
+            (rows > 0).then(|| Arrays {
+                rows,
+                inputs: self.inputs.each_mut().map(|(rest, columns)| {
+                    let own;
+                    (own, *rest) = rest.split_at(rows * *columns);
+                    (own, *columns)
+                }),
+                outputs: self.outputs.each_mut().map(|(rest, columns)| {
+                    let own;
+                    (own, *rest) = std::mem::take(rest).split_at_mut(rows * *columns);
+                    (own, *columns)
+                }),
+            })
+        })
     }
+
+    /// Without their columns.
+    pub fn slices(self) -> ([&'a [f64]; I], [&'a mut [f64]; O]) {
+        (self.inputs.map(|(x, _)| x), self.outputs.map(|(x, _)| x))
+    }
+}
+
+/// An output that need not be wanted, of one column.
+pub(crate) fn optional(out: Option<&mut [f64]>) -> (&mut [f64], usize) {
+    out.map_or((&mut [], 0), |out| (out, 1))
 }

@@ -9,6 +9,7 @@ mod host;
 mod map;
 mod method;
 mod network;
+mod parts;
 mod real;
 mod refinement;
 mod refiner;
@@ -17,7 +18,7 @@ mod scaling;
 pub use chains::{HmcSettings, Start};
 pub use classifier::Classifier;
 pub use evaluator::Evaluator;
-pub(crate) use evaluator::{NO_DENSITY, NO_REFINED_DENSITY, NO_REFINER};
+pub(crate) use evaluator::{optional, Arrays, NO_DENSITY};
 pub use file::FORMAT_VERSION;
 pub use generator::{Dims, Generator, GeneratorKind};
 pub use host::HostGenerator;
@@ -28,6 +29,7 @@ pub use network::{
     Activation, Coupling, Dtype, Flow, Knots, Mlp, Parameter, SoftClamp, Transform, MAX_DEPTH,
     MAX_PARAMETERS, MAX_WIDTH,
 };
+pub(crate) use parts::Parts;
 pub use real::Real;
 pub use refinement::Refinement;
 pub use refiner::Refiner;

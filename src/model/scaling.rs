@@ -164,16 +164,6 @@ impl Scaling {
         log_dy - self.moments().1.ln()
     }
 
-    /// d/dx log |du/dx| at x; 0 beyond the bounds.
-    pub fn log_derivative_slope(&self, x: f64) -> f64 {
-        match (self, self.interval(x)) {
-            _ if self.excludes(x) => 0.0,
-            (_, Some((width, below, above))) => (1.0 / above - 1.0 / below) / width,
-            (Scaling::Log { low, .. }, _) => -1.0 / gap(x, *low),
-            _ => 0.0,
-        }
-    }
-
     /// Whether no event can have this value: it lies beyond the bounds.
     fn excludes(&self, x: f64) -> bool {
         match *self {

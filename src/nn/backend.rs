@@ -164,11 +164,13 @@ mod tests {
     fn the_callers_thread_count_is_left_as_it_was() {
         tch::get_num_threads();
         let (get, set) = OPENMP.expect("libtorch brings an OpenMP runtime");
+        // SAFETY: a plain call into the OpenMP runtime.
         unsafe { set(3) };
         let backend = Backend::open(&Options::new(), Dtype::Float32).unwrap();
         let inside = backend
             .without_gradient(|| Ok(tch::get_num_threads()))
             .unwrap();
+        // SAFETY: the same.
         assert_eq!((inside, unsafe { get() }), (1, 3));
     }
 

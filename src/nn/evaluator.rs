@@ -1,12 +1,12 @@
 //! A trained model on libtorch.
 
+use super::backend::Backend;
 use super::parameters::{to_device, to_host, Parameters};
-use super::{flow, mlp, scaling, Backend};
+use super::{flow, map, mlp, scaling};
 use crate::model::{
-    Classifier, Evaluator, Generator, GeneratorKind, Map, Matching, Model, Parameter, Scaling,
-    NO_DENSITY, NO_REFINED_DENSITY, NO_REFINER,
+    optional, Arrays, Classifier, Evaluator, Map, Model, Parameter, Parts, Scaling,
 };
-use crate::{Error, Result};
+use crate::Result;
 use tch::Tensor;
 
 /// Rows that go through the networks at once: larger activations would be mapped and unmapped by the allocator at every operation.
@@ -15,107 +15,89 @@ const CHUNK: usize = 4096;
 /// The networks of a model on a device. Owned by one sampler or one call.
 pub(crate) struct TorchEvaluator {
     backend: Backend,
-    generator: Generator,
-    generator_parameters: Parameters,
-    classifier: Option<(Classifier, Parameters)>,
-    latent_classifier: Option<(Classifier, Parameters)>,
-    refiner: Option<([Map; 1], Parameters)>,
+    networks: Parts<Maps, (Classifier, Parameters)>,
+    /// Of the generator.
+    conditions: Vec<Scaling>,
 }
 
-impl TorchEvaluator {
-    pub fn new(model: &Model, backend: Backend) -> Result<Self> {
-        let load = |shapes: Vec<Parameter>, values: &[f64]| -> Result<Parameters> {
-            let mut parameters = Parameters::new(backend, &shapes, false)?;
-            parameters.set(values)?;
-            Ok(parameters)
-        };
-        let classifier = |c: &Option<Classifier>| match c {
-            Some(c) => {
-                let parameters = load(c.tensors(""), &c.parameters)?;
-                Ok::<_, Error>(Some((c.clone(), parameters)))
-            }
-            None => Ok(None),
-        };
-        let generator = &model.generator;
-        let refiner = model.refinement.as_ref().and_then(|r| r.refiner.as_ref());
-        Ok(TorchEvaluator {
-            backend,
-            generator_parameters: load(generator.tensors(""), &generator.parameters)?,
-            generator: generator.clone(),
-            classifier: classifier(&model.classifier)?,
-            latent_classifier: classifier(&model.latent_classifier)?,
-            refiner: match refiner {
-                Some(r) => Some(([r.map.clone()], load(r.tensors(""), &r.parameters)?)),
-                None => None,
-            },
+/// Maps from normal numbers to rows: the generator, or the learned refiner, whose rows are latents.
+struct Maps {
+    maps: Vec<Map>,
+    parameters: Parameters,
+    /// Of what comes out.
+    scalings: Vec<Scaling>,
+    conditions: Vec<Scaling>,
+}
+
+/// Does `task` chunk by chunk.
+fn each<const I: usize, const O: usize>(
+    arrays: Arrays<I, O>,
+    mut task: impl FnMut([&[f64]; I], [&mut [f64]; O]) -> Result<()>,
+) -> Result<()> {
+    arrays.blocks(CHUNK).try_for_each(|chunk| {
+        let (inputs, outputs) = chunk.slices();
+        task(inputs, outputs)
+    })
+}
+
+/// Rows of `dim` values, scaled, and of the condition, scaled: two tensors.
+fn enter(
+    backend: Backend,
+    rows: &[f64],
+    dim: usize,
+    conditions: &[Scaling],
+    scale: impl Fn(usize, f64) -> f64,
+) -> Result<(Tensor, Tensor)> {
+    let columns = dim + conditions.len();
+    let scaled: Vec<f64> = rows
+        .iter()
+        .enumerate()
+        .map(|(i, &v)| match i % columns {
+            k if k < dim => scale(k, v),
+            k => conditions[k - dim].forward(v),
         })
-    }
+        .collect();
+    let all = to_device(backend, &scaled, columns)?;
+    Ok((
+        all.f_narrow(1, 0, dim as i64)?,
+        all.f_narrow(1, dim as i64, conditions.len() as i64)?,
+    ))
+}
 
-    /// N, M, C.
+impl Maps {
+    /// Values that come in, that come out, and of the condition.
     fn dims(&self) -> (usize, usize, usize) {
-        let g = &self.generator;
-        (g.latent_dim(), g.event_dim(), g.condition_dim())
+        let c = self.conditions.len();
+        let n = self.maps.first().map_or(0, |map| map.inputs(c));
+        (n, self.scalings.len(), c)
     }
 
-    /// The generator's networks, if it has a density.
-    fn flow(&self) -> Result<(&[Map], &[Tensor])> {
-        if self.generator.invertible() {
-            return self.maps();
+    /// Rows at the entrance of the maps, scaled where what comes out of them goes in.
+    fn enter(&self, backend: Backend, rows: &[f64], inverse: bool) -> Result<(Tensor, Tensor)> {
+        let (n, m, _) = self.dims();
+        if inverse {
+            let scale = |k: usize, x| self.scalings[k].forward(x);
+            return enter(backend, rows, m, &self.conditions, scale);
         }
-        Err(Error::Unsupported(NO_DENSITY.into()))
+        enter(backend, rows, n, &self.conditions, |_, z| z)
     }
 
-    fn maps(&self) -> Result<(&[Map], &[Tensor])> {
-        match &self.generator.kind {
-            GeneratorKind::Networks { maps } => Ok((maps, &self.generator_parameters.tensors)),
-            _ => Err(Error::Unsupported(
-                "the generator is no network of this library, so the library does not compute this"
-                    .into(),
-            )),
-        }
+    /// The maps: z ↦ x or x ↦ z.
+    fn apply(&self, entered: (&Tensor, &Tensor), inverse: bool) -> Result<(Tensor, Tensor)> {
+        map::apply(&self.maps, &self.parameters.tensors, entered, inverse)
     }
 
-    fn refiner(&self) -> Result<&([Map; 1], Parameters)> {
-        let refiner = self.refiner.as_ref();
-        refiner.ok_or_else(|| Error::Unsupported(NO_REFINER.into()))
-    }
-
-    /// Rows of `dim` values, scaled, and of the condition, scaled: two tensors.
-    fn to_device(
+    /// Points to rows that end with a condition, which is copied from `from`, rows of `dim` values and the condition.
+    fn leave(
         &self,
-        rows: &[f64],
-        dim: usize,
-        scale: impl Fn(usize, f64) -> f64,
-    ) -> Result<(Tensor, Tensor)> {
-        let conditions = &self.generator.conditions;
-        let columns = dim + conditions.len();
-        let scaled: Vec<f64> = rows
-            .iter()
-            .enumerate()
-            .map(|(i, &v)| match i % columns {
-                k if k < dim => scale(k, v),
-                k => conditions[k - dim].forward(v),
-            })
-            .collect();
-        let all = to_device(self.backend, &scaled, columns)?;
-        Ok((
-            all.f_narrow(1, 0, dim as i64)?,
-            all.f_narrow(1, dim as i64, conditions.len() as i64)?,
-        ))
-    }
-
-    /// Rows of a tensor into the front of rows that end with a condition, which is copied from `from`, rows of `dim` values and the condition.
-    fn to_host(
-        &self,
-        tensor: &Tensor,
+        points: &Tensor,
         out: &mut [f64],
         (from, dim): (&[f64], usize),
         unscale: impl Fn(usize, f64) -> f64,
     ) -> Result<()> {
-        let c = self.generator.condition_dim();
-        let columns = tensor.size()[1] as usize;
+        let (columns, c) = (points.size()[1] as usize, self.conditions.len());
         let mut values = vec![0.0; out.len() / (columns + c) * columns];
-        to_host(tensor, &mut values)?;
+        to_host(points, &mut values)?;
         let rows = out.chunks_exact_mut(columns + c);
         let from = from.chunks_exact(dim + c);
         for ((to, values), from) in rows.zip(values.chunks_exact(columns)).zip(from) {
@@ -127,34 +109,13 @@ impl TorchEvaluator {
         Ok(())
     }
 
-    /// log of the density ratio of rows of what a classifier classifies.
-    fn classify(
-        &self,
-        (classifier, parameters): &(Classifier, Parameters),
-        rows: &[f64],
-        out: &mut [f64],
-    ) -> Result<()> {
-        let width = classifier.scalings.len();
-        for (rows, out) in rows.chunks(CHUNK * width).zip(out.chunks_mut(CHUNK)) {
-            let u = scale(rows, &classifier.scalings);
-            self.backend.without_gradient(|| {
-                let u = to_device(self.backend, &u, width)?;
-                to_host(&mean_logit(classifier, parameters, &u)?, out)
-            })?;
-            for l in out {
-                *l += classifier.log_ratio_offset;
-            }
+    /// Adds Σ log |du/dx| of every row.
+    fn add_log_scale(&self, x: &[f64], out: &mut [f64]) {
+        let rows = x.chunks_exact(self.scalings.len() + self.conditions.len());
+        for (out, row) in out.iter_mut().zip(rows) {
+            let columns = row.iter().zip(&self.scalings);
+            *out += columns.map(|(&x, s)| s.log_derivative(x)).sum::<f64>();
         }
-        Ok(())
-    }
-
-    fn classifier(&self) -> Result<&(Classifier, Parameters)> {
-        self.classifier.as_ref().ok_or_else(|| {
-            Error::Unsupported(
-                "the model has no classifier, so its events have no weights; refine it first"
-                    .into(),
-            )
-        })
     }
 }
 
@@ -172,204 +133,174 @@ fn scale(x: &[f64], scalings: &[Scaling]) -> Vec<f64> {
     x.iter().zip(map).map(|(&x, s)| s.forward(x)).collect()
 }
 
-/// Points through maps, given the scaled condition: (points, log |det| if all are invertible).
-pub(super) fn generate(
-    maps: &[Map],
-    mut parameters: &[Tensor],
-    z: &Tensor,
-    c: &Tensor,
-) -> Result<(Tensor, Tensor)> {
-    let mut point = z.shallow_clone();
-    let mut log_det = z.f_new_zeros([z.size()[0]], (z.kind(), z.device()))?;
-    for map in maps {
-        let (own, rest) = parameters.split_at(map.parameters("").len());
-        parameters = rest;
-        point = match map {
-            Map::Flow(flow) => {
-                let (x, more) = flow::generate(flow, own, &point, c)?;
-                log_det = log_det.f_add(&more)?;
-                x
-            }
-            Map::Network(network) => mlp::forward(network, own, &mlp::beside(&point, c)?)?,
-            Map::Matching(matching) => transport(matching, own, &point, c)?,
+impl TorchEvaluator {
+    pub fn new(model: &Model, backend: Backend) -> Result<Self> {
+        let load = |shapes: Vec<Parameter>, values: &[f64]| -> Result<Parameters> {
+            let mut parameters = Parameters::new(backend, &shapes, false)?;
+            parameters.set(values)?;
+            Ok(parameters)
         };
+        let networks = Parts::new(
+            model,
+            |maps, parameters, scalings| {
+                let shapes = maps.iter().flat_map(|map| map.parameters(""));
+                Ok(Maps {
+                    parameters: load(shapes.collect(), parameters)?,
+                    maps: maps.to_vec(),
+                    scalings: scalings.to_vec(),
+                    conditions: model.generator.conditions.clone(),
+                })
+            },
+            |c| Ok((c.clone(), load(c.tensors(""), &c.parameters)?)),
+        )?;
+        Ok(TorchEvaluator {
+            backend,
+            networks,
+            conditions: model.generator.conditions.clone(),
+        })
     }
-    Ok((point, log_det))
-}
 
-/// Points along the velocities.
-fn transport(matching: &Matching, parameters: &[Tensor], y: &Tensor, c: &Tensor) -> Result<Tensor> {
-    let h = 1.0 / matching.steps as f64;
-    let velocity = |z: &Tensor, t: f64| {
-        let t = z.f_new_full([z.size()[0], 1], t, (z.kind(), z.device()))?;
-        let input = mlp::beside(&Tensor::f_cat(&[z, &t], 1)?, c)?;
-        mlp::forward(&matching.network, parameters, &input)
-    };
-    let mut z = y.shallow_clone();
-    for step in 0..matching.steps {
-        let t = step as f64 * h;
-        let middle = z.f_add(&velocity(&z, t)?.f_mul_scalar(0.5 * h)?)?;
-        z = z.f_add(&velocity(&middle, t + 0.5 * h)?.f_mul_scalar(h)?)?;
-    }
-    Ok(z)
-}
-
-/// Points back through flows: (points, log |det|).
-fn normalise(
-    maps: &[Map],
-    mut parameters: &[Tensor],
-    u: &Tensor,
-    c: &Tensor,
-) -> Result<(Tensor, Tensor)> {
-    let mut point = u.shallow_clone();
-    let mut log_det = u.f_new_zeros([u.size()[0]], (u.kind(), u.device()))?;
-    for map in maps.iter().rev() {
-        let (rest, own) = parameters.split_at(parameters.len() - map.parameters("").len());
-        parameters = rest;
-        if let Map::Flow(flow) = map {
-            let (z, more) = flow::normalise(flow, own, &point, c)?;
-            log_det = log_det.f_add(&more)?;
-            point = z;
-        }
-    }
-    Ok((point, log_det))
-}
-
-/// Σ log |du/dx| of every event row with `conditions` conditions.
-fn log_scale(x: &[f64], scalings: &[Scaling], conditions: usize) -> Vec<f64> {
-    let rows = x.chunks_exact(scalings.len() + conditions);
-    rows.map(|row| {
-        row.iter()
-            .zip(scalings)
-            .map(|(&x, s)| s.log_derivative(x))
-            .sum()
-    })
-    .collect()
-}
-
-impl Evaluator for TorchEvaluator {
-    fn generate(
-        &mut self,
+    /// Rows of what comes out of maps, and log of their density on request.
+    fn transform(
+        &self,
+        maps: &Maps,
+        rows: usize,
         z: &[f64],
-        _rows: usize,
         x: &mut [f64],
-        mut log_prob: Option<&mut [f64]>,
+        log_prob: Option<&mut [f64]>,
     ) -> Result<()> {
-        let (n, m, c) = self.dims();
-        let (maps, parameters) = if log_prob.is_some() {
-            self.flow()?
-        } else {
-            self.maps()?
+        let (n, m, c) = maps.dims();
+        let arrays = Arrays {
+            rows,
+            inputs: [(z, n + c)],
+            outputs: [(x, m + c), optional(log_prob)],
         };
-        let chunks = z.chunks(CHUNK * (n + c)).zip(x.chunks_mut(CHUNK * (m + c)));
-        for (i, (z, x)) in chunks.enumerate() {
-            let rows = z.len() / (n + c);
-            let mut log_p = vec![0.0; if log_prob.is_some() { rows } else { 0 }];
-            let scalings = &self.generator.scalings;
+        each(arrays, |[z], [x, log_prob]| {
             self.backend.without_gradient(|| {
-                let (point, given) = self.to_device(z, n, |_, z| z)?;
-                let (u, log_det) = generate(maps, parameters, &point, &given)?;
-                self.to_host(&u, x, (z, n), |k, u| scalings[k].inverse(u))?;
-                if !log_p.is_empty() {
-                    to_host(&flow::log_normal(&point, n)?.f_sub(&log_det)?, &mut log_p)?;
+                let (point, given) = maps.enter(self.backend, z, false)?;
+                let (u, log_det) = maps.apply((&point, &given), false)?;
+                maps.leave(&u, x, (z, n), |k, u| maps.scalings[k].inverse(u))?;
+                if !log_prob.is_empty() {
+                    to_host(&flow::log_normal(&point, n)?.f_sub(&log_det)?, log_prob)?;
                 }
                 Ok(())
             })?;
-            if let Some(out) = &mut log_prob {
-                let out = out[i * CHUNK..].iter_mut();
-                for ((out, log_p), log_s) in out.zip(log_p).zip(log_scale(x, scalings, c)) {
-                    *out = log_p + log_s;
-                }
-            }
-        }
-        Ok(())
+            maps.add_log_scale(x, log_prob);
+            Ok(())
+        })
     }
 
-    fn log_prob(&mut self, x: &[f64], _rows: usize, out: &mut [f64]) -> Result<()> {
-        let (_, m, c) = self.dims();
-        let (maps, parameters) = self.flow()?;
-        let scalings = &self.generator.scalings;
-        for (x, out) in x.chunks(CHUNK * (m + c)).zip(out.chunks_mut(CHUNK)) {
+    /// log of the density of rows of what comes out of maps.
+    fn density(&self, maps: &Maps, rows: usize, x: &[f64], out: &mut [f64]) -> Result<()> {
+        let (_, m, c) = maps.dims();
+        let arrays = Arrays {
+            rows,
+            inputs: [(x, m + c)],
+            outputs: [(out, 1)],
+        };
+        each(arrays, |[x], [out]| {
             self.backend.without_gradient(|| {
-                let (u, given) = self.to_device(x, m, |k, x| scalings[k].forward(x))?;
-                let (z, log_det) = normalise(maps, parameters, &u, &given)?;
+                let (u, given) = maps.enter(self.backend, x, true)?;
+                let (z, log_det) = maps.apply((&u, &given), true)?;
                 to_host(&flow::log_normal(&z, m)?.f_add(&log_det)?, out)
             })?;
-            for (out, log_s) in out.iter_mut().zip(log_scale(x, scalings, c)) {
-                *out += log_s;
-            }
-        }
-        Ok(())
+            maps.add_log_scale(x, out);
+            Ok(())
+        })
     }
 
-    fn log_prob_gradient(
-        &mut self,
-        x: &[f64],
+    /// log of the density ratio of rows of what a classifier classifies.
+    fn classify(
+        &self,
+        (classifier, parameters): &(Classifier, Parameters),
         rows: usize,
-        log_prob: &mut [f64],
-        gradient: &mut [f64],
+        x: &[f64],
+        out: &mut [f64],
     ) -> Result<()> {
-        self.log_prob(x, rows, log_prob)?;
-        let (_, m, c) = self.dims();
-        let (maps, parameters) = self.flow()?;
-        let scalings = &self.generator.scalings;
-        let chunks = x.chunks(CHUNK * (m + c));
-        for (x, gradient) in chunks.zip(gradient.chunks_mut(CHUNK * m)) {
-            self.backend.with_gradient(|| {
-                let (u, given) = self.to_device(x, m, |k, x| scalings[k].forward(x))?;
-                let u = u.f_detach()?.f_set_requires_grad(true)?;
-                let (z, log_det) = normalise(maps, parameters, &u, &given)?;
-                let log_p = flow::log_normal(&z, m)?.f_add(&log_det)?;
-                let sum = log_p.f_sum(self.backend.kind)?;
-                let gradients = Tensor::f_run_backward(&[sum], &[&u], false, false)?;
-                to_host(&gradients[0], gradient)
-            })?;
-            for (g, x) in gradient.chunks_exact_mut(m).zip(x.chunks_exact(m + c)) {
-                for ((g, &x), s) in g.iter_mut().zip(x).zip(scalings) {
-                    *g = *g * s.log_derivative(x).exp() + s.log_derivative_slope(x);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn latent(&mut self, x: &[f64], _rows: usize, z: &mut [f64]) -> Result<()> {
-        let (n, m, c) = self.dims();
-        let (maps, parameters) = self.flow()?;
-        let scalings = &self.generator.scalings;
-        for (x, z) in x.chunks(CHUNK * (m + c)).zip(z.chunks_mut(CHUNK * (n + c))) {
+        let width = classifier.scalings.len();
+        let arrays = Arrays {
+            rows,
+            inputs: [(x, width)],
+            outputs: [(out, 1)],
+        };
+        each(arrays, |[x], [out]| {
+            let u = scale(x, &classifier.scalings);
             self.backend.without_gradient(|| {
-                let (u, given) = self.to_device(x, m, |k, x| scalings[k].forward(x))?;
-                let (point, _) = normalise(maps, parameters, &u, &given)?;
-                self.to_host(&point, z, (x, m), |_, z| z)
+                let u = to_device(self.backend, &u, width)?;
+                to_host(&mean_logit(classifier, parameters, &u)?, out)
             })?;
-        }
-        Ok(())
+            out.iter_mut()
+                .for_each(|l| *l += classifier.log_ratio_offset);
+            Ok(())
+        })
+    }
+}
+
+impl Evaluator for TorchEvaluator {
+    fn rows_are_independent(&self) -> bool {
+        false
     }
 
-    fn log_weight(&mut self, x: &[f64], _rows: usize, out: &mut [f64]) -> Result<()> {
-        self.classify(self.classifier()?, x, out)
+    fn generate(
+        &mut self,
+        z: &[f64],
+        rows: usize,
+        x: &mut [f64],
+        log_prob: Option<&mut [f64]>,
+    ) -> Result<()> {
+        let generator = match log_prob {
+            Some(_) => self.networks.flow()?,
+            None => self.networks.generator()?,
+        };
+        self.transform(generator, rows, z, x, log_prob)
     }
 
-    fn pull_back(&mut self, z: &[f64], x: &[f64], _rows: usize, out: &mut [f64]) -> Result<()> {
-        match &self.latent_classifier {
-            Some(classifier) => self.classify(classifier, z, out),
-            None => self.classify(self.classifier()?, x, out),
-        }
+    fn log_prob(&mut self, x: &[f64], rows: usize, out: &mut [f64]) -> Result<()> {
+        self.density(self.networks.flow()?, rows, x, out)
+    }
+
+    fn latent(&mut self, x: &[f64], rows: usize, z: &mut [f64]) -> Result<()> {
+        let flow = self.networks.flow()?;
+        let (n, m, c) = flow.dims();
+        let arrays = Arrays {
+            rows,
+            inputs: [(x, m + c)],
+            outputs: [(z, n + c)],
+        };
+        each(arrays, |[x], [z]| {
+            self.backend.without_gradient(|| {
+                let (u, given) = flow.enter(self.backend, x, true)?;
+                let (point, _) = flow.apply((&u, &given), true)?;
+                flow.leave(&point, z, (x, m), |_, z| z)
+            })
+        })
+    }
+
+    fn log_weight(&mut self, x: &[f64], rows: usize, out: &mut [f64]) -> Result<()> {
+        self.classify(self.networks.classifier()?, rows, x, out)
+    }
+
+    fn pull_back(&mut self, z: &[f64], x: &[f64], rows: usize, out: &mut [f64]) -> Result<()> {
+        let (classifier, of) = self.networks.judge(z, x)?;
+        self.classify(classifier, rows, of, out)
     }
 
     fn event_weight_gradient(
         &mut self,
         x: &[f64],
-        _rows: usize,
+        rows: usize,
         log_w: &mut [f64],
         gradient: &mut [f64],
     ) -> Result<()> {
-        let (_, m, c) = self.dims();
-        let (classifier, parameters) = self.classifier()?;
-        let width = m + c;
-        let rows = x.chunks(CHUNK * width).zip(log_w.chunks_mut(CHUNK));
-        for ((x, log_w), gradient) in rows.zip(gradient.chunks_mut(CHUNK * m)) {
+        let m = self.networks.event_dim;
+        let (classifier, parameters) = self.networks.classifier()?;
+        let width = classifier.scalings.len();
+        let arrays = Arrays {
+            rows,
+            inputs: [(x, width)],
+            outputs: [(log_w, 1), (gradient, m)],
+        };
+        each(arrays, |[x], [log_w, gradient]| {
             let mut all = vec![0.0; x.len()];
             self.backend.with_gradient(|| {
                 let u = to_device(self.backend, &scale(x, &classifier.scalings), width)?;
@@ -380,84 +311,64 @@ impl Evaluator for TorchEvaluator {
                 to_host(&logit.f_detach()?, log_w)?;
                 to_host(&gradients[0], &mut all)
             })?;
-            log_w
-                .iter_mut()
-                .for_each(|l| *l += classifier.log_ratio_offset);
+            let offset = classifier.log_ratio_offset;
+            log_w.iter_mut().for_each(|l| *l += offset);
             let rows = all.chunks_exact(width).zip(x.chunks_exact(width));
             for (to, (g, x)) in gradient.chunks_exact_mut(m).zip(rows) {
                 for (k, to) in to.iter_mut().enumerate() {
                     *to = g[k] * classifier.scalings[k].log_derivative(x[k]).exp();
                 }
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     fn log_weight_gradient(
         &mut self,
         z: &[f64],
-        _rows: usize,
+        rows: usize,
         log_w: &mut [f64],
         gradient: &mut [f64],
     ) -> Result<()> {
-        let (n, _, c) = self.dims();
-        let kind = self.backend.kind;
-        let rows = z.chunks(CHUNK * (n + c)).zip(log_w.chunks_mut(CHUNK));
-        for ((z, log_w), gradient) in rows.zip(gradient.chunks_mut(CHUNK * n)) {
+        let n = self.networks.latent_dim;
+        let arrays = Arrays {
+            rows,
+            inputs: [(z, n + self.conditions.len())],
+            outputs: [(log_w, 1), (gradient, n)],
+        };
+        each(arrays, |[z], [log_w, gradient]| {
             let offset = self.backend.with_gradient(|| {
-                let (point, given) = self.to_device(z, n, |_, z| z)?;
+                let (point, given) = enter(self.backend, z, n, &self.conditions, |_, z| z)?;
                 let point = point.f_detach()?.f_set_requires_grad(true)?;
-                let ((classifier, parameters), u, from) = match &self.latent_classifier {
+                let ((classifier, parameters), u, from) = match self.networks.latent_classifier() {
                     Some(latent) => (latent, point.shallow_clone(), vec![Scaling::None; n]),
                     None => {
-                        let (maps, parameters) = self.maps()?;
-                        let (u, _) = generate(maps, parameters, &point, &given)?;
-                        (self.classifier()?, u, self.generator.scalings.clone())
+                        let maps = self.networks.generator()?;
+                        let (u, _) = maps.apply((&point, &given), false)?;
+                        (self.networks.classifier()?, u, maps.scalings.clone())
                     }
                 };
-                let from = [from, self.generator.conditions.clone()].concat();
+                let from = [&from[..], &self.conditions].concat();
                 let u = mlp::beside(&u, &given)?;
                 let u = scaling::rescale(&u, &from, &classifier.scalings)?;
                 let logit = mean_logit(classifier, parameters, &u)?;
                 // Rows are independent: the gradient of the sum holds every row's own.
-                let sum = logit.f_sum(kind)?;
+                let sum = logit.f_sum(self.backend.kind)?;
                 let gradients = Tensor::f_run_backward(&[sum], &[&point], false, false)?;
                 to_host(&logit.f_detach()?, log_w)?;
                 to_host(&gradients[0], gradient)?;
                 Ok(classifier.log_ratio_offset)
             })?;
             log_w.iter_mut().for_each(|l| *l += offset);
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
-    fn refine(&mut self, y: &[f64], _rows: usize, z: &mut [f64]) -> Result<()> {
-        let (maps, parameters) = self.refiner()?;
-        let (n, _, c) = self.dims();
-        let l = maps[0].inputs(c);
-        for (y, z) in y.chunks(CHUNK * (l + c)).zip(z.chunks_mut(CHUNK * (n + c))) {
-            self.backend.without_gradient(|| {
-                let (point, given) = self.to_device(y, l, |_, y| y)?;
-                let (out, _) = generate(maps, &parameters.tensors, &point, &given)?;
-                self.to_host(&out, z, (y, l), |_, z| z)
-            })?;
-        }
-        Ok(())
+    fn refine(&mut self, y: &[f64], rows: usize, z: &mut [f64]) -> Result<()> {
+        self.transform(self.networks.refiner()?, rows, y, z, None)
     }
 
-    fn refined_log_prob(&mut self, z: &[f64], _rows: usize, out: &mut [f64]) -> Result<()> {
-        let (maps, parameters) = self.refiner()?;
-        if !maps[0].invertible() {
-            return Err(Error::Unsupported(NO_REFINED_DENSITY.into()));
-        }
-        let (n, _, c) = self.dims();
-        for (z, out) in z.chunks(CHUNK * (n + c)).zip(out.chunks_mut(CHUNK)) {
-            self.backend.without_gradient(|| {
-                let (point, given) = self.to_device(z, n, |_, z| z)?;
-                let (y, log_det) = normalise(maps, &parameters.tensors, &point, &given)?;
-                to_host(&flow::log_normal(&y, n)?.f_add(&log_det)?, out)
-            })?;
-        }
-        Ok(())
+    fn refined_log_prob(&mut self, z: &[f64], rows: usize, out: &mut [f64]) -> Result<()> {
+        self.density(self.networks.refiner_flow()?, rows, z, out)
     }
 }

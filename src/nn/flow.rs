@@ -1,6 +1,7 @@
 //! [`Flow`] on libtorch: both directions, with log |det|.
 
 use super::clamp::clamped;
+use super::parameters::shares;
 use super::{mlp, spline};
 use crate::model::{Coupling, Flow, Transform};
 use crate::Result;
@@ -50,45 +51,18 @@ impl Columns {
     }
 }
 
-/// z ↦ (x, log |det ∂x/∂z|), given `c`. x and z: rows × dim, c: rows × conditions, the log-determinant: rows.
-pub(super) fn generate(
-    flow: &Flow,
-    parameters: &[Tensor],
-    z: &Tensor,
-    c: &Tensor,
-) -> Result<(Tensor, Tensor)> {
-    apply(flow, parameters, (z, c), false)
-}
-
-/// x ↦ (z, log |det ∂z/∂x|), given `c`; shapes as in [`generate`].
-pub(super) fn normalise(
-    flow: &Flow,
-    parameters: &[Tensor],
-    x: &Tensor,
-    c: &Tensor,
-) -> Result<(Tensor, Tensor)> {
-    apply(flow, parameters, (x, c), true)
-}
-
-fn apply(
+/// z ↦ (x, log |det ∂x/∂z|) or, if `inverse`, x ↦ (z, log |det ∂z/∂x|), given `c`. x and z: rows × dim, c: rows × conditions, the
+/// log-determinant: rows.
+pub(super) fn apply(
     flow: &Flow,
     parameters: &[Tensor],
     (input, c): (&Tensor, &Tensor),
     inverse: bool,
 ) -> Result<(Tensor, Tensor)> {
-    let mut blocks = Vec::with_capacity(flow.blocks.len());
-    let mut rest = parameters;
-    for block in &flow.blocks {
-        let (own, others) = rest.split_at(mlp::tensor_count(&block.subnet));
-        blocks.push((block, own));
-        rest = others;
-    }
-    if inverse {
-        blocks.reverse();
-    }
     let mut columns = Columns::new(input, flow.dim);
     let mut log_det = input.f_new_zeros([input.size()[0]], (input.kind(), input.device()))?;
-    for (block, own) in blocks {
+    let count = |block: &Coupling| mlp::tensor_count(&block.subnet);
+    for (block, own) in shares(&flow.blocks, parameters, count, inverse) {
         log_det = log_det.f_add(&couple(block, own, &mut columns, c, inverse)?)?;
     }
     let order: Vec<usize> = (0..flow.dim).collect();

@@ -7,6 +7,8 @@ mod backend;
 mod clamp;
 mod evaluator;
 mod flow;
+mod map;
+mod matching;
 mod mlp;
 mod objective;
 mod parameters;

@@ -1,7 +1,8 @@
 //! The losses of the protocol in libtorch's operations; autograd makes them objectives of the training loop.
 
+use super::backend::Backend;
 use super::parameters::{to_device, to_host, Parameters};
-use super::{evaluator, flow, mlp, Backend};
+use super::{flow, map, mlp};
 use crate::model::{Flow, Mlp, Parameter, Real};
 use crate::objective::{Batch, Gan, Goal, Matching, Objective, Separation, Vae};
 use crate::Result;
@@ -121,7 +122,7 @@ fn likelihood<T: Element>(
 ) -> Result<Tensor> {
     let (u, c) = columns(backend, batch, flow.dim)?;
     let w = to_device(backend, &batch.weights, 1)?.f_squeeze_dim(1)?;
-    let (z, log_det) = flow::normalise(flow, parameters, &u, &c)?;
+    let (z, log_det) = flow::apply(flow, parameters, (&u, &c), true)?;
     let log_p = flow::log_normal(&z, flow.dim)?.f_add(&log_det)?;
     Ok(log_p.f_mul(&w)?.f_mean(backend.kind)?.f_neg()?)
 }
@@ -174,7 +175,7 @@ fn play<T: Element>(
     let y = to_device(backend, &y, auxiliary)?;
     let y = match (gan.prior, prior) {
         (Some(maps), Some(tensors)) => {
-            backend.without_gradient(|| Ok(evaluator::generate(maps.maps, tensors, &y, &c)?.0))?
+            backend.without_gradient(|| Ok(map::apply(maps.maps, tensors, (&y, &c), false)?.0))?
         }
         _ => y,
     };

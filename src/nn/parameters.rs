@@ -1,6 +1,6 @@
 //! Flat parameters and the tensors that view them.
 
-use super::Backend;
+use super::backend::Backend;
 use crate::model::Parameter;
 use crate::Result;
 use tch::{Device, Tensor};
@@ -41,6 +41,25 @@ impl Parameters {
         let backend = self.backend;
         backend.without_gradient(|| Ok(self.flat.f_copy_(&Tensor::f_from_slice(values)?)?))
     }
+}
+
+/// Networks with their own tensors, so many of each; from the last to the first if `reverse`.
+pub(super) fn shares<'a, N>(
+    networks: &'a [N],
+    mut tensors: &'a [Tensor],
+    count: impl Fn(&N) -> usize,
+    reverse: bool,
+) -> Vec<(&'a N, &'a [Tensor])> {
+    let mut shares = Vec::with_capacity(networks.len());
+    for network in networks {
+        let own;
+        (own, tensors) = tensors.split_at(count(network));
+        shares.push((network, own));
+    }
+    if reverse {
+        shares.reverse();
+    }
+    shares
 }
 
 /// Row-major host values as a `rows × cols` tensor on the device.

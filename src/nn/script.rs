@@ -1,7 +1,7 @@
 //! Generators that are TorchScript modules.
 
+use super::backend::Backend;
 use super::parameters::{to_device, to_host};
-use super::Backend;
 use crate::model::{Generator, GeneratorKind, HostGenerator, Model, Scaling, MAX_WIDTH};
 use crate::{Error, Result};
 use tch::{CModule, Tensor};

@@ -1,6 +1,6 @@
 //! Adam (Kingma & Ba, arXiv:1412.6980) on a flat buffer of parameters.
 
-use crate::engine::{Cpu, Element, Task, Vector};
+use crate::engine::{Cpu, Element, Simd, Task};
 
 /// Constants of the optimiser.
 #[derive(Clone, Copy, Debug)]
@@ -80,14 +80,14 @@ struct Step<'a, T> {
 
 impl<T: Element> Task<T> for Step<'_, T> {
     #[inline(always)]
-    fn run<V: Vector<T>>(self) {
+    fn run<S: Simd<T>>(self, simd: S) {
         let moments = self.first.iter_mut().zip(self.second);
         let parameters = self.parameters.iter_mut().zip(self.gradient);
         for ((p, &g), (m, v)) in parameters.zip(moments) {
-            let g = V::mul_add(self.weight_decay, *p, g);
-            *m = V::mul_add(self.gain[0], g, self.decay[0] * *m);
-            *v = V::mul_add(self.gain[1], g * g, self.decay[1] * *v);
-            let width = V::mul_add(v.square_root(), self.scale, self.epsilon);
+            let g = simd.mul_add(self.weight_decay, *p, g);
+            *m = simd.mul_add(self.gain[0], g, self.decay[0] * *m);
+            *v = simd.mul_add(self.gain[1], g * g, self.decay[1] * *v);
+            let width = simd.mul_add(v.square_root(), self.scale, self.epsilon);
             *p = *p - self.rate * *m / width;
         }
     }

@@ -248,7 +248,7 @@ fn values(hashes: &mut Hashes, name: &str, model: &Instance) {
     }
 }
 
-/// ∇_z log w(z), ∇_x log w(x) and, of a generator with a density, ∇_x log p(x).
+/// ∇_z log w(z) and ∇_x log w(x).
 fn gradients(model: &Instance, options: &Options, z: &[f64], x: &[f64], rows: usize) -> Vec<f64> {
     let g = &model.generator;
     let threads = options.get_i64("threads").unwrap() as usize;
@@ -257,19 +257,11 @@ fn gradients(model: &Instance, options: &Options, z: &[f64], x: &[f64], rows: us
     evaluator
         .log_weight_gradient(z, rows, &mut value, &mut of_z)
         .unwrap();
-    let (mut of_w, mut of_p) = (
-        vec![0.0; rows * g.event_dim()],
-        vec![0.0; rows * g.event_dim()],
-    );
+    let mut of_x = vec![0.0; rows * g.event_dim()];
     evaluator
-        .event_weight_gradient(x, rows, &mut value, &mut of_w)
+        .event_weight_gradient(x, rows, &mut value, &mut of_x)
         .unwrap();
-    if g.invertible() {
-        evaluator
-            .log_prob_gradient(x, rows, &mut value, &mut of_p)
-            .unwrap();
-    }
-    [of_z, of_w, of_p].concat()
+    [of_z, of_x].concat()
 }
 
 fn affine(soft_clamp: &str) -> Value {

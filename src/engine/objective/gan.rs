@@ -1,9 +1,10 @@
 //! The weighted GAN: a discriminator and the refiner, each with its own loss.
 
-use super::{load, Block, Loss};
+use super::blocks::{load, Block, Loss};
 use crate::engine::chain::Chain;
 use crate::engine::gradient::MlpGradient;
 use crate::engine::lanes::Element;
+use crate::engine::map::{Pass, Point};
 use crate::engine::mlp::Mlp;
 use crate::objective::{sigmoid, softplus, Gan};
 
@@ -39,9 +40,9 @@ impl<'a, T: Element> Players<'a, T> {
         Players {
             discriminator: Mlp::new(gan.discriminator),
             refiner: Mlp::new(gan.refiner),
-            prior: gan
-                .prior
-                .map(|prior| Chain::new(prior.maps, gan.conditions, prior.parameters)),
+            prior: gan.prior.map(|prior| {
+                Chain::new(prior.maps, gan.conditions).with_parameters(prior.parameters)
+            }),
             gan,
         }
     }
@@ -71,15 +72,14 @@ impl<'a, T: Element> Players<'a, T> {
                 let state = &mut buffers.prior_state[..];
                 load(&buffers.noise_rows, (0, auxiliary), &mut state[..auxiliary]);
                 block.load(latents, &mut buffers.prior_conditions);
-                let (conditions, log_det) = (&buffers.prior_conditions, &mut T::Feature::default());
-                prior.generate(
+                let pass = Pass {
                     cpu,
-                    T::ROWS,
-                    state,
-                    conditions,
-                    log_det,
-                    &mut buffers.prior_tape,
-                );
+                    rows: T::ROWS,
+                    conditions: &buffers.prior_conditions,
+                    inverse: false,
+                    keep: false,
+                };
+                prior.apply(&pass, &mut Point::new(state), &mut buffers.prior_tape);
                 tape[..inputs].copy_from_slice(&state[..inputs]);
             }
         }
@@ -158,17 +158,15 @@ impl<T: Element> Loss<T> for Players<'_, T> {
 
     fn buffers(&self) -> Buffers<T> {
         let numbers = T::ROWS * self.gan.auxiliary_dim();
-        let prior = |size: fn(&Chain<T>) -> usize| {
-            vec![T::Feature::default(); self.prior.as_ref().map_or(0, size)]
-        };
+        let prior = self.prior.as_ref();
         Buffers {
-            prior_state: prior(Chain::widest),
-            prior_conditions: prior(Chain::conditions),
-            prior_tape: prior(Chain::shared_tape),
+            prior_state: vec![T::Feature::default(); prior.map_or(0, Chain::widest)],
+            prior_conditions: vec![T::Feature::default(); self.gan.conditions],
+            prior_tape: vec![T::Feature::default(); prior.map_or(0, |prior| prior.tape(false))],
             discriminator_tape: vec![T::Feature::default(); self.discriminator.tape()],
             refiner_tape: vec![T::Feature::default(); self.refiner.tape()],
-            discriminator_sums: MlpGradient::new(&self.discriminator),
-            refiner_sums: MlpGradient::new(&self.refiner),
+            discriminator_sums: self.discriminator.sums(),
+            refiner_sums: self.refiner.sums(),
             noise: vec![0.0; numbers],
             noise_rows: Vec::with_capacity(numbers),
         }

@@ -1,14 +1,15 @@
 //! Weighted maximum likelihood of a flow.
 
-use super::{Block, Loss};
-use crate::engine::flow::Flow;
+use super::blocks::{Block, Loss};
+use crate::engine::chain::Chain;
 use crate::engine::gradient::MlpGradient;
 use crate::engine::lanes::Element;
-use crate::engine::worker::log_normal;
-use crate::model;
+use crate::engine::map::{Pass, Point};
+use crate::engine::rows::log_normal;
+use crate::model::{self, Map};
 
 pub(super) struct Likelihood<T> {
-    flow: Flow<T>,
+    flow: Chain<T>,
     conditions: usize,
 }
 
@@ -22,31 +23,45 @@ pub(super) struct Buffers<T: Element> {
 impl<T: Element> Likelihood<T> {
     pub fn new(flow: &model::Flow) -> Self {
         Likelihood {
-            flow: Flow::new(flow),
+            flow: Chain::new(&[Map::Flow(flow.clone())], flow.conditions),
             conditions: flow.conditions,
         }
     }
 
-    /// Events to latents on the tape; Σ −w log p / rows, and w / rows.
-    fn forward(&self, block: Block<T>, buffers: &mut Buffers<T>) -> (f64, T::Feature) {
-        let Buffers {
-            state,
-            conditions,
-            tape,
-            ..
-        } = buffers;
-        block.load(0, state);
-        block.load(state.len(), conditions);
-        let mut log_det = T::Feature::default();
-        self.flow
-            .record::<true>(block.cpu, T::ROWS, state, conditions, &mut log_det, tape);
+    /// Events to latents; Σ −w log p / rows, and w / rows.
+    fn forward(
+        &self,
+        block: Block<T>,
+        pass: &Pass<T>,
+        point: &mut Point<T>,
+        tape: &mut [T::Feature],
+    ) -> (f64, T::Feature) {
+        self.flow.apply(pass, point, tape);
         let weights = block.weights();
         let rows = block.lanes().map(|lane| {
-            let log_p = log_normal::<T>(state, lane) + log_det.as_ref()[lane].to_f64();
+            let log_p = log_normal::<T>(point.state, lane) + point.log_det.as_ref()[lane].to_f64();
             -weights.as_ref()[lane].to_f64() * log_p
         });
         (rows.sum(), weights)
     }
+}
+
+/// The block's events, and how they become latents.
+fn enter<'a, T: Element>(
+    block: Block<T>,
+    state: &'a mut [T::Feature],
+    conditions: &'a mut [T::Feature],
+) -> (Pass<'a, T>, Point<'a, T>) {
+    block.load(0, state);
+    block.load(state.len(), conditions);
+    let pass = Pass {
+        cpu: block.cpu,
+        rows: T::ROWS,
+        conditions,
+        inverse: true,
+        keep: true,
+    };
+    (pass, Point::new(state))
 }
 
 impl<T: Element> Loss<T> for Likelihood<T> {
@@ -58,32 +73,42 @@ impl<T: Element> Loss<T> for Likelihood<T> {
 
     fn buffers(&self) -> Buffers<T> {
         Buffers {
-            state: vec![T::Feature::default(); self.flow.dim()],
+            state: vec![T::Feature::default(); self.flow.widest()],
             conditions: vec![T::Feature::default(); self.conditions],
-            tape: vec![T::Feature::default(); self.flow.tape()],
+            tape: vec![T::Feature::default(); self.flow.tape(true)],
             sums: self.flow.sums(),
         }
     }
 
     fn add(&self, _: usize, block: Block<T>, buffers: &mut Buffers<T>) -> f64 {
-        let (loss, weights) = self.forward(block, buffers);
         let Buffers {
-            state, tape, sums, ..
+            state,
+            conditions,
+            tape,
+            sums,
         } = buffers;
+        let (pass, mut point) = enter(block, state, conditions);
+        let (loss, weights) = self.forward(block, &pass, &mut point, tape);
         // −w log p = w (½ |z|² − log |det| + …).
-        for z in &mut *state {
+        for z in &mut *point.state {
             let lanes = z.as_mut().iter_mut().zip(weights.as_ref());
             lanes.for_each(|(z, &w)| *z = *z * w);
         }
-        let mut log_det = weights;
-        log_det.as_mut().iter_mut().for_each(|w| *w = -*w);
-        self.flow
-            .backward::<true>(block.cpu, T::ROWS, state, &log_det, tape, Some(sums));
+        point.log_det = weights;
+        point.log_det.as_mut().iter_mut().for_each(|w| *w = -*w);
+        self.flow.backward(&pass, &mut point, tape, Some(sums));
         loss
     }
 
     fn loss(&self, _: usize, block: Block<T>, buffers: &mut Buffers<T>) -> f64 {
-        self.forward(block, buffers).0
+        let Buffers {
+            state,
+            conditions,
+            tape,
+            ..
+        } = buffers;
+        let (pass, mut point) = enter(block, state, conditions);
+        self.forward(block, &pass, &mut point, tape).0
     }
 
     fn collect(&self, _: usize, buffers: &mut Buffers<T>, mut gradient: &mut [T]) {

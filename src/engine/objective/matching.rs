@@ -1,6 +1,6 @@
 //! Flow matching: velocities along straight ways.
 
-use super::{Block, Loss};
+use super::blocks::{Block, Loss};
 use crate::engine::gradient::MlpGradient;
 use crate::engine::lanes::Element;
 use crate::engine::mlp::Mlp;
@@ -87,7 +87,7 @@ impl<T: Element> Loss<T> for Velocity<'_, T> {
             way: vec![T::Feature::default(); self.matching.dim()],
             times: vec![0.0; T::ROWS],
             tape: vec![T::Feature::default(); self.network.tape()],
-            sums: MlpGradient::new(&self.network),
+            sums: self.network.sums(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Telling two classes apart by one logit.
 
-use super::{Block, Loss};
+use super::blocks::{Block, Loss};
 use crate::engine::gradient::MlpGradient;
 use crate::engine::lanes::Element;
 use crate::engine::mlp::Mlp;
@@ -55,7 +55,7 @@ impl<T: Element> Loss<T> for Classes<T> {
     fn buffers(&self) -> Buffers<T> {
         Buffers {
             tape: vec![T::Feature::default(); self.network.tape()],
-            sums: MlpGradient::new(&self.network),
+            sums: self.network.sums(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The weighted variational autoencoder: encoder and decoder, one loss.
 
-use super::{load, Block, Loss};
+use super::blocks::{load, Block, Loss};
 use crate::engine::gradient::MlpGradient;
 use crate::engine::lanes::Element;
 use crate::engine::mlp::Mlp;
@@ -135,8 +135,8 @@ impl<T: Element> Loss<T> for Coders<'_, T> {
         Buffers {
             encoder_tape: vec![T::Feature::default(); self.encoder.tape()],
             decoder_tape: vec![T::Feature::default(); self.decoder.tape()],
-            encoder_sums: MlpGradient::new(&self.encoder),
-            decoder_sums: MlpGradient::new(&self.decoder),
+            encoder_sums: self.encoder.sums(),
+            decoder_sums: self.decoder.sums(),
             noise: vec![0.0; T::ROWS * latent],
             noise_rows: Vec::with_capacity(T::ROWS * latent),
             shifts: vec![T::Feature::default(); latent],

@@ -1,9 +1,10 @@
 //! The gradient of a block's splines.
 
-use super::super::lanes::{Element, Task};
-use super::super::vector::Vector;
+use super::super::cpu::Task;
+use super::super::lanes::Element;
+use super::super::simd::Simd;
 use super::bin::{share, Bins};
-use super::Form;
+use super::form::Form;
 
 /// Of the active coordinates, the gradients with respect to what [`Spline`](super::Spline) made of them, the z of its formula and what it left of the outputs
 /// and aside become the gradients with respect to what came in.
@@ -20,7 +21,7 @@ pub struct SplineGradient<'a, T: Element, const INVERSE: bool> {
 impl<T: Element, const INVERSE: bool> Task<T> for SplineGradient<'_, T, INVERSE> {
     #[inline(always)]
     #[allow(clippy::needless_range_loop)]
-    fn run<V: Vector<T>>(self) {
+    fn run<S: Simd<T>>(self, simd: S) {
         let Form {
             bins,
             bound,
@@ -32,7 +33,7 @@ impl<T: Element, const INVERSE: bool> Task<T> for SplineGradient<'_, T, INVERSE>
         let blocks = outputs.zip(self.start).zip(self.active);
         for (i, ((outputs, start), &k)) in blocks.enumerate() {
             let start = start.as_ref();
-            let found = Bins::<T>::find::<V, false>(self.form, outputs, start);
+            let found = Bins::<T>::find::<false, _>(simd, self.form, outputs, start);
             let gradient = self.gradient[k].as_mut();
             let (mut low_z, mut width) = (zero, zero);
             let (mut low_x, mut height, mut slopes) = (zero, zero, [zero; 2]);
@@ -42,9 +43,9 @@ impl<T: Element, const INVERSE: bool> Task<T> for SplineGradient<'_, T, INVERSE>
                 let xi = share(start[lane] - bin.z, bin.width);
                 let (g, log_det) = (gradient[lane], self.log_det_gradient.as_ref()[lane]);
                 let (back, by) = if INVERSE {
-                    bin.inverse_gradient::<V>(xi, g, log_det)
+                    bin.inverse_gradient(simd, xi, g, log_det)
                 } else {
-                    let by = bin.gradient::<V>(xi, g, log_det);
+                    let by = bin.gradient(simd, xi, g, log_det);
                     (by.z, by)
                 };
                 gradient[lane] = if inside { back } else { g };
@@ -60,8 +61,8 @@ impl<T: Element, const INVERSE: bool> Task<T> for SplineGradient<'_, T, INVERSE>
             }
             let (widths, rest) = outputs.split_at_mut(bins);
             let (heights, inner) = rest.split_at_mut(bins);
-            softmax_back::<T, V>(shared, widths, &found.number, &low_z, &width);
-            softmax_back::<T, V>(shared, heights, &found.number, &low_x, &height);
+            softmax_back(simd, shared, widths, &found.number, &low_z, &width);
+            softmax_back(simd, shared, heights, &found.number, &low_x, &height);
             scatter::<T>(inner, &found.number, &slopes);
             let aside = &self.aside[self.form.own_aside(i)];
             for (by_logit, by_output) in outputs.iter_mut().zip(aside) {
@@ -76,7 +77,8 @@ impl<T: Element, const INVERSE: bool> Task<T> for SplineGradient<'_, T, INVERSE>
 /// The result of [`softmax`](super::softmax) becomes the gradient with respect to the logits, given that with respect to the sum of all sizes before the
 /// bin `number` and that with respect to its own.
 #[inline(always)]
-fn softmax_back<T: Element, V: Vector<T>>(
+fn softmax_back<T: Element>(
+    simd: impl Simd<T>,
     shared: T,
     shares: &mut [T::Feature],
     number: &T::Feature,
@@ -97,7 +99,7 @@ fn softmax_back<T: Element, V: Vector<T>>(
                 let g = if k < number { before } else { T::default() };
                 let g = if k == number { own } else { g };
                 if pass == 0 {
-                    *mean = V::mul_add(*p, g, *mean);
+                    *mean = simd.mul_add(*p, g, *mean);
                 } else {
                     *p = shared * *p * (g - *mean);
                 }

@@ -1,5 +1,7 @@
-use super::super::lanes::Cpu;
+use super::super::cpu::Cpu;
+use super::super::lanes::Element;
 use super::*;
+use crate::model::{Knots, Transform};
 use crate::noise::{domain, Noise};
 
 const BOUND: f64 = 3.0;

@@ -66,6 +66,10 @@ impl Exact {
 }
 
 impl Evaluator for Exact {
+    fn rows_are_independent(&self) -> bool {
+        false
+    }
+
     fn generate(
         &mut self,
         z: &[f64],
@@ -81,16 +85,6 @@ impl Evaluator for Exact {
     }
 
     fn log_prob(&mut self, _: &[f64], _: usize, _: &mut [f64]) -> Result<()> {
-        unreachable!()
-    }
-
-    fn log_prob_gradient(
-        &mut self,
-        _: &[f64],
-        _: usize,
-        _: &mut [f64],
-        _: &mut [f64],
-    ) -> Result<()> {
         unreachable!()
     }
 
@@ -146,6 +140,10 @@ impl Evaluator for Exact {
             z.copy_from_slice(&[2.0 * y[0], y[auxiliary - 1]]);
         }
         Ok(())
+    }
+
+    fn refined_log_prob(&mut self, _: &[f64], _: usize, _: &mut [f64]) -> Result<()> {
+        unreachable!()
     }
 }
 

@@ -1,0 +1,78 @@
+//! Rows of `f64`, as in [`Evaluator`](crate::model::Evaluator), in and out of the lanes of a block.
+
+use super::lanes::Element;
+use crate::model::Scaling;
+
+/// Rows of `dim` columns into the lanes of a block, through `map` (column, value); the first columns, as many as the block has features.
+pub(super) fn load<T: Element>(
+    rows: &[f64],
+    dim: usize,
+    block: &mut [T::Feature],
+    map: impl Fn(usize, f64) -> f64,
+) {
+    for (lane, row) in rows.chunks_exact(dim).enumerate() {
+        for (k, (&value, feature)) in row.iter().zip(&mut *block).enumerate() {
+            feature.as_mut()[lane] = T::from_f64(map(k, value));
+        }
+    }
+}
+
+/// The inverse of [`load`].
+pub(super) fn store<T: Element>(
+    block: &[T::Feature],
+    dim: usize,
+    rows: &mut [f64],
+    map: impl Fn(usize, f64) -> f64,
+) {
+    for (lane, row) in rows.chunks_exact_mut(dim).enumerate() {
+        for (k, (value, feature)) in row.iter_mut().zip(block).enumerate() {
+            *value = map(k, feature.as_ref()[lane].to_f64());
+        }
+    }
+}
+
+/// Scaled conditions, which follow `dim` other values of every row, into the lanes of a block.
+pub(super) fn load_conditions<T: Element>(
+    rows: &[f64],
+    dim: usize,
+    scalings: &[Scaling],
+    block: &mut [T::Feature],
+) {
+    if scalings.is_empty() {
+        return;
+    }
+    for (lane, row) in rows.chunks_exact(dim + scalings.len()).enumerate() {
+        for ((&value, scaling), feature) in row[dim..].iter().zip(scalings).zip(&mut *block) {
+            feature.as_mut()[lane] = T::from_f64(scaling.forward(value));
+        }
+    }
+}
+
+/// The `conditions` last values of all rows; beside each rows goes how many values come before them.
+pub(super) fn copy_conditions(
+    (from, n): (&[f64], usize),
+    (to, m): (&mut [f64], usize),
+    conditions: usize,
+) {
+    if conditions == 0 {
+        return;
+    }
+    let from = from.chunks_exact(n + conditions);
+    for (to, from) in to.chunks_exact_mut(m + conditions).zip(from) {
+        to[m..].copy_from_slice(&from[n..]);
+    }
+}
+
+/// Σ log |du/dx| of a row.
+pub(super) fn log_scale(x: &[f64], scalings: &[Scaling]) -> f64 {
+    // Conditions, behind the features, take no part.
+    let columns = x.iter().zip(scalings);
+    columns.map(|(&x, s)| s.log_derivative(x)).sum()
+}
+
+/// log of the standard normal density of one row of a block.
+pub(super) fn log_normal<T: Element>(z: &[T::Feature], lane: usize) -> f64 {
+    let squares = z.iter().map(|z| z.as_ref()[lane].to_f64().powi(2));
+    let normalisation = z.len() as f64 * (2.0 * std::f64::consts::PI).ln();
+    -0.5 * (squares.sum::<f64>() + normalisation)
+}
