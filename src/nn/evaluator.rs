@@ -104,7 +104,8 @@ impl TorchEvaluator {
         ))
     }
 
-    /// Rows of a tensor into the front of rows that end with a condition, which is copied from `from`, rows of `dim` values and the condition.
+    /// Rows of a tensor into the front of rows that end with a condition, which is copied from `from`, rows of `dim` values and the
+    /// condition.
     fn to_host(
         &self,
         tensor: &Tensor,
