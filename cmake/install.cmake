@@ -56,7 +56,7 @@ file(INSTALL "${root}/tools/laser_export.py" DESTINATION "${PREFIX}/share/liblas
 
 file(INSTALL "${root}/LICENSE-APACHE" "${root}/LICENSE-MIT" DESTINATION "${PREFIX}/share/licenses/liblaser")
 set(doc "${PREFIX}/share/doc/liblaser")
-foreach(name README.md CHANGELOG.md CITATION.cff)
+foreach(name README.md CHANGELOG.md CITATION.cff CONTRIBUTING.md SECURITY.md)
   file(INSTALL "${root}/${name}" DESTINATION "${doc}")
 endforeach()
 # What README.md links to, where it expects it.

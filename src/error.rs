@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-/// What can go wrong. The message names the argument, what was wrong with it and what would be right; what a caller can act on is in the fields:
+/// What can go wrong. The message names the argument, what was wrong with it and what would be right; what a caller can act on is in the
+/// fields:
 ///
 /// ```
 /// use laser::{protocol::Source, Error, Rows};

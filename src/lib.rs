@@ -1,9 +1,10 @@
-//! **liblaser**: latent space refinement (LaSeR) of generative models, after Winterhalder, Bellagente, Nachman, *Latent Space Refinement for
-//! Deep Generative Models* ([arXiv:2106.00792](https://arxiv.org/abs/2106.00792)).
+//! **liblaser**: latent space refinement (LaSeR) of generative models, after Winterhalder, Bellagente, Nachman, *Latent Space Refinement
+//! for Deep Generative Models* ([arXiv:2106.00792](https://arxiv.org/abs/2106.00792)).
 //!
 //! A generative model makes events quickly but not precisely. A classifier learns how generated and true events differ; its weights, pulled
-//! back to the model's latent space, define a refined latent density; sampled from there, the same model makes unweighted events that follow
-//! the truth. The product is `liblaser.so` with the C header `include/laser.h`; this crate is how it is made, and can be used from Rust:
+//! back to the model's latent space, define a refined latent density; sampled from there, the same model makes unweighted events that
+//! follow the truth. The product is `liblaser.so` with the C header `include/laser.h`; this crate is how it is made, and can be used from
+//! Rust:
 //!
 //! ```
 //! use laser::{options::Options, protocol, Rows, RowsMut};
@@ -29,7 +30,8 @@
 //! ```
 //!
 //! # Where things are
-//! From the ground up; a module knows only those above it in this table. The page docs/architecture.md tells how an event comes about, and how to add to it.
+//! From the ground up; a module knows only those above it in this table. The page docs/architecture.md tells how an event comes about, and
+//! how to add to it.
 //!
 //! | module | what it holds |
 //! |---|---|

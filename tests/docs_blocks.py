@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compiles and runs the code blocks of README.md and docs/**/*.md against an installed library, and checks what the pages name.
+"""Compiles and runs the code blocks of PAGES and docs/**/*.md against an installed library, and checks what the pages name.
 
     $(scripts/setup --python) tests/docs_blocks.py PREFIX [PAGE ...]        all pages unless some are given
 
@@ -17,9 +17,9 @@ Without one: c, cpp, fortran are whole programs, compiled and run, python is run
 cmake is a whole CMakeLists.txt, configured and built, json is parsed and taken for options, sh has its commands looked up, text stands as it
 is. All blocks of a page share a folder, in which there is a small model, model.laser; /opt/laser in a block stands for PREFIX.
 
-Of the words in a page, functions, constants, keys, make targets and links must exist. docs/reference.md has to name every function, and
-Doxygen to run without a warning. tests/docs/wrong.md is a page of blocks and words each of which must be refused, for the reason that it
-gives. Prints `ok NAME` or `FAILED NAME` for each; the exit status is 0 when none failed.
+Of the words in a page, functions, constants, keys, make targets, links and paths of the repository must exist. docs/reference.md has to name
+every function, and Doxygen to run without a warning. tests/docs/wrong.md is a page of blocks and words each of which must be refused, for the
+reason that it gives. Prints `ok NAME` or `FAILED NAME` for each; the exit status is 0 when none failed.
 """
 
 import ctypes
@@ -38,6 +38,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts" / "bindings"))
 import julia_source  # noqa: E402
 
+PAGES = ["README.md", "CONTRIBUTING.md", "SECURITY.md"]
 FRAMES = ROOT / "tests" / "docs"
 OUT = ROOT / "build" / "docs_blocks"
 WRONG = FRAMES / "wrong.md"
@@ -280,6 +281,12 @@ def keys() -> set[str]:
 
 
 @cache
+def folders() -> set[str]:
+    """The folders of the repository, but for what is built."""
+    return {path.name for path in ROOT.iterdir() if path.is_dir()} - {"build", "target"}
+
+
+@cache
 def anchors(page: Path) -> set[str]:
     """The anchors of a page's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ +(.+)$", prose(page), re.M)
@@ -297,7 +304,7 @@ def is_key(word: str) -> bool:
 
 
 def word_errors(page: Path) -> list[str]:
-    """Names in the whole page, keys, make targets and links in its prose that do not exist."""
+    """Names in the whole page, keys, make targets, paths and links in its prose that do not exist."""
     whole, text = page.read_text(encoding="utf-8"), prose(page)
     wrong = []
     for word in set(re.findall(r"\b(?:laser|LASER)_\w+", whole)):
@@ -311,6 +318,8 @@ def word_errors(page: Path) -> list[str]:
     for word in set(re.findall(r"`([^`\n]+)`", text)):
         if re.fullmatch(r"\w+(\.\w+)+", word) and not is_key(word):
             wrong.append(f"there is no key {word}")
+        if re.fullmatch(r"[\w-]+/[\w./-]*", word) and word.split("/")[0] in folders() and not (ROOT / word).exists():
+            wrong.append(f"the repository has no {word}")
         target = re.match(r"make ([a-z-]+)", word)
         if target and target[1] not in make_targets():
             wrong.append(f"the Makefile has no target {target[1]}")
@@ -392,7 +401,7 @@ def main() -> int:
         print(__doc__)
         return 2
     prefix = Path(sys.argv[1]).resolve()
-    pages = [Path(page).resolve() for page in sys.argv[2:]] or [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    pages = [Path(page).resolve() for page in sys.argv[2:]] or [*(ROOT / name for name in PAGES), *sorted((ROOT / "docs").rglob("*.md"))]
     OUT.mkdir(parents=True, exist_ok=True)
     model = Block("tests/docs/fixture.c", "c", (FRAMES / "fixture.c").read_text(encoding="utf-8"), "")
     results = [(model.name, outcome(Bench(prefix, FRAMES / "fixture.c").test, model))]

@@ -53,7 +53,8 @@ impl Instance {
         }
     }
 
-    /// The model made ready to compute, as [`evaluator`](super::evaluator); but the engine works on up to `threads` threads, whatever the option says.
+    /// The model made ready to compute, as [`evaluator`](super::evaluator); but the engine works on up to `threads` threads, whatever the
+    /// option says.
     ///
     /// # Errors
     /// Those of [`evaluator`](super::evaluator).

@@ -33,8 +33,8 @@ pub(crate) fn threads(options: &Options) -> usize {
     options.get(keys::THREADS) as usize
 }
 
-/// The model made ready to compute: by the CPU engine or by libtorch, as the options `backend` and `device` say. Works on the calling thread
-/// and, on the CPU, on as many helpers as the option `threads` allows.
+/// The model made ready to compute: by the CPU engine or by libtorch, as the options `backend` and `device` say. Works on the calling
+/// thread and, on the CPU, on as many helpers as the option `threads` allows.
 ///
 /// # Errors
 /// [`Error::Device`] if the device is not usable, [`Error::InvalidArgument`] for the engine on another device than the CPU,
@@ -49,7 +49,8 @@ pub fn evaluator(model: &Model, options: &Options) -> Result<Box<dyn Evaluator>>
 /// Checks that a device (`cpu`, `cuda`, `cuda:N`) can be used here.
 ///
 /// # Errors
-/// [`Error::Device`] saying why not, [`Error::InvalidArgument`] for other words, [`Error::Unsupported`] for CUDA in a build without libtorch.
+/// [`Error::Device`] saying why not, [`Error::InvalidArgument`] for other words, [`Error::Unsupported`] for CUDA in a build without
+/// libtorch.
 pub fn device_check(device: &str) -> Result<()> {
     nn::check_device(device)
 }

@@ -40,7 +40,8 @@ pub struct HmcSettings {
 }
 
 impl HmcSettings {
-    /// Checks the settings for a latent space of `latent_dim` dimensions. The bounds keep a hostile file from making a sampler run for ever.
+    /// Checks the settings for a latent space of `latent_dim` dimensions. The bounds keep a hostile file from making a sampler run for
+    /// ever.
     ///
     /// # Errors
     /// [`Error::Format`] naming the setting.

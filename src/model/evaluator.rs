@@ -26,8 +26,8 @@ pub(super) const NO_CLASSIFIER: &str =
 ///
 /// All arrays are row-major `f64` of `rows` rows, without padding. A latent row is a latent z followed by its condition (N + C values), an
 /// event row an event x followed by its condition (M + C values), in and out. On the engine a row's result depends on that row alone. With
-/// libtorch it may depend, in its last bits, on the number of rows and on the row's place among them; callers that promise reproducible bits
-/// always ask for the same blocks.
+/// libtorch it may depend, in its last bits, on the number of rows and on the row's place among them; callers that promise reproducible
+/// bits always ask for the same blocks.
 pub trait Evaluator: Send {
     /// Whether a row's results have the same bits whatever rows are computed with it.
     fn rows_are_independent(&self) -> bool;
@@ -62,8 +62,8 @@ pub trait Evaluator: Send {
     /// [`crate::Error::Unsupported`] if the model has no classifier; those of the backend.
     fn log_weight(&mut self, x: &[f64], rows: usize, out: &mut [f64]) -> Result<()>;
 
-    /// log w(z) of latents whose events are known: log w(g(z)) or, where that is no function of z, what has been learned as one. `z`: latent
-    /// rows, `x`: the event rows that were made of them, which only the first way looks at, `out`: rows.
+    /// log w(z) of latents whose events are known: log w(g(z)) or, where that is no function of z, what has been learned as one. `z`:
+    /// latent rows, `x`: the event rows that were made of them, which only the first way looks at, `out`: rows.
     ///
     /// # Errors
     /// As [`Evaluator::log_weight`].

@@ -103,9 +103,9 @@ impl Model {
         Ok(bytes)
     }
 
-    /// Writes the model to the file `path`, which appears complete or not at all: the bytes go to a temporary file in the same directory, which
-    /// is synchronised and renamed. Until then an existing file stays as it is, whatever fails. The new file has the permissions
-    /// of any newly created one; a symbolic link at `path` is replaced.
+    /// Writes the model to the file `path`, which appears complete or not at all: the bytes go to a temporary file in the same directory,
+    /// which is synchronised and renamed. Until then an existing file stays as it is, whatever fails. The new file has the permissions of
+    /// any newly created one; a symbolic link at `path` is replaced.
     ///
     /// # Errors
     /// Those of [`Model::to_bytes`]; [`Error::Io`] if the file cannot be written, or if `path` is something else than a file.
@@ -117,8 +117,8 @@ impl Model {
     /// Reads a model from the bytes of a model file. Memory is bounded by a multiple of their number.
     ///
     /// # Errors
-    /// [`Error::Format`] naming what is wrong: no safetensors file, no or an invalid description, an unknown format version, a missing, unknown
-    /// or misshapen tensor, a wrong checksum, a parameter that is not finite.
+    /// [`Error::Format`] naming what is wrong: no safetensors file, no or an invalid description, an unknown format version, a missing,
+    /// unknown or misshapen tensor, a wrong checksum, a parameter that is not finite.
     pub fn from_bytes(bytes: &[u8]) -> Result<Model> {
         let mut stored = StoredTensors::parse(bytes)?;
         let json = stored.metadata(METADATA_KEY)?;

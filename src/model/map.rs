@@ -16,8 +16,8 @@ pub enum Map {
     Matching(Matching),
 }
 
-/// Transport of points from time 0 to 1 along velocities v(z, t, c), in equal steps of the midpoint rule: z ← z + h v(z + ½ h v(z, t), t + ½ h).
-/// Trained by flow matching (Lipman et al., arXiv:2210.02747).
+/// Transport of points from time 0 to 1 along velocities v(z, t, c), in equal steps of the midpoint rule: z ← z + h v(z + ½ h v(z, t),
+/// t + ½ h). Trained by flow matching (Lipman et al., arXiv:2210.02747).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Matching {

@@ -32,7 +32,8 @@ impl Refinement {
         refiner.filter(|refiner| trained && method.learns(&refiner.map))
     }
 
-    /// Checks the settings (not the learned refiner) for a latent space of `latent_dim` dimensions. The bounds keep a hostile file from making a sampler run for ever.
+    /// Checks the settings (not the learned refiner) for a latent space of `latent_dim` dimensions. The bounds keep a hostile file from
+    /// making a sampler run for ever.
     ///
     /// # Errors
     /// [`Error::Format`] naming the setting.

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 /// The invertible map between a feature x of an event and what the networks see, u.
 ///
-/// The maps with bounds take the open interval between them to the whole line, so that whatever a network makes lies within: with y a feature
-/// on that line, u = (y − mean) / std. Rounding may put an event on a bound, never beyond it. Densities are those of x; beyond the bounds
-/// they are 0.
+/// The maps with bounds take the open interval between them to the whole line, so that whatever a network makes lies within: with y a
+/// feature on that line, u = (y − mean) / std. Rounding may put an event on a bound, never beyond it. Densities are those of x; beyond the
+/// bounds they are 0.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Scaling {
@@ -41,8 +41,8 @@ pub enum Scaling {
         /// Its standard deviation, positive.
         std: f64,
     },
-    /// Angles, and whatever else repeats: y = logit(t), t = ((x − cut) / period) mod 1. Any x is taken for the one in [low, low + period) that
-    /// is whole periods away. The density is that on the circle; a flow makes it 0 at the cut.
+    /// Angles, and whatever else repeats: y = logit(t), t = ((x − cut) / period) mod 1. Any x is taken for the one in [low, low + period)
+    /// that is whole periods away. The density is that on the circle; a flow makes it 0 at the cut.
     Periodic {
         /// Where the values that are given back begin.
         low: f64,

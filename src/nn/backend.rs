@@ -90,8 +90,8 @@ pub(crate) fn open_device(device: &str) -> Result<Device> {
     Ok(Device::Cuda(usize::from(ordinal)))
 }
 
-/// Loads libtorch_cuda, once per process, and only when a GPU is asked for: it takes a third of a second and 200 MB. It must come before any
-/// CUDA query, for libtorch looks for its CUDA part only at the first.
+/// Loads libtorch_cuda, once per process, and only when a GPU is asked for: it takes a third of a second and 200 MB. It must come before
+/// any CUDA query, for libtorch looks for its CUDA part only at the first.
 fn load_cuda() -> Result<()> {
     static CUDA: OnceCell<Library> = OnceCell::new();
     CUDA.get_or_try_init(|| {
@@ -115,8 +115,8 @@ fn load_cuda() -> Result<()> {
 type GetThreads = unsafe extern "C" fn() -> c_int;
 type SetThreads = unsafe extern "C" fn(c_int);
 
-/// OpenMP's per-thread thread count, of the runtime that libtorch itself uses. It belongs to the calling thread, so setting and restoring it
-/// around a call is invisible to the host; `at::set_num_threads` would change the whole process.
+/// OpenMP's per-thread thread count, of the runtime that libtorch itself uses. It belongs to the calling thread, so setting and restoring
+/// it around a call is invisible to the host; `at::set_num_threads` would change the whole process.
 static OPENMP: Lazy<Option<(GetThreads, SetThreads)>> = Lazy::new(|| {
     // libtorch has loaded it; RTLD_NOLOAD finds that very one.
     const RTLD_NOLOAD: c_int = libc::RTLD_NOLOAD;

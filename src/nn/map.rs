@@ -6,7 +6,8 @@ use crate::model::Map;
 use crate::Result;
 use tch::Tensor;
 
-/// Points through maps, z ↦ x, or, if `inverse`, back through flows, x ↦ z, given the scaled condition `c`: (points, log |det| of the flows).
+/// Points through maps, z ↦ x, or, if `inverse`, back through flows, x ↦ z, given the scaled condition `c`: (points, log |det| of the
+/// flows).
 pub(super) fn apply(
     maps: &[Map],
     parameters: &[Tensor],

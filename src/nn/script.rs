@@ -32,8 +32,8 @@ impl Script {
         })
     }
 
-    /// A model whose generator is the module in `bytes`, of `latent_dim` latents and `conditions` conditions: how many features its events have is
-    /// tried.
+    /// A model whose generator is the module in `bytes`, of `latent_dim` latents and `conditions` conditions: how many features its events
+    /// have is tried.
     ///
     /// # Errors
     /// [`Error::Torch`] if it is no module or does not take such rows, [`Error::InvalidArgument`] if it does not return rows of features.

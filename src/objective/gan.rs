@@ -3,10 +3,10 @@
 use crate::model::{Map, Mlp};
 use crate::noise::{domain, Noise};
 
-/// Batches are points z (a refiner's latents or a generator's scaled events) followed by scaled conditions, with weights; the network that is
-/// called the refiner maps noise y, perhaps through a prior, and the condition to z, the discriminator judges z and the condition. Part 0, the discriminator:
-/// ½ [mean w softplus(−D(z)) + mean softplus(D(Φ(y)))]. Part 1, the refiner: mean softplus(−D(Φ(y))). The flat buffer holds the
-/// discriminator, then the refiner.
+/// Batches are points z (a refiner's latents or a generator's scaled events) followed by scaled conditions, with weights; the network that
+/// is called the refiner maps noise y, perhaps through a prior, and the condition to z, the discriminator judges z and the condition. Part
+/// 0, the discriminator: ½ [mean w softplus(−D(z)) + mean softplus(D(Φ(y)))]. Part 1, the refiner: mean softplus(−D(Φ(y))). The flat buffer
+/// holds the discriminator, then the refiner.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Gan<'a> {
     pub discriminator: &'a Mlp,

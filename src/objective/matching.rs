@@ -4,8 +4,8 @@ use super::stream;
 use crate::model::Mlp;
 use crate::noise::{domain, Noise};
 
-/// Batches are pairs: where a point starts, y, where it ends, z, and the scaled condition c, with weights. On the straight way between them,
-/// at a time t that is uniform in (0, 1), the network's velocity is to be z − y: mean of w |v(y + t (z − y), t, c) − (z − y)|².
+/// Batches are pairs: where a point starts, y, where it ends, z, and the scaled condition c, with weights. On the straight way between
+/// them, at a time t that is uniform in (0, 1), the network's velocity is to be z − y: mean of w |v(y + t (z − y), t, c) − (z − y)|².
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Matching<'a> {
     /// N + 1 + C → N.

@@ -1,4 +1,5 @@
-//! What a training minimises, as data: the engine and libtorch each make an [`Objective`] of a `Goal`. One file per loss, with its formulas.
+//! What a training minimises, as data: the engine and libtorch each make an [`Objective`] of a `Goal`. One file per loss, with its
+//! formulas.
 
 #[cfg(test)]
 pub(crate) mod checks;
@@ -19,7 +20,8 @@ use crate::Result;
 /// A loss and the networks whose parameters it is minimised over.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Goal<'a> {
-    /// Weighted maximum likelihood of a flow: mean of −w log p(u), in nats per event, u the scaled features; rows are u and the scaled condition.
+    /// Weighted maximum likelihood of a flow: mean of −w log p(u), in nats per event, u the scaled features; rows are u and the scaled
+    /// condition.
     Likelihood(&'a Flow),
     /// Telling labels 1 and 0 apart by a logit ℓ, f = sigmoid(ℓ): mean of w · loss(ℓ, y).
     Separation(&'a Mlp, Separation),

@@ -13,8 +13,9 @@ pub enum Separation {
     CrossEntropy,
     /// (f − y)²; ¼ for an ignorant one.
     SquaredError,
-    /// The maximum-likelihood classifier (Nachman and Thaler, arXiv:2101.07263; the paper's refs. 94, 95): −y ℓ + (1 − y)(e^ℓ − 1); 0 for an
-    /// ignorant one. Above [`Separation::LINEAR`] e^ℓ continues along its tangent, so that loss and gradient stay finite in single precision.
+    /// The maximum-likelihood classifier (Nachman and Thaler, arXiv:2101.07263; the paper's refs. 94, 95): −y ℓ + (1 − y)(e^ℓ − 1); 0 for
+    /// an ignorant one. Above [`Separation::LINEAR`] e^ℓ continues along its tangent, so that loss and gradient stay finite in single
+    /// precision.
     MaximumLikelihood,
 }
 

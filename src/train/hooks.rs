@@ -5,7 +5,8 @@ use crate::Result;
 /// Where a long computation stands. Losses are NaN until they are known.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
-    /// What is running: `flow`, `gan_generator`, `vae`, `classifier`, `trees`, `omnifold_events`, `omnifold_latents`, `pilot`, `pool`, `gan`, `refiner_flow`, `pairs`, `matching`, `chains`.
+    /// What is running: `flow`, `gan_generator`, `vae`, `classifier`, `trees`, `omnifold_events`, `omnifold_latents`, `pilot`, `pool`,
+    /// `gan`, `refiner_flow`, `pairs`, `matching`, `chains`.
     pub stage: &'static str,
     /// Current epoch, from 1.
     pub epoch: u64,

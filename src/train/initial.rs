@@ -4,7 +4,8 @@ use crate::model::{Activation, Flow, Mlp};
 use crate::noise::{domain, Noise};
 
 /// Initial parameters of an MLP: weights normal with the variance that keeps activations' size through the layers (He et al.,
-/// arXiv:1502.01852), biases uniform within ±1/√inputs so that the kinks of narrow inputs lie apart. With `zero_output` the last layer is 0.
+/// arXiv:1502.01852), biases uniform within ±1/√inputs so that the kinks of narrow inputs lie apart. With `zero_output` the last layer
+/// is 0.
 pub(crate) fn initial_mlp(mlp: &Mlp, noise: Noise, zero_output: bool) -> Vec<f64> {
     let gain: f64 = match mlp.activation {
         Activation::LeakyRelu { slope } => (2.0 / (1.0 + slope * slope)).sqrt(),

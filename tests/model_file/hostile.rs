@@ -35,7 +35,8 @@ unsafe impl GlobalAlloc for Watched {
     }
 }
 
-/// Reads what may be anything, also with a checksum that fits; only a panic, or an allocation that the input's size does not justify, fails.
+/// Reads what may be anything, also with a checksum that fits; only a panic, or an allocation that the input's size does not justify,
+/// fails.
 fn survives(bytes: &[u8]) {
     read(bytes);
     read(&sealed(bytes));

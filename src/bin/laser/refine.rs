@@ -26,9 +26,9 @@ use std::time::Instant;
 
 /// Train and refine a model of the events in a file
 ///
-/// Trains a generator on the events, unless the configuration names one, refines it, and writes the model and, beside it as MODEL.log, the training log;
-/// both when all is done. Then tells what `laser info` does. Ctrl-C stops within a training step and leaves nothing; a second one ends at once.
-/// Paths are relative to the folder that the command runs in.
+/// Trains a generator on the events, unless the configuration names one, refines it, and writes the model and, beside it as MODEL.log, the
+/// training log; both when all is done. Then tells what `laser info` does. Ctrl-C stops within a training step and leaves nothing; a second
+/// one ends at once. Paths are relative to the folder that the command runs in.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Example:

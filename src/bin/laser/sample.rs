@@ -20,10 +20,10 @@ use std::time::{Duration, Instant};
 
 /// Sample events from a model into a file
 ///
-/// Event i of a stream depends on the model, the seed, the stream and i alone: give the parts of a big job streams of their own, or parts of one
-/// stream by --first. The file is double precision, with the columns x0 x1 … (features), c0 … (the conditions, if the model has any), and if
-/// asked for z0 … (--latent), log_p (--logp), w (--weights, always last). It appears when it is complete. Ctrl-C stops and leaves nothing; a
-/// second one ends at once.
+/// Event i of a stream depends on the model, the seed, the stream and i alone: give the parts of a big job streams of their own, or parts
+/// of one stream by --first. The file is double precision, with the columns x0 x1 … (features), c0 … (the conditions, if the model has
+/// any), and if asked for z0 … (--latent), log_p (--logp), w (--weights, always last). It appears when it is complete. Ctrl-C stops and
+/// leaves nothing; a second one ends at once.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  laser sample model.laser -n 1e6 --seed 7 -o events.npy")]
 pub struct Arguments {
@@ -53,9 +53,9 @@ pub struct Arguments {
     /// Write the weights, as the last column
     #[arg(long)]
     weights: bool,
-    /// Write log p, the natural logarithm of every event's density in its features (given its condition): with the methods baseline and reweight
-    /// that of the generator's events, with flow that of its own, with the other methods that which they aim at. There is none with gan and
-    /// matching, and none unless the generator is a flow
+    /// Write log p, the natural logarithm of every event's density in its features (given its condition): with the methods baseline and
+    /// reweight that of the generator's events, with flow that of its own, with the other methods that which they aim at. There is none
+    /// with gan and matching, and none unless the generator is a flow
     #[arg(long)]
     logp: bool,
     /// Write the latent points that the events were made from

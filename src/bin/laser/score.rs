@@ -18,10 +18,10 @@ use std::path::PathBuf;
 
 /// Score a sample against a reference, with errors and floors
 ///
-/// Prints for every feature the earth mover's distance (EMD, in units of the feature) and the Kolmogorov-Smirnov test; for all of them together
-/// the sliced EMD (in standard deviations of the reference); for pairs of features the Jensen-Shannon divergence (JSD, in nats) of histograms; and
-/// with --auc whether freshly trained classifiers can tell the samples apart. A floor is what two samples of these sizes score by chance alone,
-/// with the spread of one score: no score within a few spreads of it tells a difference.
+/// Prints for every feature the earth mover's distance (EMD, in units of the feature) and the Kolmogorov-Smirnov test; for all of them
+/// together the sliced EMD (in standard deviations of the reference); for pairs of features the Jensen-Shannon divergence (JSD, in nats) of
+/// histograms; and with --auc whether freshly trained classifiers can tell the samples apart. A floor is what two samples of these sizes
+/// score by chance alone, with the spread of one score: no score within a few spreads of it tells a difference.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  laser score truth.npy events.npy --auc")]
 pub struct Arguments {
@@ -41,8 +41,9 @@ pub struct Arguments {
     /// Bins of an axis of the histograms, which reach from the 0.1 % to the 99.9 % quantile of the reference
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = whole::<u32>(1..=10_000), allow_negative_numbers = true)]
     bins: u32,
-    /// Train two classifiers, a network (preset `fast`) and gradient-boosted trees, on one half of both samples and print the area under their ROC
-    /// curves on the other, the larger first: 0.5 if they find no difference. The samples must not share events; copies within one of them are one event
+    /// Train two classifiers, a network (preset `fast`) and gradient-boosted trees, on one half of both samples and print the area under
+    /// their ROC curves on the other, the larger first: 0.5 if they find no difference. The samples must not share events; copies within
+    /// one of them are one event
     #[arg(long)]
     auc: bool,
     /// Epochs of the network's training; small samples want more

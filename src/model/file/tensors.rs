@@ -146,7 +146,8 @@ impl<'de> Deserialize<'de> for Header {
     }
 }
 
-/// Stricter than the library's own reader and without its intermediate tree: a tensor that is listed twice is an error, and errors name the tensor.
+/// Stricter than the library's own reader and without its intermediate tree: a tensor that is listed twice is an error, and errors name the
+/// tensor.
 struct HeaderVisitor;
 
 impl<'de> Visitor<'de> for HeaderVisitor {
