@@ -270,6 +270,7 @@ fn model(shape: &Shape, dtype: Dtype) -> Model {
             // Not the generator's: the pulled-back gradient must go through both.
             scalings: (0..dim).map(|k| scaling(k + 1)).collect(),
             log_ratio_offset: 0.25,
+            limits: None,
             members: 2,
         }),
         latent_classifier: None,

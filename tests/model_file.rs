@@ -90,6 +90,7 @@ fn model(dtype: Dtype, conditions: usize) -> Model {
         network,
         scalings: [scalings, vec![Scaling::None; conditions]].concat(),
         log_ratio_offset: -1e-300 / 7.0,
+        limits: None,
         members: 1,
     };
     let network = Mlp::new(4 + conditions, 1, 2, 2, 0.01);

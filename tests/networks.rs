@@ -89,6 +89,7 @@ fn model(dim: usize, blocks: usize, activation: Activation, transform: Transform
                 dim
             ],
             log_ratio_offset: 0.25,
+            limits: None,
             members: 1,
         }),
         latent_classifier: None,

@@ -1,6 +1,7 @@
 //! A model in use.
 
 use super::foreign::ForeignEvaluator;
+use super::limited::LimitedEvaluator;
 use super::{backend, threads};
 use crate::engine::Engine;
 use crate::model::{Evaluator, GeneratorKind, HostGenerator, Model};
@@ -67,11 +68,14 @@ impl Instance {
             }
         };
         let host = match self.model.generator.kind {
-            GeneratorKind::Networks { .. } => return Ok(networks),
+            GeneratorKind::Networks { .. } => {
+                return Ok(LimitedEvaluator::around(&self.model, networks))
+            }
             GeneratorKind::Host { .. } => self.host.clone(),
             GeneratorKind::Script { .. } => Some(nn::script(&self.model, options)?),
         };
-        Ok(Box::new(ForeignEvaluator::new(&self.model, host, networks)))
+        let whole = Box::new(ForeignEvaluator::new(&self.model, host, networks));
+        Ok(LimitedEvaluator::around(&self.model, whole))
     }
 
     /// The same on as many threads as the option `threads` allows.

@@ -2,6 +2,7 @@
 
 mod foreign;
 mod instance;
+mod limited;
 mod session;
 
 pub use instance::Instance;
@@ -12,6 +13,7 @@ use crate::model::{Evaluator, Model};
 use crate::nn;
 use crate::options::{choices::Backend, keys, Options};
 use crate::{Error, Result};
+use limited::LimitedEvaluator;
 
 /// Who computes, by the options `backend` and `device`.
 ///
@@ -40,10 +42,11 @@ pub(crate) fn threads(options: &Options) -> usize {
 /// [`Error::Device`] if the device is not usable, [`Error::InvalidArgument`] for the engine on another device than the CPU,
 /// [`Error::Unsupported`] for libtorch in a build without it.
 pub fn evaluator(model: &Model, options: &Options) -> Result<Box<dyn Evaluator>> {
-    match backend(options)? {
-        Backend::Torch => nn::evaluator(model, options),
-        Backend::Engine => Ok(Engine::new(model)?.evaluator(threads(options))),
-    }
+    let networks = match backend(options)? {
+        Backend::Torch => nn::evaluator(model, options)?,
+        Backend::Engine => Engine::new(model)?.evaluator(threads(options)),
+    };
+    Ok(LimitedEvaluator::around(model, networks))
 }
 
 /// Checks that a device (`cpu`, `cuda`, `cuda:N`) can be used here.

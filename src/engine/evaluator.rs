@@ -217,6 +217,7 @@ mod tests {
                 network: network(3, 1),
                 scalings: vec![Scaling::None; 3],
                 log_ratio_offset: 0.25,
+                limits: None,
                 members: 1,
             }),
             latent_classifier: None,

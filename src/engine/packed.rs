@@ -73,6 +73,7 @@ impl<T: Element> PackedClassifier<T> {
             members,
             scalings,
             log_ratio_offset,
+            limits: _, // whoever asks for weights sets their limits
             parameters,
         } = classifier;
         let parameters: Vec<T> = parameters.iter().map(|&p| T::from_f64(p)).collect();

@@ -19,6 +19,7 @@ mod floor;
 mod histogram;
 mod jsd;
 mod ks;
+mod normal;
 mod ordered;
 mod poisson;
 mod sample;
@@ -33,6 +34,7 @@ pub use floor::{floor, ScoreFloor};
 pub use histogram::Histogram2d;
 pub use jsd::jsd;
 pub use ks::{kolmogorov_smirnov, KolmogorovSmirnov};
+pub(crate) use normal::Normal;
 pub use sample::{effective_size, Sample};
 pub use sliced::sliced_emd;
 #[cfg(test)]

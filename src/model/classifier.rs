@@ -4,8 +4,31 @@ use super::{Mlp, Parameter, Scaling, MAX_PARAMETERS};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-/// f: event x (M), followed by its condition (C), ↦ logit ℓ(x); log w(x) = ℓ(x) + log_ratio_offset is the log density ratio
-/// target / generated.
+/// Where log w is known: beyond what was met in training it is taken for the nearest value within. A classifier's logit is linear far from its
+/// events, so that single ones there would carry all of the weight.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Smallest log w.
+    pub low: f64,
+    /// Largest log w.
+    pub high: f64,
+}
+
+impl Limits {
+    /// log w within the limits; NaN stays.
+    pub fn apply(&self, log_w: f64) -> f64 {
+        if log_w > self.high {
+            self.high
+        } else if log_w < self.low {
+            self.low
+        } else {
+            log_w
+        }
+    }
+}
+
+/// f: event x (M), followed by its condition (C), ↦ logit ℓ(x); log w(x) = ℓ(x) + log_ratio_offset is the log density ratio target / generated.
 ///
 /// ℓ is the mean of the logits of one or more networks of the same shape. In the logit the errors of independently trained networks are
 /// about symmetric, so their mean has less of them and no bias towards large w, which the mean of the ratios themselves would have: e^ℓ
@@ -22,6 +45,9 @@ pub struct Classifier {
     pub scalings: Vec<Scaling>,
     /// Corrects the ratio when the two classes had different total weight in training.
     pub log_ratio_offset: f64,
+    /// Where log w ends; none in models whose weights are not limited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Limits>,
     /// Flat parameters of the members, one after the other.
     #[serde(skip)]
     pub parameters: Vec<f64>,
@@ -54,6 +80,7 @@ impl Classifier {
             members: 1,
             scalings: self.scalings.clone(),
             log_ratio_offset: self.log_ratio_offset,
+            limits: self.limits,
             parameters: self
                 .parameters
                 .iter()
@@ -92,6 +119,13 @@ impl Classifier {
                 "a classifier of {} networks; it needs at least one, and at most {MAX_PARAMETERS} parameters in all",
                 self.members
             )));
+        }
+        let sound = |l: &Limits| l.low <= l.high && l.low.is_finite() && l.high.is_finite();
+        if !self.limits.iter().all(sound) {
+            return Err(Error::Format(
+                "the classifier's limits of log w are not two finite numbers, the lower first"
+                    .into(),
+            ));
         }
         if !self.log_ratio_offset.is_finite() {
             return Err(Error::Format(

@@ -16,7 +16,7 @@ mod refiner;
 mod scaling;
 
 pub use chains::{HmcSettings, Start};
-pub use classifier::Classifier;
+pub use classifier::{Classifier, Limits};
 pub use evaluator::Evaluator;
 pub(crate) use evaluator::{optional, Arrays, NO_DENSITY};
 pub use file::FORMAT_VERSION;

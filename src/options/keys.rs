@@ -60,7 +60,7 @@ keys! {
         /// LeakyReLU slope below zero; the paper's text gives none.
         FLOW_SLOPE: Float = float("flow.slope", Interval::from_below(0.0, 1.0), 0.01);
         /// Bound on the absolute log scale of one coupling, s -> clamp tanh(s / clamp); the paper's text gives none.
-        FLOW_CLAMP: Float = float("flow.clamp", Interval::above_to(0.0, 20.0), 2.0);
+        FLOW_CLAMP: Float = float("flow.clamp", Interval::above_to(0.0, 20.0), 1.0);
         /// What a coupling does: scale and shift, as in the paper, or a rational-quadratic spline, for sharp features.
         FLOW_COUPLING: Coupling = choice("flow.coupling", &[("affine", Coupling::Affine), ("spline", Coupling::Spline)], Coupling::Affine);
         /// Bins of each spline.
@@ -123,6 +123,10 @@ keys! {
     WEIGHTS {
         /// Latents drawn in the pilot run, for the weight report and w_max.
         WEIGHTS_EVENTS: Int = int("weights.events", 1000, MAX, 200_000);
+        /// Weights end at the largest that was met but for this share of the held-out target events and of the pilot run's, times `weights.margin`: beyond its events a classifier extrapolates without bound. 0 sets no limit.
+        WEIGHTS_TAIL: Float = float("weights.tail", Interval::from_below(0.0, 0.5), 1e-4);
+        /// Factor by which weights may exceed those that were met, in both directions.
+        WEIGHTS_MARGIN: Float = float("weights.margin", Interval::at_least(1.0), 2.0);
     }
     REFINER {
         /// How the latent space is refined. `auto` looks at the weights: `rejection` where that accepts a twentieth of its proposals, or there are conditions, otherwise `hmc` if its pilot's chains are sound, else `rejection` or `resampling`.
@@ -219,7 +223,7 @@ keys! {
 pub struct StageKeys {
     /// Epochs.
     pub epochs: Key<i64>,
-    /// Updates of one epoch when the source does not end sooner.
+    /// Updates of one epoch.
     pub steps: Key<i64>,
     /// Events of one update.
     pub batch: Key<i64>,
@@ -239,7 +243,7 @@ pub struct StageKeys {
     pub beta2: Key<f64>,
     /// Adam: added to the root of the mean squared gradient.
     pub epsilon: Key<f64>,
-    /// Epochs without a better held-out loss before stopping; 0 never stops early.
+    /// Looks at the held-out loss that do not come near the best before stopping; 0 never stops.
     pub patience: Key<i64>,
     /// Largest norm of the gradient; 0 does not clip.
     pub clip: Key<f64>,
@@ -249,13 +253,13 @@ pub struct StageKeys {
 macro_rules! training {
     ($stage:literal, epochs: $epochs:literal (fast $fast_epochs:literal), batch: $batch:literal (fast $fast_batch:literal),
      lr: $lr:literal (fast $fast_lr:literal), weight_decay: $decay:literal,
-     betas: ($beta1:literal, $beta2:literal)) => {
+     betas: ($beta1:literal, $beta2:literal), patience: $patience:literal, clip: $clip:literal) => {
         StageKeys {
             epochs: int(concat!($stage, ".epochs"), 1, MAX, $epochs)
                 .fast($fast_epochs)
                 .doc("Epochs."),
             steps: int(concat!($stage, ".steps"), 1, MAX, 240)
-                .doc("Updates of one epoch when the source does not end sooner."),
+                .doc("Updates of one epoch, however many events there are: where they end they begin again, those of an array in another order."),
             batch: int(concat!($stage, ".batch"), 2, 10_000_000, $batch)
                 .fast($fast_batch)
                 .doc("Events of one update."),
@@ -302,9 +306,9 @@ macro_rules! training {
             .doc("Adam: decay of the mean squared gradient."),
             epsilon: float(concat!($stage, ".epsilon"), Interval::above(0.0), 1e-8)
                 .doc("Adam: added to the root of the mean squared gradient."),
-            patience: int(concat!($stage, ".patience"), 0, MAX, 0)
-                .doc("Epochs without a better held-out loss before stopping; 0 never stops early."),
-            clip: float(concat!($stage, ".clip"), Interval::at_least(0.0), 0.0)
+            patience: int(concat!($stage, ".patience"), 0, MAX, $patience)
+                .doc("Looks at the held-out loss (every epoch, or about every pass where an epoch goes through an array several times) that do not come within 0.001 of the best before a training stops; the best parameters are kept. 0 never stops, and keeps the last."),
+            clip: float(concat!($stage, ".clip"), Interval::at_least(0.0), $clip)
                 .doc("Largest norm of the gradient; 0 does not clip."),
         }
     };
@@ -312,31 +316,31 @@ macro_rules! training {
 
 /// Training of the flow by maximum likelihood.
 pub const FLOW_TRAINING: StageKeys = training!("flow",
-    epochs: 100 (fast 4), batch: 2000 (fast 1000), lr: 1e-3 (fast 2e-3), weight_decay: 1e-5, betas: (0.9, 0.999));
+    epochs: 100 (fast 4), batch: 2000 (fast 1000), lr: 1e-3 (fast 2e-3), weight_decay: 1e-5, betas: (0.9, 0.999), patience: 10, clip: 1.0);
 
 /// Training of a generator as a GAN; generator and discriminator alike.
 pub const GAN_GENERATOR_TRAINING: StageKeys = training!("gan_generator",
-    epochs: 200 (fast 30), batch: 2000 (fast 1000), lr: 5e-4 (fast 2e-3), weight_decay: 0.0, betas: (0.5, 0.9));
+    epochs: 200 (fast 30), batch: 2000 (fast 1000), lr: 5e-4 (fast 2e-3), weight_decay: 0.0, betas: (0.5, 0.9), patience: 0, clip: 0.0);
 
 /// Training of a VAE.
 pub const VAE_TRAINING: StageKeys = training!("vae",
-    epochs: 100 (fast 24), batch: 2000 (fast 500), lr: 1e-3 (fast 3e-3), weight_decay: 0.0, betas: (0.9, 0.999));
+    epochs: 100 (fast 24), batch: 2000 (fast 500), lr: 1e-3 (fast 3e-3), weight_decay: 0.0, betas: (0.9, 0.999), patience: 10, clip: 0.0);
 
 /// Training of the classifier.
 pub const CLASSIFIER_TRAINING: StageKeys = training!("classifier",
-    epochs: 50 (fast 24), batch: 2000 (fast 1000), lr: 1e-3 (fast 1.3e-3), weight_decay: 0.0, betas: (0.9, 0.999));
+    epochs: 50 (fast 24), batch: 2000 (fast 1000), lr: 1e-3 (fast 1.3e-3), weight_decay: 0.0, betas: (0.9, 0.999), patience: 10, clip: 0.0);
 
 /// Training of the GAN refiner; generator and discriminator alike.
 pub const GAN_TRAINING: StageKeys = training!("gan",
-    epochs: 200 (fast 30), batch: 2000 (fast 1000), lr: 1e-4 (fast 5e-4), weight_decay: 0.0, betas: (0.5, 0.9));
+    epochs: 200 (fast 30), batch: 2000 (fast 1000), lr: 1e-4 (fast 5e-4), weight_decay: 0.0, betas: (0.5, 0.9), patience: 0, clip: 0.0);
 
 /// Training of the flow refiner by weighted maximum likelihood.
 pub const REFINER_FLOW_TRAINING: StageKeys = training!("refiner_flow",
-    epochs: 100 (fast 40), batch: 2000 (fast 1000), lr: 1e-3 (fast 3e-3), weight_decay: 1e-5, betas: (0.9, 0.999));
+    epochs: 100 (fast 40), batch: 2000 (fast 1000), lr: 1e-3 (fast 3e-3), weight_decay: 1e-5, betas: (0.9, 0.999), patience: 0, clip: 0.0);
 
 /// Training of the flow-matching refiner.
 pub const MATCHING_TRAINING: StageKeys = training!("matching",
-    epochs: 200 (fast 100), batch: 2000 (fast 1000), lr: 1e-3 (fast 2e-3), weight_decay: 0.0, betas: (0.9, 0.999));
+    epochs: 200 (fast 100), batch: 2000 (fast 1000), lr: 1e-3 (fast 2e-3), weight_decay: 0.0, betas: (0.9, 0.999), patience: 0, clip: 0.0);
 
 impl StageKeys {
     const fn rows(&self) -> [&dyn Row; 13] {

@@ -56,18 +56,33 @@ fn the_paper_preset_is_the_papers_text() {
     );
     assert_eq!(o.get(keys::HMC_STEP_SIZE), 0.004);
     let stages = [
-        (keys::FLOW_TRAINING, 100, 1e-3, 1e-5, (0.9, 0.999)),
-        (keys::CLASSIFIER_TRAINING, 50, 1e-3, 0.0, (0.9, 0.999)),
-        (keys::GAN_TRAINING, 200, 1e-4, 0.0, (0.5, 0.9)),
+        (
+            keys::FLOW_TRAINING,
+            100,
+            1e-3,
+            1e-5,
+            (0.9, 0.999),
+            (10, 1.0),
+        ),
+        (
+            keys::CLASSIFIER_TRAINING,
+            50,
+            1e-3,
+            0.0,
+            (0.9, 0.999),
+            (10, 0.0),
+        ),
+        (keys::GAN_TRAINING, 200, 1e-4, 0.0, (0.5, 0.9), (0, 0.0)),
     ];
-    for (stage, epochs, lr, decay, betas) in stages {
+    // Early stopping and clipping the text does not mention.
+    for (stage, epochs, lr, decay, betas, stops) in stages {
         assert_eq!(o.get(stage.epochs), epochs);
         assert_eq!((o.get(stage.steps), o.get(stage.batch)), (240, 2000));
         assert_eq!((o.get(stage.lr), o.get(stage.gamma)), (lr, 0.999));
         assert_eq!(o.get(stage.schedule), Schedule::Exponential);
         assert_eq!(o.get(stage.weight_decay), decay);
         assert_eq!((o.get(stage.beta1), o.get(stage.beta2)), betas);
-        assert_eq!((o.get(stage.patience), o.get(stage.clip)), (0, 0.0));
+        assert_eq!((o.get(stage.patience), o.get(stage.clip)), stops);
     }
 }
 

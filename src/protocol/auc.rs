@@ -8,7 +8,7 @@ use crate::model::Real;
 use crate::noise::{self, domain, Noise};
 use crate::objective::{Batch, Goal, Separation};
 use crate::options::{keys, Options};
-use crate::train::{initial_mlp, Feed, Hooks, Settings};
+use crate::train::{initial_mlp, Feed, Hooks, Passes, Settings};
 use crate::{Error, Result, Rows};
 use rand::seq::SliceRandom;
 use std::cmp::Ordering;
@@ -48,8 +48,8 @@ impl TwoSampleAuc {
 ///
 /// The network and its training follow the options `classifier.*` (cross-entropy always), `validation.*` of the training halves, `seed`, `dtype`,
 /// `backend`, `device` and `threads`. It sees every feature twice: standardised by the training half of the reference, and as the normal score
-/// of its rank in the training halves. An epoch is a pass over the larger class at most, about 0.45 n / `classifier.batch` updates for n events: small
-/// samples want more `classifier.epochs`. A batch is no larger than that class. The trees follow `validation.*` and `threads`: at most 300, of 31 leaves at most;
+/// of its rank in the training halves. With `classifier.patience`, small samples stop before they are learned by heart. A batch is no larger than the
+/// larger class. The trees follow `validation.*` and `threads`: at most 300, of 31 leaves at most;
 /// they end early where the held-out loss does not fall. For both, the two classes have the same total weight. Halves are drawn by `seed`. Weights may be negative
 /// where the total of every half is positive.
 ///
@@ -83,13 +83,7 @@ pub fn two_sample_auc(
     let views = Views::new(&ones, &zeros, dim)?;
     let judged = Judged::new(judged_ones, judged_zeros);
 
-    let held_out = [&zeros, &ones].map(|half| half.held_out(options));
-    let classes = [&zeros.sample(dim)?, &ones.sample(dim)?];
-    let trees = Trees::train(classes, held_out, threads(options), hooks)?;
-    let trees = judged.auc(dim, |x, scores| {
-        let events = x.chunks_exact(dim).zip(scores);
-        events.for_each(|(x, score)| *score = trees.score(x));
-    })?;
+    let trees = judged_by_trees(session, [&zeros, &ones], &judged, dim)?;
 
     let class = |half: Half, stream| {
         let held_out = half.held_out(options);
@@ -99,18 +93,48 @@ pub fn two_sample_auc(
     let mut feed = TwoSamples {
         ones: class(ones, EVENTS + 1),
         zeros: class(zeros, EVENTS),
-        served: 0,
     };
     let mut parameters = initial_mlp(&network, noise(INITIAL), true);
     let mut settings = Settings::from_options("classifier", options, &keys::CLASSIFIER_TRAINING);
     // Samples may be smaller than the batches of a training that has a simulator behind it.
-    settings.batch = settings.batch.min(feed.ones.len().max(feed.zeros.len()));
+    settings.batch = settings.batch.min(Feed::<f64>::pass(&feed).unwrap_or(1));
     let goal = Goal::Separation(&network, Separation::CrossEntropy);
     session.fit(goal, &settings, &mut feed, &mut parameters)?;
     let network = judged.auc(dim, |x, scores| {
         engine::apply(&network, &parameters, &views.of(x), scores);
     })?;
     Ok(TwoSampleAuc { network, trees })
+}
+
+/// That of trees alone, of samples of equal dimension.
+///
+/// # Errors
+/// As [`two_sample_auc`].
+pub(super) fn trees_auc(session: Session, reference: &Sample, sample: &Sample) -> Result<Auc> {
+    let noise = |stream| Noise::new(session.seed, stream, domain::TWO_SAMPLE);
+    let [ones, zeros] = different(reference, sample);
+    let (ones, judged_ones) = halves(reference, ones, "reference", noise(EVENTS + 1))?;
+    let (zeros, judged_zeros) = halves(sample, zeros, "sample", noise(EVENTS))?;
+    let judged = Judged::new(judged_ones, judged_zeros);
+    judged_by_trees(session, [&zeros, &ones], &judged, reference.dim())
+}
+
+/// Trains trees to tell two classes, and judges them.
+fn judged_by_trees(
+    session: Session,
+    classes: [&Half; 2],
+    judged: &Judged,
+    dim: usize,
+) -> Result<Auc> {
+    let Session { options, hooks, .. } = session;
+    let held_out = classes.map(|half| half.held_out(options));
+    let [zeros, ones] = classes;
+    let classes = [&zeros.sample(dim)?, &ones.sample(dim)?];
+    let trees = Trees::train(classes, held_out, threads(options), hooks)?;
+    judged.auc(dim, |x, scores| {
+        let events = x.chunks_exact(dim).zip(scores);
+        events.for_each(|(x, score)| *score = trees.score(x));
+    })
 }
 
 /// Rows and weights of the different events of both samples. Copies that one sample alone has become one event with all their weight: in both halves they
@@ -302,11 +326,7 @@ impl Ranks {
 struct Class {
     half: Half,
     dim: usize,
-    /// The rows, the held-out ones first; the others shuffled anew for every pass.
-    order: Vec<usize>,
-    held_out: usize,
-    next: usize,
-    passes: u64,
+    order: Passes,
     noise: Noise,
 }
 
@@ -318,36 +338,21 @@ impl Class {
         Class {
             half,
             dim,
-            order: (0..rows).collect(),
-            held_out,
-            next: rows,
-            passes: 0,
+            order: Passes::new((0..rows).collect(), held_out),
             noise,
         }
     }
 
-    /// Events of one pass.
-    fn len(&self) -> usize {
-        self.order.len() - self.held_out
-    }
-
-    /// The next events, for as many passes as it takes.
+    /// The next events.
     fn append<T: Real>(&mut self, rows: usize, label: f64, batch: &mut Batch<T>) {
-        for _ in 0..rows {
-            if self.next == self.order.len() {
-                let mut rng = self.noise.rng(self.passes);
-                self.order[self.held_out..].shuffle(&mut rng);
-                self.passes += 1;
-                self.next = self.held_out;
-            }
-            self.push(self.order[self.next], 1.0, label, batch);
-            self.next += 1;
+        for row in self.order.draw(rows, self.noise) {
+            self.push(row, 1.0, label, batch);
         }
     }
 
     /// The held-out events, their weights multiplied by `factor`.
     fn held_out<T: Real>(&self, factor: f64, label: f64) -> Vec<Batch<T>> {
-        let chunks = self.order[..self.held_out].chunks(ROWS);
+        let chunks = self.order.held_out().chunks(ROWS);
         let batch = |rows: &[usize]| {
             let mut batch = Batch::default();
             rows.iter()
@@ -370,28 +375,26 @@ impl Class {
 struct TwoSamples {
     ones: Class,
     zeros: Class,
-    /// Events of each class in this epoch.
-    served: usize,
 }
 
 impl<T: Real> Feed<T> for TwoSamples {
-    fn fill(&mut self, rows: usize, batch: &mut Batch<T>) -> Result<bool> {
-        if self.served + rows > self.ones.len().max(self.zeros.len()) {
-            self.served = 0;
-            return Ok(false);
-        }
-        self.served += rows;
+    fn fill(&mut self, rows: usize, batch: &mut Batch<T>) -> Result<()> {
         *batch = Batch {
             step: batch.step,
             ..Batch::default()
         };
         self.ones.append(rows, 1.0, batch);
         self.zeros.append(rows, 0.0, batch);
-        Ok(true)
+        Ok(())
+    }
+
+    fn pass(&self) -> Option<usize> {
+        Some(self.ones.order.rows().max(self.zeros.order.rows()))
     }
 
     fn held_out(&mut self) -> Result<Vec<Batch<T>>> {
-        let (ones, zeros) = (self.ones.held_out as f64, self.zeros.held_out as f64);
+        let rows = |class: &Class| class.order.held_out().len() as f64;
+        let (ones, zeros) = (rows(&self.ones), rows(&self.zeros));
         // The classes count alike, as in the training.
         let factor = |rows: f64| 0.5 * (ones + zeros) / rows;
         let mut batches = self.ones.held_out(factor(ones), 1.0);

@@ -4,7 +4,7 @@ use super::source::Source;
 use crate::compute::evaluator;
 use crate::model::{Classifier, Model};
 use crate::options::Options;
-use crate::train::{Hooks, Level};
+use crate::train::Hooks;
 use crate::Result;
 use serde::Serialize;
 
@@ -215,9 +215,7 @@ impl Calibration {
         let worst =
             |a: &&CalibrationBin, b: &&CalibrationBin| a.pull.abs().total_cmp(&b.pull.abs());
         match self.bins.iter().max_by(worst) {
-            Some(bin) if self.chi_square > Self::BAD => hooks.log(
-                Level::Warning,
-                &format!(
+            Some(bin) if self.chi_square > Self::BAD => hooks.warn("calibration", &format!(
                     "the classifier is not calibrated: on held-out events χ² per degree of freedom is {:.1}; worst where it predicts a ratio target / generated of {:.3}, which is {:.3} ± {:.3}. Train it longer (`classifier.epochs`) or, if its held-out loss rises again, stop it there (`classifier.patience`); average several networks (`classifier.ensemble`); deliver more events",
                     self.chi_square, bin.predicted, bin.observed, bin.error
                 ),

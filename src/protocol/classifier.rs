@@ -102,13 +102,15 @@ impl ClassifierFeed<'_, '_, '_> {
 }
 
 impl<T: Real> Feed<T> for ClassifierFeed<'_, '_, '_> {
-    fn fill(&mut self, rows: usize, batch: &mut Batch<T>) -> Result<bool> {
-        if !self.target.fill(rows, batch)? {
-            return Ok(false);
-        }
+    fn fill(&mut self, rows: usize, batch: &mut Batch<T>) -> Result<()> {
+        self.target.fill(rows, batch)?;
         self.append_generated(TRAINING_STREAM, self.generated, batch)?;
         self.generated += rows as u64;
-        Ok(true)
+        Ok(())
+    }
+
+    fn pass(&self) -> Option<usize> {
+        self.target.source.pass()
     }
 
     fn held_out(&mut self) -> Result<Vec<Batch<T>>> {
@@ -189,6 +191,7 @@ pub(super) fn train_classifier(
         members,
         scalings: scalings.to_vec(),
         log_ratio_offset,
+        limits: None,
         parameters,
     };
     classifier.validate(generator.dims().event_row())?;
@@ -238,17 +241,29 @@ fn validation_loss(
 const INDISTINGUISHABLE: f64 = 1e-3;
 
 /// Tells the host if the classifier's training, by its record, has found next to nothing.
-/// `epochs` is the option that makes the training longer.
-pub(super) fn warn(session: Session, record: &serde_json::Value, epochs: &str) -> Result<()> {
+/// `epochs` is the option that makes the training longer, `differs` whether another family of classifiers finds a difference, or was not asked.
+pub(super) fn warn(
+    session: Session,
+    record: &serde_json::Value,
+    epochs: &str,
+    differs: bool,
+) -> Result<()> {
     let ignorant = session.get(keys::CLASSIFIER_LOSS).ignorant();
     let held_out = record["validation_loss"].as_f64();
     let Some(loss) = held_out.filter(|l| *l > ignorant - INDISTINGUISHABLE) else {
         return Ok(());
     };
-    session.hooks.log(
-        Level::Warning,
+    let found = format!(
+        "the classifier's held-out loss is {loss:.5}, that of an ignorant one {ignorant:.5}: it hardly tells generated events from the target's"
+    );
+    if !differs {
+        let message = format!("{found}, nor do boosted trees: there is little to refine");
+        return session.hooks.log(Level::Info, &message);
+    }
+    session.hooks.warn(
+        "classifier",
         &format!(
-            "the classifier's held-out loss is {loss:.5}, that of an ignorant one {ignorant:.5}: it hardly tells generated events from the target's. If they do differ, the weights near 1 mean nothing: train it longer (`{epochs}`) or slower (`classifier.lr`)"
+            "{found}. If they do differ, the weights near 1 mean nothing: train it longer (`{epochs}`) or slower (`classifier.lr`)"
         ),
     )
 }

@@ -1,7 +1,7 @@
 //! Whether generated events stay where the target's are.
 
 use super::source::Events;
-use crate::train::{Hooks, Level};
+use crate::train::Hooks;
 use crate::Result;
 use serde::Serialize;
 
@@ -105,9 +105,7 @@ impl Coverage {
         if !others.is_empty() {
             list.push(format!("and {} more", others.len()));
         }
-        hooks.log(
-            Level::Warning,
-            &format!(
+        hooks.warn("range", &format!(
                 "of the refined events, {}, where none of {} held-out target events is. If that is a bound of the feature itself, train the generator with `features.scaling`, as `logit(low:high)` or `log(low)`, which keeps events within; an edge that several features make together is cut as sharply as the classifier has learned it: train that longer",
                 list.join(", "),
                 self.target
@@ -119,6 +117,7 @@ impl Coverage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::train::Level;
     use std::cell::RefCell;
 
     struct Log(RefCell<Vec<String>>);

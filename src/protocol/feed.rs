@@ -62,11 +62,9 @@ impl<'s, 'a> SourceFeed<'s, 'a> {
 }
 
 impl<T: Real> Feed<T> for SourceFeed<'_, '_> {
-    fn fill(&mut self, rows: usize, batch: &mut Batch<T>) -> Result<bool> {
+    fn fill(&mut self, rows: usize, batch: &mut Batch<T>) -> Result<()> {
         let seed = self.options.get(keys::SEED) as u64;
-        if !self.source.next(rows, seed)? {
-            return Ok(false);
-        }
+        self.source.next(rows, seed)?;
         *batch = Batch {
             step: batch.step,
             ..Batch::default()
@@ -75,7 +73,11 @@ impl<T: Real> Feed<T> for SourceFeed<'_, '_> {
         self.rows += buffer.len() as f64;
         self.weight += buffer.w.iter().sum::<f64>();
         Self::append(self.scalings, self.weight_unit, buffer, batch);
-        Ok(true)
+        Ok(())
+    }
+
+    fn pass(&self) -> Option<usize> {
+        self.source.pass()
     }
 
     fn held_out(&mut self) -> Result<Vec<Batch<T>>> {

@@ -9,11 +9,13 @@ mod vae;
 pub(super) use again::{iterable, train_again};
 
 use super::feed::SourceFeed;
-use super::source::Source;
+use super::source::{Events, Source};
 use crate::compute::{computes, Session};
-use crate::model::{Dims, Generator, GeneratorKind, Model, Parameter};
+use crate::metrics::Normal;
+use crate::model::{Dims, Generator, GeneratorKind, Model, Parameter, Scaling};
+use crate::objective::Goal;
 use crate::options::{choices, keys, Options};
-use crate::train::Settings;
+use crate::train::{Record, Settings};
 use crate::{Error, Result};
 use recipe::Recipe;
 use serde_json::json;
@@ -31,7 +33,14 @@ pub(super) fn train(session: Session, draft: Draft, target: &mut Source) -> Resu
     let scalings = [&generator.scalings[..], &generator.conditions].concat();
     let mut parameters = recipe.initial(session.seed);
     let mut feed = SourceFeed::new(target, &scalings, session.options)?;
-    let record = session.fit(recipe.goal(), &settings, &mut feed, &mut parameters)?;
+    let trained = session.fit(recipe.goal(), &settings, &mut feed, &mut parameters)?;
+    let mut record = json!(trained);
+    warn_of_few(session, &settings, &trained)?;
+    if let (Goal::Likelihood(flow), Some(loss)) = (recipe.goal(), trained.validation_loss) {
+        let reference = normal_loss(session, target, &scalings, flow.dim)?;
+        record["reference"] = json!(reference);
+        warn_of_flow(session, settings.group, loss, reference)?;
+    }
     let own: usize = generator.tensors("").iter().map(Parameter::len).sum();
     generator.parameters = parameters.split_off(parameters.len() - own);
     let mut model = Model {
@@ -45,11 +54,77 @@ pub(super) fn train(session: Session, draft: Draft, target: &mut Source) -> Resu
     model
         .record
         .insert("library".into(), json!(env!("CARGO_PKG_VERSION")));
-    model.record.insert(settings.stage.into(), json!(record));
+    model.record.insert(settings.stage.into(), record);
     model
         .record
         .insert("options".into(), session.options_record()?);
     Ok(model)
+}
+
+/// The held-out loss, in nats per event, of a normal distribution with the mean and the covariance of the target's scaled features, given the
+/// conditions: what a flow that has learned anything beyond that is below.
+fn normal_loss(
+    session: Session,
+    target: &mut Source,
+    scalings: &[Scaling],
+    features: usize,
+) -> Result<f64> {
+    let scaled = |events: &Events| -> Vec<f64> {
+        let pairs = events.x.iter().zip(scalings.iter().cycle());
+        pairs.map(|(&x, s)| s.forward(x)).collect()
+    };
+    let columns = scalings.len();
+    let behind = |rows: &[f64]| -> Vec<f64> {
+        let conditions = rows.chunks_exact(columns).flat_map(|row| &row[features..]);
+        conditions.copied().collect()
+    };
+    let sample = target.measured(session.options)?;
+    let rows = scaled(&sample);
+    let joint = Normal::new(&rows, &sample.w, columns)?;
+    let given = match columns - features {
+        0 => None,
+        conditions => Some(Normal::new(&behind(&rows), &sample.w, conditions)?),
+    };
+    let held_out = target.held_out(session.options)?;
+    let rows = scaled(held_out);
+    let losses = rows.chunks_exact(columns).zip(&held_out.w).map(|(row, w)| {
+        let of_conditions = given
+            .as_ref()
+            .map_or(0.0, |n| n.log_density(&row[features..]));
+        -w * (joint.log_density(row) - of_conditions)
+    });
+    Ok(losses.sum::<f64>() / held_out.w.iter().sum::<f64>())
+}
+
+/// Tells the host of a training that learned its events by heart before it was half through.
+fn warn_of_few(session: Session, settings: &Settings, trained: &Record) -> Result<()> {
+    let planned = settings.epochs * settings.steps;
+    if !trained.stopped_early || 2 * trained.kept_step > planned {
+        return Ok(());
+    }
+    let seen = trained.passes.unwrap_or(f64::NAN) * trained.kept_step as f64 / trained.steps as f64;
+    session.hooks.warn(
+        "events",
+        &format!(
+            "too few events: the held-out loss of the {} training was best after {} of {planned} updates, when every event had been seen {seen:.0} times, and rose from there. Deliver more events, or train a smaller network",
+            settings.stage, trained.kept_step
+        ),
+    )
+}
+
+/// A held-out loss this far above that of a normal distribution, which every flow can be, is no chance.
+const WORSE: f64 = 0.05;
+
+fn warn_of_flow(session: Session, group: &str, loss: f64, reference: f64) -> Result<()> {
+    if loss <= reference + WORSE || !reference.is_finite() {
+        return Ok(());
+    }
+    session.hooks.warn(
+        "generator",
+        &format!(
+            "the flow's held-out loss is {loss:.3}, that of a normal distribution with the same covariance {reference:.3}: the training has failed. Train it slower (`{group}.lr`) or longer (`{group}.epochs`), clip its gradients (`{group}.clip`), take another `seed`, or look for outliers in the events"
+        ),
+    )
 }
 
 /// A generator that is to be trained.

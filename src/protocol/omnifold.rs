@@ -90,6 +90,7 @@ impl Step {
             members: 1,
             scalings: self.scalings.clone(),
             log_ratio_offset: offset,
+            limits: None,
             parameters: self.parameters.clone(),
         }
     }
@@ -221,12 +222,9 @@ pub(super) fn unfold(
         let (ratio, mean) = ratios(model.clone(), of_events, &x, &nu, options)?;
         first.get_or_insert_with(|| on_events.classifier(-mean.ln()));
         let omega: Vec<f64> = nu.iter().zip(&ratio).map(|(nu, r)| nu * r).collect();
-        let batch = options.get(keys::CLASSIFIER_TRAINING.batch);
         let mut feed = LatentFeed {
             latents: &mut latent_rows,
             omega: &omega,
-            steps: (events as i64 / batch).max(1) as u64,
-            done: 0,
         };
         let trained = on_latents.train("omnifold_latents", &mut feed, session)?;
         record.trainings.push(trained);
@@ -255,9 +253,7 @@ pub(super) fn unfold(
     let events = first.ok_or_else(|| Error::Internal("OmniFold made no iteration".into()))?;
     if let [.., before, last] = record.changes[..] {
         if last > 0.1 && last > 0.8 * before {
-            hooks.log(
-                Level::Warning,
-                &format!("OmniFold's weights still change by {last:.3} in the last iteration ({before:.3} in the one before): allow more (`pullback.iterations`)"),
+            hooks.warn("pull-back", &format!("OmniFold's weights still change by {last:.3} in the last iteration ({before:.3} in the one before): allow more (`pullback.iterations`)"),
             )?;
         }
     }

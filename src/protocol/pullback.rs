@@ -3,6 +3,9 @@
 use super::calibration::Calibration;
 use super::conditions::Conditions;
 use super::coverage::FeatureRange;
+use super::gaps::Gap;
+use super::limits::{LimitReport, TOO_MUCH};
+use super::opinion::SecondOpinion;
 use crate::compute::{Instance, Session};
 use crate::noise::{domain, Domain, Noise};
 use crate::options::keys;
@@ -126,6 +129,12 @@ pub struct WeightReport {
     pub calibration: Option<Calibration>,
     /// How far the held-out events of the target reach, feature by feature, and the share of the weights beyond; empty if nothing was held out.
     pub features: Vec<FeatureRange>,
+    /// How well trees tell generated events from the target's, before and after; none of few events.
+    pub second_opinion: Option<SecondOpinion>,
+    /// Where the weights end; none if they have no limit.
+    pub limit: Option<LimitReport>,
+    /// Tails of the target that the generator does not reach, the largest first.
+    pub gaps: Vec<Gap>,
 }
 
 /// Quantiles of the weights of a pilot run.
@@ -146,6 +155,9 @@ pub struct Quantiles {
     /// 99.9 %.
     pub q999: f64,
 }
+
+/// Fewest events of a pilot run whose thousandth part, above w_max, can be counted.
+const FEW: u64 = 10_000;
 
 impl WeightReport {
     /// From log w of latents drawn from the prior. `overweight` is the share of the total weight that may lie above w_max.
@@ -201,6 +213,9 @@ impl WeightReport {
             acceptance: (sum - above) / (n as f64 * w_max),
             calibration: None,
             features: Vec::new(),
+            second_opinion: None,
+            limit: None,
+            gaps: Vec::new(),
         })
     }
 
@@ -217,8 +232,8 @@ impl WeightReport {
             ),
         )?;
         if self.non_finite > 0 {
-            hooks.log(
-                Level::Warning,
+            hooks.warn(
+                "weights",
                 &format!(
                     "{} of {} pilot events had weights that are NaN or infinite; they count as 0",
                     self.non_finite, self.events
@@ -226,14 +241,30 @@ impl WeightReport {
             )?;
         }
         if (self.mean - 1.0).abs() > 0.1 {
-            hooks.log(
-                Level::Warning,
-                &format!("the mean weight is {:.3}, not 1: the classifier is not calibrated; train it longer (`classifier.epochs`)", self.mean),
+            hooks.warn("weights", &format!("the mean weight is {:.3}, not 1: the classifier is not calibrated; train it longer (`classifier.epochs`)", self.mean),
+            )?;
+        }
+        if self.events < FEW {
+            hooks.warn(
+                "weights",
+                &format!(
+                    "the pilot run has {} events, too few to know the largest weights by: w_max and limits rest on single ones; raise `weights.events` to {FEW} or more",
+                    self.events
+                ),
+            )?;
+        }
+        if let Some(limit) = self.limit.filter(|l| l.weight > TOO_MUCH) {
+            hooks.warn(
+                "weights",
+                &format!(
+                    "{:.1} % of the weight is at its limit, {:.3}: the generator makes next to nothing where the target has that much; train it longer (`weights.tail`, `weights.margin` set the limit)",
+                    100.0 * limit.weight, limit.high
+                ),
             )?;
         }
         if self.effective_fraction < 0.05 {
-            hooks.log(
-                Level::Warning,
+            hooks.warn(
+                "weights",
                 &format!(
                     "the weights are broad: {} events are worth {:.0}; train the generator longer",
                     self.events, self.effective_sample_size

@@ -3,15 +3,20 @@
 use super::calibration::{Calibration, HeldOut};
 use super::checks;
 use super::classifier::{record, train_classifier, warn};
+use super::columns;
 use super::conditions::Conditions;
 use super::coverage::Coverage;
+use super::gaps::{gaps, Gap};
 use super::generator::{self, draft, train_again};
+use super::judgement::Witness;
+use super::limits::{limits, LimitReport};
 use super::omnifold::{self, unfold};
-use super::pullback::{weighted_latents, Run, WeightReport};
+use super::opinion::SecondOpinion;
+use super::pullback::{weighted_latents, Run, WeightReport, Weighted};
 use super::refiner::prepare;
 use super::source::Source;
 use crate::compute::{computes, Instance, Session};
-use crate::model::{Generator, GeneratorKind, Model, Scaling};
+use crate::model::{Classifier, Generator, GeneratorKind, Limits, Model, Scaling};
 use crate::options::{keys, Options};
 use crate::train::{Hooks, Level, Record};
 use crate::{Error, Result};
@@ -25,13 +30,27 @@ use serde_json::json;
 /// [`Error::Unsupported`] for a flow of one-dimensional events (a coupling needs two) and for libtorch in a build without it;
 /// [`Error::Numerical`] if the training diverges; [`Error::Device`]. The source stays usable.
 pub fn train_generator(target: &mut Source, options: &Options, hooks: &dyn Hooks) -> Result<Model> {
-    let session = Session::new(options, hooks);
+    let witness = Witness::new(hooks);
+    let session = Session::new(options, &witness);
     let draft = draft(target, options)?;
+    inspect(session, target, &draft.generator.scalings)?;
     if let Err(why) = checks::refinement(&draft.generator, session.dtype, target, options) {
         let message = format!("refining the generator by these options would fail: {why}");
-        hooks.log(Level::Warning, &message)?;
+        session.hooks.warn("options", &message)?;
     }
-    generator::train(session, draft, target)
+    let mut model = generator::train(session, draft, target)?;
+    witness.judge(&mut model.record, &[]);
+    witness.tell(&model.record)?;
+    Ok(model)
+}
+
+/// Tells the host what a smooth generator cannot make of the target's features.
+fn inspect(session: Session, target: &mut Source, scalings: &[Scaling]) -> Result<()> {
+    let sample = target.measured(session.options)?;
+    let found = columns::inspect(&sample.x, sample.dim, scalings);
+    found
+        .iter()
+        .try_for_each(|f| session.hooks.warn("columns", &f.describe()))
 }
 
 /// Refines a generator towards the target's events: trains the classifier, pulls its weights back to the latent space, reports on them, and
@@ -52,7 +71,8 @@ pub fn refine(
     options: &Options,
     hooks: &dyn Hooks,
 ) -> Result<Instance> {
-    let session = Session::new(options, hooks);
+    let witness = Witness::new(hooks);
+    let session = Session::new(options, &witness);
     checks::refinement(&generator.generator, generator.dtype, target, options)?;
     let rounds = options.get(keys::ITERATION_ROUNDS);
     let mut model = once(session, generator, target)?;
@@ -69,13 +89,25 @@ pub fn refine(
         )?;
         scores.push(score);
     }
-    if rounds == 1 {
-        return Ok(model);
-    }
     let mut whole = (*model).clone();
-    whole.record.insert("iteration".into(), json!(scores));
+    if rounds > 1 {
+        whole.record.insert("iteration".into(), json!(scores));
+    }
+    witness.judge(&mut whole.record, &REFINED);
+    witness.tell(&whole.record)?;
     Ok(model.with_model(whole))
 }
+
+/// What warnings of a refinement are about, and no longer of the generator.
+const REFINED: [&str; 7] = [
+    "range",
+    "coverage",
+    "weights",
+    "classifier",
+    "calibration",
+    "pull-back",
+    "chains",
+];
 
 /// How far a round's generator was from the target, by its classifier on held-out events and by its weights.
 fn score(model: &Model) -> serde_json::Value {
@@ -92,12 +124,10 @@ fn once(session: Session, generator: &Instance, target: &mut Source) -> Result<I
     let Session { options, hooks, .. } = session;
     let omnifold = omnifold::wanted(&generator.generator, options);
     let mut model = (**generator).clone().into_baseline();
-    let scalings = column_scalings(&mut model.generator, target, options)?;
+    let scalings = column_scalings(session, &mut model.generator, target)?;
     let stock = Conditions::of(target, generator.generator.condition_dim(), options)?;
     if model.generator.stochastic() && !omnifold {
-        hooks.log(
-            Level::Warning,
-            "the generator has randomness of its own, so w(g(z)) is no function of z: reweighting stays exact, but no latent density belongs to it; set `pullback.method` to `omnifold` or `auto`",
+        hooks.warn("pull-back", "the generator has randomness of its own, so w(g(z)) is no function of z: reweighting stays exact, but no latent density belongs to it; set `pullback.method` to `omnifold` or `auto`",
         )?;
     }
     let trainings;
@@ -129,12 +159,13 @@ fn once(session: Session, generator: &Instance, target: &mut Source) -> Result<I
 
 /// The scalings of the target's columns. A generator of the library has its own; for others they are measured on the target.
 fn column_scalings(
+    session: Session,
     generator: &mut Generator,
     target: &mut Source,
-    options: &Options,
 ) -> Result<Vec<Scaling>> {
     if !matches!(generator.kind, GeneratorKind::Networks { .. }) {
-        let scalings = target.standardisation(options)?;
+        let scalings = target.standardisation(session.options)?;
+        inspect(session, target, &scalings[..generator.event_dim()])?;
         generator.conditions = scalings[generator.event_dim()..].to_vec();
         return Ok(scalings);
     }
@@ -158,6 +189,7 @@ pub fn refine_again(
         ));
     }
     computes(options)?;
+    let witness = Witness::new(hooks);
     let g = &model.generator;
     checks::refiner(g, model.latent_classifier.is_some(), options)?;
     let conditions = match target {
@@ -174,21 +206,31 @@ pub fn refine_again(
     };
     let session = Session {
         dtype: model.dtype,
-        ..Session::new(options, hooks)
+        ..Session::new(options, &witness)
     };
     let run = Run::pilot(session);
     let log_w = weighted_latents(session, model, &conditions, run, &mut |_, _| ())?.log_w;
-    let report = WeightReport::new(&log_w, options.get(keys::REJECTION_OVERWEIGHT))?;
-    report.tell(hooks)?;
+    let mut report = WeightReport::new(&log_w, options.get(keys::REJECTION_OVERWEIGHT))?;
+    let classifier = model
+        .latent_classifier
+        .as_ref()
+        .or(model.classifier.as_ref());
+    let limits = classifier.and_then(|c| c.limits);
+    report.limit = limits.map(|limits| LimitReport::new(limits, &log_w));
+    report.tell(session.hooks)?;
     let mut copy = (**model).clone();
     let mut record = json!(report);
     // Found on events held out of the classifier's training, which has not changed.
-    for key in ["calibration", "features"] {
+    for key in ["calibration", "features", "gaps", "second_opinion"] {
         let before = copy.record.get("weights").and_then(|w| w.get(key));
         record[key] = before.cloned().unwrap_or_default();
     }
     copy.record.insert("weights".into(), record);
-    prepare(session, model, copy, &report, &conditions)
+    let refined = prepare(session, model, copy, &report, &conditions)?;
+    let mut whole = (*refined).clone();
+    witness.judge(&mut whole.record, &["weights", "chains"]);
+    witness.tell(&whole.record)?;
+    Ok(refined.with_model(whole))
 }
 
 /// Judges the classifier and its weights, for the record.
@@ -201,38 +243,130 @@ fn judge(
     conditions: &Conditions,
 ) -> Result<WeightReport> {
     let Session { options, hooks, .. } = session;
-    let mut coverage = Coverage::new(target.held_out(options)?, model.generator.event_dim());
-    let weighted = weighted_latents(
+    let dims = model.generator.dims();
+    let mut generated = Vec::new();
+    let Weighted {
+        mut log_w,
+        mut log_w_of_events,
+        ..
+    } = weighted_latents(
         session,
         &generator.with_model(model.clone()),
         conditions,
         Run::pilot(session),
-        &mut |x, log_w| coverage.add(x, log_w),
+        &mut |x, _| {
+            if generated.len() + x.len() <= MOST_KEPT {
+                generated.extend_from_slice(x);
+            }
+        },
     )?;
-    let log_w = weighted.log_w;
-    let of_events = weighted.log_w_of_events.as_ref().unwrap_or(&log_w);
-    let held_out = HeldOut::new(model, target, options)?;
+    let mut held_out = HeldOut::new(model, target, options)?;
+    let of_target = held_out.as_mut().map_or(&mut [][..], |h| &mut h.log_w[..]);
+    let (tail, margin) = (
+        session.get(keys::WEIGHTS_TAIL),
+        session.get(keys::WEIGHTS_MARGIN),
+    );
+    let apply = |limits: Option<Limits>, log_w: &mut [f64]| {
+        limits.map(|limits| log_w.iter_mut().for_each(|l| *l = limits.apply(*l)))
+    };
+    // Where weights of latents are learned by themselves, no target event says how far they go.
+    let found = match &mut log_w_of_events {
+        Some(of_events) => {
+            let of_latents = limits(&[], &log_w, tail, margin);
+            apply(of_latents, &mut log_w);
+            set_limits(&mut model.latent_classifier, of_latents);
+            let of_both = limits(of_target, of_events, tail, margin);
+            apply(of_both, of_events);
+            apply(of_both, of_target);
+            set_limits(&mut model.classifier, of_both);
+            of_latents
+        }
+        None => {
+            let of_both = limits(of_target, &log_w, tail, margin);
+            apply(of_both, &mut log_w);
+            apply(of_both, of_target);
+            set_limits(&mut model.classifier, of_both);
+            of_both
+        }
+    };
+    let mut coverage = Coverage::new(target.held_out(options)?, dims.features);
+    coverage.add(&generated, &log_w);
+    let of_events = log_w_of_events.as_ref().unwrap_or(&log_w);
+    let opinion = SecondOpinion::new(session, target.held_out(options)?, &generated, &log_w)?;
     if let Some(classifier) = &model.classifier {
         let record = record(trainings, classifier, held_out.as_ref(), of_events, options);
         let epochs = match model.latent_classifier {
             Some(_) => keys::PULLBACK_EPOCHS,
             None => keys::CLASSIFIER_TRAINING.epochs,
         };
-        warn(session, &record, epochs.name())?;
+        let differs = opinion.is_none_or(|o| o.sees_generated());
+        warn(session, &record, epochs.name(), differs)?;
         model.record.insert("classifier".into(), record);
     }
     let mut report = WeightReport::new(&log_w, options.get(keys::REJECTION_OVERWEIGHT))?;
     report.calibration = held_out.map(|h| Calibration::new(&h, of_events));
+    report.limit = found.map(|limits| LimitReport::new(limits, &log_w));
     report.tell(hooks)?;
+    let events = target.held_out(options)?.len();
+    if (1..FEW).contains(&events) {
+        let message = format!(
+            "only {events} target events are held out, too few to judge generator and weights by: deliver more (`validation.events`, `validation.fraction` hold them out)"
+        );
+        hooks.warn("events", &message)?;
+    }
     match &report.calibration {
         Some(calibration) => calibration.warn(hooks)?,
-        None => hooks.log(
-            Level::Info,
-            "no target events are held out (`validation.events`), so the calibration of the classifier is not checked",
+        None => hooks.warn(
+            "events",
+            "no target events are held out (`validation.events`), so nothing is known of how right the weights are",
         )?,
     }
+    report.second_opinion = opinion;
+    opinion.map_or(Ok(()), |o| o.warn(hooks))?;
     coverage.warn(hooks)?;
     report.features = coverage.features();
+    report.gaps = find_gaps(session, &model.generator, &generated, target)?;
     model.record.insert("weights".into(), json!(report));
     Ok(report)
+}
+
+fn set_limits(classifier: &mut Option<Classifier>, limits: Option<Limits>) {
+    if let Some(classifier) = classifier {
+        classifier.limits = limits;
+    }
+}
+
+/// Held-out events below which no judgement is worth much: a hundredth of them is known to a third.
+const FEW: usize = 1000;
+
+/// Values of generated events that are kept to compare with the target's: bounds the memory for events of many features.
+const MOST_KEPT: usize = 20_000_000;
+
+/// The tails of the target's held-out events that the generator does not reach; the host is told of the largest.
+fn find_gaps(
+    session: Session,
+    generator: &Generator,
+    generated: &[f64],
+    target: &mut Source,
+) -> Result<Vec<Gap>> {
+    const NAMED: usize = 3;
+    let dims = generator.dims();
+    let scalings = &target.scalings()[..dims.features];
+    let scalings = scalings.to_vec();
+    let held_out = target.held_out(session.options)?;
+    let columns = dims.features + dims.conditions;
+    let found = gaps(&held_out.x, &held_out.w, generated, &scalings, columns);
+    let named: Vec<String> = found.iter().take(NAMED).map(Gap::describe).collect();
+    if !named.is_empty() {
+        let more = match found.len() - named.len() {
+            0 => String::new(),
+            more => format!("; and {more} more"),
+        };
+        let message = format!(
+            "the generator does not reach all of the target, and no weight can bring back what it never makes: {}{more}. Train it longer, or on features with `features.scaling` that draws tails in (`log(low)`); for a flow of splines raise `flow.bound`",
+            named.join("; ")
+        );
+        session.hooks.warn("coverage", &message)?;
+    }
+    Ok(found)
 }

@@ -5,7 +5,7 @@ use crate::metrics::Sample;
 use crate::model::{Scaling, MAX_WIDTH};
 use crate::noise::{domain, Noise};
 use crate::options::{keys, Options};
-use crate::train::Settings;
+use crate::train::{Passes, Settings};
 use crate::{Error, Result, Rows};
 use parking_lot::Mutex;
 use rand::seq::SliceRandom;
@@ -18,8 +18,8 @@ pub trait EventSource: Send {
     /// Whether events carry weights.
     fn weighted(&self) -> bool;
 
-    /// Fills up to `w.len()` rows (`x` has `w.len() · dim` elements) and returns how many. Fewer than asked for ends the epoch; the next call
-    /// begins the next epoch. An unweighted source leaves `w` alone.
+    /// Fills up to `w.len()` rows (`x` has `w.len() · dim` elements) and returns how many. Fewer than asked for end the events; the next call
+    /// begins them again. An unweighted source leaves `w` alone.
     ///
     /// # Errors
     /// Whatever the host stops with, as [`Error::Host`].
@@ -102,10 +102,7 @@ fn unusable(rows: &Events, scalings: &[Scaling], first: u64) -> Result<()> {
 
 struct Array<'a> {
     events: Sample<'a>,
-    /// Order of the rows: the held-out ones first, the rest shuffled anew every epoch.
-    order: Vec<usize>,
-    next: usize,
-    epoch: u64,
+    rows: Passes,
 }
 
 enum Origin<'a> {
@@ -123,8 +120,11 @@ pub struct Source<'a> {
     held_out: Option<Events>,
     /// Rows of a callback source that were pulled to measure the data and belong to the training.
     pending: Events,
-    /// Rows to skip before a callback source's epoch goes on: its held-out ones, met again.
+    /// Rows to skip before a callback source goes on: its held-out ones, met again.
     skip: usize,
+    /// Training events that a callback has delivered since it began, and how many those are from beginning to end, once it has ended.
+    since: usize,
+    pass: Option<usize>,
     served: u64,
     buffer: Events,
     /// What the events are to be scaled by: their values must be possible. Empty until it is known.
@@ -148,9 +148,7 @@ impl<'a> Source<'a> {
         Ok(Self::new(
             Origin::Array(Array {
                 events,
-                order: (0..events.rows()).collect(),
-                next: 0,
-                epoch: 0,
+                rows: Passes::new((0..events.rows()).collect(), 0),
             }),
             events.dim(),
             w.is_some(),
@@ -179,6 +177,8 @@ impl<'a> Source<'a> {
             held_out: None,
             pending: Events::new(dim),
             skip: 0,
+            since: 0,
+            pass: None,
             served: 0,
             buffer: Events::new(dim),
             scalings: Vec::new(),
@@ -217,14 +217,13 @@ impl<'a> Source<'a> {
         let rows = match &mut self.origin {
             Origin::Array(array) => {
                 let fraction = options.get(keys::VALIDATION_FRACTION);
-                let rows = wanted.min((array.order.len() as f64 * fraction) as usize);
+                let rows = wanted.min((array.events.rows() as f64 * fraction) as usize);
                 // The array may be ordered: what is held out is drawn at random.
                 let seed = options.get(keys::SEED) as u64;
-                array
-                    .order
-                    .shuffle(&mut Noise::new(seed, 0, domain::SHUFFLE).rng(u64::MAX));
-                array.next = rows;
-                self.held_out = Some(array.copy(0..rows));
+                let mut order: Vec<usize> = (0..array.events.rows()).collect();
+                order.shuffle(&mut Noise::new(seed, 0, domain::SHUFFLE).rng(u64::MAX));
+                array.rows = Passes::new(order, rows);
+                self.held_out = Some(array.copy(array.rows.held_out()));
                 return Ok(());
             }
             Origin::Callback(_) => wanted,
@@ -271,45 +270,56 @@ impl<'a> Source<'a> {
         Ok(got == rows)
     }
 
-    /// Fills the buffer with `rows` training events. False if the epoch ended before; the buffer is then not to be used.
-    pub(super) fn next(&mut self, rows: usize, seed: u64) -> Result<bool> {
+    /// Fills the buffer with `rows` training events. Where they end they begin again: those of an array in another order.
+    pub(super) fn next(&mut self, rows: usize, seed: u64) -> Result<()> {
         if let Origin::Array(array) = &mut self.origin {
-            let held_out = self.held_out.as_ref().map_or(0, Events::len);
-            if array.next == held_out {
-                let mut rng = Noise::new(seed, 1, domain::SHUFFLE).rng(array.epoch);
-                array.order[held_out..].shuffle(&mut rng);
-                array.epoch += 1;
-            }
-            if array.order.len() - array.next < rows {
-                array.next = held_out;
-                return Ok(false);
-            }
-            self.buffer = array.copy(array.next..array.next + rows);
-            array.next += rows;
-            return Ok(true);
+            let drawn = array.rows.draw(rows, Noise::new(seed, 1, domain::SHUFFLE));
+            self.buffer = array.copy(&drawn);
+            return Ok(());
         }
-        if self.pending.len() >= rows {
-            self.buffer.x = self.pending.x.drain(..rows * self.dim).collect();
-            self.buffer.w = self.pending.w.drain(..rows).collect();
-            return Ok(true);
-        }
-        // What is left of the measured events is too little for a batch; a stream has more.
-        self.pending = Events::new(self.dim);
+        let mut batch = Events::new(self.dim);
+        let pending = rows.min(self.pending.len());
+        batch.x.extend(self.pending.x.drain(..pending * self.dim));
+        batch.w.extend(self.pending.w.drain(..pending));
         let held_out = self.held_out.as_ref().map_or(0, Events::len);
-        while self.skip > 0 {
-            if !self.pull(CHUNK.min(self.skip))? {
+        while batch.len() < rows {
+            while self.skip > 0 {
+                if !self.pull(CHUNK.min(self.skip))? {
+                    return Err(Error::Data(format!(
+                        "the event callback ended within its first {held_out} events, which are held out; it must deliver the same events or more whenever it begins again"
+                    )));
+                }
+                self.skip -= self.buffer.len();
+            }
+            let going_on = self.pull(rows - batch.len())?;
+            self.since += self.buffer.len();
+            batch.x.append(&mut self.buffer.x);
+            batch.w.append(&mut self.buffer.w);
+            if !going_on && self.end() < rows {
                 return Err(Error::Data(format!(
-                    "the event callback ended an epoch within its first {held_out} events, which are held out; every epoch must deliver the same events or more"
+                    "the event callback ended after {} events to train on, besides {held_out} that are held out (`validation.events`), which do not fill a batch of {rows}; deliver more events or lower the batch",
+                    self.pass.unwrap_or(0)
                 )));
             }
-            self.skip -= self.buffer.len();
         }
-        let full = self.pull(rows)?;
-        if !full {
-            // The next epoch meets the held-out events again.
-            self.skip = held_out;
+        self.buffer = batch;
+        Ok(())
+    }
+
+    /// A callback's events are to begin again, the held-out ones first. Returns how many training events it has.
+    fn end(&mut self) -> usize {
+        let pass = std::mem::take(&mut self.since);
+        self.pass = Some(pass);
+        self.skip = self.held_out.as_ref().map_or(0, Events::len);
+        pass
+    }
+
+    /// Training events from their beginning to their end; none for a callback that has not ended yet.
+    pub(super) fn pass(&self) -> Option<usize> {
+        match &self.origin {
+            Origin::Array(array) => Some(array.rows.rows()),
+            Origin::Callback(_) => self.pass,
         }
-        Ok(full)
     }
 
     /// From here on, events with values that a scaling cannot take are errors. Those that can be looked at before a training are.
@@ -324,7 +334,7 @@ impl<'a> Source<'a> {
             held_out.map_or(Ok(()), |rows| unusable(rows, scalings, 0))?;
             return unusable(&self.pending, scalings, before);
         };
-        let events = (0..array.order.len()).map(|row| (row, array.events.event(row)));
+        let events = (0..array.events.rows()).map(|row| (row, array.events.event(row)));
         let defect = events
             .filter_map(|(row, x)| objection(row, x, scalings))
             .next();
@@ -348,17 +358,18 @@ impl<'a> Source<'a> {
         self.prepare(options)?;
         let mut sample = self.held_out.clone().unwrap_or_default();
         if let Origin::Array(array) = &self.origin {
-            let more = MEASURE.max(sample.len()).min(array.order.len());
-            sample = array.copy(0..more);
+            let more = MEASURE.max(sample.len()).min(array.events.rows());
+            sample = array.copy(array.rows.first(more));
         } else {
             let mut going_on = self.skip == 0;
             while going_on && sample.len() + self.pending.len() < MEASURE {
                 going_on = self.pull(CHUNK)?;
+                self.since += self.buffer.len();
                 self.pending.x.append(&mut self.buffer.x);
                 self.pending.w.append(&mut self.buffer.w);
             }
-            if !going_on {
-                self.skip = sample.len();
+            if self.skip == 0 && !going_on {
+                self.end();
             }
             sample.x.extend_from_slice(&self.pending.x);
             sample.w.extend_from_slice(&self.pending.w);
@@ -395,10 +406,10 @@ impl<'a> Source<'a> {
     /// # Errors
     /// [`Error::Data`] if they do not.
     pub(super) fn fills(&mut self, training: &Settings, options: &Options) -> Result<()> {
-        let Origin::Array(Array { order, .. }) = &self.origin else {
+        let Origin::Array(array) = &self.origin else {
             return Ok(());
         };
-        let events = order.len();
+        let events = array.events.rows();
         let held_out = self.held_out(options)?.len();
         let Settings { group, batch, .. } = *training;
         let rows = events - held_out;
@@ -408,6 +419,11 @@ impl<'a> Source<'a> {
         Err(Error::Data(format!(
             "`{group}.batch` is {batch}, but the event array has {rows} events to train on, besides {held_out} that are held out (`validation.events`); lower the batch or deliver more events"
         )))
+    }
+
+    /// What the events are scaled by, once it is known.
+    pub(super) fn scalings(&self) -> &[Scaling] {
+        &self.scalings
     }
 
     /// The held-out events.
@@ -420,9 +436,9 @@ impl<'a> Source<'a> {
 }
 
 impl Array<'_> {
-    fn copy(&self, range: std::ops::Range<usize>) -> Events {
+    fn copy(&self, order: &[usize]) -> Events {
         let mut rows = Events::new(self.events.dim());
-        for &row in &self.order[range] {
+        for &row in order {
             rows.x.extend_from_slice(self.events.event(row));
             rows.w.push(self.events.weight(row));
         }

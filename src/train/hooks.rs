@@ -52,6 +52,15 @@ pub trait Hooks {
         Ok(())
     }
 
+    /// Called with a warning: the result may not be what the host wants; the message says what to do. `about` is what it concerns, in a word or
+    /// two. Unless it is overridden, the same as [`Hooks::log`].
+    ///
+    /// # Errors
+    /// Whatever the host wants to stop with.
+    fn warn(&self, _about: &'static str, message: &str) -> Result<()> {
+        self.log(Level::Warning, message)
+    }
+
     /// Called before every update; the place to look at a cancel token.
     ///
     /// # Errors

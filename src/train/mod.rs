@@ -7,12 +7,14 @@ mod adam;
 mod hooks;
 mod initial;
 mod schedule;
+mod shuffle;
 
 use adam::Adam;
 pub use adam::AdamSettings;
 pub use hooks::{Hooks, Level, Progress};
 pub(crate) use initial::{initial_flow, initial_mlp};
 pub use schedule::{Decay, Schedule};
+pub(crate) use shuffle::Passes;
 
 use crate::engine::Element;
 use crate::model::Real;
@@ -24,11 +26,14 @@ use std::time::Instant;
 
 /// Where a training's batches come from.
 pub trait Feed<T: Real> {
-    /// Fills `batch` for update `batch.step`. Returns false when the epoch has ended before a full batch: the batch is then not to be used.
+    /// Fills `batch` for update `batch.step`: so many rows of every class. Where the events end they begin again.
     ///
     /// # Errors
     /// Those of the source.
-    fn fill(&mut self, rows: usize, batch: &mut Batch<T>) -> Result<bool>;
+    fn fill(&mut self, rows: usize, batch: &mut Batch<T>) -> Result<()>;
+
+    /// Rows until the events begin again, if that is known.
+    fn pass(&self) -> Option<usize>;
 
     /// The held-out batches; empty if nothing is held out.
     ///
@@ -44,9 +49,9 @@ pub struct Settings {
     pub stage: &'static str,
     /// Group of the options that it is set by.
     pub group: &'static str,
-    /// Passes over the data.
+    /// Epochs, each of so many updates: the length of a training is a setting, whatever the number of events.
     pub epochs: u64,
-    /// Updates per epoch, unless the source ends it sooner.
+    /// Updates per epoch.
     pub steps: u64,
     /// Rows per update.
     pub batch: usize,
@@ -54,7 +59,7 @@ pub struct Settings {
     pub schedule: Schedule,
     /// Optimiser.
     pub adam: AdamSettings,
-    /// Epochs without a better held-out loss before stopping; 0 = never stop.
+    /// Looks at the held-out loss that do not come near the best before stopping, whose parameters are kept; 0 = never stop, keep the last.
     pub patience: u64,
     /// Largest norm of a gradient; 0 = unbounded.
     pub clip: f64,
@@ -89,15 +94,19 @@ pub struct Record {
     pub steps: u64,
     /// Rows seen, repetitions included.
     pub rows: u64,
+    /// How many times each event was seen, where their number is known.
+    pub passes: Option<f64>,
     /// Mean training loss of every epoch.
     pub losses: Vec<f64>,
     /// Held-out loss after every epoch; empty if nothing was held out.
     pub validation_losses: Vec<f64>,
     /// Epoch (from 1) whose parameters were kept: the last, or with early stopping the one of the best held-out loss.
     pub kept_epoch: u64,
+    /// Updates after which the kept parameters were reached.
+    pub kept_step: u64,
     /// Training loss of the kept epoch.
     pub loss: f64,
-    /// Held-out loss of the kept epoch, if any.
+    /// Held-out loss of the kept parameters, if any.
     pub validation_loss: Option<f64>,
     /// Whether early stopping ended the training before its last planned epoch.
     pub stopped_early: bool,
@@ -129,37 +138,38 @@ pub(crate) fn train<T: Element>(
         .iter()
         .map(|part| Adam::new(part.len(), settings.adam))
         .collect();
+    if let Some(rows) = feed.pass().filter(|rows| *rows < settings.batch) {
+        return Err(Error::Data(format!(
+            "the {stage} training has {rows} events, fewer than a batch of {}; deliver more or lower `{group}.batch`",
+            settings.batch
+        )));
+    }
     let longest = parts.iter().map(Range::len).max();
     let mut gradient = vec![T::default(); longest.unwrap_or(0)];
     let held_out = feed.held_out()?;
-    let mut best: Option<(f64, Vec<T>)> = None;
+    let look = look_every(settings, feed.pass());
+    let mut best = Best::default();
     let mut batch = Batch::default();
     let steps = settings.epochs.saturating_mul(settings.steps);
     let mut record = Record {
         steps: 0,
         rows: 0,
+        passes: None,
         losses: Vec::new(),
         validation_losses: Vec::new(),
         kept_epoch: 0,
+        kept_step: 0,
         loss: f64::NAN,
         validation_loss: None,
         stopped_early: false,
     };
-    // Steps a full epoch has turned out to have: sources may end theirs early.
-    let mut planned = steps;
-    for epoch in 0..settings.epochs {
+    'training: for epoch in 0..settings.epochs {
         let mut sum = 0.0;
-        let mut done = 0;
-        for _ in 0..settings.steps {
+        for done in 1..=settings.steps {
             hooks.check(stage)?;
             batch.step = record.steps;
-            // A pass over the data may have ended exactly with the last epoch: its end is then met here, and the next pass begins.
-            let full = feed.fill(settings.batch, &mut batch)?
-                || done == 0 && feed.fill(settings.batch, &mut batch)?;
-            if !full {
-                break;
-            }
-            let rate = settings.schedule.at(record.steps, planned, epoch);
+            feed.fill(settings.batch, &mut batch)?;
+            let rate = settings.schedule.at(record.steps, steps, epoch);
             for (i, part) in parts.iter().enumerate() {
                 if !objective.due(i, record.steps) {
                     continue;
@@ -178,7 +188,6 @@ pub(crate) fn train<T: Element>(
                     sum += loss;
                 }
             }
-            done += 1;
             record.steps += 1;
             record.rows += batch.rows as u64;
             let elapsed = start.elapsed().as_secs_f64();
@@ -187,61 +196,103 @@ pub(crate) fn train<T: Element>(
                 epoch: epoch + 1,
                 epochs: settings.epochs,
                 step: record.steps,
-                steps: planned,
+                steps,
                 loss: sum / done as f64,
                 validation_loss: record.validation_losses.last().copied().unwrap_or(f64::NAN),
                 seconds_left: elapsed / record.steps as f64
-                    * planned.saturating_sub(record.steps) as f64,
+                    * steps.saturating_sub(record.steps) as f64,
             })?;
-        }
-        if done == 0 {
-            return Err(Error::Data(format!(
-                "the source ended epoch {} of the {stage} training before one batch of {} events was full; deliver more events or lower `{group}.batch`",
-                epoch + 1,
-                settings.batch
-            )));
-        }
-        if done < settings.steps {
-            planned = record.steps + done * (settings.epochs - epoch - 1);
-        }
-        record.losses.push(sum / done as f64);
-        record.kept_epoch = epoch + 1;
-        if held_out.is_empty() {
-            continue;
-        }
-        hooks.check(stage)?;
-        let loss = mean_loss(objective, parameters, &held_out)?;
-        record.validation_losses.push(loss);
-        if settings.patience == 0 {
-            continue;
-        }
-        if best.as_ref().is_none_or(|(b, _)| loss < *b) {
-            best = Some((loss, parameters.to_vec()));
-        } else {
-            let best_epoch = best_epoch(&record.validation_losses);
-            if epoch + 1 - best_epoch >= settings.patience && epoch + 1 < settings.epochs {
+            let epoch_ends = done == settings.steps;
+            if epoch_ends {
+                record.losses.push(sum / done as f64);
+                record.kept_epoch = epoch + 1;
+                record.kept_step = record.steps;
+            }
+            let looks = epoch_ends || settings.patience > 0 && done % look == 0;
+            if held_out.is_empty() || !looks {
+                continue;
+            }
+            hooks.check(stage)?;
+            let loss = mean_loss(objective, parameters, &held_out)?;
+            if epoch_ends {
+                record.validation_losses.push(loss);
+                record.validation_loss = Some(loss);
+            }
+            if settings.patience == 0 {
+                continue;
+            }
+            best.look(loss, (epoch + 1, record.steps), parameters);
+            if best.away == settings.patience && record.steps < steps {
+                if !epoch_ends {
+                    record.losses.push(sum / done as f64);
+                    record.validation_losses.push(loss);
+                }
                 record.stopped_early = true;
                 hooks.log(
                     Level::Info,
-                    &format!("{stage}: stopped after epoch {}, the held-out loss was best after epoch {best_epoch}", epoch + 1),
+                    &format!("{stage}: stopped after update {}, the held-out loss was best after update {}", record.steps, best.at.1),
                 )?;
-                break;
+                break 'training;
             }
         }
     }
-    if let Some((_, kept)) = best {
+    if let Some((loss, kept)) = best.kept {
         parameters.copy_from_slice(&kept);
-        record.kept_epoch = best_epoch(&record.validation_losses);
+        (record.kept_epoch, record.kept_step) = best.at;
+        record.validation_loss = Some(loss);
     }
     let kept = record.kept_epoch as usize - 1;
     record.loss = record.losses.get(kept).copied().unwrap_or(f64::NAN);
-    record.validation_loss = record.validation_losses.get(kept).copied();
+    let seen = record.steps as f64 * settings.batch as f64;
+    record.passes = feed.pass().map(|rows| seen / rows.max(1) as f64);
     let (steps, seconds) = (record.steps, start.elapsed().as_secs_f64());
+    let seen = record.passes.map_or(String::new(), |passes| {
+        format!(", every event {passes:.1} times")
+    });
     hooks.log(
         Level::Info,
-        &format!("{stage}: {steps} updates in {seconds:.1} s"),
+        &format!("{stage}: {steps} updates in {seconds:.1} s{seen}"),
     )?;
     Ok(record)
+}
+
+/// Updates from one look at the held-out loss to the next, within an epoch: where that goes through the events several times, about a pass, so
+/// that few events that are learned by heart are noticed in time; but a look costs as much as some updates.
+fn look_every(settings: &Settings, pass: Option<usize>) -> u64 {
+    const FEWEST: u64 = 16;
+    let updates = pass.map_or(u64::MAX, |rows| rows as u64 / settings.batch.max(1) as u64);
+    let most = (settings.steps / FEWEST).max(1);
+    let looks = (settings.steps / updates.max(1)).clamp(1, most);
+    settings.steps.div_ceil(looks)
+}
+
+/// The best held-out loss so far.
+#[derive(Default)]
+struct Best<T> {
+    /// With the parameters it was reached by.
+    kept: Option<(f64, Vec<T>)>,
+    /// Epoch and update.
+    at: (u64, u64),
+    /// Looks since the last that came near it.
+    away: u64,
+}
+
+impl<T: Copy> Best<T> {
+    /// On a plateau, losses differ by less from look to look; what is above it by more has been learned by heart.
+    const NEAR: f64 = 1e-3;
+
+    fn look(&mut self, loss: f64, at: (u64, u64), parameters: &[T]) {
+        let best = self.kept.as_ref().map_or(f64::INFINITY, |(best, _)| *best);
+        self.away = if loss < best + Self::NEAR {
+            0
+        } else {
+            self.away + 1
+        };
+        if loss < best {
+            self.kept = Some((loss, parameters.to_vec()));
+            self.at = at;
+        }
+    }
 }
 
 /// Scales the gradient to norm `limit` if it is longer and `limit` is positive. None if loss or gradient are not finite.
@@ -263,12 +314,6 @@ fn clip<T: Real>(gradient: &mut [T], limit: f64, loss: f64) -> Option<()> {
         }
     }
     Some(())
-}
-
-/// Epoch (from 1) of the smallest held-out loss.
-fn best_epoch(losses: &[f64]) -> u64 {
-    let best = losses.iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1));
-    best.map_or(1, |(i, _)| i as u64 + 1)
 }
 
 fn mean_loss<T: Real>(

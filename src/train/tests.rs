@@ -31,20 +31,18 @@ impl Objective<f64> for Bowl {
     }
 }
 
-/// The same rows for ever, `per_epoch` batches of them at a time.
+/// The same rows for ever.
 struct Rows {
     x: Vec<f64>,
     held_out: Vec<f64>,
-    per_epoch: u64,
-    served: u64,
+    pass: Option<usize>,
 }
 
 fn rows(x: [f64; 4], held_out: &[f64]) -> Rows {
     Rows {
         x: x.to_vec(),
         held_out: held_out.to_vec(),
-        per_epoch: u64::MAX,
-        served: 0,
+        pass: None,
     }
 }
 
@@ -59,14 +57,13 @@ fn batch(x: &[f64], step: u64) -> Batch<f64> {
 }
 
 impl Feed<f64> for Rows {
-    fn fill(&mut self, _: usize, out: &mut Batch<f64>) -> Result<bool> {
-        if self.served == self.per_epoch {
-            self.served = 0;
-            return Ok(false);
-        }
-        self.served += 1;
+    fn fill(&mut self, _: usize, out: &mut Batch<f64>) -> Result<()> {
         *out = batch(&self.x, out.step);
-        Ok(true)
+        Ok(())
+    }
+
+    fn pass(&self) -> Option<usize> {
+        self.pass
     }
 
     fn held_out(&mut self) -> Result<Vec<Batch<f64>>> {
@@ -193,31 +190,59 @@ fn early_stopping_keeps_the_best_parameters() {
 }
 
 #[test]
-fn the_source_may_end_epochs_early() {
-    let mut feed = rows([0.0; 4], &[]);
-    feed.per_epoch = 3;
-    let watch = Watch::default();
-    let record = train(&settings(), &mut Bowl, &mut feed, &mut [1.0, 1.0], &watch).unwrap();
-    assert_eq!(record.steps, 60);
-    assert!(record.validation_losses.is_empty() && record.validation_loss.is_none());
-    assert_eq!(
-        watch.seen.borrow().last().unwrap().steps,
-        60,
-        "the plan follows the source"
-    );
-    // A pass of exactly one epoch, and one of two: every epoch is a full one.
-    for per_epoch in [50, 100] {
-        feed.per_epoch = per_epoch;
-        feed.served = 0;
-        let record = train(&settings(), &mut Bowl, &mut feed, &mut [1.0, 1.0], &()).unwrap();
-        assert_eq!(record.steps, 1000);
-    }
-    (feed.per_epoch, feed.served) = (0, 0);
-    let error = train(&settings(), &mut Bowl, &mut feed, &mut [1.0, 1.0], &()).unwrap_err();
+fn few_events_are_looked_at_often_and_a_training_is_so_many_updates() {
+    // The held-out event lies on the way: 2 rows are learned by heart within the first epoch.
+    let stopped = |pass, steps| {
+        let mut p = [0.0, 0.0];
+        let mut feed = rows([10.0, 0.0, 10.0, 0.0], &[5.0, 0.0]);
+        feed.pass = pass;
+        let settings = Settings {
+            patience: 2,
+            steps,
+            epochs: 3,
+            schedule: Schedule {
+                decay: Decay::Constant,
+                rate: 0.1,
+                warmup: 0,
+            },
+            ..settings()
+        };
+        let watch = Watch::default();
+        let record = train(&settings, &mut Bowl, &mut feed, &mut p, &watch).unwrap();
+        assert_eq!(
+            watch.seen.borrow().last().unwrap().steps,
+            3 * steps,
+            "the plan is the settings'"
+        );
+        (record, p)
+    };
+    let (record, p) = stopped(Some(2), 320);
+    assert!(record.stopped_early && record.steps < 320 && record.kept_epoch == 1);
     assert!(
-        matches!(error, Error::Data(_)) && error.to_string().contains("bowl.batch"),
-        "{error}"
+        record.kept_step < record.steps && record.kept_step.is_multiple_of(16),
+        "{record:?}"
     );
+    assert_eq!(
+        record.passes,
+        Some(record.steps as f64),
+        "a batch is a pass"
+    );
+    assert_eq!(
+        (record.losses.len(), record.validation_losses.len()),
+        (1, 1)
+    );
+    let kept = Bowl.loss(&p, &batch(&[5.0, 0.0], 0)).unwrap();
+    assert!((kept - record.validation_loss.unwrap()).abs() < 1e-15);
+    // Of many events, or an unknown number, the loss is looked at once an epoch.
+    for pass in [Some(1_000_000), None] {
+        let (record, _) = stopped(pass, 320);
+        assert_eq!(
+            (record.steps, record.kept_epoch),
+            (960, 1),
+            "two more looks: {record:?}"
+        );
+        assert_eq!(record.passes, pass.map(|rows| 1920.0 / rows as f64));
+    }
 }
 
 #[test]

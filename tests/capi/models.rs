@@ -94,6 +94,7 @@ fn saved(refinement: Option<Refinement>) -> ModelFile {
             network,
             scalings: scalings(),
             log_ratio_offset: 0.0,
+            limits: None,
             members: 1,
         }),
         latent_classifier: None,

@@ -146,6 +146,7 @@ pub fn describe(model: &Model) -> String {
     }
     trainings(model, &mut text);
     weights(model, &mut text);
+    judgement(model, &mut text);
     text
 }
 
@@ -263,6 +264,7 @@ fn trainings(model: &Model, text: &mut String) {
                     training["steps"].to_string(),
                     cell("loss"),
                     cell("validation_loss"),
+                    training["passes"].as_f64().map_or("".into(), number),
                 ]);
             }
         }
@@ -272,13 +274,17 @@ fn trainings(model: &Model, text: &mut String) {
     }
     let _ = writeln!(
         text,
-        "\n  {:<14}{:>8}{:>9}{:>10}{:>10}",
-        "training", "epochs", "updates", "loss", "held out"
+        "\n  {:<14}{:>8}{:>9}{:>10}{:>10}{:>12}",
+        "training", "epochs", "updates", "loss", "held out", "events seen"
     );
-    for [stage, epochs, steps, loss, held_out] in rows {
+    for [stage, epochs, steps, loss, held_out, passes] in rows {
+        let seen = match &passes[..] {
+            "" => String::new(),
+            passes => format!("{passes} times"),
+        };
         let _ = writeln!(
             text,
-            "  {stage:<14}{epochs:>8}{steps:>9}{loss:>10}{held_out:>10}"
+            "  {stage:<14}{epochs:>8}{steps:>9}{loss:>10}{held_out:>10}{seen:>12}"
         );
     }
 }
@@ -362,5 +368,24 @@ fn weights(model: &Model, text: &mut String) {
             _ => "above 1: the chains have not mixed; prefer the method `rejection`",
         };
         line("R-hat of the chains", number(worst), meaning);
+    }
+}
+
+/// What the trainings warned of, and last the verdict in one line.
+fn judgement(model: &Model, text: &mut String) {
+    let Some(judgement) = model.record.get("judgement") else {
+        return;
+    };
+    let warnings = judgement["warnings"].as_array().into_iter().flatten();
+    let messages = warnings.filter_map(|w| Some((w["about"].as_str()?, w["message"].as_str()?)));
+    for (i, (about, message)) in messages.enumerate() {
+        let _ = writeln!(
+            text,
+            "{}  {about}: {message}",
+            if i == 0 { "\n" } else { "" }
+        );
+    }
+    if let Some(verdict) = judgement["verdict"].as_str() {
+        let _ = writeln!(text, "\n  judgement    {verdict}");
     }
 }

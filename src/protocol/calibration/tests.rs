@@ -1,5 +1,6 @@
 use super::*;
 use crate::noise::{domain, Noise};
+use crate::train::Level;
 
 fn normals(n: usize, stream: u64) -> Vec<f64> {
     let mut x = vec![0.0; n];

@@ -4,47 +4,33 @@ use crate::model::Real;
 use crate::noise::Noise;
 use crate::objective::Batch;
 use crate::protocol::feed::SourceFeed;
-use crate::train::Feed;
+use crate::train::{Feed, Passes};
 use crate::Result;
-use rand::seq::SliceRandom;
 
-/// Rows that training draws from again and again, shuffled anew every epoch; the first `held_out` of them are kept for the held-out loss.
+/// Rows that training draws from again and again; the first `held_out` of them are kept for the held-out loss.
 pub(super) struct Shuffled {
     values: Vec<f64>,
     dim: usize,
-    held_out: usize,
-    order: Vec<usize>,
-    next: usize,
-    epoch: u64,
+    order: Passes,
     shuffle: Noise,
 }
 
 impl Shuffled {
     pub fn new(values: Vec<f64>, dim: usize, held_out: usize, shuffle: Noise) -> Self {
         Shuffled {
-            order: (held_out..values.len() / dim).collect(),
+            order: Passes::new((0..values.len() / dim).collect(), held_out),
             values,
             dim,
-            held_out,
-            next: 0,
-            epoch: 0,
             shuffle,
         }
     }
 
-    /// The next `rows` rows, in a random order without end.
     fn draw(&mut self, rows: usize) -> Vec<usize> {
-        let mut chosen = Vec::with_capacity(rows);
-        while chosen.len() < rows {
-            if self.next == 0 {
-                self.order.shuffle(&mut self.shuffle.rng(self.epoch));
-                self.epoch += 1;
-            }
-            let end = self.order.len().min(self.next + rows - chosen.len());
-            chosen.extend_from_slice(&self.order[self.next..end]);
-            self.next = if end == self.order.len() { 0 } else { end };
-        }
-        chosen
+        self.order.draw(rows, self.shuffle)
+    }
+
+    fn held_out(&self) -> usize {
+        self.order.held_out().len()
     }
 
     fn append<T: Real>(&self, chosen: impl Iterator<Item = usize>, batch: &mut Batch<T>) {
@@ -75,13 +61,15 @@ impl EventFeed<'_, '_, '_> {
 }
 
 impl<T: Real> Feed<T> for EventFeed<'_, '_, '_> {
-    fn fill(&mut self, rows: usize, batch: &mut Batch<T>) -> Result<bool> {
-        if !self.target.fill(rows, batch)? {
-            return Ok(false);
-        }
+    fn fill(&mut self, rows: usize, batch: &mut Batch<T>) -> Result<()> {
+        self.target.fill(rows, batch)?;
         let chosen = self.generated.draw(rows);
         self.append(&chosen, batch);
-        Ok(true)
+        Ok(())
+    }
+
+    fn pass(&self) -> Option<usize> {
+        self.target.source.pass()
     }
 
     fn held_out(&mut self) -> Result<Vec<Batch<T>>> {
@@ -91,7 +79,7 @@ impl<T: Real> Feed<T> for EventFeed<'_, '_, '_> {
             let rows = first..first + batch.rows;
             first = rows.end;
             let chosen: Vec<usize> = rows
-                .map(|row| row % self.generated.held_out.max(1))
+                .map(|row| row % self.generated.held_out().max(1))
                 .collect();
             self.append(&chosen, batch);
         }
@@ -103,9 +91,6 @@ impl<T: Real> Feed<T> for EventFeed<'_, '_, '_> {
 pub(super) struct LatentFeed<'f> {
     pub latents: &'f mut Shuffled,
     pub omega: &'f [f64],
-    /// Updates of an epoch.
-    pub steps: u64,
-    pub done: u64,
 }
 
 impl LatentFeed<'_> {
@@ -124,20 +109,19 @@ impl LatentFeed<'_> {
 }
 
 impl<T: Real> Feed<T> for LatentFeed<'_> {
-    fn fill(&mut self, rows: usize, batch: &mut Batch<T>) -> Result<bool> {
-        if self.done == self.steps {
-            self.done = 0;
-            return Ok(false);
-        }
-        self.done += 1;
+    fn fill(&mut self, rows: usize, batch: &mut Batch<T>) -> Result<()> {
         let chosen = self.latents.draw(rows);
         self.batch(&chosen, batch);
-        Ok(true)
+        Ok(())
+    }
+
+    fn pass(&self) -> Option<usize> {
+        Some(self.latents.order.rows())
     }
 
     fn held_out(&mut self) -> Result<Vec<Batch<T>>> {
         const CHUNK: usize = 4096;
-        let rows: Vec<usize> = (0..self.latents.held_out).collect();
+        let rows: Vec<usize> = (0..self.latents.held_out()).collect();
         let batches = rows.chunks(CHUNK).map(|rows| {
             let mut batch = Batch::default();
             self.batch(rows, &mut batch);

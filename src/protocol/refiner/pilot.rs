@@ -260,17 +260,13 @@ impl ChainReport {
             ),
         )?;
         if worst > MIXED {
-            hooks.log(
-                Level::Warning,
-                &format!(
+            hooks.warn("chains", &format!(
                     "the chains do not mix: R-hat is {worst:.3}, above {MIXED}. Use `rejection`, or `resampling` where that accepts too little; or, where chains stay in separated modes, rely on `hmc.start` = `resampled` for the modes' shares and take the events of many chains; where they creep, longer trajectories (`hmc.leapfrog`) or fewer events of each (`hmc.thin`)"
                 ),
             )?;
         }
         if self.divergences > 0 {
-            hooks.log(
-                Level::Warning,
-                &format!(
+            hooks.warn("chains", &format!(
                     "{} of {states} trajectories diverged, where the weights have walls too steep for the step: events near them may be missing. Take smaller steps (`hmc.target_acceptance` nearer to 1), or `rejection` or `resampling`",
                     self.divergences
                 ),

@@ -3,17 +3,14 @@
 use crate::model::Real;
 use crate::noise::{domain, Noise};
 use crate::objective::Batch;
-use crate::train::Feed;
+use crate::train::{Feed, Passes};
 use crate::{Error, Result};
-use rand::seq::SliceRandom;
 
 /// Rows of a latent (N) and a scaled condition (C), or of a pair of latents and the condition. Weights have mean 1.
 pub(super) struct Pool {
     rows: Vec<f64>,
     weights: Vec<f64>,
-    order: Vec<usize>,
-    next: usize,
-    epoch: u64,
+    order: Passes,
     shuffle: Noise,
 }
 
@@ -24,11 +21,9 @@ impl Pool {
     /// As many rows, end to end, as there are weights.
     pub fn new(rows: Vec<f64>, weights: Vec<f64>, seed: u64) -> Self {
         Pool {
-            order: (0..weights.len()).collect(),
+            order: Passes::new((0..weights.len()).collect(), 0),
             rows,
             weights,
-            next: 0,
-            epoch: 0,
             shuffle: Noise::new(seed, SHUFFLE_STREAM, domain::SHUFFLE),
         }
     }
@@ -52,27 +47,22 @@ pub(super) fn unit_weights(log_w: &[f64]) -> Result<Vec<f64>> {
 }
 
 impl<T: Real> Feed<T> for Pool {
-    fn fill(&mut self, rows: usize, batch: &mut Batch<T>) -> Result<bool> {
-        if self.next == 0 {
-            self.order.shuffle(&mut self.shuffle.rng(self.epoch));
-            self.epoch += 1;
-        }
-        if self.order.len() - self.next < rows {
-            self.next = 0;
-            return Ok(false);
-        }
-        let chosen = &self.order[self.next..self.next + rows];
-        self.next += rows;
+    fn fill(&mut self, rows: usize, batch: &mut Batch<T>) -> Result<()> {
+        let chosen = self.order.draw(rows, self.shuffle);
         batch.rows = rows;
         batch.x.clear();
         batch.weights.clear();
-        let columns = self.rows.len() / self.order.len();
-        for &row in chosen {
+        let columns = self.rows.len() / self.weights.len();
+        for row in chosen {
             let values = &self.rows[row * columns..][..columns];
             batch.x.extend(values.iter().map(|&v| T::from_f64(v)));
             batch.weights.push(T::from_f64(self.weights[row]));
         }
-        Ok(true)
+        Ok(())
+    }
+
+    fn pass(&self) -> Option<usize> {
+        Some(self.order.rows())
     }
 
     fn held_out(&mut self) -> Result<Vec<Batch<T>>> {

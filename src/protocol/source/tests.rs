@@ -52,11 +52,12 @@ fn options(held_out: i64) -> Options {
 
 const UNSCALED: [Scaling; 2] = [Scaling::None; 2];
 
-/// All events of one epoch in batches of `rows`, by their first feature.
-fn epoch(feed: &mut SourceFeed, rows: usize) -> Vec<usize> {
+/// The first features of the next `batches` batches of `rows`.
+fn served(feed: &mut SourceFeed, rows: usize, batches: usize) -> Vec<usize> {
     let mut batch = Batch::<f64>::default();
     let mut seen = Vec::new();
-    while feed.fill(rows, &mut batch).unwrap() {
+    for _ in 0..batches {
+        feed.fill(rows, &mut batch).unwrap();
         assert_eq!(
             (batch.rows, batch.x.len(), batch.weights.len()),
             (rows, 2 * rows, rows)
@@ -76,10 +77,8 @@ fn held_out_events_of_a_callback_never_enter_the_training() {
     // Two trainings in turn, each of several epochs: both are spared the same 100 events.
     for _ in 0..2 {
         let mut feed = SourceFeed::new(&mut source, &UNSCALED, &options).unwrap();
-        for _ in 0..3 {
-            let seen = epoch(&mut feed, 25);
-            assert!(seen.iter().all(|&i| i >= 100), "{seen:?}");
-        }
+        let seen = served(&mut feed, 25, 33);
+        assert!(seen.iter().all(|&i| i >= 100), "{seen:?}");
         let held: Vec<Batch<f64>> = feed.held_out().unwrap();
         let held: Vec<usize> = held
             .iter()
@@ -90,12 +89,40 @@ fn held_out_events_of_a_callback_never_enter_the_training() {
 }
 
 #[test]
-fn an_epoch_of_a_callback_is_all_its_events() {
+fn events_of_a_callback_begin_again_where_they_end() {
+    let options = options(100);
+    // Batches that do not divide the 250 training events, and others that do.
+    for rows in [25, 40] {
+        let mut source = counter(350, false);
+        let mut feed = SourceFeed::new(&mut source, &UNSCALED, &options).unwrap();
+        assert_eq!(Feed::<f64>::pass(&feed), None);
+        let seen = served(&mut feed, rows, 20);
+        let expected = (100..350).cycle().take(20 * rows);
+        assert_eq!(seen, expected.collect::<Vec<_>>());
+        assert_eq!(Feed::<f64>::pass(&feed), Some(250));
+    }
+    // Too few for a batch: an error, not the same events twice in one.
+    let mut source = counter(130, false);
+    let mut feed = SourceFeed::new(&mut source, &UNSCALED, &options).unwrap();
+    let error = feed
+        .fill(31, &mut Batch::<f64>::default())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("after 30 events to train on, besides 100"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_callback_that_ends_while_it_is_measured_goes_on_from_its_beginning() {
     let options = options(100);
     let mut source = counter(350, false);
+    source.standardisation(&options).unwrap();
     let mut feed = SourceFeed::new(&mut source, &UNSCALED, &options).unwrap();
-    assert_eq!(epoch(&mut feed, 25), (100..350).collect::<Vec<_>>());
-    assert_eq!(epoch(&mut feed, 25), (100..350).collect::<Vec<_>>());
+    assert_eq!(Feed::<f64>::pass(&feed), Some(250));
+    let expected = (100..350).cycle().take(600);
+    assert_eq!(served(&mut feed, 30, 20), expected.collect::<Vec<_>>());
 }
 
 #[test]
@@ -112,7 +139,7 @@ fn measured_events_belong_to_the_training_too() {
     assert!((std - measured / 12f64.sqrt()).abs() < 1e-3 * std);
     let mut feed = SourceFeed::new(&mut source, &UNSCALED, &options).unwrap();
     let mut batch = Batch::<f64>::default();
-    assert!(feed.fill(10, &mut batch).unwrap());
+    feed.fill(10, &mut batch).unwrap();
     assert_eq!(batch.x[0], 100.0);
 }
 
@@ -131,8 +158,9 @@ fn arrays_are_shuffled_split_and_served_whole() {
         all.iter().any(|&i| i >= 500),
         "the held-out events are drawn from the whole array"
     );
-    let first = epoch(&mut feed, 100);
-    let second = epoch(&mut feed, 100);
+    // Batches that do not divide the array: every pass has every event once.
+    let both = served(&mut feed, 120, 15);
+    let (first, second) = (both[..900].to_vec(), both[900..].to_vec());
     assert_ne!(first, second);
     all.extend(&first);
     all.sort();
@@ -150,7 +178,7 @@ fn weights_come_in_units_of_their_mean() {
     let mut feed = SourceFeed::new(&mut source, &UNSCALED, &options).unwrap();
     assert_eq!(feed.weight_unit, 2.0);
     let mut batch = Batch::<f64>::default();
-    assert!(feed.fill(300, &mut batch).unwrap());
+    feed.fill(300, &mut batch).unwrap();
     assert_eq!(&batch.weights[..3], [0.5, 1.0, 1.5]);
     assert_eq!((feed.rows, feed.weight), (300.0, 600.0));
 }
@@ -267,8 +295,8 @@ fn events_beyond_the_bounds_of_their_scaling_are_named() {
     let mut stream = counter(1000, false);
     let mut feed = SourceFeed::new(&mut stream, &scalings, &o).unwrap();
     let mut batch = Batch::<f64>::default();
-    assert!(feed.fill(50, &mut batch).unwrap());
-    says(feed.fill(50, &mut batch).map(|_| ()), &parts);
+    feed.fill(50, &mut batch).unwrap();
+    says(feed.fill(50, &mut batch), &parts);
 }
 
 #[test]

@@ -1,0 +1,307 @@
+//! What a smooth map cannot make of the target's columns: values that repeat, and features that are functions of others.
+
+use crate::model::Scaling;
+use serde::Serialize;
+
+/// Something about columns of the target that a generator smears.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Trait {
+    /// One value is taken by many events.
+    PileUp {
+        /// From 0.
+        column: usize,
+        /// The value.
+        value: f64,
+        /// Share of the events.
+        share: f64,
+    },
+    /// Few values are taken at all.
+    Discrete {
+        /// From 0.
+        column: usize,
+        /// How many.
+        values: usize,
+    },
+    /// Features that are, all but `spread` of their width, a function of the others.
+    Dependent {
+        /// From 0.
+        column: usize,
+        /// What is left of its standard deviation where the others are known.
+        spread: f64,
+    },
+}
+
+impl Trait {
+    /// What it is, and the remedy.
+    pub fn describe(&self) -> String {
+        match self {
+            Trait::PileUp { column, value, share } => format!(
+                "feature {column} is exactly {value} in {:.1} % of the events, which a smooth generator smears: treat these events apart, or spread the value by noise below its resolution before the training and put it back after",
+                100.0 * share
+            ),
+            Trait::Discrete { column, values } => format!(
+                "feature {column} takes only {values} different values: add uniform noise of one step before the training and round down after"
+            ),
+            Trait::Dependent { column, spread } => format!(
+                "feature {column} is a function of the others but for {:.2} % of its width: leave it out and compute it afterwards",
+                100.0 * spread
+            ),
+        }
+    }
+}
+
+/// A value that so large a share of the events takes piles up.
+const PILE: f64 = 0.01;
+/// A column of fewer different values than this share of its events is discrete.
+const FEW: f64 = 0.02;
+/// A feature whose spread given the others is a smaller part of its width depends on them.
+const DEPENDENT: f64 = 0.02;
+/// Fewest events to tell any of this by.
+const ENOUGH: usize = 500;
+
+/// What is remarkable about the first `scalings.len()` columns of packed rows.
+pub(super) fn inspect(x: &[f64], columns: usize, scalings: &[Scaling]) -> Vec<Trait> {
+    let m = scalings.len();
+    let rows = x.len() / columns.max(1);
+    if rows < ENOUGH {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    let mut continuous = Vec::new();
+    for column in 0..m {
+        let mut values: Vec<f64> = x.iter().skip(column).step_by(columns).copied().collect();
+        values.sort_by(f64::total_cmp);
+        let runs = values.chunk_by(|a, b| a == b);
+        let (distinct, (most, value)) = runs.fold((0, (0, 0.0)), |(n, best), run| {
+            let longer = run.len() > best.0;
+            (n + 1, if longer { (run.len(), run[0]) } else { best })
+        });
+        let share = most as f64 / rows as f64;
+        if (distinct as f64) < FEW * rows as f64 {
+            found.push(Trait::Discrete {
+                column,
+                values: distinct,
+            });
+        } else if share >= PILE {
+            found.push(Trait::PileUp {
+                column,
+                value,
+                share,
+            });
+        } else {
+            continuous.push(column);
+        }
+    }
+    found.extend(dependent(x, columns, scalings, &continuous));
+    found
+}
+
+/// Features that the others determine: around some events, each is fitted linearly in the others on the nearest ones, and what is left of it is
+/// compared with its width. So dependences that are smooth around a fifth of the events are seen, linear or not, as a wrapped angle between two others is.
+fn dependent(x: &[f64], columns: usize, scalings: &[Scaling], among: &[usize]) -> Vec<Trait> {
+    const ROWS: usize = 10_000;
+    const ANCHORS: usize = 64;
+    const MOST: usize = 64;
+    let d = among.len();
+    if !(2..=MOST).contains(&d) {
+        return Vec::new();
+    }
+    let rows: Vec<Vec<f64>> = x
+        .chunks_exact(columns)
+        .take(ROWS)
+        .map(|row| among.iter().map(|&j| scalings[j].forward(row[j])).collect())
+        .collect();
+    let widths: Vec<f64> = (0..d)
+        .map(|j| {
+            let mean = rows.iter().map(|r| r[j]).sum::<f64>() / rows.len() as f64;
+            let square = rows.iter().map(|r| (r[j] - mean).powi(2)).sum::<f64>();
+            (square / rows.len() as f64).sqrt()
+        })
+        .collect();
+    let neighbours = (3 * d + 12).min(rows.len() / 4);
+    let step = (rows.len() / ANCHORS).max(1);
+    let mut left: Vec<Vec<f64>> = vec![Vec::new(); d];
+    for anchor in rows.iter().step_by(step).take(ANCHORS) {
+        let squares: Vec<Vec<f64>> = rows
+            .iter()
+            .map(|row| {
+                let away = row.iter().zip(anchor).zip(&widths);
+                away.map(|((x, a), w)| ((x - a) / w).powi(2)).collect()
+            })
+            .collect();
+        let distances: Vec<f64> = squares.iter().map(|s| s.iter().sum()).collect();
+        for j in 0..d {
+            // Near in all features but this one.
+            let mut order: Vec<(f64, usize)> = distances
+                .iter()
+                .enumerate()
+                .map(|(i, all)| (all - squares[i][j], i))
+                .collect();
+            order.select_nth_unstable_by(neighbours, |a, b| a.0.total_cmp(&b.0));
+            let near = order[..neighbours].iter().map(|&(_, i)| &rows[i]);
+            left[j].push(residual(near, anchor, j, &widths));
+        }
+    }
+    let spreads = left.iter_mut().map(|of| {
+        of.sort_by(f64::total_cmp);
+        of[of.len() / 5]
+    });
+    let dependent = spreads
+        .enumerate()
+        .filter(|(_, spread)| *spread < DEPENDENT);
+    dependent
+        .map(|(j, spread)| Trait::Dependent {
+            column: among[j],
+            spread,
+        })
+        .collect()
+}
+
+/// Root mean square of what a linear fit in the other features leaves of feature `j`, in units of its width.
+fn residual<'a>(
+    near: impl ExactSizeIterator<Item = &'a Vec<f64>> + Clone,
+    anchor: &[f64],
+    j: usize,
+    widths: &[f64],
+) -> f64 {
+    let d = anchor.len();
+    let n = near.len();
+    let design = |row: &Vec<f64>| -> Vec<f64> {
+        let others = (0..d).filter(|&k| k != j);
+        let away = others.map(|k| (row[k] - anchor[k]) / widths[k]);
+        std::iter::once(1.0).chain(away).collect()
+    };
+    let response = |row: &Vec<f64>| (row[j] - anchor[j]) / widths[j];
+    // Orthonormal columns by Gram and Schmidt, twice for rounding; what is left of the response is orthogonal to all.
+    let rows: Vec<Vec<f64>> = near.clone().map(design).collect();
+    let mut basis: Vec<Vec<f64>> = Vec::new();
+    let project = |v: &mut Vec<f64>, basis: &[Vec<f64>]| {
+        for _ in 0..2 {
+            for b in basis {
+                let along: f64 = v.iter().zip(b).map(|(v, b)| v * b).sum();
+                v.iter_mut().zip(b).for_each(|(v, b)| *v -= along * b);
+            }
+        }
+        v.iter().map(|v| v * v).sum::<f64>().sqrt()
+    };
+    for k in 0..d {
+        let mut column: Vec<f64> = rows.iter().map(|row| row[k]).collect();
+        let before = column.iter().map(|v| v * v).sum::<f64>().sqrt();
+        let length = project(&mut column, &basis);
+        if length > 1e-9 * before && length > 0.0 {
+            column.iter_mut().for_each(|v| *v /= length);
+            basis.push(column);
+        }
+    }
+    let mut response: Vec<f64> = near.map(response).collect();
+    let left = project(&mut response, &basis);
+    left / (n.saturating_sub(basis.len()).max(1) as f64).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::noise::{domain, Noise};
+    use std::f64::consts::PI;
+
+    const ROWS: usize = 10_000;
+
+    fn uniforms(columns: usize) -> Vec<f64> {
+        let mut u = vec![0.0; columns * ROWS];
+        Noise::new(3, 0, domain::PILOT).fill_uniforms(0, ROWS, columns, &mut u);
+        u
+    }
+
+    fn traits(x: &[f64], columns: usize) -> Vec<Trait> {
+        inspect(x, columns, &vec![Scaling::None; columns])
+    }
+
+    #[test]
+    fn independent_features_have_nothing_remarkable() {
+        for columns in [1, 2, 6, 20] {
+            assert_eq!(traits(&uniforms(columns), columns), []);
+        }
+        // Strongly correlated, but not a function.
+        let x: Vec<f64> = uniforms(3)
+            .chunks_exact(3)
+            .flat_map(|u| [u[0], u[0] + 0.2 * u[1], u[2]])
+            .collect();
+        assert_eq!(traits(&x, 3), []);
+    }
+
+    #[test]
+    fn an_angle_between_two_others_is_seen_though_it_is_wrapped() {
+        // Six features: four of their own, the angle between the second and the third, and one more.
+        let x: Vec<f64> = uniforms(5)
+            .chunks_exact(5)
+            .flat_map(|u| {
+                let (a, b) = (2.0 * PI * u[1], 2.0 * PI * u[2]);
+                let between = (a - b + PI).rem_euclid(2.0 * PI) - PI;
+                [u[0], a, b, u[3], between, u[4]]
+            })
+            .collect();
+        let found = traits(&x, 6);
+        let columns: Vec<usize> = found
+            .iter()
+            .map(|t| match t {
+                Trait::Dependent { column, spread } if *spread < 0.001 => *column,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(
+            columns,
+            [1, 2, 4],
+            "each of the three is a function of the others"
+        );
+    }
+
+    #[test]
+    fn functions_that_bend_are_seen_too() {
+        let x: Vec<f64> = uniforms(2)
+            .chunks_exact(2)
+            .flat_map(|u| [u[0], u[1], (3.0 * u[0]).sin() * (1.0 + u[1])])
+            .collect();
+        let found = traits(&x, 3);
+        assert!(
+            found
+                .iter()
+                .any(|t| matches!(t, Trait::Dependent { column: 2, .. })),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn repeated_values_are_counted() {
+        let x: Vec<f64> = uniforms(3)
+            .chunks_exact(3)
+            .flat_map(|u| {
+                [
+                    if u[0] < 0.37 { 0.0 } else { u[0] },
+                    (60.0 * u[1]).floor(),
+                    u[2],
+                ]
+            })
+            .collect();
+        let found = traits(&x, 3);
+        assert_eq!(
+            found[1],
+            Trait::Discrete {
+                column: 1,
+                values: 60
+            }
+        );
+        let Trait::PileUp {
+            column: 0,
+            value,
+            share,
+        } = found[0]
+        else {
+            panic!("{found:?}")
+        };
+        assert!(value == 0.0 && (share - 0.37).abs() < 0.02);
+        assert!(found[0].describe().contains("exactly 0 in 3"));
+        assert_eq!(found.len(), 2);
+        assert_eq!(traits(&x[..300], 3), [], "too few to tell");
+    }
+}

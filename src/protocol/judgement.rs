@@ -1,0 +1,120 @@
+//! What the host was warned of, kept in the model: one line says whether it is fit for use.
+
+use crate::train::{Hooks, Level, Progress};
+use crate::Result;
+use serde::{Deserialize, Serialize};
+use serde_json::{json, Map, Value};
+use std::cell::RefCell;
+
+/// A warning in a model's record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Finding {
+    /// What it is about, in a word or two.
+    about: String,
+    message: String,
+}
+
+/// A host's hooks, and every warning that goes through them.
+pub(super) struct Witness<'a> {
+    hooks: &'a dyn Hooks,
+    findings: RefCell<Vec<Finding>>,
+}
+
+/// Where a record holds its judgement.
+const KEY: &str = "judgement";
+
+impl<'a> Witness<'a> {
+    pub fn new(hooks: &'a dyn Hooks) -> Self {
+        Witness {
+            hooks,
+            findings: RefCell::default(),
+        }
+    }
+
+    /// Writes the judgement into a model's record: what that has already been warned of, but for what is about one of `anew`, and what has
+    /// come since.
+    pub fn judge(&self, record: &mut Map<String, Value>, anew: &[&str]) {
+        let before = record.get(KEY).map(|j| j["warnings"].clone());
+        let before = before.and_then(|w| serde_json::from_value::<Vec<Finding>>(w).ok());
+        let mut findings = before.unwrap_or_default();
+        findings.retain(|finding| !anew.contains(&finding.about.as_str()));
+        for finding in self.findings.borrow().iter() {
+            if !findings.contains(finding) {
+                findings.push(finding.clone());
+            }
+        }
+        let mut about: Vec<&str> = findings.iter().map(|f| f.about.as_str()).collect();
+        about.dedup();
+        let verdict = match &about[..] {
+            [] => "usable".into(),
+            about => format!("look at: {}", about.join(", ")),
+        };
+        let judgement = json!({"verdict": verdict, "warnings": findings});
+        record.insert(KEY.into(), judgement);
+    }
+
+    /// Tells the host the verdict of a record.
+    ///
+    /// # Errors
+    /// Those of the hooks.
+    pub fn tell(&self, record: &Map<String, Value>) -> Result<()> {
+        let verdict = record.get(KEY).and_then(|j| j["verdict"].as_str());
+        verdict.map_or(Ok(()), |verdict| {
+            self.hooks
+                .log(Level::Info, &format!("judgement: {verdict}"))
+        })
+    }
+}
+
+impl Hooks for Witness<'_> {
+    fn progress(&self, progress: &Progress) -> Result<()> {
+        self.hooks.progress(progress)
+    }
+
+    fn log(&self, level: Level, message: &str) -> Result<()> {
+        self.hooks.log(level, message)
+    }
+
+    fn warn(&self, about: &'static str, message: &str) -> Result<()> {
+        self.findings.borrow_mut().push(Finding {
+            about: about.into(),
+            message: message.into(),
+        });
+        self.hooks.warn(about, message)
+    }
+
+    fn check(&self, stage: &'static str) -> Result<()> {
+        self.hooks.check(stage)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn warnings_are_kept_once_and_summed_up() {
+        let mut record = Map::new();
+        let witness = Witness::new(&());
+        witness.judge(&mut record, &[]);
+        assert_eq!(record[KEY]["verdict"], "usable");
+        for (about, message) in [
+            ("weights", "broad"),
+            ("weights", "uncalibrated"),
+            ("coverage", "a gap"),
+            ("weights", "broad"),
+        ] {
+            witness.warn(about, message).unwrap();
+        }
+        witness.judge(&mut record, &[]);
+        witness.judge(&mut record, &[]);
+        assert_eq!(record[KEY]["verdict"], "look at: weights, coverage");
+        assert_eq!(record[KEY]["warnings"].as_array().unwrap().len(), 3);
+        // What is judged again is forgotten, the rest stays.
+        let again = Witness::new(&());
+        again.judge(&mut record, &["weights"]);
+        assert_eq!(record[KEY]["verdict"], "look at: coverage");
+        again.judge(&mut record, &["weights", "coverage"]);
+        assert_eq!(record[KEY]["verdict"], "usable");
+    }
+}

@@ -1,0 +1,95 @@
+//! A second opinion on a refinement, by classifiers of another family, which the protocol has not trained: trees.
+
+use super::auc::trees_auc;
+use super::source::Events;
+use crate::compute::Session;
+use crate::metrics::{Auc, Sample};
+use crate::train::Hooks;
+use crate::{Result, Rows};
+use serde::Serialize;
+
+/// How well trees tell the target's held-out events from generated ones: area under their ROC curve, 0.5 where not at all.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct SecondOpinion {
+    /// Of the generator's own events.
+    pub generated: f64,
+    /// Of the same with their weights.
+    pub refined: f64,
+    /// Standard error of either.
+    pub error: f64,
+}
+
+/// Fewest events of either sample to have an opinion on, and most that are looked at.
+const FEWEST: usize = 1_000;
+const MOST: usize = 20_000;
+/// An area this far above 0.5, and by so many errors, is a difference.
+const DIFFERENT: f64 = 0.01;
+const ERRORS: f64 = 4.0;
+
+impl SecondOpinion {
+    /// Of packed generated rows, conditions included, and their log w. None of too few events.
+    ///
+    /// # Errors
+    /// Those of the hooks.
+    pub(super) fn new(
+        session: Session,
+        target: &Events,
+        generated: &[f64],
+        log_w: &[f64],
+    ) -> Result<Option<Self>> {
+        let columns = target.dim;
+        let rows = generated.chunks_exact(columns).zip(log_w);
+        let usable = rows.filter(|(x, l)| x.iter().all(|v| v.is_finite()) && l.exp().is_finite());
+        let (mut x, mut w) = (Vec::new(), Vec::new());
+        for (row, log_w) in usable.take(MOST) {
+            x.extend_from_slice(row);
+            w.push(log_w.exp());
+        }
+        let held_out = target.len().min(MOST);
+        if w.len() < FEWEST || held_out < FEWEST {
+            return Ok(None);
+        }
+        let reference = Rows::packed(&target.x[..held_out * columns], columns)?;
+        let reference = Sample::new(reference, Some(&target.w[..held_out]))?;
+        let generated = Rows::packed(&x, columns)?;
+        let auc = |weights: Option<&[f64]>| -> Result<Option<Auc>> {
+            let sample = Sample::new(generated, weights)?;
+            match trees_auc(session, &reference, &sample) {
+                Ok(auc) => Ok(Some(auc)),
+                // Samples that cannot be compared, as those without positive weight, are told of elsewhere.
+                Err(crate::Error::Data(_)) => Ok(None),
+                Err(other) => Err(other),
+            }
+        };
+        Ok(auc(None)?
+            .zip(auc(Some(&w))?)
+            .map(|(generated, refined)| SecondOpinion {
+                generated: generated.value,
+                refined: refined.value,
+                error: generated.error.max(refined.error),
+            }))
+    }
+
+    /// Whether the generator's own events differ from the target's.
+    pub fn sees_generated(&self) -> bool {
+        self.differs(self.generated)
+    }
+
+    fn differs(&self, auc: f64) -> bool {
+        auc - 0.5 > DIFFERENT.max(ERRORS * self.error)
+    }
+
+    /// Tells the host if the weights leave a difference.
+    pub fn warn(&self, hooks: &dyn Hooks) -> Result<()> {
+        if !self.differs(self.refined) {
+            return Ok(());
+        }
+        hooks.warn(
+            "second opinion",
+            &format!(
+                "boosted trees still tell the refined events from the target's: AUC {:.3} ± {:.3} ({:.3} before refinement). Train the generator and the classifier longer, give features with edges or tails their `features.scaling`, or look at single features with `laser score`",
+                self.refined, self.error, self.generated
+            ),
+        )
+    }
+}

@@ -1,0 +1,83 @@
+//! Rows that trainings draw from again and again.
+
+use crate::noise::Noise;
+use rand::seq::SliceRandom;
+
+/// The order in which rows are drawn, without end: all of them in every pass, shuffled anew for each. The rows before `held_out` are left
+/// out of the passes.
+#[derive(Clone, Debug)]
+pub(crate) struct Passes {
+    order: Vec<usize>,
+    held_out: usize,
+    next: usize,
+    pass: u64,
+}
+
+impl Passes {
+    /// Of the rows `order`, of which the first `held_out` are not drawn.
+    pub fn new(order: Vec<usize>, held_out: usize) -> Self {
+        Passes {
+            next: order.len(),
+            order,
+            held_out,
+            pass: 0,
+        }
+    }
+
+    /// Rows of one pass.
+    pub fn rows(&self) -> usize {
+        self.order.len() - self.held_out
+    }
+
+    /// The rows that are left out.
+    pub fn held_out(&self) -> &[usize] {
+        &self.order[..self.held_out]
+    }
+
+    /// The first `rows` rows, those that are left out before the others.
+    pub fn first(&self, rows: usize) -> &[usize] {
+        &self.order[..rows]
+    }
+
+    /// The next `rows` rows; where a pass ends, the next begins. None if there is none to draw.
+    pub fn draw(&mut self, rows: usize, noise: Noise) -> Vec<usize> {
+        let mut drawn = Vec::with_capacity(rows);
+        while drawn.len() < rows && self.rows() > 0 {
+            if self.next == self.order.len() {
+                self.order[self.held_out..].shuffle(&mut noise.rng(self.pass));
+                self.pass += 1;
+                self.next = self.held_out;
+            }
+            let end = self.order.len().min(self.next + rows - drawn.len());
+            drawn.extend_from_slice(&self.order[self.next..end]);
+            self.next = end;
+        }
+        drawn
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::noise::domain;
+
+    #[test]
+    fn every_pass_has_every_row_once_whatever_is_drawn_at_a_time() {
+        let noise = Noise::new(1, 0, domain::SHUFFLE);
+        let mut all = Passes::new((0..10).collect(), 3);
+        let whole = all.draw(21, noise);
+        for pass in whole.chunks(7) {
+            let mut sorted = pass.to_vec();
+            sorted.sort_unstable();
+            assert_eq!(sorted, (3..10).collect::<Vec<_>>());
+        }
+        assert_ne!(whole[..7], whole[7..14]);
+        let mut parts = Passes::new((0..10).collect(), 3);
+        let drawn: Vec<usize> = [5, 1, 9, 6]
+            .into_iter()
+            .flat_map(|n| parts.draw(n, noise))
+            .collect();
+        assert_eq!(drawn, whole);
+        assert!(Passes::new(vec![0, 1], 2).draw(3, noise).is_empty());
+    }
+}
