@@ -1696,12 +1696,12 @@ laser_status laser_kolmogorov_smirnov(const laser_source *p,
                                       double *p_value);
 
 /**
- * A classifier two-sample test: trains fresh classifiers of two families, a network and gradient-boosted trees, to tell a sample from the reference on one half of
- * both, and gives the larger area under their ROC curves on the other halves.
+ * A classifier two-sample test: trains fresh classifiers of two families, a network and gradient-boosted trees, to tell a sample from the
+ * reference on one half of both, and gives the larger area under their ROC curves on the other halves.
  *
- * 0.5 within the error: they find no difference, in all dimensions together; 1: one tells every event. A lower bound, as a longer training may find more.
- * The larger of two areas is on average half an error above 0.5 where there is no difference.
- * The two samples must not share events. Copies of an event within one of them, as resampling makes them, count as one event with the sum of their weights.
+ * 0.5 within the error: they find no difference, in all dimensions together; 1: one tells every event. A lower bound, as a longer training
+ * may find more. Where there is none, the larger of two areas is on average up to half an error above 0.5. The two samples must not
+ * share events. Copies of an event within one of them, as resampling makes them, count as one event with the sum of their weights.
  *
  * @param reference events of one sample, from laser_source_from_array, at least 4
  * @param sample events of the other, likewise, with as many values

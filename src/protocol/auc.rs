@@ -33,7 +33,7 @@ pub struct TwoSampleAuc {
 }
 
 impl TwoSampleAuc {
-    /// The area of the better classifier. Of two samples of one distribution it lies on average half an error above 0.5.
+    /// The area of the better classifier. Of two samples of one distribution it lies on average up to half an error above 0.5.
     pub fn larger(&self) -> Auc {
         match self.trees.value > self.network.value {
             true => self.trees,
@@ -42,19 +42,19 @@ impl TwoSampleAuc {
     }
 }
 
-/// The area under the ROC curve of two classifiers that are trained on one half of `reference` (label 1) and `sample` (label 0) and judged on the other, in
-/// any dimension: 0.5 within its error if nothing tells the samples apart. It is a lower bound: a better classifier may find more. Networks find
-/// smooth differences and narrow correlations, trees find edges, spikes and differences of scale.
+/// The area under the ROC curve of two classifiers that are trained on one half of `reference` (label 1) and `sample` (label 0) and judged
+/// on the other, in any dimension: 0.5 within its error if nothing tells the samples apart. It is a lower bound: a better classifier may
+/// find more. Networks find smooth differences and narrow correlations, trees find edges, spikes and differences of scale.
 ///
-/// The network and its training follow the options `classifier.*` (cross-entropy always), `validation.*` of the training halves, `seed`, `dtype`,
-/// `backend`, `device` and `threads`. It sees every feature twice: standardised by the training half of the reference, and as the normal score
-/// of its rank in the training halves. An epoch is a pass over the larger class at most, about 0.45 n / `classifier.batch` updates for n events: small
-/// samples want more `classifier.epochs`. A batch is no larger than that class. The trees follow `validation.*` and `threads`: at most 300, of 31 leaves at most;
-/// they end early where the held-out loss does not fall. For both, the two classes have the same total weight. Halves are drawn by `seed`. Weights may be negative
-/// where the total of every half is positive.
+/// The network and its training follow the options `classifier.*` (cross-entropy always), `validation.*` of the training halves, `seed`,
+/// `dtype`, `backend`, `device` and `threads`. It sees every feature twice: standardised by the training half of the reference, and as the
+/// normal score of its rank in the training halves. An epoch is a pass over the larger class at most, about 0.45 n / `classifier.batch`
+/// updates for n events: small samples want more `classifier.epochs`. A batch is no larger than that class. The trees follow `validation.*`
+/// and `threads`: at most 300, of 31 leaves at most; they end early where the held-out loss does not fall. For both, the two classes have
+/// the same total weight. Halves are drawn by `seed`. Weights may be negative where the total of every half is positive.
 ///
-/// Copies of an event within one sample, as resampling makes them, count as one event with the sum of their weights. Values that both samples have are not
-/// taken for copies.
+/// Copies of an event within one sample, as resampling makes them, count as one event with the sum of their weights. Values that both
+/// samples have are not taken for copies.
 ///
 /// The errors are those of the judged halves; another training would add its own.
 ///
@@ -113,8 +113,8 @@ pub fn two_sample_auc(
     Ok(TwoSampleAuc { network, trees })
 }
 
-/// Rows and weights of the different events of both samples. Copies that one sample alone has become one event with all their weight: in both halves they
-/// would give each other away. What both have is a value that events often take, as all zeros.
+/// Rows and weights of the different events of both samples. Copies that one sample alone has, become one event with all their weight: in
+/// both halves they would give each other away. What both have is a value that events often take, as all zeros.
 fn different(reference: &Sample, sample: &Sample) -> [Vec<(usize, f64)>; 2] {
     let samples = [reference, sample];
     let event = |&(which, row): &(usize, usize)| samples[which].event(row);
@@ -228,7 +228,8 @@ impl Judged {
     }
 }
 
-/// What the network sees of an event: its features standardised, then the normal scores of their ranks, which leave neither tails nor spikes.
+/// What the network sees of an event: its features standardised, then the normal scores of their ranks, which leave neither tails nor
+/// spikes.
 struct Views {
     moments: Vec<(f64, f64)>,
     ranks: Vec<Ranks>,

@@ -120,8 +120,8 @@ fn copies_do_not_give_themselves_away() {
     assert!((value - 0.5).abs() < 4.0 * error, "{value} ± {error}");
 }
 
-/// A feature that is 0 or 1 with probability ½ has the area ½ + ½ (0.65 − 0.5) against one that is 1 with 0.65: values that both samples have are
-/// events of their own.
+/// A feature that is 0 or 1 with probability ½ has the area ½ + ½ (0.65 − 0.5) against one that is 1 with 0.65: values that both samples
+/// have are events of their own.
 #[test]
 fn frequent_values_are_no_copies() {
     let coins = |stream, probability: f64| -> Vec<f64> {
