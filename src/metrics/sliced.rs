@@ -3,7 +3,7 @@
 use super::bootstrap::{noise, Estimate, Masses};
 use super::emd_1d::mean_distance;
 use super::ordered::Ordered;
-use super::Sample;
+use super::sample::Sample;
 use crate::error::{Error, Result};
 
 /// The sliced earth mover's distance of two samples: the mean over `directions` random directions of the [one-dimensional
