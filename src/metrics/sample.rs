@@ -127,7 +127,7 @@ impl Size {
             return Ok(Size { total, effective });
         }
         Err(Error::Data(format!(
-            "the weights of {whose} sum to {total}; a positive, finite total is required"
+            "the weights of {whose} sum to {total}, but a positive, finite total is required"
         )))
     }
 }
