@@ -289,6 +289,28 @@ fn constant_features_have_no_width() {
     assert!(sliced_emd(&column(&narrow, None), &column(&narrow, None), 1, 0, 1).is_ok());
 }
 
+/// Where a feature begins does not matter to the distance, not even far from 0.
+#[test]
+fn an_offset_does_not_drown_the_other_features() {
+    let mut next = random(6);
+    let mut sample = || -> Vec<f64> {
+        let events = (0..1000).map(|_| {
+            let width = f64::from(2f32.powi(-30));
+            [next(1000) as f64 / 100.0, width * next(64) as f64]
+        });
+        events.flatten().collect()
+    };
+    let (p, q) = (sample(), sample());
+    // All of these numbers are exact.
+    let shifted =
+        |x: &[f64]| -> Vec<f64> { x.chunks(2).flat_map(|x| [x[0], x[1] + 1024.0]).collect() };
+    let of = |x: &[f64], y: &[f64]| {
+        let [x, y] = [x, y].map(|x| Sample::new(x, None, 1000, 2, 2).unwrap());
+        sliced_emd(&x, &y, 10, 0, 1).unwrap().value
+    };
+    assert_close(of(&shifted(&p), &shifted(&q)), of(&p, &q), 1e-11);
+}
+
 /// A variance out of range is called that, and the value that makes it named.
 #[test]
 fn one_far_event_is_no_constant_feature() {
