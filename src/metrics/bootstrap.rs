@@ -1,6 +1,7 @@
 //! Statistical errors and floors by resampling.
 
 use super::sample::{Sample, Size};
+use super::sum::Sum;
 use crate::error::{Error, Result};
 use crate::noise::{domain, Noise};
 use rand::RngCore;
@@ -81,18 +82,18 @@ impl Masses {
         let mut rng = noise.rng(repeat);
         let (p, q) = self.all.split_at(self.first);
         let (to_p, to_q) = out.split_at_mut(self.first);
-        for (from, to, total) in [(p, to_p, 1.0), (q, to_q, -1.0)] {
+        for (from, to, sign) in [(p, to_p, 1.0), (q, to_q, -1.0)] {
             for _ in 0..from.len() {
                 let event = below(&mut rng, from.len());
                 to[event] += from[event];
             }
-            let scale = total / to.iter().sum::<f64>();
-            if !(scale > 0.0 && scale.is_finite()) {
+            let total = sign * to.iter().copied().collect::<Sum>().value();
+            if !(total > 0.0 && total.is_finite()) {
                 return Err(Error::Data(
                     "the negative weights outweigh the positive ones in a bootstrap sample; the statistical error is beyond measure, ask for no repeats".into(),
                 ));
             }
-            to.iter_mut().for_each(|mass| *mass *= scale);
+            to.iter_mut().for_each(|mass| *mass *= 1.0 / total);
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use super::bootstrap::{noise, Estimate, Floor, Masses};
 use super::ordered::Ordered;
-use super::Sample;
+use super::sample::Sample;
 use crate::error::{Error, Result};
 
 /// The earth mover's (Wasserstein-1) distance of one feature in two samples, exact and without bins: ∫ |F_p(x) − F_q(x)| dx, in units of
@@ -53,8 +53,7 @@ pub(super) fn mean_distance(
     let mut floors = vec![0.0; repeats];
     let mut resampled = Vec::new();
     for order in orders {
-        let [distance] = order.areas(|event| [masses.get(event)]);
-        value += share * distance;
+        value += share * order.area(|event| masses.get(event));
         for (repeat, (score, floor)) in scores.iter_mut().zip(&mut floors).enumerate() {
             masses.resample(noise, repeat as u64, &mut resampled)?;
             let [of_resampled, of_noise] =

@@ -3,7 +3,7 @@
 use super::bootstrap::{noise, Estimate, Masses};
 use super::emd_1d::mean_distance;
 use super::ordered::Ordered;
-use super::Sample;
+use super::sample::Sample;
 use crate::error::{Error, Result};
 
 /// The sliced earth mover's distance of two samples: the mean over `directions` random directions of the [one-dimensional
@@ -39,7 +39,11 @@ pub fn sliced_emd(
         let length = direction.iter().map(|d| d * d).sum::<f64>().sqrt();
         let scaled = direction.iter_mut().zip(&moments);
         scaled.for_each(|(d, (_, std))| *d /= length * std);
-        let project = |x: &[f64]| -> f64 { x.iter().zip(&direction).map(|(x, d)| x * d).sum() };
+        // From the reference's mean: a feature far from 0 would drown the others in its rounding.
+        let project = |x: &[f64]| -> f64 {
+            let centred = x.iter().zip(&moments).map(|(x, (mean, _))| x - mean);
+            centred.zip(&direction).map(|(x, d)| x * d).sum()
+        };
         let of = |sample: &Sample| -> Vec<f64> {
             let rows = 0..sample.rows();
             rows.map(|row| project(sample.event(row))).collect()

@@ -3,7 +3,7 @@
 use super::classifier::network;
 use crate::compute::{threads, Session};
 use crate::engine;
-use crate::metrics::{self, Auc, Sample, Trees};
+use crate::metrics::{self, Auc, Sample, Sum, Trees};
 use crate::model::Real;
 use crate::noise::{self, domain, Noise};
 use crate::objective::{Batch, Goal, Separation};
@@ -137,8 +137,8 @@ fn different(reference: &Sample, sample: &Sample) -> [Vec<(usize, f64)>; 2] {
         if first == last {
             let weights = &mut weights[first];
             let copies = equal.iter().filter_map(|&(_, row)| weights[row].take());
-            let all = copies.sum();
-            weights[row] = Some(all);
+            let all: Sum = copies.collect();
+            weights[row] = Some(all.value());
         }
     }
     let rows = |weights: Vec<Option<f64>>| weights.into_iter().enumerate();
@@ -176,7 +176,7 @@ fn halves(
             half.x.extend_from_slice(sample.event(row));
             half.w.push(w);
         }
-        let total: f64 = half.w.iter().sum();
+        let total = half.w.iter().copied().collect::<Sum>().value();
         if total > 0.0 && total.is_finite() {
             return Ok(half);
         }
@@ -314,7 +314,7 @@ struct Class {
 impl Class {
     fn new(mut half: Half, dim: usize, held_out: usize, noise: Noise) -> Self {
         let rows = half.w.len();
-        let mean = half.w.iter().sum::<f64>() / rows as f64;
+        let mean = half.w.iter().copied().collect::<Sum>().value() / rows as f64;
         half.w.iter_mut().for_each(|w| *w /= mean);
         Class {
             half,

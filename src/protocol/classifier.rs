@@ -173,15 +173,17 @@ pub(super) fn train_classifier(
         parameters.append(&mut own);
     }
     // Both classes had equal numbers of events; the target's had total weight rows · mean w / unit. f/(1−f) is high by that.
-    let mean = feed.target.weight / feed.target.rows;
+    let SourceFeed { rows, weight, .. } = feed.target;
+    let mean = weight.plain() / rows;
     let log_ratio_offset = match generator.condition_dim() {
         0 => -(mean / feed.target.weight_unit).ln(),
         // Generated events had the weights of the target's.
         _ => 0.0,
     };
-    if !log_ratio_offset.is_finite() {
+    if weight.value() <= 0.0 || !log_ratio_offset.is_finite() {
         return Err(Error::Data(format!(
-            "the mean weight of the target's events is {mean}; the total weight of a sample must be positive"
+            "the mean weight of the target's events is {}; the total weight of a sample must be positive",
+            weight.value() / rows
         )));
     }
     let classifier = Classifier {

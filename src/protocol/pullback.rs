@@ -4,6 +4,7 @@ use super::calibration::Calibration;
 use super::conditions::Conditions;
 use super::coverage::FeatureRange;
 use crate::compute::{Instance, Session};
+use crate::metrics::Squares;
 use crate::noise::{domain, Domain, Noise};
 use crate::options::keys;
 use crate::train::{Hooks, Level};
@@ -163,8 +164,8 @@ impl WeightReport {
         w.splice(0..0, std::iter::repeat_n(0.0, non_finite));
         let n = w.len();
         let sum: f64 = w.iter().sum();
-        let squares: f64 = w.iter().map(|w| w * w).sum();
-        if !(sum > 0.0 && sum.is_finite() && squares > 0.0 && squares.is_finite()) {
+        let effective = w.iter().copied().collect::<Squares>().effective(sum);
+        if !(sum > 0.0 && sum.is_finite()) {
             return Err(Error::Numerical(format!(
                 "of the weights of {n} generated events none is positive, or they exceed double precision ({non_finite} are NaN or infinite); the classifier's training has failed"
             )));
@@ -194,8 +195,8 @@ impl WeightReport {
                 q99: quantile(0.99),
                 q999: quantile(0.999),
             },
-            effective_sample_size: sum * sum / squares,
-            effective_fraction: sum * sum / squares / n as f64,
+            effective_sample_size: effective,
+            effective_fraction: effective / n as f64,
             w_max,
             overweight_fraction: above / sum,
             acceptance: (sum - above) / (n as f64 * w_max),
@@ -276,6 +277,19 @@ mod tests {
         assert!((r.mean - 0.4).abs() < 1e-12);
         assert!(WeightReport::new(&[f64::NAN; 3], 0.1).is_err());
         assert!(WeightReport::new(&[-f64::INFINITY; 3], 0.1).is_err());
+    }
+
+    /// A classifier that is far off has weights in another unit, whose squares leave the floating-point range.
+    #[test]
+    fn the_unit_of_weights_does_not_matter() {
+        let weights = [3.0, 1.0, 4.0, 2.0];
+        for unit in [1e-200, 1e-300, 1e155, 1e200] {
+            let log_w: Vec<f64> = weights.iter().map(|w: &f64| (w * unit).ln()).collect();
+            let r = WeightReport::new(&log_w, 0.0).unwrap();
+            assert!((r.effective_sample_size / (100.0 / 30.0) - 1.0).abs() < 1e-10);
+            assert!((r.effective_fraction / (25.0 / 30.0) - 1.0).abs() < 1e-10);
+            assert!((r.acceptance - 2.5 / 4.0).abs() < 1e-10);
+        }
     }
 
     #[test]

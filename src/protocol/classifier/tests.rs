@@ -48,15 +48,19 @@ fn normals(rows: usize, stream: u64) -> Vec<f64> {
 
 /// The model with a classifier of `target` against its own events, and the trainings' records.
 fn train(target: &mut Source, options: &Options) -> (Model, Vec<Record>) {
+    try_to_train(target, options).unwrap()
+}
+
+fn try_to_train(target: &mut Source, options: &Options) -> Result<(Model, Vec<Record>)> {
     let mut model = unit_normal();
     let mut engine = evaluator(&model, options).unwrap();
     let session = Session::new(options, &());
     let scalings = [Scaling::None; 2];
     let generator = &model.generator;
     let trained = train_classifier(session, generator, &scalings, engine.as_mut(), target);
-    let (classifier, records) = trained.unwrap();
+    let (classifier, records) = trained?;
     model.classifier = Some(classifier);
-    (model, records)
+    Ok((model, records))
 }
 
 /// log w on a grid of 7 × 7 points from −1 to 1 around `centre`, with the points.
@@ -107,6 +111,26 @@ fn negative_weights_cancel_a_component() {
         let worst = grid(&model, 0.5).into_iter().map(|(log_w, _)| log_w.abs());
         let worst = worst.fold(0.0, f64::max);
         assert!(worst < 0.1, "{loss}: {worst}");
+    }
+}
+
+/// 0.1 + 0.2 − 0.3 is nothing, and not the rounding of it: no ratio to anything.
+#[test]
+fn weights_that_cancel_have_no_ratio() {
+    let x = normals(3000, 0);
+    let w = [0.1, 0.2, -0.3].repeat(1000);
+    let mut options = options("");
+    options.set_i64("validation.events", 0).unwrap();
+    options.set_i64("classifier.epochs", 1).unwrap();
+    for steps in [3, 6, 9] {
+        options.set_i64("classifier.steps", steps).unwrap();
+        let mut target = Source::from_rows(Rows::packed(&x, 2).unwrap(), Some(&w)).unwrap();
+        let trained = try_to_train(&mut target, &options);
+        let error = trained.map(|_| ()).unwrap_err().to_string();
+        assert!(
+            error.contains("mean weight of the target's events is 0;"),
+            "{error}"
+        );
     }
 }
 
