@@ -6,16 +6,12 @@ use super::networks::{mlp, MlpKeys};
 use super::source::Source;
 use crate::compute::Session;
 use crate::model::{Classifier, Dims, Evaluator, Generator, Mlp, Real, Scaling};
-use crate::noise::{domain, Noise};
+use crate::noise::places::{self, Place};
 use crate::objective::{Batch, Goal, Separation};
 use crate::options::{keys, Options};
 use crate::train::{initial_mlp, Feed, Level, Record, Settings};
 use crate::{Error, Result};
 use serde_json::json;
-
-/// Streams of the generator's noise that training uses.
-const TRAINING_STREAM: u64 = 0;
-const HELD_OUT_STREAM: u64 = 1;
 
 /// Latents for one event before the generator is given up.
 const FINITE_TRIES: u64 = 100;
@@ -34,7 +30,7 @@ impl ClassifierFeed<'_, '_, '_> {
     /// Doubles the rows of `batch`.
     fn append_generated<T: Real>(
         &mut self,
-        stream: u64,
+        latents: Place,
         first: u64,
         batch: &mut Batch<T>,
     ) -> Result<()> {
@@ -45,7 +41,7 @@ impl ClassifierFeed<'_, '_, '_> {
             features: m,
         } = self.dims;
         let (width, columns) = (self.dims.latent_row(), self.dims.event_row());
-        let noise = Noise::new(self.seed, stream, domain::TRAINING);
+        let noise = latents.noise(self.seed);
         let mut z = vec![0.0; rows * width];
         let mut x = vec![0.0; batch.x.len()];
         // Rows whose event is not finite yet; it is made of another latent then.
@@ -106,7 +102,7 @@ impl<T: Real> Feed<T> for ClassifierFeed<'_, '_, '_> {
         if !self.target.fill(rows, batch)? {
             return Ok(false);
         }
-        self.append_generated(TRAINING_STREAM, self.generated, batch)?;
+        self.append_generated(places::CLASSIFIER_TRAINING, self.generated, batch)?;
         self.generated += rows as u64;
         Ok(true)
     }
@@ -116,7 +112,7 @@ impl<T: Real> Feed<T> for ClassifierFeed<'_, '_, '_> {
         let mut first = 0;
         for batch in &mut batches {
             let rows = batch.rows as u64;
-            self.append_generated(HELD_OUT_STREAM, first, batch)?;
+            self.append_generated(places::CLASSIFIER_HELD_OUT, first, batch)?;
             first += rows;
         }
         Ok(batches)
@@ -167,7 +163,7 @@ pub(super) fn train_classifier(
             let message = format!("classifier: network {} of {members}", member + 1);
             session.hooks.log(Level::Info, &message)?;
         }
-        let noise = Noise::new(seed, member as u64, domain::CLASSIFIER_INITIAL);
+        let noise = places::CLASSIFIER.at(member as u64).noise(seed);
         let mut own = initial_mlp(&network, noise, true);
         records.push(session.fit(goal, &settings, &mut feed, &mut own)?);
         parameters.append(&mut own);

@@ -15,7 +15,7 @@ use super::feed::SourceFeed;
 use super::source::Source;
 use crate::compute::Session;
 use crate::model::{Classifier, Dims, Evaluator, Generator, Mlp, Model, Scaling};
-use crate::noise::{domain, Noise};
+use crate::noise::places::{self, Place};
 use crate::objective::{Goal, Separation};
 use crate::options::{choices::Pullback, keys, Options};
 use crate::train::{initial_mlp, Feed, Level, Record, Settings};
@@ -59,11 +59,10 @@ struct Step {
 }
 
 impl Step {
-    fn new(scalings: Vec<Scaling>, stream: u64, session: Session) -> Result<Self> {
+    fn new(scalings: Vec<Scaling>, initial: Place, session: Session) -> Result<Self> {
         let network = network(scalings.len(), session.options)?;
-        let noise = Noise::new(session.seed, stream, domain::CLASSIFIER_INITIAL);
         Ok(Step {
-            parameters: initial_mlp(&network, noise, true),
+            parameters: initial_mlp(&network, initial.noise(session.seed), true),
             network,
             scalings,
         })
@@ -132,7 +131,7 @@ fn draw(
     const BLOCK: usize = 1024;
     let events = session.get(keys::PULLBACK_EVENTS) as usize;
     let (latent_row, event_row) = (dims.latent_row(), dims.event_row());
-    let noise = Noise::new(session.seed, 1, domain::POOL);
+    let noise = places::OMNIFOLD.noise(session.seed);
     let (mut z, mut x) = (Vec::new(), Vec::new());
     let mut block_z = vec![0.0; BLOCK * latent_row];
     let mut block_x = vec![0.0; BLOCK * event_row];
@@ -180,17 +179,26 @@ pub(super) fn unfold(
     let g = &generator.generator;
     let (z, x) = draw(session, g.dims(), evaluator, conditions)?;
     let latent_scalings = [vec![Scaling::None; g.latent_dim()], g.conditions.clone()].concat();
-    let mut on_events = Step::new(scalings.to_vec(), 0, session)?;
-    let mut on_latents = Step::new(latent_scalings.clone(), 1, session)?;
+    let mut on_events = Step::new(scalings.to_vec(), places::OMNIFOLD_EVENTS.at(0), session)?;
+    let mut on_latents = Step::new(
+        latent_scalings.clone(),
+        places::OMNIFOLD_LATENTS.at(0),
+        session,
+    )?;
     let events = z.len() / latent_scalings.len();
     let held_out = (events / 10).min(options.get(keys::VALIDATION_EVENTS) as usize);
-    let shuffle = |stream| Noise::new(session.seed, stream, domain::SHUFFLE);
-    let mut event_rows = Shuffled::new(scaled(&x, scalings), scalings.len(), held_out, shuffle(3));
+    let shuffle = |place: Place| place.noise(session.seed);
+    let mut event_rows = Shuffled::new(
+        scaled(&x, scalings),
+        scalings.len(),
+        held_out,
+        shuffle(places::OMNIFOLD_EVENT_ROWS),
+    );
     let mut latent_rows = Shuffled::new(
         scaled(&z, &latent_scalings),
         latent_scalings.len(),
         held_out,
-        shuffle(4),
+        shuffle(places::OMNIFOLD_LATENT_ROWS),
     );
     let mut nu = vec![1.0; events];
     let mut first = None;

@@ -4,7 +4,7 @@ use super::calibration::Calibration;
 use super::conditions::Conditions;
 use super::coverage::FeatureRange;
 use crate::compute::{Instance, Session};
-use crate::noise::{domain, Domain, Noise};
+use crate::noise::places::{self, Place};
 use crate::options::keys;
 use crate::train::{Hooks, Level};
 use crate::{Error, Result};
@@ -25,7 +25,7 @@ pub(super) struct Weighted {
 #[derive(Clone, Copy)]
 pub(super) struct Run {
     stage: &'static str,
-    domain: Domain,
+    place: Place,
     rows: usize,
     /// Whether log w(x) is wanted, where that is not log w(z).
     of_events: bool,
@@ -36,7 +36,7 @@ impl Run {
     pub fn pilot(session: Session) -> Self {
         Run {
             stage: "pilot",
-            domain: domain::PILOT,
+            place: places::PILOT,
             rows: session.get(keys::WEIGHTS_EVENTS) as usize,
             of_events: true,
         }
@@ -46,7 +46,7 @@ impl Run {
     pub fn pool(rows: usize) -> Self {
         Run {
             stage: "pool",
-            domain: domain::POOL,
+            place: places::POOL,
             rows,
             of_events: false,
         }
@@ -66,7 +66,7 @@ pub(super) fn weighted_latents(
 ) -> Result<Weighted> {
     const BLOCK: usize = 4096;
     let stage = session.stage(run.stage, run.rows.div_ceil(BLOCK));
-    let noise = Noise::new(session.seed, 0, run.domain);
+    let noise = run.place.noise(session.seed);
     let mut evaluator = session.evaluator(model)?;
     let of_events = run.of_events && model.latent_classifier.is_some();
     let dims = model.generator.dims();

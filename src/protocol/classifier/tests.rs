@@ -1,6 +1,7 @@
 use super::*;
 use crate::compute::evaluator;
 use crate::model::{Coupling, Dtype, Flow, GeneratorKind, Model, Transform};
+use crate::noise::{domain, Noise};
 use crate::protocol::Instance;
 use crate::Rows;
 

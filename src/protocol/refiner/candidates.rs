@@ -2,7 +2,7 @@
 
 use super::statistics::{Resampled, Statistics};
 use crate::model::Evaluator;
-use crate::noise::Domain;
+use crate::noise::places::Places;
 use crate::protocol::draws::Draws;
 use crate::{Error, Result};
 
@@ -45,13 +45,13 @@ impl Candidates {
         &mut self,
         evaluator: &mut dyn Evaluator,
         draws: &mut Draws,
-        (domain, first): (Domain, u64),
+        (of, first): (Places, u64),
         (z, log_w): (&mut [f64], &mut [f64]),
         statistics: &mut Statistics,
     ) -> Result<()> {
         let (rows, dim) = (log_w.len(), z.len() / log_w.len());
         let places = (0..rows).map(|row| first.wrapping_add(row as u64));
-        statistics.non_finite += self.draw(evaluator, draws, (domain, places.clone()), z.len())?;
+        statistics.non_finite += self.draw(evaluator, draws, (of, places.clone()), z.len())?;
         let highest = self.log_w.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         if highest == f64::NEG_INFINITY {
             return Err(Error::Numerical(format!(
@@ -65,7 +65,7 @@ impl Candidates {
             sum += w;
             squares += w * w;
         }
-        let offset = self.shuffle(draws, domain, places)?;
+        let offset = self.shuffle(draws, of, places)?;
         let mut pool = self.log_w.iter().enumerate();
         let (mut above, mut chosen, mut distinct) = (0.0, 0, 0);
         for (i, &row) in self.order.iter().enumerate() {
@@ -98,7 +98,7 @@ impl Candidates {
         &mut self,
         evaluator: &mut dyn Evaluator,
         draws: &mut Draws,
-        (domain, places): (Domain, impl ExactSizeIterator<Item = u64> + Clone),
+        (of, places): (Places, impl ExactSizeIterator<Item = u64> + Clone),
         length: usize,
     ) -> Result<u64> {
         let rows = places.len();
@@ -109,7 +109,7 @@ impl Candidates {
         let slices = self.z.chunks_exact_mut(length);
         let slices = slices.zip(self.log_w.chunks_exact_mut(rows));
         for (attempt, (z, log_w)) in (0..).zip(slices) {
-            draws.draw(domain, places.clone(), attempt, z, &mut [])?;
+            draws.draw(of, places.clone(), attempt, z, &mut [])?;
             evaluator.generate(z, rows, &mut self.x, None)?;
             evaluator.pull_back(z, &self.x, rows, log_w)?;
             for (x, l) in self.x.chunks_exact(self.event_dim).zip(log_w) {
@@ -127,12 +127,12 @@ impl Candidates {
     fn shuffle(
         &mut self,
         draws: &mut Draws,
-        domain: Domain,
+        of: Places,
         places: impl ExactSizeIterator<Item = u64> + Clone,
     ) -> Result<f64> {
         let rows = places.len();
         self.keys.resize(rows, 0.0);
-        draws.draw(domain, places, SHUFFLE, &mut [], &mut self.keys)?;
+        draws.draw(of, places, SHUFFLE, &mut [], &mut self.keys)?;
         self.order.clear();
         self.order.extend(0..rows);
         let keys = &self.keys;

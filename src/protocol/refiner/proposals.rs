@@ -3,7 +3,7 @@
 use super::block::{Block, Blocks, Maker};
 use super::statistics::Statistics;
 use crate::model::Evaluator;
-use crate::noise::domain;
+use crate::noise::places;
 use crate::protocol::draws::Draws;
 use crate::{Error, Result};
 
@@ -89,7 +89,7 @@ impl<P: Proposals> Independent<P> {
         let first = block.first;
         let events = self.pending.iter();
         draws.draw(
-            domain::LATENT,
+            places::LATENTS,
             events.map(|&row| first.wrapping_add(row as u64)),
             attempt,
             &mut self.prior,
