@@ -203,6 +203,107 @@ impl HostGenerator for Broken {
     }
 }
 
+/// Refined by OmniFold in little time, towards narrower events; and how many rows the host has made.
+fn counted(failing: f64) -> (Instance, Arc<Counting>) {
+    let mut options = options(r#", "pullback.method": "omnifold""#);
+    options.set_i64("pullback.iterations", 2).unwrap();
+    options.set_f64("classifier.lr", 5e-3).unwrap();
+    let host = Arc::new(Counting {
+        rows: AtomicU64::new(0),
+        failing,
+    });
+    let model = host_generator((2, 0, 2), false, &options).unwrap();
+    let generator = Instance::with_host(model, host.clone()).unwrap();
+    let events: Vec<f64> = target(10_000).iter().map(|x| 0.5 * x).collect();
+    let mut source = Source::from_rows(Rows::packed(&events, 2).unwrap(), None).unwrap();
+    let model = refine(&generator, &mut source, &options, &()).unwrap();
+    (model, host)
+}
+
+/// x = z, but NaN where z₁ is beyond `failing`. Counts its events.
+struct Counting {
+    rows: AtomicU64,
+    failing: f64,
+}
+
+impl HostGenerator for Counting {
+    fn generate(&self, rows: usize, z: &[f64], _: &[f64], x: &mut [f64]) -> Result<()> {
+        self.rows.fetch_add(rows as u64, Ordering::Relaxed);
+        x.copy_from_slice(z);
+        for x in x.chunks_mut(2).filter(|x| x[1] > self.failing) {
+            x[0] = f64::NAN;
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn under_omnifold_the_host_makes_each_event_once() {
+    let (model, host) = counted(f64::INFINITY);
+    // What needs weights alone needs no events.
+    let before = host.rows.load(Ordering::Relaxed);
+    for more in [
+        r#", "refiner.method": "hmc", "hmc.chains": 20, "hmc.pilot": 20"#,
+        r#", "refiner.method": "matching", "matching.pool": 2000, "matching.epochs": 1, "matching.batch": 500"#,
+    ] {
+        refine_again(&model, None, &options(more), &()).unwrap();
+    }
+    assert_eq!(host.rows.load(Ordering::Relaxed), before);
+    let model = Arc::new(model);
+    for method in ["rejection", "reweight", "resampling", "hmc"] {
+        let before = host.rows.load(Ordering::Relaxed);
+        let chosen = options(&format!(r#", "sampler.method": "{method}""#));
+        let mut sampler = Sampler::new(model.clone(), 1, 0, &chosen).unwrap();
+        for rows in [2999, 1] {
+            let mut x = vec![0.0; 2 * rows];
+            let outputs = Outputs {
+                x: Some(RowsMut::packed(&mut x, 2).unwrap()),
+                ..Outputs::default()
+            };
+            sampler.generate(rows, outputs).unwrap();
+        }
+        // Blocks make some that nobody has asked for.
+        let events = sampler.diagnostic("events").unwrap();
+        let made = host.rows.load(Ordering::Relaxed) - before;
+        assert_eq!(made as f64, events, "{method}");
+        let acceptance = sampler.diagnostic("acceptance").unwrap();
+        assert!(method != "rejection" || acceptance < 0.6, "{acceptance}");
+    }
+}
+
+#[test]
+fn what_the_host_fails_on_is_drawn_again_whatever_the_batches() {
+    let (model, host) = counted(0.5);
+    let model = Arc::new(model);
+    for method in ["rejection", "resampling"] {
+        let before = host.rows.load(Ordering::Relaxed);
+        let chosen = options(&format!(r#", "sampler.method": "{method}""#));
+        let draw = |portions: &[usize], first: u64| {
+            let mut sampler = Sampler::new(model.clone(), 1, 0, &chosen).unwrap();
+            sampler.seek(first).unwrap();
+            let mut all: Vec<[f64; 3]> = Vec::new();
+            for &rows in portions {
+                let (mut x, mut w) = (vec![0.0; 2 * rows], vec![0.0; rows]);
+                let outputs = Outputs {
+                    x: Some(RowsMut::packed(&mut x, 2).unwrap()),
+                    w: Some(RowsMut::column(&mut w)),
+                    ..Outputs::default()
+                };
+                sampler.generate(rows, outputs).unwrap();
+                all.extend(x.chunks(2).zip(w).map(|(x, w)| [x[0], x[1], w]));
+            }
+            let of = |key| sampler.diagnostic(key).unwrap() as u64;
+            (all, of("events"), of("non_finite"))
+        };
+        let (all, events, failures) = draw(&[3000], 0);
+        assert!(all.iter().all(|x| x[0].is_finite() && x[1] <= 0.5));
+        let made = host.rows.load(Ordering::Relaxed) - before;
+        assert!(failures > 0 && made == events + failures, "{method}");
+        assert_eq!(all, draw(&[1, 7, 992, 1500, 500], 0).0, "{method}");
+        assert_eq!(all[1900..], draw(&[1100], 1900).0, "{method}");
+    }
+}
+
 #[test]
 fn a_generator_that_mostly_fails_is_refused() {
     let model = host_generator((2, 0, 2), true, &options("")).unwrap();

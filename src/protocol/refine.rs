@@ -177,7 +177,7 @@ pub fn refine_again(
         ..Session::new(options, hooks)
     };
     let run = Run::pilot(session);
-    let log_w = weighted_latents(session, model, &conditions, run, &mut |_, _| ())?.log_w;
+    let log_w = weighted_latents(session, model, &conditions, run, None)?.log_w;
     let report = WeightReport::new(&log_w, options.get(keys::REJECTION_OVERWEIGHT))?;
     report.tell(hooks)?;
     let mut copy = (**model).clone();
@@ -207,7 +207,7 @@ fn judge(
         &generator.with_model(model.clone()),
         conditions,
         Run::pilot(session),
-        &mut |x, log_w| coverage.add(x, log_w),
+        Some(&mut |x, log_w| coverage.add(x, log_w)),
     )?;
     let log_w = weighted.log_w;
     let of_events = weighted.log_w_of_events.as_ref().unwrap_or(&log_w);

@@ -56,9 +56,9 @@ impl Maker for Resampled {
             draws,
             (places::LATENTS, block.first),
             (&mut block.z, &mut block.log_w),
+            Some(&mut block.x),
             statistics,
         )?;
-        evaluator.generate(&block.z, block.rows, &mut block.x, None)?;
         block.w.fill(1.0);
         statistics.proposals += (block.rows * self.0.each) as u64;
         statistics.accepted += statistics.resampled.distinct - distinct;

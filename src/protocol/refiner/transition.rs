@@ -166,7 +166,7 @@ impl Transition {
             Start::Resampled => {
                 let place = (places::STARTS, 0);
                 self.candidates
-                    .choose(evaluator, draws, place, (z, log_w), statistics)?;
+                    .choose(evaluator, draws, place, (z, log_w), None, statistics)?;
             }
         }
         points.evaluate(evaluator).map_err(|e| match e {
