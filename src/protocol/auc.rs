@@ -1,6 +1,6 @@
 //! A classifier two-sample test: can fresh classifiers tell two samples apart?
 
-use super::classifier::network;
+use super::networks;
 use crate::compute::{threads, Session};
 use crate::engine;
 use crate::metrics::{self, Auc, Sample, Trees};
@@ -70,7 +70,7 @@ pub fn two_sample_auc(
             sample.dim()
         )));
     }
-    let network = network(2 * dim, options)?;
+    let network = networks::classifier(2 * dim, options)?;
     let session = Session::new(options, hooks);
     let seed = session.seed;
     let [ones, zeros] = different(reference, sample);

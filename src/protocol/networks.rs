@@ -29,6 +29,19 @@ pub(super) fn mlp(keys: &MlpKeys, inputs: usize, outputs: usize, options: &Optio
     Ok(network)
 }
 
+/// A classifier of `inputs` values.
+///
+/// # Errors
+/// [`Error::InvalidArgument`] if it is too large.
+pub(super) fn classifier(inputs: usize, options: &Options) -> Result<Mlp> {
+    const KEYS: MlpKeys = MlpKeys {
+        layers: keys::CLASSIFIER_LAYERS,
+        units: keys::CLASSIFIER_UNITS,
+        slope: keys::CLASSIFIER_SLOPE,
+    };
+    mlp(&KEYS, inputs, 1, options)
+}
+
 /// The options in which the generator's flow and the flow refiner differ, and where the halves of each are drawn.
 pub(super) struct FlowKeys {
     pub blocks: Key<i64>,
