@@ -3,7 +3,7 @@
 use super::sample::{Sample, Size};
 use super::sum::Sum;
 use crate::error::{Error, Result};
-use crate::noise::{domain, Noise};
+use crate::noise::Noise;
 use rand::RngCore;
 
 /// What a score is worth between two independent samples of one distribution: nothing below `mean` + a few `spread` tells samples apart.
@@ -38,11 +38,6 @@ impl Floor {
             spread: variance.sqrt(),
         }
     }
-}
-
-/// The noise of all scores: stream 0 resamples, stream 1 draws directions.
-pub(super) fn noise(seed: u64, stream: u64) -> Noise {
-    Noise::new(seed, stream, domain::SCORES)
 }
 
 /// The events of two samples, one after the other, each with its share in the difference of the two distributions:

@@ -1,10 +1,11 @@
 //! Earth mover's distance of samples in any dimension, by projections.
 
-use super::bootstrap::{noise, Estimate, Masses};
+use super::bootstrap::{Estimate, Masses};
 use super::emd_1d::mean_distance;
 use super::ordered::Ordered;
 use super::sample::Sample;
 use crate::error::{Error, Result};
+use crate::noise::places;
 
 /// The sliced earth mover's distance of two samples: the mean over `directions` random directions of the [one-dimensional
 /// distance](super::emd_1d()) of the events' projections, every feature divided by its standard deviation in `p`, the reference (Rabin, Peyré, Delon,
@@ -32,7 +33,7 @@ pub fn sliced_emd(
     }
     let masses = Masses::new(p, q)?;
     let moments = p.moments()?;
-    let noise = noise(seed, 1);
+    let noise = places::DIRECTIONS.noise(seed);
     let mut direction = vec![0.0; p.dim()];
     let orders = (0..directions).map(|number| {
         noise.normals(number as u64, 0, &mut direction);

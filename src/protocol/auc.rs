@@ -1,21 +1,17 @@
 //! A classifier two-sample test: can fresh classifiers tell two samples apart?
 
-use super::classifier::network;
+use super::networks;
 use crate::compute::{threads, Session};
 use crate::engine;
 use crate::metrics::{self, Auc, Sample, Sum, Trees};
 use crate::model::Real;
-use crate::noise::{self, domain, Noise};
+use crate::noise::{self, places, places::Place, Noise, PhiloxRng};
 use crate::objective::{Batch, Goal, Separation};
 use crate::options::{keys, Options};
 use crate::train::{initial_mlp, Feed, Hooks, Settings};
 use crate::{Error, Result, Rows};
 use rand::seq::SliceRandom;
 use std::cmp::Ordering;
-
-/// Streams of [`domain::TWO_SAMPLE`]: the network's first weights; the events of a class, its label added.
-const INITIAL: u64 = 0;
-const EVENTS: u64 = 1;
 
 /// Events of each class whose values ranks are counted among: the first ones, of a random order.
 const RANKED: usize = 8192;
@@ -74,12 +70,17 @@ pub fn two_sample_auc(
             sample.dim()
         )));
     }
-    let network = network(2 * dim, options)?;
+    let network = networks::classifier(2 * dim, options)?;
     let session = Session::new(options, hooks);
-    let noise = |stream| Noise::new(session.seed, stream, domain::TWO_SAMPLE);
+    let seed = session.seed;
     let [ones, zeros] = different(reference, sample);
-    let (ones, judged_ones) = halves(reference, ones, "reference", noise(EVENTS + 1))?;
-    let (zeros, judged_zeros) = halves(sample, zeros, "sample", noise(EVENTS))?;
+    let (ones, judged_ones) = halves(
+        reference,
+        ones,
+        "reference",
+        places::REFERENCE_HALF.rng(seed),
+    )?;
+    let (zeros, judged_zeros) = halves(sample, zeros, "sample", places::SAMPLE_HALF.rng(seed))?;
     let views = Views::new(&ones, &zeros, dim)?;
     let judged = Judged::new(judged_ones, judged_zeros);
 
@@ -91,17 +92,17 @@ pub fn two_sample_auc(
         events.for_each(|(x, score)| *score = trees.score(x));
     })?;
 
-    let class = |half: Half, stream| {
+    let class = |half: Half, place: Place| {
         let held_out = half.held_out(options);
         let x = views.of(&half.x);
-        Class::new(Half { x, ..half }, 2 * dim, held_out, noise(stream))
+        Class::new(Half { x, ..half }, 2 * dim, held_out, place.noise(seed))
     };
     let mut feed = TwoSamples {
-        ones: class(ones, EVENTS + 1),
-        zeros: class(zeros, EVENTS),
+        ones: class(ones, places::REFERENCE_ROWS),
+        zeros: class(zeros, places::SAMPLE_ROWS),
         served: 0,
     };
-    let mut parameters = initial_mlp(&network, noise(INITIAL), true);
+    let mut parameters = initial_mlp(&network, places::TWO_SAMPLE.noise(seed), true);
     let mut settings = Settings::from_options("classifier", options, &keys::CLASSIFIER_TRAINING);
     // Samples may be smaller than the batches of a training that has a simulator behind it.
     settings.batch = settings.batch.min(feed.ones.len().max(feed.zeros.len()));
@@ -161,7 +162,7 @@ fn halves(
     sample: &Sample,
     mut events: Vec<(usize, f64)>,
     which: &str,
-    noise: Noise,
+    mut rng: PhiloxRng,
 ) -> Result<(Half, Half)> {
     let rows = events.len();
     if rows < 4 {
@@ -169,7 +170,7 @@ fn halves(
             "the {which} has {rows} events, copies counted once; at least 4 are required, half of them to train on"
         )));
     }
-    events.shuffle(&mut noise.rng(u64::MAX));
+    events.shuffle(&mut rng);
     let half = |events: &[(usize, f64)], use_of_it: &str| {
         let mut half = Half::default();
         for &(row, w) in events {

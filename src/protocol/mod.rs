@@ -8,6 +8,7 @@ mod classifier;
 mod conditions;
 mod coverage;
 mod draws;
+mod ensemble;
 mod evaluate;
 mod feed;
 mod generator;

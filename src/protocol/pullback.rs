@@ -5,7 +5,7 @@ use super::conditions::Conditions;
 use super::coverage::FeatureRange;
 use crate::compute::{Instance, Session};
 use crate::metrics::Squares;
-use crate::noise::{domain, Domain, Noise};
+use crate::noise::places::{self, Place};
 use crate::options::keys;
 use crate::train::{Hooks, Level};
 use crate::{Error, Result};
@@ -26,10 +26,8 @@ pub(super) struct Weighted {
 #[derive(Clone, Copy)]
 pub(super) struct Run {
     stage: &'static str,
-    domain: Domain,
+    place: Place,
     rows: usize,
-    /// Whether log w(x) is wanted, where that is not log w(z).
-    of_events: bool,
 }
 
 impl Run {
@@ -37,9 +35,8 @@ impl Run {
     pub fn pilot(session: Session) -> Self {
         Run {
             stage: "pilot",
-            domain: domain::PILOT,
+            place: places::PILOT,
             rows: session.get(keys::WEIGHTS_EVENTS) as usize,
-            of_events: true,
         }
     }
 
@@ -47,14 +44,14 @@ impl Run {
     pub fn pool(rows: usize) -> Self {
         Run {
             stage: "pool",
-            domain: domain::POOL,
+            place: places::POOL,
             rows,
-            of_events: false,
         }
     }
 }
 
-/// Latents of the prior with log w(z). `look` sees the event rows of each block with their log w(z).
+/// Latents of the prior with log w(z). If events are looked at, `look` sees those of each block with their log w(z), and their own log w(x) is
+/// found where that is something else; otherwise they are made only if log w(z) needs them.
 ///
 /// # Errors
 /// Those of evaluator and hooks.
@@ -63,17 +60,17 @@ pub(super) fn weighted_latents(
     model: &Instance,
     conditions: &Conditions,
     run: Run,
-    look: &mut dyn FnMut(&[f64], &[f64]),
+    mut look: Option<&mut dyn FnMut(&[f64], &[f64])>,
 ) -> Result<Weighted> {
     const BLOCK: usize = 4096;
     let stage = session.stage(run.stage, run.rows.div_ceil(BLOCK));
-    let noise = Noise::new(session.seed, 0, run.domain);
+    let noise = run.place.noise(session.seed);
     let mut evaluator = session.evaluator(model)?;
-    let of_events = run.of_events && model.latent_classifier.is_some();
+    let latents_alone = evaluator.weighs_latents();
     let dims = model.generator.dims();
     let mut z = vec![0.0; run.rows * dims.latent_row()];
     let mut log_w = vec![0.0; run.rows];
-    let mut log_w_of_events = of_events.then(Vec::new);
+    let mut log_w_of_events = (look.is_some() && latents_alone).then(Vec::new);
     let mut x = vec![0.0; BLOCK * dims.event_row()];
     let blocks = z.chunks_mut(BLOCK * dims.latent_row());
     for (i, (z, log_w)) in blocks.zip(log_w.chunks_mut(BLOCK)).enumerate() {
@@ -81,9 +78,13 @@ pub(super) fn weighted_latents(
         let n = log_w.len();
         conditions.latents(noise, (i * BLOCK) as u64, dims.latent, z);
         let x = &mut x[..n * dims.event_row()];
-        evaluator.generate(z, n, x, None)?;
+        if look.is_some() || !latents_alone {
+            evaluator.generate(z, n, x, None)?;
+        }
         evaluator.pull_back(z, x, n, log_w)?;
-        look(x, log_w);
+        if let Some(look) = &mut look {
+            look(x, log_w);
+        }
         if let Some(of_events) = &mut log_w_of_events {
             let from = of_events.len();
             of_events.resize(from + n, 0.0);

@@ -2,9 +2,10 @@
 
 use super::calibration::{Calibration, HeldOut};
 use super::checks;
-use super::classifier::{record, train_classifier, warn};
+use super::classifier::{together, train_classifier, warn};
 use super::conditions::Conditions;
 use super::coverage::Coverage;
+use super::ensemble::record;
 use super::generator::{self, draft, train_again};
 use super::omnifold::{self, unfold};
 use super::pullback::{weighted_latents, Run, WeightReport};
@@ -107,7 +108,7 @@ fn once(session: Session, generator: &Instance, target: &mut Source) -> Result<I
         let unfolded = unfold(session, &model, evaluator, &stock, &scalings, target)?;
         model.classifier = Some(unfolded.events);
         model.latent_classifier = Some(unfolded.latents);
-        trainings = unfolded.record.trainings[..1].to_vec();
+        trainings = unfolded.trainings;
         model
             .record
             .insert("omnifold".into(), json!(unfolded.record));
@@ -177,7 +178,7 @@ pub fn refine_again(
         ..Session::new(options, hooks)
     };
     let run = Run::pilot(session);
-    let log_w = weighted_latents(session, model, &conditions, run, &mut |_, _| ())?.log_w;
+    let log_w = weighted_latents(session, model, &conditions, run, None)?.log_w;
     let report = WeightReport::new(&log_w, options.get(keys::REJECTION_OVERWEIGHT))?;
     report.tell(hooks)?;
     let mut copy = (**model).clone();
@@ -207,13 +208,17 @@ fn judge(
         &generator.with_model(model.clone()),
         conditions,
         Run::pilot(session),
-        &mut |x, log_w| coverage.add(x, log_w),
+        Some(&mut |x, log_w| coverage.add(x, log_w)),
     )?;
     let log_w = weighted.log_w;
     let of_events = weighted.log_w_of_events.as_ref().unwrap_or(&log_w);
     let held_out = HeldOut::new(model, target, options)?;
     if let Some(classifier) = &model.classifier {
-        let record = record(trainings, classifier, held_out.as_ref(), of_events, options);
+        let together = || {
+            let held_out = held_out.as_ref();
+            Ok(held_out.map(|h| together(classifier, h, of_events, options)))
+        };
+        let record = record(trainings, together)?;
         let epochs = match model.latent_classifier {
             Some(_) => keys::PULLBACK_EPOCHS,
             None => keys::CLASSIFIER_TRAINING.epochs,

@@ -3,7 +3,7 @@
 use super::scaling;
 use crate::metrics::Sample;
 use crate::model::{Scaling, MAX_WIDTH};
-use crate::noise::{domain, Noise};
+use crate::noise::places;
 use crate::options::{keys, Options};
 use crate::train::Settings;
 use crate::{Error, Result, Rows};
@@ -220,9 +220,7 @@ impl<'a> Source<'a> {
                 let rows = wanted.min((array.order.len() as f64 * fraction) as usize);
                 // The array may be ordered: what is held out is drawn at random.
                 let seed = options.get(keys::SEED) as u64;
-                array
-                    .order
-                    .shuffle(&mut Noise::new(seed, 0, domain::SHUFFLE).rng(u64::MAX));
+                array.order.shuffle(&mut places::HELD_OUT.rng(seed));
                 array.next = rows;
                 self.held_out = Some(array.copy(0..rows));
                 return Ok(());
@@ -276,7 +274,7 @@ impl<'a> Source<'a> {
         if let Origin::Array(array) = &mut self.origin {
             let held_out = self.held_out.as_ref().map_or(0, Events::len);
             if array.next == held_out {
-                let mut rng = Noise::new(seed, 1, domain::SHUFFLE).rng(array.epoch);
+                let mut rng = places::TARGET_ROWS.noise(seed).rng(array.epoch);
                 array.order[held_out..].shuffle(&mut rng);
                 array.epoch += 1;
             }

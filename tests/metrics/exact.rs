@@ -305,7 +305,7 @@ fn an_offset_does_not_drown_the_other_features() {
     let shifted =
         |x: &[f64]| -> Vec<f64> { x.chunks(2).flat_map(|x| [x[0], x[1] + 1024.0]).collect() };
     let of = |x: &[f64], y: &[f64]| {
-        let [x, y] = [x, y].map(|x| Sample::new(x, None, 1000, 2, 2).unwrap());
+        let [x, y] = [x, y].map(|x| Sample::new(Rows::packed(x, 2).unwrap(), None).unwrap());
         sliced_emd(&x, &y, 10, 0, 1).unwrap().value
     };
     assert_close(of(&shifted(&p), &shifted(&q)), of(&p, &q), 1e-11);

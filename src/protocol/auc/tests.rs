@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::metrics::toys::{calorimeter, resonance};
+use crate::noise::domain;
 use crate::train::Progress;
 
 const ROWS: usize = 3000;

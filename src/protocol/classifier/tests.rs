@@ -1,6 +1,8 @@
 use super::*;
 use crate::compute::evaluator;
-use crate::model::{Coupling, Dtype, Flow, GeneratorKind, Model, Transform};
+use crate::model::{Coupling, Dtype, Flow, GeneratorKind, Mlp, Model, Transform};
+use crate::noise::{domain, Noise};
+use crate::protocol::ensemble::record;
 use crate::protocol::Instance;
 use crate::Rows;
 
@@ -162,7 +164,8 @@ fn an_ensemble_is_the_mean_of_networks_trained_apart() {
         "{}",
         held_out.spread
     );
-    let record = record(records, &classifier, Some(&held_out), &[0.0; 10], &options);
+    let together = together(&classifier, &held_out, &[0.0; 10], &options);
+    let record = record(records, || Ok(Some(together))).unwrap();
     assert_eq!(record["members"].as_array().unwrap().len(), 3);
     assert_eq!(record["spread"].as_f64(), Some(held_out.spread));
     // A file gives the same networks back.
