@@ -111,8 +111,10 @@ typedef struct laser_generator laser_generator;
 /**
  * A histogram of events in two dimensions, for laser_jsd and laser_emd.
  *
- * Bins have equal size, include their lower edges and exclude their upper ones, but the last includes both. Threads: const uses by
- * any number of threads at once; a change alone, else LASER_ERR_BUSY. To fill on several threads, give each a histogram and merge.
+ * Bins have equal size, include their lower edges and exclude their upper ones, but the last includes both. Bin i of n over [lo, hi] begins
+ * at lo + i * ((hi - lo) / n) in double precision, as in numpy.histogram. Weights that cancel in a bin leave 0 there, not their rounding.
+ * Threads: const uses by any number of threads at once; a change alone, else LASER_ERR_BUSY. To fill on several threads, give each a
+ * histogram and merge.
  */
 typedef struct laser_histogram laser_histogram;
 
@@ -1660,7 +1662,7 @@ laser_status laser_emd_1d(const laser_source *p,
  * @param floor receives the mean of the floor, likewise
  * @param floor_spread receives the standard deviation of one score about it, likewise
  * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for no directions or different numbers of values; LASER_ERR_DATA for a feature that is constant in the
- * reference, or weights without a positive total, also in a bootstrap sample; LASER_ERR_UNSUPPORTED for a source of laser_source_from_callback; LASER_ERR_NULL;
+ * reference (but for rounding) or has a variance beyond the floating-point range, for weights without a positive total, also in a bootstrap sample; LASER_ERR_UNSUPPORTED for a source of laser_source_from_callback; LASER_ERR_NULL;
  * LASER_ERR_BUSY while a source is in use by a training
  *
  * Threads: any number at once.
@@ -1681,7 +1683,8 @@ laser_status laser_sliced_emd(const laser_source *reference,
  * @param p events of one sample, from laser_source_from_array; weights may be negative if their sum is positive
  * @param q events of the other, likewise; the order does not matter
  * @param feature which value of the events, from 0
- * @param statistic receives the greatest difference of the two cumulative distributions, from 0 to 1
+ * @param statistic receives the greatest difference of the two cumulative distributions, from 0 to 1, or above where negative weights take
+ * one of them out of that range
  * @param p_value receives the probability of so great a difference or a greater one if the distributions were the same; approximate for
  * weighted samples (effective sizes), too great for values with many ties; NULL if not wanted
  * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT if the events have no such feature; LASER_ERR_DATA for weights without a positive total;
@@ -1696,12 +1699,12 @@ laser_status laser_kolmogorov_smirnov(const laser_source *p,
                                       double *p_value);
 
 /**
- * A classifier two-sample test: trains fresh classifiers of two families, a network and gradient-boosted trees, to tell a sample from the reference on one half of
- * both, and gives the larger area under their ROC curves on the other halves.
+ * A classifier two-sample test: trains fresh classifiers of two families, a network and gradient-boosted trees, to tell a sample from the
+ * reference on one half of both, and gives the larger area under their ROC curves on the other halves.
  *
- * 0.5 within the error: they find no difference, in all dimensions together; 1: one tells every event. A lower bound, as a longer training may find more.
- * The larger of two areas is on average half an error above 0.5 where there is no difference.
- * The two samples must not share events. Copies of an event within one of them, as resampling makes them, count as one event with the sum of their weights.
+ * 0.5 within the error: they find no difference, in all dimensions together; 1: one tells every event. A lower bound, as a longer training
+ * may find more. Where there is none, the larger of two areas is on average up to half an error above 0.5. The two samples must not
+ * share events. Copies of an event within one of them, as resampling makes them, count as one event with the sum of their weights.
  *
  * @param reference events of one sample, from laser_source_from_array, at least 4
  * @param sample events of the other, likewise, with as many values
@@ -1710,8 +1713,8 @@ laser_status laser_kolmogorov_smirnov(const laser_source *p,
  * @param hooks progress, log and cancel; copied; NULL for none
  * @param auc receives the area
  * @param error receives its standard error, that of the events it was judged by; NULL if not wanted
- * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for different numbers of values; LASER_ERR_DATA for too few events, a constant feature, weights whose total is not positive in
- * a half; LASER_ERR_UNSUPPORTED for a source of laser_source_from_callback; LASER_ERR_NUMERICAL, LASER_ERR_CALLBACK, LASER_ERR_CANCELLED, LASER_ERR_DEVICE, LASER_ERR_TORCH as in a
+ * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for different numbers of values; LASER_ERR_DATA for too few events, a feature that is constant (but for
+ * rounding) or has a variance beyond the floating-point range, weights whose total is not positive in a half; LASER_ERR_UNSUPPORTED for a source of laser_source_from_callback; LASER_ERR_NUMERICAL, LASER_ERR_CALLBACK, LASER_ERR_CANCELLED, LASER_ERR_DEVICE, LASER_ERR_TORCH as in a
  * training; LASER_ERR_NULL; LASER_ERR_BUSY while a source is in use by a training
  *
  * Threads: any number at once.
@@ -1756,7 +1759,7 @@ laser_status laser_two_sample_auc_by_family(const laser_source *reference,
  * @param scores `n` numbers, greater for events that look like label 1
  * @param labels `n` numbers, 1 or 0
  * @param w `n` weights, which may be negative if their sum is positive for each label; NULL for weights of 1
- * @param auc receives the area
+ * @param auc receives the area, from 0 to 1 unless there are negative weights
  * @param error receives its standard error (DeLong's; with weights, of effective sizes); NULL if not wanted
  * @return LASER_OK; LASER_ERR_DATA for NaN or infinity, other labels, a label of less than two (effective) events or without a positive total weight; LASER_ERR_NULL
  *
@@ -1785,7 +1788,8 @@ laser_status laser_effective_size(size_t n, const double *w, double *size);
  * Whether Markov chains have mixed, and how many independent draws they are worth: rank-normalised split R-hat (the greater of bulk and folded) and bulk effective
  * sample size of every dimension, after Vehtari et al., arXiv:1903.08008.
  *
- * R-hat is 1 for chains that agree; above 1.01 they have not converged. All chains that never move give infinity and 1.
+ * R-hat is 1 for chains that agree; above 1.01 they have not converged. Chains none of which ever moves, at one value or each at its own, give
+ * infinity and 1.
  *
  * @param draws number of draws of a chain, without warm-up, at least 4
  * @param chains number of chains, at least 1; the paper advises 4

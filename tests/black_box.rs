@@ -1,8 +1,9 @@
 //! Generators that are callbacks with hidden degrees of freedom, refined through OmniFold; and conditional ones.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests fail so
 
-use laser::model::Method;
+use laser::model::{Classifier, Method};
 use laser::noise::{domain, Noise};
+use laser::objective::Separation;
 use laser::options::Options;
 use laser::protocol::{
     host_generator, refine, refine_again, train_generator, HostGenerator, Instance, Outputs,
@@ -200,6 +201,223 @@ impl HostGenerator for Broken {
             .zip(z)
             .for_each(|(x, z)| *x = if *z < 1.0 { f64::NAN } else { *z });
         Ok(())
+    }
+}
+
+/// log of the density of N((1, ½), 1) over that of N(0, 1).
+fn log_ratio(x: &[f64]) -> f64 {
+    x[0] - 0.5 + 0.5 * (x[1] - 0.25)
+}
+
+/// Events of N((1, ½), 1) in two ways: as such, and of N((½, ½), 1) with weights that sum to three times their number.
+fn shifted(rows: usize, weighted: bool) -> (Vec<f64>, Option<Vec<f64>>) {
+    let mut x = vec![0.0; 2 * rows];
+    Noise::new(79, 0, domain::TRAINING).fill_normals(0, rows, 2, &mut x);
+    let shift = [if weighted { 0.5 } else { 1.0 }, 0.5];
+    x.iter_mut()
+        .zip(shift.iter().cycle())
+        .for_each(|(x, s)| *x += s);
+    let weight = |x: &[f64]| 3.0 * (0.5 * x[0] - 0.375).exp();
+    let weights = weighted.then(|| x.chunks(2).map(weight).collect());
+    (x, weights)
+}
+
+/// The least mean loss there is between N((1, ½), 1) and N(0, 1).
+fn least(loss: Separation) -> f64 {
+    const ROWS: usize = 200_000;
+    let mut z = vec![0.0; 2 * ROWS];
+    Noise::new(80, 0, domain::TRAINING).fill_normals(0, ROWS, 2, &mut z);
+    let of_both = z.chunks(2).map(|z| {
+        let of_target = loss.pointwise(log_ratio(&[z[0] + 1.0, z[1] + 0.5]), 1.0).0;
+        0.5 * (of_target + loss.pointwise(log_ratio(z), 0.0).0)
+    });
+    of_both.sum::<f64>() / ROWS as f64
+}
+
+const LOSSES: [(&str, Separation); 3] = [
+    ("bce", Separation::CrossEntropy),
+    ("mse", Separation::SquaredError),
+    ("mlc", Separation::MaximumLikelihood),
+];
+
+/// By OmniFold, two networks in each step, of a generator that is the identity.
+fn unfolded(loss: &str, (x, w): (&[f64], Option<&[f64]>), hooks: &dyn Hooks) -> Instance {
+    let mut options = options(&format!(
+        r#", "pullback.method": "omnifold", "refiner.method": "reweight", "classifier.loss": "{loss}", "classifier.ensemble": 2"#
+    ));
+    options.set_i64("pullback.iterations", 3).unwrap();
+    options.set_f64("classifier.lr", 5e-3).unwrap();
+    let model = host_generator((2, 0, 2), false, &options).unwrap();
+    let host = Arc::new(Counting {
+        rows: AtomicU64::new(0),
+        failing: f64::INFINITY,
+    });
+    let generator = Instance::with_host(model, host).unwrap();
+    let mut source = Source::from_rows(Rows::packed(x, 2).unwrap(), w).unwrap();
+    refine(&generator, &mut source, &options, hooks).unwrap()
+}
+
+#[test]
+fn omnifold_minimises_the_loss_of_the_options_with_all_networks() {
+    for ((name, loss), weighted) in LOSSES.into_iter().zip([true, false, true]) {
+        let (x, w) = shifted(60_000, weighted);
+        let warnings = Warnings::default();
+        let model = unfolded(name, (&x, w.as_deref()), &warnings);
+        let warnings = warnings.0.into_inner();
+        assert!(
+            !warnings.iter().any(|w| w.contains("ignorant")),
+            "{name}: {warnings:?}"
+        );
+        let members = |classifier: &Option<Classifier>| classifier.as_ref().unwrap().members;
+        assert_eq!(members(&model.classifier), 2);
+        assert_eq!(members(&model.latent_classifier), 2);
+        let mut records = vec![&model.record["classifier"]];
+        let trainings = model.record["omnifold"]["trainings"].as_array().unwrap();
+        assert_eq!(trainings.len(), 6);
+        records.extend(&trainings[..1]);
+        // Target against generated events, by the pilot's events and by OmniFold's.
+        for record in records {
+            assert_eq!(record["members"].as_array().unwrap().len(), 2);
+            let (found, best) = (record["validation_loss"].as_f64().unwrap(), least(loss));
+            let ignorant = loss.ignorant();
+            assert!(
+                (found - best).abs() < 0.15 * (ignorant - best),
+                "{name}: {found}, the least is {best}"
+            );
+        }
+        for record in trainings {
+            let spread = record["spread"].as_f64().unwrap();
+            assert!(spread > 1e-3 && spread < 0.5, "{name}: {spread}");
+        }
+        // In the latent space, which is that of the events.
+        let model = Arc::new(model);
+        let [x, z, w] = sample(&model, "reweight", 20_000);
+        assert_eq!(x, z);
+        let mean = w.iter().sum::<f64>() / w.len() as f64;
+        assert!((mean - 1.0).abs() < 0.1, "{name}: mean weight {mean}");
+        let error = z
+            .chunks(2)
+            .zip(&w)
+            .map(|(z, w)| w * (w.ln() - log_ratio(z)).abs());
+        let error = error.sum::<f64>() / w.iter().sum::<f64>();
+        assert!(error < 0.1, "{name}: log w off by {error}");
+    }
+}
+
+#[test]
+fn an_ignorant_classifier_of_omnifold_is_known_by_its_own_loss() {
+    let mut x = vec![0.0; 2 * 20_000];
+    Noise::new(81, 0, domain::TRAINING).fill_normals(0, 20_000, 2, &mut x);
+    for (name, loss) in LOSSES {
+        let warnings = Warnings::default();
+        unfolded(name, (&x, None), &warnings);
+        let warnings = warnings.0.into_inner();
+        let said = format!("that of an ignorant one {:.5}", loss.ignorant());
+        let warning = warnings.iter().find(|w| w.contains(&said)).unwrap();
+        let words = warning.split("held-out loss is ").nth(1).unwrap();
+        let found: f64 = words.split(',').next().unwrap().parse().unwrap();
+        assert!((found - loss.ignorant()).abs() < 0.01, "{name}: {warning}");
+    }
+}
+
+/// Refined by OmniFold in little time, towards narrower events; and how many rows the host has made.
+fn counted(failing: f64) -> (Instance, Arc<Counting>) {
+    let mut options = options(r#", "pullback.method": "omnifold""#);
+    options.set_i64("pullback.iterations", 2).unwrap();
+    options.set_f64("classifier.lr", 5e-3).unwrap();
+    let host = Arc::new(Counting {
+        rows: AtomicU64::new(0),
+        failing,
+    });
+    let model = host_generator((2, 0, 2), false, &options).unwrap();
+    let generator = Instance::with_host(model, host.clone()).unwrap();
+    let events: Vec<f64> = target(10_000).iter().map(|x| 0.5 * x).collect();
+    let mut source = Source::from_rows(Rows::packed(&events, 2).unwrap(), None).unwrap();
+    let model = refine(&generator, &mut source, &options, &()).unwrap();
+    (model, host)
+}
+
+/// x = z, but NaN where z₁ is beyond `failing`. Counts its events.
+struct Counting {
+    rows: AtomicU64,
+    failing: f64,
+}
+
+impl HostGenerator for Counting {
+    fn generate(&self, rows: usize, z: &[f64], _: &[f64], x: &mut [f64]) -> Result<()> {
+        self.rows.fetch_add(rows as u64, Ordering::Relaxed);
+        x.copy_from_slice(z);
+        for x in x.chunks_mut(2).filter(|x| x[1] > self.failing) {
+            x[0] = f64::NAN;
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn under_omnifold_the_host_makes_each_event_once() {
+    let (model, host) = counted(f64::INFINITY);
+    // What needs weights alone needs no events.
+    let before = host.rows.load(Ordering::Relaxed);
+    for more in [
+        r#", "refiner.method": "hmc", "hmc.chains": 20, "hmc.pilot": 20"#,
+        r#", "refiner.method": "matching", "matching.pool": 2000, "matching.epochs": 1, "matching.batch": 500"#,
+    ] {
+        refine_again(&model, None, &options(more), &()).unwrap();
+    }
+    assert_eq!(host.rows.load(Ordering::Relaxed), before);
+    let model = Arc::new(model);
+    for method in ["rejection", "reweight", "resampling", "hmc"] {
+        let before = host.rows.load(Ordering::Relaxed);
+        let chosen = options(&format!(r#", "sampler.method": "{method}""#));
+        let mut sampler = Sampler::new(model.clone(), 1, 0, &chosen).unwrap();
+        for rows in [2999, 1] {
+            let mut x = vec![0.0; 2 * rows];
+            let outputs = Outputs {
+                x: Some(RowsMut::packed(&mut x, 2).unwrap()),
+                ..Outputs::default()
+            };
+            sampler.generate(rows, outputs).unwrap();
+        }
+        // Blocks make some that nobody has asked for.
+        let events = sampler.diagnostic("events").unwrap();
+        let made = host.rows.load(Ordering::Relaxed) - before;
+        assert_eq!(made as f64, events, "{method}");
+        let acceptance = sampler.diagnostic("acceptance").unwrap();
+        assert!(method != "rejection" || acceptance < 0.6, "{acceptance}");
+    }
+}
+
+#[test]
+fn what_the_host_fails_on_is_drawn_again_whatever_the_batches() {
+    let (model, host) = counted(0.5);
+    let model = Arc::new(model);
+    for method in ["rejection", "resampling"] {
+        let before = host.rows.load(Ordering::Relaxed);
+        let chosen = options(&format!(r#", "sampler.method": "{method}""#));
+        let draw = |portions: &[usize], first: u64| {
+            let mut sampler = Sampler::new(model.clone(), 1, 0, &chosen).unwrap();
+            sampler.seek(first).unwrap();
+            let mut all: Vec<[f64; 3]> = Vec::new();
+            for &rows in portions {
+                let (mut x, mut w) = (vec![0.0; 2 * rows], vec![0.0; rows]);
+                let outputs = Outputs {
+                    x: Some(RowsMut::packed(&mut x, 2).unwrap()),
+                    w: Some(RowsMut::column(&mut w)),
+                    ..Outputs::default()
+                };
+                sampler.generate(rows, outputs).unwrap();
+                all.extend(x.chunks(2).zip(w).map(|(x, w)| [x[0], x[1], w]));
+            }
+            let of = |key| sampler.diagnostic(key).unwrap() as u64;
+            (all, of("events"), of("non_finite"))
+        };
+        let (all, events, failures) = draw(&[3000], 0);
+        assert!(all.iter().all(|x| x[0].is_finite() && x[1] <= 0.5));
+        let made = host.rows.load(Ordering::Relaxed) - before;
+        assert!(failures > 0 && made == events + failures, "{method}");
+        assert_eq!(all, draw(&[1, 7, 992, 1500, 500], 0).0, "{method}");
+        assert_eq!(all[1900..], draw(&[1100], 1900).0, "{method}");
     }
 }
 

@@ -3,6 +3,8 @@
 
 #[path = "metrics/chains.rs"]
 mod chains;
+#[path = "metrics/exact.rs"]
+mod exact;
 #[path = "metrics/floors.rs"]
 mod floors;
 #[path = "metrics/scores.rs"]
@@ -339,7 +341,7 @@ fn units_do_not_matter() {
     for unit in [1e-200, 1e200] {
         let [p, q] = [0, 1].map(|k| {
             let scaled = Histogram2d::new(10, [0.0, 10.0 * unit], 10, [0.0, 10.0 * unit]).unwrap();
-            with_contents(scaled, contents[k].contents())
+            with_contents(scaled, &contents[k].contents())
         });
         assert_close(value_of(&p, &q), expected * unit, 1e-12);
     }

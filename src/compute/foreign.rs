@@ -13,8 +13,6 @@ pub(super) struct ForeignEvaluator {
     /// None until the host has attached its callback.
     host: Option<Arc<dyn HostGenerator>>,
     dims: Dims,
-    /// Whether log w is a network of z.
-    learned_in_latents: bool,
     z: Vec<f64>,
     c: Vec<f64>,
     x: Vec<f64>,
@@ -27,7 +25,6 @@ impl ForeignEvaluator {
         inner: Box<dyn Evaluator>,
     ) -> Self {
         ForeignEvaluator {
-            learned_in_latents: model.latent_classifier.is_some(),
             inner,
             host,
             dims: model.generator.dims(),
@@ -41,6 +38,10 @@ impl ForeignEvaluator {
 impl Evaluator for ForeignEvaluator {
     fn rows_are_independent(&self) -> bool {
         self.inner.rows_are_independent()
+    }
+
+    fn weighs_latents(&self) -> bool {
+        self.inner.weighs_latents()
     }
 
     fn generate(
@@ -111,7 +112,7 @@ impl Evaluator for ForeignEvaluator {
         gradient: &mut [f64],
     ) -> Result<()> {
         // Of weights learned as a function of the latent there is a gradient.
-        if self.learned_in_latents {
+        if self.weighs_latents() {
             return self.inner.log_weight_gradient(z, rows, log_w, gradient);
         }
         let mut x = vec![0.0; rows * self.dims.event_row()];

@@ -58,6 +58,10 @@ impl Evaluator for LimitedEvaluator {
         self.inner.rows_are_independent()
     }
 
+    fn weighs_latents(&self) -> bool {
+        self.inner.weighs_latents()
+    }
+
     fn generate(
         &mut self,
         z: &[f64],

@@ -62,6 +62,10 @@ impl<T: Element> Evaluator for EngineEvaluator<T> {
         true
     }
 
+    fn weighs_latents(&self) -> bool {
+        self.networks.latent_classifier().is_some()
+    }
+
     fn generate(
         &mut self,
         z: &[f64],

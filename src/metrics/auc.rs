@@ -1,13 +1,14 @@
 //! The area under the receiver operating characteristic.
 
 use super::sample::Size;
+use super::sum::Sum;
 use crate::error::{Error, Result};
 
 /// An area under the curve.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Auc {
     /// The probability that an event of label 1 scores higher than one of label 0, ties counting half: 0.5 for a useless score, 1 for a
-    /// perfect one.
+    /// perfect one. Negative weights can take it out of the range from 0 to 1.
     pub value: f64,
     /// Its standard error; 0 for classes that the scores part completely.
     pub error: f64,
@@ -42,27 +43,29 @@ pub fn auc(scores: &[f64], labels: &[i32], weights: Option<&[f64]>) -> Result<Au
     order.sort_unstable_by(|&a, &b| scores[a].total_cmp(&scores[b]));
     // Of every event, the share of the other class that scores lower.
     let mut lower = vec![0.0; scores.len()];
-    let mut below = [0.0; 2];
+    let mut below = [Sum::default(); 2];
     for equal in order.chunk_by(|&a, &b| scores[a] == scores[b]) {
-        let mut here = [0.0; 2];
+        let before = below.map(|sum| sum.value());
         equal
             .iter()
-            .for_each(|&i| here[labels[i] as usize] += weight(i));
-        for &i in equal {
-            let other = 1 - labels[i] as usize;
-            lower[i] = (below[other] + 0.5 * here[other]) / sizes[other].total;
-        }
-        below = [below[0] + here[0], below[1] + here[1]];
+            .for_each(|&i| below[labels[i] as usize].add(weight(i)));
+        let half = |class: usize| 0.5 * before[class] + 0.5 * below[class].value();
+        let shares = [0, 1].map(|class| half(class) / sizes[class].total);
+        equal
+            .iter()
+            .for_each(|&i| lower[i] = shares[1 - labels[i] as usize]);
     }
-    let mean = |label: i32, term: &dyn Fn(usize) -> f64| -> f64 {
+    let sum = |label: i32, term: &dyn Fn(usize) -> f64| -> f64 {
         let of_class = (0..labels.len()).filter(|&i| labels[i] == label);
-        of_class.map(term).sum::<f64>() / sizes[label as usize].total
+        of_class.map(term).collect::<Sum>().value()
     };
-    let value = mean(1, &|i| weight(i) * lower[i]);
+    let value = sum(1, &|i| weight(i) * lower[i]) / sizes[1].total;
     let variance = |label: i32, centre: f64| {
         let Size { total, effective } = sizes[label as usize];
-        let squares = mean(label, &|i| (weight(i) * (lower[i] - centre)).powi(2));
-        squares / total * effective / (effective - 1.0)
+        let squares = sum(label, &|i| {
+            (weight(i) / total * (lower[i] - centre)).powi(2)
+        });
+        squares * effective / (effective - 1.0)
     };
     Ok(Auc {
         value,

@@ -1,8 +1,9 @@
 //! Statistical errors and floors by resampling.
 
 use super::sample::{Sample, Size};
+use super::sum::Sum;
 use crate::error::{Error, Result};
-use crate::noise::{domain, Noise};
+use crate::noise::Noise;
 use rand::RngCore;
 
 /// What a score is worth between two independent samples of one distribution: nothing below `mean` + a few `spread` tells samples apart.
@@ -37,11 +38,6 @@ impl Floor {
             spread: variance.sqrt(),
         }
     }
-}
-
-/// The noise of all scores: stream 0 resamples, stream 1 draws directions.
-pub(super) fn noise(seed: u64, stream: u64) -> Noise {
-    Noise::new(seed, stream, domain::SCORES)
 }
 
 /// The events of two samples, one after the other, each with its share in the difference of the two distributions:
@@ -81,18 +77,18 @@ impl Masses {
         let mut rng = noise.rng(repeat);
         let (p, q) = self.all.split_at(self.first);
         let (to_p, to_q) = out.split_at_mut(self.first);
-        for (from, to, total) in [(p, to_p, 1.0), (q, to_q, -1.0)] {
+        for (from, to, sign) in [(p, to_p, 1.0), (q, to_q, -1.0)] {
             for _ in 0..from.len() {
                 let event = below(&mut rng, from.len());
                 to[event] += from[event];
             }
-            let scale = total / to.iter().sum::<f64>();
-            if !(scale > 0.0 && scale.is_finite()) {
+            let total = sign * to.iter().copied().collect::<Sum>().value();
+            if !(total > 0.0 && total.is_finite()) {
                 return Err(Error::Data(
                     "the negative weights outweigh the positive ones in a bootstrap sample; the statistical error is beyond measure, ask for no repeats".into(),
                 ));
             }
-            to.iter_mut().for_each(|mass| *mass *= scale);
+            to.iter_mut().for_each(|mass| *mass *= 1.0 / total);
         }
         Ok(())
     }

@@ -5,8 +5,8 @@
 //! are turned into normal scores, so that no moments need exist.
 //!
 //! `x` holds draws × chains × dims, row-major: value d of chain c at draw i is `x[(i * chains + c) * dims + d]`. Draws are those after
-//! warm-up, four at least; of an odd number the middle one is left out. All chains of one dimension that never moves give an
-//! infinite R̂ and an effective sample size of 1.
+//! warm-up, four at least; of an odd number the middle one is left out. Chains none of which ever moves, at
+//! one value or each at its own, give an infinite R̂ and an effective sample size of 1.
 
 use crate::error::{Error, Result};
 use crate::noise::normal_quantiles;
@@ -121,14 +121,17 @@ impl Halves {
 
     /// √(V⁺ / W) of eq. 4; NaN where nothing varies.
     fn r_hat(&self) -> f64 {
-        let variances = self.variances();
-        (variances.total / variances.within).sqrt()
+        match self.variances() {
+            Variances { within, total } if within > 0.0 => (total / within).sqrt(),
+            Variances { total, .. } if total > 0.0 => f64::INFINITY,
+            _ => f64::NAN,
+        }
     }
 
     fn effective_sample_size(&self) -> f64 {
         let size = self.values.len() as f64;
         let variances = self.variances();
-        if variances.total <= 0.0 {
+        if variances.within <= 0.0 {
             return 1.0;
         }
         let chains: Vec<(f64, &[f64])> = self.chains().map(|c| (mean(c), c)).collect();
@@ -185,8 +188,11 @@ fn mean(x: &[f64]) -> f64 {
     x.iter().sum::<f64>() / x.len() as f64
 }
 
-/// With n − 1 in the denominator.
+/// With n − 1 in the denominator. That of equal values is 0, and not the rounding of their mean.
 fn variance(x: &[f64]) -> f64 {
+    if x.windows(2).all(|pair| pair[0] == pair[1]) {
+        return 0.0;
+    }
     let mean = mean(x);
     x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (x.len() - 1) as f64
 }

@@ -1,9 +1,10 @@
 //! Earth mover's distance of samples in one dimension.
 
-use super::bootstrap::{noise, Estimate, Floor, Masses};
+use super::bootstrap::{Estimate, Floor, Masses};
 use super::ordered::Ordered;
-use super::Sample;
+use super::sample::Sample;
 use crate::error::{Error, Result};
+use crate::noise::places;
 
 /// The earth mover's (Wasserstein-1) distance of one feature in two samples, exact and without bins: ∫ |F_p(x) − F_q(x)| dx, in units of
 /// the feature.
@@ -46,15 +47,14 @@ pub(super) fn mean_distance(
     repeats: usize,
     seed: u64,
 ) -> Result<Estimate> {
-    let noise = noise(seed, 0);
+    let noise = places::BOOTSTRAP.noise(seed);
     let share = 1.0 / orders.len() as f64;
     let mut value = 0.0;
     let mut scores = vec![0.0; repeats];
     let mut floors = vec![0.0; repeats];
     let mut resampled = Vec::new();
     for order in orders {
-        let [distance] = order.areas(|event| [masses.get(event)]);
-        value += share * distance;
+        value += share * order.area(|event| masses.get(event));
         for (repeat, (score, floor)) in scores.iter_mut().zip(&mut floors).enumerate() {
             masses.resample(noise, repeat as u64, &mut resampled)?;
             let [of_resampled, of_noise] =

@@ -1,10 +1,11 @@
 //! What scores of histograms are worth between samples of one distribution.
 
-use super::bootstrap::{noise, Floor};
+use super::bootstrap::Floor;
+use super::histogram::Histogram2d;
 use super::poisson::poisson;
-use super::{probabilities, Histogram2d, Score};
+use super::score::{probabilities, Score};
 use crate::error::{Error, Result};
-use crate::noise::PhiloxRng;
+use crate::noise::{places, PhiloxRng};
 
 /// The floor of a score of two histograms, in both of its conventions.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -44,8 +45,8 @@ pub fn floor(
         .collect();
     let mut scores = Vec::with_capacity(repeats);
     for repeat in 0..repeats as u64 {
-        let mut rng = noise(seed, 0).rng(repeat);
-        let [a, b] = sizes.map(|size| p.with_contents(draw(&pooled, size, &mut rng)));
+        let mut rng = places::BOOTSTRAP.noise(seed).rng(repeat);
+        let [a, b] = sizes.map(|size| p.with_contents(&draw(&pooled, size, &mut rng)));
         scores.push(score(&a, &b)?);
     }
     let of = |convention: fn(&Score) -> f64| {

@@ -1,21 +1,23 @@
 //! Two-dimensional histograms.
 
 use super::sample::Sample;
+use super::sum::{Squares, Sum};
 use crate::{Error, Result, Rows};
 
 /// Weighted histogram of events over `[xlo, xhi] × [ylo, yhi]` in `nx × ny` bins of equal size.
 ///
-/// Bins include their lower edges and exclude their upper ones; the last bin of an axis includes both.
-/// Events outside the range are counted apart. Memory: 8 bytes a bin. Filling needs exclusive access;
-/// reading is safe from any number of threads.
+/// Bins include their lower edges and exclude their upper ones; the last bin of an axis includes both. Bin i of n over [lo, hi] begins at
+/// lo + i · ((hi − lo) / n), as `numpy.histogram` has it.
+/// Events outside the range are counted apart. Weights that cancel, but for their rounding, sum to 0. Memory: 24 bytes a bin. Filling needs
+/// exclusive access; reading is safe from any number of threads.
 #[derive(Debug, Clone)]
 pub struct Histogram2d {
     x: Axis,
     y: Axis,
-    contents: Vec<f64>,
-    outside: f64,
-    /// Σ of the squared weights inside.
-    squares: f64,
+    contents: Vec<Sum>,
+    outside: Sum,
+    /// Of the weights inside.
+    squares: Squares,
     entries: u64,
 }
 
@@ -24,6 +26,8 @@ pub struct Histogram2d {
 struct Axis {
     bins: usize,
     range: [f64; 2],
+    /// Of a bin.
+    width: f64,
 }
 
 impl Axis {
@@ -34,18 +38,18 @@ impl Axis {
                 "n{name} is 0; at least one bin is required"
             )));
         }
-        let axis = Axis { bins, range };
-        let width = axis.width();
+        let width = (hi - lo) / bins as f64;
         if !(width.is_normal() && width > 0.0 && lo + width > lo && hi - width < hi) {
             return Err(Error::InvalidArgument(format!(
                 "the {name} range [{lo}, {hi}] cannot be divided into {bins} bins; finite edges in increasing order are required"
             )));
         }
-        Ok(axis)
+        Ok(Axis { bins, range, width })
     }
 
-    fn width(&self) -> f64 {
-        (self.range[1] - self.range[0]) / self.bins as f64
+    /// Where bin `bin` begins.
+    fn edge(&self, bin: usize) -> f64 {
+        self.range[0] + bin as f64 * self.width
     }
 
     fn bin(&self, value: f64) -> Option<usize> {
@@ -53,8 +57,16 @@ impl Axis {
         if value < lo || value > hi {
             return None;
         }
-        let bin = ((value - lo) / (hi - lo) * self.bins as f64) as usize;
-        Some(bin.min(self.bins - 1))
+        // Rounded: the edges themselves decide.
+        let guess = ((value - lo) / self.width) as usize;
+        let mut bin = guess.min(self.bins - 1);
+        while value < self.edge(bin) {
+            bin -= 1;
+        }
+        while bin + 1 < self.bins && value >= self.edge(bin + 1) {
+            bin += 1;
+        }
+        Some(bin)
     }
 }
 
@@ -72,13 +84,13 @@ impl Histogram2d {
         let bins = nx.checked_mul(ny).ok_or_else(too_many)?;
         let mut contents = Vec::new();
         contents.try_reserve_exact(bins).map_err(|_| too_many())?;
-        contents.resize(bins, 0.0);
+        contents.resize(bins, Sum::default());
         Ok(Histogram2d {
             x,
             y,
             contents,
-            outside: 0.0,
-            squares: 0.0,
+            outside: Sum::default(),
+            squares: Squares::default(),
             entries: 0,
         })
     }
@@ -103,10 +115,10 @@ impl Histogram2d {
             let (event, weight) = (events.event(row), events.weight(row));
             match (self.x.bin(event[0]), self.y.bin(event[1])) {
                 (Some(ix), Some(iy)) => {
-                    self.contents[ix * self.y.bins + iy] += weight;
-                    self.squares += weight * weight;
+                    self.contents[ix * self.y.bins + iy].add(weight);
+                    self.squares.add(weight);
                 }
-                _ => self.outside += weight,
+                _ => self.outside.add(weight),
             }
         }
         self.entries += events.rows() as u64;
@@ -120,17 +132,17 @@ impl Histogram2d {
     pub fn merge(&mut self, other: &Histogram2d) -> Result<()> {
         self.require_same_binning(other)?;
         for (mine, theirs) in self.contents.iter_mut().zip(&other.contents) {
-            *mine += theirs;
+            mine.merge(theirs);
         }
-        self.outside += other.outside;
-        self.squares += other.squares;
+        self.outside.merge(&other.outside);
+        self.squares.merge(other.squares);
         self.entries += other.entries;
         Ok(())
     }
 
     /// The sum of weights of each bin: `nx * ny` values, bin `(ix, iy)` at `ix * ny + iy`.
-    pub fn contents(&self) -> &[f64] {
-        &self.contents
+    pub fn contents(&self) -> Vec<f64> {
+        self.contents.iter().map(Sum::value).collect()
     }
 
     /// The number of bins in x.
@@ -155,12 +167,14 @@ impl Histogram2d {
 
     /// The sum of weights inside the range.
     pub fn total(&self) -> f64 {
-        self.contents.iter().sum()
+        let mut total = Sum::default();
+        self.contents.iter().for_each(|bin| total.merge(bin));
+        total.value()
     }
 
     /// The sum of weights of the events outside the range; no score takes account of them.
     pub fn outside(&self) -> f64 {
-        self.outside
+        self.outside.value()
     }
 
     /// The number of events filled, inside and outside the range.
@@ -170,30 +184,28 @@ impl Histogram2d {
 
     /// (Σw)² / Σw² of the events inside the range: how many unweighted events they are worth. NaN for an empty histogram.
     pub fn effective_entries(&self) -> f64 {
-        let total = self.total();
-        total / self.squares * total
+        self.squares.effective(self.total())
     }
 
     /// A histogram of the same binning with numbers of unweighted events, one for each bin.
-    pub(super) fn with_contents(&self, contents: Vec<f64>) -> Self {
-        let total: f64 = contents.iter().sum();
+    pub(super) fn with_contents(&self, contents: &[f64]) -> Self {
         Histogram2d {
-            contents,
-            outside: 0.0,
-            squares: total,
-            entries: total as u64,
+            contents: contents.iter().map(|&n| Sum::from_iter([n])).collect(),
+            outside: Sum::default(),
+            squares: contents.iter().map(|n| n.sqrt()).collect(),
+            entries: contents.iter().sum::<f64>() as u64,
             ..*self
         }
     }
 
     /// The width of a bin in x and in y.
     pub fn bin_widths(&self) -> [f64; 2] {
-        [self.x.width(), self.y.width()]
+        [self.x.width, self.y.width]
     }
 
     /// The area of a bin, in units of x times units of y.
     pub fn bin_area(&self) -> f64 {
-        self.x.width() * self.y.width()
+        self.x.width * self.y.width
     }
 
     pub(super) fn require_same_binning(&self, other: &Histogram2d) -> Result<()> {

@@ -1,6 +1,7 @@
 //! Jensen-Shannon divergence.
 
-use super::{probabilities, Histogram2d, Score};
+use super::histogram::Histogram2d;
+use super::score::{probabilities, Score};
 use crate::error::Result;
 
 /// The Jensen-Shannon divergence of two histograms, each normalised to one:

@@ -1,5 +1,7 @@
 //! Values in their order, and the difference of two cumulative distributions over them.
 
+use super::sum::Sum;
+
 /// Values with the numbers of their events.
 pub(super) struct Ordered(Vec<(f64, usize)>);
 
@@ -10,7 +12,7 @@ impl Ordered {
         Ordered(sorted)
     }
 
-    /// ∫ |Σ masses of the values up to x| dx, of `N` sets of masses at once. `masses` gives those of an event.
+    /// ∫ |Σ masses of the values up to x| dx, of `N` sets of masses at once, in plain sums. `masses` gives those of an event.
     pub fn areas<const N: usize>(&self, masses: impl Fn(usize) -> [f64; N]) -> [f64; N] {
         let mut sums = [0.0_f64; N];
         let mut areas = [0.0; N];
@@ -25,12 +27,23 @@ impl Ordered {
         areas
     }
 
+    /// The same of one set, where masses that cancel leave nothing.
+    pub fn area(&self, mass: impl Fn(usize) -> f64) -> f64 {
+        let (mut sum, mut area) = (Sum::default(), 0.0);
+        for pair in self.0.windows(2) {
+            let [(x, event), (next, _)] = [pair[0], pair[1]];
+            sum.add(mass(event));
+            area += sum.value().abs() * (next - x);
+        }
+        area
+    }
+
     /// The greatest |Σ masses of the values up to x| over x.
     pub fn height(&self, mass: impl Fn(usize) -> f64) -> f64 {
-        let (mut sum, mut height) = (0.0_f64, 0.0);
+        let (mut sum, mut height) = (Sum::default(), 0.0);
         for equal in self.0.chunk_by(|a, b| a.0 == b.0) {
-            sum += equal.iter().map(|&(_, event)| mass(event)).sum::<f64>();
-            height = f64::max(height, sum.abs());
+            equal.iter().for_each(|&(_, event)| sum.add(mass(event)));
+            height = f64::max(height, sum.value().abs());
         }
         height
     }

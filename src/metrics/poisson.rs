@@ -57,7 +57,7 @@ fn by_rejection(mean: f64, rng: &mut impl RngCore) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::bootstrap::noise;
+    use crate::noise::{domain, Noise};
 
     /// Mean, variance and third central moment of a Poisson number are its mean.
     #[test]
@@ -67,7 +67,7 @@ mod tests {
             .into_iter()
             .enumerate()
         {
-            let mut rng = noise(3, stream as u64).rng(0);
+            let mut rng = Noise::new(3, stream as u64, domain::SCORES).rng(0);
             let numbers: Vec<f64> = (0..N).map(|_| poisson(mean, &mut rng)).collect();
             assert!(numbers.iter().all(|k| *k >= 0.0 && k.fract() == 0.0));
             let moment = |power: i32| {
@@ -96,7 +96,7 @@ mod tests {
     fn frequencies_are_those_of_poisson() {
         const N: usize = 200_000;
         for mean in [4.0, 10.5, 30.0] {
-            let mut rng = noise(4, 0).rng(mean as u64);
+            let mut rng = Noise::new(4, 0, domain::SCORES).rng(mean as u64);
             let mut counts = [0.0; 100];
             (0..N).for_each(|_| counts[(poisson(mean, &mut rng) as usize).min(99)] += 1.0);
             let expected = |k: usize| {

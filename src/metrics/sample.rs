@@ -1,5 +1,7 @@
 //! Weighted events of any dimension, as scores take them.
 
+use super::spread::width;
+use super::sum::{Squares, Sum};
 use crate::{Error, Result, Rows};
 
 /// Borrowed events, finite all of them: rows of M features with one weight each, or weights of 1. Weights may be negative where their total
@@ -79,22 +81,24 @@ impl<'a> Sample<'a> {
     /// Weighted mean and standard deviation of every feature.
     ///
     /// # Errors
-    /// [`Error::Data`] if the weights have no positive total or a feature is constant.
+    /// [`Error::Data`] if the weights have no positive total, a feature is constant but for rounding, or its variance is beyond the
+    /// floating-point range.
     pub(crate) fn moments(&self) -> Result<Vec<(f64, f64)>> {
         let total = Size::of(self.weights(), "the sample")?.total;
         let mean = |values: &mut dyn Iterator<Item = f64>| -> f64 {
-            values.zip(self.weights()).map(|(x, w)| x * w).sum::<f64>() / total
+            let terms = values.zip(self.weights()).map(|(x, w)| w / total * x);
+            terms.collect::<Sum>().value()
         };
         let moments = |feature: usize| {
-            let centre = mean(&mut self.column(feature));
-            let spread = mean(&mut self.column(feature).map(|x| (x - centre).powi(2))).sqrt();
-            // The negation also catches NaN, of a negative variance.
-            if !(spread > 0.0 && spread.is_finite()) {
-                return Err(Error::Data(format!(
-                    "feature {feature} of the sample has the standard deviation {spread}; leave out features that are constant"
-                )));
-            }
-            Ok((centre, spread))
+            let column = || self.column(feature);
+            let centre = mean(&mut column());
+            let variance = mean(&mut column().map(|x| (x - centre).powi(2)));
+            let size = column().zip(self.weights());
+            let size: f64 = size.map(|(x, w)| (w / total * x).abs()).sum();
+            let rounding = self.rows() as f64 * f64::EPSILON * size;
+            let std = width(variance, rounding, column(), self.event(0)[feature]);
+            let what = |what| Error::Data(format!("feature {feature} of the sample {what}"));
+            Ok((centre, std.map_err(what)?))
         };
         (0..self.dim()).map(moments).collect()
     }
@@ -112,17 +116,18 @@ pub(super) struct Size {
 impl Size {
     /// `whose` begins the message.
     pub fn of(weights: impl Iterator<Item = f64>, whose: &str) -> Result<Self> {
-        let (mut total, mut squares) = (0.0, 0.0);
+        let (mut total, mut squares) = (Sum::default(), Squares::default());
         for w in weights {
-            total += w;
-            squares += w * w;
+            total.add(w);
+            squares.add(w);
         }
-        let effective = total / squares * total;
+        let total = total.value();
+        let effective = squares.effective(total);
         if total > 0.0 && total.is_finite() && effective > 0.0 && effective.is_finite() {
             return Ok(Size { total, effective });
         }
         Err(Error::Data(format!(
-            "the weights of {whose} sum to {total}, their squares to {squares}; a positive, finite total is required"
+            "the weights of {whose} sum to {total}, but a positive, finite total is required"
         )))
     }
 }

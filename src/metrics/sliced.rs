@@ -1,10 +1,11 @@
 //! Earth mover's distance of samples in any dimension, by projections.
 
-use super::bootstrap::{noise, Estimate, Masses};
+use super::bootstrap::{Estimate, Masses};
 use super::emd_1d::mean_distance;
 use super::ordered::Ordered;
-use super::Sample;
+use super::sample::Sample;
 use crate::error::{Error, Result};
+use crate::noise::places;
 
 /// The sliced earth mover's distance of two samples: the mean over `directions` random directions of the [one-dimensional
 /// distance](super::emd_1d()) of the events' projections, every feature divided by its standard deviation in `p`, the reference (Rabin, Peyré, Delon,
@@ -32,14 +33,18 @@ pub fn sliced_emd(
     }
     let masses = Masses::new(p, q)?;
     let moments = p.moments()?;
-    let noise = noise(seed, 1);
+    let noise = places::DIRECTIONS.noise(seed);
     let mut direction = vec![0.0; p.dim()];
     let orders = (0..directions).map(|number| {
         noise.normals(number as u64, 0, &mut direction);
         let length = direction.iter().map(|d| d * d).sum::<f64>().sqrt();
         let scaled = direction.iter_mut().zip(&moments);
         scaled.for_each(|(d, (_, std))| *d /= length * std);
-        let project = |x: &[f64]| -> f64 { x.iter().zip(&direction).map(|(x, d)| x * d).sum() };
+        // From the reference's mean: a feature far from 0 would drown the others in its rounding.
+        let project = |x: &[f64]| -> f64 {
+            let centred = x.iter().zip(&moments).map(|(x, (mean, _))| x - mean);
+            centred.zip(&direction).map(|(x, d)| x * d).sum()
+        };
         let of = |sample: &Sample| -> Vec<f64> {
             let rows = 0..sample.rows();
             rows.map(|row| project(sample.event(row))).collect()

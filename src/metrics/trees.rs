@@ -1,8 +1,8 @@
 //! Gradient-boosted decision trees that tell two classes of events apart.
 //!
-//! Boosting after J. H. Friedman, Ann. Statist. 29 (2001) 1189, with Newton's steps. The trees see histograms of binned features and split the leaf
-//! that gains most, as LightGBM's (Ke et al., NeurIPS 2017) and those of scikit-learn's `HistGradientBoostingClassifier`, whose defaults they have but for the
-//! number of rounds.
+//! Boosting after J. H. Friedman, Ann. Statist. 29 (2001) 1189, with Newton's steps. The trees see histograms of binned features and split
+//! the leaf that gains most, as LightGBM's (Ke et al., NeurIPS 2017) and those of scikit-learn's `HistGradientBoostingClassifier`, whose
+//! defaults they have but for the number of rounds.
 
 mod grower;
 mod tree;
@@ -25,11 +25,12 @@ const PATIENCE: u64 = 10;
 pub(crate) struct Trees(Vec<Tree>);
 
 impl Trees {
-    /// Minimises the cross-entropy of two classes, label 0 then 1. They count alike: their weights, which need a positive total, are scaled to the
-    /// same one. The first `held_out` events of each only decide when to stop.
+    /// Minimises the cross-entropy of two classes, label 0 then 1. They count alike: their weights, which need a positive total, are scaled
+    /// to the same one. The first `held_out` events of each only decide when to stop.
     ///
-    /// With p = 1 / (1 + e^−s), an event of label y, weight w and score s has the gradient g = w (p − y) and the curvature h = |w| p (1 − p). A leaf
-    /// adds −η Σg / Σh, and is worth (Σg)² / Σh. For positive weights that is Newton's step; negative ones shorten it, and leave its sign.
+    /// With p = 1 / (1 + e^−s), an event of label y, weight w and score s has the gradient g = w (p − y) and the curvature
+    /// h = |w| p (1 − p). A leaf adds −η Σg / Σh, and is worth (Σg)² / Σh. For positive weights that is Newton's step; negative ones shorten
+    /// it, and leave its sign.
     ///
     /// The trees do not depend on the number of threads.
     ///

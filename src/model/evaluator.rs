@@ -32,6 +32,9 @@ pub trait Evaluator: Send {
     /// Whether a row's results have the same bits whatever rows are computed with it.
     fn rows_are_independent(&self) -> bool;
 
+    /// Whether log w(z) is a network of z: [`Evaluator::pull_back`] then needs no events.
+    fn weighs_latents(&self) -> bool;
+
     /// x = g(z), and log p_g(x) on request. `z`: latent rows, `x`: event rows, `log_prob`: rows.
     ///
     /// # Errors
@@ -62,8 +65,8 @@ pub trait Evaluator: Send {
     /// [`crate::Error::Unsupported`] if the model has no classifier; those of the backend.
     fn log_weight(&mut self, x: &[f64], rows: usize, out: &mut [f64]) -> Result<()>;
 
-    /// log w(z) of latents whose events are known: log w(g(z)) or, where that is no function of z, what has been learned as one. `z`:
-    /// latent rows, `x`: the event rows that were made of them, which only the first way looks at, `out`: rows.
+    /// log w(z): log w(g(z)) or, where that is no function of z, what has been learned as one. `z`: latent rows, `x`: the event rows that were
+    /// made of them, empty where [`Evaluator::weighs_latents`] will do, `out`: rows.
     ///
     /// # Errors
     /// As [`Evaluator::log_weight`].

@@ -241,6 +241,10 @@ impl Evaluator for TorchEvaluator {
         false
     }
 
+    fn weighs_latents(&self) -> bool {
+        self.networks.latent_classifier().is_some()
+    }
+
     fn generate(
         &mut self,
         z: &[f64],

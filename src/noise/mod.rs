@@ -2,10 +2,11 @@
 //!
 //! Draw `d` of event `i` is word `d % 4` of Philox 4x64-10 at the counter (d / 4, i, stream, 0) under the key
 //! (seed, domain). Different places therefore never share a number, and any number can be had alone: whatever the
-//! batches, threads and order of calls, the bits are the same.
+//! batches, threads and order of calls, the bits are the same. All places of the library are in one table, `places`.
 
 mod normal;
 mod philox;
+pub(crate) mod places;
 
 use rand::RngCore;
 

@@ -1,8 +1,8 @@
 //! What every implementation of an [`Objective`] is tested with.
 
-use super::{stream, Batch, Gan, Goal, Matching, Objective, Prior, Separation, Vae};
+use super::{Batch, Gan, Goal, Matching, Objective, Prior, Separation, Vae};
 use crate::model::{Activation, Coupling, Flow, Knots, Map, Mlp, Real, SoftClamp, Transform};
-use crate::noise::{domain, Noise};
+use crate::noise::{domain, places, Noise};
 
 pub(crate) fn numbers(n: usize, scale: f64, stream: u64) -> Vec<f64> {
     let mut out = vec![0.0; n];
@@ -147,7 +147,7 @@ impl Networks {
                 conditions: self.conditions,
                 discriminator_steps: 4,
                 seed: 1,
-                stream: stream::GAN_REFINER,
+                place: places::GAN_REFINER_TRAINING,
                 prior: None,
             }),
             Goal::Vae(Vae {
@@ -167,7 +167,7 @@ impl Networks {
                 conditions: self.conditions,
                 discriminator_steps: 2,
                 seed: 1,
-                stream: stream::GAN_GENERATOR,
+                place: places::GAN_GENERATOR_TRAINING,
                 prior: Some(Prior {
                     maps: &self.prior,
                     parameters: &self.prior_parameters,

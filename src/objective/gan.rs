@@ -1,7 +1,7 @@
 //! The weighted GAN: a discriminator and the refiner, each with its own loss.
 
 use crate::model::{Map, Mlp};
-use crate::noise::{domain, Noise};
+use crate::noise::places::Place;
 
 /// Batches are points z (a refiner's latents or a generator's scaled events) followed by scaled conditions, with weights; the network that
 /// is called the refiner maps noise y, perhaps through a prior, and the condition to z, the discriminator judges z and the condition. Part
@@ -16,8 +16,8 @@ pub(crate) struct Gan<'a> {
     /// Discriminator updates per refiner update.
     pub discriminator_steps: u64,
     pub seed: u64,
-    /// Of the noise, one of [`stream`].
-    pub stream: u64,
+    /// Of the noise.
+    pub place: Place,
     /// What the network's latents come from, if they are not the noise itself.
     pub prior: Option<Prior<'a>>,
 }
@@ -43,7 +43,7 @@ impl Gan<'_> {
     pub fn noise(&self, part: usize, step: u64, rows: usize, first: usize, y: &mut [f64]) {
         // One event of the noise per update; the two parts draw from it one after the other.
         let row = part * rows + first;
-        let noise = Noise::new(self.seed, self.stream, domain::TRAINING);
+        let noise = self.place.noise(self.seed);
         noise.normals(step, (row * self.auxiliary_dim()) as u64, y);
     }
 }

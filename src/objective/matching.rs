@@ -1,8 +1,7 @@
 //! Flow matching: velocities along straight ways.
 
-use super::stream;
 use crate::model::Mlp;
-use crate::noise::{domain, Noise};
+use crate::noise::places;
 
 /// Batches are pairs: where a point starts, y, where it ends, z, and the scaled condition c, with weights. On the straight way between
 /// them, at a time t that is uniform in (0, 1), the network's velocity is to be z − y: mean of w |v(y + t (z − y), t, c) − (z − y)|².
@@ -21,7 +20,7 @@ impl Matching<'_> {
 
     /// The times of the rows from `first` on, at `step`.
     pub fn times(&self, step: u64, first: usize, t: &mut [f64]) {
-        let noise = Noise::new(self.seed, stream::MATCHING, domain::TRAINING);
+        let noise = places::MATCHING_TRAINING.noise(self.seed);
         noise.uniforms(step, first as u64, t);
     }
 }

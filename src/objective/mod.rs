@@ -66,14 +66,6 @@ impl Goal<'_> {
     }
 }
 
-/// Streams of noise in training; the classifier's generated events have those below.
-pub(crate) mod stream {
-    pub const GAN_REFINER: u64 = 2;
-    pub const GAN_GENERATOR: u64 = 3;
-    pub const VAE: u64 = 4;
-    pub const MATCHING: u64 = 5;
-}
-
 /// Rows for one update. Row-major, `x.len() = rows · dim`.
 #[derive(Clone, Debug, Default)]
 pub struct Batch<T> {

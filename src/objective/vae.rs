@@ -1,8 +1,7 @@
 //! The weighted variational autoencoder: encoder and decoder, one loss.
 
-use super::stream;
 use crate::model::Mlp;
-use crate::noise::{domain, Noise};
+use crate::noise::places;
 
 /// Batches are scaled events u (M) followed by scaled conditions c (C), with weights w. The encoder maps (u, c) to the mean μ and the log
 /// standard deviation log s of a latent, z = μ + s ε with normal ε, which the decoder maps with c to û. Minimised is the mean of w · L,
@@ -36,7 +35,7 @@ impl Vae<'_> {
 
     /// The noise ε of the rows from `first` on at `step`: rows × N.
     pub fn noise(&self, step: u64, first: usize, epsilon: &mut [f64]) {
-        let noise = Noise::new(self.seed, stream::VAE, domain::TRAINING);
+        let noise = places::VAE_TRAINING.noise(self.seed);
         noise.normals(step, (first * self.latent_dim()) as u64, epsilon);
     }
 }

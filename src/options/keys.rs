@@ -107,7 +107,7 @@ keys! {
         CLASSIFIER_ENSEMBLE: Int = int("classifier.ensemble", 1, 1000, 1);
     }
     PULLBACK {
-        /// How weights come to the latent space: through the generator, w(g(z)), or learned as a function of z by OmniFold; `auto` takes that for a generator with randomness of its own.
+        /// How weights come to the latent space: through the generator, w(g(z)), or learned as a function of z by OmniFold, whose classifiers of events and of latents both follow `classifier.*`; `auto` takes that for a generator with randomness of its own.
         PULLBACK_METHOD: Option<Pullback> = choice(
             "pullback.method",
             &[("auto", None), ("direct", Some(Pullback::Direct)), ("omnifold", Some(Pullback::OmniFold))],

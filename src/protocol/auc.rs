@@ -1,21 +1,17 @@
 //! A classifier two-sample test: can fresh classifiers tell two samples apart?
 
-use super::classifier::network;
+use super::networks;
 use crate::compute::{threads, Session};
 use crate::engine;
-use crate::metrics::{self, Auc, Sample, Trees};
+use crate::metrics::{self, Auc, Sample, Sum, Trees};
 use crate::model::Real;
-use crate::noise::{self, domain, Noise};
+use crate::noise::{self, places, places::Place, Noise, PhiloxRng};
 use crate::objective::{Batch, Goal, Separation};
 use crate::options::{keys, Options};
 use crate::train::{initial_mlp, Feed, Hooks, Passes, Settings};
 use crate::{Error, Result, Rows};
 use rand::seq::SliceRandom;
 use std::cmp::Ordering;
-
-/// Streams of [`domain::TWO_SAMPLE`]: the network's first weights; the events of a class, its label added.
-const INITIAL: u64 = 0;
-const EVENTS: u64 = 1;
 
 /// Events of each class whose values ranks are counted among: the first ones, of a random order.
 const RANKED: usize = 8192;
@@ -33,7 +29,7 @@ pub struct TwoSampleAuc {
 }
 
 impl TwoSampleAuc {
-    /// The area of the better classifier. Of two samples of one distribution it lies on average half an error above 0.5.
+    /// The area of the better classifier. Of two samples of one distribution it lies on average up to half an error above 0.5.
     pub fn larger(&self) -> Auc {
         match self.trees.value > self.network.value {
             true => self.trees,
@@ -42,19 +38,18 @@ impl TwoSampleAuc {
     }
 }
 
-/// The area under the ROC curve of two classifiers that are trained on one half of `reference` (label 1) and `sample` (label 0) and judged on the other, in
-/// any dimension: 0.5 within its error if nothing tells the samples apart. It is a lower bound: a better classifier may find more. Networks find
-/// smooth differences and narrow correlations, trees find edges, spikes and differences of scale.
+/// The area under the ROC curve of two classifiers that are trained on one half of `reference` (label 1) and `sample` (label 0) and judged
+/// on the other, in any dimension: 0.5 within its error if nothing tells the samples apart. It is a lower bound: a better classifier may
+/// find more. Networks find smooth differences and narrow correlations, trees find edges, spikes and differences of scale.
 ///
-/// The network and its training follow the options `classifier.*` (cross-entropy always), `validation.*` of the training halves, `seed`, `dtype`,
-/// `backend`, `device` and `threads`. It sees every feature twice: standardised by the training half of the reference, and as the normal score
-/// of its rank in the training halves. With `classifier.patience`, small samples stop before they are learned by heart. A batch is no larger than the
-/// larger class. The trees follow `validation.*` and `threads`: at most 300, of 31 leaves at most;
-/// they end early where the held-out loss does not fall. For both, the two classes have the same total weight. Halves are drawn by `seed`. Weights may be negative
-/// where the total of every half is positive.
+/// The network and its training follow the options `classifier.*` (cross-entropy always), `validation.*` of the training halves, `seed`,
+/// `dtype`, `backend`, `device` and `threads`. It sees every feature twice: standardised by the training half of the reference, and as the
+/// normal score of its rank in the training halves. With `classifier.patience`, small samples stop
+/// before they are learned by heart. A batch is no larger than the larger class. The trees follow `validation.*` and `threads`: at most 300, of 31 leaves at most; they end early where the held-out loss does not fall. For both, the two classes have
+/// the same total weight. Halves are drawn by `seed`. Weights may be negative where the total of every half is positive.
 ///
-/// Copies of an event within one sample, as resampling makes them, count as one event with the sum of their weights. Values that both samples have are not
-/// taken for copies.
+/// Copies of an event within one sample, as resampling makes them, count as one event with the sum of their weights. Values that both
+/// samples have are not taken for copies.
 ///
 /// The errors are those of the judged halves; another training would add its own.
 ///
@@ -74,27 +69,32 @@ pub fn two_sample_auc(
             sample.dim()
         )));
     }
-    let network = network(2 * dim, options)?;
+    let network = networks::classifier(2 * dim, options)?;
     let session = Session::new(options, hooks);
-    let noise = |stream| Noise::new(session.seed, stream, domain::TWO_SAMPLE);
+    let seed = session.seed;
     let [ones, zeros] = different(reference, sample);
-    let (ones, judged_ones) = halves(reference, ones, "reference", noise(EVENTS + 1))?;
-    let (zeros, judged_zeros) = halves(sample, zeros, "sample", noise(EVENTS))?;
+    let (ones, judged_ones) = halves(
+        reference,
+        ones,
+        "reference",
+        places::REFERENCE_HALF.rng(seed),
+    )?;
+    let (zeros, judged_zeros) = halves(sample, zeros, "sample", places::SAMPLE_HALF.rng(seed))?;
     let views = Views::new(&ones, &zeros, dim)?;
     let judged = Judged::new(judged_ones, judged_zeros);
 
     let trees = judged_by_trees(session, [&zeros, &ones], &judged, dim)?;
 
-    let class = |half: Half, stream| {
+    let class = |half: Half, place: Place| {
         let held_out = half.held_out(options);
         let x = views.of(&half.x);
-        Class::new(Half { x, ..half }, 2 * dim, held_out, noise(stream))
+        Class::new(Half { x, ..half }, 2 * dim, held_out, place.noise(seed))
     };
     let mut feed = TwoSamples {
-        ones: class(ones, EVENTS + 1),
-        zeros: class(zeros, EVENTS),
+        ones: class(ones, places::REFERENCE_ROWS),
+        zeros: class(zeros, places::SAMPLE_ROWS),
     };
-    let mut parameters = initial_mlp(&network, noise(INITIAL), true);
+    let mut parameters = initial_mlp(&network, places::TWO_SAMPLE.noise(seed), true);
     let mut settings = Settings::from_options("classifier", options, &keys::CLASSIFIER_TRAINING);
     // Samples may be smaller than the batches of a training that has a simulator behind it.
     settings.batch = settings.batch.min(Feed::<f64>::pass(&feed).unwrap_or(1));
@@ -111,10 +111,19 @@ pub fn two_sample_auc(
 /// # Errors
 /// As [`two_sample_auc`].
 pub(super) fn trees_auc(session: Session, reference: &Sample, sample: &Sample) -> Result<Auc> {
-    let noise = |stream| Noise::new(session.seed, stream, domain::TWO_SAMPLE);
     let [ones, zeros] = different(reference, sample);
-    let (ones, judged_ones) = halves(reference, ones, "reference", noise(EVENTS + 1))?;
-    let (zeros, judged_zeros) = halves(sample, zeros, "sample", noise(EVENTS))?;
+    let (ones, judged_ones) = halves(
+        reference,
+        ones,
+        "reference",
+        places::REFERENCE_HALF.rng(session.seed),
+    )?;
+    let (zeros, judged_zeros) = halves(
+        sample,
+        zeros,
+        "sample",
+        places::SAMPLE_HALF.rng(session.seed),
+    )?;
     let judged = Judged::new(judged_ones, judged_zeros);
     judged_by_trees(session, [&zeros, &ones], &judged, reference.dim())
 }
@@ -137,8 +146,8 @@ fn judged_by_trees(
     })
 }
 
-/// Rows and weights of the different events of both samples. Copies that one sample alone has become one event with all their weight: in both halves they
-/// would give each other away. What both have is a value that events often take, as all zeros.
+/// Rows and weights of the different events of both samples. Copies that one sample alone has, become one event with all their weight: in
+/// both halves they would give each other away. What both have is a value that events often take, as all zeros.
 fn different(reference: &Sample, sample: &Sample) -> [Vec<(usize, f64)>; 2] {
     let samples = [reference, sample];
     let event = |&(which, row): &(usize, usize)| samples[which].event(row);
@@ -161,8 +170,8 @@ fn different(reference: &Sample, sample: &Sample) -> [Vec<(usize, f64)>; 2] {
         if first == last {
             let weights = &mut weights[first];
             let copies = equal.iter().filter_map(|&(_, row)| weights[row].take());
-            let all = copies.sum();
-            weights[row] = Some(all);
+            let all: Sum = copies.collect();
+            weights[row] = Some(all.value());
         }
     }
     let rows = |weights: Vec<Option<f64>>| weights.into_iter().enumerate();
@@ -185,7 +194,7 @@ fn halves(
     sample: &Sample,
     mut events: Vec<(usize, f64)>,
     which: &str,
-    noise: Noise,
+    mut rng: PhiloxRng,
 ) -> Result<(Half, Half)> {
     let rows = events.len();
     if rows < 4 {
@@ -193,14 +202,14 @@ fn halves(
             "the {which} has {rows} events, copies counted once; at least 4 are required, half of them to train on"
         )));
     }
-    events.shuffle(&mut noise.rng(u64::MAX));
+    events.shuffle(&mut rng);
     let half = |events: &[(usize, f64)], use_of_it: &str| {
         let mut half = Half::default();
         for &(row, w) in events {
             half.x.extend_from_slice(sample.event(row));
             half.w.push(w);
         }
-        let total: f64 = half.w.iter().sum();
+        let total = half.w.iter().copied().collect::<Sum>().value();
         if total > 0.0 && total.is_finite() {
             return Ok(half);
         }
@@ -252,7 +261,8 @@ impl Judged {
     }
 }
 
-/// What the network sees of an event: its features standardised, then the normal scores of their ranks, which leave neither tails nor spikes.
+/// What the network sees of an event: its features standardised, then the normal scores of their ranks, which leave neither tails nor
+/// spikes.
 struct Views {
     moments: Vec<(f64, f64)>,
     ranks: Vec<Ranks>,
@@ -333,7 +343,7 @@ struct Class {
 impl Class {
     fn new(mut half: Half, dim: usize, held_out: usize, noise: Noise) -> Self {
         let rows = half.w.len();
-        let mean = half.w.iter().sum::<f64>() / rows as f64;
+        let mean = half.w.iter().copied().collect::<Sum>().value() / rows as f64;
         half.w.iter_mut().for_each(|w| *w /= mean);
         Class {
             half,

@@ -1,7 +1,7 @@
 //! Whether trainings can be done as target and options have them: all that can be told before the first of them begins.
 
-use super::classifier;
 use super::generator::{draft, iterable};
+use super::networks;
 use super::omnifold;
 use super::refiner;
 use super::scaling;
@@ -53,9 +53,9 @@ pub(super) fn refinement(
     }
     let unfolded = omnifold::wanted(generator, options);
     refiner(generator, unfolded, options)?;
-    classifier::network(target.dim(), options)?;
+    networks::classifier(target.dim(), options)?;
     if unfolded {
-        classifier::network(generator.dims().latent_row(), options)?;
+        networks::classifier(generator.dims().latent_row(), options)?;
     }
     on_events.iter().try_for_each(|s| target.fills(s, options))
 }

@@ -1,21 +1,16 @@
 //! Training the classifier f: target events against generated ones (paper, Sec. 2 and 4.1).
 
 use super::calibration::HeldOut;
+use super::ensemble::{Ensemble, Together};
 use super::feed::SourceFeed;
-use super::networks::{mlp, MlpKeys};
 use super::source::Source;
 use crate::compute::Session;
-use crate::model::{Classifier, Dims, Evaluator, Generator, Mlp, Real, Scaling};
-use crate::noise::{domain, Noise};
-use crate::objective::{Batch, Goal, Separation};
+use crate::model::{Classifier, Dims, Evaluator, Generator, Real, Scaling};
+use crate::noise::places::{self, Place};
+use crate::objective::{Batch, Separation};
 use crate::options::{keys, Options};
-use crate::train::{initial_mlp, Feed, Level, Record, Settings};
+use crate::train::{Feed, Level, Record, Settings};
 use crate::{Error, Result};
-use serde_json::json;
-
-/// Streams of the generator's noise that training uses.
-const TRAINING_STREAM: u64 = 0;
-const HELD_OUT_STREAM: u64 = 1;
 
 /// Latents for one event before the generator is given up.
 const FINITE_TRIES: u64 = 100;
@@ -34,7 +29,7 @@ impl ClassifierFeed<'_, '_, '_> {
     /// Doubles the rows of `batch`.
     fn append_generated<T: Real>(
         &mut self,
-        stream: u64,
+        latents: Place,
         first: u64,
         batch: &mut Batch<T>,
     ) -> Result<()> {
@@ -45,7 +40,7 @@ impl ClassifierFeed<'_, '_, '_> {
             features: m,
         } = self.dims;
         let (width, columns) = (self.dims.latent_row(), self.dims.event_row());
-        let noise = Noise::new(self.seed, stream, domain::TRAINING);
+        let noise = latents.noise(self.seed);
         let mut z = vec![0.0; rows * width];
         let mut x = vec![0.0; batch.x.len()];
         // Rows whose event is not finite yet; it is made of another latent then.
@@ -104,7 +99,7 @@ impl ClassifierFeed<'_, '_, '_> {
 impl<T: Real> Feed<T> for ClassifierFeed<'_, '_, '_> {
     fn fill(&mut self, rows: usize, batch: &mut Batch<T>) -> Result<()> {
         self.target.fill(rows, batch)?;
-        self.append_generated(TRAINING_STREAM, self.generated, batch)?;
+        self.append_generated(places::CLASSIFIER_TRAINING, self.generated, batch)?;
         self.generated += rows as u64;
         Ok(())
     }
@@ -118,24 +113,11 @@ impl<T: Real> Feed<T> for ClassifierFeed<'_, '_, '_> {
         let mut first = 0;
         for batch in &mut batches {
             let rows = batch.rows as u64;
-            self.append_generated(HELD_OUT_STREAM, first, batch)?;
+            self.append_generated(places::CLASSIFIER_HELD_OUT, first, batch)?;
             first += rows;
         }
         Ok(batches)
     }
-}
-
-/// A classifier of `inputs` values, by the options.
-///
-/// # Errors
-/// [`Error::InvalidArgument`] if it is too large.
-pub(super) fn network(inputs: usize, options: &Options) -> Result<Mlp> {
-    const KEYS: MlpKeys = MlpKeys {
-        layers: keys::CLASSIFIER_LAYERS,
-        units: keys::CLASSIFIER_UNITS,
-        slope: keys::CLASSIFIER_SLOPE,
-    };
-    mlp(&KEYS, inputs, 1, options)
 }
 
 /// Trains f between the target's events and those of `generator`: the networks of the ensemble in turn, from initial weights and on generated
@@ -151,8 +133,7 @@ pub(super) fn train_classifier(
     target: &mut Source,
 ) -> Result<(Classifier, Vec<Record>)> {
     let Session { options, seed, .. } = session;
-    let network = network(scalings.len(), options)?;
-    let members = options.get(keys::CLASSIFIER_ENSEMBLE) as usize;
+    let mut ensemble = Ensemble::new(scalings, places::CLASSIFIER, session)?;
     let mut feed = ClassifierFeed {
         target: SourceFeed::new(target, scalings, options)?,
         evaluator,
@@ -162,63 +143,36 @@ pub(super) fn train_classifier(
         generated: 0,
     };
     let settings = Settings::from_options("classifier", options, &keys::CLASSIFIER_TRAINING);
-    let goal = Goal::Separation(&network, options.get(keys::CLASSIFIER_LOSS));
-    let (mut parameters, mut records) = (Vec::new(), Vec::new());
-    for member in 0..members {
-        if members > 1 {
-            let message = format!("classifier: network {} of {members}", member + 1);
-            session.hooks.log(Level::Info, &message)?;
-        }
-        let noise = Noise::new(seed, member as u64, domain::CLASSIFIER_INITIAL);
-        let mut own = initial_mlp(&network, noise, true);
-        records.push(session.fit(goal, &settings, &mut feed, &mut own)?);
-        parameters.append(&mut own);
-    }
+    let records = ensemble.train(&settings, &mut feed, session)?;
     // Both classes had equal numbers of events; the target's had total weight rows · mean w / unit. f/(1−f) is high by that.
-    let mean = feed.target.weight / feed.target.rows;
+    let SourceFeed { rows, weight, .. } = feed.target;
+    let mean = weight.plain() / rows;
     let log_ratio_offset = match generator.condition_dim() {
         0 => -(mean / feed.target.weight_unit).ln(),
         // Generated events had the weights of the target's.
         _ => 0.0,
     };
-    if !log_ratio_offset.is_finite() {
+    if weight.value() <= 0.0 || !log_ratio_offset.is_finite() {
         return Err(Error::Data(format!(
-            "the mean weight of the target's events is {mean}; the total weight of a sample must be positive"
+            "the mean weight of the target's events is {}; the total weight of a sample must be positive",
+            weight.value() / rows
         )));
     }
-    let classifier = Classifier {
-        network,
-        members,
-        scalings: scalings.to_vec(),
-        log_ratio_offset,
-        limits: None,
-        parameters,
-    };
-    classifier.validate(generator.dims().event_row())?;
-    Ok((classifier, records))
+    Ok((ensemble.classifier(log_ratio_offset), records))
 }
 
-/// The trainings of the members as one record. For an ensemble: totals, mean losses, the held-out loss of the ensemble itself, `spread`, and
-/// the members' own records. `generated`: log w of freshly generated events.
-pub(super) fn record(
-    mut members: Vec<Record>,
+/// What an ensemble is on held-out target events and as many freshly generated ones, of which `generated` is log w.
+pub(super) fn together(
     classifier: &Classifier,
-    held_out: Option<&HeldOut>,
+    held_out: &HeldOut,
     generated: &[f64],
     options: &Options,
-) -> serde_json::Value {
-    if members.len() == 1 {
-        return json!(members.pop());
+) -> Together {
+    let loss = options.get(keys::CLASSIFIER_LOSS);
+    Together {
+        loss: validation_loss(classifier, held_out, generated, loss),
+        spread: held_out.spread,
     }
-    let sum = |f: &dyn Fn(&Record) -> f64| members.iter().map(f).sum::<f64>();
-    json!({
-        "steps": members.iter().map(|m| m.steps).sum::<u64>(),
-        "rows": members.iter().map(|m| m.rows).sum::<u64>(),
-        "loss": sum(&|m| m.loss) / members.len() as f64,
-        "validation_loss": held_out.map(|h| validation_loss(classifier, h, generated, options.get(keys::CLASSIFIER_LOSS))),
-        "spread": held_out.map(|h| h.spread),
-        "members": members,
-    })
 }
 
 /// The loss of the ensemble on held-out target events and as many generated ones.
@@ -232,8 +186,10 @@ fn validation_loss(
     let target = held_out.log_w.iter().zip(&held_out.weights);
     let target: f64 = target.map(|(&l, w)| w * of(l, 1.0)).sum();
     let total: f64 = held_out.weights.iter().sum();
-    let background: f64 = generated.iter().map(|&l| of(l, 0.0)).sum();
-    0.5 * (target / total + background / generated.len() as f64)
+    // A generator may fail on some latents.
+    let generated = || generated.iter().filter(|l| l.is_finite());
+    let background: f64 = generated().map(|&l| of(l, 0.0)).sum();
+    0.5 * (target / total + background / generated().count() as f64)
 }
 
 /// A held-out loss this close to that of an ignorant classifier tells nothing: one that found a difference of one event in a hundred would be

@@ -1,7 +1,7 @@
 //! Conditions to make events for when nobody has given any: those of the target's events.
 
 use super::source::Source;
-use crate::noise::{domain, Noise};
+use crate::noise::{places, Noise};
 use crate::options::{keys, Options};
 use crate::{Error, Result};
 use rand::seq::SliceRandom;
@@ -43,7 +43,7 @@ impl Conditions {
         // The source may be ordered, and so were the copies of a row.
         let seed = options.get(keys::SEED) as u64;
         let mut order: Vec<usize> = (0..rows).collect();
-        order.shuffle(&mut Noise::new(seed, 2, domain::SHUFFLE).rng(u64::MAX));
+        order.shuffle(&mut places::CONDITIONS.rng(seed));
         let shuffled = order.iter().flat_map(|&i| &values[i * dim..(i + 1) * dim]);
         Ok(Conditions {
             dim,

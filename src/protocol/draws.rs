@@ -1,6 +1,7 @@
 //! The random numbers of a sampler: its own, by their place, or the host's, as they come.
 
-use crate::noise::{domain, normal_quantiles, Domain, Noise};
+use crate::noise::normal_quantiles;
+use crate::noise::places::{self, Places};
 use crate::{Error, Result};
 
 /// Uniform numbers of a host, in place of the sampler's own.
@@ -37,14 +38,14 @@ impl Draws {
     }
 
     /// For every event, a row of standard normal numbers in `normals` and a uniform number in `accept`; either may be empty. By their place,
-    /// they are those of `domain`, number `attempt` of their kind. A host is asked once for all: event by event, those first that become
+    /// they are those of `places`, number `attempt` of their kind. A host is asked once for all: event by event, those first that become
     /// normal.
     ///
     /// # Errors
     /// [`Error::Data`] for numbers outside [0, 1]; those of the host.
     pub fn draw(
         &mut self,
-        domain: Domain,
+        places: Places,
         events: impl ExactSizeIterator<Item = u64> + Clone,
         attempt: u64,
         normals: &mut [f64],
@@ -56,11 +57,11 @@ impl Draws {
         let dim = normals.len() / events.len();
         match self {
             &mut Draws::Counter { seed, stream } => {
-                let noise = Noise::new(seed, stream, domain);
+                let noise = places.at(stream).noise(seed);
                 for (row, event) in normals.chunks_exact_mut(dim.max(1)).zip(events.clone()) {
                     noise.uniforms(event, attempt.wrapping_mul(dim as u64), row);
                 }
-                let noise = Noise::new(seed, stream, domain::ACCEPT);
+                let noise = places::UNIFORMS.at(stream).noise(seed);
                 for (u, event) in accept.chunks_exact_mut(1).zip(events) {
                     noise.uniforms(event, attempt, u);
                 }

@@ -1,6 +1,7 @@
 //! The target's events as batches of a training.
 
 use super::source::{Events, Source, CHUNK};
+use crate::metrics::Sum;
 use crate::model::{Real, Scaling};
 use crate::objective::Batch;
 use crate::options::{keys, Options};
@@ -16,7 +17,7 @@ pub(crate) struct SourceFeed<'s, 'a> {
     pub weight_unit: f64,
     /// Totals over the events served.
     pub rows: f64,
-    pub weight: f64,
+    pub weight: Sum,
 }
 
 impl<'s, 'a> SourceFeed<'s, 'a> {
@@ -27,23 +28,16 @@ impl<'s, 'a> SourceFeed<'s, 'a> {
     ) -> Result<Self> {
         source.bound(scalings)?;
         let weight_unit = match source.held_out(options)? {
-            held_out if held_out.len() > 0 => {
-                held_out.w.iter().sum::<f64>() / held_out.len() as f64
-            }
+            held_out if held_out.len() > 0 => mean_weight(&held_out.w)?,
             _ => 1.0,
         };
-        if weight_unit <= 0.0 || !weight_unit.is_finite() {
-            return Err(Error::Data(format!(
-                "the mean weight of the held-out events is {weight_unit}; the total weight of a sample must be positive and finite"
-            )));
-        }
         Ok(SourceFeed {
             source,
             scalings,
             options,
             weight_unit,
             rows: 0.0,
-            weight: 0.0,
+            weight: Sum::default(),
         })
     }
 
@@ -61,6 +55,20 @@ impl<'s, 'a> SourceFeed<'s, 'a> {
     }
 }
 
+/// Of the held-out events.
+fn mean_weight(weights: &[f64]) -> Result<f64> {
+    let rows = weights.len() as f64;
+    let sum: Sum = weights.iter().copied().collect();
+    let mean = sum.plain() / rows;
+    if sum.value() > 0.0 && mean > 0.0 && mean.is_finite() {
+        return Ok(mean);
+    }
+    Err(Error::Data(format!(
+        "the mean weight of the held-out events is {}; the total weight of a sample must be positive and finite",
+        sum.value() / rows
+    )))
+}
+
 impl<T: Real> Feed<T> for SourceFeed<'_, '_> {
     fn fill(&mut self, rows: usize, batch: &mut Batch<T>) -> Result<()> {
         let seed = self.options.get(keys::SEED) as u64;
@@ -71,7 +79,7 @@ impl<T: Real> Feed<T> for SourceFeed<'_, '_> {
         };
         let buffer = self.source.buffer();
         self.rows += buffer.len() as f64;
-        self.weight += buffer.w.iter().sum::<f64>();
+        self.weight.merge(&buffer.w.iter().copied().collect());
         Self::append(self.scalings, self.weight_unit, buffer, batch);
         Ok(())
     }

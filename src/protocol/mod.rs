@@ -9,6 +9,7 @@ mod columns;
 mod conditions;
 mod coverage;
 mod draws;
+mod ensemble;
 mod evaluate;
 mod feed;
 mod gaps;

@@ -1,7 +1,7 @@
 //! Networks by the options of their groups.
 
 use crate::model::{Coupling, Flow, Mlp, Transform};
-use crate::noise::{domain, Noise};
+use crate::noise::places::Place;
 use crate::options::{choices, keys, Key, Options};
 use crate::{Error, Result};
 use rand::seq::SliceRandom;
@@ -29,12 +29,26 @@ pub(super) fn mlp(keys: &MlpKeys, inputs: usize, outputs: usize, options: &Optio
     Ok(network)
 }
 
-/// The options in which the generator's flow and the flow refiner differ.
+/// A classifier of `inputs` values.
+///
+/// # Errors
+/// [`Error::InvalidArgument`] if it is too large.
+pub(super) fn classifier(inputs: usize, options: &Options) -> Result<Mlp> {
+    const KEYS: MlpKeys = MlpKeys {
+        layers: keys::CLASSIFIER_LAYERS,
+        units: keys::CLASSIFIER_UNITS,
+        slope: keys::CLASSIFIER_SLOPE,
+    };
+    mlp(&KEYS, inputs, 1, options)
+}
+
+/// The options in which the generator's flow and the flow refiner differ, and where the halves of each are drawn.
 pub(super) struct FlowKeys {
     pub blocks: Key<i64>,
     pub layers: Key<i64>,
     pub units: Key<i64>,
     pub coupling: Key<choices::Coupling>,
+    pub halves: Place,
 }
 
 /// The paper's flow for `dim` features. Every two blocks transform each coordinate exactly once, in halves drawn at random, so every
@@ -48,7 +62,7 @@ pub(super) fn flow(
     conditions: usize,
     options: &Options,
 ) -> Result<Flow> {
-    let noise = Noise::new(options.get(keys::SEED) as u64, 0, domain::INITIAL);
+    let noise = keys.halves.noise(options.get(keys::SEED) as u64);
     let transform = match options.get(keys.coupling) {
         choices::Coupling::Affine => Transform::affine(options.get(keys::FLOW_CLAMP)),
         choices::Coupling::Spline => Transform::spline(

@@ -9,18 +9,18 @@
 mod feed;
 
 use self::feed::{EventFeed, LatentFeed, Shuffled};
-use super::classifier::network;
 use super::conditions::Conditions;
+use super::ensemble::{record, Ensemble};
 use super::feed::SourceFeed;
 use super::source::Source;
 use crate::compute::Session;
-use crate::model::{Classifier, Dims, Evaluator, Generator, Mlp, Model, Scaling};
-use crate::noise::{domain, Noise};
-use crate::objective::{Goal, Separation};
+use crate::model::{Classifier, Dims, Evaluator, Generator, Model, Scaling};
+use crate::noise::places::{self, Place};
 use crate::options::{choices::Pullback, keys, Options};
-use crate::train::{initial_mlp, Feed, Level, Record, Settings};
+use crate::train::{Feed, Level, Record, Settings};
 use crate::{Error, Result};
 use serde::Serialize;
+use serde_json::Value;
 
 /// Whether `pullback.method` asks for it.
 pub(super) fn wanted(generator: &Generator, options: &Options) -> bool {
@@ -40,60 +40,33 @@ pub(super) struct OmniFoldRecord {
     pub changes: Vec<f64>,
     /// (Σν)² / Σν² as a fraction of the latents, after every iteration.
     pub effective_fractions: Vec<f64>,
-    /// The trainings: of events, of latents, iteration by iteration.
-    pub trainings: Vec<Record>,
+    /// The trainings: of events, of latents, iteration by iteration; of an ensemble as the classifier's.
+    pub trainings: Vec<Value>,
 }
 
 /// The result: a classifier of events (that of the first iteration: target against generated) and one of latents, whose ratio is ν(z).
 pub(super) struct Unfolded {
     pub events: Classifier,
+    /// Its trainings, one for each member.
+    pub trainings: Vec<Record>,
     pub latents: Classifier,
     pub record: OmniFoldRecord,
 }
 
-/// One of the two networks, trained on from iteration to iteration.
-struct Step {
-    network: Mlp,
-    parameters: Vec<f64>,
-    scalings: Vec<Scaling>,
-}
-
-impl Step {
-    fn new(scalings: Vec<Scaling>, stream: u64, session: Session) -> Result<Self> {
-        let network = network(scalings.len(), session.options)?;
-        let noise = Noise::new(session.seed, stream, domain::CLASSIFIER_INITIAL);
-        Ok(Step {
-            parameters: initial_mlp(&network, noise, true),
-            network,
-            scalings,
-        })
-    }
-
-    fn train(
-        &mut self,
-        stage: &'static str,
-        feed: &mut (impl Feed<f32> + Feed<f64>),
-        session: Session,
-    ) -> Result<Record> {
-        let mut settings =
-            Settings::from_options("classifier", session.options, &keys::CLASSIFIER_TRAINING);
-        settings.stage = stage;
-        settings.epochs = session.get(keys::PULLBACK_EPOCHS) as u64;
-        let goal = Goal::Separation(&self.network, Separation::CrossEntropy);
-        session.fit(goal, &settings, feed, &mut self.parameters)
-    }
-
-    /// The network with log-ratio offset `offset`.
-    fn classifier(&self, offset: f64) -> Classifier {
-        Classifier {
-            network: self.network.clone(),
-            members: 1,
-            scalings: self.scalings.clone(),
-            log_ratio_offset: offset,
-            limits: None,
-            parameters: self.parameters.clone(),
-        }
-    }
+/// Trains one of the two classifiers on from the last iteration: the members' records, and that of all.
+fn step(
+    stage: &'static str,
+    classifier: &mut Ensemble,
+    feed: &mut (impl Feed<f32> + Feed<f64>),
+    session: Session,
+) -> Result<(Vec<Record>, Value)> {
+    let mut settings =
+        Settings::from_options("classifier", session.options, &keys::CLASSIFIER_TRAINING);
+    settings.stage = stage;
+    settings.epochs = session.get(keys::PULLBACK_EPOCHS) as u64;
+    let members = classifier.train(&settings, feed, session)?;
+    let of_all = record(members.clone(), || classifier.together(feed))?;
+    Ok((members, of_all))
 }
 
 /// The ratios of a model's classifier for all rows, divided by their mean under `weights`; and that mean.
@@ -133,7 +106,7 @@ fn draw(
     const BLOCK: usize = 1024;
     let events = session.get(keys::PULLBACK_EVENTS) as usize;
     let (latent_row, event_row) = (dims.latent_row(), dims.event_row());
-    let noise = Noise::new(session.seed, 1, domain::POOL);
+    let noise = places::OMNIFOLD.noise(session.seed);
     let (mut z, mut x) = (Vec::new(), Vec::new());
     let mut block_z = vec![0.0; BLOCK * latent_row];
     let mut block_x = vec![0.0; BLOCK * event_row];
@@ -181,17 +154,22 @@ pub(super) fn unfold(
     let g = &generator.generator;
     let (z, x) = draw(session, g.dims(), evaluator, conditions)?;
     let latent_scalings = [vec![Scaling::None; g.latent_dim()], g.conditions.clone()].concat();
-    let mut on_events = Step::new(scalings.to_vec(), 0, session)?;
-    let mut on_latents = Step::new(latent_scalings.clone(), 1, session)?;
+    let mut on_events = Ensemble::new(scalings, places::OMNIFOLD_EVENTS, session)?;
+    let mut on_latents = Ensemble::new(&latent_scalings, places::OMNIFOLD_LATENTS, session)?;
     let events = z.len() / latent_scalings.len();
     let held_out = (events / 10).min(options.get(keys::VALIDATION_EVENTS) as usize);
-    let shuffle = |stream| Noise::new(session.seed, stream, domain::SHUFFLE);
-    let mut event_rows = Shuffled::new(scaled(&x, scalings), scalings.len(), held_out, shuffle(3));
+    let shuffle = |place: Place| place.noise(session.seed);
+    let mut event_rows = Shuffled::new(
+        scaled(&x, scalings),
+        scalings.len(),
+        held_out,
+        shuffle(places::OMNIFOLD_EVENT_ROWS),
+    );
     let mut latent_rows = Shuffled::new(
         scaled(&z, &latent_scalings),
         latent_scalings.len(),
         held_out,
-        shuffle(4),
+        shuffle(places::OMNIFOLD_LATENT_ROWS),
     );
     let mut nu = vec![1.0; events];
     let mut first = None;
@@ -211,8 +189,8 @@ pub(super) fn unfold(
             generated: &mut event_rows,
             nu: &nu,
         };
-        let trained = on_events.train("omnifold_events", &mut feed, session)?;
-        record.trainings.push(trained);
+        let trained = step("omnifold_events", &mut on_events, &mut feed, session)?;
+        record.trainings.push(trained.1);
         let mut model = Model {
             classifier: Some(on_events.classifier(0.0)),
             ..generator.clone()
@@ -220,14 +198,14 @@ pub(super) fn unfold(
         let of_events =
             |e: &mut dyn Evaluator, x: &[f64], n, out: &mut [f64]| e.log_weight(x, n, out);
         let (ratio, mean) = ratios(model.clone(), of_events, &x, &nu, options)?;
-        first.get_or_insert_with(|| on_events.classifier(-mean.ln()));
+        first.get_or_insert_with(|| (on_events.classifier(-mean.ln()), trained.0));
         let omega: Vec<f64> = nu.iter().zip(&ratio).map(|(nu, r)| nu * r).collect();
         let mut feed = LatentFeed {
             latents: &mut latent_rows,
             omega: &omega,
         };
-        let trained = on_latents.train("omnifold_latents", &mut feed, session)?;
-        record.trainings.push(trained);
+        let trained = step("omnifold_latents", &mut on_latents, &mut feed, session)?;
+        record.trainings.push(trained.1);
         let ones = vec![1.0; events];
         model.latent_classifier = Some(on_latents.classifier(0.0));
         let of_latents =
@@ -250,7 +228,8 @@ pub(super) fn unfold(
         record.effective_fractions.push(effective);
         nu = after;
     }
-    let events = first.ok_or_else(|| Error::Internal("OmniFold made no iteration".into()))?;
+    let (events, trainings) =
+        first.ok_or_else(|| Error::Internal("OmniFold made no iteration".into()))?;
     if let [.., before, last] = record.changes[..] {
         if last > 0.1 && last > 0.8 * before {
             hooks.warn("pull-back", &format!("OmniFold's weights still change by {last:.3} in the last iteration ({before:.3} in the one before): allow more (`pullback.iterations`)"),
@@ -259,6 +238,7 @@ pub(super) fn unfold(
     }
     Ok(Unfolded {
         events,
+        trainings,
         latents: on_latents.classifier(latent_offset),
         record,
     })

@@ -7,7 +7,8 @@ use super::gaps::Gap;
 use super::limits::{LimitReport, TOO_MUCH};
 use super::opinion::SecondOpinion;
 use crate::compute::{Instance, Session};
-use crate::noise::{domain, Domain, Noise};
+use crate::metrics::Squares;
+use crate::noise::places::{self, Place};
 use crate::options::keys;
 use crate::train::{Hooks, Level};
 use crate::{Error, Result};
@@ -28,10 +29,8 @@ pub(super) struct Weighted {
 #[derive(Clone, Copy)]
 pub(super) struct Run {
     stage: &'static str,
-    domain: Domain,
+    place: Place,
     rows: usize,
-    /// Whether log w(x) is wanted, where that is not log w(z).
-    of_events: bool,
 }
 
 impl Run {
@@ -39,9 +38,8 @@ impl Run {
     pub fn pilot(session: Session) -> Self {
         Run {
             stage: "pilot",
-            domain: domain::PILOT,
+            place: places::PILOT,
             rows: session.get(keys::WEIGHTS_EVENTS) as usize,
-            of_events: true,
         }
     }
 
@@ -49,14 +47,14 @@ impl Run {
     pub fn pool(rows: usize) -> Self {
         Run {
             stage: "pool",
-            domain: domain::POOL,
+            place: places::POOL,
             rows,
-            of_events: false,
         }
     }
 }
 
-/// Latents of the prior with log w(z). `look` sees the event rows of each block with their log w(z).
+/// Latents of the prior with log w(z). If events are looked at, `look` sees those of each block with their log w(z), and their own log w(x) is
+/// found where that is something else; otherwise they are made only if log w(z) needs them.
 ///
 /// # Errors
 /// Those of evaluator and hooks.
@@ -65,17 +63,17 @@ pub(super) fn weighted_latents(
     model: &Instance,
     conditions: &Conditions,
     run: Run,
-    look: &mut dyn FnMut(&[f64], &[f64]),
+    mut look: Option<&mut dyn FnMut(&[f64], &[f64])>,
 ) -> Result<Weighted> {
     const BLOCK: usize = 4096;
     let stage = session.stage(run.stage, run.rows.div_ceil(BLOCK));
-    let noise = Noise::new(session.seed, 0, run.domain);
+    let noise = run.place.noise(session.seed);
     let mut evaluator = session.evaluator(model)?;
-    let of_events = run.of_events && model.latent_classifier.is_some();
+    let latents_alone = evaluator.weighs_latents();
     let dims = model.generator.dims();
     let mut z = vec![0.0; run.rows * dims.latent_row()];
     let mut log_w = vec![0.0; run.rows];
-    let mut log_w_of_events = of_events.then(Vec::new);
+    let mut log_w_of_events = (look.is_some() && latents_alone).then(Vec::new);
     let mut x = vec![0.0; BLOCK * dims.event_row()];
     let blocks = z.chunks_mut(BLOCK * dims.latent_row());
     for (i, (z, log_w)) in blocks.zip(log_w.chunks_mut(BLOCK)).enumerate() {
@@ -83,9 +81,13 @@ pub(super) fn weighted_latents(
         let n = log_w.len();
         conditions.latents(noise, (i * BLOCK) as u64, dims.latent, z);
         let x = &mut x[..n * dims.event_row()];
-        evaluator.generate(z, n, x, None)?;
+        if look.is_some() || !latents_alone {
+            evaluator.generate(z, n, x, None)?;
+        }
         evaluator.pull_back(z, x, n, log_w)?;
-        look(x, log_w);
+        if let Some(look) = &mut look {
+            look(x, log_w);
+        }
         if let Some(of_events) = &mut log_w_of_events {
             let from = of_events.len();
             of_events.resize(from + n, 0.0);
@@ -175,8 +177,8 @@ impl WeightReport {
         w.splice(0..0, std::iter::repeat_n(0.0, non_finite));
         let n = w.len();
         let sum: f64 = w.iter().sum();
-        let squares: f64 = w.iter().map(|w| w * w).sum();
-        if !(sum > 0.0 && sum.is_finite() && squares > 0.0 && squares.is_finite()) {
+        let effective = w.iter().copied().collect::<Squares>().effective(sum);
+        if !(sum > 0.0 && sum.is_finite()) {
             return Err(Error::Numerical(format!(
                 "of the weights of {n} generated events none is positive, or they exceed double precision ({non_finite} are NaN or infinite); the classifier's training has failed"
             )));
@@ -206,8 +208,8 @@ impl WeightReport {
                 q99: quantile(0.99),
                 q999: quantile(0.999),
             },
-            effective_sample_size: sum * sum / squares,
-            effective_fraction: sum * sum / squares / n as f64,
+            effective_sample_size: effective,
+            effective_fraction: effective / n as f64,
             w_max,
             overweight_fraction: above / sum,
             acceptance: (sum - above) / (n as f64 * w_max),
@@ -307,6 +309,19 @@ mod tests {
         assert!((r.mean - 0.4).abs() < 1e-12);
         assert!(WeightReport::new(&[f64::NAN; 3], 0.1).is_err());
         assert!(WeightReport::new(&[-f64::INFINITY; 3], 0.1).is_err());
+    }
+
+    /// A classifier that is far off has weights in another unit, whose squares leave the floating-point range.
+    #[test]
+    fn the_unit_of_weights_does_not_matter() {
+        let weights = [3.0, 1.0, 4.0, 2.0];
+        for unit in [1e-200, 1e-300, 1e155, 1e200] {
+            let log_w: Vec<f64> = weights.iter().map(|w: &f64| (w * unit).ln()).collect();
+            let r = WeightReport::new(&log_w, 0.0).unwrap();
+            assert!((r.effective_sample_size / (100.0 / 30.0) - 1.0).abs() < 1e-10);
+            assert!((r.effective_fraction / (25.0 / 30.0) - 1.0).abs() < 1e-10);
+            assert!((r.acceptance - 2.5 / 4.0).abs() < 1e-10);
+        }
     }
 
     #[test]

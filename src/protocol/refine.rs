@@ -2,10 +2,11 @@
 
 use super::calibration::{Calibration, HeldOut};
 use super::checks;
-use super::classifier::{record, train_classifier, warn};
+use super::classifier::{together, train_classifier, warn};
 use super::columns;
 use super::conditions::Conditions;
 use super::coverage::Coverage;
+use super::ensemble::record;
 use super::gaps::{gaps, Gap};
 use super::generator::{self, draft, train_again};
 use super::judgement::Witness;
@@ -137,7 +138,7 @@ fn once(session: Session, generator: &Instance, target: &mut Source) -> Result<I
         let unfolded = unfold(session, &model, evaluator, &stock, &scalings, target)?;
         model.classifier = Some(unfolded.events);
         model.latent_classifier = Some(unfolded.latents);
-        trainings = unfolded.record.trainings[..1].to_vec();
+        trainings = unfolded.trainings;
         model
             .record
             .insert("omnifold".into(), json!(unfolded.record));
@@ -209,7 +210,7 @@ pub fn refine_again(
         ..Session::new(options, &witness)
     };
     let run = Run::pilot(session);
-    let log_w = weighted_latents(session, model, &conditions, run, &mut |_, _| ())?.log_w;
+    let log_w = weighted_latents(session, model, &conditions, run, None)?.log_w;
     let mut report = WeightReport::new(&log_w, options.get(keys::REJECTION_OVERWEIGHT))?;
     let classifier = model
         .latent_classifier
@@ -254,11 +255,11 @@ fn judge(
         &generator.with_model(model.clone()),
         conditions,
         Run::pilot(session),
-        &mut |x, _| {
+        Some(&mut |x, _| {
             if generated.len() + x.len() <= MOST_KEPT {
                 generated.extend_from_slice(x);
             }
-        },
+        }),
     )?;
     let mut held_out = HeldOut::new(model, target, options)?;
     let of_target = held_out.as_mut().map_or(&mut [][..], |h| &mut h.log_w[..]);
@@ -294,7 +295,11 @@ fn judge(
     let of_events = log_w_of_events.as_ref().unwrap_or(&log_w);
     let opinion = SecondOpinion::new(session, target.held_out(options)?, &generated, &log_w)?;
     if let Some(classifier) = &model.classifier {
-        let record = record(trainings, classifier, held_out.as_ref(), of_events, options);
+        let together = || {
+            let held_out = held_out.as_ref();
+            Ok(held_out.map(|h| together(classifier, h, of_events, options)))
+        };
+        let record = record(trainings, together)?;
         let epochs = match model.latent_classifier {
             Some(_) => keys::PULLBACK_EPOCHS,
             None => keys::CLASSIFIER_TRAINING.epochs,

@@ -1,5 +1,6 @@
 //! The scalings that the option `features.scaling` asks for, measured on a sample.
 
+use crate::metrics::width;
 use crate::model::Scaling;
 use crate::{Error, Result};
 use std::f64::consts::PI;
@@ -105,7 +106,7 @@ fn number(text: &str) -> std::result::Result<f64, String> {
 /// `scaling` with the moments of the sample `values` of column `column`; a circle is cut first.
 ///
 /// # Errors
-/// [`Error::Data`] if the feature is constant.
+/// [`Error::Data`] if the feature is constant but for rounding, or its variance is beyond the floating-point range.
 pub(super) fn measure(scaling: &Scaling, values: &[f64], column: usize) -> Result<Scaling> {
     let mut scaling = *scaling;
     if let Scaling::Periodic {
@@ -117,15 +118,24 @@ pub(super) fn measure(scaling: &Scaling, values: &[f64], column: usize) -> Resul
     let n = values.len() as f64;
     let scaled = || values.iter().map(|&x| scaling.forward(x));
     let mean = scaled().sum::<f64>() / n;
-    let std = (scaled().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt();
-    if std > 0.0 && std.is_finite() {
-        return Ok(scaling.with_moments(mean, std));
-    }
-    Err(Error::Data(format!(
-        "column {column} of the events is constant ({}) in {} events; leave it out",
-        values.first().copied().unwrap_or(f64::NAN),
-        values.len()
-    )))
+    let variance = scaled().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    let example = values.first().copied().unwrap_or(f64::NAN);
+    let std = width(variance, rounding(&scaling, values), scaled(), example);
+    let what = |what| Error::Data(format!("column {column} of the events {what}"));
+    Ok(scaling.with_moments(mean, std.map_err(what)?))
+}
+
+/// What rounding alone makes of a constant feature: that of the mean of its scaled values y, n ε |y|, and that of every x itself, by as much as
+/// the scaling enlarges it.
+fn rounding(scaling: &Scaling, values: &[f64]) -> f64 {
+    let of_mean = values
+        .iter()
+        .map(|&x| f64::EPSILON * scaling.forward(x).abs());
+    // By four units in the last place of x.
+    let steps = values
+        .iter()
+        .map(|&x| (scaling.forward(x.next_up()) - scaling.forward(x.next_down())).abs());
+    of_mean.sum::<f64>() + 2.0 * steps.sum::<f64>() / values.len() as f64
 }
 
 /// Where on the circle from `low` the values are sparsest: the middle of the widest arc that holds a fiftieth of them.

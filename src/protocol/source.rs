@@ -3,7 +3,7 @@
 use super::scaling;
 use crate::metrics::Sample;
 use crate::model::{Scaling, MAX_WIDTH};
-use crate::noise::{domain, Noise};
+use crate::noise::places;
 use crate::options::{keys, Options};
 use crate::train::{Passes, Settings};
 use crate::{Error, Result, Rows};
@@ -221,7 +221,7 @@ impl<'a> Source<'a> {
                 // The array may be ordered: what is held out is drawn at random.
                 let seed = options.get(keys::SEED) as u64;
                 let mut order: Vec<usize> = (0..array.events.rows()).collect();
-                order.shuffle(&mut Noise::new(seed, 0, domain::SHUFFLE).rng(u64::MAX));
+                order.shuffle(&mut places::HELD_OUT.rng(seed));
                 array.rows = Passes::new(order, rows);
                 self.held_out = Some(array.copy(array.rows.held_out()));
                 return Ok(());
@@ -273,7 +273,7 @@ impl<'a> Source<'a> {
     /// Fills the buffer with `rows` training events. Where they end they begin again: those of an array in another order.
     pub(super) fn next(&mut self, rows: usize, seed: u64) -> Result<()> {
         if let Origin::Array(array) = &mut self.origin {
-            let drawn = array.rows.draw(rows, Noise::new(seed, 1, domain::SHUFFLE));
+            let drawn = array.rows.draw(rows, places::TARGET_ROWS.noise(seed));
             self.buffer = array.copy(&drawn);
             return Ok(());
         }

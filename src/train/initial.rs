@@ -1,7 +1,7 @@
 //! The parameters that trainings start from.
 
 use crate::model::{Activation, Flow, Mlp};
-use crate::noise::{domain, Noise};
+use crate::noise::{places::Places, Noise};
 
 /// Initial parameters of an MLP: weights normal with the variance that keeps activations' size through the layers (He et al.,
 /// arXiv:1502.01852), biases uniform within ±1/√inputs so that the kinks of narrow inputs lie apart. With `zero_output` the last layer
@@ -31,16 +31,12 @@ pub(crate) fn initial_mlp(mlp: &Mlp, noise: Noise, zero_output: bool) -> Vec<f64
     parameters
 }
 
-/// Initial parameters of a flow: every block starts as the identity.
-pub(crate) fn initial_flow(flow: &Flow, seed: u64) -> Vec<f64> {
+/// Initial parameters of a flow, those of every block from a place of its own: every block starts as the identity.
+pub(crate) fn initial_flow(flow: &Flow, blocks: Places, seed: u64) -> Vec<f64> {
     let mut parameters = Vec::new();
     for (i, block) in flow.blocks.iter().enumerate() {
-        // Streams apart from the one that drew the permutations.
-        parameters.extend(initial_mlp(
-            &block.subnet,
-            Noise::new(seed, 1 + i as u64, domain::INITIAL),
-            true,
-        ));
+        let noise = blocks.at(i as u64).noise(seed);
+        parameters.extend(initial_mlp(&block.subnet, noise, true));
     }
     parameters
 }
@@ -48,11 +44,12 @@ pub(crate) fn initial_flow(flow: &Flow, seed: u64) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::noise::places;
 
     #[test]
     fn initial_activations_keep_their_size() {
         let mlp = Mlp::new(96, 1, 96, 96, 0.01);
-        let p = initial_mlp(&mlp, Noise::new(1, 1, domain::INITIAL), false);
+        let p = initial_mlp(&mlp, places::GAN_GENERATOR.noise(1), false);
         assert_eq!(Some(p.len()), mlp.parameter_count());
         let variance = p[..96 * 96].iter().map(|w| w * w).sum::<f64>() / 96.0;
         assert!(

@@ -274,6 +274,16 @@ fn omnifold(hashes: &mut Hashes) {
             add(hashes, &name, refined(&rows, &more), &more);
         }
     }
+    for (word, method, more) in [
+        ("mse", "rejection", json!({"classifier.loss": "mse"})),
+        ("mlc", "rejection", json!({"classifier.loss": "mlc"})),
+        ("ensemble", "hmc", json!({"classifier.ensemble": 3})),
+    ] {
+        let ways = json!({"pullback.method": "omnifold", "refiner.method": method});
+        let more = above(&more, ways);
+        let name = format!("omnifold {word}, {method}");
+        add(hashes, &name, refined(&rows, &more), &more);
+    }
 }
 
 /// x = (z₀ + ½ z₁², z₁ − ¼ z₀) and, if stochastic, something that is hidden.

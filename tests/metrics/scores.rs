@@ -118,7 +118,7 @@ fn effective_sizes() {
         &[1.0, -1.0],
         &[-2.0, 1.0],
         &[f64::NAN],
-        &[1e300; 3],
+        &[1e308; 3],
     ] {
         assert_error(effective_size(weights), Error::Data, "positive");
     }

@@ -435,12 +435,13 @@ impl Scores {
             writeln!(out)?;
             let mut line = |name: &str, area: Auc, remark: &str| {
                 let (value, error) = (number(area.value), error(area.error));
-                writeln!(out, "{name:<width$} {value:>10} ± {error:<9}{remark}")
+                let line = format!("{name:<width$} {value:>10} ± {error:<9} {remark}");
+                writeln!(out, "{}", line.trim_end())
             };
             line(
                 "AUC",
                 auc.larger(),
-                " (0.5: fresh classifiers find no difference)",
+                "(0.5: fresh classifiers find no difference)",
             )?;
             line("  network", auc.network, "")?;
             line("  trees", auc.trees, "")?;

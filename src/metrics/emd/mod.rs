@@ -5,12 +5,14 @@
 //! to integers, which makes the optimisation exact and its end certain.
 
 mod balance;
+mod node;
 mod pricing;
 mod simplex;
 mod transport;
 mod tree;
 
-use super::{probabilities, Histogram2d, Score};
+use super::histogram::Histogram2d;
+use super::score::{probabilities, Score};
 use crate::error::{Error, Result};
 use balance::Balance;
 use transport::Grid;

@@ -1,6 +1,6 @@
 //! The cheapest arcs of a node among all of them, found without looking at most.
 
-use super::transport::{distance, Node};
+use super::node::{distance, Node};
 use std::ops::Range;
 
 /// The possible far ends of a node's arcs, gathered in tiles so that whole tiles can be passed over.

@@ -6,7 +6,7 @@
 //! arc without flow pointing to the root (Cunningham, Math. Program. 11 (1976) 105), and all numbers are
 //! integers: so no basis can recur, and the pivots come to an end.
 
-use super::transport::{distance, Node};
+use super::node::{distance, Node};
 use super::tree::Tree;
 use crate::error::{Error, Result};
 

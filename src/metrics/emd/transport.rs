@@ -5,6 +5,7 @@
 //! there, and those within one bin. The simplex solves the problem on these arcs; its potentials then price all
 //! others, and those that would lower the cost are added, until there are none. That is the optimum of the whole problem.
 
+use super::node::Node;
 use super::pricing::Pool;
 use super::simplex::{Arc, Simplex};
 use crate::error::{Error, Result};
@@ -14,15 +15,6 @@ pub(super) struct Grid {
     pub bins: [usize; 2],
     /// In units of the histogram's diagonal, so that no distance exceeds one.
     pub widths: [f64; 2],
-}
-
-/// A bin with mass to give (a source) or to receive (a sink).
-pub(super) struct Node {
-    pub bin: usize,
-    /// The centre of the bin.
-    pub position: [f64; 2],
-    /// Positive for sources and sinks alike.
-    pub mass: i64,
 }
 
 /// The bins between which an optimal plan may move mass, and the cost of the plan.
@@ -41,11 +33,6 @@ const MAX_ROUNDS: usize = 1000;
 /// The least Σ mass × distance that brings the positive `masses` of the grid to the negative ones.
 pub(super) fn cost(grid: &Grid, masses: &[i64]) -> Result<f64> {
     Ok(solve(grid, masses)?.cost)
-}
-
-pub(super) fn distance(a: [f64; 2], b: [f64; 2]) -> f64 {
-    let (dx, dy) = (a[0] - b[0], a[1] - b[1]);
-    (dx * dx + dy * dy).sqrt()
 }
 
 fn solve(grid: &Grid, masses: &[i64]) -> Result<Plan> {

@@ -290,7 +290,8 @@ fn binned(values: Vec<f64>) -> (Vec<f64>, Vec<u8>) {
     (edges, bins)
 }
 
-/// The upper edges of at most [`BINS`] bins of sorted values, but the last bin's: between neighbours where there are few different values, otherwise at quantiles.
+/// The upper edges of at most [`BINS`] bins of sorted values, but the last bin's: between neighbours where there are few different values,
+/// otherwise at quantiles.
 pub(super) fn edges(values: &[f64]) -> Vec<f64> {
     let mut different = values.to_vec();
     different.dedup();

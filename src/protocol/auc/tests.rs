@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::metrics::toys::{calorimeter, resonance};
+use crate::noise::domain;
 use crate::train::Progress;
 
 const ROWS: usize = 3000;
@@ -120,8 +121,8 @@ fn copies_do_not_give_themselves_away() {
     assert!((value - 0.5).abs() < 4.0 * error, "{value} ± {error}");
 }
 
-/// A feature that is 0 or 1 with probability ½ has the area ½ + ½ (0.65 − 0.5) against one that is 1 with 0.65: values that both samples have are
-/// events of their own.
+/// A feature that is 0 or 1 with probability ½ has the area ½ + ½ (0.65 − 0.5) against one that is 1 with 0.65: values that both samples
+/// have are events of their own.
 #[test]
 fn frequent_values_are_no_copies() {
     let coins = |stream, probability: f64| -> Vec<f64> {
@@ -186,8 +187,17 @@ fn samples_that_cannot_be_tested_are_refused() {
     for auc in [both.network, both.trees] {
         assert!((0.0..=1.0).contains(&auc.value) && auc.error > 0.0);
     }
-    let constant: Vec<f64> = x.chunks_exact(3).flat_map(|x| [x[0], 1.0, x[2]]).collect();
-    assert!(refusal(&sample(&constant, None), &good).contains("feature 1"));
+    let with = |x: &[f64], value: f64| -> Vec<f64> {
+        x.chunks_exact(3)
+            .flat_map(|x| [x[0], value, x[2]])
+            .collect()
+    };
+    assert!(refusal(&sample(&with(&x, 1.0), None), &good).contains("feature 1"));
+    // A width in the rounding of the mean is none.
+    let muons = with(&normal(8, ROWS), 0.10566);
+    let refused = refusal(&sample(&muons, None), &sample(&normal(9, ROWS), None));
+    let expected = "feature 1 of the sample is constant (0.10566)";
+    assert!(refused.contains(expected), "{refused}");
 }
 
 #[test]

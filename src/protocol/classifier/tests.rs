@@ -1,6 +1,8 @@
 use super::*;
 use crate::compute::evaluator;
-use crate::model::{Coupling, Dtype, Flow, GeneratorKind, Model, Transform};
+use crate::model::{Coupling, Dtype, Flow, GeneratorKind, Mlp, Model, Transform};
+use crate::noise::{domain, Noise};
+use crate::protocol::ensemble::record;
 use crate::protocol::Instance;
 use crate::Rows;
 
@@ -48,15 +50,19 @@ fn normals(rows: usize, stream: u64) -> Vec<f64> {
 
 /// The model with a classifier of `target` against its own events, and the trainings' records.
 fn train(target: &mut Source, options: &Options) -> (Model, Vec<Record>) {
+    try_to_train(target, options).unwrap()
+}
+
+fn try_to_train(target: &mut Source, options: &Options) -> Result<(Model, Vec<Record>)> {
     let mut model = unit_normal();
     let mut engine = evaluator(&model, options).unwrap();
     let session = Session::new(options, &());
     let scalings = [Scaling::None; 2];
     let generator = &model.generator;
     let trained = train_classifier(session, generator, &scalings, engine.as_mut(), target);
-    let (classifier, records) = trained.unwrap();
+    let (classifier, records) = trained?;
     model.classifier = Some(classifier);
-    (model, records)
+    Ok((model, records))
 }
 
 /// log w on a grid of 7 × 7 points from −1 to 1 around `centre`, with the points.
@@ -110,6 +116,26 @@ fn negative_weights_cancel_a_component() {
     }
 }
 
+/// 0.1 + 0.2 − 0.3 is nothing, and not the rounding of it: no ratio to anything.
+#[test]
+fn weights_that_cancel_have_no_ratio() {
+    let x = normals(3000, 0);
+    let w = [0.1, 0.2, -0.3].repeat(1000);
+    let mut options = options("");
+    options.set_i64("validation.events", 0).unwrap();
+    options.set_i64("classifier.epochs", 1).unwrap();
+    for steps in [3, 6, 9] {
+        options.set_i64("classifier.steps", steps).unwrap();
+        let mut target = Source::from_rows(Rows::packed(&x, 2).unwrap(), Some(&w)).unwrap();
+        let trained = try_to_train(&mut target, &options);
+        let error = trained.map(|_| ()).unwrap_err().to_string();
+        assert!(
+            error.contains("mean weight of the target's events is 0;"),
+            "{error}"
+        );
+    }
+}
+
 #[test]
 fn an_ensemble_is_the_mean_of_networks_trained_apart() {
     let x: Vec<f64> = normals(20_000, 0).iter().map(|z| z + 0.5).collect();
@@ -138,7 +164,8 @@ fn an_ensemble_is_the_mean_of_networks_trained_apart() {
         "{}",
         held_out.spread
     );
-    let record = record(records, &classifier, Some(&held_out), &[0.0; 10], &options);
+    let together = together(&classifier, &held_out, &[0.0; 10], &options);
+    let record = record(records, || Ok(Some(together))).unwrap();
     assert_eq!(record["members"].as_array().unwrap().len(), 3);
     assert_eq!(record["spread"].as_f64(), Some(held_out.spread));
     // A file gives the same networks back.

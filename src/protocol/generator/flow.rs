@@ -2,6 +2,7 @@
 
 use super::recipe::Recipe;
 use crate::model::{Dims, Flow, Map};
+use crate::noise::places;
 use crate::objective::Goal;
 use crate::options::{keys, Options};
 use crate::protocol::networks::{flow, FlowKeys};
@@ -13,6 +14,7 @@ const KEYS: FlowKeys = FlowKeys {
     layers: keys::FLOW_LAYERS,
     units: keys::FLOW_UNITS,
     coupling: keys::FLOW_COUPLING,
+    halves: places::FLOW_HALVES,
 };
 
 pub(super) struct Likelihood(Flow);
@@ -51,7 +53,7 @@ impl Recipe for Likelihood {
     }
 
     fn initial(&self, seed: u64) -> Vec<f64> {
-        initial_flow(&self.0, seed)
+        initial_flow(&self.0, places::FLOW_BLOCKS, seed)
     }
 
     fn settings(&self, options: &Options) -> Settings {

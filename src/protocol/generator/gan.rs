@@ -2,8 +2,8 @@
 
 use super::recipe::Recipe;
 use crate::model::{Dims, Map, Mlp};
-use crate::noise::{domain, Noise};
-use crate::objective::{stream, Gan, Goal, Prior};
+use crate::noise::places;
+use crate::objective::{Gan, Goal, Prior};
 use crate::options::{keys, Options};
 use crate::protocol::networks::{mlp, MlpKeys};
 use crate::train::{initial_mlp, Settings};
@@ -28,10 +28,6 @@ pub(super) struct Players {
     discriminator_steps: u64,
     seed: u64,
 }
-
-/// Streams of the initial weights.
-const DISCRIMINATOR_STREAM: u64 = 0;
-const GENERATOR_STREAM: u64 = 1;
 
 impl Players {
     /// # Errors
@@ -73,7 +69,7 @@ impl Players {
     }
 
     pub fn initial_discriminator(&self, seed: u64) -> Vec<f64> {
-        let noise = Noise::new(seed, DISCRIMINATOR_STREAM, domain::INITIAL);
+        let noise = places::GAN_GENERATOR_DISCRIMINATOR.noise(seed);
         initial_mlp(&self.discriminator, noise, false)
     }
 
@@ -92,7 +88,7 @@ impl Players {
             conditions: self.conditions,
             discriminator_steps: self.discriminator_steps,
             seed: self.seed,
-            stream: stream::GAN_GENERATOR,
+            place: places::GAN_GENERATOR_TRAINING,
             prior: None,
         }
     }
@@ -109,7 +105,7 @@ impl Recipe for Players {
 
     fn initial(&self, seed: u64) -> Vec<f64> {
         let mut parameters = self.initial_discriminator(seed);
-        let noise = Noise::new(seed, GENERATOR_STREAM, domain::INITIAL);
+        let noise = places::GAN_GENERATOR.noise(seed);
         parameters.append(&mut initial_mlp(&self.generator, noise, false));
         parameters
     }

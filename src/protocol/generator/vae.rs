@@ -2,7 +2,7 @@
 
 use super::recipe::Recipe;
 use crate::model::{Dims, Map, Mlp};
-use crate::noise::{domain, Noise};
+use crate::noise::places;
 use crate::objective::{Goal, Vae};
 use crate::options::{keys, Options};
 use crate::protocol::networks::{mlp, MlpKeys};
@@ -31,10 +31,6 @@ pub(super) struct Coders {
     beta: f64,
     seed: u64,
 }
-
-/// Streams of the initial weights.
-const ENCODER_STREAM: u64 = 0;
-const DECODER_STREAM: u64 = 1;
 
 impl Coders {
     /// # Errors
@@ -70,11 +66,9 @@ impl Recipe for Coders {
 
     /// The encoder starts at the prior, whatever the event.
     fn initial(&self, seed: u64) -> Vec<f64> {
-        let initial = |mlp, stream, zero_output| {
-            initial_mlp(mlp, Noise::new(seed, stream, domain::INITIAL), zero_output)
-        };
-        let mut parameters = initial(&self.encoder, ENCODER_STREAM, true);
-        parameters.append(&mut initial(&self.decoder, DECODER_STREAM, false));
+        let (encoder, decoder) = (places::VAE_ENCODER, places::VAE_DECODER);
+        let mut parameters = initial_mlp(&self.encoder, encoder.noise(seed), true);
+        parameters.append(&mut initial_mlp(&self.decoder, decoder.noise(seed), false));
         parameters
     }
 

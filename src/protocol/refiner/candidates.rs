@@ -2,12 +2,15 @@
 
 use super::statistics::{Resampled, Statistics};
 use crate::model::Evaluator;
-use crate::noise::Domain;
+use crate::noise::places::Places;
 use crate::protocol::draws::Draws;
 use crate::{Error, Result};
 
-/// Number of the uniforms that shuffle. Those before it are the chains' own.
+/// Number of the uniforms that shuffle. Those before it are the chains' own, those after it choose in place of what has failed.
 const SHUFFLE: u64 = 2;
+
+/// Latents in a row that the generator may fail on.
+const TRIES: usize = 100;
 
 /// A pool of the prior's latents with their weights, and the buffers to choose from it.
 pub(super) struct Candidates {
@@ -20,6 +23,8 @@ pub(super) struct Candidates {
     log_w: Vec<f64>,
     keys: Vec<f64>,
     order: Vec<usize>,
+    /// Of the pool, those chosen.
+    chosen: Vec<usize>,
 }
 
 impl Candidates {
@@ -32,6 +37,7 @@ impl Candidates {
             log_w: Vec::new(),
             keys: Vec::new(),
             order: Vec::new(),
+            chosen: Vec::new(),
         }
     }
 
@@ -39,20 +45,24 @@ impl Candidates {
     /// rounded up or down at random, so not twice below `each` times the mean. They come in random order. Numbers are those of the places
     /// from `first` on.
     ///
+    /// With `x`, rows × M, makes their events too. Of a pool whose weights need no events, some may then turn out not to be finite: such a row
+    /// gets another latent of the pool, drawn by weight.
+    ///
     /// # Errors
-    /// Those of evaluator and draws; [`Error::Numerical`] if no weight is positive.
+    /// Those of evaluator and draws; [`Error::Numerical`] if no weight is positive, or if the generator fails too often.
     pub fn choose(
         &mut self,
         evaluator: &mut dyn Evaluator,
         draws: &mut Draws,
-        (domain, first): (Domain, u64),
+        (of, first): (Places, u64),
         (z, log_w): (&mut [f64], &mut [f64]),
+        x: Option<&mut [f64]>,
         statistics: &mut Statistics,
     ) -> Result<()> {
-        let (rows, dim) = (log_w.len(), z.len() / log_w.len());
+        let rows = log_w.len();
         let places = (0..rows).map(|row| first.wrapping_add(row as u64));
-        statistics.non_finite += self.draw(evaluator, draws, (domain, places.clone()), z.len())?;
-        let highest = self.log_w.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        statistics.non_finite += self.draw(evaluator, draws, (of, places.clone()), z.len())?;
+        let highest = self.highest();
         if highest == f64::NEG_INFINITY {
             return Err(Error::Numerical(format!(
                 "of {} latents of the prior none has a positive, finite weight: there is nothing to resample for event {first}; the classifier's training has failed",
@@ -65,12 +75,12 @@ impl Candidates {
             sum += w;
             squares += w * w;
         }
-        let offset = self.shuffle(draws, domain, places)?;
+        let offset = self.shuffle(draws, of, places)?;
         let mut pool = self.log_w.iter().enumerate();
-        let (mut above, mut chosen, mut distinct) = (0.0, 0, 0);
+        let (mut above, mut chosen) = (0.0, 0);
+        self.chosen.resize(rows, 0);
         for (i, &row) in self.order.iter().enumerate() {
             let position = (i as f64 + offset) / rows as f64 * sum;
-            let before = chosen;
             while above <= position {
                 // Rounding may place the last position beyond the sum.
                 let Some((candidate, w)) = pool.next().map(|(k, &l)| (k, weight(l))) else {
@@ -80,40 +90,124 @@ impl Candidates {
                     (above, chosen) = (above + w, candidate);
                 }
             }
-            distinct += u64::from(i == 0 || chosen != before);
-            z[row * dim..][..dim].copy_from_slice(&self.z[chosen * dim..][..dim]);
-            log_w[row] = self.log_w[chosen];
+            self.chosen[row] = chosen;
         }
+        self.take(0..rows, z, log_w);
+        if let Some(x) = x {
+            self.events(evaluator, draws, (of, first), (z, log_w, x), statistics)?;
+        }
+        self.chosen.sort_unstable();
+        self.chosen.dedup();
         statistics.resampled += &Resampled {
             pool: self.log_w.len() as u64,
             effective: sum * sum / squares,
             rows: rows as u64,
-            distinct,
+            distinct: self.chosen.len() as u64,
         };
         Ok(())
     }
 
-    /// The pool: latents, and log w, which is −∞ where event or weight is not finite. Returns how many that are.
+    /// Copies what was chosen for the rows.
+    fn take(&self, rows: impl Iterator<Item = usize>, z: &mut [f64], log_w: &mut [f64]) {
+        let dim = z.len() / log_w.len();
+        for row in rows {
+            let chosen = self.chosen[row];
+            z[row * dim..][..dim].copy_from_slice(&self.z[chosen * dim..][..dim]);
+            log_w[row] = self.log_w[chosen];
+        }
+    }
+
+    /// Makes the events of the rows, and chooses again, each by itself, for those whose event is not finite.
+    fn events(
+        &mut self,
+        evaluator: &mut dyn Evaluator,
+        draws: &mut Draws,
+        (of, first): (Places, u64),
+        (z, log_w, x): (&mut [f64], &mut [f64], &mut [f64]),
+        statistics: &mut Statistics,
+    ) -> Result<()> {
+        let rows = log_w.len();
+        let (n, m) = (z.len() / rows, x.len() / rows);
+        evaluator.generate(z, rows, x, None)?;
+        let mut failed: Vec<usize> = (0..rows).collect();
+        let (mut u, mut again, mut made) = (Vec::new(), Vec::new(), Vec::new());
+        for number in (SHUFFLE + 1..).take(TRIES) {
+            failed.retain(|&row| !x[row * m..][..m].iter().all(|x| x.is_finite()));
+            if failed.is_empty() {
+                return Ok(());
+            }
+            statistics.non_finite += failed.len() as u64;
+            u.resize(failed.len(), 0.0);
+            let events = failed.iter().map(|&row| first.wrapping_add(row as u64));
+            draws.draw(of, events, number, &mut [], &mut u)?;
+            self.choose_by_weight(&failed, &u);
+            self.take(failed.iter().copied(), z, log_w);
+            again.clear();
+            for &row in &failed {
+                again.extend_from_slice(&z[row * n..][..n]);
+            }
+            made.resize(failed.len() * m, 0.0);
+            evaluator.generate(&again, failed.len(), &mut made, None)?;
+            for (&row, made) in failed.iter().zip(made.chunks_exact(m)) {
+                x[row * m..][..m].copy_from_slice(made);
+            }
+        }
+        Err(Error::Numerical(format!(
+            "the generator made no finite event of {TRIES} latents in a row for event {}",
+            first.wrapping_add(failed[0] as u64)
+        )))
+    }
+
+    /// For each of the rows a latent of the pool, drawn by its weight.
+    fn choose_by_weight(&mut self, rows: &[usize], u: &[f64]) {
+        let highest = self.highest();
+        let mut sum = 0.0;
+        let add = |l: &f64| {
+            sum += (l - highest).exp();
+            sum
+        };
+        let sums: Vec<f64> = self.log_w.iter().map(add).collect();
+        // Rounding may place a number at the sum of all.
+        let last = sums.partition_point(|&s| s < sum);
+        for (&row, u) in rows.iter().zip(u) {
+            self.chosen[row] = sums.partition_point(|&s| s <= u * sum).min(last);
+        }
+    }
+
+    /// The largest log w of the pool.
+    fn highest(&self) -> f64 {
+        self.log_w.iter().copied().fold(f64::NEG_INFINITY, f64::max)
+    }
+
+    /// The pool: latents, and log w, which is −∞ where event, if it is made, or weight is not finite. Returns how many that are.
     fn draw(
         &mut self,
         evaluator: &mut dyn Evaluator,
         draws: &mut Draws,
-        (domain, places): (Domain, impl ExactSizeIterator<Item = u64> + Clone),
+        (of, places): (Places, impl ExactSizeIterator<Item = u64> + Clone),
         length: usize,
     ) -> Result<u64> {
         let rows = places.len();
         let mut non_finite = 0;
         self.z.resize(self.each * length, 0.0);
-        self.x.resize(rows * self.event_dim, 0.0);
+        let of_events = !evaluator.weighs_latents();
+        self.x
+            .resize(if of_events { rows * self.event_dim } else { 0 }, 0.0);
         self.log_w.resize(self.each * rows, 0.0);
         let slices = self.z.chunks_exact_mut(length);
         let slices = slices.zip(self.log_w.chunks_exact_mut(rows));
         for (attempt, (z, log_w)) in (0..).zip(slices) {
-            draws.draw(domain, places.clone(), attempt, z, &mut [])?;
-            evaluator.generate(z, rows, &mut self.x, None)?;
+            draws.draw(of, places.clone(), attempt, z, &mut [])?;
+            if of_events {
+                evaluator.generate(z, rows, &mut self.x, None)?;
+            }
             evaluator.pull_back(z, &self.x, rows, log_w)?;
-            for (x, l) in self.x.chunks_exact(self.event_dim).zip(log_w) {
-                if !(*l < f64::INFINITY && x.iter().all(|x| x.is_finite())) {
+            let mut events = self.x.chunks_exact(self.event_dim);
+            for l in log_w {
+                let finite = events
+                    .next()
+                    .is_none_or(|x| x.iter().all(|x| x.is_finite()));
+                if !(finite && *l < f64::INFINITY) {
                     *l = f64::NEG_INFINITY;
                     non_finite += 1;
                 }
@@ -127,12 +221,12 @@ impl Candidates {
     fn shuffle(
         &mut self,
         draws: &mut Draws,
-        domain: Domain,
+        of: Places,
         places: impl ExactSizeIterator<Item = u64> + Clone,
     ) -> Result<f64> {
         let rows = places.len();
         self.keys.resize(rows, 0.0);
-        draws.draw(domain, places, SHUFFLE, &mut [], &mut self.keys)?;
+        draws.draw(of, places, SHUFFLE, &mut [], &mut self.keys)?;
         self.order.clear();
         self.order.extend(0..rows);
         let keys = &self.keys;

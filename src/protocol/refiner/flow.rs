@@ -2,6 +2,7 @@
 
 use super::learned::{Learned, Lesson};
 use crate::model::{Dims, Flow, Map, Method, Refiner};
+use crate::noise::places;
 use crate::objective::Goal;
 use crate::options::{keys, Key, Options};
 use crate::protocol::networks::{flow, FlowKeys};
@@ -16,6 +17,7 @@ const KEYS: FlowKeys = FlowKeys {
     layers: keys::REFINER_FLOW_LAYERS,
     units: keys::REFINER_FLOW_UNITS,
     coupling: keys::REFINER_FLOW_COUPLING,
+    halves: places::REFINER_FLOW_HALVES,
 };
 
 impl Learned for FlowRefiner {
@@ -36,7 +38,7 @@ impl Learned for FlowRefiner {
 
     /// By weighted maximum likelihood.
     fn train(flow: Flow, lesson: Lesson) -> Result<(Refiner, Record)> {
-        let mut parameters = initial_flow(&flow, lesson.session.seed);
+        let mut parameters = initial_flow(&flow, places::REFINER_FLOW_BLOCKS, lesson.session.seed);
         let record = lesson.fit(Goal::Likelihood(&flow), &mut parameters)?;
         let map = Map::Flow(flow);
         Ok((Refiner { map, parameters }, record))

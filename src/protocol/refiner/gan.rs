@@ -2,16 +2,12 @@
 
 use super::learned::{Learned, Lesson};
 use crate::model::{Activation, Dims, Map, Method, Mlp, Refiner};
-use crate::noise::{domain, Noise};
+use crate::noise::places::{self, Place};
 use crate::objective::{self, Goal};
 use crate::options::{keys, Key, Options};
 use crate::protocol::networks::{mlp, MlpKeys};
 use crate::train::{initial_mlp, Record};
 use crate::{Error, Result};
-
-/// Streams of the initial weights; flow matching has the next.
-const DISCRIMINATOR_STREAM: u64 = 0;
-const REFINER_STREAM: u64 = 1;
 
 /// Φ is trained against a discriminator, and starts as the identity.
 pub(super) struct GanRefiner;
@@ -46,11 +42,10 @@ impl Learned for GanRefiner {
 
     fn train((discriminator, network): (Mlp, Mlp), lesson: Lesson) -> Result<(Refiner, Record)> {
         let seed = lesson.session.seed;
-        let init =
-            |mlp, stream| initial_mlp(mlp, Noise::new(seed, stream, domain::GAN_INITIAL), false);
-        let mut parameters = init(&discriminator, DISCRIMINATOR_STREAM);
+        let initial = |mlp, place: Place| initial_mlp(mlp, place.noise(seed), false);
+        let mut parameters = initial(&discriminator, places::GAN_DISCRIMINATOR);
         let split = parameters.len();
-        let mut refiner = init(&network, REFINER_STREAM);
+        let mut refiner = initial(&network, places::GAN_REFINER);
         start_at_identity(&network, &mut refiner);
         parameters.append(&mut refiner);
         let goal = Goal::Gan(objective::Gan {
@@ -59,7 +54,7 @@ impl Learned for GanRefiner {
             conditions: lesson.dims.conditions,
             discriminator_steps: lesson.session.get(keys::GAN_DISCRIMINATOR_STEPS) as u64,
             seed,
-            stream: objective::stream::GAN_REFINER,
+            place: places::GAN_REFINER_TRAINING,
             prior: None,
         });
         let record = lesson.fit(goal, &mut parameters)?;
@@ -125,7 +120,7 @@ mod tests {
     fn the_start_is_the_identity() {
         for layers in [0, 1, 4] {
             let network = Mlp::new(4, layers, 9, 2, 0.01);
-            let noise = Noise::new(1, 0, domain::GAN_INITIAL);
+            let noise = places::GAN_DISCRIMINATOR.noise(1);
             let mut parameters = initial_mlp(&network, noise, false);
             let random = parameters.clone();
             start_at_identity(&network, &mut parameters);

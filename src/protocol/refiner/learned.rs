@@ -105,7 +105,7 @@ impl<L: Learned> Home for L {
     fn prepare(&self, preparation: Preparation) -> Result<bool> {
         let Preparation { session, model, .. } = preparation;
         let run = Run::pool(session.get(L::POOL) as usize);
-        let drawn = weighted_latents(session, model, preparation.conditions, run, &mut |_, _| ())?;
+        let drawn = weighted_latents(session, model, preparation.conditions, run, None)?;
         let Weighted { mut z, log_w, .. } = drawn;
         model.generator.scale_conditions(&mut z);
         let dims = model.generator.dims();

@@ -3,18 +3,12 @@
 use super::assignment::assign;
 use super::learned::{Learned, Lesson};
 use crate::model::{self, Dims, Map, Method, Mlp, Refiner};
-use crate::noise::{domain, Noise};
+use crate::noise::places;
 use crate::objective::{self, Goal};
 use crate::options::{keys, Key, Options};
 use crate::protocol::networks::{mlp, MlpKeys};
 use crate::train::{initial_mlp, Record};
 use crate::Result;
-
-/// Stream of the initial weights; the GAN has those below.
-const INITIAL_STREAM: u64 = 2;
-/// Streams of the pool's domain; the latents have the one below.
-const RESAMPLING_STREAM: u64 = 1;
-const START_STREAM: u64 = 2;
 
 /// The velocities of Φ start at 0.
 pub(super) struct MatchingRefiner;
@@ -46,8 +40,7 @@ impl Learned for MatchingRefiner {
         lesson.rows = pair(&lesson)?;
         lesson.weights.fill(1.0);
         let seed = lesson.session.seed;
-        let noise = Noise::new(seed, INITIAL_STREAM, domain::GAN_INITIAL);
-        let mut parameters = initial_mlp(&network, noise, true);
+        let mut parameters = initial_mlp(&network, places::MATCHING.noise(seed), true);
         let goal = Goal::Matching(objective::Matching {
             network: &network,
             seed,
@@ -75,8 +68,8 @@ fn pair(lesson: &Lesson) -> Result<Vec<f64>> {
     } = lesson;
     let (latent_dim, columns) = (dims.latent, dims.latent_row());
     let size = session.get(keys::MATCHING_GROUP) as usize;
-    let offsets = Noise::new(session.seed, RESAMPLING_STREAM, domain::POOL);
-    let starts = Noise::new(session.seed, START_STREAM, domain::POOL);
+    let offsets = places::MATCHING_ENDS.noise(session.seed);
+    let starts = places::MATCHING_STARTS.noise(session.seed);
     let mut pairs = Vec::with_capacity(rows.len() + weights.len() * latent_dim);
     let mut y = Vec::new();
     let groups = rows.chunks(size * columns).zip(weights.chunks(size));

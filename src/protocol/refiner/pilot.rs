@@ -8,6 +8,7 @@ use super::transition::{Dynamics, States, Transition};
 use crate::compute::{Session, Stage};
 use crate::metrics::chains::{effective_sample_size, split_r_hat};
 use crate::model::{Dims, Evaluator, HmcSettings};
+use crate::noise::places;
 use crate::options::{choices::Mass, keys};
 use crate::protocol::draws::Draws;
 use crate::train::{Hooks, Level};
@@ -22,9 +23,6 @@ const LEAST: usize = 20;
 
 /// R̂ above which chains are said not to mix.
 const MIXED: f64 = 1.05;
-
-/// The noise of the pilot run: a stream that no sampler has by chance.
-const STREAM: u64 = 0x6368_6169_6e73;
 
 /// What the pilot run found, and how well its chains mixed.
 #[derive(Clone, Debug, Serialize)]
@@ -165,7 +163,7 @@ pub(super) fn pilot(
     };
     let mut draws = Draws::Counter {
         seed: session.seed,
-        stream: STREAM,
+        stream: places::CHAINS_PILOT,
     };
     let mut statistics = Statistics::default();
     let mut transition = Transition::new(dynamics, dims, few, pool);

@@ -1,7 +1,7 @@
 //! What learned refiners learn from: rows with weights, drawn once, shuffled anew every epoch.
 
 use crate::model::Real;
-use crate::noise::{domain, Noise};
+use crate::noise::{places, Noise};
 use crate::objective::Batch;
 use crate::train::{Feed, Passes};
 use crate::{Error, Result};
@@ -14,9 +14,6 @@ pub(super) struct Pool {
     shuffle: Noise,
 }
 
-/// Stream of the pool's shuffles; sources have those below.
-const SHUFFLE_STREAM: u64 = 2;
-
 impl Pool {
     /// As many rows, end to end, as there are weights.
     pub fn new(rows: Vec<f64>, weights: Vec<f64>, seed: u64) -> Self {
@@ -24,7 +21,7 @@ impl Pool {
             order: Passes::new((0..weights.len()).collect(), 0),
             rows,
             weights,
-            shuffle: Noise::new(seed, SHUFFLE_STREAM, domain::SHUFFLE),
+            shuffle: places::POOL_ROWS.noise(seed),
         }
     }
 }

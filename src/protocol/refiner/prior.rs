@@ -105,7 +105,10 @@ impl Proposals for Accepted {
         }
         statistics.weight += ratio;
         statistics.overweight += (ratio - 1.0).max(0.0);
-        statistics.overweight_events += u64::from(ratio > 1.0);
         (u < ratio).then_some(ratio.max(1.0))
+    }
+
+    fn count(&self, weight: f64, statistics: &mut Statistics) {
+        statistics.overweight_events += u64::from(weight > 1.0);
     }
 }

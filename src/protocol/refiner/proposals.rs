@@ -1,9 +1,12 @@
 //! Proposing latents until every event of a block has one. Every event owns its sequence of proposals.
+//!
+//! Where log w(z) needs no event, proposals are judged first, and events made of the accepted ones alone: a simulator may cost more than all
+//! the rest.
 
 use super::block::{Block, Blocks, Maker};
 use super::statistics::Statistics;
 use crate::model::Evaluator;
-use crate::noise::domain;
+use crate::noise::places;
 use crate::protocol::draws::Draws;
 use crate::{Error, Result};
 
@@ -41,6 +44,9 @@ pub(super) trait Proposals: Send {
     fn judge(&mut self, _log_w: f64, _u: f64, _: &mut Statistics) -> Option<f64> {
         Some(1.0)
     }
+
+    /// Counts an event of such a weight.
+    fn count(&self, _weight: f64, _: &mut Statistics) {}
 }
 
 /// A method whose events are independent of each other, with the buffers of its proposals.
@@ -55,6 +61,10 @@ pub(super) struct Independent<P> {
     z: Vec<f64>,
     x: Vec<f64>,
     log_w: Vec<f64>,
+    /// Of the events, where proposals are accepted.
+    weights: Vec<Option<f64>>,
+    /// Proposals that events are made of. Their latents come first in `z`.
+    made: Vec<usize>,
 }
 
 impl<P: Proposals> Independent<P> {
@@ -68,10 +78,12 @@ impl<P: Proposals> Independent<P> {
             z: Vec::new(),
             x: Vec::new(),
             log_w: Vec::new(),
+            weights: Vec::new(),
+            made: Vec::new(),
         }
     }
 
-    /// Proposal number `attempt` of all pending events: latents, events and log weights.
+    /// The latents of proposal number `attempt` of all pending events.
     fn propose(
         &mut self,
         evaluator: &mut dyn Evaluator,
@@ -89,7 +101,7 @@ impl<P: Proposals> Independent<P> {
         let first = block.first;
         let events = self.pending.iter();
         draws.draw(
-            domain::LATENT,
+            places::LATENTS,
             events.map(|&row| first.wrapping_add(row as u64)),
             attempt,
             &mut self.prior,
@@ -99,42 +111,83 @@ impl<P: Proposals> Independent<P> {
         let conditions = self.pending.iter().map(|&row| &block.c[row * c..][..c]);
         append_conditions(&mut self.prior, conditions, c);
         self.method
-            .propose(evaluator, &self.prior, rows, &mut self.z)?;
-        evaluator.generate(&self.z, rows, &mut self.x, None)?;
-        if P::WEIGHTED {
+            .propose(evaluator, &self.prior, rows, &mut self.z)
+    }
+
+    /// Makes proposal number `attempt` of all pending events, and gives those that are accepted to their events. One whose event or weight is
+    /// not finite is dropped and counted, and the event's next proposal takes its place.
+    fn attempt(
+        &mut self,
+        evaluator: &mut dyn Evaluator,
+        draws: &mut Draws,
+        block: &mut Block,
+        attempt: u64,
+        statistics: &mut Statistics,
+    ) -> Result<()> {
+        self.propose(evaluator, draws, block, attempt)?;
+        let rows = self.pending.len();
+        let (n, m) = (block.z.len() / block.rows, block.x.len() / block.rows);
+        statistics.proposals += rows as u64;
+        self.weights.clear();
+        self.weights.resize(rows, None);
+        self.made.clear();
+        self.made.extend(0..rows);
+        let first = P::WEIGHTED && evaluator.weighs_latents();
+        if first {
+            evaluator.pull_back(&self.z, &[], rows, &mut self.log_w)?;
+            for i in 0..rows {
+                self.judge(i, true, statistics);
+            }
+            self.made.retain(|&i| self.weights[i].is_some());
+            for (to, &from) in self.made.iter().enumerate() {
+                self.z.copy_within(from * n..(from + 1) * n, to * n);
+            }
+        }
+        let made = self.made.len();
+        if made > 0 {
+            let (z, x) = (&self.z[..made * n], &mut self.x[..made * m]);
+            evaluator.generate(z, made, x, None)?;
+        }
+        if P::WEIGHTED && !first {
             evaluator.pull_back(&self.z, &self.x, rows, &mut self.log_w)?;
         }
+        for k in 0..made {
+            let i = self.made[k];
+            let finite = self.x[k * m..][..m].iter().all(|v| v.is_finite());
+            if !first {
+                self.judge(i, finite, statistics);
+            } else if !finite {
+                statistics.non_finite += 1;
+                self.weights[i] = None;
+            }
+            let Some(weight) = self.weights[i] else {
+                continue;
+            };
+            statistics.accepted += 1;
+            self.method.count(weight, statistics);
+            let row = self.pending[i];
+            block.z[row * n..][..n].copy_from_slice(&self.z[k * n..][..n]);
+            block.x[row * m..][..m].copy_from_slice(&self.x[k * m..][..m]);
+            block.w[row] = weight;
+            if let Some(out) = block.log_w.get_mut(row) {
+                *out = self.log_w[i];
+            }
+        }
+        let mut weights = self.weights.iter();
+        self.pending
+            .retain(|_| weights.next().is_some_and(Option::is_none));
         Ok(())
     }
 
-    /// Gives the accepted proposals to their events. A proposal whose event or weight is not finite is dropped and counted, and the event's
-    /// next proposal takes its place.
-    fn judge(&mut self, block: &mut Block, statistics: &mut Statistics) {
-        let (n, m) = (block.z.len() / block.rows, block.x.len() / block.rows);
-        let mut proposal = 0;
-        self.pending.retain(|&row| {
-            let i = proposal;
-            proposal += 1;
-            statistics.proposals += 1;
-            let (z, x) = (&self.z[i * n..][..n], &self.x[i * m..][..m]);
-            let log_w = self.log_w[i];
-            if !(log_w < f64::INFINITY && x.iter().all(|v| v.is_finite())) {
-                statistics.non_finite += 1;
-                return true;
-            }
-            let u = self.accept.get(i).copied().unwrap_or_default();
-            let Some(weight) = self.method.judge(log_w, u, statistics) else {
-                return true;
-            };
-            statistics.accepted += 1;
-            block.z[row * n..][..n].copy_from_slice(z);
-            block.x[row * m..][..m].copy_from_slice(x);
-            block.w[row] = weight;
-            if let Some(out) = block.log_w.get_mut(row) {
-                *out = log_w;
-            }
-            false
-        });
+    /// Accepts proposal `i` or not.
+    fn judge(&mut self, i: usize, finite: bool, statistics: &mut Statistics) {
+        let log_w = self.log_w[i];
+        if !(finite && log_w < f64::INFINITY) {
+            statistics.non_finite += 1;
+            return;
+        }
+        let u = self.accept.get(i).copied().unwrap_or_default();
+        self.weights[i] = self.method.judge(log_w, u, statistics);
     }
 }
 
@@ -175,8 +228,7 @@ impl<P: Proposals> Maker for Independent<P> {
         self.pending.clear();
         self.pending.extend(0..block.rows);
         for attempt in 0..self.method.max_tries() {
-            self.propose(evaluator, draws, block, attempt)?;
-            self.judge(block, statistics);
+            self.attempt(evaluator, draws, block, attempt, statistics)?;
             if self.pending.is_empty() {
                 statistics.events += block.rows as u64;
                 return Ok(());

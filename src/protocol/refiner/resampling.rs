@@ -5,7 +5,7 @@ use super::candidates::Candidates;
 use super::home::{refinement, Case, Home};
 use super::statistics::Statistics;
 use crate::model::{Evaluator, Method, Model};
-use crate::noise::domain;
+use crate::noise::places;
 use crate::protocol::draws::Draws;
 use crate::Result;
 
@@ -54,11 +54,11 @@ impl Maker for Resampled {
         self.0.choose(
             evaluator,
             draws,
-            (domain::LATENT, block.first),
+            (places::LATENTS, block.first),
             (&mut block.z, &mut block.log_w),
+            Some(&mut block.x),
             statistics,
         )?;
-        evaluator.generate(&block.z, block.rows, &mut block.x, None)?;
         block.w.fill(1.0);
         statistics.proposals += (block.rows * self.0.each) as u64;
         statistics.accepted += statistics.resampled.distinct - distinct;

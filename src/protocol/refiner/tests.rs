@@ -9,6 +9,7 @@ use crate::protocol::draws::{Draws, Uniforms};
 use crate::{Error, Result};
 
 mod chains;
+mod judged_first;
 mod learned;
 mod resampling;
 
@@ -21,6 +22,10 @@ struct Exact {
     modes: Option<(f64, f64, f64)>,
     broken: f64,
     has_gradient: bool,
+    /// Whether w is known without events.
+    of_latents: bool,
+    /// Events made.
+    made: u64,
 }
 
 impl Exact {
@@ -31,6 +36,8 @@ impl Exact {
             modes: None,
             broken: f64::INFINITY,
             has_gradient: true,
+            of_latents: false,
+            made: 0,
         }
     }
 
@@ -70,13 +77,19 @@ impl Evaluator for Exact {
         false
     }
 
+    fn weighs_latents(&self) -> bool {
+        self.of_latents
+    }
+
     fn generate(
         &mut self,
         z: &[f64],
-        _: usize,
+        rows: usize,
         x: &mut [f64],
         _: Option<&mut [f64]>,
     ) -> Result<()> {
+        assert!(rows > 0);
+        self.made += rows as u64;
         x.copy_from_slice(z);
         for x in x.chunks_exact_mut(2).filter(|x| x[1] > self.broken) {
             x[0] = f64::NAN;
@@ -99,8 +112,9 @@ impl Evaluator for Exact {
         Ok(())
     }
 
-    fn pull_back(&mut self, _: &[f64], x: &[f64], rows: usize, out: &mut [f64]) -> Result<()> {
-        self.log_weight(x, rows, out)
+    fn pull_back(&mut self, z: &[f64], x: &[f64], rows: usize, out: &mut [f64]) -> Result<()> {
+        let of = if self.of_latents { z } else { x };
+        self.log_weight(of, rows, out)
     }
 
     fn event_weight_gradient(

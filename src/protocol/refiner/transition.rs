@@ -4,7 +4,7 @@
 use super::candidates::Candidates;
 use super::statistics::Statistics;
 use crate::model::{Dims, Evaluator, HmcSettings, Method, Start};
-use crate::noise::domain;
+use crate::noise::places;
 use crate::protocol::draws::Draws;
 use crate::{Error, Result};
 
@@ -162,11 +162,11 @@ impl Transition {
         let mut points = Points::new(n, self.dim);
         let Points { z, log_w, .. } = &mut points;
         match self.settings.start {
-            Start::Prior => draws.draw(domain::PROPOSAL, places(0, n), 0, z, &mut [])?,
+            Start::Prior => draws.draw(places::STARTS, places(0, n), 0, z, &mut [])?,
             Start::Resampled => {
-                let place = (domain::PROPOSAL, 0);
+                let place = (places::STARTS, 0);
                 self.candidates
-                    .choose(evaluator, draws, place, (z, log_w), statistics)?;
+                    .choose(evaluator, draws, place, (z, log_w), None, statistics)?;
             }
         }
         points.evaluate(evaluator).map_err(|e| match e {
@@ -240,12 +240,12 @@ impl Transition {
         path.momentum.resize(n * self.dim, 0.0);
         path.accept.resize(n, 0.0);
         let (momentum, accept) = (&mut path.momentum, &mut path.accept);
-        draws.draw(domain::MOMENTUM, places.clone(), ACCEPT, momentum, accept)?;
+        draws.draw(places::MOMENTA, places.clone(), ACCEPT, momentum, accept)?;
         path.steps.clear();
         // Of the same value for all if there is no jitter, whose numbers are then not drawn.
         path.steps.resize(n, 0.5);
         if settings.jitter > 0.0 {
-            draws.draw(domain::MOMENTUM, places, JITTER, &mut [], &mut path.steps)?;
+            draws.draw(places::MOMENTA, places, JITTER, &mut [], &mut path.steps)?;
         }
         let step = |u: f64| settings.step_size * (1.0 + settings.jitter * (2.0 * u - 1.0));
         path.steps.iter_mut().for_each(|u| *u = step(*u));

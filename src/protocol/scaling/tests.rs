@@ -93,3 +93,88 @@ fn a_circle_is_cut_where_it_is_emptiest() {
         assert!(cut > 0.5 && cut < 0.6, "{cut}");
     }
 }
+
+/// Every value the same but for its last digit, under every scaling: the rounding of a mean, or of x before the scaling, is no width.
+#[test]
+fn the_rounding_of_a_constant_is_no_width() {
+    for (text, value) in [
+        ("none", 0.10566),
+        ("standardise", 0.10566),
+        ("standardise", 91.1876),
+        ("standardise", -1e9 / 3.0),
+        ("standardise", 3e200),
+        ("log(0)", 91.1876),
+        // 1e-7 above the bound: the last digit of x moves the seventh of the logarithm.
+        ("log(91.1875999)", 91.1876),
+        ("log(-1)", 0.1),
+        ("logit(0:1)", 0.3),
+        ("logit(1000:1001)", 1000.7),
+        ("logit(0:1)", 1.0),
+        ("periodic(-pi:pi)", 0.1),
+        ("periodic(0:360)", 359.9),
+    ] {
+        let scaling = parse(text, 1).unwrap()[0];
+        for rows in [2, 7, 1000, 5000, 10_000] {
+            let last_digit = |i: usize| match i % 3 {
+                0 if value < 1000.0 && value != 1.0 => f64::next_up(value),
+                1 => f64::next_down(value),
+                _ => value,
+            };
+            let same = vec![value; rows];
+            let wobbling: Vec<f64> = (0..rows).map(last_digit).collect();
+            for values in [same, wobbling] {
+                let error = measure(&scaling, &values, 3)
+                    .map(|s| s.moments())
+                    .unwrap_err();
+                let text = error.to_string();
+                assert!(
+                    text.contains("column 3 of the events is constant"),
+                    "{text}"
+                );
+            }
+        }
+    }
+}
+
+/// What is narrow, but wider than rounding, stays a feature with the moments it had: those of plain sums.
+#[test]
+fn narrow_features_keep_their_moments() {
+    for (text, centre, width) in [
+        ("standardise", 91.1876, 1e-9),
+        ("standardise", 1.7e9, 1.0),
+        ("log(0)", 5.0, 1e-8),
+        ("log(1e6)", 1e6 + 1e-6, 4e-7),
+        ("logit(1000:1001)", 1000.5, 0.5),
+        ("periodic(0:1)", 0.3, 1e-7),
+    ] {
+        let scaling = parse(text, 1).unwrap()[0];
+        let values: Vec<f64> = (0..5001)
+            .map(|i| centre + width * (f64::from(i * 37 % 5001) / 2500.0 - 1.0))
+            .collect();
+        let found = measure(&scaling, &values, 0).unwrap();
+        let bare = found.with_moments(0.0, 1.0);
+        let n = values.len() as f64;
+        let mean = values.iter().map(|&x| bare.forward(x)).sum::<f64>() / n;
+        let squares: f64 = values
+            .iter()
+            .map(|&x| (bare.forward(x) - mean).powi(2))
+            .sum();
+        assert_eq!(found.moments(), (mean, (squares / (n - 1.0)).sqrt()));
+    }
+}
+
+/// One event of 10³⁰⁰ makes a variance beyond the numbers there are: it is named, and no constant.
+#[test]
+fn a_far_event_is_named() {
+    let scaling = parse("standardise", 1).unwrap()[0];
+    let mut values: Vec<f64> = (0..100).map(f64::from).collect();
+    values[17] = 1e300;
+    let text = measure(&scaling, &values, 2).unwrap_err().to_string();
+    assert!(
+        text.contains("column 2 of the events has values from 0e0 to 1e300"),
+        "{text}"
+    );
+    // In logarithms it is but far.
+    let scaling = parse("log(-1)", 1).unwrap()[0];
+    assert!(measure(&scaling, &values, 2).is_ok());
+}

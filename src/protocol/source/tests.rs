@@ -180,7 +180,7 @@ fn weights_come_in_units_of_their_mean() {
     let mut batch = Batch::<f64>::default();
     feed.fill(300, &mut batch).unwrap();
     assert_eq!(&batch.weights[..3], [0.5, 1.0, 1.5]);
-    assert_eq!((feed.rows, feed.weight), (300.0, 600.0));
+    assert_eq!((feed.rows, feed.weight.value()), (300.0, 600.0));
 }
 
 #[test]
@@ -218,6 +218,40 @@ fn bad_arrays_are_named() {
             .contains("column 0 of the events is constant"),
         "{error}"
     );
+}
+
+/// The largest and the smallest value of the last column are one number, a condition's as a feature's.
+#[test]
+fn constant_columns_are_refused() {
+    for value in [1.0, 0.1, 0.10566, 91.1876] {
+        for rows in [2, 100, 5000, 20_000] {
+            let x: Vec<f64> = (0..rows).flat_map(|i| [f64::from(i), value]).collect();
+            let mut source = Source::from_rows(Rows::packed(&x, 2).unwrap(), None).unwrap();
+            let error = source.standardisation(&options(0)).unwrap_err();
+            let text = format!("column 1 of the events is constant ({value})");
+            assert!(matches!(error, Error::Data(_)));
+            assert!(error.to_string().contains(&text), "{error}");
+        }
+    }
+}
+
+/// 0.1 + 0.2 − 0.3, again and again: nothing in all, whatever the rounding.
+#[test]
+fn held_out_weights_that_cancel_are_refused() {
+    for held_out in [3, 30, 3000] {
+        let x: Vec<f64> = (0..9000).map(f64::from).collect();
+        let w = [0.1, 0.2, -0.3].repeat(3000);
+        let mut source = Source::from_rows(Rows::column(&x), Some(&w)).unwrap();
+        source.held_out = Some(Events {
+            dim: 1,
+            x: x[..held_out].to_vec(),
+            w: w[..held_out].to_vec(),
+        });
+        let options = options(0);
+        let feed = SourceFeed::new(&mut source, &[Scaling::None], &options);
+        let error = feed.map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains("held-out events is 0; the total"), "{error}");
+    }
 }
 
 /// Delivers what it is told to.
