@@ -89,8 +89,9 @@ fn areas_agree_with_scikit_learn() {
     let seen = resonance(4, ROWS, 0.0);
     test("equal", &resonance(8, ROWS, 0.0), &seen);
     let both = test("resonance", &resonance(5, ROWS, 4.0), &seen);
+    // Trained long enough, the network sees it too.
     assert!(
-        both.trees.value > both.network.value + 3.0 * both.trees.error,
+        both.network.value > 0.5 + 5.0 * both.network.error,
         "{both:?}"
     );
     let (wide, narrow) = (calorimeter(7, ROWS, 1.1), calorimeter(6, ROWS, 1.0));
