@@ -84,18 +84,11 @@ places! {
     /// Of a sampler's stream: momenta of chains.
     MOMENTA: Places(domain::MOMENTUM, 0, 1);
 
-    /// The halves that the blocks of a flow transform.
-    FLOW_HALVES: Place(domain::INITIAL, 0) if "generator.type" is "flow";
-    /// Initial weights of every block.
-    FLOW_BLOCKS: Places(domain::INITIAL, 1, 1) if "generator.type" is "flow";
-    /// Initial weights.
-    GAN_GENERATOR_DISCRIMINATOR: Place(domain::INITIAL, 0) if "generator.type" is "gan";
-    /// Initial weights.
-    GAN_GENERATOR: Place(domain::INITIAL, 1) if "generator.type" is "gan";
-    /// Initial weights.
-    VAE_ENCODER: Place(domain::INITIAL, 0) if "generator.type" is "vae";
-    /// Initial weights.
-    VAE_DECODER: Place(domain::INITIAL, 1) if "generator.type" is "vae";
+    /// Initial parameters of the generator, part by part: of a flow the choice of the halves that its blocks transform, then the blocks; of a GAN
+    /// the discriminator, then the generator; of a VAE the encoder, then the decoder.
+    GENERATOR: Places(domain::INITIAL, 0, 1);
+    /// The same of the learned refiner.
+    REFINER: Places(domain::GAN_INITIAL, 0, 1);
 
     /// Initial weights of every member of the ensemble.
     CLASSIFIER: Places(domain::CLASSIFIER_INITIAL, 0, 1) if "pullback.method" is "direct";
@@ -103,17 +96,6 @@ places! {
     OMNIFOLD_EVENTS: Places(domain::CLASSIFIER_INITIAL, 0, 2) if "pullback.method" is "omnifold";
     /// Initial weights of every member of OmniFold's classifier of latents.
     OMNIFOLD_LATENTS: Places(domain::CLASSIFIER_INITIAL, 1, 2) if "pullback.method" is "omnifold";
-
-    /// Initial weights of the GAN refiner's discriminator.
-    GAN_DISCRIMINATOR: Place(domain::GAN_INITIAL, 0);
-    /// Initial weights of the GAN refiner.
-    GAN_REFINER: Place(domain::GAN_INITIAL, 1);
-    /// Initial weights of the flow-matching refiner.
-    MATCHING: Place(domain::GAN_INITIAL, 2);
-    /// The halves that the blocks of the flow refiner transform.
-    REFINER_FLOW_HALVES: Place(domain::GAN_INITIAL, 3);
-    /// Initial weights of every block of the flow refiner.
-    REFINER_FLOW_BLOCKS: Places(domain::GAN_INITIAL, 4, 1);
 
     /// Which events of an array are held out.
     HELD_OUT: Once(domain::SHUFFLE, 0);

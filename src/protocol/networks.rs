@@ -1,7 +1,7 @@
 //! Networks by the options of their groups.
 
 use crate::model::{Coupling, Flow, Mlp, Transform};
-use crate::noise::places::Place;
+use crate::noise::places::Places;
 use crate::options::{choices, keys, Key, Options};
 use crate::{Error, Result};
 use rand::seq::SliceRandom;
@@ -42,13 +42,13 @@ pub(super) fn classifier(inputs: usize, options: &Options) -> Result<Mlp> {
     mlp(&KEYS, inputs, 1, options)
 }
 
-/// The options in which the generator's flow and the flow refiner differ, and where the halves of each are drawn.
+/// The options in which the generator's flow and the flow refiner differ, and the places of their initial parameters.
 pub(super) struct FlowKeys {
     pub blocks: Key<i64>,
     pub layers: Key<i64>,
     pub units: Key<i64>,
     pub coupling: Key<choices::Coupling>,
-    pub halves: Place,
+    pub initial: Places,
 }
 
 /// The paper's flow for `dim` features. Every two blocks transform each coordinate exactly once, in halves drawn at random, so every
@@ -62,7 +62,7 @@ pub(super) fn flow(
     conditions: usize,
     options: &Options,
 ) -> Result<Flow> {
-    let noise = keys.halves.noise(options.get(keys::SEED) as u64);
+    let noise = keys.initial.at(0).noise(options.get(keys::SEED) as u64);
     let transform = match options.get(keys.coupling) {
         choices::Coupling::Affine => Transform::affine(options.get(keys::FLOW_CLAMP)),
         choices::Coupling::Spline => Transform::spline(

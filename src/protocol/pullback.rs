@@ -53,7 +53,10 @@ impl Run {
     }
 }
 
-/// Latents of the prior with log w(z). If events are looked at, `look` sees those of each block with their log w(z), and their own log w(x) is
+/// Sees event rows with log w(z) of their latents.
+pub(super) type Look<'a> = &'a mut dyn FnMut(&[f64], &[f64]);
+
+/// Latents of the prior with log w(z). If events are looked at, `look` sees those of each block, and their own log w(x) is
 /// found where that is something else; otherwise they are made only if log w(z) needs them.
 ///
 /// # Errors
@@ -63,7 +66,7 @@ pub(super) fn weighted_latents(
     model: &Instance,
     conditions: &Conditions,
     run: Run,
-    mut look: Option<&mut dyn FnMut(&[f64], &[f64])>,
+    mut look: Option<Look>,
 ) -> Result<Weighted> {
     const BLOCK: usize = 4096;
     let stage = session.stage(run.stage, run.rows.div_ceil(BLOCK));

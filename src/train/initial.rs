@@ -31,11 +31,11 @@ pub(crate) fn initial_mlp(mlp: &Mlp, noise: Noise, zero_output: bool) -> Vec<f64
     parameters
 }
 
-/// Initial parameters of a flow, those of every block from a place of its own: every block starts as the identity.
-pub(crate) fn initial_flow(flow: &Flow, blocks: Places, seed: u64) -> Vec<f64> {
+/// Initial parameters of a flow, the blocks' at the places after the first, which is that of their halves: every block starts as the identity.
+pub(crate) fn initial_flow(flow: &Flow, places: Places, seed: u64) -> Vec<f64> {
     let mut parameters = Vec::new();
     for (i, block) in flow.blocks.iter().enumerate() {
-        let noise = blocks.at(i as u64).noise(seed);
+        let noise = places.at(1 + i as u64).noise(seed);
         parameters.extend(initial_mlp(&block.subnet, noise, true));
     }
     parameters
@@ -49,7 +49,7 @@ mod tests {
     #[test]
     fn initial_activations_keep_their_size() {
         let mlp = Mlp::new(96, 1, 96, 96, 0.01);
-        let p = initial_mlp(&mlp, places::GAN_GENERATOR.noise(1), false);
+        let p = initial_mlp(&mlp, places::GENERATOR.at(1).noise(1), false);
         assert_eq!(Some(p.len()), mlp.parameter_count());
         let variance = p[..96 * 96].iter().map(|w| w * w).sum::<f64>() / 96.0;
         assert!(

@@ -14,7 +14,7 @@ const KEYS: FlowKeys = FlowKeys {
     layers: keys::FLOW_LAYERS,
     units: keys::FLOW_UNITS,
     coupling: keys::FLOW_COUPLING,
-    halves: places::FLOW_HALVES,
+    initial: places::GENERATOR,
 };
 
 pub(super) struct Likelihood(Flow);
@@ -53,7 +53,7 @@ impl Recipe for Likelihood {
     }
 
     fn initial(&self, seed: u64) -> Vec<f64> {
-        initial_flow(&self.0, places::FLOW_BLOCKS, seed)
+        initial_flow(&self.0, KEYS.initial, seed)
     }
 
     fn settings(&self, options: &Options) -> Settings {

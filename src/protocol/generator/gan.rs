@@ -69,7 +69,7 @@ impl Players {
     }
 
     pub fn initial_discriminator(&self, seed: u64) -> Vec<f64> {
-        let noise = places::GAN_GENERATOR_DISCRIMINATOR.noise(seed);
+        let noise = places::GENERATOR.at(0).noise(seed);
         initial_mlp(&self.discriminator, noise, false)
     }
 
@@ -105,7 +105,7 @@ impl Recipe for Players {
 
     fn initial(&self, seed: u64) -> Vec<f64> {
         let mut parameters = self.initial_discriminator(seed);
-        let noise = places::GAN_GENERATOR.noise(seed);
+        let noise = places::GENERATOR.at(1).noise(seed);
         parameters.append(&mut initial_mlp(&self.generator, noise, false));
         parameters
     }

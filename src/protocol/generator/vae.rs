@@ -66,7 +66,7 @@ impl Recipe for Coders {
 
     /// The encoder starts at the prior, whatever the event.
     fn initial(&self, seed: u64) -> Vec<f64> {
-        let (encoder, decoder) = (places::VAE_ENCODER, places::VAE_DECODER);
+        let (encoder, decoder) = (places::GENERATOR.at(0), places::GENERATOR.at(1));
         let mut parameters = initial_mlp(&self.encoder, encoder.noise(seed), true);
         parameters.append(&mut initial_mlp(&self.decoder, decoder.noise(seed), false));
         parameters

@@ -17,7 +17,7 @@ const KEYS: FlowKeys = FlowKeys {
     layers: keys::REFINER_FLOW_LAYERS,
     units: keys::REFINER_FLOW_UNITS,
     coupling: keys::REFINER_FLOW_COUPLING,
-    halves: places::REFINER_FLOW_HALVES,
+    initial: places::REFINER,
 };
 
 impl Learned for FlowRefiner {
@@ -38,7 +38,7 @@ impl Learned for FlowRefiner {
 
     /// By weighted maximum likelihood.
     fn train(flow: Flow, lesson: Lesson) -> Result<(Refiner, Record)> {
-        let mut parameters = initial_flow(&flow, places::REFINER_FLOW_BLOCKS, lesson.session.seed);
+        let mut parameters = initial_flow(&flow, KEYS.initial, lesson.session.seed);
         let record = lesson.fit(Goal::Likelihood(&flow), &mut parameters)?;
         let map = Map::Flow(flow);
         Ok((Refiner { map, parameters }, record))

@@ -43,9 +43,9 @@ impl Learned for GanRefiner {
     fn train((discriminator, network): (Mlp, Mlp), lesson: Lesson) -> Result<(Refiner, Record)> {
         let seed = lesson.session.seed;
         let initial = |mlp, place: Place| initial_mlp(mlp, place.noise(seed), false);
-        let mut parameters = initial(&discriminator, places::GAN_DISCRIMINATOR);
+        let mut parameters = initial(&discriminator, places::REFINER.at(0));
         let split = parameters.len();
-        let mut refiner = initial(&network, places::GAN_REFINER);
+        let mut refiner = initial(&network, places::REFINER.at(1));
         start_at_identity(&network, &mut refiner);
         parameters.append(&mut refiner);
         let goal = Goal::Gan(objective::Gan {
@@ -120,7 +120,7 @@ mod tests {
     fn the_start_is_the_identity() {
         for layers in [0, 1, 4] {
             let network = Mlp::new(4, layers, 9, 2, 0.01);
-            let noise = places::GAN_DISCRIMINATOR.noise(1);
+            let noise = places::REFINER.at(0).noise(1);
             let mut parameters = initial_mlp(&network, noise, false);
             let random = parameters.clone();
             start_at_identity(&network, &mut parameters);

@@ -40,7 +40,7 @@ impl Learned for MatchingRefiner {
         lesson.rows = pair(&lesson)?;
         lesson.weights.fill(1.0);
         let seed = lesson.session.seed;
-        let mut parameters = initial_mlp(&network, places::MATCHING.noise(seed), true);
+        let mut parameters = initial_mlp(&network, places::REFINER.at(0).noise(seed), true);
         let goal = Goal::Matching(objective::Matching {
             network: &network,
             seed,
