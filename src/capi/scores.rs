@@ -65,9 +65,10 @@ pub unsafe extern "C" fn laser_emd_1d(
 /// @param error receives its standard error; NaN without repeats; NULL if not wanted
 /// @param floor receives the mean of the floor, likewise
 /// @param floor_spread receives the standard deviation of one score about it, likewise
-/// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for no directions or different numbers of values; LASER_ERR_DATA for a feature that is constant in the
-/// reference (but for rounding) or has a variance beyond the floating-point range, for weights without a positive total, also in a bootstrap sample; LASER_ERR_UNSUPPORTED for a source of laser_source_from_callback; LASER_ERR_NULL;
-/// LASER_ERR_BUSY while a source is in use by a training
+/// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for no directions or different numbers of values; LASER_ERR_DATA for a feature that is
+/// constant in the reference (but for rounding) or has a variance beyond the floating-point range, for weights without a positive total,
+/// also in a bootstrap sample; LASER_ERR_UNSUPPORTED for a source of laser_source_from_callback; LASER_ERR_NULL; LASER_ERR_BUSY while a
+/// source is in use by a training
 ///
 /// Threads: any number at once.
 #[no_mangle]
@@ -140,9 +141,10 @@ pub unsafe extern "C" fn laser_kolmogorov_smirnov(
 /// @param hooks progress, log and cancel; copied; NULL for none
 /// @param auc receives the area
 /// @param error receives its standard error, that of the events it was judged by; NULL if not wanted
-/// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for different numbers of values; LASER_ERR_DATA for too few events, a feature that is constant (but for
-/// rounding) or has a variance beyond the floating-point range, weights whose total is not positive in a half; LASER_ERR_UNSUPPORTED for a source of laser_source_from_callback; LASER_ERR_NUMERICAL, LASER_ERR_CALLBACK, LASER_ERR_CANCELLED, LASER_ERR_DEVICE, LASER_ERR_TORCH as in a
-/// training; LASER_ERR_NULL; LASER_ERR_BUSY while a source is in use by a training
+/// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for different numbers of values; LASER_ERR_DATA for too few events, a feature that is
+/// constant (but for rounding) or has a variance beyond the floating-point range, weights whose total is not positive in a half;
+/// LASER_ERR_UNSUPPORTED for a source of laser_source_from_callback; LASER_ERR_NUMERICAL, LASER_ERR_CALLBACK, LASER_ERR_CANCELLED,
+/// LASER_ERR_DEVICE, LASER_ERR_TORCH as in a training; LASER_ERR_NULL; LASER_ERR_BUSY while a source is in use by a training
 ///
 /// Threads: any number at once.
 #[no_mangle]
