@@ -526,7 +526,7 @@ class Source {
 public:
     /**
      * A callable that fills rows of `dim` values with events: f(Rows<double> x), or f(Rows<double> x, Span<double> w) if it gives weights
-     * too. It returns nothing, or how many rows it filled: fewer than there are end the epoch.
+     * too. It returns nothing, or how many rows it filled: with fewer than there are the events end, and begin again.
      */
     template <class Callable, class = std::enable_if_t<std::is_invocable_v<Callable &, Rows<double>>
                                                        || std::is_invocable_v<Callable &, Rows<double>, Span<double>>>>

@@ -39,7 +39,7 @@ impl laser_source {
 /// @param x `n` rows of `dim` doubles, packed; row i begins at x + i * dim
 /// @param w `n` weights; NULL if the source was declared unweighted
 /// @param got set it to the number of rows filled, at most `n`; it is 0 when the callback begins. Less than `n` ends the
-/// epoch: the next call begins the next one, from the first event or with fresh ones
+/// events: the next call begins them again, from the first or with fresh ones
 /// @param user the pointer given with the callback
 /// @return 0 to go on; anything else ends the training with LASER_ERR_CALLBACK and this number
 pub type laser_events_fn = Option<

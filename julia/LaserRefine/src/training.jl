@@ -132,7 +132,7 @@ says where.
     Source(dim) do x … end
 
 Events of a simulator, pulled batch by batch: `deliver!(x)` fills the columns of `x`, a matrix with `dim` rows, and returns how many it
-filled; less than `size(x, 2)` ends the epoch. If `weighted`, it is called as `deliver!(x, w)` and fills the vector `w` too. Neither may
+filled; with less than `size(x, 2)` the events end, and begin again. If `weighted`, it is called as `deliver!(x, w)` and fills the vector `w` too. Neither may
 be kept.
 
 Threads: one call at a time.
