@@ -201,7 +201,7 @@ typedef int32_t (*laser_log_fn)(int32_t level, const char *message, void *user);
  * @param x `n` rows of `dim` doubles, packed; row i begins at x + i * dim
  * @param w `n` weights; NULL if the source was declared unweighted
  * @param got set it to the number of rows filled, at most `n`; it is 0 when the callback begins. Less than `n` ends the
- * epoch: the next call begins the next one, from the first event or with fresh ones
+ * events: the next call begins them again, from the first or with fresh ones
  * @param user the pointer given with the callback
  * @return 0 to go on; anything else ends the training with LASER_ERR_CALLBACK and this number
  */
@@ -1085,12 +1085,15 @@ laser_status laser_model_info(const laser_model *model,
  *
  * @param model what to ask
  * @param key path into the record with dots; an element of an array goes by its index from 0. There are, of every training
- * ("flow", "classifier", "gan", "refiner_flow", "matching"): "flow.steps", ".rows", ".loss", ".validation_loss" (if events were held out), ".kept_epoch", ".losses.0" … (of an ensemble "classifier.members.0.…" and totals); and of
+ * ("flow", "classifier", "gan", "refiner_flow", "matching"): "flow.steps", ".rows", ".loss", ".validation_loss" (if events were held out), ".kept_epoch", ".kept_step", ".passes" (how many times each event was seen, if their number is known), ".reference" (of a flow), ".losses.0" … (of an ensemble "classifier.members.0.…" and totals); and of
  * the weights of the pilot run: "weights.events", ".non_finite", ".mean", ".min", ".max", ".quantiles.q001" (0.1 %), ".q01", ".q10",
  * ".q50", ".q90", ".q99", ".q999", ".effective_sample_size", ".effective_fraction", ".w_max", ".overweight_fraction", ".acceptance";
  * of the classifier on held-out events "weights.calibration.auc" (0.5: it knows nothing), ".chi_square" (per degree of freedom, 1 if the
  * weights are the ratio of the densities), ".largest_pull", ".events"; by feature, "weights.features.0.below", ".above": the
- * shares of the refined events that lie outside of the held-out target events, which end at ".low" and ".high"; of an ensemble "classifier.spread", of log w between its networks.
+ * shares of the refined events that lie outside of the held-out target events, which end at ".low" and ".high"; what the generator does not reach
+ * of the target, the largest tail first, "weights.gaps.0.from", ".target", ".generated" (shares of events there); the limit of the weights
+ * "weights.limit.low", ".high", ".events", ".weight" (shares at ".high"); the areas of boosted trees "weights.second_opinion.generated",
+ * ".refined", ".error"; of an ensemble "classifier.spread", of log w between its networks.
  * If option "refiner.method" was a chain and "hmc.pilot" was not 0: "chains.step_size", ".acceptance", ".divergences", ".chains",
  * ".transitions", ".r_hat.0" …, ".effective_sample_size.0" … (of chains times transitions). After OmniFold: "omnifold.events", ".changes.0" …
  * (root mean square change of the weights, by iteration), ".effective_fractions.0" …, ".trainings.0.loss" …; after "iteration.rounds" above 1:

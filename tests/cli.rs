@@ -1094,7 +1094,9 @@ fn refine_trains_what_the_library_trains() {
     for part in [
         "3000 events of 2 columns from truth.npy",
         "flow: epoch 1 of 2, loss",
-        "flow: 54 updates in ",
+        "flow: 480 updates in ",
+        "every event ",
+        "judgement: ",
         "classifier: epoch 2 of 2, loss",
         "weights: mean",
         "saved out.laser",

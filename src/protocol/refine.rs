@@ -270,10 +270,14 @@ fn judge(
     let apply = |limits: Option<Limits>, log_w: &mut [f64]| {
         limits.map(|limits| log_w.iter_mut().for_each(|l| *l = limits.apply(*l)))
     };
+    // Latents that have no event were met by no training.
+    let rows = generated.chunks_exact(dims.event_row()).zip(&log_w);
+    let met = rows.filter(|(x, _)| x.iter().all(|v| v.is_finite()));
+    let met: Vec<f64> = met.map(|(_, log_w)| *log_w).collect();
     // Where weights of latents are learned by themselves, no target event says how far they go.
     let found = match &mut log_w_of_events {
         Some(of_events) => {
-            let of_latents = limits(&[], &log_w, tail, margin);
+            let of_latents = limits(&[], &met, tail, margin);
             apply(of_latents, &mut log_w);
             set_limits(&mut model.latent_classifier, of_latents);
             let of_both = limits(of_target, of_events, tail, margin);
@@ -283,7 +287,7 @@ fn judge(
             of_latents
         }
         None => {
-            let of_both = limits(of_target, &log_w, tail, margin);
+            let of_both = limits(of_target, &met, tail, margin);
             apply(of_both, &mut log_w);
             apply(of_both, of_target);
             set_limits(&mut model.classifier, of_both);

@@ -148,7 +148,8 @@ pub(crate) fn train<T: Element>(
     let mut gradient = vec![T::default(); longest.unwrap_or(0)];
     let held_out = feed.held_out()?;
     let look = look_every(settings, feed.pass());
-    let mut best = Best::default();
+    let rows: usize = held_out.iter().map(|batch| batch.rows).sum();
+    let mut best = Best::of(rows);
     let mut batch = Batch::default();
     let steps = settings.epochs.saturating_mul(settings.steps);
     let mut record = Record {
@@ -267,7 +268,6 @@ fn look_every(settings: &Settings, pass: Option<usize>) -> u64 {
 }
 
 /// The best held-out loss so far.
-#[derive(Default)]
 struct Best<T> {
     /// With the parameters it was reached by.
     kept: Option<(f64, Vec<T>)>,
@@ -275,15 +275,24 @@ struct Best<T> {
     at: (u64, u64),
     /// Looks since the last that came near it.
     away: u64,
+    /// How near: on a plateau, losses differ by less from look to look; what is above it by more has been learned by heart.
+    near: f64,
 }
 
 impl<T: Copy> Best<T> {
-    /// On a plateau, losses differ by less from look to look; what is above it by more has been learned by heart.
-    const NEAR: f64 = 1e-3;
+    /// Of the loss of so many rows.
+    fn of(rows: usize) -> Self {
+        Best {
+            kept: None,
+            at: (0, 0),
+            away: 0,
+            near: 0.2 / (rows.max(1) as f64).sqrt(),
+        }
+    }
 
     fn look(&mut self, loss: f64, at: (u64, u64), parameters: &[T]) {
         let best = self.kept.as_ref().map_or(f64::INFINITY, |(best, _)| *best);
-        self.away = if loss < best + Self::NEAR {
+        self.away = if loss < best + self.near {
             0
         } else {
             self.away + 1

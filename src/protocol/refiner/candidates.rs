@@ -129,10 +129,11 @@ impl Candidates {
         let rows = log_w.len();
         let (n, m) = (z.len() / rows, x.len() / rows);
         evaluator.generate(z, rows, x, None)?;
-        let mut failed: Vec<usize> = (0..rows).collect();
+        let fails = |x: &[f64], row: usize| !x[row * m..][..m].iter().all(|x| x.is_finite());
+        let mut failed: Vec<usize> = (0..rows).filter(|&row| fails(x, row)).collect();
         let (mut u, mut again, mut made) = (Vec::new(), Vec::new(), Vec::new());
         for number in (SHUFFLE + 1..).take(TRIES) {
-            failed.retain(|&row| !x[row * m..][..m].iter().all(|x| x.is_finite()));
+            failed.retain(|&row| fails(x, row));
             if failed.is_empty() {
                 return Ok(());
             }
