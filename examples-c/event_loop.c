@@ -30,7 +30,7 @@ static laser_sampler *open_stream(const laser_model *model)
 static void event_loop(laser_sampler *sampler, size_t events, size_t dim, double *out)
 {
     for (size_t i = 0; i < events; i++) {
-        /* By rejection (the default) 1, except for the rare events above w_max, about one in a hundred: they carry w/w_max,
+        /* By rejection (the default) 1, except for the rare events above w_max, at most one in a hundred: they carry w/w_max,
          * mostly between 1 and 1.5. By reweight every event has its own. A host fills its histograms with this weight;
          * here only the events are compared. */
         double weight;

@@ -38,7 +38,8 @@ module laser_c
    integer(c_int32_t), parameter :: LASER_ERR_PANIC = 15 !< A defect of liblaser, stopped at its boundary
 
    abstract interface
-      !> Called after every update of a training and every block of events of a pilot run.
+      !> Called after every update of a training, every block of events of a pilot run or a sampler, and every
+      !! trajectory of chains.
       function laser_progress_fn(p, user) bind(c)
          import
          type(c_ptr), value :: p
@@ -639,6 +640,14 @@ module laser_c
          integer(c_int32_t) :: laser_sampler_set_noise_callback
       end function laser_sampler_set_noise_callback
 
+      !> Has the calls that ask a sampler for events watched and stopped by hooks, and lets the sampler warn.
+      function laser_sampler_set_hooks(sampler, hooks) bind(c)
+         import
+         type(c_ptr), value :: sampler
+         type(c_ptr), value :: hooks
+         integer(c_int32_t) :: laser_sampler_set_hooks
+      end function laser_sampler_set_hooks
+
       !> Goes to an event, forward or backward.
       function laser_sampler_seek(sampler, event) bind(c)
          import
@@ -1173,6 +1182,7 @@ module laser
    contains
       procedure :: new => sampler_new
       procedure :: set_noise_callback => sampler_set_noise_callback
+      procedure :: set_hooks => sampler_set_hooks
       procedure :: seek => sampler_seek
       procedure :: tell => sampler_tell
       generic :: generate => generate_f64, generate_f32
@@ -2373,6 +2383,19 @@ contains
       call remember(self%noise, context)
       call settle(laser_sampler_set_noise_callback(self%handle, c_funloc(trampoline), c_loc(self%noise)), status)
    end subroutine sampler_set_noise_callback
+
+   !> Has the calls that ask for events watched and stopped by hooks, and lets the sampler warn by their log callback of events
+   !! that contradict the pilot run of the model: see laser_sampler_set_hooks in laser.h. Absent: no hooks. They must not be
+   !! freed, nor their contexts, until they are replaced, or the sampler freed.
+   subroutine sampler_set_hooks(self, hooks, status)
+      class(laser_sampler), intent(inout) :: self
+      type(laser_hooks), intent(in), optional :: hooks
+      integer, intent(out), optional :: status
+      type(c_ptr) :: watch
+      if (unmade(self%handle, "laser_sampler", status)) return
+      if (bad_hooks(hooks, watch, status)) return
+      call settle(laser_sampler_set_hooks(self%handle, watch), status)
+   end subroutine sampler_set_hooks
 
    !> Goes to an event, counted from 0, forward or backward.
    subroutine sampler_seek(self, event, status)

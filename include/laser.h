@@ -98,8 +98,8 @@
 #define LASER_LOG_WARNING 2
 
 /**
- * A token to stop long calls with: it takes effect within one optimisation step. It stays tripped until it is reset, and one
- * token can serve many calls. Threads: any number at once.
+ * A token to stop long calls with: it takes effect within one optimisation step or block of events. It stays tripped until it is reset,
+ * and one token can serve many calls. Threads: any number at once.
  */
 typedef struct laser_cancel laser_cancel;
 
@@ -168,7 +168,7 @@ typedef struct laser_source laser_source;
 typedef int32_t laser_status;
 
 /**
- * Called after every update of a training and every block of events of a pilot run.
+ * Called after every update of a training, every block of events of a pilot run or a sampler, and every trajectory of chains.
  *
  * Called only on the thread that made the long call, never concurrently. May call the library, except with the handles that
  * the running call changes (LASER_ERR_BUSY). Must not throw, nor jump out.
@@ -651,7 +651,8 @@ void laser_hooks_free(laser_hooks *hooks);
  * What is running.
  *
  * @param p what the callback was given
- * @return "flow", "gan_generator", "vae", "classifier", "trees", "omnifold_events", "omnifold_latents", "pilot", "pool", "gan", "refiner_flow", "pairs", "matching" or "chains"; valid until the callback returns; "" if `p` is NULL
+ * @return "flow", "gan_generator", "vae", "classifier", "trees", "omnifold_events", "omnifold_latents", "pilot", "pool", "gan",
+ * "refiner_flow", "pairs", "matching", "chains" or "sampling"; valid until the callback returns; "" if `p` is NULL
  *
  * Threads: inside the callback.
  */
@@ -678,7 +679,7 @@ uint64_t laser_progress_epoch(const laser_progress *p);
 uint64_t laser_progress_epochs(const laser_progress *p);
 
 /**
- * The updates, or blocks of events, done in this stage.
+ * The updates, or blocks of events, done in this stage; of "sampling" the events, of "chains" the trajectories of each.
  *
  * @param p what the callback was given
  * @return number of the step within the stage, the first is 1; 0 if `p` is NULL
@@ -688,7 +689,8 @@ uint64_t laser_progress_epochs(const laser_progress *p);
 uint64_t laser_progress_step(const laser_progress *p);
 
 /**
- * The updates, or blocks of events, planned for this stage. Early stopping, or a source that ends sooner, makes them fewer.
+ * The updates, or blocks of events, planned for this stage; of "sampling" the events, of "chains" the trajectories of each. Early
+ * stopping, or a source that ends sooner, makes them fewer.
  *
  * @param p what the callback was given
  * @return number of steps; 0 if `p` is NULL
@@ -1251,6 +1253,30 @@ laser_status laser_sampler_set_noise_callback(laser_sampler *sampler,
                                               void *user);
 
 /**
+ * Has the calls that ask a sampler for events watched and stopped by hooks, and lets the sampler warn.
+ *
+ * Long calls are those of chains that burn in or walk to an event, of many proposals to an event, and of many events. Between blocks of
+ * proposals and between steps of trajectories they look at the cancel token. Progress comes after every block of events, as the stage
+ * "sampling" of so many events, and after every trajectory of chains, as the stage "chains". A call that a cancel or a callback ends
+ * leaves the stream where it stood: asked again it delivers the same events; chains begin anew.
+ *
+ * Warnings come by the log callback (LASER_LOG_WARNING), each once to the hooks that are set, when what the sampler meets contradicts the
+ * pilot run in its model, or deserves no trust: a weight above ten times the largest of the pilot run; more than twice the share of the
+ * weight above w_max that "rejection.overweight" leaves there; an acceptance of "rejection" off by a factor of two; ten events that carry
+ * more than 1 % of the weight, and ten times as much as ten others; 1 % of the proposals not finite; chains of which 1 % of the
+ * trajectories diverge, less than 1 % is accepted, or R-hat is above 1.1 from 64 events of each on.
+ *
+ * @param sampler the stream
+ * @param hooks copied: may be changed or freed afterwards; their callbacks and `user` pointers are lent to the sampler; NULL for none
+ * @return LASER_OK; LASER_ERR_NULL if `sampler` is NULL; LASER_ERR_BUSY
+ *
+ * Threads: needs `sampler` alone; reads `hooks`. Callbacks come on the threads of the calls that ask for events, and may not use the
+ * sampler (LASER_ERR_BUSY).
+ */
+laser_status laser_sampler_set_hooks(laser_sampler *sampler,
+                                     const laser_hooks *hooks);
+
+/**
  * Goes to an event, forward or backward: the next one generated is that one. Costs at most a block of events, but
  * with chains ("langevin", "mala", "hmc"), which must run up to there, backward from the beginning.
  *
@@ -1285,10 +1311,11 @@ laser_status laser_sampler_tell(const laser_sampler *sampler, uint64_t *event);
  * NULL if not wanted
  * @param logp receives `n` logarithms of the density of the events, in 1 / (product of the units of x): that of the generator for
  * "baseline" and "reweight", that of the refiner for "flow", the refined one for all others; NULL if not wanted
- * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for wrong sizes or arrays that overlap; LASER_ERR_UNSUPPORTED if `logp` is wanted of
- * "gan" or "matching", or of a generator without a density; LASER_ERR_NUMERICAL if the method gives up; LASER_ERR_INVALID_ARGUMENT for a model with conditions, whose events
- * laser_sampler_generate_given makes; LASER_ERR_TORCH; LASER_ERR_CALLBACK and LASER_ERR_DATA of a noise callback;
- * LASER_ERR_NULL; LASER_ERR_BUSY. After any failure the stream stands where it stood, and the arrays may be written in part
+ * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for wrong sizes or arrays that overlap; LASER_ERR_UNSUPPORTED if `logp` is wanted of "gan"
+ * or "matching", or of a generator without a density; LASER_ERR_NUMERICAL if the method gives up; LASER_ERR_INVALID_ARGUMENT for a model
+ * with conditions, whose events laser_sampler_generate_given makes; LASER_ERR_TORCH; LASER_ERR_CALLBACK and LASER_ERR_DATA of a noise
+ * callback; LASER_ERR_CALLBACK and LASER_ERR_CANCELLED of hooks; LASER_ERR_NULL; LASER_ERR_BUSY. After any failure the stream stands where
+ * it stood, and the arrays may be written in part
  *
  * Threads: needs `sampler` alone.
  */
@@ -1409,12 +1436,13 @@ laser_status laser_sampler_next(laser_sampler *sampler, double *x, double *w);
  *
  * @param sampler what to ask
  * @param key "events" (made inside, some of them ahead), "proposals", "acceptance" (accepted fraction of the proposals),
- * "overweight_fraction" (share of the weight that lies above w_max), "overweight_events" (fraction of the events of "rejection" that
- * lie above w_max and carry a weight above 1), "non_finite" (proposals whose weight is not finite) or
- * "divergences" (proposals of chains whose trajectory diverged); of latents resampled, by "resampling" or for starts of chains,
- * "effective_fraction" (the share that the weights leave of the pool) and "distinct_fraction"; of chains "r_hat" (split R-hat of the worst
- * dimension of z: 1 where the chains agree, above 1.05 they do not mix) and "effective_sample_size" (of all events made, in the worst
- * dimension), or with ".0", ".1" … for that dimension, estimated from the last 256 events of the first 64 chains; takes milliseconds
+ * "overweight_fraction" (share of the weight that lies above w_max), "overweight_events" (fraction of the events of "rejection" that lie
+ * above w_max and carry a weight above 1), "largest_weight" (of an event), "weight_of_largest" (share of the weight that the ten heaviest
+ * events carry), "non_finite" (proposals whose weight is not finite) or "divergences" (proposals of chains whose trajectory diverged); of
+ * latents resampled, by "resampling" or for starts of chains, "effective_fraction" (the share that the weights leave of the pool) and
+ * "distinct_fraction"; of chains "r_hat" (split R-hat of the worst dimension of z: 1 where the chains agree, above 1.05 they do not mix)
+ * and "effective_sample_size" (of all events made, in the worst dimension), or with ".0", ".1" … for that dimension, estimated from the
+ * last 256 events of the first 64 chains; takes milliseconds
  * @param out receives the number; NaN for a fraction of nothing, and for chains without four events each ("effective_sample_size": without twenty)
  * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for another key; LASER_ERR_NULL; LASER_ERR_BUSY while events are being generated
  *

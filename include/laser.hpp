@@ -36,6 +36,7 @@
 
 #include "laser.h"
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -473,11 +474,14 @@ private:
     detail::Handle<laser_cancel> handle_;
 };
 
-/** How a host watches and stops long calls. Must outlive the calls it is given to; wherever hooks are taken, `{}` means none. */
+/**
+ * How a host watches and stops long calls. Must outlive the calls it is given to (not the samplers); wherever hooks are taken, `{}` means
+ * none.
+ */
 class Hooks {
 public:
     Hooks() noexcept = default;
-    /** progress(const Progress &): after every update of a training. */
+    /** progress(const Progress &): after every update of a training, and every block of events of a sampler. */
     template <class Callable> Hooks &on_progress(Callable progress)
     {
         auto kept = std::make_shared<Callable>(std::move(progress));
@@ -506,6 +510,8 @@ public:
         return *this;
     }
     const laser_hooks *handle() const noexcept { return handle_.get(); }
+    /** The callables, which samplers need as well. */
+    std::array<std::shared_ptr<void>, 2> callables() const { return {progress_, log_}; }
 
 private:
     laser_hooks *present()
@@ -817,7 +823,7 @@ public:
     /** M, the columns of x. */
     std::size_t event_dim() const noexcept { return event_dim_; }
 
-    /** The next n events: packed rows of M values. Of "rejection" about one in a hundred has a weight above 1, which `generate(x, w)` tells. */
+    /** The next n events: packed rows of M values. Of "rejection" up to about one in a hundred has a weight above 1, which `generate(x, w)` tells. */
     std::vector<double> generate(std::size_t n)
     {
         detail::require(n <= std::vector<double>().max_size() / event_dim_, "more events than memory can hold");
@@ -880,6 +886,15 @@ public:
         detail::check(laser_sampler_set_noise_callback(handle_.get(), nullptr, nullptr));
         noise_.reset();
     }
+    /**
+     * Has the calls that ask for events watched and stopped by hooks, which are copied, and lets the sampler warn by their `on_log` of
+     * events that contradict the pilot run of the model: see laser_sampler_set_hooks. `{}` takes them away.
+     */
+    void set_hooks(const Hooks &hooks)
+    {
+        detail::check(laser_sampler_set_hooks(handle_.get(), hooks.handle()));
+        hooks_ = hooks.callables();
+    }
     /** The next event will be number `event`, from 0. */
     void seek(std::uint64_t event) { detail::check(laser_sampler_seek(handle_.get(), event)); }
     /** The number of the event that comes next. */
@@ -918,6 +933,7 @@ private:
 
     std::size_t event_dim_, latent_dim_, condition_dim_;
     std::shared_ptr<void> kept_, noise_;
+    std::array<std::shared_ptr<void>, 2> hooks_;
     detail::Handle<laser_sampler> handle_;
 };
 

@@ -727,6 +727,35 @@ fn a_file_beyond_its_limit_is_an_error_and_leaves_nothing() {
     assert_eq!(folder.files(), before);
 }
 
+/// A classifier that explodes where the pilot run saw nothing: its logits thirty times as large, without limits.
+#[test]
+fn a_sample_of_a_few_events_is_warned_of_and_has_its_status() {
+    let folder = Folder::new();
+    let mut model = Model::load(&folder.at("model.laser")).unwrap();
+    let classifier = model.classifier.as_mut().unwrap();
+    classifier.parameters.iter_mut().for_each(|p| *p *= 30.0);
+    classifier.log_ratio_offset *= 30.0;
+    classifier.limits = None;
+    model.save(&folder.at("steep.laser")).unwrap();
+    for method in ["rejection", "reweight"] {
+        let sample = format!("-n 20000 --weights -o a.npy --method {method}");
+        let output = folder.run(&format!("sample steep.laser {sample}"));
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(3), "{errors}");
+        for warning in ["an event has the weight", "the 10 heaviest of"] {
+            let said = errors
+                .matches(&format!("laser: warning: {warning}"))
+                .count();
+            assert_eq!(said, 1, "{warning}: {errors}");
+        }
+        assert!(errors.contains("a.npy is written, but"), "{errors}");
+        assert_eq!(folder.read("a.npy").0, [20_000, 3]);
+        let errors = folder.run(&format!("sample model.laser {sample}")).stderr;
+        let errors = String::from_utf8(errors).unwrap();
+        assert!(!errors.contains("warning"), "{errors}");
+    }
+}
+
 fn wait_for(done: impl Fn() -> bool) {
     let start = Instant::now();
     while !done() {

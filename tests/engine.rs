@@ -294,6 +294,7 @@ fn model(shape: &Shape, dtype: Dtype) -> Model {
                 parameters: parameters(&[&refiner], 3),
                 map: Map::Network(refiner),
             }),
+            pilot: None,
         }),
         record: serde_json::Map::new(),
     };

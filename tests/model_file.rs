@@ -9,7 +9,8 @@ mod hostile;
 
 use laser::model::{
     Activation, Classifier, Coupling, Dtype, Flow, Generator, GeneratorKind, HmcSettings, Map,
-    Matching, Method, Mlp, Model, Refinement, Refiner, Scaling, Start, Transform, FORMAT_VERSION,
+    Matching, Method, Mlp, Model, Pilot, Refinement, Refiner, Scaling, Start, Transform,
+    FORMAT_VERSION,
 };
 use laser::Error;
 use serde_json::{json, Value};
@@ -115,6 +116,11 @@ fn model(dtype: Dtype, conditions: usize) -> Model {
             thin: 1,
         },
         refiner: Some(refiner),
+        pilot: Some(Pilot {
+            acceptance: 1.0 / 3.0,
+            overweight: 0.001,
+            log_largest: 3.0f64.ln(),
+        }),
     };
     let record = json!({"loss": [0.7, 0.1 + 0.7, 5e-324, 1e308], "events": u64::MAX, "data": {"name": "donut\u{0} µ \"", "weighted": false, "note": null}});
     Model {
@@ -262,6 +268,7 @@ fn models_come_back_bit_for_bit() {
             let refinement = unlearned.refinement.as_mut().unwrap();
             refinement.refiner = None;
             refinement.method = Method::Rejection;
+            refinement.pilot = None;
             let others = learned(&full);
             let mut bare = full.clone();
             bare.classifier = None;
@@ -275,6 +282,19 @@ fn models_come_back_bit_for_bit() {
             }
         }
     }
+}
+
+/// Models were written before there was a pilot in them.
+#[test]
+fn a_file_without_a_pilot_is_read() {
+    let with = model(Dtype::Float64, 0);
+    let mut without = with.clone();
+    without.refinement.as_mut().unwrap().pilot = None;
+    let older = with_description(&with.to_bytes().unwrap(), |d| {
+        let refinement = d["model"]["refinement"].as_object_mut().unwrap();
+        refinement.remove("pilot").unwrap();
+    });
+    assert_eq!(Model::from_bytes(&older).unwrap(), without);
 }
 
 #[test]
@@ -395,6 +415,30 @@ fn models_that_could_not_be_read_are_not_written() {
         &|m| m.refinement.as_mut().unwrap().log_w_max = f64::NAN,
         "log_w_max",
     );
+    let unsound = Pilot {
+        acceptance: 0.5,
+        overweight: 0.0,
+        log_largest: 0.0,
+    };
+    for pilot in [
+        Pilot {
+            acceptance: 0.0,
+            ..unsound
+        },
+        Pilot {
+            overweight: 1.0,
+            ..unsound
+        },
+        Pilot {
+            log_largest: f64::INFINITY,
+            ..unsound
+        },
+    ] {
+        refused(
+            &|m| m.refinement.as_mut().unwrap().pilot = Some(pilot),
+            "the refinement's pilot",
+        );
+    }
     refused(
         &|m| m.generator.parameters[8] = f64::NAN,
         "element 2 of tensor `generator.0.blocks.0.subnet.1.weight` is NaN",

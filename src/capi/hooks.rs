@@ -11,8 +11,8 @@ use std::ffi::{c_char, c_void, CString};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
-/// A token to stop long calls with: it takes effect within one optimisation step. It stays tripped until it is reset, and one
-/// token can serve many calls. Threads: any number at once.
+/// A token to stop long calls with: it takes effect within one optimisation step or block of events. It stays tripped until it is reset,
+/// and one token can serve many calls. Threads: any number at once.
 pub struct laser_cancel {
     tripped: AtomicBool,
 }
@@ -100,7 +100,7 @@ pub struct laser_progress {
     stage: CString,
 }
 
-/// Called after every update of a training and every block of events of a pilot run.
+/// Called after every update of a training, every block of events of a pilot run or a sampler, and every trajectory of chains.
 ///
 /// Called only on the thread that made the long call, never concurrently. May call the library, except with the handles that
 /// the running call changes (LASER_ERR_BUSY). Must not throw, nor jump out.
@@ -300,7 +300,8 @@ pub unsafe extern "C" fn laser_hooks_free(hooks: *mut laser_hooks) {
 /// What is running.
 ///
 /// @param p what the callback was given
-/// @return "flow", "gan_generator", "vae", "classifier", "trees", "omnifold_events", "omnifold_latents", "pilot", "pool", "gan", "refiner_flow", "pairs", "matching" or "chains"; valid until the callback returns; "" if `p` is NULL
+/// @return "flow", "gan_generator", "vae", "classifier", "trees", "omnifold_events", "omnifold_latents", "pilot", "pool", "gan",
+/// "refiner_flow", "pairs", "matching", "chains" or "sampling"; valid until the callback returns; "" if `p` is NULL
 ///
 /// Threads: inside the callback.
 #[no_mangle]
@@ -333,7 +334,7 @@ pub unsafe extern "C" fn laser_progress_epochs(p: *const laser_progress) -> u64 
     unsafe { p.as_ref() }.map_or(0, |p| p.progress.epochs)
 }
 
-/// The updates, or blocks of events, done in this stage.
+/// The updates, or blocks of events, done in this stage; of "sampling" the events, of "chains" the trajectories of each.
 ///
 /// @param p what the callback was given
 /// @return number of the step within the stage, the first is 1; 0 if `p` is NULL
@@ -345,7 +346,8 @@ pub unsafe extern "C" fn laser_progress_step(p: *const laser_progress) -> u64 {
     unsafe { p.as_ref() }.map_or(0, |p| p.progress.step)
 }
 
-/// The updates, or blocks of events, planned for this stage. Early stopping, or a source that ends sooner, makes them fewer.
+/// The updates, or blocks of events, planned for this stage; of "sampling" the events, of "chains" the trajectories of each. Early
+/// stopping, or a source that ends sooner, makes them fewer.
 ///
 /// @param p what the callback was given
 /// @return number of steps; 0 if `p` is NULL

@@ -3,7 +3,7 @@
 use super::array::{self, Out};
 use super::boundary::call;
 use super::handle::{Gate, Handle, User};
-use super::hooks::go_on;
+use super::hooks::{self, go_on, laser_hooks};
 use super::model::laser_model;
 use super::options::{self, laser_options};
 use super::status::laser_status;
@@ -13,6 +13,7 @@ use crate::protocol::{Outputs, Sampler, Uniforms};
 use crate::{Result, RowsMut};
 use parking_lot::Mutex;
 use std::ffi::{c_char, c_void};
+use std::sync::Arc;
 
 /// A stream of events from a model. Make one per thread, with streams of their own.
 ///
@@ -115,6 +116,44 @@ pub unsafe extern "C" fn laser_sampler_set_noise_callback(
     })
 }
 
+/// Has the calls that ask a sampler for events watched and stopped by hooks, and lets the sampler warn.
+///
+/// Long calls are those of chains that burn in or walk to an event, of many proposals to an event, and of many events. Between blocks of
+/// proposals and between steps of trajectories they look at the cancel token. Progress comes after every block of events, as the stage
+/// "sampling" of so many events, and after every trajectory of chains, as the stage "chains". A call that a cancel or a callback ends
+/// leaves the stream where it stood: asked again it delivers the same events; chains begin anew.
+///
+/// Warnings come by the log callback (LASER_LOG_WARNING), each once to the hooks that are set, when what the sampler meets contradicts the
+/// pilot run in its model, or deserves no trust: a weight above ten times the largest of the pilot run; more than twice the share of the
+/// weight above w_max that "rejection.overweight" leaves there; an acceptance of "rejection" off by a factor of two; ten events that carry
+/// more than 1 % of the weight, and ten times as much as ten others; 1 % of the proposals not finite; chains of which 1 % of the
+/// trajectories diverge, less than 1 % is accepted, or R-hat is above 1.1 from 64 events of each on.
+///
+/// @param sampler the stream
+/// @param hooks copied: may be changed or freed afterwards; their callbacks and `user` pointers are lent to the sampler; NULL for none
+/// @return LASER_OK; LASER_ERR_NULL if `sampler` is NULL; LASER_ERR_BUSY
+///
+/// Threads: needs `sampler` alone; reads `hooks`. Callbacks come on the threads of the calls that ask for events, and may not use the
+/// sampler (LASER_ERR_BUSY).
+#[no_mangle]
+pub unsafe extern "C" fn laser_sampler_set_hooks(
+    sampler: *mut laser_sampler,
+    hooks: *const laser_hooks,
+) -> laser_status {
+    call(|| {
+        // SAFETY: the host's promise.
+        let (sampler, hooks) = unsafe {
+            (
+                laser_sampler::hold(sampler, "sampler")?,
+                hooks::given(hooks)?,
+            )
+        };
+        let mut sampler = sampler.0.write()?;
+        sampler.0.get_mut().set_hooks(Arc::new(hooks));
+        Ok(())
+    })
+}
+
 struct HostNoise {
     callback: unsafe extern "C" fn(usize, *mut f64, *mut c_void) -> i32,
     user: User,
@@ -186,10 +225,11 @@ pub unsafe extern "C" fn laser_sampler_tell(
 /// NULL if not wanted
 /// @param logp receives `n` logarithms of the density of the events, in 1 / (product of the units of x): that of the generator for
 /// "baseline" and "reweight", that of the refiner for "flow", the refined one for all others; NULL if not wanted
-/// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for wrong sizes or arrays that overlap; LASER_ERR_UNSUPPORTED if `logp` is wanted of
-/// "gan" or "matching", or of a generator without a density; LASER_ERR_NUMERICAL if the method gives up; LASER_ERR_INVALID_ARGUMENT for a model with conditions, whose events
-/// laser_sampler_generate_given makes; LASER_ERR_TORCH; LASER_ERR_CALLBACK and LASER_ERR_DATA of a noise callback;
-/// LASER_ERR_NULL; LASER_ERR_BUSY. After any failure the stream stands where it stood, and the arrays may be written in part
+/// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for wrong sizes or arrays that overlap; LASER_ERR_UNSUPPORTED if `logp` is wanted of "gan"
+/// or "matching", or of a generator without a density; LASER_ERR_NUMERICAL if the method gives up; LASER_ERR_INVALID_ARGUMENT for a model
+/// with conditions, whose events laser_sampler_generate_given makes; LASER_ERR_TORCH; LASER_ERR_CALLBACK and LASER_ERR_DATA of a noise
+/// callback; LASER_ERR_CALLBACK and LASER_ERR_CANCELLED of hooks; LASER_ERR_NULL; LASER_ERR_BUSY. After any failure the stream stands where
+/// it stood, and the arrays may be written in part
 ///
 /// Threads: needs `sampler` alone.
 #[no_mangle]
@@ -428,12 +468,13 @@ unsafe fn generate<T: Real>(
 ///
 /// @param sampler what to ask
 /// @param key "events" (made inside, some of them ahead), "proposals", "acceptance" (accepted fraction of the proposals),
-/// "overweight_fraction" (share of the weight that lies above w_max), "overweight_events" (fraction of the events of "rejection" that
-/// lie above w_max and carry a weight above 1), "non_finite" (proposals whose weight is not finite) or
-/// "divergences" (proposals of chains whose trajectory diverged); of latents resampled, by "resampling" or for starts of chains,
-/// "effective_fraction" (the share that the weights leave of the pool) and "distinct_fraction"; of chains "r_hat" (split R-hat of the worst
-/// dimension of z: 1 where the chains agree, above 1.05 they do not mix) and "effective_sample_size" (of all events made, in the worst
-/// dimension), or with ".0", ".1" … for that dimension, estimated from the last 256 events of the first 64 chains; takes milliseconds
+/// "overweight_fraction" (share of the weight that lies above w_max), "overweight_events" (fraction of the events of "rejection" that lie
+/// above w_max and carry a weight above 1), "largest_weight" (of an event), "weight_of_largest" (share of the weight that the ten heaviest
+/// events carry), "non_finite" (proposals whose weight is not finite) or "divergences" (proposals of chains whose trajectory diverged); of
+/// latents resampled, by "resampling" or for starts of chains, "effective_fraction" (the share that the weights leave of the pool) and
+/// "distinct_fraction"; of chains "r_hat" (split R-hat of the worst dimension of z: 1 where the chains agree, above 1.05 they do not mix)
+/// and "effective_sample_size" (of all events made, in the worst dimension), or with ".0", ".1" … for that dimension, estimated from the
+/// last 256 events of the first 64 chains; takes milliseconds
 /// @param out receives the number; NaN for a fraction of nothing, and for chains without four events each ("effective_sample_size": without twenty)
 /// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for another key; LASER_ERR_NULL; LASER_ERR_BUSY while events are being generated
 ///

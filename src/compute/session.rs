@@ -88,12 +88,7 @@ impl<'a> Session<'a> {
 
     /// Begins a stage of `steps` steps that is no training.
     pub fn stage(&self, name: &'static str, steps: usize) -> Stage<'a> {
-        Stage {
-            hooks: self.hooks,
-            name,
-            steps: steps as u64,
-            begun: Instant::now(),
-        }
+        Stage::new(self.hooks, name, steps)
     }
 }
 
@@ -105,7 +100,22 @@ pub(crate) struct Stage<'a> {
     begun: Instant,
 }
 
-impl Stage<'_> {
+impl<'a> Stage<'a> {
+    /// A stage that begins now.
+    pub fn new(hooks: &'a dyn Hooks, name: &'static str, steps: usize) -> Self {
+        Stage {
+            hooks,
+            name,
+            steps: steps as u64,
+            begun: Instant::now(),
+        }
+    }
+
+    /// A stage within this one, which begins now and is told to the same host.
+    pub fn part(&self, name: &'static str, steps: usize) -> Self {
+        Stage::new(self.hooks, name, steps)
+    }
+
     /// Before a step: whether to go on.
     ///
     /// # Errors

@@ -31,7 +31,7 @@ pub use network::{
 };
 pub(crate) use parts::Parts;
 pub use real::Real;
-pub use refinement::Refinement;
+pub use refinement::{Pilot, Refinement};
 pub use refiner::Refiner;
 pub use scaling::Scaling;
 

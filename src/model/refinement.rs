@@ -22,6 +22,21 @@ pub struct Refinement {
     pub hmc: HmcSettings,
     /// The learned refiner, if one was trained.
     pub refiner: Option<Refiner>,
+    /// What a sampler can expect of the weights; none in a file that was written without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pilot: Option<Pilot>,
+}
+
+/// What the pilot run found of the weights.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pilot {
+    /// Fraction of the proposals that rejection accepts.
+    pub acceptance: f64,
+    /// Share of the total weight that may lie above w_max.
+    pub overweight: f64,
+    /// log of the largest weight.
+    pub log_largest: f64,
 }
 
 impl Refinement {
@@ -38,11 +53,18 @@ impl Refinement {
     /// # Errors
     /// [`Error::Format`] naming the setting.
     pub fn validate(&self, latent_dim: usize) -> Result<()> {
+        let sound = |pilot: &Pilot| {
+            pilot.acceptance > 0.0
+                && pilot.acceptance.is_finite()
+                && (0.0..1.0).contains(&pilot.overweight)
+                && pilot.log_largest.is_finite()
+        };
         let checks = [
             ("log_w_max", self.log_w_max.is_finite()),
             ("log_mean_weight", self.log_mean_weight.is_finite()),
             ("max_tries", self.max_tries > 0),
             ("pool", (1..=1000).contains(&self.pool)),
+            ("pilot", self.pilot.as_ref().is_none_or(sound)),
         ];
         match checks.iter().find(|(_, good)| !good) {
             Some((name, _)) => Err(Error::Format(format!(

@@ -139,7 +139,7 @@ keys! {
         ITERATION_EPOCHS: Int = int("iteration.epochs", 0, MAX, 0);
     }
     REJECTION {
-        /// Share of the total weight that may lie above w_max.
+        /// Share of the total weight that may lie above w_max; of the events that rejection accepts, ten times that share.
         REJECTION_OVERWEIGHT: Float = float("rejection.overweight", Interval::from_below(0.0, 1.0), 0.001);
         /// Proposals for one event before giving up with an error.
         REJECTION_MAX_TRIES: Int = int("rejection.max_tries", 1, MAX, 10_000);

@@ -124,7 +124,7 @@ pub struct WeightReport {
     pub effective_sample_size: f64,
     /// The same as a fraction of the events.
     pub effective_fraction: f64,
-    /// w_max of the rejection method: as small as the allowed overweight permits.
+    /// w_max of the rejection method: as small as the allowed overweight and the events that may be above permit.
     pub w_max: f64,
     /// Σ max(0, w − w_max) / Σ w: the share of the weight above w_max.
     pub overweight_fraction: f64,
@@ -141,6 +141,9 @@ pub struct WeightReport {
     /// Tails of the target that the generator does not reach, the largest first.
     pub gaps: Vec<Gap>,
 }
+
+/// Events above w_max, as a fraction of those accepted, for the share of the weight there.
+const EVENTS: f64 = 10.0;
 
 /// Quantiles of the weights of a pilot run.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -165,7 +168,8 @@ pub struct Quantiles {
 const FEW: u64 = 10_000;
 
 impl WeightReport {
-    /// From log w of latents drawn from the prior. `overweight` is the share of the total weight that may lie above w_max.
+    /// From log w of latents drawn from the prior. `overweight` is the share of the total weight that may lie above w_max, a tenth of the
+    /// fraction of the accepted proposals that may.
     ///
     /// # Errors
     /// [`Error::Numerical`] if no weight is positive and finite.
@@ -186,14 +190,21 @@ impl WeightReport {
                 "of the weights of {n} generated events none is positive, or they exceed double precision ({non_finite} are NaN or infinite); the classifier's training has failed"
             )));
         }
-        // From the largest weight down: raise the share above w_max until the budget is spent.
+        // From the largest weight down: raise the share above w_max until the budget is spent. The fraction of events above it may fall
+        // again.
         let (mut above, mut w_max) = (0.0, w[n - 1]);
+        let (mut share, mut bound) = (above, w_max);
         for (count, pair) in (1..).zip(w.windows(2).rev()) {
-            let share = above + count as f64 * (w_max - pair[0]);
-            if share > overweight * sum || pair[0] <= 0.0 {
+            let count = f64::from(count);
+            share += count * (bound - pair[0]);
+            bound = pair[0];
+            if share > overweight * sum || bound <= 0.0 {
                 break;
             }
-            (above, w_max) = (share, pair[0]);
+            let accepted = (sum - share) / bound;
+            if count <= EVENTS * overweight * accepted {
+                (above, w_max) = (share, bound);
+            }
         }
         let quantile = |q: f64| w[((n - 1) as f64 * q).round() as usize];
         Ok(WeightReport {
@@ -303,6 +314,21 @@ mod tests {
         assert!((r.acceptance - 9.0 / 12.0).abs() < 1e-12);
         let r = WeightReport::new(&log_w, 0.3 + 1e-9).unwrap();
         assert!((r.w_max - 2.0).abs() < 1e-12 && (r.overweight_fraction - 0.3).abs() < 1e-12);
+    }
+
+    /// Weights just above all others exceed w_max by little, but as many events as they are would carry a weight of their own.
+    #[test]
+    fn few_events_are_above_w_max() {
+        // 100 weights from 1.0001 to 1.01 above 900 of 1: all excess together is 0.05 % of the weight.
+        let top = (1..=100).map(|k| 1.0 + 1e-4 * f64::from(k));
+        let log_w: Vec<f64> = [1.0; 900].into_iter().chain(top).map(f64::ln).collect();
+        let r = WeightReport::new(&log_w, 0.001).unwrap();
+        assert!((r.w_max - 1.0091).abs() < 1e-12, "{}", r.w_max);
+        let above = log_w.iter().filter(|l| l.exp() > r.w_max * (1.0 + 1e-12));
+        assert!(above.count() as f64 <= 0.01 * r.acceptance * 1000.0);
+        // Half of the events may lie above.
+        let r = WeightReport::new(&log_w, 0.05).unwrap();
+        assert!((r.w_max - 1.0).abs() < 1e-12, "{}", r.w_max);
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! A stream of events from a model.
 
 use super::draws::{Draws, Uniforms};
-use super::refiner::{self, Block, Blocks, Maker, Statistics};
-use crate::compute::{backend, Instance};
+use super::refiner::{self, Block, Blocks, Maker, Statistics, Watch};
+use crate::compute::{backend, Instance, Stage};
 use crate::model::{Density, Evaluator, Method, Model, Needs, Real, Scaling};
 use crate::options::{choices::Backend, keys, Options};
+use crate::train::Hooks;
 use crate::{Error, Result, Rows, RowsMut};
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 /// Event i of stream s with seed k is a function of (model, k, s, i) alone: the same bits whatever the requests, on one type of CPU. Events
@@ -28,7 +30,12 @@ pub struct Sampler {
     /// Events that log p is computed with.
     scratch: Vec<f64>,
     statistics: Statistics,
+    watch: Watch,
+    hooks: Arc<dyn Hooks + Send + Sync>,
 }
+
+/// What runs, to the hooks.
+const STAGE: &str = "sampling";
 
 /// Where [`Sampler::generate`] writes; every output is optional, and has at least the rows asked for.
 pub struct Outputs<'a, T> {
@@ -65,6 +72,7 @@ impl Sampler {
         let own = model.refinement.as_ref().map(|r| r.method);
         let method = options.get(keys::SAMPLER_METHOD).or(own);
         let method = method.unwrap_or(Method::Baseline);
+        let pilot = model.refinement.as_ref().and_then(|r| r.pilot);
         let threads = options.get(keys::SAMPLER_THREADS) as usize;
         if threads > 1 && backend(options)? == Backend::Torch {
             return Err(Error::InvalidArgument(
@@ -80,6 +88,8 @@ impl Sampler {
         Ok(Sampler {
             maker,
             evaluator: model.evaluator(&single, threads)?,
+            watch: Watch::new(method, pilot, model.generator.condition_dim() > 0),
+            hooks: Arc::new(()),
             model,
             threads,
             method,
@@ -109,6 +119,22 @@ impl Sampler {
         self.draws = source.map_or(Draws::Counter { seed, stream }, Draws::host);
         self.filled = false;
         Ok(())
+    }
+
+    /// Has the calls that ask for events watched and stopped by `hooks`: `()` for none, as at first.
+    ///
+    /// Blocks of events are the stage `sampling` of so many events, the trajectories that chains make for a block the stage `chains`. All
+    /// that takes long looks at a cancel between blocks of proposals and steps of trajectories. An error of the hooks ends the call with
+    /// that error, and the position is as before; chains then begin anew.
+    ///
+    /// Warnings come by [`Hooks::log`], each once, when what is met contradicts the pilot run of the model or deserves no trust: a weight
+    /// above ten times the largest of the pilot run; more than twice the share of the weight above w_max that it was to leave there; an
+    /// acceptance of `rejection` off by a factor of two; ten events that carry more than 1 % of the weight (and ten times as much as ten
+    /// others); 1 % of the proposals that are not finite; chains of which 1 % of the trajectories diverge, less than 1 % is accepted, or R̂
+    /// is above 1.1 from 64 events of each on. All count since the sampler was made; to hooks that are set again, they come again.
+    pub fn set_hooks(&mut self, hooks: Arc<dyn Hooks + Send + Sync>) {
+        self.hooks = hooks;
+        self.watch.forget();
     }
 
     /// M, features per event.
@@ -194,10 +220,11 @@ impl Sampler {
         result
     }
 
-    /// A diagnostic since the sampler was made: `events` and `proposals` (made, which blocks round up), `acceptance` (their accepted fraction),
-    /// `overweight_fraction` (Σ max(0, w − w_max) / Σ w of the rejection method), `overweight_events` (fraction of its events with w > w_max),
-    /// `non_finite` and `divergences` (proposals); of latents resampled for `resampling` or for starts of chains, `effective_fraction`
-    /// ((Σw)² / Σw² of their pools, as a fraction) and `distinct_fraction`. Fractions of nothing are NaN.
+    /// A diagnostic since the sampler was made: `events` and `proposals` (made, which blocks round up), `acceptance` (their accepted
+    /// fraction), `overweight_fraction` (Σ max(0, w − w_max) / Σ w of the rejection method), `overweight_events` (fraction of its events
+    /// with w > w_max), `largest_weight` and `weight_of_largest` (the share of the weight in the ten heaviest events), `non_finite` and
+    /// `divergences` (proposals); of latents resampled for `resampling` or for starts of chains, `effective_fraction` ((Σw)² / Σw² of their
+    /// pools, as a fraction) and `distinct_fraction`. Fractions of nothing are NaN.
     ///
     /// Of chains, from the last 256 events of the first 64 of them since they were last begun: `r_hat.K`, split R̂ of dimension K of z (from 0), and
     /// `effective_sample_size.K`, that of all events made; without `.K`, of the worst dimension. NaN for other methods, and for fewer than four
@@ -210,6 +237,12 @@ impl Sampler {
         self.statistics.diagnostic(key, history, self.latent_dim())
     }
 
+    /// Whether so much of the weight of the events made is in the ten heaviest that all hangs on these: more than 1 %, and ten times as
+    /// much as in ten others.
+    pub fn concentrated(&self) -> bool {
+        self.statistics.concentrated()
+    }
+
     /// As [`Sampler::generate_given`], of checked conditions.
     fn deliver<T: Real>(
         &mut self,
@@ -218,11 +251,30 @@ impl Sampler {
         mut out: Outputs<'_, T>,
     ) -> Result<()> {
         self.check(rows, &out)?;
+        self.hooks.check(STAGE)?;
+        // Needed for new blocks alone, and not for every event out of one.
+        let hooks = OnceCell::new();
+        let mut stage = None;
         let first = self.next;
         let mut done = 0;
         while done < rows {
             let event = first.wrapping_add(done as u64);
-            let offset = self.make(event, rows - done, out.log_prob.is_some(), (c, done))?;
+            let kept = self.block.row(event).filter(|_| self.filled);
+            let offset = match kept {
+                Some(row) => row,
+                None => {
+                    let hooks: &Arc<_> = hooks.get_or_init(|| self.hooks.clone());
+                    let stage = stage.get_or_insert_with(|| Stage::new(&**hooks, STAGE, rows));
+                    let row = self.make(event, rows - done, (c, done), stage)?;
+                    let (block, history) = (&self.block, self.maker.history());
+                    self.watch
+                        .look(block, &self.statistics, history, &**hooks)?;
+                    row
+                }
+            };
+            if out.log_prob.is_some() && self.log_prob.is_empty() {
+                self.densities()?;
+            }
             let count = (self.block.rows - offset).min(rows - done);
             let as_is = [Scaling::None];
             let scalings = &self.model.generator.scalings[..];
@@ -243,6 +295,9 @@ impl Sampler {
             copy(&self.block.w, &mut out.w, &as_is);
             copy(&self.log_prob, &mut out.log_prob, &as_is);
             done += count;
+            if let Some(stage) = stage.as_ref().filter(|_| kept.is_none()) {
+                stage.done(done)?;
+            }
         }
         self.next = first.wrapping_add(rows as u64);
         Ok(())
@@ -268,46 +323,40 @@ impl Sampler {
         Ok(())
     }
 
-    /// Makes `block` hold `event`, of which and its successors `wanted` are asked for; returns its row. Its conditions begin at row `given` of `c`.
+    /// Makes a block with `event`, of which and its successors `wanted` are asked for; returns its row. Its conditions begin at row `given`
+    /// of `c`.
     fn make<T: Real>(
         &mut self,
         event: u64,
         wanted: usize,
-        log_prob: bool,
         (c, given): (Rows<'_, T>, usize),
+        stage: &Stage,
     ) -> Result<usize> {
-        let row = match self.block.row(event).filter(|_| self.filled) {
-            Some(row) => row,
-            None => {
-                let (first, rows) = self.plan(event, wanted);
-                self.filled = false;
-                self.log_prob.clear();
-                let dims = self.model.generator.dims();
-                self.block.place(first, rows, dims);
-                for (row, to) in self
-                    .block
-                    .c
-                    .chunks_exact_mut(dims.conditions.max(1))
-                    .enumerate()
-                {
-                    to.iter_mut()
-                        .zip(c.row(given + row))
-                        .for_each(|(to, c)| *to = c.to_f64());
-                }
-                self.maker.fill(
-                    self.evaluator.as_mut(),
-                    &mut self.draws,
-                    &mut self.block,
-                    &mut self.statistics,
-                )?;
-                self.filled = true;
-                event.wrapping_sub(first) as usize
-            }
-        };
-        if log_prob && self.log_prob.is_empty() {
-            self.densities()?;
+        let (first, rows) = self.plan(event, wanted);
+        self.filled = false;
+        self.log_prob.clear();
+        let dims = self.model.generator.dims();
+        self.block.place(first, rows, dims);
+        for (row, to) in self
+            .block
+            .c
+            .chunks_exact_mut(dims.conditions.max(1))
+            .enumerate()
+        {
+            to.iter_mut()
+                .zip(c.row(given + row))
+                .for_each(|(to, c)| *to = c.to_f64());
         }
-        Ok(row)
+        self.maker.fill(
+            self.evaluator.as_mut(),
+            &mut self.draws,
+            &mut self.block,
+            &mut self.statistics,
+            stage,
+        )?;
+        self.filled = true;
+        self.statistics.heaviest.add(&self.block.w);
+        Ok(event.wrapping_sub(first) as usize)
     }
 
     /// The block to make for `event`: first event and rows.

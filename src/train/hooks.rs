@@ -6,13 +6,13 @@ use crate::Result;
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
     /// What is running: `flow`, `gan_generator`, `vae`, `classifier`, `trees`, `omnifold_events`, `omnifold_latents`, `pilot`, `pool`,
-    /// `gan`, `refiner_flow`, `pairs`, `matching`, `chains`.
+    /// `gan`, `refiner_flow`, `pairs`, `matching`, `chains`, `sampling`.
     pub stage: &'static str,
     /// Current epoch, from 1.
     pub epoch: u64,
     /// Epochs planned.
     pub epochs: u64,
-    /// Updates (or blocks of events) done in this stage.
+    /// Updates (or blocks of events; of `sampling` events, of `chains` trajectories) done in this stage.
     pub step: u64,
     /// Updates planned in this stage.
     pub steps: u64,

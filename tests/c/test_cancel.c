@@ -72,6 +72,33 @@ static void every_stage(const laser_options *options, laser_hooks *hooks)
     laser_source_free(source);
 }
 
+/* A sampler stops in a burn-in of many minutes, and stands where it stood. */
+static void a_burn_in(laser_options *options, laser_hooks *hooks)
+{
+    double x[2];
+    uint64_t event = 7;
+    laser_model *model = NULL;
+    laser_sampler *sampler = NULL;
+    trap t = {"chains", trip_by_signal, 0, 0};
+    CHECK_OK(laser_options_set_str(options, "refiner.method", "hmc"));
+    CHECK_OK(laser_options_set_i64(options, "hmc.pilot", 0));
+    CHECK_OK(laser_options_set_i64(options, "hmc.burn_in", 100000000));
+    CHECK_OK(laser_hooks_set_progress(hooks, NULL, NULL));
+    model = toy_model(options);
+    CHECK_OK(laser_sampler_new(model, 1, 0, NULL, &sampler));
+    CHECK_OK(laser_hooks_set_progress(hooks, progress, &t));
+    CHECK_OK(laser_sampler_set_hooks(sampler, hooks));
+    CHECK_SAYS(laser_sampler_next(sampler, x, NULL), LASER_ERR_CANCELLED, "chains");
+    CHECK(t.tripped && t.seen_after == 0);
+    CHECK_FAILS(laser_sampler_next(sampler, x, NULL), LASER_ERR_CANCELLED);
+    CHECK_OK(laser_cancel_reset(cancel));
+    CHECK_OK(laser_sampler_tell(sampler, &event));
+    CHECK(event == 0);
+    CHECK_OK(laser_sampler_set_hooks(sampler, NULL));
+    laser_sampler_free(sampler);
+    laser_model_free(model);
+}
+
 /* A training of many minutes, in a thread of its own. */
 typedef struct {
     const laser_options *options;
@@ -147,6 +174,7 @@ int main(void)
     REQUIRE_OK(laser_options_set_i64(options, "weights.events", 20000)); /* several blocks */
     REQUIRE_OK(laser_options_set_i64(options, "gan.pool", 20000));
     every_stage(options, hooks);
+    a_burn_in(options, hooks);
     if (check_failures == 0) /* else it might not end */
         from_another_thread(options, hooks);
     laser_hooks_free(hooks);

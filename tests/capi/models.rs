@@ -7,7 +7,7 @@ use laser::capi::model::*;
 use laser::capi::status::*;
 use laser::model::{
     Classifier, Coupling, Dtype, Flow, Generator, GeneratorKind, HmcSettings, Method, Mlp, Model,
-    Refinement, Scaling, Start, Transform,
+    Pilot, Refinement, Scaling, Start, Transform,
 };
 use std::ffi::CString;
 use std::path::Path;
@@ -35,6 +35,19 @@ pub fn small_model() -> ModelFile {
 
 /// The same, refined, with a few chains.
 pub fn refined_model() -> ModelFile {
+    refined_after(None)
+}
+
+/// The same, of a pilot run that found weights much smaller than they are.
+pub fn betrayed_model() -> ModelFile {
+    refined_after(Some(Pilot {
+        acceptance: 0.37,
+        overweight: 0.001,
+        log_largest: -5.0,
+    }))
+}
+
+fn refined_after(pilot: Option<Pilot>) -> ModelFile {
     saved(Some(Refinement {
         method: Method::Rejection,
         log_w_max: 1.0,
@@ -52,6 +65,7 @@ pub fn refined_model() -> ModelFile {
             thin: 1,
         },
         refiner: None,
+        pilot,
     }))
 }
 

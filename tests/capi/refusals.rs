@@ -470,6 +470,7 @@ fn samplers() {
             laser_sampler_set_noise_callback(none, None, null_mut()),
             "sampler",
         );
+        null_is_refused(laser_sampler_set_hooks(none, null()), "sampler");
         null_is_refused(laser_sampler_tell(none, &mut event), "sampler");
         null_is_refused(laser_sampler_generate(none, 1, 0, px, no, no), "sampler");
         null_is_refused(

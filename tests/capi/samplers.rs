@@ -4,11 +4,12 @@ use crate::models::small_model;
 use crate::threads::{comes, Shared};
 use crate::{made, ok, refused};
 use laser::capi::evaluate::*;
+use laser::capi::hooks::*;
 use laser::capi::model::*;
 use laser::capi::options::*;
 use laser::capi::sampler::*;
 use laser::capi::status::*;
-use std::ffi::c_void;
+use std::ffi::{c_char, c_void, CStr};
 use std::ptr::{null, null_mut};
 
 fn model() -> *mut laser_model {
@@ -506,6 +507,186 @@ fn chains_and_pools_begin_anew_with_the_hosts_numbers() {
             assert_eq!(runs[0], runs[1]);
             laser_sampler_free(sampler);
         }
+        laser_options_free(options);
+        laser_model_free(model);
+    }
+}
+
+/// What hooks of a sampler were told, and how they answer.
+struct Watcher {
+    sampler: *mut laser_sampler,
+    /// Tripped by the first progress of this stage.
+    cancel: *mut laser_cancel,
+    stage: &'static CStr,
+    code: i32,
+    warnings: Vec<String>,
+    steps: Vec<(String, u64, u64)>,
+}
+
+impl Watcher {
+    fn new(sampler: *mut laser_sampler) -> Self {
+        Watcher {
+            sampler,
+            cancel: null_mut(),
+            stage: c"",
+            code: 0,
+            warnings: Vec::new(),
+            steps: Vec::new(),
+        }
+    }
+}
+
+unsafe extern "C" fn hear(level: i32, message: *const c_char, user: *mut c_void) -> i32 {
+    assert_eq!(level, LASER_LOG_WARNING);
+    // SAFETY: see main.rs.
+    let (watcher, message) = unsafe { (&mut *user.cast::<Watcher>(), CStr::from_ptr(message)) };
+    watcher.warnings.push(message.to_str().unwrap().into());
+    let mut x = [7.0; 2];
+    // SAFETY: see main.rs.
+    refused(
+        unsafe { laser_sampler_next(watcher.sampler, x.as_mut_ptr(), null_mut()) },
+        LASER_ERR_BUSY,
+        "sampler",
+    );
+    watcher.code
+}
+
+unsafe extern "C" fn see(p: *const laser_progress, user: *mut c_void) -> i32 {
+    // SAFETY: see main.rs.
+    unsafe {
+        let watcher = &mut *user.cast::<Watcher>();
+        let stage = CStr::from_ptr(laser_progress_stage(p));
+        let name = stage.to_str().unwrap().into();
+        let (step, steps) = (laser_progress_step(p), laser_progress_steps(p));
+        watcher.steps.push((name, step, steps));
+        if stage == watcher.stage {
+            laser_cancel_trip(watcher.cancel);
+        }
+    }
+    0
+}
+
+/// Sets hooks that tell `watcher`, and frees them.
+unsafe fn watch(watcher: *mut Watcher, cancel: *const laser_cancel) {
+    // SAFETY: see main.rs.
+    unsafe {
+        let hooks = made(|out| laser_hooks_new(out));
+        ok(laser_hooks_set_log(hooks, Some(hear), watcher.cast()));
+        ok(laser_hooks_set_progress(hooks, Some(see), watcher.cast()));
+        ok(laser_hooks_set_cancel(hooks, cancel));
+        ok(laser_sampler_set_hooks((*watcher).sampler, hooks));
+        laser_hooks_free(hooks);
+    }
+}
+
+#[test]
+fn a_sampler_warns_once_of_what_its_pilot_run_did_not_see() {
+    const N: usize = 3000;
+    let mut x = [7.0; 2 * N];
+    let file = crate::models::betrayed_model();
+    // SAFETY: see main.rs.
+    unsafe {
+        let model = made(|out| laser_model_load(file.path().as_ptr(), null(), out));
+        let sampler = made(|out| laser_sampler_new(model, 5, 2, null(), out));
+        laser_model_free(model);
+        let mut generate = |n: usize| {
+            let no = null_mut();
+            laser_sampler_generate(sampler, n, 0, x.as_mut_ptr(), no, no)
+        };
+        let mut watcher = Watcher::new(sampler);
+        let user: *mut Watcher = &mut watcher;
+        watch(user, null());
+        // A callback that stops leaves the sampler where it stood.
+        (*user).code = 9;
+        refused(generate(N), LASER_ERR_CALLBACK, "9");
+        (*user).code = 0;
+        let mut event = 7;
+        ok(laser_sampler_tell(sampler, &mut event));
+        assert_eq!(event, 0);
+        ok(generate(N));
+        ok(generate(N));
+        let told = |kinds: &[&str], times: usize| {
+            let warnings = &(*user).warnings;
+            for kind in kinds {
+                let found = warnings.iter().filter(|w| w.contains(kind)).count();
+                assert_eq!(found, times, "{kind}: {warnings:?}");
+            }
+        };
+        let far = "an event has the weight";
+        told(&[far, "lies above w_max", "heaviest of"], 1);
+        let steps = &(*user).steps;
+        let sampling = |(stage, step, of): &(String, u64, u64)| {
+            stage == "sampling" && step <= of && *of == N as u64
+        };
+        assert!(steps.iter().all(sampling), "{steps:?}");
+        assert_eq!(steps.last().unwrap().1, N as u64);
+        // Others have not heard it.
+        watch(user, null());
+        ok(generate(N));
+        told(&[far], 2);
+        // Without hooks nobody is told.
+        ok(laser_sampler_set_hooks(sampler, null()));
+        let before = (&(*user).steps).len();
+        ok(generate(N));
+        assert_eq!((&(*user).steps).len(), before);
+        let (mut largest, mut share) = (7.0, 7.0);
+        let get = |key: &CStr, out| ok(laser_sampler_get_f64(sampler, key.as_ptr(), out));
+        get(c"largest_weight", &mut largest);
+        get(c"weight_of_largest", &mut share);
+        assert!(
+            largest > 1.0 && share > 0.01 && share < 1.0,
+            "{largest} {share}"
+        );
+        laser_sampler_free(sampler);
+    }
+}
+
+#[test]
+fn a_cancelled_sampler_makes_the_same_events_again() {
+    const N: usize = 3000;
+    let file = crate::models::refined_model();
+    // SAFETY: see main.rs.
+    unsafe {
+        let model = made(|out| laser_model_load(file.path().as_ptr(), null(), out));
+        let options = made(|out| laser_options_new(null(), out));
+        let cancel = made(|out| laser_cancel_new(out));
+        for (method, stage) in [
+            (c"rejection", c"sampling"),
+            (c"resampling", c"sampling"),
+            (c"hmc", c"chains"),
+        ] {
+            let set = laser_options_set_str(options, c"sampler.method".as_ptr(), method.as_ptr());
+            ok(set);
+            let sampler = made(|out| laser_sampler_new(model, 5, 2, options, out));
+            let generate = |x: &mut [f64]| {
+                let no = null_mut();
+                laser_sampler_generate(sampler, x.len() / 2, 0, x.as_mut_ptr(), no, no)
+            };
+            let (mut own, mut x) = (vec![7.0; 2 * N], vec![7.0; 2 * N]);
+            ok(generate(&mut own));
+            ok(laser_sampler_seek(sampler, 0));
+            let mut watcher = Watcher::new(sampler);
+            let user: *mut Watcher = &mut watcher;
+            ((*user).cancel, (*user).stage) = (cancel, stage);
+            watch(user, cancel);
+            refused(generate(&mut x), LASER_ERR_CANCELLED, "cancel");
+            // One step after the trip at most.
+            assert_eq!((&(*user).steps).len(), 1, "{:?}", (*user).steps);
+            refused(generate(&mut x), LASER_ERR_CANCELLED, "cancel");
+            (*user).stage = c"";
+            ok(laser_cancel_reset(cancel));
+            let mut event = 7;
+            ok(laser_sampler_tell(sampler, &mut event));
+            assert_eq!(event, 0);
+            ok(generate(&mut x));
+            assert!(x == own);
+            // Events that are there already are not given out either.
+            laser_cancel_trip(cancel);
+            refused(generate(&mut x[..2]), LASER_ERR_CANCELLED, "cancel");
+            ok(laser_cancel_reset(cancel));
+            laser_sampler_free(sampler);
+        }
+        laser_cancel_free(cancel);
         laser_options_free(options);
         laser_model_free(model);
     }

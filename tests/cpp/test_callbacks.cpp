@@ -77,6 +77,22 @@ void exceptions_come_back()
     sampler.set_noise_callback(nullptr);
     CHECK(sampler.generate(3) == laser::Sampler(model, 1).generate(3));
 
+    {
+        laser::Hooks hooks;
+        hooks.on_progress([](const laser::Progress &p) { trouble(p.stage() == std::string_view("sampling") ? 8 : 9); });
+        sampler.set_hooks(hooks);
+    }
+    sampler.seek(100000);
+    rethrows(8, [&] { sampler.generate(3); }, "progress of a sampler");
+    CHECK(sampler.tell() == 100000);
+    sampler.set_hooks({});
+    CHECK(sampler.generate(3).size() == 6);
+    const laser::CancelToken cancel;
+    laser::Hooks stopping;
+    sampler.set_hooks(stopping.set_cancel(cancel));
+    cancel.trip();
+    CHECK_THROWS(sampler.generate(3), laser::Cancelled, "sampling");
+
     const laser::Model foreign(laser::Generator::deterministic({2, 2}, [](laser::Rows<const double>, laser::Rows<double>) { trouble(5); }));
     rethrows(5, [&] { laser::Sampler(foreign, 1).generate(1); }, "a generator");
 }

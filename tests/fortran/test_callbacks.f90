@@ -410,6 +410,8 @@ contains
    subroutine random_numbers()
       type(laser_model) :: model
       type(laser_sampler) :: sampler, none
+      type(laser_hooks) :: hooks
+      type(watcher), target :: seen
       type(numbers), target :: host, again
       real(real64) :: own(2, 100), x(2, 100), y(2, 100)
       call train(model, 2)
@@ -430,9 +432,27 @@ contains
       call sampler%seek(0_int64)
       call sampler%generate(y)
       call expect(same(own, y), "the sampler's own numbers again")
+      call hooks%new()
+      call hooks%set_progress(progress, seen)
+      call sampler%set_hooks(hooks)
+      call sampler%set_noise_callback() ! drops what was made ahead
+      call sampler%seek(0_int64)
+      call sampler%generate(y)
+      call expect(same(own, y) .and. seen%calls > 0 .and. seen%right, "with hooks")
+      call expect(index(seen%stages, "sampling") > 0, "of the stage")
+      seen = watcher(stop_at=1, code=21)
+      call sampler%seek(100000_int64)
+      call sampler%generate(y, status=status)
+      call expect_failure(status, LASER_ERR_CALLBACK, "21", "hooks that stop")
+      call expect(sampler%tell() == 100000_int64, "leave the stream where it stood")
+      call sampler%set_hooks()
+      call sampler%generate(y)
+      call none%set_hooks(hooks, status)
+      call expect_failure(status, LASER_ERR_NULL, "laser_sampler was not made", "hooks of a sampler that was not made")
       call none%set_noise_callback(noise, host, status)
       call expect_failure(status, LASER_ERR_NULL, "laser_sampler was not made", "a sampler that was not made")
       call sampler%free()
+      call hooks%free()
       call model%free()
    end subroutine random_numbers
 end program test_callbacks

@@ -360,6 +360,10 @@ laser_sampler_set_noise_callback(sampler, noise, user) =
           (Ptr{laser_sampler}, laser_noise_fn, Ptr{Cvoid}),
           sampler, noise, user)
 
+# Has the calls that ask a sampler for events watched and stopped by hooks, and lets the sampler warn
+laser_sampler_set_hooks(sampler, hooks) =
+    ccall((:laser_sampler_set_hooks, liblaser), Int32, (Ptr{laser_sampler}, Ptr{laser_hooks}), sampler, hooks)
+
 # Goes to an event, forward or backward
 laser_sampler_seek(sampler, event) =
     ccall((:laser_sampler_seek, liblaser), Int32, (Ptr{laser_sampler}, UInt64), sampler, event)

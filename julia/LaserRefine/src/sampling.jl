@@ -22,8 +22,9 @@ mutable struct Sampler <: Handle{C.laser_sampler}
     condition_dim::Int
     generator::Maybe{Callback}
     noise::Maybe{Callback}
+    hooks::Maybe{Hooks}
     Sampler(pointer::Ptr{C.laser_sampler}, model) =
-        finalizer(close, new(pointer, event_dim(model), latent_dim(model), condition_dim(model), model.callback, nothing))
+        finalizer(close, new(pointer, event_dim(model), latent_dim(model), condition_dim(model), model.callback, nothing, nothing))
 end
 
 free(pointer::Ptr{C.laser_sampler}) = C.laser_sampler_free(pointer)
@@ -43,6 +44,20 @@ function set_noise!(draw!, sampler::Sampler)
     callback = Callback(draw!)
     call(C.laser_sampler_set_noise_callback, sampler, draw! === nothing ? C_NULL : noise_pointer(), callback)
     sampler.noise = callback
+    return sampler
+end
+
+"""
+    set_hooks!(sampler; progress = nothing, log = …, cancel = nothing)
+
+Has the calls that ask for events watched and stopped, as [`train`](@ref) is: `progress` comes after every block of events, `log` with the
+warnings of a sampler whose events contradict the pilot run of its model, each once, by default to Julia's logging. Ctrl-C is then noticed
+between blocks.
+"""
+function set_hooks!(sampler::Sampler; progress = nothing, log = logged, cancel::Maybe{Cancel} = nothing)
+    hooks = Hooks(progress, log, cancel)
+    call(C.laser_sampler_set_hooks, sampler, hooks)
+    sampler.hooks = hooks
     return sampler
 end
 

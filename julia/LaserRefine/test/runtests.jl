@@ -396,6 +396,23 @@ end
     @test generate(seek(sampler, 0), 10).x == own
 end
 
+@testset "hooks of samplers" begin
+    sampler = Sampler(model, 1)
+    own = generate(sampler, 5000).x
+    steps, cancel = UInt64[], Cancel()
+    @test set_hooks!(seek(sampler, 0); progress = p -> (@test(p.stage == "sampling"); push!(steps, p.step)), cancel = cancel) === sampler
+    collect_garbage()
+    @test generate(sampler, 5000).x == own && last(steps) == 5000
+    trip!(cancel)
+    @test fails_with(() -> generate(sampler, 10), LASER_ERR_CANCELLED)
+    reset!(cancel)
+    e = Marked(10)
+    set_hooks!(seek(sampler, 0); progress = p -> throw(e))
+    @test failure(() -> generate(sampler, 5000)) === e
+    set_hooks!(sampler; log = nothing)
+    @test generate(sampler, 5000).x == own
+end
+
 @testset "generators of functions" begin
     bend!(x, z) = (x[1, :] .= z[1, :]; x[2, :] .= z[2, :] .+ 0.3 .* z[1, :] .^ 2 .- 2)
     options = toy_options()

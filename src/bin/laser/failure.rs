@@ -16,6 +16,9 @@ pub enum Failure {
     /// A mistake in the arguments that clap cannot see.
     #[error("{0}")]
     Usage(String),
+    /// What was made is there, but deserves no trust.
+    #[error("{0}")]
+    Doubtful(String),
     /// By the user: Ctrl-C, or a batch system that ends its job.
     #[error("interrupted; nothing was written")]
     Interrupted,

@@ -59,6 +59,10 @@ fn main() -> ExitCode {
             terminal::say(&Failure::Interrupted.to_string());
             130
         }
+        Err(Failure::Doubtful(what)) => {
+            terminal::say(&what);
+            3
+        }
         Err(failure) => {
             terminal::say(&format!("error: {failure}"));
             match failure {

@@ -10,6 +10,7 @@ use crate::terminal::{self, number, percent, rate, Stop};
 use laser::model::{GeneratorKind, Method, Model};
 use laser::options::{keys, Options};
 use laser::protocol::{Instance, Outputs, Sampler};
+use laser::train::{Hooks, Level};
 use laser::{Rows, RowsMut};
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
@@ -22,8 +23,9 @@ use std::time::{Duration, Instant};
 ///
 /// Event i of a stream depends on the model, the seed, the stream and i alone: give the parts of a big job streams of their own, or parts
 /// of one stream by --first. The file is double precision, with the columns x0 x1 … (features), c0 … (the conditions, if the model has
-/// any), and if asked for z0 … (--latent), log_p (--logp), w (--weights, always last). It appears when it is complete. Ctrl-C stops and
-/// leaves nothing; a second one ends at once.
+/// any), and if asked for z0 … (--latent), log_p (--logp), w (--weights, always last). It appears when it is complete. Warnings say where
+/// the events contradict what the model's training found; if ten of them carry more than 1 % of the weight, and ten times as much as ten
+/// others, the command ends with status 3, after writing them. Ctrl-C stops and leaves nothing; a second one ends at once.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  laser sample model.laser -n 1e6 --seed 7 -o events.npy")]
 pub struct Arguments {
@@ -157,6 +159,12 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let mut sampler =
         Sampler::new(model, arguments.seed, arguments.stream, &options).map_err(asked)?;
     sampler.seek(arguments.first)?;
+    let (warn, warned) = mpsc::channel();
+    let watch = Watch {
+        stop: stop.clone(),
+        warn,
+    };
+    sampler.set_hooks(Arc::new(watch));
     let mut bar = match (method.is_chain(), arguments.first) {
         (false, _) => terminal::bar(rows, EVENTS)?,
         (true, 0) => terminal::bar(rows, "{spinner} the chains are burning in, for {elapsed}")?,
@@ -210,7 +218,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
                 Err(RecvTimeoutError::Timeout) => bar.tick(),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
+            bar.suspend(|| say_all(&warned));
         }
+        say_all(&warned);
         let sampled = sampling.join();
         sampled
             .unwrap_or_else(|defect| resume_unwind(defect))
@@ -223,7 +233,45 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         output,
         rows,
         start.elapsed().as_secs_f64(),
-    )
+    )?;
+    if sampler.concentrated() {
+        let share = percent(sampler.diagnostic("weight_of_largest")?);
+        return Err(Failure::Doubtful(format!(
+            "ten events carry {share} of the weight: {} is written, but do not use it as it is",
+            output.display()
+        )));
+    }
+    Ok(())
+}
+
+/// Tells of warnings, and looks whether to stop.
+struct Watch {
+    stop: Stop,
+    warn: mpsc::Sender<String>,
+}
+
+impl Hooks for Watch {
+    fn log(&self, level: Level, message: &str) -> laser::Result<()> {
+        if level == Level::Warning {
+            // Who does not listen has been interrupted.
+            let _ = self.warn.send(message.to_owned());
+        }
+        Ok(())
+    }
+
+    fn check(&self, stage: &'static str) -> laser::Result<()> {
+        match self.stop.wanted() {
+            true => Err(laser::Error::Cancelled(stage)),
+            false => Ok(()),
+        }
+    }
+}
+
+/// The warnings that have come, on stderr.
+fn say_all(warnings: &mpsc::Receiver<String>) {
+    for warning in warnings.try_iter() {
+        terminal::say(&format!("warning: {warning}"));
+    }
 }
 
 /// The rows of the file.
@@ -369,9 +417,6 @@ fn summary(sampler: &Sampler, method: Method, path: &Path, rows: u64, seconds: f
         if value.is_finite() {
             about.push(format!("{name} {}", number(value)));
         }
-    }
-    if sampler.diagnostic("r_hat")? > 1.05 {
-        terminal::say("warning: the chains do not mix (R-hat above 1.05): take `--method rejection` or `resampling`, or more events of each chain");
     }
     for (key, name) in [
         ("divergences", "divergent trajectories"),

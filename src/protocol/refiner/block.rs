@@ -2,6 +2,7 @@
 
 use super::history::History;
 use super::statistics::Statistics;
+use crate::compute::Stage;
 use crate::model::{Dims, Evaluator};
 use crate::protocol::draws::Draws;
 use crate::Result;
@@ -54,16 +55,17 @@ pub(in crate::protocol) trait Maker: Send {
     /// The blocks that it fills.
     fn blocks(&self) -> Blocks;
 
-    /// Fills `block`, whose vectors have their sizes, but for `log_w`.
+    /// Fills `block`, whose vectors have their sizes, but for `log_w`. Asks `stage` whether to go on before all that takes long.
     ///
-    /// # Errors
-    /// Those of the evaluator and of the draws; [`crate::Error::Numerical`] if the method cannot go on. The maker stays usable.
+    /// # Errors Those of the evaluator, of the draws and of the stage; [`crate::Error::Numerical`] if the method cannot go on. The maker
+    /// stays usable.
     fn fill(
         &mut self,
         evaluator: &mut dyn Evaluator,
         draws: &mut Draws,
         block: &mut Block,
         statistics: &mut Statistics,
+        stage: &Stage,
     ) -> Result<()>;
 
     /// Recent states, if the method runs chains and has begun.

@@ -1,6 +1,7 @@
 //! Importance resampling (SIR; Rubin 1988): latents of q chosen by their weights from a pool of the prior.
 
 use super::statistics::{Resampled, Statistics};
+use crate::compute::Stage;
 use crate::model::Evaluator;
 use crate::noise::places::Places;
 use crate::protocol::draws::Draws;
@@ -49,19 +50,20 @@ impl Candidates {
     /// gets another latent of the pool, drawn by weight.
     ///
     /// # Errors
-    /// Those of evaluator and draws; [`Error::Numerical`] if no weight is positive, or if the generator fails too often.
+    /// Those of evaluator, draws and stage; [`Error::Numerical`] if no weight is positive, or if the generator fails too often.
     pub fn choose(
         &mut self,
         evaluator: &mut dyn Evaluator,
         draws: &mut Draws,
         (of, first): (Places, u64),
-        (z, log_w): (&mut [f64], &mut [f64]),
-        x: Option<&mut [f64]>,
+        (z, log_w, x): (&mut [f64], &mut [f64], Option<&mut [f64]>),
         statistics: &mut Statistics,
+        stage: &Stage,
     ) -> Result<()> {
         let rows = log_w.len();
         let places = (0..rows).map(|row| first.wrapping_add(row as u64));
-        statistics.non_finite += self.draw(evaluator, draws, (of, places.clone()), z.len())?;
+        let of_pool = (of, places.clone());
+        statistics.non_finite += self.draw(evaluator, draws, of_pool, z.len(), stage)?;
         let highest = self.highest();
         if highest == f64::NEG_INFINITY {
             return Err(Error::Numerical(format!(
@@ -94,7 +96,8 @@ impl Candidates {
         }
         self.take(0..rows, z, log_w);
         if let Some(x) = x {
-            self.events(evaluator, draws, (of, first), (z, log_w, x), statistics)?;
+            let rows = (z, log_w, x);
+            self.events(evaluator, draws, (of, first), rows, statistics, stage)?;
         }
         self.chosen.sort_unstable();
         self.chosen.dedup();
@@ -125,6 +128,7 @@ impl Candidates {
         (of, first): (Places, u64),
         (z, log_w, x): (&mut [f64], &mut [f64], &mut [f64]),
         statistics: &mut Statistics,
+        stage: &Stage,
     ) -> Result<()> {
         let rows = log_w.len();
         let (n, m) = (z.len() / rows, x.len() / rows);
@@ -137,6 +141,7 @@ impl Candidates {
             if failed.is_empty() {
                 return Ok(());
             }
+            stage.check()?;
             statistics.non_finite += failed.len() as u64;
             u.resize(failed.len(), 0.0);
             let events = failed.iter().map(|&row| first.wrapping_add(row as u64));
@@ -187,6 +192,7 @@ impl Candidates {
         draws: &mut Draws,
         (of, places): (Places, impl ExactSizeIterator<Item = u64> + Clone),
         length: usize,
+        stage: &Stage,
     ) -> Result<u64> {
         let rows = places.len();
         let mut non_finite = 0;
@@ -198,6 +204,7 @@ impl Candidates {
         let slices = self.z.chunks_exact_mut(length);
         let slices = slices.zip(self.log_w.chunks_exact_mut(rows));
         for (attempt, (z, log_w)) in (0..).zip(slices) {
+            stage.check()?;
             draws.draw(of, places.clone(), attempt, z, &mut [])?;
             if of_events {
                 evaluator.generate(z, rows, &mut self.x, None)?;

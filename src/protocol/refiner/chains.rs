@@ -6,6 +6,7 @@ use super::home::{refinement, Case, Home, Preparation};
 use super::pilot::pilot;
 use super::statistics::Statistics;
 use super::transition::{Dynamics, States, Transition};
+use crate::compute::Stage;
 use crate::model::{Dims, Evaluator, HmcSettings, Method, Model, Refinement};
 use crate::options::{keys, Options};
 use crate::protocol::draws::Draws;
@@ -136,11 +137,13 @@ impl Chains {
         evaluator: &mut dyn Evaluator,
         draws: &mut Draws,
         statistics: &mut Statistics,
+        stage: &Stage,
     ) -> Result<Running> {
-        let mut states = self.transition.start(evaluator, draws, statistics)?;
-        for _ in 0..self.transition.settings.burn_in {
-            self.transition
-                .advance(evaluator, draws, &mut states, statistics)?;
+        let transition = &mut self.transition;
+        let mut states = transition.start(evaluator, draws, statistics, stage)?;
+        for done in 0..transition.settings.burn_in as usize {
+            transition.advance(evaluator, draws, &mut states, statistics, stage)?;
+            stage.done(done + 1)?;
         }
         Ok(Running {
             next_block: 0,
@@ -161,6 +164,7 @@ impl Maker for Chains {
         draws: &mut Draws,
         block: &mut Block,
         statistics: &mut Statistics,
+        stage: &Stage,
     ) -> Result<()> {
         // A host's numbers have no places: its chains only go on.
         let index = match (draws.have_places(), &self.running) {
@@ -169,14 +173,30 @@ impl Maker for Chains {
             (false, None) => 0,
         };
         // Taken out: after an error the chains begin anew, rather than go on from a broken state.
-        let mut running = match self.running.take() {
-            Some(running) if running.next_block <= index => running,
-            _ => self.start(evaluator, draws, statistics)?,
+        let going = self.running.take().filter(|r| r.next_block <= index);
+        let HmcSettings { burn_in, thin, .. } = self.transition.settings;
+        let (next, mut done) = match &going {
+            Some(running) => (running.next_block, 0),
+            None => (0, burn_in as usize),
+        };
+        let blocks = (index - next).saturating_add(1);
+        let steps = done.saturating_add(blocks.saturating_mul(thin) as usize);
+        let stage = &stage.part("chains", steps);
+        let mut running = match going {
+            Some(running) => running,
+            None => self.start(evaluator, draws, statistics, stage)?,
         };
         while running.next_block <= index {
-            for _ in 0..self.transition.settings.thin {
-                self.transition
-                    .advance(evaluator, draws, &mut running.states, statistics)?;
+            for _ in 0..thin {
+                self.transition.advance(
+                    evaluator,
+                    draws,
+                    &mut running.states,
+                    statistics,
+                    stage,
+                )?;
+                done += 1;
+                stage.done(done)?;
             }
             running.history.push(&running.states.points.z);
             running.next_block += 1;

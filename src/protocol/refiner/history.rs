@@ -8,7 +8,7 @@ const CHAINS: usize = 64;
 const STATES: usize = 256;
 
 /// Correlations along chains that are shorter cannot be told: their effective sample size would be an invention.
-const FEWEST: usize = 20;
+pub(super) const FEWEST: usize = 20;
 
 /// The last [`STATES`] states of the first [`CHAINS`] chains.
 pub(in super::super) struct History {
@@ -44,6 +44,11 @@ impl History {
         }
     }
 
+    /// How many states are remembered of every chain.
+    pub fn states(&self) -> usize {
+        self.z.len() / (self.chains * self.dim)
+    }
+
     /// R̂ of every dimension of z.
     ///
     /// # Errors
@@ -54,11 +59,11 @@ impl History {
 
     /// Effective sample size of every dimension of z, as a fraction of the states. Nothing for fewer than [`FEWEST`] states of a chain.
     pub fn efficiency(&self) -> Result<Vec<f64>> {
-        if self.z.len() < FEWEST * self.chains * self.dim {
+        if self.states() < FEWEST {
             return Ok(Vec::new());
         }
         let sizes = effective_sample_size(&self.in_order(), self.chains, self.dim)?;
-        let states = self.z.len() / self.dim;
+        let states = self.states() * self.chains;
         Ok(sizes.iter().map(|size| size / states as f64).collect())
     }
 

@@ -19,6 +19,7 @@ mod registry;
 mod resampling;
 mod statistics;
 mod transition;
+mod watch;
 
 pub(super) use block::{Block, Blocks, Maker};
 pub(super) use chains::settings as chain_settings;
@@ -26,6 +27,7 @@ pub(super) use home::{in_common, missing};
 pub(super) use prepare::prepare;
 pub(super) use registry::home;
 pub(super) use statistics::Statistics;
+pub(super) use watch::Watch;
 
 #[cfg(test)]
 mod tests;

@@ -107,12 +107,12 @@ struct Pilot<'a> {
 impl Pilot<'_> {
     /// One transition; returns its acceptance.
     fn advance(&mut self) -> Result<f64> {
-        self.stage.check()?;
         let acceptance = self.transition.advance(
             self.evaluator,
             &mut self.draws,
             &mut self.states,
             &mut self.statistics,
+            &self.stage,
         )?;
         self.done += 1;
         self.stage.done(self.done)?;
@@ -167,14 +167,15 @@ pub(super) fn pilot(
     };
     let mut statistics = Statistics::default();
     let mut transition = Transition::new(dynamics, dims, few, pool);
-    let states = transition.start(evaluator, &mut draws, &mut statistics)?;
+    let stage = session.stage("chains", transitions);
+    let states = transition.start(evaluator, &mut draws, &mut statistics, &stage)?;
     let mut run = Pilot {
         transition,
         states,
         evaluator,
         draws,
         statistics,
-        stage: session.stage("chains", transitions),
+        stage,
         transitions,
         done: 0,
     };

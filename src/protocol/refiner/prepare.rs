@@ -4,7 +4,7 @@ use super::chains;
 use super::home::{Case, Home, Preparation};
 use super::registry::{home, REFINERS};
 use crate::compute::{Instance, Session};
-use crate::model::{Method, Model, Refinement};
+use crate::model::{Method, Model, Pilot, Refinement};
 use crate::options::keys;
 use crate::protocol::conditions::Conditions;
 use crate::protocol::pullback::WeightReport;
@@ -34,6 +34,11 @@ pub(in crate::protocol) fn prepare(
         pool: session.get(keys::RESAMPLING_POOL) as usize,
         hmc: chains::settings(model.generator.latent_dim(), session.options)?,
         refiner: None,
+        pilot: Some(Pilot {
+            acceptance: report.acceptance,
+            overweight: session.get(keys::REJECTION_OVERWEIGHT),
+            log_largest: report.max.ln(),
+        }),
     };
     let wanted = session.get(keys::REFINER_METHOD);
     let mut case = Case {

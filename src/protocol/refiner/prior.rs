@@ -104,7 +104,9 @@ impl Proposals for Accepted {
             return None;
         }
         statistics.weight += ratio;
-        statistics.overweight += (ratio - 1.0).max(0.0);
+        let above = (ratio - 1.0).max(0.0);
+        statistics.overweight += above;
+        statistics.overweight_squares += above * above;
         (u < ratio).then_some(ratio.max(1.0))
     }
 

@@ -5,6 +5,7 @@
 
 use super::block::{Block, Blocks, Maker};
 use super::statistics::Statistics;
+use crate::compute::Stage;
 use crate::model::Evaluator;
 use crate::noise::places;
 use crate::protocol::draws::Draws;
@@ -222,12 +223,14 @@ impl<P: Proposals> Maker for Independent<P> {
         draws: &mut Draws,
         block: &mut Block,
         statistics: &mut Statistics,
+        stage: &Stage,
     ) -> Result<()> {
         let weights = if P::WEIGHTED { block.rows } else { 0 };
         block.log_w.resize(weights, 0.0);
         self.pending.clear();
         self.pending.extend(0..block.rows);
         for attempt in 0..self.method.max_tries() {
+            stage.check()?;
             self.attempt(evaluator, draws, block, attempt, statistics)?;
             if self.pending.is_empty() {
                 statistics.events += block.rows as u64;

@@ -4,6 +4,7 @@ use super::block::{Block, Blocks, Maker};
 use super::candidates::Candidates;
 use super::home::{refinement, Case, Home};
 use super::statistics::Statistics;
+use crate::compute::Stage;
 use crate::model::{Evaluator, Method, Model};
 use crate::noise::places;
 use crate::protocol::draws::Draws;
@@ -48,6 +49,7 @@ impl Maker for Resampled {
         draws: &mut Draws,
         block: &mut Block,
         statistics: &mut Statistics,
+        stage: &Stage,
     ) -> Result<()> {
         block.log_w.resize(block.rows, 0.0);
         let distinct = statistics.resampled.distinct;
@@ -55,9 +57,9 @@ impl Maker for Resampled {
             evaluator,
             draws,
             (places::LATENTS, block.first),
-            (&mut block.z, &mut block.log_w),
-            Some(&mut block.x),
+            (&mut block.z, &mut block.log_w, Some(&mut block.x)),
             statistics,
+            stage,
         )?;
         block.w.fill(1.0);
         statistics.proposals += (block.rows * self.0.each) as u64;

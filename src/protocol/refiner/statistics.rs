@@ -17,12 +17,16 @@ pub(in crate::protocol) struct Statistics {
     /// Σ max(0, w − w_max) and Σ w over the proposals of the rejection method.
     pub overweight: f64,
     pub weight: f64,
+    /// Σ max(0, w − w_max)², for the error of the first.
+    pub overweight_squares: f64,
     /// Accepted events with w > w_max.
     pub overweight_events: u64,
     /// Trajectories whose energy error exceeded what a leapfrog integrator can make by rounding.
     pub divergences: u64,
     /// Of the pools that latents were resampled from.
     pub resampled: Resampled,
+    /// Of the weights of the events.
+    pub heaviest: Heaviest,
 }
 
 /// Sums over pools of weighted latents.
@@ -38,6 +42,46 @@ pub(in crate::protocol) struct Resampled {
     pub distinct: u64,
 }
 
+/// How many events are a handful.
+pub(in crate::protocol) const HANDFUL: usize = 10;
+
+/// Share of the weight that must not be in a handful of events.
+const MOST: f64 = 0.01;
+
+/// Times the mean weight that a handful of events must weigh on average for its share to be too large: few events share the weight anyhow.
+const HEAVY: f64 = 10.0;
+
+/// How much of the weight is in few events.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::protocol) struct Heaviest {
+    /// Σ w of all events.
+    sum: f64,
+    /// The largest w, in falling order.
+    largest: [f64; HANDFUL],
+}
+
+impl Heaviest {
+    /// Takes in the weights of further events.
+    pub fn add(&mut self, weights: &[f64]) {
+        for &w in weights {
+            self.sum += w;
+            if w > self.largest[HANDFUL - 1] {
+                let place = self.largest.partition_point(|&l| l >= w);
+                self.largest[place..].rotate_right(1);
+                self.largest[place] = w;
+            }
+        }
+    }
+
+    /// The share of the weight in a handful of events. Finite weights may exceed double precision in their sum: then all of it.
+    pub fn share(&self) -> f64 {
+        match self.sum {
+            f64::INFINITY => 1.0,
+            sum => self.largest.iter().sum::<f64>() / sum,
+        }
+    }
+}
+
 impl std::ops::AddAssign<&Resampled> for Resampled {
     fn add_assign(&mut self, other: &Resampled) {
         self.pool += other.pool;
@@ -48,6 +92,12 @@ impl std::ops::AddAssign<&Resampled> for Resampled {
 }
 
 impl Statistics {
+    /// Whether a handful of events carries so much of the weight that all hangs on it.
+    pub fn concentrated(&self) -> bool {
+        let chance = HEAVY * HANDFUL as f64 / self.events as f64;
+        self.heaviest.share() > MOST.max(chance)
+    }
+
     /// The diagnostic `key` of [`Sampler::diagnostic`](crate::protocol::Sampler::diagnostic), in N latent dimensions.
     ///
     /// # Errors
@@ -66,13 +116,16 @@ impl Statistics {
             "overweight_fraction" if self.proposals > 0 => 0.0,
             "overweight_fraction" => f64::NAN,
             "overweight_events" => self.overweight_events as f64 / self.accepted as f64,
+            "largest_weight" if self.events > 0 => self.heaviest.largest[0],
+            "largest_weight" => f64::NAN,
+            "weight_of_largest" => self.heaviest.share(),
             "non_finite" => self.non_finite as f64,
             "divergences" => self.divergences as f64,
             "effective_fraction" => self.resampled.effective / self.resampled.pool as f64,
             "distinct_fraction" => self.resampled.distinct as f64 / self.resampled.rows as f64,
             _ => return self.of_chains(key, history, latent_dim).ok_or_else(|| {
                 Error::InvalidArgument(format!(
-                    "there is no diagnostic `{key}`; there are events, proposals, acceptance, overweight_fraction, overweight_events, non_finite, divergences, effective_fraction, distinct_fraction, r_hat, effective_sample_size, and the last two with a dimension of z from 0 to {}, as in r_hat.0",
+                    "there is no diagnostic `{key}`; there are events, proposals, acceptance, overweight_fraction, overweight_events, largest_weight, weight_of_largest, non_finite, divergences, effective_fraction, distinct_fraction, r_hat, effective_sample_size, and the last two with a dimension of z from 0 to {}, as in r_hat.0",
                     latent_dim.saturating_sub(1)
                 ))
             }),

@@ -4,6 +4,7 @@ use super::prior::{Accepted, Baseline, Reweight};
 use super::proposals::Independent;
 use super::registry::REFINERS;
 use super::*;
+use crate::compute::Stage;
 use crate::model::{Dims, Evaluator, Method};
 use crate::protocol::draws::{Draws, Uniforms};
 use crate::{Error, Result};
@@ -12,15 +13,18 @@ mod chains;
 mod judged_first;
 mod learned;
 mod resampling;
+mod watch;
 
 /// g(z) = z and a weight that is known: w(z) = exp(b·z₀ − ½ a z₀²), so q(z) ∝ p(z) w(z) is normal in z₀ with mean b/(1+a) and variance
-/// 1/(1+a), and standard normal in z₁. With `modes` (r, m, s) it is that of two clumps instead, w = r N(z₀; m, s) + (1 − r) N(z₀; −m, s): in q they
-/// have the shares r and 1 − r, means ± m / (1 + s²) and variance s² / (1 + s²). Events with z₁ beyond `broken` are NaN.
+/// 1/(1+a), and standard normal in z₁. With `modes` (r, m, s) it is that of two clumps instead, w = r N(z₀; m, s) + (1 − r) N(z₀; −m, s):
+/// in q they have the shares r and 1 − r, means ± m / (1 + s²) and variance s² / (1 + s²). Events with z₁ beyond `broken` are NaN, and
+/// those beyond `steep` weigh e²⁰ times as much.
 struct Exact {
     a: f64,
     b: f64,
     modes: Option<(f64, f64, f64)>,
     broken: f64,
+    steep: f64,
     has_gradient: bool,
     /// Whether w is known without events.
     of_latents: bool,
@@ -35,6 +39,7 @@ impl Exact {
             b,
             modes: None,
             broken: f64::INFINITY,
+            steep: f64::INFINITY,
             has_gradient: true,
             of_latents: false,
             made: 0,
@@ -49,7 +54,12 @@ impl Exact {
     }
 
     fn log_w(&self, z: &[f64]) -> f64 {
-        self.log_w_slope(z).0
+        let beyond = if z.get(1) > Some(&self.steep) {
+            20.0
+        } else {
+            0.0
+        };
+        self.log_w_slope(z).0 + beyond
     }
 
     /// log w and ∂ log w / ∂z₀.
@@ -182,6 +192,10 @@ fn block(refiner: &dyn Maker, index: u64) -> Block {
     block
 }
 
+fn stage() -> Stage<'static> {
+    Stage::new(&(), "sampling", 1)
+}
+
 fn draws() -> Draws {
     Draws::Counter { seed: 5, stream: 6 }
 }
@@ -196,7 +210,13 @@ fn run(
     for index in 0..blocks {
         let mut block = block(refiner, index);
         refiner
-            .fill(evaluator, &mut draws(), &mut block, &mut statistics)
+            .fill(
+                evaluator,
+                &mut draws(),
+                &mut block,
+                &mut statistics,
+                &stage(),
+            )
             .unwrap();
         assert_eq!(block.x, block.z);
         z.extend(block.z);
@@ -311,6 +331,7 @@ fn hopeless_rejection_is_an_error_and_names_the_event() {
             &mut draws(),
             &mut block,
             &mut Statistics::default(),
+            &stage(),
         )
         .unwrap_err();
     assert!(error.to_string().contains("event 2048"), "{error}");
@@ -344,6 +365,7 @@ fn broken_events_are_drawn_again_and_counted() {
             &mut draws(),
             &mut block,
             &mut Statistics::default(),
+            &stage(),
         )
         .is_err());
 }
@@ -373,6 +395,7 @@ fn blocks_do_not_depend_on_history() {
                     &mut draws(),
                     &mut block,
                     &mut Statistics::default(),
+                    &stage(),
                 )
                 .unwrap();
             let at = index as usize * 2 * rows;
@@ -429,6 +452,7 @@ fn a_hosts_numbers_are_taken_event_by_event() {
                 draws,
                 &mut block,
                 &mut Statistics::default(),
+                &stage(),
             )
             .map(|()| block)
     };

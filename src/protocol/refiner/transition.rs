@@ -3,6 +3,7 @@
 
 use super::candidates::Candidates;
 use super::statistics::Statistics;
+use crate::compute::Stage;
 use crate::model::{Dims, Evaluator, HmcSettings, Method, Start};
 use crate::noise::places;
 use crate::protocol::draws::Draws;
@@ -150,13 +151,14 @@ impl Transition {
     /// Chains that have made no step.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] if log w(z) has no gradient, [`Error::Numerical`] for a start without a positive weight; those of evaluator
-    /// and draws.
+    /// [`Error::Unsupported`] if log w(z) has no gradient, [`Error::Numerical`] for a start without a positive weight; those of evaluator,
+    /// draws and stage.
     pub fn start(
         &mut self,
         evaluator: &mut dyn Evaluator,
         draws: &mut Draws,
         statistics: &mut Statistics,
+        stage: &Stage,
     ) -> Result<States> {
         let n = self.settings.chains;
         let mut points = Points::new(n, self.dim);
@@ -165,8 +167,14 @@ impl Transition {
             Start::Prior => draws.draw(places::STARTS, places(0, n), 0, z, &mut [])?,
             Start::Resampled => {
                 let place = (places::STARTS, 0);
-                self.candidates
-                    .choose(evaluator, draws, place, (z, log_w), None, statistics)?;
+                self.candidates.choose(
+                    evaluator,
+                    draws,
+                    place,
+                    (z, log_w, None),
+                    statistics,
+                    stage,
+                )?;
             }
         }
         points.evaluate(evaluator).map_err(|e| match e {
@@ -192,19 +200,21 @@ impl Transition {
     /// are refused). Returns the mean probability with which Metropolis accepts.
     ///
     /// # Errors
-    /// Those of evaluator and draws; the states are then spoilt.
+    /// Those of evaluator, draws and stage; the states are then spoilt.
     pub fn advance(
         &mut self,
         evaluator: &mut dyn Evaluator,
         draws: &mut Draws,
         states: &mut States,
         statistics: &mut Statistics,
+        stage: &Stage,
     ) -> Result<f64> {
         let dim = self.dim;
         self.begin(draws, states)?;
         let path = &mut self.trajectory;
         path.kick(0.5, dim, &self.scales);
         for step in 1..=self.settings.leapfrog {
+            stage.check()?;
             path.drift(dim, &self.scales);
             path.points.evaluate(evaluator)?;
             let last = step == self.settings.leapfrog;

@@ -316,7 +316,13 @@ fn what_chains_cannot_start_from_is_said() {
         );
         let mut block = block(&refiner, 0);
         refiner
-            .fill(exact, &mut draws(), &mut block, &mut Statistics::default())
+            .fill(
+                exact,
+                &mut draws(),
+                &mut block,
+                &mut Statistics::default(),
+                &stage(),
+            )
             .unwrap_err()
     };
     let mut black_box = Exact::new(0.0, 0.0);

@@ -91,7 +91,13 @@ fn what_fails_of_a_pool_is_replaced_by_weight() {
     let mut resampled = resampling::resampling(16);
     let mut block = block(&resampled, 3);
     let mut statistics = Statistics::default();
-    let filled = resampled.fill(&mut exact, &mut draws(), &mut block, &mut statistics);
+    let filled = resampled.fill(
+        &mut exact,
+        &mut draws(),
+        &mut block,
+        &mut statistics,
+        &stage(),
+    );
     filled.unwrap();
     assert_eq!(block.z, z[3 * 2048..4 * 2048]);
 }
@@ -110,6 +116,7 @@ fn a_generator_that_always_fails_is_an_error() {
                 &mut draws(),
                 &mut block,
                 &mut Statistics::default(),
+                &stage(),
             )
             .unwrap_err();
         assert!(error.to_string().contains("event 2048"), "{error}");

@@ -78,6 +78,7 @@ fn broken_proposals_are_left_out_and_hopeless_pools_refused() {
                 &mut draws(),
                 &mut block,
                 &mut Statistics::default(),
+                &stage(),
             )
             .unwrap_err();
         assert!(error.to_string().contains("event 3072"), "{error}");

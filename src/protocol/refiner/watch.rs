@@ -1,0 +1,212 @@
+//! What a sampler warns of: events that contradict the pilot run of their model, or that deserve no trust by themselves.
+
+use super::block::Block;
+use super::history::History;
+use super::statistics::{Statistics, HANDFUL};
+use crate::model::{Method, Pilot};
+use crate::train::Hooks;
+use crate::Result;
+
+/// Times the pilot's largest weight that a weight may be.
+const BEYOND: f64 = 10.0;
+/// Times the pilot's numbers that those of the sampler may be, or may be below.
+const OFF: f64 = 2.0;
+/// Share of the weight above w_max that is nothing to warn of: a pilot run cannot tell less from nothing.
+const OVERWEIGHT: f64 = 0.001;
+/// Fraction of the proposals that may fail, and that must not: of trajectories, that have to be accepted.
+const FEW: f64 = 0.01;
+/// Failures, and trajectories of a chain, that are no chance any more.
+const SEVERAL: u64 = 10;
+/// R̂ above which chains are said not to mix: higher than in a pilot run, since it is looked at again and again.
+const MIXED: f64 = 1.1;
+/// States of a chain before R̂ is looked at, and until it is looked at again: R̂ of few states is large for chains that are merely slow.
+const STATES: usize = 64;
+
+/// What is looked at.
+struct Seen<'a> {
+    method: Method,
+    pilot: Option<&'a Pilot>,
+    /// Whether the host chooses conditions, of which acceptance depends.
+    conditional: bool,
+    block: &'a Block,
+    statistics: &'a Statistics,
+    /// R̂ of the worst dimension, where it is time to look at it.
+    r_hat: Option<f64>,
+}
+
+/// A warning with its remedy, if there is a reason.
+type Rule = fn(&Seen) -> Option<String>;
+
+const RULES: [Rule; 8] = [
+    beyond, overweight, acceptance, handful, non_finite, still, diverged, apart,
+];
+
+/// Looks at block after block, and warns once of each kind.
+pub(in crate::protocol) struct Watch {
+    method: Method,
+    pilot: Option<Pilot>,
+    conditional: bool,
+    /// The rules that have warned.
+    told: [bool; RULES.len()],
+    /// Events made when R̂ is to be looked at.
+    next_r_hat: u64,
+}
+
+impl Watch {
+    pub fn new(method: Method, pilot: Option<Pilot>, conditional: bool) -> Self {
+        Watch {
+            method,
+            pilot,
+            conditional,
+            told: Default::default(),
+            next_r_hat: 0,
+        }
+    }
+
+    /// Forgets what it has warned of: the next host has heard nothing.
+    pub fn forget(&mut self) {
+        self.told = Default::default();
+        self.next_r_hat = 0;
+    }
+
+    /// Looks at a block that has just been made.
+    ///
+    /// # Errors
+    /// Those of the hooks.
+    pub fn look(
+        &mut self,
+        block: &Block,
+        statistics: &Statistics,
+        history: Option<&History>,
+        hooks: &dyn Hooks,
+    ) -> Result<()> {
+        let due = |h: &&History| h.states() >= STATES && statistics.events >= self.next_r_hat;
+        let history = history.filter(due);
+        if history.is_some() {
+            self.next_r_hat = statistics.events + (STATES * block.rows) as u64;
+        }
+        let seen = Seen {
+            method: self.method,
+            pilot: self.pilot.as_ref(),
+            conditional: self.conditional,
+            block,
+            statistics,
+            r_hat: history
+                .and_then(|h| h.r_hat().ok())
+                .and_then(|each| each.into_iter().reduce(f64::max)),
+        };
+        for (rule, told) in RULES.iter().zip(&mut self.told) {
+            if *told {
+                continue;
+            }
+            if let Some(warning) = rule(&seen) {
+                *told = true;
+                hooks.warn("sampling", &warning)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A weight that the pilot run was far from.
+fn beyond(seen: &Seen) -> Option<String> {
+    let pilot = seen.pilot?;
+    let weights = seen.block.log_w.iter().copied();
+    let largest = weights.fold(f64::NEG_INFINITY, f64::max);
+    (largest > pilot.log_largest + BEYOND.ln()).then(|| {
+        format!(
+            "an event has the weight {:.3e}, where the largest of the pilot run was {:.3e}: the classifier is asked where it has met few events or none. Train it longer or on more events (`classifier.epochs`), and refine with a larger pilot run (`weights.events`)",
+            largest.exp(),
+            pilot.log_largest.exp()
+        )
+    })
+}
+
+/// More weight above w_max than the pilot run was to leave there, by three standard errors.
+fn overweight(seen: &Seen) -> Option<String> {
+    let (pilot, s) = (seen.pilot?, seen.statistics);
+    let share = s.overweight / s.weight;
+    let error = s.overweight_squares.sqrt() / s.weight;
+    (share > OFF * pilot.overweight.max(OVERWEIGHT) + 3.0 * error).then(|| {
+        format!(
+            "{:.2} % of the weight lies above w_max, where the pilot run was to leave {:.2} % (`rejection.overweight`): take the weights of the events, and refine with a larger pilot run (`weights.events`)",
+            100.0 * share,
+            100.0 * pilot.overweight
+        )
+    })
+}
+
+/// An acceptance of rejection that the pilot run did not promise, by three standard errors.
+fn acceptance(seen: &Seen) -> Option<String> {
+    let (pilot, s) = (seen.pilot?, seen.statistics);
+    if seen.method != Method::Rejection || seen.conditional {
+        return None;
+    }
+    let (accepted, expected) = (s.accepted as f64, pilot.acceptance * s.proposals as f64);
+    let (most, least) = (OFF * expected, expected / OFF);
+    let off = accepted > most + 3.0 * most.sqrt() || accepted < least - 3.0 * least.sqrt();
+    off.then(|| {
+        format!(
+            "rejection accepts {:.3} % of its proposals, where the pilot run found {:.3} %: the weights are not those of the pilot run. Refine with a larger one (`weights.events`)",
+            100.0 * accepted / s.proposals as f64,
+            100.0 * pilot.acceptance
+        )
+    })
+}
+
+/// A sample that stands and falls with a few of its events.
+fn handful(seen: &Seen) -> Option<String> {
+    let s = seen.statistics;
+    s.concentrated().then(|| {
+        format!(
+            "the {HANDFUL} heaviest of {} events carry {:.1} % of the weight: no histogram of them is to be trusted. Train the classifier longer or on more events (`classifier.epochs`), and refine again; or take a refiner that is learned (`refiner.method` = `matching`)",
+            s.events,
+            100.0 * s.heaviest.share()
+        )
+    })
+}
+
+/// Proposals that are no events.
+fn non_finite(seen: &Seen) -> Option<String> {
+    let s = seen.statistics;
+    let some = s.non_finite >= SEVERAL && s.non_finite as f64 > FEW * s.proposals as f64;
+    some.then(|| {
+        format!(
+            "{} of {} proposals had events or weights that are NaN or infinite, and were dropped: if those have something in common, the sample lacks it. Look at the generator's events (`sampler.method` = `baseline`)",
+            s.non_finite, s.proposals
+        )
+    })
+}
+
+/// Chains that stay where they are.
+fn still(seen: &Seen) -> Option<String> {
+    let s = seen.statistics;
+    let begun = s.proposals >= SEVERAL * seen.block.rows as u64;
+    let still = seen.method.is_chain() && begun && (s.accepted as f64) < FEW * s.proposals as f64;
+    still.then(|| {
+        format!(
+            "the chains stay where they begin: of {} trajectories {} were accepted, and {} diverged. Refine with smaller steps (`hmc.step_size`, or `hmc.pilot` to find them), or take `rejection` or `resampling` (`sampler.method`)",
+            s.proposals, s.accepted, s.divergences
+        )
+    })
+}
+
+/// Chains that avoid some places.
+fn diverged(seen: &Seen) -> Option<String> {
+    let s = seen.statistics;
+    let some = s.divergences >= SEVERAL && s.divergences as f64 > FEW * s.proposals as f64;
+    some.then(|| {
+        format!(
+            "{} of {} trajectories diverged: events near steep walls of the weights may be missing. Refine with smaller steps (`hmc.target_acceptance` nearer to 1), or take `rejection` or `resampling` (`sampler.method`)",
+            s.divergences, s.proposals
+        )
+    })
+}
+
+/// Chains that do not agree.
+fn apart(seen: &Seen) -> Option<String> {
+    let r_hat = seen.r_hat.filter(|&r_hat| r_hat > MIXED)?;
+    Some(format!(
+        "the chains do not mix: R-hat is {r_hat:.3}, above {MIXED}. Take `rejection` or `resampling` (`sampler.method`), or fewer events of longer chains (`hmc.thin`, `hmc.chains`)"
+    ))
+}
