@@ -74,7 +74,7 @@ impl<T: Element, const INVERSE: bool> Task<T> for SplineGradient<'_, T, INVERSE>
     }
 }
 
-/// The result of [`softmax`](super::softmax) becomes the gradient with respect to the logits, given that with respect to the sum of all sizes before the
+/// The result of `softmax` becomes the gradient with respect to the logits, given that with respect to the sum of all sizes before the
 /// bin `number` and that with respect to its own.
 #[inline(always)]
 fn softmax_back<T: Element>(
