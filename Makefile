@@ -18,7 +18,7 @@ ifndef LIBTORCH
 export LIBTORCH := $(shell CUDA=$(CUDA) scripts/setup --libtorch)
 endif
 
-.PHONY: help setup base build demo paper pythia pythia-demo docs export-test test bench bench-train bench-foreign lint header install standalone clean
+.PHONY: help setup base build demo paper physics pythia pythia-demo docs export-test test bench bench-train bench-foreign lint header install standalone clean
 
 help: ## this list
 	@echo 'liblaser: latent space refinement of generative models'
@@ -47,6 +47,12 @@ demo: $(if $(filter 1,$(TORCH)),build,base standalone) ## simulator, training, r
 
 paper: base standalone ## the paper's Table 3 on its targets and a harder one, with every method, two targets at a time, in little over an hour; TARGET=donut: one alone
 	@LIBRARY=build/standalone/liblaser.so scripts/paper
+
+physics: base ## the protocol on events of known laws: seeds, sabotages, weights of many events, with the preset fast, in about two hours; TARGETS="rings,shells": these alone
+	@for table in seeds sabotage_table weights_stay; do \
+	    echo "physics: $$table"; \
+	    cargo test --release --no-default-features --features cli --test physics $$table -- --ignored --nocapture || exit 1; \
+	done
 
 test: build ## all tests; the last line counts them
 	@scripts/test
