@@ -111,10 +111,10 @@ typedef struct laser_generator laser_generator;
 /**
  * A histogram of events in two dimensions, for laser_jsd and laser_emd.
  *
- * Bins have equal size, include their lower edges and exclude their upper ones, but the last includes both. Bin i of n over [lo, hi] begins
- * at lo + i * ((hi - lo) / n) in double precision, as in numpy.histogram. Weights that cancel in a bin leave 0 there, not their rounding.
- * Threads: const uses by any number of threads at once; a change alone, else LASER_ERR_BUSY. To fill on several threads, give each a
- * histogram and merge.
+ * Bins have equal size, include their lower edges and exclude their upper ones, but the last includes both. Bin i of n over [lo, hi]
+ * begins at lo + i * ((hi - lo) / n) in double precision, as in numpy.histogram. Weights that cancel in a bin leave 0 there, not their
+ * rounding. Threads: const uses by any number of threads at once; a change alone, else LASER_ERR_BUSY. To fill on several threads, give
+ * each a histogram and merge.
  */
 typedef struct laser_histogram laser_histogram;
 
@@ -211,9 +211,9 @@ typedef int32_t (*laser_events_fn)(size_t n, size_t dim, double *x, double *w, s
  * Makes events of latent points: a black-box generator, such as a detector simulation or a network of another framework.
  *
  * Called only on the thread that called into the library, never concurrently: while it runs for one thread, another that needs it gets
- * LASER_ERR_BUSY. May call the library, except for events of the same generator (LASER_ERR_BUSY). Must not throw, nor jump out. Row i of `x`
- * must depend on row i of `z` and `c` alone, besides randomness of its own if it was declared stochastic. An event that is not finite counts
- * as failed and is replaced by another.
+ * LASER_ERR_BUSY. May call the library, except for events of the same generator (LASER_ERR_BUSY). Must not throw, nor jump out. Row i of
+ * `x` must depend on row i of `z` and `c` alone, besides randomness of its own if it was declared stochastic. An event that is not finite
+ * counts as failed and is replaced by another.
  *
  * @param n how many events, at least 1
  * @param z `n` rows of `zdim` doubles, packed: standard normal numbers, or refined ones
@@ -781,17 +781,17 @@ laser_status laser_source_from_callback(size_t dim,
 void laser_source_free(laser_source *source);
 
 /**
- * Trains a generator on target events, with the events' weights. The option "generator.type" says what kind: "flow", a normalizing flow, by
- * maximum likelihood; "gan", the generator of a GAN; "vae", the decoder of a variational autoencoder. Only a flow has a density and an
+ * Trains a generator on target events, with the events' weights. The option "generator.type" says what kind: "flow", a normalizing flow,
+ * by maximum likelihood; "gan", the generator of a GAN; "vae", the decoder of a variational autoencoder. Only a flow has a density and an
  * inverse: with the others, log p and the latents of events are LASER_ERR_UNSUPPORTED. Their latent space may have any dimension
  * ("generator.latent"), but with fewer dimensions than features the events lie on a surface, beside which no refinement can put any.
  *
  * The calling thread works until it is done; the callbacks of source and hooks are called on it.
  *
  * @param target the events; in use until the call returns
- * @param options the groups "generator", "features" and "validation", that of the kind ("flow", "gan_generator" or "vae"), and "conditions",
- * "seed", "dtype", "backend", "device", "threads"; copied; NULL for the defaults, which are the paper's settings and take ten times as long as the
- * preset "fast" and more
+ * @param options the groups "generator", "features" and "validation", that of the kind ("flow", "gan_generator" or "vae"), and
+ * "conditions", "seed", "dtype", "backend", "device", "threads"; copied; NULL for the defaults, which are the paper's settings and take
+ * ten times as long as the preset "fast" and more
  * @param hooks progress, log and cancel; copied; NULL for none
  * @param out receives the generator; the caller frees it with laser_generator_free
  * @return LASER_OK; LASER_ERR_CALLBACK, LASER_ERR_CANCELLED: stopped by the host; LASER_ERR_DATA: events that are not finite
@@ -821,15 +821,16 @@ laser_status laser_generator_save(const laser_generator *generator, const char *
 /**
  * Loads a generator: that of a model file, be it one of laser_generator_save or of laser_model_save, or a TorchScript module, a file of
  * torch.jit.save that takes one tensor of rows of N latents followed by C conditions and returns one of rows of M features. A module needs
- * libtorch, has no density, and is saved whole with the models made of it. A row of its output must depend on the same row of its input alone.
+ * libtorch, has no density, and is saved whole with the models made of it. A row of its output must depend on the same row of its input
+ * alone.
  *
  * @param path the file, in UTF-8
- * @param options for a module, "generator.latent": N, "conditions": C, and "dtype", in which it computes; else no key changes how this version
- * reads files; NULL for the defaults
+ * @param options for a module, "generator.latent": N, "conditions": C, and "dtype", in which it computes; else no key changes how this
+ * version reads files; NULL for the defaults
  * @param out receives the generator; the caller frees it with laser_generator_free
- * @return LASER_OK; LASER_ERR_IO; LASER_ERR_FORMAT for a file that is neither; LASER_ERR_INVALID_ARGUMENT for a path that is not UTF-8, a module
- * without "generator.latent" or one that returns no rows; LASER_ERR_TORCH for a module that does not load or run; LASER_ERR_UNSUPPORTED for
- * one without libtorch; LASER_ERR_NULL; LASER_ERR_BUSY while `options` are being changed
+ * @return LASER_OK; LASER_ERR_IO; LASER_ERR_FORMAT for a file that is neither; LASER_ERR_INVALID_ARGUMENT for a path that is not UTF-8, a
+ * module without "generator.latent" or one that returns no rows; LASER_ERR_TORCH for a module that does not load or run;
+ * LASER_ERR_UNSUPPORTED for one without libtorch; LASER_ERR_NULL; LASER_ERR_BUSY while `options` are being changed
  *
  * Threads: any number at once.
  */
@@ -883,7 +884,8 @@ void laser_generator_free(laser_generator *generator);
  * Makes a generator of a callback of the host. It can be refined like any other; it has no density, and no gradient.
  *
  * A stochastic one turns the same latent point into different events. Then w(g(z)) is no function of z, and laser_refine learns one by
- * OmniFold (option "pullback.method"). Its hidden randomness is the host's: what the library promises of the bits of events holds for the latent points alone.
+ * OmniFold (option "pullback.method"). Its hidden randomness is the host's: what the library promises of the bits of events holds for the
+ * latent points alone.
  *
  * @param zdim N, dimensions of the latent space, at least 1
  * @param cdim C, values of the condition; 0 for none
@@ -940,10 +942,10 @@ laser_status laser_model_attach(const laser_model *model,
  *
  * @param generator what to refine; the model keeps what it needs of it
  * @param target the events; in use until the call returns. May be the source that trained the generator
- * @param options the groups "classifier", "pullback", "weights", "refiner", "iteration" (with that of the generator), "rejection", "resampling", "gan", "refiner_flow", "matching", "hmc" and
- * "validation", for a generator that is a callback or module also "features", and "seed",
- * "dtype", "backend", "device", "threads"; copied; NULL for the defaults, which are the paper's settings and take
- * longer than the preset "fast"
+ * @param options the groups "classifier", "pullback", "weights", "refiner", "iteration" (with that of the generator), "rejection",
+ * "resampling", "gan", "refiner_flow", "matching", "hmc" and "validation", for a generator that is a callback or module also "features",
+ * and "seed", "dtype", "backend", "device", "threads"; copied; NULL for the defaults, which are the paper's settings and take longer than
+ * the preset "fast"
  * @param hooks progress, log and cancel; copied; NULL for none
  * @param out receives the model; the caller frees it with laser_model_free
  * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT if the events differ from the generator's in dimension, or "dtype" from its own;
@@ -959,16 +961,18 @@ laser_status laser_refine(const laser_generator *generator,
 
 /**
  * Gives a model another refiner: its classifier stays, the weights are judged again, and the refiner that option "refiner.method" names is
- * prepared or trained. Nothing is iterated. So several refiners can be tried, or one be trained longer, without training the classifier again.
+ * prepared or trained. Nothing is iterated. So several refiners can be tried, or one be trained longer, without training the classifier
+ * again.
  *
  * @param model a model that laser_refine made, or a file of one; stays as it is
- * @param target the target's events, whose conditions refiners learn with; NULL for a model without conditions, which needs none. In use until
- * the call returns
- * @param options the groups "weights", "refiner", that of the method, and "seed", "backend", "device", "threads"; copied; NULL for the defaults
+ * @param target the target's events, whose conditions refiners learn with; NULL for a model without conditions, which needs none. In use
+ * until the call returns
+ * @param options the groups "weights", "refiner", that of the method, and "seed", "backend", "device", "threads"; copied; NULL for the
+ * defaults
  * @param hooks progress, log and cancel; copied; NULL for none
  * @param out receives the model; the caller frees it with laser_model_free
- * @return LASER_OK; LASER_ERR_UNSUPPORTED for a model without a classifier; LASER_ERR_INVALID_ARGUMENT for one with conditions if `target` is
- * NULL or has other columns; else as laser_refine
+ * @return LASER_OK; LASER_ERR_UNSUPPORTED for a model without a classifier; LASER_ERR_INVALID_ARGUMENT for one with conditions if `target`
+ * is NULL or has other columns; else as laser_refine
  *
  * Threads: needs `target` alone; the others may be shared.
  */
@@ -1087,21 +1091,22 @@ laser_status laser_model_info(const laser_model *model,
  *
  * @param model what to ask
  * @param key path into the record with dots; an element of an array goes by its index from 0. There are, of every training
- * ("flow", "classifier", "gan", "refiner_flow", "matching"): "flow.steps", ".rows", ".loss", ".validation_loss" (if events were held out), ".kept_epoch", ".kept_step", ".passes" (how many times each event was seen, if their number is known), ".reference" (of a flow), ".losses.0" … (of an ensemble "classifier.members.0.…" and totals); and of
- * the weights of the pilot run: "weights.events", ".non_finite", ".mean", ".min", ".max", ".quantiles.q001" (0.1 %), ".q01", ".q10",
- * ".q50", ".q90", ".q99", ".q999", ".effective_sample_size", ".effective_fraction", ".w_max", ".overweight_fraction", ".acceptance";
- * of the classifier on held-out events "weights.calibration.auc" (0.5: it knows nothing), ".chi_square" (per degree of freedom, 1 if the
- * weights are the ratio of the densities), ".largest_pull", ".events"; by feature, "weights.features.0.below", ".above": the
- * shares of the refined events that lie outside of the held-out target events, which end at ".low" and ".high"; what the generator does not reach
- * of the target, the largest tail first, "weights.gaps.0.from", ".target", ".generated" (shares of events there); the limit of the weights
- * "weights.limit.low", ".high", ".events", ".weight" (shares at ".high"); the areas of boosted trees "weights.second_opinion.generated",
- * ".refined", ".error"; of an ensemble "classifier.spread", of log w between its networks.
- * If option "refiner.method" was a chain and "hmc.pilot" was not 0: "chains.step_size", ".acceptance", ".divergences", ".chains",
- * ".transitions", ".r_hat.0" …, ".effective_sample_size.0" … (of chains times transitions). After OmniFold: "omnifold.events", ".changes.0" …
- * (root mean square change of the weights, by iteration), ".effective_fractions.0" …, ".trainings.0.loss" …; after "iteration.rounds" above 1:
- * "iteration.0.auc" …, ".validation_loss", ".effective_fraction", by round. A classifier.validation_loss near that of an
- * ignorant one (for "bce" log 2 = 0.693, for "mse" 0.25, for "mlc" 0) means that it hardly tells generated events from the target's: then weights near 1
- * are no proof of a good generator
+ * ("flow", "classifier", "gan", "refiner_flow", "matching"): "flow.steps", ".rows", ".loss", ".validation_loss" (if events were held out),
+ * ".kept_epoch", ".kept_step", ".passes" (how many times each event was seen, if their number is known), ".reference" (of a flow),
+ * ".losses.0" … (of an ensemble "classifier.members.0.…" and totals); and of the weights of the pilot run: "weights.events",
+ * ".non_finite", ".mean", ".min", ".max", ".quantiles.q001" (0.1 %), ".q01", ".q10", ".q50", ".q90", ".q99", ".q999",
+ * ".effective_sample_size", ".effective_fraction", ".w_max", ".overweight_fraction", ".acceptance"; of the classifier on held-out events
+ * "weights.calibration.auc" (0.5: it knows nothing), ".chi_square" (per degree of freedom, 1 if the weights are the ratio of the
+ * densities), ".largest_pull", ".events"; by feature, "weights.features.0.below", ".above": the shares of the refined events that lie
+ * outside of the held-out target events, which end at ".low" and ".high"; what the generator does not reach of the target, the largest
+ * tail first, "weights.gaps.0.from", ".target", ".generated" (shares of events there); the limit of the weights "weights.limit.low",
+ * ".high", ".events", ".weight" (shares at ".high"); the areas of boosted trees "weights.second_opinion.generated", ".refined", ".error";
+ * of an ensemble "classifier.spread", of log w between its networks. If option "refiner.method" was a chain and "hmc.pilot" was not 0:
+ * "chains.step_size", ".acceptance", ".divergences", ".chains", ".transitions", ".r_hat.0" …, ".effective_sample_size.0" … (of chains
+ * times transitions). After OmniFold: "omnifold.events", ".changes.0" … (root mean square change of the weights, by iteration),
+ * ".effective_fractions.0" …, ".trainings.0.loss" …; after "iteration.rounds" above 1: "iteration.0.auc" …, ".validation_loss",
+ * ".effective_fraction", by round. A classifier.validation_loss near that of an ignorant one (for "bce" log 2 = 0.693, for "mse" 0.25, for
+ * "mlc" 0) means that it hardly tells generated events from the target's: then weights near 1 are no proof of a good generator
  * @param out receives the number
  * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT if there is no such number, with the keys that there are; LASER_ERR_NULL
  *
@@ -1212,14 +1217,13 @@ laser_status laser_model_generate(const laser_model *model,
  * @param model shared with the sampler: either may be freed first
  * @param seed k, any number
  * @param stream s, any number: other streams of a seed are independent of each other
- * @param options keys "sampler.method" ("model", "baseline", "reweight", "rejection", "resampling", "gan", "flow", "matching", "langevin", "mala" or
- * "hmc"), "sampler.threads",
- * "backend", "device"; copied; NULL for the defaults. A sampler works on the calling thread alone unless "sampler.threads" allows more, which
- * live no longer than a call and change no bit
+ * @param options keys "sampler.method" ("model", "baseline", "reweight", "rejection", "resampling", "gan", "flow", "matching", "langevin",
+ * "mala" or "hmc"), "sampler.threads", "backend", "device"; copied; NULL for the defaults. A sampler works on the calling thread alone
+ * unless "sampler.threads" allows more, which live no longer than a call and change no bit
  * @param out receives the sampler; the caller frees it with laser_sampler_free
- * @return LASER_OK; LASER_ERR_UNSUPPORTED if the model lacks what the method needs, or the library libtorch; LASER_ERR_INVALID_ARGUMENT for
- * more than one thread with libtorch; LASER_ERR_DEVICE; LASER_ERR_TORCH;
- * LASER_ERR_NULL; LASER_ERR_BUSY while `options` are being changed
+ * @return LASER_OK; LASER_ERR_UNSUPPORTED if the model lacks what the method needs, or the library libtorch; LASER_ERR_INVALID_ARGUMENT
+ * for more than one thread with libtorch; LASER_ERR_DEVICE; LASER_ERR_TORCH; LASER_ERR_NULL; LASER_ERR_BUSY while `options` are being
+ * changed
  *
  * Threads: any number at once.
  */
@@ -1236,10 +1240,11 @@ laser_status laser_sampler_new(const laser_model *model,
  * An event is then a function of the model and of the numbers drawn for it, whatever seed and stream. A call that makes n events draws
  * for these n and keeps nothing back, so that the host may set its generator anew between any two calls: take many events per call
  * where speed counts. In blocks of at most 1024 events the callback is asked for all numbers of the first
- * proposals at once, event by event: those that become its latent point (of a learned refiner, its auxiliary one), then for "rejection" the
- * one that decides; then for the second proposals of those that need one, and so on: with "rejection", what an event gets depends on the
- * events asked for with it. Chains draw for a trajectory of all of them at once, and keep a state of each; "resampling" draws for a
- * block of 1024 events, and keeps those not asked for: set the callback again to drop them and begin anew. When a call fails, the stream stays where it stood, and the numbers it drew are gone.
+ * proposals at once, event by event: those that become its latent point (of a learned refiner, its auxiliary one), then for "rejection"
+ * the one that decides; then for the second proposals of those that need one, and so on: with "rejection", what an event gets depends on
+ * the events asked for with it. Chains draw for a trajectory of all of them at once, and keep a state of each; "resampling" draws for a
+ * block of 1024 events, and keeps those not asked for: set the callback again to drop them and begin anew. When a call fails, the stream
+ * stays where it stood, and the numbers it drew are gone.
  *
  * @param sampler the stream; what it made ahead is dropped, and chains begin anew
  * @param noise the callback; NULL goes back to the sampler's own numbers, at the event where it stands
@@ -1443,7 +1448,8 @@ laser_status laser_sampler_next(laser_sampler *sampler, double *x, double *w);
  * "distinct_fraction"; of chains "r_hat" (split R-hat of the worst dimension of z: 1 where the chains agree, above 1.05 they do not mix)
  * and "effective_sample_size" (of all events made, in the worst dimension), or with ".0", ".1" … for that dimension, estimated from the
  * last 256 events of the first 64 chains; takes milliseconds
- * @param out receives the number; NaN for a fraction of nothing, and for chains without four events each ("effective_sample_size": without twenty)
+ * @param out receives the number; NaN for a fraction of nothing, and for chains without four events each ("effective_sample_size": without
+ * twenty)
  * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for another key; LASER_ERR_NULL; LASER_ERR_BUSY while events are being generated
  *
  * Threads: any number at once.
@@ -1594,10 +1600,11 @@ laser_status laser_emd(const laser_histogram *p,
                        double *paper);
 
 /**
- * What laser_jsd gives for two independent samples of one distribution, by chance alone: no score below this floor and a few times its spread tells a difference.
+ * What laser_jsd gives for two independent samples of one distribution, by chance alone: no score below this floor and a few times its
+ * spread tells a difference.
  *
- * The distribution is the average of both histograms, the sizes are theirs; weights count by effective sizes, (sum of w)^2 / (sum of w^2). Bins are Poisson
- * numbers. Takes milliseconds a repeat for 100 x 100 bins.
+ * The distribution is the average of both histograms, the sizes are theirs; weights count by effective sizes, (sum of w)^2 / (sum of w^2).
+ * Bins are Poisson numbers. Takes milliseconds a repeat for 100 x 100 bins.
  *
  * @param p one histogram
  * @param q the other, of the same bins; the order does not matter
@@ -1621,10 +1628,11 @@ laser_status laser_jsd_floor(const laser_histogram *p,
                              double *paper_spread);
 
 /**
- * What laser_emd gives for two independent samples of one distribution, by chance alone: no score below this floor and a few times its spread tells a difference.
+ * What laser_emd gives for two independent samples of one distribution, by chance alone: no score below this floor and a few times its
+ * spread tells a difference.
  *
- * The distribution is the average of both histograms, the sizes are theirs; weights count by effective sizes, (sum of w)^2 / (sum of w^2). Bins are Poisson
- * numbers. Takes `repeats` times as long as laser_emd, about half a second for 100 x 100 bins.
+ * The distribution is the average of both histograms, the sizes are theirs; weights count by effective sizes, (sum of w)^2 / (sum of w^2).
+ * Bins are Poisson numbers. Takes `repeats` times as long as laser_emd, about half a second for 100 x 100 bins.
  *
  * @param p one histogram
  * @param q the other, of the same bins; the order does not matter
@@ -1650,8 +1658,8 @@ laser_status laser_emd_floor(const laser_histogram *p,
 /**
  * The earth mover's (Wasserstein-1) distance of one feature in two samples: exact, with weights, without bins, in any dimension of events.
  *
- * Error and floor come from bootstrap samples. A distance means little without its floor: what two independent samples of these sizes and weights would score
- * if their distribution were the same. Takes a sort of all events, and about 100 ns per event and repeat.
+ * Error and floor come from bootstrap samples. A distance means little without its floor: what two independent samples of these sizes and
+ * weights would score if their distribution were the same. Takes a sort of all events, and about 100 ns per event and repeat.
  *
  * @param p events of one sample, from laser_source_from_array; weights may be negative if their sum is positive
  * @param q events of the other, likewise; the order does not matter
@@ -1662,8 +1670,9 @@ laser_status laser_emd_floor(const laser_histogram *p,
  * @param error receives its standard error; NaN without repeats; NULL if not wanted
  * @param floor receives the mean of the floor, likewise
  * @param floor_spread receives the standard deviation of one score about it, likewise
- * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT if the events have no such feature; LASER_ERR_DATA for weights without a positive total, also in a bootstrap sample;
- * LASER_ERR_UNSUPPORTED for a source of laser_source_from_callback; LASER_ERR_NULL; LASER_ERR_BUSY while a source is in use by a training
+ * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT if the events have no such feature; LASER_ERR_DATA for weights without a positive total,
+ * also in a bootstrap sample; LASER_ERR_UNSUPPORTED for a source of laser_source_from_callback; LASER_ERR_NULL; LASER_ERR_BUSY while a
+ * source is in use by a training
  *
  * Threads: any number at once.
  */
@@ -1678,8 +1687,8 @@ laser_status laser_emd_1d(const laser_source *p,
                           double *floor_spread);
 
 /**
- * The sliced earth mover's distance of two samples, in any dimension: the mean of the one-dimensional distance over random directions, every feature divided
- * by its standard deviation in the reference.
+ * The sliced earth mover's distance of two samples, in any dimension: the mean of the one-dimensional distance over random directions,
+ * every feature divided by its standard deviation in the reference.
  *
  * Error and floor are as for laser_emd_1d, for the same directions. Takes `directions` times as long.
  *
@@ -1740,8 +1749,8 @@ laser_status laser_kolmogorov_smirnov(const laser_source *p,
  *
  * @param reference events of one sample, from laser_source_from_array, at least 4
  * @param sample events of the other, likewise, with as many values
- * @param options the groups "classifier" (of the network) and "validation", and "seed" (also of the halves), "dtype", "backend", "device", "threads"; copied; NULL for the
- * defaults, the paper's long training
+ * @param options the groups "classifier" (of the network) and "validation", and "seed" (also of the halves), "dtype", "backend", "device",
+ * "threads"; copied; NULL for the defaults, the paper's long training
  * @param hooks progress, log and cancel; copied; NULL for none
  * @param auc receives the area
  * @param error receives its standard error, that of the events it was judged by; NULL if not wanted
@@ -1794,7 +1803,8 @@ laser_status laser_two_sample_auc_by_family(const laser_source *reference,
  * @param w `n` weights, which may be negative if their sum is positive for each label; NULL for weights of 1
  * @param auc receives the area, from 0 to 1 unless there are negative weights
  * @param error receives its standard error (DeLong's; with weights, of effective sizes); NULL if not wanted
- * @return LASER_OK; LASER_ERR_DATA for NaN or infinity, other labels, a label of less than two (effective) events or without a positive total weight; LASER_ERR_NULL
+ * @return LASER_OK; LASER_ERR_DATA for NaN or infinity, other labels, a label of less than two (effective) events or without a positive
+ * total weight; LASER_ERR_NULL
  *
  * Threads: any number at once.
  */
@@ -1818,11 +1828,11 @@ laser_status laser_auc(size_t n,
 laser_status laser_effective_size(size_t n, const double *w, double *size);
 
 /**
- * Whether Markov chains have mixed, and how many independent draws they are worth: rank-normalised split R-hat (the greater of bulk and folded) and bulk effective
- * sample size of every dimension, after Vehtari et al., arXiv:1903.08008.
+ * Whether Markov chains have mixed, and how many independent draws they are worth: rank-normalised split R-hat (the greater of bulk and
+ * folded) and bulk effective sample size of every dimension, after Vehtari et al., arXiv:1903.08008.
  *
- * R-hat is 1 for chains that agree; above 1.01 they have not converged. Chains none of which ever moves, at one value or each at its own, give
- * infinity and 1.
+ * R-hat is 1 for chains that agree; above 1.01 they have not converged. Chains none of which ever moves, at one value or each at its own,
+ * give infinity and 1.
  *
  * @param draws number of draws of a chain, without warm-up, at least 4
  * @param chains number of chains, at least 1; the paper advises 4
@@ -1830,7 +1840,8 @@ laser_status laser_effective_size(size_t n, const double *w, double *size);
  * @param x value d of chain c at draw i is x[(i * chains + c) * dim + d]
  * @param r_hat receives `dim` values; NULL if not wanted
  * @param effective_size receives `dim` values, each the number of independent draws of all chains together; NULL if not wanted
- * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for wrong sizes; LASER_ERR_DATA naming the first value that is NaN or infinite; LASER_ERR_NULL
+ * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for wrong sizes; LASER_ERR_DATA naming the first value that is NaN or infinite;
+ * LASER_ERR_NULL
  *
  * Threads: any number at once.
  */

@@ -379,7 +379,8 @@ fn words(variable: &str, default: &str) -> Vec<String> {
     text.split(',').map(|word| word.trim().to_owned()).collect()
 }
 
-/// The held-out loss of the flow over seeds: `SEEDS=20 TARGETS=rings,shells OPTIONS=flow.clamp=2 cargo test … seeds -- --ignored --nocapture`.
+/// The held-out loss of the flow over seeds: `SEEDS=20 TARGETS=rings,shells OPTIONS=flow.clamp=2 cargo test … seeds -- --ignored
+/// --nocapture`.
 #[test]
 #[ignore = "some twenty minutes: make physics"]
 fn seeds() {

@@ -8,10 +8,11 @@ use super::status::laser_status;
 use crate::metrics::{self, Histogram2d, ScoreFloor};
 use crate::Result;
 
-/// What laser_jsd gives for two independent samples of one distribution, by chance alone: no score below this floor and a few times its spread tells a difference.
+/// What laser_jsd gives for two independent samples of one distribution, by chance alone: no score below this floor and a few times its
+/// spread tells a difference.
 ///
-/// The distribution is the average of both histograms, the sizes are theirs; weights count by effective sizes, (sum of w)^2 / (sum of w^2). Bins are Poisson
-/// numbers. Takes milliseconds a repeat for 100 x 100 bins.
+/// The distribution is the average of both histograms, the sizes are theirs; weights count by effective sizes, (sum of w)^2 / (sum of w^2).
+/// Bins are Poisson numbers. Takes milliseconds a repeat for 100 x 100 bins.
 ///
 /// @param p one histogram
 /// @param q the other, of the same bins; the order does not matter
@@ -48,10 +49,11 @@ pub unsafe extern "C" fn laser_jsd_floor(
     })
 }
 
-/// What laser_emd gives for two independent samples of one distribution, by chance alone: no score below this floor and a few times its spread tells a difference.
+/// What laser_emd gives for two independent samples of one distribution, by chance alone: no score below this floor and a few times its
+/// spread tells a difference.
 ///
-/// The distribution is the average of both histograms, the sizes are theirs; weights count by effective sizes, (sum of w)^2 / (sum of w^2). Bins are Poisson
-/// numbers. Takes `repeats` times as long as laser_emd, about half a second for 100 x 100 bins.
+/// The distribution is the average of both histograms, the sizes are theirs; weights count by effective sizes, (sum of w)^2 / (sum of w^2).
+/// Bins are Poisson numbers. Takes `repeats` times as long as laser_emd, about half a second for 100 x 100 bins.
 ///
 /// @param p one histogram
 /// @param q the other, of the same bins; the order does not matter

@@ -29,17 +29,17 @@ impl laser_generator {
     }
 }
 
-/// Trains a generator on target events, with the events' weights. The option "generator.type" says what kind: "flow", a normalizing flow, by
-/// maximum likelihood; "gan", the generator of a GAN; "vae", the decoder of a variational autoencoder. Only a flow has a density and an
+/// Trains a generator on target events, with the events' weights. The option "generator.type" says what kind: "flow", a normalizing flow,
+/// by maximum likelihood; "gan", the generator of a GAN; "vae", the decoder of a variational autoencoder. Only a flow has a density and an
 /// inverse: with the others, log p and the latents of events are LASER_ERR_UNSUPPORTED. Their latent space may have any dimension
 /// ("generator.latent"), but with fewer dimensions than features the events lie on a surface, beside which no refinement can put any.
 ///
 /// The calling thread works until it is done; the callbacks of source and hooks are called on it.
 ///
 /// @param target the events; in use until the call returns
-/// @param options the groups "generator", "features" and "validation", that of the kind ("flow", "gan_generator" or "vae"), and "conditions",
-/// "seed", "dtype", "backend", "device", "threads"; copied; NULL for the defaults, which are the paper's settings and take ten times as long as the
-/// preset "fast" and more
+/// @param options the groups "generator", "features" and "validation", that of the kind ("flow", "gan_generator" or "vae"), and
+/// "conditions", "seed", "dtype", "backend", "device", "threads"; copied; NULL for the defaults, which are the paper's settings and take
+/// ten times as long as the preset "fast" and more
 /// @param hooks progress, log and cancel; copied; NULL for none
 /// @param out receives the generator; the caller frees it with laser_generator_free
 /// @return LASER_OK; LASER_ERR_CALLBACK, LASER_ERR_CANCELLED: stopped by the host; LASER_ERR_DATA: events that are not finite
@@ -99,15 +99,16 @@ pub unsafe extern "C" fn laser_generator_save(
 
 /// Loads a generator: that of a model file, be it one of laser_generator_save or of laser_model_save, or a TorchScript module, a file of
 /// torch.jit.save that takes one tensor of rows of N latents followed by C conditions and returns one of rows of M features. A module needs
-/// libtorch, has no density, and is saved whole with the models made of it. A row of its output must depend on the same row of its input alone.
+/// libtorch, has no density, and is saved whole with the models made of it. A row of its output must depend on the same row of its input
+/// alone.
 ///
 /// @param path the file, in UTF-8
-/// @param options for a module, "generator.latent": N, "conditions": C, and "dtype", in which it computes; else no key changes how this version
-/// reads files; NULL for the defaults
+/// @param options for a module, "generator.latent": N, "conditions": C, and "dtype", in which it computes; else no key changes how this
+/// version reads files; NULL for the defaults
 /// @param out receives the generator; the caller frees it with laser_generator_free
-/// @return LASER_OK; LASER_ERR_IO; LASER_ERR_FORMAT for a file that is neither; LASER_ERR_INVALID_ARGUMENT for a path that is not UTF-8, a module
-/// without "generator.latent" or one that returns no rows; LASER_ERR_TORCH for a module that does not load or run; LASER_ERR_UNSUPPORTED for
-/// one without libtorch; LASER_ERR_NULL; LASER_ERR_BUSY while `options` are being changed
+/// @return LASER_OK; LASER_ERR_IO; LASER_ERR_FORMAT for a file that is neither; LASER_ERR_INVALID_ARGUMENT for a path that is not UTF-8, a
+/// module without "generator.latent" or one that returns no rows; LASER_ERR_TORCH for a module that does not load or run;
+/// LASER_ERR_UNSUPPORTED for one without libtorch; LASER_ERR_NULL; LASER_ERR_BUSY while `options` are being changed
 ///
 /// Threads: any number at once.
 #[no_mangle]

@@ -17,9 +17,9 @@ use std::sync::Arc;
 /// Makes events of latent points: a black-box generator, such as a detector simulation or a network of another framework.
 ///
 /// Called only on the thread that called into the library, never concurrently: while it runs for one thread, another that needs it gets
-/// LASER_ERR_BUSY. May call the library, except for events of the same generator (LASER_ERR_BUSY). Must not throw, nor jump out. Row i of `x`
-/// must depend on row i of `z` and `c` alone, besides randomness of its own if it was declared stochastic. An event that is not finite counts
-/// as failed and is replaced by another.
+/// LASER_ERR_BUSY. May call the library, except for events of the same generator (LASER_ERR_BUSY). Must not throw, nor jump out. Row i of
+/// `x` must depend on row i of `z` and `c` alone, besides randomness of its own if it was declared stochastic. An event that is not finite
+/// counts as failed and is replaced by another.
 ///
 /// @param n how many events, at least 1
 /// @param z `n` rows of `zdim` doubles, packed: standard normal numbers, or refined ones
@@ -110,7 +110,8 @@ fn callback(generate: laser_generate_fn, user: *mut c_void) -> Result<Arc<Callba
 /// Makes a generator of a callback of the host. It can be refined like any other; it has no density, and no gradient.
 ///
 /// A stochastic one turns the same latent point into different events. Then w(g(z)) is no function of z, and laser_refine learns one by
-/// OmniFold (option "pullback.method"). Its hidden randomness is the host's: what the library promises of the bits of events holds for the latent points alone.
+/// OmniFold (option "pullback.method"). Its hidden randomness is the host's: what the library promises of the bits of events holds for the
+/// latent points alone.
 ///
 /// @param zdim N, dimensions of the latent space, at least 1
 /// @param cdim C, values of the condition; 0 for none

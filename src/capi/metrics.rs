@@ -9,10 +9,10 @@ use crate::{Error, Result};
 
 /// A histogram of events in two dimensions, for laser_jsd and laser_emd.
 ///
-/// Bins have equal size, include their lower edges and exclude their upper ones, but the last includes both. Bin i of n over [lo, hi] begins
-/// at lo + i * ((hi - lo) / n) in double precision, as in numpy.histogram. Weights that cancel in a bin leave 0 there, not their rounding.
-/// Threads: const uses by any number of threads at once; a change alone, else LASER_ERR_BUSY. To fill on several threads, give each a
-/// histogram and merge.
+/// Bins have equal size, include their lower edges and exclude their upper ones, but the last includes both. Bin i of n over [lo, hi]
+/// begins at lo + i * ((hi - lo) / n) in double precision, as in numpy.histogram. Weights that cancel in a bin leave 0 there, not their
+/// rounding. Threads: const uses by any number of threads at once; a change alone, else LASER_ERR_BUSY. To fill on several threads, give
+/// each a histogram and merge.
 pub struct laser_histogram(Gate<Histogram2d>);
 
 impl Handle for laser_histogram {}

@@ -42,10 +42,10 @@ impl laser_model {
 ///
 /// @param generator what to refine; the model keeps what it needs of it
 /// @param target the events; in use until the call returns. May be the source that trained the generator
-/// @param options the groups "classifier", "pullback", "weights", "refiner", "iteration" (with that of the generator), "rejection", "resampling", "gan", "refiner_flow", "matching", "hmc" and
-/// "validation", for a generator that is a callback or module also "features", and "seed",
-/// "dtype", "backend", "device", "threads"; copied; NULL for the defaults, which are the paper's settings and take
-/// longer than the preset "fast"
+/// @param options the groups "classifier", "pullback", "weights", "refiner", "iteration" (with that of the generator), "rejection",
+/// "resampling", "gan", "refiner_flow", "matching", "hmc" and "validation", for a generator that is a callback or module also "features",
+/// and "seed", "dtype", "backend", "device", "threads"; copied; NULL for the defaults, which are the paper's settings and take longer than
+/// the preset "fast"
 /// @param hooks progress, log and cancel; copied; NULL for none
 /// @param out receives the model; the caller frees it with laser_model_free
 /// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT if the events differ from the generator's in dimension, or "dtype" from its own;
@@ -79,16 +79,18 @@ pub unsafe extern "C" fn laser_refine(
 }
 
 /// Gives a model another refiner: its classifier stays, the weights are judged again, and the refiner that option "refiner.method" names is
-/// prepared or trained. Nothing is iterated. So several refiners can be tried, or one be trained longer, without training the classifier again.
+/// prepared or trained. Nothing is iterated. So several refiners can be tried, or one be trained longer, without training the classifier
+/// again.
 ///
 /// @param model a model that laser_refine made, or a file of one; stays as it is
-/// @param target the target's events, whose conditions refiners learn with; NULL for a model without conditions, which needs none. In use until
-/// the call returns
-/// @param options the groups "weights", "refiner", that of the method, and "seed", "backend", "device", "threads"; copied; NULL for the defaults
+/// @param target the target's events, whose conditions refiners learn with; NULL for a model without conditions, which needs none. In use
+/// until the call returns
+/// @param options the groups "weights", "refiner", that of the method, and "seed", "backend", "device", "threads"; copied; NULL for the
+/// defaults
 /// @param hooks progress, log and cancel; copied; NULL for none
 /// @param out receives the model; the caller frees it with laser_model_free
-/// @return LASER_OK; LASER_ERR_UNSUPPORTED for a model without a classifier; LASER_ERR_INVALID_ARGUMENT for one with conditions if `target` is
-/// NULL or has other columns; else as laser_refine
+/// @return LASER_OK; LASER_ERR_UNSUPPORTED for a model without a classifier; LASER_ERR_INVALID_ARGUMENT for one with conditions if `target`
+/// is NULL or has other columns; else as laser_refine
 ///
 /// Threads: needs `target` alone; the others may be shared.
 #[no_mangle]
@@ -318,21 +320,22 @@ pub unsafe extern "C" fn laser_model_info(
 ///
 /// @param model what to ask
 /// @param key path into the record with dots; an element of an array goes by its index from 0. There are, of every training
-/// ("flow", "classifier", "gan", "refiner_flow", "matching"): "flow.steps", ".rows", ".loss", ".validation_loss" (if events were held out), ".kept_epoch", ".kept_step", ".passes" (how many times each event was seen, if their number is known), ".reference" (of a flow), ".losses.0" … (of an ensemble "classifier.members.0.…" and totals); and of
-/// the weights of the pilot run: "weights.events", ".non_finite", ".mean", ".min", ".max", ".quantiles.q001" (0.1 %), ".q01", ".q10",
-/// ".q50", ".q90", ".q99", ".q999", ".effective_sample_size", ".effective_fraction", ".w_max", ".overweight_fraction", ".acceptance";
-/// of the classifier on held-out events "weights.calibration.auc" (0.5: it knows nothing), ".chi_square" (per degree of freedom, 1 if the
-/// weights are the ratio of the densities), ".largest_pull", ".events"; by feature, "weights.features.0.below", ".above": the
-/// shares of the refined events that lie outside of the held-out target events, which end at ".low" and ".high"; what the generator does not reach
-/// of the target, the largest tail first, "weights.gaps.0.from", ".target", ".generated" (shares of events there); the limit of the weights
-/// "weights.limit.low", ".high", ".events", ".weight" (shares at ".high"); the areas of boosted trees "weights.second_opinion.generated",
-/// ".refined", ".error"; of an ensemble "classifier.spread", of log w between its networks.
-/// If option "refiner.method" was a chain and "hmc.pilot" was not 0: "chains.step_size", ".acceptance", ".divergences", ".chains",
-/// ".transitions", ".r_hat.0" …, ".effective_sample_size.0" … (of chains times transitions). After OmniFold: "omnifold.events", ".changes.0" …
-/// (root mean square change of the weights, by iteration), ".effective_fractions.0" …, ".trainings.0.loss" …; after "iteration.rounds" above 1:
-/// "iteration.0.auc" …, ".validation_loss", ".effective_fraction", by round. A classifier.validation_loss near that of an
-/// ignorant one (for "bce" log 2 = 0.693, for "mse" 0.25, for "mlc" 0) means that it hardly tells generated events from the target's: then weights near 1
-/// are no proof of a good generator
+/// ("flow", "classifier", "gan", "refiner_flow", "matching"): "flow.steps", ".rows", ".loss", ".validation_loss" (if events were held out),
+/// ".kept_epoch", ".kept_step", ".passes" (how many times each event was seen, if their number is known), ".reference" (of a flow),
+/// ".losses.0" … (of an ensemble "classifier.members.0.…" and totals); and of the weights of the pilot run: "weights.events",
+/// ".non_finite", ".mean", ".min", ".max", ".quantiles.q001" (0.1 %), ".q01", ".q10", ".q50", ".q90", ".q99", ".q999",
+/// ".effective_sample_size", ".effective_fraction", ".w_max", ".overweight_fraction", ".acceptance"; of the classifier on held-out events
+/// "weights.calibration.auc" (0.5: it knows nothing), ".chi_square" (per degree of freedom, 1 if the weights are the ratio of the
+/// densities), ".largest_pull", ".events"; by feature, "weights.features.0.below", ".above": the shares of the refined events that lie
+/// outside of the held-out target events, which end at ".low" and ".high"; what the generator does not reach of the target, the largest
+/// tail first, "weights.gaps.0.from", ".target", ".generated" (shares of events there); the limit of the weights "weights.limit.low",
+/// ".high", ".events", ".weight" (shares at ".high"); the areas of boosted trees "weights.second_opinion.generated", ".refined", ".error";
+/// of an ensemble "classifier.spread", of log w between its networks. If option "refiner.method" was a chain and "hmc.pilot" was not 0:
+/// "chains.step_size", ".acceptance", ".divergences", ".chains", ".transitions", ".r_hat.0" …, ".effective_sample_size.0" … (of chains
+/// times transitions). After OmniFold: "omnifold.events", ".changes.0" … (root mean square change of the weights, by iteration),
+/// ".effective_fractions.0" …, ".trainings.0.loss" …; after "iteration.rounds" above 1: "iteration.0.auc" …, ".validation_loss",
+/// ".effective_fraction", by round. A classifier.validation_loss near that of an ignorant one (for "bce" log 2 = 0.693, for "mse" 0.25, for
+/// "mlc" 0) means that it hardly tells generated events from the target's: then weights near 1 are no proof of a good generator
 /// @param out receives the number
 /// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT if there is no such number, with the keys that there are; LASER_ERR_NULL
 ///

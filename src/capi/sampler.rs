@@ -32,14 +32,13 @@ struct Shared(Mutex<Sampler>);
 /// @param model shared with the sampler: either may be freed first
 /// @param seed k, any number
 /// @param stream s, any number: other streams of a seed are independent of each other
-/// @param options keys "sampler.method" ("model", "baseline", "reweight", "rejection", "resampling", "gan", "flow", "matching", "langevin", "mala" or
-/// "hmc"), "sampler.threads",
-/// "backend", "device"; copied; NULL for the defaults. A sampler works on the calling thread alone unless "sampler.threads" allows more, which
-/// live no longer than a call and change no bit
+/// @param options keys "sampler.method" ("model", "baseline", "reweight", "rejection", "resampling", "gan", "flow", "matching", "langevin",
+/// "mala" or "hmc"), "sampler.threads", "backend", "device"; copied; NULL for the defaults. A sampler works on the calling thread alone
+/// unless "sampler.threads" allows more, which live no longer than a call and change no bit
 /// @param out receives the sampler; the caller frees it with laser_sampler_free
-/// @return LASER_OK; LASER_ERR_UNSUPPORTED if the model lacks what the method needs, or the library libtorch; LASER_ERR_INVALID_ARGUMENT for
-/// more than one thread with libtorch; LASER_ERR_DEVICE; LASER_ERR_TORCH;
-/// LASER_ERR_NULL; LASER_ERR_BUSY while `options` are being changed
+/// @return LASER_OK; LASER_ERR_UNSUPPORTED if the model lacks what the method needs, or the library libtorch; LASER_ERR_INVALID_ARGUMENT
+/// for more than one thread with libtorch; LASER_ERR_DEVICE; LASER_ERR_TORCH; LASER_ERR_NULL; LASER_ERR_BUSY while `options` are being
+/// changed
 ///
 /// Threads: any number at once.
 #[no_mangle]
@@ -85,10 +84,11 @@ pub type laser_noise_fn =
 /// An event is then a function of the model and of the numbers drawn for it, whatever seed and stream. A call that makes n events draws
 /// for these n and keeps nothing back, so that the host may set its generator anew between any two calls: take many events per call
 /// where speed counts. In blocks of at most 1024 events the callback is asked for all numbers of the first
-/// proposals at once, event by event: those that become its latent point (of a learned refiner, its auxiliary one), then for "rejection" the
-/// one that decides; then for the second proposals of those that need one, and so on: with "rejection", what an event gets depends on the
-/// events asked for with it. Chains draw for a trajectory of all of them at once, and keep a state of each; "resampling" draws for a
-/// block of 1024 events, and keeps those not asked for: set the callback again to drop them and begin anew. When a call fails, the stream stays where it stood, and the numbers it drew are gone.
+/// proposals at once, event by event: those that become its latent point (of a learned refiner, its auxiliary one), then for "rejection"
+/// the one that decides; then for the second proposals of those that need one, and so on: with "rejection", what an event gets depends on
+/// the events asked for with it. Chains draw for a trajectory of all of them at once, and keep a state of each; "resampling" draws for a
+/// block of 1024 events, and keeps those not asked for: set the callback again to drop them and begin anew. When a call fails, the stream
+/// stays where it stood, and the numbers it drew are gone.
 ///
 /// @param sampler the stream; what it made ahead is dropped, and chains begin anew
 /// @param noise the callback; NULL goes back to the sampler's own numbers, at the event where it stands
@@ -475,7 +475,8 @@ unsafe fn generate<T: Real>(
 /// "distinct_fraction"; of chains "r_hat" (split R-hat of the worst dimension of z: 1 where the chains agree, above 1.05 they do not mix)
 /// and "effective_sample_size" (of all events made, in the worst dimension), or with ".0", ".1" … for that dimension, estimated from the
 /// last 256 events of the first 64 chains; takes milliseconds
-/// @param out receives the number; NaN for a fraction of nothing, and for chains without four events each ("effective_sample_size": without twenty)
+/// @param out receives the number; NaN for a fraction of nothing, and for chains without four events each ("effective_sample_size": without
+/// twenty)
 /// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for another key; LASER_ERR_NULL; LASER_ERR_BUSY while events are being generated
 ///
 /// Threads: any number at once.

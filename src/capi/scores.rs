@@ -13,8 +13,8 @@ use crate::{Result, RowsMut};
 
 /// The earth mover's (Wasserstein-1) distance of one feature in two samples: exact, with weights, without bins, in any dimension of events.
 ///
-/// Error and floor come from bootstrap samples. A distance means little without its floor: what two independent samples of these sizes and weights would score
-/// if their distribution were the same. Takes a sort of all events, and about 100 ns per event and repeat.
+/// Error and floor come from bootstrap samples. A distance means little without its floor: what two independent samples of these sizes and
+/// weights would score if their distribution were the same. Takes a sort of all events, and about 100 ns per event and repeat.
 ///
 /// @param p events of one sample, from laser_source_from_array; weights may be negative if their sum is positive
 /// @param q events of the other, likewise; the order does not matter
@@ -25,8 +25,9 @@ use crate::{Result, RowsMut};
 /// @param error receives its standard error; NaN without repeats; NULL if not wanted
 /// @param floor receives the mean of the floor, likewise
 /// @param floor_spread receives the standard deviation of one score about it, likewise
-/// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT if the events have no such feature; LASER_ERR_DATA for weights without a positive total, also in a bootstrap sample;
-/// LASER_ERR_UNSUPPORTED for a source of laser_source_from_callback; LASER_ERR_NULL; LASER_ERR_BUSY while a source is in use by a training
+/// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT if the events have no such feature; LASER_ERR_DATA for weights without a positive total,
+/// also in a bootstrap sample; LASER_ERR_UNSUPPORTED for a source of laser_source_from_callback; LASER_ERR_NULL; LASER_ERR_BUSY while a
+/// source is in use by a training
 ///
 /// Threads: any number at once.
 #[no_mangle]
@@ -51,8 +52,8 @@ pub unsafe extern "C" fn laser_emd_1d(
     })
 }
 
-/// The sliced earth mover's distance of two samples, in any dimension: the mean of the one-dimensional distance over random directions, every feature divided
-/// by its standard deviation in the reference.
+/// The sliced earth mover's distance of two samples, in any dimension: the mean of the one-dimensional distance over random directions,
+/// every feature divided by its standard deviation in the reference.
 ///
 /// Error and floor are as for laser_emd_1d, for the same directions. Takes `directions` times as long.
 ///
@@ -136,8 +137,8 @@ pub unsafe extern "C" fn laser_kolmogorov_smirnov(
 ///
 /// @param reference events of one sample, from laser_source_from_array, at least 4
 /// @param sample events of the other, likewise, with as many values
-/// @param options the groups "classifier" (of the network) and "validation", and "seed" (also of the halves), "dtype", "backend", "device", "threads"; copied; NULL for the
-/// defaults, the paper's long training
+/// @param options the groups "classifier" (of the network) and "validation", and "seed" (also of the halves), "dtype", "backend", "device",
+/// "threads"; copied; NULL for the defaults, the paper's long training
 /// @param hooks progress, log and cancel; copied; NULL for none
 /// @param auc receives the area
 /// @param error receives its standard error, that of the events it was judged by; NULL if not wanted
@@ -222,7 +223,8 @@ pub unsafe extern "C" fn laser_two_sample_auc_by_family(
 /// @param w `n` weights, which may be negative if their sum is positive for each label; NULL for weights of 1
 /// @param auc receives the area, from 0 to 1 unless there are negative weights
 /// @param error receives its standard error (DeLong's; with weights, of effective sizes); NULL if not wanted
-/// @return LASER_OK; LASER_ERR_DATA for NaN or infinity, other labels, a label of less than two (effective) events or without a positive total weight; LASER_ERR_NULL
+/// @return LASER_OK; LASER_ERR_DATA for NaN or infinity, other labels, a label of less than two (effective) events or without a positive
+/// total weight; LASER_ERR_NULL
 ///
 /// Threads: any number at once.
 #[no_mangle]
@@ -274,11 +276,11 @@ pub unsafe extern "C" fn laser_effective_size(
     })
 }
 
-/// Whether Markov chains have mixed, and how many independent draws they are worth: rank-normalised split R-hat (the greater of bulk and folded) and bulk effective
-/// sample size of every dimension, after Vehtari et al., arXiv:1903.08008.
+/// Whether Markov chains have mixed, and how many independent draws they are worth: rank-normalised split R-hat (the greater of bulk and
+/// folded) and bulk effective sample size of every dimension, after Vehtari et al., arXiv:1903.08008.
 ///
-/// R-hat is 1 for chains that agree; above 1.01 they have not converged. Chains none of which ever moves, at one value or each at its own, give
-/// infinity and 1.
+/// R-hat is 1 for chains that agree; above 1.01 they have not converged. Chains none of which ever moves, at one value or each at its own,
+/// give infinity and 1.
 ///
 /// @param draws number of draws of a chain, without warm-up, at least 4
 /// @param chains number of chains, at least 1; the paper advises 4
@@ -286,7 +288,8 @@ pub unsafe extern "C" fn laser_effective_size(
 /// @param x value d of chain c at draw i is x[(i * chains + c) * dim + d]
 /// @param r_hat receives `dim` values; NULL if not wanted
 /// @param effective_size receives `dim` values, each the number of independent draws of all chains together; NULL if not wanted
-/// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for wrong sizes; LASER_ERR_DATA naming the first value that is NaN or infinite; LASER_ERR_NULL
+/// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for wrong sizes; LASER_ERR_DATA naming the first value that is NaN or infinite;
+/// LASER_ERR_NULL
 ///
 /// Threads: any number at once.
 #[no_mangle]

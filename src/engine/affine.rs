@@ -57,8 +57,8 @@ impl<T: Element, const BACK: bool> Affine<'_, T, BACK> {
     }
 }
 
-/// Of the active coordinates, the gradients with respect to what [`Affine`] made of them, the z of its formula and (ds / ds̃, exp(±s)) become the
-/// gradients with respect to what came in and (s̃, t).
+/// Of the active coordinates, the gradients with respect to what [`Affine`] made of them, the z of its formula and (ds / ds̃, exp(±s))
+/// become the gradients with respect to what came in and (s̃, t).
 pub(super) struct AffineGradient<'a, T: Element, const BACK: bool> {
     pub active: &'a [usize],
     pub start: &'a [T::Feature],

@@ -10,7 +10,8 @@ use crate::model;
 
 /// Maps with their weights packed, a flow being one for each of its blocks. Immutable but for [`Chain::pack`].
 ///
-/// They turn a state of features into another in place, given the features of the condition. Only chains of flows go backwards, from x to z.
+/// They turn a state of features into another in place, given the features of the condition. Only chains of flows go backwards, from x to
+/// z.
 pub(super) struct Chain<T> {
     links: Vec<Box<dyn Map<T>>>,
     inputs: usize,

@@ -73,8 +73,8 @@ impl Cpu {
         cpu.unwrap_or(Cpu::Portable(Portable))
     }
 
-    /// The fastest instructions of this processor, or those that the environment chooses instead. Chosen when first asked for: an evaluation
-    /// and its repetition must not differ.
+    /// The fastest instructions of this processor, or those that the environment chooses instead. Chosen when first asked for: an
+    /// evaluation and its repetition must not differ.
     pub(crate) fn detect() -> Self {
         static CPU: OnceLock<Cpu> = OnceLock::new();
         *CPU.get_or_init(|| Cpu::choose(std::env::var(INSTRUCTIONS).ok().as_deref()))

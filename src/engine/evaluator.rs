@@ -30,9 +30,9 @@ impl Engine {
         }))
     }
 
-    /// What computes with them, on the thread that calls it and on up to `threads` − 1 helpers that live no longer than a call; their number
-    /// changes no bit. It holds the buffers of one block of rows per thread and makes them when first needed; on one thread, later calls
-    /// allocate nothing.
+    /// What computes with them, on the thread that calls it and on up to `threads` − 1 helpers that live no longer than a call; their
+    /// number changes no bit. It holds the buffers of one block of rows per thread and makes them when first needed; on one thread, later
+    /// calls allocate nothing.
     pub fn evaluator(&self, threads: usize) -> Box<dyn Evaluator> {
         let cpu = Cpu::detect();
         match &self.0 {

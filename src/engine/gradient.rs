@@ -1,7 +1,7 @@
 //! Gradients with respect to parameters, summed over rows.
 //!
-//! That of a weight is Σ over the rows of (gradient at the output) · (input). Rows lie in the lanes, so one of the two is transposed: then a
-//! vector holds several inputs of one row, and every sum runs over the rows in their order, the same bits for vectors of any width.
+//! That of a weight is Σ over the rows of (gradient at the output) · (input). Rows lie in the lanes, so one of the two is transposed: then
+//! a vector holds several inputs of one row, and every sum runs over the rows in their order, the same bits for vectors of any width.
 
 use super::cpu::{Cpu, Task};
 use super::lanes::Element;

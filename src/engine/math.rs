@@ -229,8 +229,8 @@ mod tests {
         ratio.plus(Pair(-1.0, 0.0)).plus(Pair(y, 0.0))
     }
 
-    /// One step of Newton's method for tan y = x from the nearest double: y + sin(δ) with δ = atan(x) − y, tan δ = (x − tan y) / (1 + x tan y),
-    /// tan y = i (1 − e) / (1 + e) from the series of sine and cosine.
+    /// One step of Newton's method for tan y = x from the nearest double: y + sin(δ) with δ = atan(x) − y, tan δ = (x − tan y) / (1 + x tan
+    /// y), tan y = i (1 − e) / (1 + e) from the series of sine and cosine.
     fn exact_atan(x: f64) -> Pair {
         let y = x.atan();
         // Of y / 2^k, doubled k times: (1 − cos, sin).

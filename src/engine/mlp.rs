@@ -95,10 +95,10 @@ impl<T: Element> Mlp<T> {
         }
     }
 
-    /// Back through what [`Mlp::forward`] left on the tape, the output replaced by the gradient with respect to it. Every layer's place then
-    /// holds the gradient with respect to its sums, before the activation; the front, that with respect to the input. The gradient with
-    /// respect to the parameters is added to `sums`, if given; that takes the whole block, so rows that do not count must have the output
-    /// gradient 0 and finite activations.
+    /// Back through what [`Mlp::forward`] left on the tape, the output replaced by the gradient with respect to it. Every layer's place
+    /// then holds the gradient with respect to its sums, before the activation; the front, that with respect to the input. The gradient
+    /// with respect to the parameters is added to `sums`, if given; that takes the whole block, so rows that do not count must have the
+    /// output gradient 0 and finite activations.
     pub(super) fn backward(
         &self,
         cpu: Cpu,

@@ -9,8 +9,8 @@ use super::rows::{copy_conditions, load, load_conditions, log_normal, log_scale,
 use super::threads;
 use crate::model::{optional, Arrays};
 
-/// The buffers of every thread. Arrays are row-major, in the rows of [`Evaluator`](crate::model::Evaluator): latents and events are followed
-/// by their conditions.
+/// The buffers of every thread. Arrays are row-major, in the rows of [`Evaluator`](crate::model::Evaluator): latents and events are
+/// followed by their conditions.
 pub(super) struct Workers<T: Element>(Vec<Worker<T>>);
 
 /// The buffers of one block, made when first needed.
@@ -235,7 +235,8 @@ impl<T: Element> Workers<T> {
 }
 
 impl<T: Element> Passage<T> {
-    /// The block's rows at the entrance of the maps, scaled where what comes out of them goes in: how they pass, where they are, and the tape.
+    /// The block's rows at the entrance of the maps, scaled where what comes out of them goes in: how they pass, where they are, and the
+    /// tape.
     fn enter(
         &mut self,
         maps: &PackedMaps<T>,

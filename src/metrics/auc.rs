@@ -14,15 +14,15 @@ pub struct Auc {
     pub error: f64,
 }
 
-/// The area under the receiver operating characteristic of scores, each with a label 1 or 0 and a weight (1 without `weights`). Weights may be
-/// negative where the total of each class is positive.
+/// The area under the receiver operating characteristic of scores, each with a label 1 or 0 and a weight (1 without `weights`). Weights may
+/// be negative where the total of each class is positive.
 ///
 /// The error is that of E. R. DeLong, D. M. DeLong, D. L. Clarke-Pearson, Biometrics 44 (1988) 837, with weights and effective sizes
 /// (Σw)²/Σw².
 ///
 /// # Errors
-/// [`Error::InvalidArgument`] for slices of different length, [`Error::Data`] for scores or weights that are not finite, other labels, a class whose weights have no positive
-/// total or an effective size of one or less.
+/// [`Error::InvalidArgument`] for slices of different length, [`Error::Data`] for scores or weights that are not finite, other labels, a
+/// class whose weights have no positive total or an effective size of one or less.
 pub fn auc(scores: &[f64], labels: &[i32], weights: Option<&[f64]>) -> Result<Auc> {
     check(scores, labels, weights)?;
     let weight = |i: usize| weights.map_or(1.0, |w| w[i]);

@@ -1,8 +1,8 @@
 //! How well Markov chains have mixed and how many independent draws they are worth.
 //!
 //! A. Vehtari, A. Gelman, D. Simpson, B. Carpenter, P.-C. Bürkner, *Rank-normalization, folding, and localization: an improved R̂ for
-//! assessing convergence of MCMC*, [arXiv:1903.08008](https://arxiv.org/abs/1903.08008). Every chain is split into its halves; ranks over all draws
-//! are turned into normal scores, so that no moments need exist.
+//! assessing convergence of MCMC*, [arXiv:1903.08008](https://arxiv.org/abs/1903.08008). Every chain is split into its halves; ranks over
+//! all draws are turned into normal scores, so that no moments need exist.
 //!
 //! `x` holds draws × chains × dims, row-major: value d of chain c at draw i is `x[(i * chains + c) * dims + d]`. Draws are those after
 //! warm-up, four at least; of an odd number the middle one is left out. Chains none of which ever moves, at
@@ -12,8 +12,8 @@ use crate::error::{Error, Result};
 use crate::noise::normal_quantiles;
 
 /// R̂ of each of `dims` dimensions: the greater of the rank-normalised split R̂ and that of the folded draws |x − median|, which sees
-/// differences in spread (eqs. 1–4, 14 and Sec. 4.1 of the paper; ArviZ's and posterior's default). 1 for chains that agree; the paper demands
-/// less than 1.01 of four chains.
+/// differences in spread (eqs. 1–4, 14 and Sec. 4.1 of the paper; ArviZ's and posterior's default). 1 for chains that agree; the paper
+/// demands less than 1.01 of four chains.
 ///
 /// # Errors
 /// [`Error::InvalidArgument`] for sizes that do not fit together or fewer than four draws, [`Error::Data`] naming the first value that

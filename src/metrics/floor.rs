@@ -16,8 +16,8 @@ pub struct ScoreFloor {
     pub spread: Score,
 }
 
-/// The floor of `score` ([`jsd`](super::jsd()) or [`emd`](super::emd())) for two histograms: its mean and spread between independent samples of these sizes from one distribution,
-/// the average of both.
+/// The floor of `score` ([`jsd`](super::jsd()) or [`emd`](super::emd())) for two histograms: its mean and spread between independent
+/// samples of these sizes from one distribution, the average of both.
 ///
 /// Parametric bootstrap: `repeats` pairs of histograms whose bins are Poisson numbers, drawn by `seed`. The sizes are
 /// [effective](Histogram2d::effective_entries); the average is weighted by them. Time: that of `repeats` scores.

@@ -98,8 +98,8 @@ impl Histogram2d {
     /// Add events: rows of x and y. `weights` has one weight per row; without it each event weighs 1.
     ///
     /// # Errors
-    /// [`Error::NotFinite`] for the first NaN or infinity among the events or weights, and [`Error::InvalidArgument`] for rows of other than 2
-    /// columns or too few weights; the histogram is then left as it was.
+    /// [`Error::NotFinite`] for the first NaN or infinity among the events or weights, and [`Error::InvalidArgument`] for rows of other
+    /// than 2 columns or too few weights; the histogram is then left as it was.
     pub fn fill(&mut self, events: Rows<f64>, weights: Option<&[f64]>) -> Result<()> {
         if events.rows() == 0 {
             return Ok(());

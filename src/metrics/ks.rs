@@ -20,8 +20,8 @@ pub struct KolmogorovSmirnov {
 /// The two-sided test of one feature in two samples.
 ///
 /// The p-value is Kolmogorov's limit with Stephens' correction for finite samples, Q((√N + 0.12 + 0.11/√N) D) with
-/// N = n m / (n + m) (M. A. Stephens, J. R. Statist. Soc. B 32 (1970) 115), where n and m are effective sizes (Σw)²/Σw²: good to a per cent or so of
-/// itself for N ≥ 10; approximate for weighted samples; conservative for data with ties.
+/// N = n m / (n + m) (M. A. Stephens, J. R. Statist. Soc. B 32 (1970) 115), where n and m are effective sizes (Σw)²/Σw²: good to a per cent
+/// or so of itself for N ≥ 10; approximate for weighted samples; conservative for data with ties.
 ///
 /// # Errors
 /// [`InvalidArgument`](crate::Error::InvalidArgument) if a sample has no such feature, [`Data`](crate::Error::Data) for weights

@@ -16,7 +16,8 @@ impl<'a> Sample<'a> {
     /// `w` has one weight per row.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for no rows or features, or too few weights; [`Error::NotFinite`] for the first number that is not finite.
+    /// [`Error::InvalidArgument`] for no rows or features, or too few weights; [`Error::NotFinite`] for the first number that is not
+    /// finite.
     pub fn new(x: Rows<'a, f64>, w: Option<&'a [f64]>) -> Result<Self> {
         let (rows, dim) = (x.rows(), x.dim());
         if rows == 0 || dim == 0 {

@@ -8,8 +8,8 @@ use crate::error::{Error, Result};
 use crate::noise::places;
 
 /// The sliced earth mover's distance of two samples: the mean over `directions` random directions of the [one-dimensional
-/// distance](super::emd_1d()) of the events' projections, every feature divided by its standard deviation in `p`, the reference (Rabin, Peyré, Delon,
-/// Bernot, SSVM 2011; without a root, as the order is 1).
+/// distance](super::emd_1d()) of the events' projections, every feature divided by its standard deviation in `p`, the reference (Rabin,
+/// Peyré, Delon, Bernot, SSVM 2011; without a root, as the order is 1).
 ///
 /// Directions and `repeats` bootstrap samples are drawn by `seed`; error and floor are as for one dimension, for these directions.
 /// Time: `directions` times that of one dimension.

@@ -1,8 +1,8 @@
 //! Whether values have a width.
 
 /// The standard deviation of values with this variance, if that is a width to divide by; else what is wrong with them and what would be
-/// right, in words to go on after "the feature". `rounding`: what rounding alone makes of a constant, n ε |mean| with a mean summed up one by
-/// one; no more than that is no width. `example`: one of the values, as events have it.
+/// right, in words to go on after "the feature". `rounding`: what rounding alone makes of a constant, n ε |mean| with a mean summed up one
+/// by one; no more than that is no width. `example`: one of the values, as events have it.
 pub(crate) fn width(
     variance: f64,
     rounding: f64,

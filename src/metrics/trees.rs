@@ -29,8 +29,8 @@ impl Trees {
     /// to the same one. The first `held_out` events of each only decide when to stop.
     ///
     /// With p = 1 / (1 + e^−s), an event of label y, weight w and score s has the gradient g = w (p − y) and the curvature
-    /// h = |w| p (1 − p). A leaf adds −η Σg / Σh, and is worth (Σg)² / Σh. For positive weights that is Newton's step; negative ones shorten
-    /// it, and leave its sign.
+    /// h = |w| p (1 − p). A leaf adds −η Σg / Σh, and is worth (Σg)² / Σh. For positive weights that is Newton's step; negative ones
+    /// shorten it, and leave its sign.
     ///
     /// The trees do not depend on the number of threads.
     ///

@@ -4,8 +4,8 @@ use super::{Mlp, Parameter, Scaling, MAX_PARAMETERS};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-/// Where log w is known: beyond what was met in training it is taken for the nearest value within. A classifier's logit is linear far from its
-/// events, so that single ones there would carry all of the weight.
+/// Where log w is known: beyond what was met in training it is taken for the nearest value within. A classifier's logit is linear far from
+/// its events, so that single ones there would carry all of the weight.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
@@ -28,7 +28,8 @@ impl Limits {
     }
 }
 
-/// f: event x (M), followed by its condition (C), ↦ logit ℓ(x); log w(x) = ℓ(x) + log_ratio_offset is the log density ratio target / generated.
+/// f: event x (M), followed by its condition (C), ↦ logit ℓ(x); log w(x) = ℓ(x) + log_ratio_offset is the log density ratio
+/// target / generated.
 ///
 /// ℓ is the mean of the logits of one or more networks of the same shape. In the logit the errors of independently trained networks are
 /// about symmetric, so their mean has less of them and no bias towards large w, which the mean of the ratios themselves would have: e^ℓ

@@ -65,8 +65,8 @@ pub trait Evaluator: Send {
     /// [`crate::Error::Unsupported`] if the model has no classifier; those of the backend.
     fn log_weight(&mut self, x: &[f64], rows: usize, out: &mut [f64]) -> Result<()>;
 
-    /// log w(z): log w(g(z)) or, where that is no function of z, what has been learned as one. `z`: latent rows, `x`: the event rows that were
-    /// made of them, empty where [`Evaluator::weighs_latents`] will do, `out`: rows.
+    /// log w(z): log w(g(z)) or, where that is no function of z, what has been learned as one. `z`: latent rows, `x`: the event rows that
+    /// were made of them, empty where [`Evaluator::weighs_latents`] will do, `out`: rows.
     ///
     /// # Errors
     /// As [`Evaluator::log_weight`].

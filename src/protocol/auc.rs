@@ -45,8 +45,9 @@ impl TwoSampleAuc {
 /// The network and its training follow the options `classifier.*` (cross-entropy always), `validation.*` of the training halves, `seed`,
 /// `dtype`, `backend`, `device` and `threads`. It sees every feature twice: standardised by the training half of the reference, and as the
 /// normal score of its rank in the training halves. With `classifier.patience`, small samples stop
-/// before they are learned by heart. A batch is no larger than the larger class. The trees follow `validation.*` and `threads`: at most 300, of 31 leaves at most; they end early where the held-out loss does not fall. For both, the two classes have
-/// the same total weight. Halves are drawn by `seed`. Weights may be negative where the total of every half is positive.
+/// before they are learned by heart. A batch is no larger than the larger class. The trees follow `validation.*` and `threads`: at most
+/// 300, of 31 leaves at most; they end early where the held-out loss does not fall. For both, the two classes have the same total weight.
+/// Halves are drawn by `seed`. Weights may be negative where the total of every half is positive.
 ///
 /// Copies of an event within one sample, as resampling makes them, count as one event with the sum of their weights. Values that both
 /// samples have are not taken for copies.
@@ -54,8 +55,8 @@ impl TwoSampleAuc {
 /// The errors are those of the judged halves; another training would add its own.
 ///
 /// # Errors
-/// [`Error::InvalidArgument`] for samples of different dimension; [`Error::Data`] for fewer than four different events, a constant feature or a half
-/// without positive weight; [`Error::Numerical`] if the training diverges; those of hooks and backend.
+/// [`Error::InvalidArgument`] for samples of different dimension; [`Error::Data`] for fewer than four different events, a constant feature
+/// or a half without positive weight; [`Error::Numerical`] if the training diverges; those of hooks and backend.
 pub fn two_sample_auc(
     reference: &Sample,
     sample: &Sample,

@@ -60,7 +60,8 @@ impl HeldOut {
 pub struct Calibration {
     /// Held-out target events.
     pub events: u64,
-    /// Area under the classifier's ROC curve: the probability that log w of a target event is above that of a generated one. ½ is ignorance.
+    /// Area under the classifier's ROC curve: the probability that log w of a target event is above that of a generated one. ½ is
+    /// ignorance.
     pub auc: f64,
     /// χ² per degree of freedom: the mean squared pull. About 1 for a calibrated classifier.
     pub chi_square: f64,

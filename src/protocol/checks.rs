@@ -89,8 +89,8 @@ fn as_made(generator: &Generator, target: &Source, options: &Options) -> Result<
 /// log w is learned as a network of z.
 ///
 /// # Errors
-/// [`Error::Unsupported`] if the method makes events in common where each has its own condition, or needs a gradient of log w(z) where there is
-/// none; [`Error::InvalidArgument`] for options that do not fit the latent space or each other.
+/// [`Error::Unsupported`] if the method makes events in common where each has its own condition, or needs a gradient of log w(z) where
+/// there is none; [`Error::InvalidArgument`] for options that do not fit the latent space or each other.
 pub(super) fn refiner(generator: &Generator, omnifold: bool, options: &Options) -> Result<()> {
     let dims = generator.dims();
     refiner::chain_settings(dims.latent, options)?;

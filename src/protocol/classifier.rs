@@ -120,8 +120,8 @@ impl<T: Real> Feed<T> for ClassifierFeed<'_, '_, '_> {
     }
 }
 
-/// Trains f between the target's events and those of `generator`: the networks of the ensemble in turn, from initial weights and on generated
-/// events and shuffles of their own. One record for each.
+/// Trains f between the target's events and those of `generator`: the networks of the ensemble in turn, from initial weights and on
+/// generated events and shuffles of their own. One record for each.
 ///
 /// Target events may have negative weights, as matched samples beyond leading order do. The ratio is that of the densities wherever the
 /// target's weights sum to a positive density; see [`Separation`] for where they do not.
@@ -192,12 +192,13 @@ fn validation_loss(
     0.5 * (target / total + background / generated().count() as f64)
 }
 
-/// A held-out loss this close to that of an ignorant classifier tells nothing: one that found a difference of one event in a hundred would be
-/// further.
+/// A held-out loss this close to that of an ignorant classifier tells nothing: one that found a difference of one event in a hundred would
+/// be further.
 const INDISTINGUISHABLE: f64 = 1e-3;
 
 /// Tells the host if the classifier's training, by its record, has found next to nothing.
-/// `epochs` is the option that makes the training longer, `differs` whether another family of classifiers finds a difference, or was not asked.
+/// `epochs` is the option that makes the training longer, `differs` whether another family of classifiers finds a difference, or was not
+/// asked.
 pub(super) fn warn(
     session: Session,
     record: &serde_json::Value,

@@ -97,8 +97,9 @@ pub(super) fn inspect(x: &[f64], columns: usize, scalings: &[Scaling]) -> Vec<Tr
     found
 }
 
-/// Features that the others determine: around some events, each is fitted linearly in the others on the nearest ones, and what is left of it is
-/// compared with its width. So dependences that are smooth around a fifth of the events are seen, linear or not, as a wrapped angle between two others is.
+/// Features that the others determine: around some events, each is fitted linearly in the others on the nearest ones, and what is left of
+/// it is compared with its width. So dependences that are smooth around a fifth of the events are seen, linear or not, as a wrapped angle
+/// between two others is.
 fn dependent(x: &[f64], columns: usize, scalings: &[Scaling], among: &[usize]) -> Vec<Trait> {
     const ROWS: usize = 10_000;
     const ANCHORS: usize = 64;

@@ -37,9 +37,9 @@ impl Draws {
         matches!(self, Draws::Counter { .. })
     }
 
-    /// For every event, a row of standard normal numbers in `normals` and a uniform number in `accept`; either may be empty. By their place,
-    /// they are those of `places`, number `attempt` of their kind. A host is asked once for all: event by event, those first that become
-    /// normal.
+    /// For every event, a row of standard normal numbers in `normals` and a uniform number in `accept`; either may be empty. By their
+    /// place, they are those of `places`, number `attempt` of their kind. A host is asked once for all: event by event, those first that
+    /// become normal.
     ///
     /// # Errors
     /// [`Error::Data`] for numbers outside [0, 1]; those of the host.

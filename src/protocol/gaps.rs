@@ -43,8 +43,8 @@ const FEWER: f64 = 10.0;
 /// And if equal laws make that with a smaller probability: hundreds of tails are looked at.
 const CHANCE: f64 = 1e-6;
 
-/// The tails of the target, feature by feature and along the principal axes of its scaled features, in both directions, that hold at least ten
-/// times the share of the generator's own events, which are not weighted. `target` and `generated` are rows of M features and what
+/// The tails of the target, feature by feature and along the principal axes of its scaled features, in both directions, that hold at least
+/// ten times the share of the generator's own events, which are not weighted. `target` and `generated` are rows of M features and what
 /// stands behind them, `weights` the target's.
 pub(super) fn gaps(
     target: &[f64],

@@ -61,8 +61,8 @@ pub(super) fn train(session: Session, draft: Draft, target: &mut Source) -> Resu
     Ok(model)
 }
 
-/// The held-out loss, in nats per event, of a normal distribution with the mean and the covariance of the target's scaled features, given the
-/// conditions: what a flow that has learned anything beyond that is below.
+/// The held-out loss, in nats per event, of a normal distribution with the mean and the covariance of the target's scaled features, given
+/// the conditions: what a flow that has learned anything beyond that is below.
 fn normal_loss(
     session: Session,
     target: &mut Source,

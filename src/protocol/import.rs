@@ -11,13 +11,13 @@ use std::path::Path;
 /// How TorchScript files, which are ZIP archives, begin.
 const ZIP: &[u8] = b"PK\x03\x04";
 
-/// Loads the generator of a model file, or a TorchScript module that `torch.jit.save` wrote. For a module the option `generator.latent` is N and
-/// must be given, `conditions` is C, and `dtype` the precision that it takes and returns: one tensor of rows of N latents followed by C
-/// conditions, in; one of rows of M features, out. A row must depend on its own row alone.
+/// Loads the generator of a model file, or a TorchScript module that `torch.jit.save` wrote. For a module the option `generator.latent` is
+/// N and must be given, `conditions` is C, and `dtype` the precision that it takes and returns: one tensor of rows of N latents followed by
+/// C conditions, in; one of rows of M features, out. A row must depend on its own row alone.
 ///
 /// # Errors
-/// [`Error::Io`]; [`Error::Format`] for a file that is neither; for a module [`Error::InvalidArgument`] if `generator.latent` is 0 or the module
-/// does not return rows, [`Error::Torch`] if it does not load or run, [`Error::Unsupported`] in a build without libtorch.
+/// [`Error::Io`]; [`Error::Format`] for a file that is neither; for a module [`Error::InvalidArgument`] if `generator.latent` is 0 or the
+/// module does not return rows, [`Error::Torch`] if it does not load or run, [`Error::Unsupported`] in a build without libtorch.
 pub fn load_generator(path: &Path, options: &Options) -> Result<Model> {
     let mut start = Vec::new();
     let io = |source| Error::Io {

@@ -3,9 +3,9 @@
 use crate::model::Limits;
 use serde::Serialize;
 
-/// Where log w is to end: at the top, the level that a share `tail` of the events of neither sample exceeds, times the factor `margin`; at the
-/// bottom, the smallest weight of either, over it, for events that the target does not have are to keep weights near 0. None where nothing is
-/// finite, or for a tail of 0.
+/// Where log w is to end: at the top, the level that a share `tail` of the events of neither sample exceeds, times the factor `margin`; at
+/// the bottom, the smallest weight of either, over it, for events that the target does not have are to keep weights near 0. None where
+/// nothing is finite, or for a tail of 0.
 pub(super) fn limits(target: &[f64], generated: &[f64], tail: f64, margin: f64) -> Option<Limits> {
     if tail <= 0.0 {
         return None;

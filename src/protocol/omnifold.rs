@@ -1,5 +1,5 @@
-//! OmniFold (Andreassen et al., arXiv:1911.09107): weights as a proper function of the latent space where one latent point has many events, or
-//! where w(g(z)) is not wanted through g (paper, Sec. 2 and ref. 75).
+//! OmniFold (Andreassen et al., arXiv:1911.09107): weights as a proper function of the latent space where one latent point has many events,
+//! or where w(g(z)) is not wanted through g (paper, Sec. 2 and ref. 75).
 //!
 //! Latents z ~ p(z) with one event x = g(z) each are drawn once. Starting from ν(z) = 1, every iteration
 //! 1. tells the target's events from the generated ones, which carry ν: ω = ν · ratio(x);

@@ -132,7 +132,8 @@ pub struct WeightReport {
     pub acceptance: f64,
     /// Whether w is the ratio of the densities, by the pilot's events and the held-out ones of the target; none if nothing was held out.
     pub calibration: Option<Calibration>,
-    /// How far the held-out events of the target reach, feature by feature, and the share of the weights beyond; empty if nothing was held out.
+    /// How far the held-out events of the target reach, feature by feature, and the share of the weights beyond; empty if nothing was held
+    /// out.
     pub features: Vec<FeatureRange>,
     /// How well trees tell generated events from the target's, before and after; none of few events.
     pub second_opinion: Option<SecondOpinion>,

@@ -55,13 +55,13 @@ fn inspect(session: Session, target: &mut Source, scalings: &[Scaling]) -> Resul
 }
 
 /// Refines a generator towards the target's events: trains the classifier, pulls its weights back to the latent space, reports on them, and
-/// prepares the refiner that the option `refiner.method` names or, for `auto`, the report suggests. All but the learned ones need no more than the classifier and are available in
-/// every refined model; chains have their step found only if they are that method. Target weights may be negative where those of a region sum
-/// to more than 0: there is no ratio elsewhere.
+/// prepares the refiner that the option `refiner.method` names or, for `auto`, the report suggests. All but the learned ones need no more
+/// than the classifier and are available in every refined model; chains have their step found only if they are that method. Target weights
+/// may be negative where those of a region sum to more than 0: there is no ratio elsewhere.
 ///
-/// With `iteration.rounds` above 1 the whole is iterated: the generator is trained on with the refined latents as its prior, and refined again
-/// (paper, Sec. 3 and Table 2). The score of every round is in the record, under `iteration`: how well the classifier could tell that round's
-/// generator from the target.
+/// With `iteration.rounds` above 1 the whole is iterated: the generator is trained on with the refined latents as its prior, and refined
+/// again (paper, Sec. 3 and Table 2). The score of every round is in the record, under `iteration`: how well the classifier could tell that
+/// round's generator from the target.
 ///
 /// # Errors
 /// Those of the source and of the hooks; [`Error::InvalidArgument`] if source and generator differ in dimension;
@@ -173,11 +173,12 @@ fn column_scalings(
     Ok([&generator.scalings[..], &generator.conditions].concat())
 }
 
-/// Prepares another refiner for a model that has its classifier: its weights are judged again, and the refiner that `refiner.method` names is
-/// made or trained. `target` gives the conditions to make events for, and is needed only for a model that has conditions.
+/// Prepares another refiner for a model that has its classifier: its weights are judged again, and the refiner that `refiner.method` names
+/// is made or trained. `target` gives the conditions to make events for, and is needed only for a model that has conditions.
 ///
 /// # Errors
-/// As [`refine`]; [`Error::Unsupported`] for a model without a classifier, [`Error::InvalidArgument`] for one with conditions without a target.
+/// As [`refine`]; [`Error::Unsupported`] for a model without a classifier, [`Error::InvalidArgument`] for one with conditions without a
+/// target.
 pub fn refine_again(
     model: &Instance,
     target: Option<&mut Source>,

@@ -45,8 +45,8 @@ pub struct Outputs<'a, T> {
     pub z: Option<RowsMut<'a, T>>,
     /// Weights: rows × 1. w(z) for the method `reweight`; otherwise 1, but w / w_max for the events of `rejection` above w_max.
     pub w: Option<RowsMut<'a, T>>,
-    /// log density of the events: rows × 1. `baseline`, `reweight`: log p_g(x). `flow`: log q_Φ(z) − log |det ∂x/∂z|, exact. `gan`, `matching`:
-    /// not tractable. All others: the density that they aim at, log p_g(x) + log w − log of the mean weight in the pilot run.
+    /// log density of the events: rows × 1. `baseline`, `reweight`: log p_g(x). `flow`: log q_Φ(z) − log |det ∂x/∂z|, exact. `gan`,
+    /// `matching`: not tractable. All others: the density that they aim at, log p_g(x) + log w − log of the mean weight in the pilot run.
     pub log_prob: Option<RowsMut<'a, T>>,
 }
 
@@ -105,7 +105,8 @@ impl Sampler {
         })
     }
 
-    /// Draws from the host instead of the sampler's own noise, or, with `None`, from its own again. Events that were made ahead are dropped.
+    /// Draws from the host instead of the sampler's own noise, or, with `None`, from its own again. Events that were made ahead are
+    /// dropped.
     ///
     /// With a host's numbers an event is a function of the model and the numbers drawn for it: the calls that ask for events draw for just
     /// these, nothing is made ahead (but a state of every chain, which begin anew, or a whole block of
@@ -174,8 +175,8 @@ impl Sampler {
     /// The next `rows` events.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] if an output has too few rows or other columns, [`Error::Unsupported`] for the log density of a method that has none,
-    /// [`Error::Numerical`] if the method gives up. The position is then as before, and the outputs may be written in part.
+    /// [`Error::InvalidArgument`] if an output has too few rows or other columns, [`Error::Unsupported`] for the log density of a method
+    /// that has none, [`Error::Numerical`] if the method gives up. The position is then as before, and the outputs may be written in part.
     pub fn generate<T: Real>(&mut self, rows: usize, out: Outputs<'_, T>) -> Result<()> {
         if self.condition_dim() > 0 && rows > 0 {
             return Err(Error::InvalidArgument(format!(
@@ -186,8 +187,8 @@ impl Sampler {
         self.deliver(rows, Rows::column(&[]), out)
     }
 
-    /// The next `rows` events, given their conditions, `c`: rows × C. Event i is then a function of (model, k, s, i) and of its condition alone
-    /// (with libtorch, to rounding). Nothing is made ahead.
+    /// The next `rows` events, given their conditions, `c`: rows × C. Event i is then a function of (model, k, s, i) and of its condition
+    /// alone (with libtorch, to rounding). Nothing is made ahead.
     ///
     /// # Errors
     /// As [`Sampler::generate`]; [`Error::InvalidArgument`] if there are no conditions, or `c` has another shape, [`Error::NotFinite`].
@@ -226,9 +227,9 @@ impl Sampler {
     /// `divergences` (proposals); of latents resampled for `resampling` or for starts of chains, `effective_fraction` ((Σw)² / Σw² of their
     /// pools, as a fraction) and `distinct_fraction`. Fractions of nothing are NaN.
     ///
-    /// Of chains, from the last 256 events of the first 64 of them since they were last begun: `r_hat.K`, split R̂ of dimension K of z (from 0), and
-    /// `effective_sample_size.K`, that of all events made; without `.K`, of the worst dimension. NaN for other methods, and for fewer than four
-    /// events of a chain (`effective_sample_size`: twenty).
+    /// Of chains, from the last 256 events of the first 64 of them since they were last begun: `r_hat.K`, split R̂ of dimension K of z
+    /// (from 0), and `effective_sample_size.K`, that of all events made; without `.K`, of the worst dimension. NaN for other methods, and
+    /// for fewer than four events of a chain (`effective_sample_size`: twenty).
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] for another key.

@@ -125,8 +125,8 @@ pub(super) fn measure(scaling: &Scaling, values: &[f64], column: usize) -> Resul
     Ok(scaling.with_moments(mean, std.map_err(what)?))
 }
 
-/// What rounding alone makes of a constant feature: that of the mean of its scaled values y, n ε |y|, and that of every x itself, by as much as
-/// the scaling enlarges it.
+/// What rounding alone makes of a constant feature: that of the mean of its scaled values y, n ε |y|, and that of every x itself, by as
+/// much as the scaling enlarges it.
 fn rounding(scaling: &Scaling, values: &[f64]) -> f64 {
     let of_mean = values
         .iter()

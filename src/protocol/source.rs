@@ -18,8 +18,8 @@ pub trait EventSource: Send {
     /// Whether events carry weights.
     fn weighted(&self) -> bool;
 
-    /// Fills up to `w.len()` rows (`x` has `w.len() · dim` elements) and returns how many. Fewer than asked for end the events; the next call
-    /// begins them again. An unweighted source leaves `w` alone.
+    /// Fills up to `w.len()` rows (`x` has `w.len() · dim` elements) and returns how many. Fewer than asked for end the events; the next
+    /// call begins them again. An unweighted source leaves `w` alone.
     ///
     /// # Errors
     /// Whatever the host stops with, as [`Error::Host`].
@@ -140,8 +140,8 @@ impl<'a> Source<'a> {
     /// Events in an array: rows of M features, with one weight each if `w` is given. The arrays are borrowed, not copied.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for no rows, no or too many features, too few weights; [`Error::NotFinite`] for the first number that is not
-    /// finite.
+    /// [`Error::InvalidArgument`] for no rows, no or too many features, too few weights; [`Error::NotFinite`] for the first number that is
+    /// not finite.
     pub fn from_rows(x: Rows<'a, f64>, w: Option<&'a [f64]>) -> Result<Self> {
         check_dim(x.dim())?;
         let events = Sample::new(x, w)?;
@@ -386,8 +386,8 @@ impl<'a> Source<'a> {
     /// The scaling of every column that the option `features.scaling` names, measured on a sample.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for what is wrong with the option, [`Error::Data`] if a feature is constant or beyond its bounds; those of
-    /// [`Source::measured`].
+    /// [`Error::InvalidArgument`] for what is wrong with the option, [`Error::Data`] if a feature is constant or beyond its bounds; those
+    /// of [`Source::measured`].
     pub(crate) fn standardisation(&mut self, options: &Options) -> Result<Vec<Scaling>> {
         let scalings = scaling::parse(options.get(keys::FEATURES_SCALING), self.dim)?;
         self.bound(&scalings)?;

@@ -52,8 +52,8 @@ pub trait Hooks {
         Ok(())
     }
 
-    /// Called with a warning: the result may not be what the host wants; the message says what to do. `about` is what it concerns, in a word or
-    /// two. Unless it is overridden, the same as [`Hooks::log`].
+    /// Called with a warning: the result may not be what the host wants; the message says what to do. `about` is what it concerns, in a
+    /// word or two. Unless it is overridden, the same as [`Hooks::log`].
     ///
     /// # Errors
     /// Whatever the host wants to stop with.

@@ -31,7 +31,8 @@ pub(crate) fn initial_mlp(mlp: &Mlp, noise: Noise, zero_output: bool) -> Vec<f64
     parameters
 }
 
-/// Initial parameters of a flow, the blocks' at the places after the first, which is that of their halves: every block starts as the identity.
+/// Initial parameters of a flow, the blocks' at the places after the first, which is that of their halves: every block starts as the
+/// identity.
 pub(crate) fn initial_flow(flow: &Flow, places: Places, seed: u64) -> Vec<f64> {
     let mut parameters = Vec::new();
     for (i, block) in flow.blocks.iter().enumerate() {

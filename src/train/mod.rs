@@ -257,8 +257,8 @@ pub(crate) fn train<T: Element>(
     Ok(record)
 }
 
-/// Updates from one look at the held-out loss to the next, within an epoch: where that goes through the events several times, about a pass, so
-/// that few events that are learned by heart are noticed in time; but a look costs as much as some updates.
+/// Updates from one look at the held-out loss to the next, within an epoch: where that goes through the events several times, about a pass,
+/// so that few events that are learned by heart are noticed in time; but a look costs as much as some updates.
 fn look_every(settings: &Settings, pass: Option<usize>) -> u64 {
     const FEWEST: u64 = 16;
     let updates = pass.map_or(u64::MAX, |rows| rows as u64 / settings.batch.max(1) as u64);

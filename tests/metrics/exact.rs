@@ -1,4 +1,5 @@
-//! What is promised exactly: bins that keep their edges, weights that cancel, columns and chains that are constant, units that do not matter.
+//! What is promised exactly: bins that keep their edges, weights that cancel, columns and chains that are constant, units that do not
+//! matter.
 
 use crate::{assert_close, assert_error, numbers, random};
 use laser::metrics::chains::{effective_sample_size, split_r_hat};

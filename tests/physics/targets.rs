@@ -87,8 +87,8 @@ fn ring(u: &[f64], centre: f64, x: &mut [f64]) {
     (x[0], x[1]) = (centre + radius * angle.cos(), radius * angle.sin());
 }
 
-/// Lepton pairs: mass, transverse momentum and rapidity of the pair, cosine and azimuth of the decay, scalar sum of the recoil. A resonance on
-/// a falling continuum: 0.4 % have a mass above 190, 5 % of all lie on the continuum.
+/// Lepton pairs: mass, transverse momentum and rapidity of the pair, cosine and azimuth of the decay, scalar sum of the recoil. A resonance
+/// on a falling continuum: 0.4 % have a mass above 190, 5 % of all lie on the continuum.
 const DRELL_YAN: Target = Target {
     name: "Drell-Yan",
     dim: 6,

@@ -1,7 +1,7 @@
 //! Training objectives by the engine: every block of rows goes forward and backward through the networks while it stays in cache.
 //!
-//! A loss is one implementation of [`Loss`](blocks::Loss). Rows are summed in their order, and the threads' sums in theirs: the same bits for
-//! the same number of threads.
+//! A loss is one implementation of [`Loss`](blocks::Loss). Rows are summed in their order, and the threads' sums in theirs: the same bits
+//! for the same number of threads.
 
 mod blocks;
 mod gan;

@@ -99,8 +99,8 @@ impl<'a, T: Element> Coders<'a, T> {
         }
     }
 
-    /// μ and log s at the end of the encoder's tape become the derivatives with respect to them; those with respect to z are at the front of
-    /// the decoder's.
+    /// μ and log s at the end of the encoder's tape become the derivatives with respect to them; those with respect to z are at the front
+    /// of the decoder's.
     fn push(&self, block: Block<T>, weights: &T::Feature, buffers: &mut Buffers<T>) {
         let latent = self.vae.latent_dim();
         let output = self.encoder.output(&mut buffers.encoder_tape);

@@ -9,8 +9,8 @@ use super::bin::Bins;
 use super::form::Form;
 use crate::model::Transform;
 
-/// z ↦ x of the active coordinates, or its inverse. Of the outputs, the shares become what softmax makes of them; aside go the derivatives of
-/// its logits.
+/// z ↦ x of the active coordinates, or its inverse. Of the outputs, the shares become what softmax makes of them; aside go the derivatives
+/// of its logits.
 pub struct Spline<'a, T: Element, const INVERSE: bool> {
     pub form: Form<T>,
     pub active: &'a [usize],

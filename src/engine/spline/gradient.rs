@@ -6,8 +6,8 @@ use super::super::simd::Simd;
 use super::bin::{share, Bins};
 use super::form::Form;
 
-/// Of the active coordinates, the gradients with respect to what [`Spline`](super::Spline) made of them, the z of its formula and what it left of the outputs
-/// and aside become the gradients with respect to what came in.
+/// Of the active coordinates, the gradients with respect to what [`Spline`](super::Spline) made of them, the z of its formula and what it
+/// left of the outputs and aside become the gradients with respect to what came in.
 pub struct SplineGradient<'a, T: Element, const INVERSE: bool> {
     pub form: Form<T>,
     pub active: &'a [usize],

@@ -22,8 +22,8 @@ use transport::Grid;
 /// for the paper's convention (0 where there is but one bin, and so no distance to divide by).
 ///
 /// Exact up to rounding: the error is below 1e-13 of the histogram's diagonal for each unit of mass that
-/// moves. Of 2 million events a sample, two 100 × 100 histograms take about 0.3 s of one core and less than 40 MB, 200 × 200 3 to 6 s, 300 × 300
-/// 10 to 30 s: the less for the more alike.
+/// moves. Of 2 million events a sample, two 100 × 100 histograms take about 0.3 s of one core and less than 40 MB, 200 × 200 3 to 6 s,
+/// 300 × 300 10 to 30 s: the less for the more alike.
 ///
 /// # Errors
 /// [`InvalidArgument`](crate::Error::InvalidArgument) if the binnings differ or span more than the floating-point

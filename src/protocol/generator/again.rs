@@ -12,7 +12,8 @@ use crate::train::Settings;
 use crate::{Error, Result};
 use serde_json::json;
 
-/// How a generator is trained on, with refiners of the method that `refiner.method` names (Table 2 of the paper: GAN/GAN, GAN/flow, flow/flow).
+/// How a generator is trained on, with refiners of the method that `refiner.method` names (Table 2 of the paper: GAN/GAN, GAN/flow,
+/// flow/flow).
 ///
 /// # Errors
 /// [`Error::Unsupported`] saying why it cannot be, and what can; [`Error::InvalidArgument`] for options of a GAN that do not fit.
@@ -50,8 +51,8 @@ pub(in super::super) fn iterable(generator: &Generator, options: &Options) -> Re
     Ok(settings)
 }
 
-/// The generator of `model` after its refiner, trained on by the target's events: a flow by maximum likelihood, both flows together; a network as
-/// a GAN's generator of refined latents. The result maps the refiner's auxiliary space to events.
+/// The generator of `model` after its refiner, trained on by the target's events: a flow by maximum likelihood, both flows together; a
+/// network as a GAN's generator of refined latents. The result maps the refiner's auxiliary space to events.
 ///
 /// # Errors
 /// As [`train_generator`](crate::protocol::train_generator).

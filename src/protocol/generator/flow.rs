@@ -21,7 +21,8 @@ pub(super) struct Likelihood(Flow);
 
 impl Likelihood {
     /// # Errors
-    /// [`Error::Unsupported`] for events of one feature, [`Error::InvalidArgument`] for a latent space of another dimension than the events'.
+    /// [`Error::Unsupported`] for events of one feature, [`Error::InvalidArgument`] for a latent space of another dimension than the
+    /// events'.
     pub fn new(dims: Dims, options: &Options) -> Result<Self> {
         let Dims {
             latent,

@@ -17,10 +17,11 @@ const KEYS: MlpKeys = MlpKeys {
 
 /// The generator, latent and condition ↦ scaled features, and the discriminator, scaled features and condition ↦ logit.
 ///
-/// The generator minimises the non-saturating loss, so nothing keeps it from leaving out what the discriminator does not miss, often the tails:
-/// events that it cannot make no weights can bring back, and those at the edge get extreme ones. Its latent space may have any dimension.
-/// With more dimensions than features it leaves out less (four normals in two features, preset `fast`: the weights' effective sample size is
-/// 94 % with four latent dimensions and below 1 % with two); with fewer, events lie on a surface, which no weights can widen.
+/// The generator minimises the non-saturating loss, so nothing keeps it from leaving out what the discriminator does not miss, often the
+/// tails: events that it cannot make no weights can bring back, and those at the edge get extreme ones. Its latent space may have any
+/// dimension. With more dimensions than features it leaves out less (four normals in two features, preset `fast`: the weights' effective
+/// sample size is 94 % with four latent dimensions and below 1 % with two); with fewer, events lie on a surface, which no weights can
+/// widen.
 pub(super) struct Players {
     discriminator: Mlp,
     generator: Mlp,

@@ -15,14 +15,15 @@ const KEYS: MlpKeys = MlpKeys {
     slope: keys::VAE_SLOPE,
 };
 
-/// The encoder, scaled features and condition ↦ mean and log standard deviation of the latent, and the decoder, latent and condition ↦ scaled
-/// features.
+/// The encoder, scaled features and condition ↦ mean and log standard deviation of the latent, and the decoder, latent and
+/// condition ↦ scaled features.
 ///
-/// The generator is the decoder's mean, without the noise σ that training supposes around it: so it is a function of z. What it loses by that
-/// is the width σ of every structure, and with fewer latent dimensions than features all width across a surface. That is why σ is an option
-/// and not learned: a learned one (Rybkin et al., arXiv:2006.13202) takes up what the networks do not describe yet, and that would be missing
-/// from the events. σ is the resolution that one can do without; much less than the default makes the loss so stiff that training is worse.
-/// Between modes the decoder, continuous, leaves bridges; those a refiner can remove, what was never generated it cannot add.
+/// The generator is the decoder's mean, without the noise σ that training supposes around it: so it is a function of z. What it loses by
+/// that is the width σ of every structure, and with fewer latent dimensions than features all width across a surface. That is why σ is an
+/// option and not learned: a learned one (Rybkin et al., arXiv:2006.13202) takes up what the networks do not describe yet, and that would
+/// be missing from the events. σ is the resolution that one can do without; much less than the default makes the loss so stiff that
+/// training is worse. Between modes the decoder, continuous, leaves bridges; those a refiner can remove, what was never generated it cannot
+/// add.
 pub(super) struct Coders {
     encoder: Mlp,
     decoder: Mlp,

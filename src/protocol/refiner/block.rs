@@ -50,7 +50,8 @@ pub(in crate::protocol) enum Blocks {
     Aligned(usize),
 }
 
-/// A method's own way to fill blocks. With random numbers by their place, an event is a function of model, seed, stream and its number alone.
+/// A method's own way to fill blocks. With random numbers by their place, an event is a function of model, seed, stream and its number
+/// alone.
 pub(in crate::protocol) trait Maker: Send {
     /// The blocks that it fills.
     fn blocks(&self) -> Blocks;

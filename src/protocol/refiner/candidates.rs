@@ -42,12 +42,12 @@ impl Candidates {
         }
     }
 
-    /// Chooses latents `z` (rows × N, with `log_w`, rows) by systematic resampling: one of weight w is taken w / (`each` · mean of w) times,
-    /// rounded up or down at random, so not twice below `each` times the mean. They come in random order. Numbers are those of the places
-    /// from `first` on.
+    /// Chooses latents `z` (rows × N, with `log_w`, rows) by systematic resampling: one of weight w is taken w / (`each` · mean of w)
+    /// times, rounded up or down at random, so not twice below `each` times the mean. They come in random order. Numbers are those of the
+    /// places from `first` on.
     ///
-    /// With `x`, rows × M, makes their events too. Of a pool whose weights need no events, some may then turn out not to be finite: such a row
-    /// gets another latent of the pool, drawn by weight.
+    /// With `x`, rows × M, makes their events too. Of a pool whose weights need no events, some may then turn out not to be finite: such a
+    /// row gets another latent of the pool, drawn by weight.
     ///
     /// # Errors
     /// Those of evaluator, draws and stage; [`Error::Numerical`] if no weight is positive, or if the generator fails too often.

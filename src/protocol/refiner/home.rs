@@ -16,8 +16,8 @@ pub(in crate::protocol) trait Home: Sync {
     /// Checks the options, as far as that can be done before a training.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for options that do not fit the dimensions or each other; [`Error::Unsupported`] for dimensions that it cannot
-    /// do.
+    /// [`Error::InvalidArgument`] for options that do not fit the dimensions or each other; [`Error::Unsupported`] for dimensions that it
+    /// cannot do.
     fn check(&self, _: Dims, _: &Options) -> Result<()> {
         Ok(())
     }

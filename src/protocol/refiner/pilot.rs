@@ -1,7 +1,7 @@
 //! The pilot run of chains: finds the step size and, if asked to, the masses, freezes them, and judges the chains that result.
 //!
-//! The number of leapfrog steps stays. Were it the length of the trajectories, a smaller step would not help where they run into steep walls
-//! of the weights, and the search would end at steps far too small; fewer and shorter ones meet fewer walls.
+//! The number of leapfrog steps stays. Were it the length of the trajectories, a smaller step would not help where they run into steep
+//! walls of the weights, and the search would end at steps far too small; fewer and shorter ones meet fewer walls.
 
 use super::statistics::Statistics;
 use super::transition::{Dynamics, States, Transition};
@@ -49,8 +49,8 @@ pub(super) struct ChainReport {
     pub effective_sample_size: Vec<f64>,
 }
 
-/// Dual averaging of log ε (Hoffman and Gelman, arXiv:1111.4246, Sec. 3.2) with their constants, but for γ: their 0.05 is for one chain, and
-/// swings about the target where the mean acceptance of many chains has little noise.
+/// Dual averaging of log ε (Hoffman and Gelman, arXiv:1111.4246, Sec. 3.2) with their constants, but for γ: their 0.05 is for one chain,
+/// and swings about the target where the mean acceptance of many chains has little noise.
 pub(super) struct DualAveraging {
     target: f64,
     centre: f64,

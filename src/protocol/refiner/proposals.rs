@@ -1,7 +1,7 @@
 //! Proposing latents until every event of a block has one. Every event owns its sequence of proposals.
 //!
-//! Where log w(z) needs no event, proposals are judged first, and events made of the accepted ones alone: a simulator may cost more than all
-//! the rest.
+//! Where log w(z) needs no event, proposals are judged first, and events made of the accepted ones alone: a simulator may cost more than
+//! all the rest.
 
 use super::block::{Block, Blocks, Maker};
 use super::statistics::Statistics;
@@ -115,8 +115,8 @@ impl<P: Proposals> Independent<P> {
             .propose(evaluator, &self.prior, rows, &mut self.z)
     }
 
-    /// Makes proposal number `attempt` of all pending events, and gives those that are accepted to their events. One whose event or weight is
-    /// not finite is dropped and counted, and the event's next proposal takes its place.
+    /// Makes proposal number `attempt` of all pending events, and gives those that are accepted to their events. One whose event or weight
+    /// is not finite is dropped and counted, and the event's next proposal takes its place.
     fn attempt(
         &mut self,
         evaluator: &mut dyn Evaluator,

@@ -196,8 +196,8 @@ impl Transition {
         }
     }
 
-    /// One trajectory of every chain: fresh momenta, leapfrog, Metropolis (which `langevin` leaves out, but for divergent trajectories, which
-    /// are refused). Returns the mean probability with which Metropolis accepts.
+    /// One trajectory of every chain: fresh momenta, leapfrog, Metropolis (which `langevin` leaves out, but for divergent trajectories,
+    /// which are refused). Returns the mean probability with which Metropolis accepts.
     ///
     /// # Errors
     /// Those of evaluator, draws and stage; the states are then spoilt.
