@@ -129,3 +129,16 @@ impl Method {
         matches!(self.facts().needs, Needs::Training(is_its) if is_its(map))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_write_the_words_of_the_options() {
+        for method in Method::ALL {
+            let written = serde_json::to_value(method).unwrap();
+            assert_eq!(written, method.name());
+        }
+    }
+}

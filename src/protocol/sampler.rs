@@ -31,6 +31,8 @@ pub struct Sampler {
     scratch: Vec<f64>,
     statistics: Statistics,
     watch: Watch,
+    /// Whether hooks were set: what nobody hears is not looked for.
+    watched: bool,
     hooks: Arc<dyn Hooks + Send + Sync>,
 }
 
@@ -89,6 +91,7 @@ impl Sampler {
             maker,
             evaluator: model.evaluator(&single, threads)?,
             watch: Watch::new(method, pilot, model.generator.condition_dim() > 0),
+            watched: false,
             hooks: Arc::new(()),
             model,
             threads,
@@ -136,6 +139,7 @@ impl Sampler {
     pub fn set_hooks(&mut self, hooks: Arc<dyn Hooks + Send + Sync>) {
         self.hooks = hooks;
         self.watch.forget();
+        self.watched = true;
     }
 
     /// M, features per event.
@@ -267,9 +271,11 @@ impl Sampler {
                     let hooks: &Arc<_> = hooks.get_or_init(|| self.hooks.clone());
                     let stage = stage.get_or_insert_with(|| Stage::new(&**hooks, STAGE, rows));
                     let row = self.make(event, rows - done, (c, done), stage)?;
-                    let (block, history) = (&self.block, self.maker.history());
-                    self.watch
-                        .look(block, &self.statistics, history, &**hooks)?;
+                    if self.watched {
+                        let (block, history) = (&self.block, self.maker.history());
+                        self.watch
+                            .look(block, &self.statistics, history, &**hooks)?;
+                    }
                     row
                 }
             };
