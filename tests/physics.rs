@@ -113,12 +113,21 @@ impl Sabotage {
 }
 
 /// What a tired physicist may do to a run, and whether the report says so.
-fn sabotages(target: &Target, rows: usize, settings: &[(&str, f64)]) -> Vec<Sabotage> {
+fn sabotages(
+    target: &Target,
+    rows: usize,
+    settings: &[(&str, f64)],
+    wanted: impl Fn(&str) -> bool,
+) -> Vec<Sabotage> {
     let x = target.events(rows, 1);
     let good = || Run::good(target, &x, settings);
     let dim = target.dim;
     let mut outcomes = Vec::new();
-    let mut try_it = |what, run: Run| outcomes.push(judged(what, target, run.model()));
+    let mut try_it = |what, run: Run| {
+        if wanted(what) {
+            outcomes.push(judged(what, target, run.model()));
+        }
+    };
 
     // Fewer events than a network has parameters.
     let few = &x[..1_200 * dim];
@@ -219,12 +228,14 @@ fn sabotages(target: &Target, rows: usize, settings: &[(&str, f64)]) -> Vec<Sabo
         );
     }
     // Weights that are wrong by a factor.
-    let mut scaled = (*good().model().unwrap()).clone();
-    let classifier = scaled.classifier.as_mut().unwrap();
-    classifier.log_ratio_offset += 0.5;
-    classifier.limits = None;
-    let again = refine_again(&Instance::new(scaled), None, &good().options, &());
-    outcomes.push(judged("weights scaled", target, again));
+    if wanted("weights scaled") {
+        let mut scaled = (*good().model().unwrap()).clone();
+        let classifier = scaled.classifier.as_mut().unwrap();
+        classifier.log_ratio_offset += 0.5;
+        classifier.limits = None;
+        let again = refine_again(&Instance::new(scaled), None, &good().options, &());
+        outcomes.push(judged("weights scaled", target, again));
+    }
     outcomes
 }
 
@@ -266,11 +277,22 @@ fn as_the_truth(target: &Target, model: Arc<Instance>) -> bool {
 #[test]
 fn good_runs_are_called_good_and_sabotaged_ones_bad() {
     let target = &TARGETS[0];
-    let x = target.events(60_000, 1);
+    const ROWS: usize = 200_000;
+    let x = target.events(ROWS, 1);
     let run = Run::good(target, &x, &SMALL);
     let model = run.model().unwrap();
     assert_eq!(verdict(&model), "usable", "{}", model.record["judgement"]);
-    for s in sabotages(target, 60_000, &SMALL) {
+    // The others are in the long part.
+    let short = [
+        "array cut",
+        "flow.lr x 30",
+        "classifier frozen",
+        "tail removed",
+        "column constant",
+        "column copied",
+        "weights scaled",
+    ];
+    for s in sabotages(target, ROWS, &SMALL, |what| short.contains(&what)) {
         println!("{}: {}", s.what, s.verdict);
         assert!(s.seen() || s.harmless, "{}", s.what);
     }
@@ -285,7 +307,7 @@ fn sabotage_table() {
     println!("| target | run | verdict |\n|---|---|---|");
     let (mut seen, mut of) = (0, 0);
     for target in TARGETS {
-        if chosen[0] != "" && !chosen.iter().any(|name| name == target.name) {
+        if !chosen[0].is_empty() && !chosen.iter().any(|name| name == target.name) {
             continue;
         }
         let x = target.events(ROWS, 1);
@@ -294,7 +316,7 @@ fn sabotage_table() {
             target.name,
             Run::good(&target, &x, &[]).verdict()
         );
-        for s in sabotages(&target, ROWS, &[]) {
+        for s in sabotages(&target, ROWS, &[], |_| true) {
             seen += usize::from(s.seen());
             of += usize::from(!s.harmless);
             let harm = if s.harmless { ", and no harm done" } else { "" };
@@ -390,7 +412,7 @@ fn seeds() {
     let set = words("OPTIONS", "");
     println!("| target | normal | median | best | worst | spread | failed |\n|---|---|---|---|---|---|---|");
     for target in TARGETS {
-        if chosen[0] != "" && !chosen.iter().any(|name| name == target.name) {
+        if !chosen[0].is_empty() && !chosen.iter().any(|name| name == target.name) {
             continue;
         }
         let x = target.events(ROWS, 1);
