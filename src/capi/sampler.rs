@@ -13,7 +13,6 @@ use crate::protocol::{Outputs, Sampler, Uniforms};
 use crate::{Result, RowsMut};
 use parking_lot::Mutex;
 use std::ffi::{c_char, c_void};
-use std::sync::Arc;
 
 /// A stream of events from a model. Make one per thread, with streams of their own.
 ///
@@ -145,11 +144,11 @@ pub unsafe extern "C" fn laser_sampler_set_hooks(
         let (sampler, hooks) = unsafe {
             (
                 laser_sampler::hold(sampler, "sampler")?,
-                hooks::given(hooks)?,
+                hooks::shared(hooks)?,
             )
         };
         let mut sampler = sampler.0.write()?;
-        sampler.0.get_mut().set_hooks(Arc::new(hooks));
+        sampler.0.get_mut().set_hooks(hooks);
         Ok(())
     })
 }
