@@ -1269,7 +1269,7 @@ laser_status laser_sampler_set_noise_callback(laser_sampler *sampler,
  * pilot run in its model, or deserves no trust: a weight above ten times the largest of the pilot run; more than twice the share of the
  * weight above w_max that "rejection.overweight" leaves there; an acceptance of "rejection" off by a factor of two; ten events that carry
  * more than 1 % of the weight, and ten times as much as ten others; 1 % of the proposals not finite; chains of which 1 % of the
- * trajectories diverge, less than 1 % is accepted, or R-hat is above 1.1 from 64 events of each on.
+ * trajectories diverge, less than 1 % is accepted, or R-hat is above 1.1 (more for fewer than 64 events of each, and from 20 on).
  *
  * @param sampler the stream
  * @param hooks copied: may be changed or freed afterwards; their callbacks and `user` pointers are lent to the sampler; NULL for none

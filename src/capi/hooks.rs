@@ -200,6 +200,21 @@ pub(super) unsafe fn given(hooks: *const laser_hooks) -> Result<HostHooks> {
     Ok(given)
 }
 
+/// The hooks that an object keeps; NULL stands for none.
+///
+/// # Safety
+/// As [`given`].
+pub(super) unsafe fn shared(
+    hooks: *const laser_hooks,
+) -> Result<Option<Arc<dyn Hooks + Send + Sync>>> {
+    if hooks.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: the caller's promise.
+    let given = unsafe { given(hooks)? };
+    Ok(Some(Arc::new(given)))
+}
+
 /// Makes hooks without callbacks and without a token.
 ///
 /// @param out receives the hooks; the caller frees them with laser_hooks_free

@@ -13,7 +13,6 @@ use crate::protocol::{Outputs, Sampler, Uniforms};
 use crate::{Result, RowsMut};
 use parking_lot::Mutex;
 use std::ffi::{c_char, c_void};
-use std::sync::Arc;
 
 /// A stream of events from a model. Make one per thread, with streams of their own.
 ///
@@ -127,7 +126,7 @@ pub unsafe extern "C" fn laser_sampler_set_noise_callback(
 /// pilot run in its model, or deserves no trust: a weight above ten times the largest of the pilot run; more than twice the share of the
 /// weight above w_max that "rejection.overweight" leaves there; an acceptance of "rejection" off by a factor of two; ten events that carry
 /// more than 1 % of the weight, and ten times as much as ten others; 1 % of the proposals not finite; chains of which 1 % of the
-/// trajectories diverge, less than 1 % is accepted, or R-hat is above 1.1 from 64 events of each on.
+/// trajectories diverge, less than 1 % is accepted, or R-hat is above 1.1 (more for fewer than 64 events of each, and from 20 on).
 ///
 /// @param sampler the stream
 /// @param hooks copied: may be changed or freed afterwards; their callbacks and `user` pointers are lent to the sampler; NULL for none
@@ -145,11 +144,11 @@ pub unsafe extern "C" fn laser_sampler_set_hooks(
         let (sampler, hooks) = unsafe {
             (
                 laser_sampler::hold(sampler, "sampler")?,
-                hooks::given(hooks)?,
+                hooks::shared(hooks)?,
             )
         };
         let mut sampler = sampler.0.write()?;
-        sampler.0.get_mut().set_hooks(Arc::new(hooks));
+        sampler.0.get_mut().set_hooks(hooks);
         Ok(())
     })
 }

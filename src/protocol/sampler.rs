@@ -31,9 +31,7 @@ pub struct Sampler {
     scratch: Vec<f64>,
     statistics: Statistics,
     watch: Watch,
-    /// Whether hooks were set: what nobody hears is not looked for.
-    watched: bool,
-    hooks: Arc<dyn Hooks + Send + Sync>,
+    hooks: Option<Arc<dyn Hooks + Send + Sync>>,
 }
 
 /// What runs, to the hooks.
@@ -91,8 +89,7 @@ impl Sampler {
             maker,
             evaluator: model.evaluator(&single, threads)?,
             watch: Watch::new(method, pilot, model.generator.condition_dim() > 0),
-            watched: false,
-            hooks: Arc::new(()),
+            hooks: None,
             model,
             threads,
             method,
@@ -125,7 +122,7 @@ impl Sampler {
         Ok(())
     }
 
-    /// Has the calls that ask for events watched and stopped by `hooks`: `()` for none, as at first.
+    /// Has the calls that ask for events watched and stopped by `hooks`, or, with `None`, no more.
     ///
     /// Blocks of events are the stage `sampling` of so many events, the trajectories that chains make for a block the stage `chains`. All
     /// that takes long looks at a cancel between blocks of proposals and steps of trajectories. An error of the hooks ends the call with
@@ -135,11 +132,11 @@ impl Sampler {
     /// above ten times the largest of the pilot run; more than twice the share of the weight above w_max that it was to leave there; an
     /// acceptance of `rejection` off by a factor of two; ten events that carry more than 1 % of the weight (and ten times as much as ten
     /// others); 1 % of the proposals that are not finite; chains of which 1 % of the trajectories diverge, less than 1 % is accepted, or R̂
-    /// is above 1.1 from 64 events of each on. All count since the sampler was made; to hooks that are set again, they come again.
-    pub fn set_hooks(&mut self, hooks: Arc<dyn Hooks + Send + Sync>) {
+    /// is above 1.1 (more for fewer than 64 events of each, and from 20 on). All count since the sampler was made; to hooks that are set
+    /// again, they come again.
+    pub fn set_hooks(&mut self, hooks: Option<Arc<dyn Hooks + Send + Sync>>) {
         self.hooks = hooks;
         self.watch.forget();
-        self.watched = true;
     }
 
     /// M, features per event.
@@ -256,9 +253,11 @@ impl Sampler {
         mut out: Outputs<'_, T>,
     ) -> Result<()> {
         self.check(rows, &out)?;
-        self.hooks.check(STAGE)?;
+        if let Some(hooks) = &self.hooks {
+            hooks.check(STAGE)?;
+        }
         // Needed for new blocks alone, and not for every event out of one.
-        let hooks = OnceCell::new();
+        let kept_hooks = OnceCell::new();
         let mut stage = None;
         let first = self.next;
         let mut done = 0;
@@ -268,13 +267,15 @@ impl Sampler {
             let offset = match kept {
                 Some(row) => row,
                 None => {
-                    let hooks: &Arc<_> = hooks.get_or_init(|| self.hooks.clone());
-                    let stage = stage.get_or_insert_with(|| Stage::new(&**hooks, STAGE, rows));
+                    let hooks = kept_hooks.get_or_init(|| self.hooks.clone());
+                    let hooks: Option<&dyn Hooks> = hooks.as_ref().map(|h| &**h as &dyn Hooks);
+                    let stage =
+                        stage.get_or_insert_with(|| Stage::new(hooks.unwrap_or(&()), STAGE, rows));
                     let row = self.make(event, rows - done, (c, done), stage)?;
-                    if self.watched {
+                    // Nobody is warned, and nothing looked at, without hooks.
+                    if let Some(hooks) = hooks {
                         let (block, history) = (&self.block, self.maker.history());
-                        self.watch
-                            .look(block, &self.statistics, history, &**hooks)?;
+                        self.watch.look(block, &self.statistics, history, hooks)?;
                     }
                     row
                 }

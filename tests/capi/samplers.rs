@@ -626,9 +626,9 @@ fn a_sampler_warns_once_of_what_its_pilot_run_did_not_see() {
         told(&[far], 2);
         // Without hooks nobody is told.
         ok(laser_sampler_set_hooks(sampler, null()));
-        let before = (&(*user).steps).len();
+        let before = (*user).steps.len();
         ok(generate(N));
-        assert_eq!((&(*user).steps).len(), before);
+        assert_eq!((*user).steps.len(), before);
         let (mut largest, mut share) = (7.0, 7.0);
         let get = |key: &CStr, out| ok(laser_sampler_get_f64(sampler, key.as_ptr(), out));
         get(c"largest_weight", &mut largest);
@@ -671,7 +671,7 @@ fn a_cancelled_sampler_makes_the_same_events_again() {
             watch(user, cancel);
             refused(generate(&mut x), LASER_ERR_CANCELLED, "cancel");
             // One step after the trip at most.
-            assert_eq!((&(*user).steps).len(), 1, "{:?}", (*user).steps);
+            assert_eq!((*user).steps.len(), 1, "{:?}", (*user).steps);
             refused(generate(&mut x), LASER_ERR_CANCELLED, "cancel");
             (*user).stage = c"";
             ok(laser_cancel_reset(cancel));

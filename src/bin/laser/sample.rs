@@ -164,7 +164,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         stop: stop.clone(),
         warn,
     };
-    sampler.set_hooks(Arc::new(watch));
+    sampler.set_hooks(Some(Arc::new(watch)));
     let mut bar = match (method.is_chain(), arguments.first) {
         (false, _) => terminal::bar(rows, EVENTS)?,
         (true, 0) => terminal::bar(rows, "{spinner} the chains are burning in, for {elapsed}")?,

@@ -1,7 +1,7 @@
 //! What a sampler warns of: events that contradict the pilot run of their model, or that deserve no trust by themselves.
 
 use super::block::Block;
-use super::history::History;
+use super::history::{History, FEWEST};
 use super::statistics::{Statistics, HANDFUL};
 use crate::model::{Method, Pilot};
 use crate::train::Hooks;
@@ -17,9 +17,11 @@ const OVERWEIGHT: f64 = 0.001;
 const FEW: f64 = 0.01;
 /// Failures, and trajectories of a chain, that are no chance any more.
 const SEVERAL: u64 = 10;
-/// R̂ above which chains are said not to mix: higher than in a pilot run, since it is looked at again and again.
+/// R̂ of [`STATES`] states or more above which chains are said not to mix: higher than in a pilot run, since it is looked at again and
+/// again.
 const MIXED: f64 = 1.1;
-/// States of a chain before R̂ is looked at, and until it is looked at again: R̂ of few states is large for chains that are merely slow.
+/// R̂ − 1 of chains that mix, however slowly, falls like the inverse of their states: of fewer than these it may be as much larger. Chains
+/// that a pilot run just lets pass, as a rule with 1.05 of 100 states, have 1.08 of so many.
 const STATES: usize = 64;
 
 /// What is looked at.
@@ -30,8 +32,8 @@ struct Seen<'a> {
     conditional: bool,
     block: &'a Block,
     statistics: &'a Statistics,
-    /// R̂ of the worst dimension, where it is time to look at it.
-    r_hat: Option<f64>,
+    /// R̂ of the worst dimension and what it may be, where it is time to look at it.
+    r_hat: Option<(f64, f64)>,
 }
 
 /// A warning with its remedy, if there is a reason.
@@ -80,10 +82,10 @@ impl Watch {
         history: Option<&History>,
         hooks: &dyn Hooks,
     ) -> Result<()> {
-        let due = |h: &&History| h.states() >= STATES && statistics.events >= self.next_r_hat;
+        let due = |h: &&History| h.states() >= FEWEST && statistics.events >= self.next_r_hat;
         let history = history.filter(due);
         if history.is_some() {
-            self.next_r_hat = statistics.events + (STATES * block.rows) as u64;
+            self.next_r_hat = statistics.events + (FEWEST * block.rows) as u64;
         }
         let seen = Seen {
             method: self.method,
@@ -91,9 +93,11 @@ impl Watch {
             conditional: self.conditional,
             block,
             statistics,
-            r_hat: history
-                .and_then(|h| h.r_hat().ok())
-                .and_then(|each| each.into_iter().reduce(f64::max)),
+            r_hat: history.and_then(|h| {
+                let worst = h.r_hat().ok()?.into_iter().reduce(f64::max)?;
+                let more = (STATES as f64 / h.states() as f64).max(1.0);
+                Some((worst, 1.0 + (MIXED - 1.0) * more))
+            }),
         };
         for (rule, told) in RULES.iter().zip(&mut self.told) {
             if *told {
@@ -205,8 +209,8 @@ fn diverged(seen: &Seen) -> Option<String> {
 
 /// Chains that do not agree.
 fn apart(seen: &Seen) -> Option<String> {
-    let r_hat = seen.r_hat.filter(|&r_hat| r_hat > MIXED)?;
+    let (r_hat, most) = seen.r_hat.filter(|(r_hat, most)| r_hat > most)?;
     Some(format!(
-        "the chains do not mix: R-hat is {r_hat:.3}, above {MIXED}. Take `rejection` or `resampling` (`sampler.method`), or fewer events of longer chains (`hmc.thin`, `hmc.chains`)"
+        "the chains do not mix: R-hat is {r_hat:.3}, above {most:.2}. Take `rejection` or `resampling` (`sampler.method`), or fewer events of longer chains (`hmc.thin`, `hmc.chains`)"
     ))
 }

@@ -267,7 +267,7 @@ fn chains_that_stay_or_part_are_told() {
     );
     let mut modes = Exact::modes(0.5, 4.0, 0.3);
     let mut parted = endless(|s| s.step_size = 0.05);
-    let warned = warnings(Method::Hmc, parted.as_mut(), &mut modes, None, 100);
+    let warned = warnings(Method::Hmc, parted.as_mut(), &mut modes, None, 20);
     assert_warned(&warned, &["the chains do not mix"]);
 }
 
