@@ -281,7 +281,6 @@ fn good_runs_are_called_good_and_sabotaged_ones_bad() {
     // The others are in the long part.
     let short = [
         "array cut",
-        "flow.lr x 30",
         "classifier frozen",
         "tail removed",
         "column constant",
