@@ -105,7 +105,8 @@ contains
       call laser_two_sample_auc(p, q, a, b, options)
       call expect(a > 0.6_real64 .and. b > 0 .and. b < 0.1_real64, "laser_two_sample_auc, too")
       call laser_two_sample_auc_by_family(p, q, c, d, trees_error=b, options=options)
-      call expect(abs(max(c, d) - a) < 1e-15_real64 .and. b > 0 .and. b < 0.1_real64, "laser_two_sample_auc_by_family gives the same")
+      call expect(abs(max(c, d) - a) < 1e-15_real64 .and. b > 0 .and. b < 0.1_real64, &
+            "laser_two_sample_auc_by_family gives the same")
 
       call laser_emd_1d(p, q, 0, 0, seed, b, status=status)
       call expect_failure(status, LASER_ERR_INVALID_ARGUMENT, "feature is 0, but the events have the features 1 to 2", "feature 0")
