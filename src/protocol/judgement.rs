@@ -43,8 +43,12 @@ impl<'a> Witness<'a> {
                 findings.push(finding.clone());
             }
         }
-        let mut about: Vec<&str> = findings.iter().map(|f| f.about.as_str()).collect();
-        about.dedup();
+        let mut about: Vec<&str> = Vec::new();
+        for finding in &findings {
+            if !about.contains(&finding.about.as_str()) {
+                about.push(&finding.about);
+            }
+        }
         let verdict = match &about[..] {
             [] => "usable".into(),
             about => format!("look at: {}", about.join(", ")),
@@ -102,6 +106,7 @@ mod tests {
             ("weights", "broad"),
             ("weights", "uncalibrated"),
             ("coverage", "a gap"),
+            ("weights", "at their limit"),
             ("weights", "broad"),
         ] {
             witness.warn(about, message).unwrap();
@@ -109,7 +114,7 @@ mod tests {
         witness.judge(&mut record, &[]);
         witness.judge(&mut record, &[]);
         assert_eq!(record[KEY]["verdict"], "look at: weights, coverage");
-        assert_eq!(record[KEY]["warnings"].as_array().unwrap().len(), 3);
+        assert_eq!(record[KEY]["warnings"].as_array().unwrap().len(), 4);
         // What is judged again is forgotten, the rest stays.
         let again = Witness::new(&());
         again.judge(&mut record, &["weights"]);
