@@ -234,6 +234,12 @@ fn model(shape: &Shape, dtype: Dtype) -> Model {
             mean: -0.1,
             std: 0.8,
         },
+        2 => Scaling::Asinh {
+            centre: 0.5,
+            width: 0.4,
+            mean: 0.1,
+            std: 1.3,
+        },
         5 => Scaling::Log {
             low: -5.0,
             mean: 1.0,

@@ -293,6 +293,53 @@ fn good_runs_are_called_good_and_sabotaged_ones_bad() {
     }
 }
 
+/// A resonance on a falling continuum, both its mass and its recoil with tails of hundreds of standard deviations, as they are: a flow of
+/// splines, which is the identity beyond `flow.bound`, reaches them, and where it does not, the report says so.
+#[test]
+fn a_flow_of_splines_reaches_long_tails() {
+    const ROWS: usize = 100_000;
+    let target = TARGETS.iter().find(|t| t.name == "Drell-Yan").unwrap();
+    let pick = |x: &[f64]| {
+        x.chunks_exact(6)
+            .flat_map(|x| [x[0], x[5], x[2]])
+            .collect::<Vec<f64>>()
+    };
+    let x = pick(&target.events(ROWS, 1));
+    let above = |x: &[f64]| x.chunks_exact(3).filter(|x| x[0] > 190.0).count() as f64;
+    let run = |scaling: &str| {
+        let mut options = options(scaling, &SMALL);
+        options.set_str("flow.coupling", "spline").unwrap();
+        let run = Run {
+            generator_from: &x,
+            refined_to: &x,
+            dim: 3,
+            refine_options: options.clone(),
+            options,
+        };
+        let model = run.model().unwrap();
+        println!("{}", model.record["judgement"]);
+        let warned = model.record["judgement"]["warnings"]
+            .get("coverage")
+            .is_some();
+        let mut x = vec![0.0; 3 * ROWS];
+        let mut sampler = Sampler::new(Arc::new(model), 7, 0, &Options::new()).unwrap();
+        let outputs = Outputs {
+            x: Some(RowsMut::packed(&mut x, 3).unwrap()),
+            ..Default::default()
+        };
+        sampler.generate(ROWS, outputs).unwrap();
+        (above(&x), warned)
+    };
+    let truth = above(&x);
+    let (reached, warned) = run("auto");
+    assert!(
+        !warned && (reached / truth - 1.0).abs() < 0.25,
+        "{reached} of {truth}"
+    );
+    let (missed, warned) = run("standardise");
+    assert!(warned && missed < 0.2 * truth, "{missed} of {truth}");
+}
+
 /// The same with the preset `fast` on every target: a table for docs/performance.md.
 #[test]
 #[ignore = "an hour: make physics"]

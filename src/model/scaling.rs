@@ -21,6 +21,17 @@ pub enum Scaling {
         /// Its standard deviation, positive.
         std: f64,
     },
+    /// Features with long tails: y = asinh((x − centre) / width), which is x near the centre and a logarithm of either sign far from it.
+    Asinh {
+        /// Median of the feature in the training data.
+        centre: f64,
+        /// Half the distance between its quartiles, positive.
+        width: f64,
+        /// Mean of y in the training data.
+        mean: f64,
+        /// Its standard deviation, positive.
+        std: f64,
+    },
     /// Features above a bound: y = ln(x − low).
     Log {
         /// The bound.
@@ -70,6 +81,7 @@ impl Scaling {
         match *self {
             Scaling::None => (0.0, 1.0),
             Scaling::Standardise { mean, std }
+            | Scaling::Asinh { mean, std, .. }
             | Scaling::Log { mean, std, .. }
             | Scaling::Logit { mean, std, .. }
             | Scaling::Periodic { mean, std, .. } => (mean, std),
@@ -79,6 +91,7 @@ impl Scaling {
     /// This map with other moments; [`Scaling::None`] has none.
     pub fn with_moments(mut self, new_mean: f64, new_std: f64) -> Self {
         if let Scaling::Standardise { mean, std }
+        | Scaling::Asinh { mean, std, .. }
         | Scaling::Log { mean, std, .. }
         | Scaling::Logit { mean, std, .. }
         | Scaling::Periodic { mean, std, .. } = &mut self
@@ -88,11 +101,17 @@ impl Scaling {
         self
     }
 
-    /// Whether the other is the same map to the line on which features are standardised; where a circle is cut open does not matter.
+    /// Whether the other is the same map to the line on which features are standardised, but for what is measured: where a circle is cut
+    /// open, and where the middle of a feature with tails is.
     pub(crate) fn same_map(&self, other: &Scaling) -> bool {
-        let of = |scaling: &Scaling| match scaling.with_moments(0.0, 1.0) {
-            Scaling::Periodic { low, period, .. } => (low, period, None),
-            bare => (0.0, 0.0, Some(bare)),
+        let of = |scaling: &Scaling| {
+            let mut bare = scaling.with_moments(0.0, 1.0);
+            match &mut bare {
+                Scaling::Periodic { low, cut, .. } => *cut = *low,
+                Scaling::Asinh { centre, width, .. } => (*centre, *width) = (0.0, 1.0),
+                _ => {}
+            }
+            bare
         };
         of(self) == of(other)
     }
@@ -119,6 +138,7 @@ impl Scaling {
             (_, Some((_, below, above))) => below.ln() - above.ln(),
             (Scaling::None, _) => return x,
             (Scaling::Log { low, .. }, _) => gap(x, *low).ln(),
+            (Scaling::Asinh { centre, width, .. }, _) => tails(x, *centre, *width).asinh(),
             _ => x,
         };
         let (mean, std) = self.moments();
@@ -132,6 +152,9 @@ impl Scaling {
         match *self {
             Scaling::None => u,
             Scaling::Standardise { .. } => y,
+            Scaling::Asinh { centre, width, .. } => {
+                (centre + width * y.sinh()).clamp(-f64::MAX, f64::MAX)
+            }
             // Above the bound, where the logarithm exists.
             Scaling::Log { low, .. } => (low + y.exp()).clamp(low.next_up(), f64::MAX),
             // From the nearer bound, for the precision that is there.
@@ -159,6 +182,16 @@ impl Scaling {
             _ if self.excludes(x) => return f64::NEG_INFINITY,
             (_, Some((width, below, above))) => -below.ln() - above.ln() - width.ln(),
             (Scaling::Log { low, .. }, _) => -gap(x, *low).ln(),
+            (Scaling::Asinh { centre, width, .. }, _) => {
+                // log √(1 + t²), without t² beyond the floating-point range.
+                let t = tails(x, *centre, *width).abs();
+                let root = if t < 1.0 {
+                    0.5 * (t * t).ln_1p()
+                } else {
+                    t.ln() + 0.5 * (t.powi(-2)).ln_1p()
+                };
+                -root - width.ln()
+            }
             _ => 0.0,
         };
         log_dy - self.moments().1.ln()
@@ -169,7 +202,10 @@ impl Scaling {
         match *self {
             Scaling::Log { low, .. } => x < low,
             Scaling::Logit { low, high, .. } => x < low || x > high,
-            Scaling::None | Scaling::Standardise { .. } | Scaling::Periodic { .. } => false,
+            Scaling::None
+            | Scaling::Standardise { .. }
+            | Scaling::Asinh { .. }
+            | Scaling::Periodic { .. } => false,
         }
     }
 
@@ -198,7 +234,9 @@ impl Scaling {
     /// x in another precision: the nearest value that is not beyond the bounds.
     pub fn round<T: Real>(&self, x: f64) -> T {
         let (low, high) = match *self {
-            Scaling::None | Scaling::Standardise { .. } => return T::from_f64(x),
+            Scaling::None | Scaling::Standardise { .. } | Scaling::Asinh { .. } => {
+                return T::from_f64(x)
+            }
             Scaling::Log { low, .. } => (low, f64::INFINITY),
             Scaling::Logit { low, high, .. } => (low, high),
             Scaling::Periodic { low, period, .. } => (low, (low + period).next_down()),
@@ -220,6 +258,7 @@ impl Scaling {
         let interval = |low: f64, width: f64| low.is_finite() && width > 0.0 && width.is_finite();
         let good = match *self {
             Scaling::None | Scaling::Standardise { .. } => true,
+            Scaling::Asinh { centre, width, .. } => interval(centre, width),
             Scaling::Log { low, .. } => low.is_finite() && low.next_up().is_finite(),
             Scaling::Logit { low, high, .. } => interval(low, high - low),
             Scaling::Periodic {
@@ -236,6 +275,11 @@ impl Scaling {
             "a scaling needs finite numbers, intervals and standard deviations above 0; this one is {self:?}"
         )))
     }
+}
+
+/// (x − centre) / width, as far as its double is in the floating-point range.
+fn tails(x: f64, centre: f64, width: f64) -> f64 {
+    ((x - centre) / width).clamp(-f64::MAX / 4.0, f64::MAX / 4.0)
 }
 
 /// x − low, at least the smallest number that has a logarithm.

@@ -27,6 +27,9 @@ fn forward(scaling: &Scaling, x: &Tensor) -> Result<Tensor> {
     let (mean, std) = scaling.moments();
     let y = match *scaling {
         Scaling::None | Scaling::Standardise { .. } => x.shallow_clone(),
+        Scaling::Asinh { centre, width, .. } => {
+            x.f_sub_scalar(centre)?.f_div_scalar(width)?.f_asinh()?
+        }
         Scaling::Log { low, .. } => x
             .f_sub_scalar(low)?
             .f_clamp_min(f64::from(f32::MIN_POSITIVE))?
@@ -49,6 +52,9 @@ fn inverse(scaling: &Scaling, u: &Tensor) -> Result<Tensor> {
     let y = u.f_mul_scalar(std)?.f_add_scalar(mean)?;
     Ok(match *scaling {
         Scaling::None | Scaling::Standardise { .. } => y,
+        Scaling::Asinh { centre, width, .. } => {
+            y.f_sinh()?.f_mul_scalar(width)?.f_add_scalar(centre)?
+        }
         Scaling::Log { low, .. } => y.f_exp()?.f_add_scalar(low)?,
         Scaling::Logit { low, high, .. } => {
             y.f_sigmoid()?.f_mul_scalar(high - low)?.f_add_scalar(low)?

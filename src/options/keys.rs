@@ -41,8 +41,8 @@ keys! {
         VALIDATION_EVENTS: Int = int("validation.events", 0, MAX, 20_000);
         /// At most this fraction of an array is held out.
         VALIDATION_FRACTION: Float = float("validation.fraction", Interval::from_below(0.0, 0.5), 0.1);
-        /// How networks see the features: one word for all of them or a list with commas, one for each column of the source, conditions included. `none`; `standardise`; `log(0)` for features above 0; `logit(0:1)` for features between 0 and 1; `periodic(-pi:pi)` for angles. Bounded features stay within their bounds. Checked when a training begins.
-        FEATURES_SCALING: Text = text("features.scaling", &[], "standardise");
+        /// How networks see the features: one word for all of them or a list with commas, one for each column of the source, conditions included. `none`; `standardise`; `asinh` for long tails; `auto`, one of these two as the sample has it; `log(0)` for features above 0; `logit(0:1)` for features between 0 and 1; `periodic(-pi:pi)` for angles. Bounded features stay within their bounds. Checked when a training begins.
+        FEATURES_SCALING: Text = text("features.scaling", &[], "auto");
         /// C: so many of the last values of a source's rows are the condition that the others are given (incident energy, ...). A generator made of them is conditional, and so is all that refines it.
         CONDITIONS: Int = int("conditions", 0, 65_536, 0);
         /// What kind of generator to train.
@@ -65,7 +65,7 @@ keys! {
         FLOW_COUPLING: Coupling = choice("flow.coupling", &[("affine", Coupling::Affine), ("spline", Coupling::Spline)], Coupling::Affine);
         /// Bins of each spline.
         FLOW_BINS: Int = int("flow.bins", 2, Transform::MAX_BINS as i64, 8);
-        /// Splines act on [-bound, bound] and leave what is outside as it is; features are standardised and latents normal.
+        /// Splines act on [-bound, bound] and leave what is outside as it is; features are scaled to a standard deviation of 1 (`features.scaling`: `auto` draws longer tails in) and latents normal.
         FLOW_BOUND: Float = float("flow.bound", Interval::from_to(Transform::BOUNDS.0, Transform::BOUNDS.1), 5.0);
     }
     GAN_GENERATOR {

@@ -7,7 +7,7 @@ use super::refiner;
 use super::scaling;
 use super::source::Source;
 use crate::compute::computes;
-use crate::model::{Dtype, Generator, GeneratorKind, Needs, NO_GRADIENT};
+use crate::model::{Dtype, Generator, GeneratorKind, Needs, Scaling, NO_GRADIENT};
 use crate::options::{keys, Options};
 use crate::train::Settings;
 use crate::{Error, Result};
@@ -77,7 +77,9 @@ fn as_made(generator: &Generator, target: &Source, options: &Options) -> Result<
         return Ok(());
     }
     let wanted = scaling::parse(text, target.dim())?;
-    match wanted.iter().zip(&own).position(|(w, o)| !w.same_map(o)) {
+    let differs =
+        |(wanted, own): (&Option<_>, &_)| wanted.is_some_and(|w: Scaling| !w.same_map(own));
+    match wanted.iter().zip(&own).position(differs) {
         None => Ok(()),
         Some(i) => Err(Error::InvalidArgument(format!(
             "`features.scaling` is `{text}`, but the generator keeps the scalings that it was made with, and those of column {i} (counted from 0) are others; leave it out, or train another generator"

@@ -373,7 +373,7 @@ fn find_gaps(
             more => format!("; and {more} more"),
         };
         let message = format!(
-            "the generator does not reach all of the target, and no weight can bring back what it never makes: {}{more}. Train it longer, or on features with `features.scaling` that draws tails in (`log(low)`); for a flow of splines raise `flow.bound`",
+            "the generator does not reach all of the target, and no weight can bring back what it never makes: {}{more}. Train it longer, or on features with `features.scaling` that draws tails in (`asinh`, `log(low)`)",
             named.join("; ")
         );
         session.hooks.warn("coverage", &message)?;

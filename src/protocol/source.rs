@@ -389,10 +389,12 @@ impl<'a> Source<'a> {
     /// [`Error::InvalidArgument`] for what is wrong with the option, [`Error::Data`] if a feature is constant or beyond its bounds; those
     /// of [`Source::measured`].
     pub(crate) fn standardisation(&mut self, options: &Options) -> Result<Vec<Scaling>> {
-        let scalings = scaling::parse(options.get(keys::FEATURES_SCALING), self.dim)?;
-        self.bound(&scalings)?;
+        let asked = scaling::parse(options.get(keys::FEATURES_SCALING), self.dim)?;
+        // What `auto` chooses from has no bounds.
+        let bounds = asked.iter().map(|s| s.unwrap_or(Scaling::None));
+        self.bound(&bounds.collect::<Vec<_>>())?;
         let sample = self.measured(options)?;
-        let columns = scalings.iter().enumerate();
+        let columns = asked.iter().enumerate();
         columns
             .map(|(column, s)| {
                 let values = sample.x.iter().skip(column).step_by(self.dim);

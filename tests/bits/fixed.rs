@@ -338,6 +338,7 @@ fn scalings(hashes: &mut Hashes, dtype: &str) {
     for scaling in [
         json!({"type": "none"}),
         standardise(2.0, 0.5),
+        json!({"type": "asinh", "centre": 0.5, "width": 0.7, "mean": 0.2, "std": 0.8}),
         json!({"type": "log", "low": -1.0, "mean": 0.2, "std": 0.8}),
         json!({"type": "logit", "low": -1.0, "high": 2.0, "mean": 0.2, "std": 0.8}),
         json!({"type": "periodic", "low": -3.0, "period": 6.0, "cut": 1.0, "mean": 0.2, "std": 0.8}),

@@ -98,6 +98,7 @@ fn scalings(hashes: &mut Hashes) {
     for word in [
         "none",
         "standardise",
+        "asinh",
         "log(0)",
         "logit(0:1)",
         "periodic(0:1)",

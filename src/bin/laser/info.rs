@@ -228,6 +228,7 @@ fn scalings(letter: &str, scalings: &[Scaling]) -> String {
         let word = match *s {
             Scaling::None => "none".into(),
             Scaling::Standardise { .. } => "standardise".into(),
+            Scaling::Asinh { .. } => "asinh".into(),
             Scaling::Log { low, .. } => format!("log({low})"),
             Scaling::Logit { low, high, .. } => format!("logit({low}:{high})"),
             Scaling::Periodic { low, period, .. } => {

@@ -19,6 +19,12 @@ const PERIODIC: Scaling = Scaling::Periodic {
     mean: 0.1,
     std: 2.0,
 };
+const ASINH: Scaling = Scaling::Asinh {
+    centre: 1.0,
+    width: 0.5,
+    mean: 0.2,
+    std: 1.5,
+};
 const STANDARDISE: Scaling = Scaling::Standardise {
     mean: 3.0,
     std: 0.5,
@@ -29,6 +35,7 @@ fn cases() -> Vec<(Scaling, [f64; 4])> {
     vec![
         (Scaling::None, [-1.0, 0.0, 2.5, 7.0]),
         (STANDARDISE, [-1.0, 0.0, 2.5, 7.0]),
+        (ASINH, [-70.0, 0.9, 1.2, 7.0]),
         (LOG, [-1.499, -1.0, 2.5, 700.0]),
         (LOGIT, [2.001, 2.5, 4.0, 4.999]),
         (PERIODIC, [-3.1, 0.9, 1.1, 3.1]),
@@ -41,6 +48,7 @@ fn maps_are_what_they_say() {
     close(STANDARDISE.forward(4.0), 2.0);
     close(LOG.forward(1.5), (3f64.ln() - 0.3) / 0.7);
     close(LOGIT.forward(4.0), (2f64.ln() + 0.2) / 1.5);
+    close(ASINH.forward(1.0 + 0.5 * 1f64.sinh()), (1.0 - 0.2) / 1.5);
     // A quarter of the circle beyond the cut: logit(¼) = −ln 3.
     close(PERIODIC.forward(1.0 + 0.5 * PI), (-(3f64.ln()) - 0.1) / 2.0);
     close(PERIODIC.forward(1.0 + 2.5 * PI), (-(3f64.ln()) - 0.1) / 2.0);
@@ -81,6 +89,7 @@ fn no_network_output_leaves_the_bounds_in_either_precision() {
     };
     for (s, low, high) in [
         (LOG, -1.5, f64::MAX),
+        (ASINH, -f64::MAX, f64::MAX),
         (LOGIT, 2.0, 5.0),
         // Bounds that no float32 is equal to: rounding would cross them.
         (logit(0.1, 0.7), 0.1, 0.7),
@@ -96,7 +105,7 @@ fn no_network_output_leaves_the_bounds_in_either_precision() {
             assert!(s.forward(x).is_finite() && s.objection(x).is_none());
             let single = f64::from(s.round::<f32>(x));
             assert!(
-                single >= low && (single <= high || s == LOG),
+                (single >= low || s == ASINH) && (single <= high || s == LOG || s == ASINH),
                 "{s:?}: {x} in float32"
             );
         }

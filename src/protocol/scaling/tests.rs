@@ -3,7 +3,8 @@ use super::*;
 #[test]
 fn one_word_serves_all_features_and_a_list_each() {
     let (mean, std) = (0.0, 1.0);
-    assert_eq!(parse("none", 3).unwrap(), [Scaling::None; 3]);
+    assert_eq!(parse("none", 3).unwrap(), [Some(Scaling::None); 3]);
+    assert_eq!(parse("auto, asinh", 2).unwrap(), [None, Some(ASINH)]);
     let got = parse(" standardise ,log( -2 ),logit(0:1e2), periodic(-pi:pi)", 4).unwrap();
     let (low, high) = (0.0, 100.0);
     let expected = [
@@ -27,7 +28,7 @@ fn one_word_serves_all_features_and_a_list_each() {
             std,
         },
     ];
-    assert_eq!(got, expected);
+    assert_eq!(got, expected.map(Some));
     assert_eq!(number("0.5pi").unwrap(), 0.5 * PI);
 }
 
@@ -35,7 +36,7 @@ fn one_word_serves_all_features_and_a_list_each() {
 fn what_is_wrong_is_named_with_its_place() {
     for (text, parts) in [
         ("none, lgo(0)", &["item 1", "`log(low)`"][..]),
-        ("", &["item 0", "there are `none`"]),
+        ("", &["item 0", "there are `auto`"]),
         ("none,", &["item 1"]),
         ("none, log", &["item 1", "`log(0)`"]),
         ("log(x), none", &["item 0", "\"x\" is not a finite number"]),
@@ -177,4 +178,55 @@ fn a_far_event_is_named() {
     // In logarithms it is but far.
     let scaling = parse("log(-1)", 1).unwrap()[0];
     assert!(measure(&scaling, &values, 2).is_ok());
+}
+
+#[test]
+fn long_tails_are_drawn_in_and_nothing_else() {
+    let noise = crate::noise::Noise::new(3, 0, crate::noise::domain::LATENT);
+    let mut normal = vec![0.0; 20_000];
+    noise.fill_normals(0, 20_000, 1, &mut normal);
+    let measured = |values: &[f64]| measure(&None, values, 0).unwrap();
+    assert!(matches!(measured(&normal), Scaling::Standardise { .. }));
+    // A tail as 1 / x²: the middle is the quartiles', and what networks see is within reach of a spline.
+    let heavy: Vec<f64> = normal
+        .iter()
+        .map(|z| 90.0 + z / (1.0 - z.abs() / 6.0).powi(4))
+        .collect();
+    let scaling = measured(&heavy);
+    let Scaling::Asinh {
+        centre,
+        width,
+        mean,
+        std,
+    } = scaling
+    else {
+        panic!("{scaling:?}");
+    };
+    assert!(
+        (centre - 90.0).abs() < 0.05 && (width - 0.6745).abs() < 0.5,
+        "{scaling:?}"
+    );
+    assert!(mean.abs() < 0.1 && std > 0.5 && std < 1.5, "{scaling:?}");
+    let most = heavy
+        .iter()
+        .map(|&x| scaling.forward(x).abs())
+        .fold(0.0, f64::max);
+    assert!(most < 6.0, "{most}");
+    // One event far out.
+    normal[7] = 1e6;
+    assert!(matches!(measured(&normal), Scaling::Asinh { .. }));
+    // Asked for, it is what it is.
+    let plain = measure(&Some(STANDARDISE), &heavy, 0).unwrap();
+    assert!(matches!(plain, Scaling::Standardise { .. }));
+}
+
+#[test]
+fn the_middle_of_many_equal_values_has_a_width() {
+    // Quartiles of one value: the next quantiles that differ.
+    let mut values = vec![3.0; 100];
+    values[..15].fill(1.0);
+    values[85..].fill(5.0);
+    assert_eq!(middle(&values), (3.0, 2.0));
+    assert_eq!(middle(&[2.0; 9]), (2.0, 1.0));
+    assert_eq!(middle(&[-1e308, -1e308, 0.0, 1e308, 1e308]).1, 1e308);
 }
