@@ -307,7 +307,10 @@ fn a_flow_of_splines_reaches_long_tails() {
     let x = pick(&target.events(ROWS, 1));
     let above = |x: &[f64]| x.chunks_exact(3).filter(|x| x[0] > 190.0).count() as f64;
     let run = |scaling: &str| {
-        let mut options = options(scaling, &SMALL);
+        let mut options = options(
+            scaling,
+            &[("classifier.units", 48.0), ("classifier.epochs", 2.0)],
+        );
         options.set_str("flow.coupling", "spline").unwrap();
         let run = Run {
             generator_from: &x,
@@ -317,10 +320,7 @@ fn a_flow_of_splines_reaches_long_tails() {
             options,
         };
         let model = run.model().unwrap();
-        println!("{}", model.record["judgement"]);
-        let warned = model.record["judgement"]["warnings"]
-            .get("coverage")
-            .is_some();
+        let warned = verdict(&model).contains("coverage");
         let mut x = vec![0.0; 3 * ROWS];
         let mut sampler = Sampler::new(Arc::new(model), 7, 0, &Options::new()).unwrap();
         let outputs = Outputs {
