@@ -469,7 +469,8 @@ unsafe fn generate<T: Real>(
 /// @param key "events" (made inside, some of them ahead), "proposals", "acceptance" (accepted fraction of the proposals),
 /// "overweight_fraction" (share of the weight that lies above w_max), "overweight_events" (fraction of the events of "rejection" that lie
 /// above w_max and carry a weight above 1), "largest_weight" (of an event), "weight_of_largest" (share of the weight that the ten heaviest
-/// events carry), "non_finite" (proposals whose weight is not finite) or "divergences" (proposals of chains whose trajectory diverged); of
+/// events carry), "events_at_limit" and "weight_at_limit" (the share of the events, and of their weight, whose weight is at the largest that
+/// the classifier gives: there the generator makes next to nothing), "non_finite" (proposals whose weight is not finite) or "divergences" (proposals of chains whose trajectory diverged); of
 /// latents resampled, by "resampling" or for starts of chains, "effective_fraction" (the share that the weights leave of the pool) and
 /// "distinct_fraction"; of chains "r_hat" (split R-hat of the worst dimension of z: 1 where the chains agree, above 1.05 they do not mix)
 /// and "effective_sample_size" (of all events made, in the worst dimension), or with ".0", ".1" … for that dimension, estimated from the

@@ -16,10 +16,7 @@ impl LimitedEvaluator {
     /// `inner` itself if the model sets no limits.
     pub fn around(model: &Model, inner: Box<dyn Evaluator>) -> Box<dyn Evaluator> {
         let events = model.classifier.as_ref().and_then(|c| c.limits);
-        let latents = match &model.latent_classifier {
-            Some(classifier) => classifier.limits,
-            None => events,
-        };
+        let latents = model.latent_limits();
         if events.is_none() && latents.is_none() {
             return inner;
         }

@@ -58,6 +58,12 @@ pub struct Model {
 }
 
 impl Model {
+    /// Where log w(z) ends.
+    pub fn latent_limits(&self) -> Option<Limits> {
+        let judge = self.latent_classifier.as_ref().or(self.classifier.as_ref());
+        judge.and_then(|c| c.limits)
+    }
+
     /// The bare generator: without classifier and refiner.
     pub fn into_baseline(self) -> Self {
         Model {

@@ -41,7 +41,7 @@ pub struct LimitReport {
 }
 
 /// So large a share of the weight at the limit is told.
-pub(super) const TOO_MUCH: f64 = 0.01;
+pub(in crate::protocol) const TOO_MUCH: f64 = 0.01;
 
 impl LimitReport {
     /// Of log w within the limits.

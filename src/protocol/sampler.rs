@@ -131,7 +131,7 @@ impl Sampler {
     /// Warnings come by [`Hooks::log`], each once, when what is met contradicts the pilot run of the model or deserves no trust: a weight
     /// above ten times the largest of the pilot run; more than twice the share of the weight above w_max that it was to leave there; an
     /// acceptance of `rejection` off by a factor of two; ten events that carry more than 1 % of the weight (and ten times as much as ten
-    /// others); 1 % of the proposals that are not finite; chains of which 1 % of the trajectories diverge, less than 1 % is accepted, or R̂
+    /// others); more than 1 % of the weight at the classifier's limit; 1 % of the proposals that are not finite; chains of which 1 % of the trajectories diverge, less than 1 % is accepted, or R̂
     /// is above 1.1 (more for fewer than 64 events of each, and from 20 on). All count since the sampler was made; to hooks that are set
     /// again, they come again.
     pub fn set_hooks(&mut self, hooks: Option<Arc<dyn Hooks + Send + Sync>>) {
@@ -224,7 +224,8 @@ impl Sampler {
 
     /// A diagnostic since the sampler was made: `events` and `proposals` (made, which blocks round up), `acceptance` (their accepted
     /// fraction), `overweight_fraction` (Σ max(0, w − w_max) / Σ w of the rejection method), `overweight_events` (fraction of its events
-    /// with w > w_max), `largest_weight` and `weight_of_largest` (the share of the weight in the ten heaviest events), `non_finite` and
+    /// with w > w_max), `largest_weight` and `weight_of_largest` (the share of the weight in the ten heaviest events), `events_at_limit` and `weight_at_limit`
+    /// (the share of the events, and of their weight, whose log w is at the limit that the classifier has; 0 without one), `non_finite` and
     /// `divergences` (proposals); of latents resampled for `resampling` or for starts of chains, `effective_fraction` ((Σw)² / Σw² of their
     /// pools, as a fraction) and `distinct_fraction`. Fractions of nothing are NaN.
     ///
@@ -364,6 +365,10 @@ impl Sampler {
         )?;
         self.filled = true;
         self.statistics.heaviest.add(&self.block.w);
+        if let Some(limits) = self.model.latent_limits() {
+            let limited = &mut self.statistics.limited;
+            limited.add(limits.high, &self.block.log_w, &self.block.w);
+        }
         Ok(event.wrapping_sub(first) as usize)
     }
 

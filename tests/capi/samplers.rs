@@ -637,6 +637,11 @@ fn a_sampler_warns_once_of_what_its_pilot_run_did_not_see() {
             largest > 1.0 && share > 0.01 && share < 1.0,
             "{largest} {share}"
         );
+        // Its weights have no limit.
+        for key in [c"events_at_limit", c"weight_at_limit"] {
+            get(key, &mut share);
+            assert_eq!(share, 0.0);
+        }
         laser_sampler_free(sampler);
     }
 }

@@ -27,6 +27,8 @@ pub(in crate::protocol) struct Statistics {
     pub resampled: Resampled,
     /// Of the weights of the events.
     pub heaviest: Heaviest,
+    /// Of the events whose log w is at the classifier's limit.
+    pub limited: Limited,
 }
 
 /// Sums over pools of weighted latents.
@@ -82,6 +84,25 @@ impl Heaviest {
     }
 }
 
+/// How much of the weight is where the classifier extrapolates.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::protocol) struct Limited {
+    /// Events.
+    pub events: u64,
+    /// Σ w of them.
+    weight: f64,
+}
+
+impl Limited {
+    /// Takes in further events, of which log w goes up to `high`.
+    pub fn add(&mut self, high: f64, log_w: &[f64], weights: &[f64]) {
+        for (_, w) in log_w.iter().zip(weights).filter(|(l, _)| **l >= high) {
+            self.events += 1;
+            self.weight += w;
+        }
+    }
+}
+
 impl std::ops::AddAssign<&Resampled> for Resampled {
     fn add_assign(&mut self, other: &Resampled) {
         self.pool += other.pool;
@@ -92,6 +113,11 @@ impl std::ops::AddAssign<&Resampled> for Resampled {
 }
 
 impl Statistics {
+    /// The share of the weight at the classifier's limit.
+    pub fn limited_weight(&self) -> f64 {
+        self.limited.weight / self.heaviest.sum
+    }
+
     /// Whether a handful of events carries so much of the weight that all hangs on it.
     pub fn concentrated(&self) -> bool {
         let chance = HEAVY * HANDFUL as f64 / self.events as f64;
@@ -119,13 +145,15 @@ impl Statistics {
             "largest_weight" if self.events > 0 => self.heaviest.largest[0],
             "largest_weight" => f64::NAN,
             "weight_of_largest" => self.heaviest.share(),
+            "events_at_limit" => self.limited.events as f64 / self.events as f64,
+            "weight_at_limit" => self.limited_weight(),
             "non_finite" => self.non_finite as f64,
             "divergences" => self.divergences as f64,
             "effective_fraction" => self.resampled.effective / self.resampled.pool as f64,
             "distinct_fraction" => self.resampled.distinct as f64 / self.resampled.rows as f64,
             _ => return self.of_chains(key, history, latent_dim).ok_or_else(|| {
                 Error::InvalidArgument(format!(
-                    "there is no diagnostic `{key}`; there are events, proposals, acceptance, overweight_fraction, overweight_events, largest_weight, weight_of_largest, non_finite, divergences, effective_fraction, distinct_fraction, r_hat, effective_sample_size, and the last two with a dimension of z from 0 to {}, as in r_hat.0",
+                    "there is no diagnostic `{key}`; there are events, proposals, acceptance, overweight_fraction, overweight_events, largest_weight, weight_of_largest, events_at_limit, weight_at_limit, non_finite, divergences, effective_fraction, distinct_fraction, r_hat, effective_sample_size, and the last two with a dimension of z from 0 to {}, as in r_hat.0",
                     latent_dim.saturating_sub(1)
                 ))
             }),

@@ -4,6 +4,7 @@ use super::block::Block;
 use super::history::{History, FEWEST};
 use super::statistics::{Statistics, HANDFUL};
 use crate::model::{Method, Pilot};
+use crate::protocol::limits::TOO_MUCH;
 use crate::train::Hooks;
 use crate::Result;
 
@@ -39,8 +40,8 @@ struct Seen<'a> {
 /// A warning with its remedy, if there is a reason.
 type Rule = fn(&Seen) -> Option<String>;
 
-const RULES: [Rule; 8] = [
-    beyond, overweight, acceptance, handful, non_finite, still, diverged, apart,
+const RULES: [Rule; 9] = [
+    beyond, overweight, acceptance, handful, limited, non_finite, still, diverged, apart,
 ];
 
 /// Looks at block after block, and warns once of each kind.
@@ -166,6 +167,20 @@ fn handful(seen: &Seen) -> Option<String> {
             "the {HANDFUL} heaviest of {} events carry {:.1} % of the weight: no histogram of them is to be trusted. Train the classifier longer or on more events (`classifier.epochs`), and refine again; or take a refiner that is learned (`refiner.method` = `matching`)",
             s.events,
             100.0 * s.heaviest.share()
+        )
+    })
+}
+
+/// More weight where the classifier extrapolates than is nothing to warn of, by three standard errors.
+fn limited(seen: &Seen) -> Option<String> {
+    let (events, share) = (
+        seen.statistics.limited.events as f64,
+        seen.statistics.limited_weight(),
+    );
+    (share * (1.0 - 3.0 / events.sqrt()) > TOO_MUCH).then(|| {
+        format!(
+            "{:.1} % of the weight is of events at the limit of the weights: the generator makes next to nothing where the target has that much. Train it longer, and refine again",
+            100.0 * share
         )
     })
 }

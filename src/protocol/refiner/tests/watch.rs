@@ -135,6 +135,18 @@ fn warnings(
     pilot: Option<Pilot>,
     blocks: u64,
 ) -> Vec<String> {
+    limited_warnings(method, maker, exact, pilot, blocks, f64::INFINITY)
+}
+
+/// The same of weights whose logarithms end at `high`.
+fn limited_warnings(
+    method: Method,
+    maker: &mut dyn Maker,
+    exact: &mut Exact,
+    pilot: Option<Pilot>,
+    blocks: u64,
+    high: f64,
+) -> Vec<String> {
     let hooks = Warnings::default();
     let mut watch = Watch::new(method, pilot, false);
     let mut statistics = Statistics::default();
@@ -144,6 +156,7 @@ fn warnings(
             .fill(exact, &mut draws(), &mut block, &mut statistics, &stage())
             .unwrap();
         statistics.heaviest.add(&block.w);
+        statistics.limited.add(high, &block.log_w, &block.w);
         let history: Option<&History> = maker.history();
         watch.look(&block, &statistics, history, &hooks).unwrap();
     }
@@ -241,6 +254,40 @@ fn weights_that_explode_are_told_from_the_first() {
     let mut maker = Independent::new(Reweight, 2);
     let warned = warnings(Method::Reweight, &mut maker, &mut exact, None, 100);
     assert_warned(&warned, &kinds[2..]);
+}
+
+#[test]
+fn weight_at_the_limit_is_counted_and_told() {
+    let mut exact = Exact::new(1.0, 1.0);
+    let mut maker = rejection(0.5, 1000);
+    let block = block(&maker, 0);
+    let rows = block.rows as f64;
+    let mut statistics = Statistics {
+        events: 4 * block.rows as u64,
+        ..Default::default()
+    };
+    statistics.heaviest.add(&vec![1.0; 4 * block.rows]);
+    // A quarter of the events, of a quarter of the weight, and half of these at the limit.
+    let log_w: Vec<f64> = (0..block.rows).map(|row| (row % 2) as f64).collect();
+    statistics.limited.add(1.0, &log_w, &vec![1.0; block.rows]);
+    assert_eq!(statistics.limited.events as f64, rows / 2.0);
+    assert_eq!(statistics.limited_weight(), 0.125);
+    for key in ["events_at_limit", "weight_at_limit"] {
+        assert_eq!(statistics.diagnostic(key, None, 2).unwrap(), 0.125);
+    }
+    // Of Exact(1, 1) a good part of the weight is above 0, nothing at its largest.
+    let mut told = |high| {
+        limited_warnings(
+            Method::Rejection,
+            &mut maker,
+            &mut exact,
+            pilot(),
+            100,
+            high,
+        )
+    };
+    assert_warned(&told(0.0), &["is of events at the limit of the weights"]);
+    assert_warned(&told(0.5), &[]);
 }
 
 #[test]
