@@ -37,6 +37,7 @@
 //! |---|---|
 //! | [`error`], [`rows`] | the one error type; rows of arrays with a stride |
 //! | `guard` | panics inside a call of C |
+//! | [`formula`] | formulas in the features of events |
 //! | [`noise`] | random numbers by their place |
 //! | [`model`] | networks and models as plain data, and their file |
 //! | [`objective`] | losses and batches as data |
@@ -54,6 +55,7 @@ pub mod aside;
 mod compute;
 pub mod engine;
 pub mod error;
+pub mod formula;
 mod guard;
 pub mod metrics;
 pub mod model;

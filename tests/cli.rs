@@ -847,6 +847,52 @@ fn scores_are_the_librarys() {
 }
 
 #[test]
+fn further_features_are_computed_from_the_columns() {
+    let folder = Folder::new();
+    let (x, y) = (events(2, 1), events(2, 2));
+    let csv = |name: &str, x: &[f64]| {
+        let rows = x.chunks(2).map(|row| format!("{},{},1\n", row[0], row[1]));
+        folder.write(name, &format!("px,py,w\n{}", rows.collect::<String>()));
+    };
+    csv("x.csv", &x);
+    csv("y.csv", &y);
+    let radii = |x: &[f64]| x.chunks(2).map(|r| r[0].hypot(r[1])).collect::<Vec<_>>();
+    let (p, q) = (radii(&x), radii(&y));
+    let sample = |x: &'static [f64]| Sample::new(Rows::packed(x, 1).unwrap(), None).unwrap();
+    let emd = emd_1d(&sample(p.leak()), &sample(q.leak()), 0, 2, 1).unwrap();
+    let asked = "score x.csv y.csv --weights --repeats 2 --directions 1 --with hypot(px,py) --with x[1]-2*w";
+    let json = folder.json(&format!("{asked} --json"));
+    let features = json["features"].as_array().unwrap();
+    let names: Vec<&str> = features
+        .iter()
+        .map(|f| f["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["px", "py", "hypot(px,py)", "x[1]-2*w"]);
+    let distance = features[2]["emd"]["distance"].as_f64().unwrap();
+    assert!((distance / emd.value - 1.0).abs() < 1e-9, "{distance}");
+    assert!(features[2]["column"].is_null() && features[1]["column"] == 1);
+    assert_eq!(
+        features[3]["ks"]["statistic"],
+        features[1]["ks"]["statistic"]
+    );
+    assert_eq!(json["jsd"].as_array().unwrap().len(), 6);
+    // Beside columns that were chosen.
+    let json = folder.json(&format!("{asked} --columns 1 --json"));
+    assert_eq!(json["features"][0]["name"], "py");
+    assert_eq!(json["features"][1]["name"], "hypot(px,py)");
+    for (formula, message) in [
+        ("hypot(px,pz)", "x.csv: the formula, at `hypot(px,` >>> `pz)`: there is no feature `pz`; did you mean `px`?"),
+        ("px>0", "x.csv: `px>0` is a condition; a feature is a number"),
+    ] {
+        folder.usage(&format!("score x.csv y.csv --with {formula}"), message);
+    }
+    folder.bad(
+        "score x.csv y.csv --with log(0*px)",
+        "x.csv: row 0 (from 0): `log(0*px)` is -inf",
+    );
+}
+
+#[test]
 fn events_are_read_in_any_order_and_precision() {
     let folder = Folder::new();
     let x = events(2, 1);

@@ -3,6 +3,8 @@
 use crate::failure::{Failure, Result};
 use csv::{ReaderBuilder, Trim};
 use laser::aside::require_file;
+use laser::formula::{self, Formula};
+use laser::Rows;
 use npyz::{DType, NpyFile, NpyHeader, NpyReader, Order};
 use std::collections::HashMap;
 use std::fs::File;
@@ -83,7 +85,53 @@ impl Events {
 
     /// What a column is called, if it has a name.
     pub fn name(&self, column: usize) -> Option<&str> {
-        self.names.get(column).map(String::as_str)
+        let name = self.names.get(column).map(String::as_str);
+        name.filter(|name| !name.is_empty())
+    }
+
+    /// The values of formulas in the columns, for each event.
+    pub fn derived(&self, formulas: &[String]) -> Result<Vec<Vec<f64>>> {
+        let rows = Rows::packed(&self.values, self.columns).map_err(Failure::Library)?;
+        let of = |text: &String| {
+            let asked = |e: laser::Error| Failure::usage(&self.path, e);
+            let formula = Formula::parse(text, self.columns, &self.names).map_err(asked)?;
+            if formula.kind() != formula::Kind::Number {
+                let what = format!("`{text}` is a condition; a feature is a number");
+                return Err(Failure::usage(&self.path, what));
+            }
+            let mut values = vec![0.0; self.rows];
+            formula.evaluate(rows, &mut values).map_err(asked)?;
+            match values.iter().position(|v| !v.is_finite()) {
+                None => Ok(values),
+                Some(row) => Err(Failure::of(
+                    &self.path,
+                    format!(
+                        "row {row} (from 0): `{text}` is {}; all numbers must be finite",
+                        values[row]
+                    ),
+                )),
+            }
+        };
+        formulas.iter().map(of).collect()
+    }
+
+    /// Puts further columns of these names behind the others.
+    pub fn append(&mut self, names: &[String], columns: &[Vec<f64>]) {
+        if columns.is_empty() {
+            return;
+        }
+        let rows = self.values.chunks_exact(self.columns).enumerate();
+        self.values = rows
+            .flat_map(|(row, event)| {
+                event
+                    .iter()
+                    .copied()
+                    .chain(columns.iter().map(move |c| c[row]))
+            })
+            .collect();
+        self.names.resize(self.columns, String::new());
+        self.names.extend_from_slice(names);
+        self.columns += columns.len();
     }
 
     /// Cuts off the last column: the weights.

@@ -32,6 +32,10 @@ pub struct Arguments {
     /// Columns to compare, from 0; by default all
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = column)]
     columns: Option<Vec<usize>>,
+    /// A further feature to compare, computed from those there are, as "hypot(x0, x1)" or "log(m_ll)"; can be given again. Columns of a .csv
+    /// with a header go by name, all by x0 or x[0], weights too; there are + - * / ** and the usual functions
+    #[arg(long, value_name = "FORMULA", allow_hyphen_values = true)]
+    with: Vec<String>,
     /// The last column is the events' weight, of both files or of one
     #[arg(long, value_name = "WHICH", num_args = 0..=1, require_equals = true, default_missing_value = "both")]
     weights: Option<Weighted>,
@@ -97,8 +101,14 @@ struct Side {
 }
 
 impl Side {
-    fn read(path: &std::path::Path, weighted: bool, columns: Option<&[usize]>) -> Result<Self> {
+    fn read(
+        path: &std::path::Path,
+        weighted: bool,
+        columns: Option<&[usize]>,
+        with: &[String],
+    ) -> Result<Self> {
         let mut events = Events::read(path)?;
+        let derived = events.derived(with)?;
         let last = events.columns - 1;
         events.require_finite(|column| {
             let compared = columns.is_none_or(|columns| columns.contains(&column));
@@ -117,6 +127,7 @@ impl Side {
         if let Some(columns) = columns {
             events.select(columns)?;
         }
+        events.append(with, &derived);
         let side = Side { events, weights };
         side.sample()
             .map_err(|e| Failure::of(path, e))
@@ -148,8 +159,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     };
     // A column can be chosen once; what is asked of a pair then counts among the chosen.
     let columns = arguments.columns.as_deref();
-    let reference = Side::read(&arguments.reference, weighted(Weighted::Reference), columns)?;
-    let sample = Side::read(&arguments.sample, weighted(Weighted::Sample), columns)?;
+    let read = |path, which| Side::read(path, weighted(which), columns, &arguments.with);
+    let reference = read(&arguments.reference, Weighted::Reference)?;
+    let sample = read(&arguments.sample, Weighted::Sample)?;
     let dim = reference.events.columns;
     if sample.events.columns != dim {
         return Err(Failure::Wrong(format!(
@@ -161,15 +173,15 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
     let chosen: Vec<usize> = match columns {
         Some(columns) => columns.to_vec(),
-        None => (0..dim).collect(),
+        None => (0..dim - arguments.with.len()).collect(),
     };
     // Names of either file; what has none goes by its number.
-    let names = chosen.iter().enumerate().map(|(i, column)| {
+    let names = (0..dim).map(|i| {
         let name = reference.events.name(i).or(sample.events.name(i));
-        name.map_or_else(|| format!("column {column}"), str::to_owned)
+        name.map_or_else(|| format!("column {}", chosen[i]), str::to_owned)
     });
     let names: Vec<String> = names.collect();
-    let pairs = pairs(arguments, &chosen)?;
+    let pairs = pairs(arguments, &chosen, dim)?;
     let (p, q) = (reference.sample()?, sample.sample()?);
     let steps = dim + 1 + pairs.len() + usize::from(arguments.auc);
     let bar = terminal::bar(steps as u64, "{bar:30} {msg}")?;
@@ -229,8 +241,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     Ok(stdout.flush()?)
 }
 
-/// The pairs whose JSD to print, as places among the chosen columns.
-fn pairs(arguments: &Arguments, chosen: &[usize]) -> Result<Vec<(usize, usize)>> {
+/// The pairs whose JSD to print, as places among the `dim` features, which begin with the chosen columns.
+fn pairs(arguments: &Arguments, chosen: &[usize], dim: usize) -> Result<Vec<(usize, usize)>> {
     let place = |column: usize| {
         let place = chosen.iter().position(|&c| c == column);
         place.ok_or_else(|| {
@@ -239,8 +251,8 @@ fn pairs(arguments: &Arguments, chosen: &[usize]) -> Result<Vec<(usize, usize)>>
             ))
         })
     };
-    if arguments.jsd.is_empty() && chosen.len() <= FEW {
-        let all = (0..chosen.len()).flat_map(|x| (x + 1..chosen.len()).map(move |y| (x, y)));
+    if arguments.jsd.is_empty() && dim <= FEW {
+        let all = (0..dim).flat_map(|x| (x + 1..dim).map(move |y| (x, y)));
         return Ok(all.collect());
     }
     let asked = arguments.jsd.iter();
@@ -309,7 +321,7 @@ fn auc(arguments: &Arguments, p: &Sample, q: &Sample, bar: &ProgressBar) -> Resu
 
 struct Scores {
     names: Vec<String>,
-    /// The columns' numbers in the files.
+    /// The columns' numbers in the files; computed features follow them and have none.
     chosen: Vec<usize>,
     features: Vec<(Estimate, KolmogorovSmirnov)>,
     sliced: Estimate,
@@ -330,7 +342,7 @@ impl Scores {
         let features = self.features.iter().enumerate();
         let features = features.map(|(i, (emd, ks))| {
             json!({
-                "column": self.chosen[i],
+                "column": self.chosen.get(i),
                 "name": self.names[i],
                 "emd": estimate(emd),
                 "ks": {"statistic": ks.statistic, "p_value": ks.p_value},
@@ -338,7 +350,7 @@ impl Scores {
         });
         let divergences = self.divergences.iter().map(|d| {
             json!({
-                "columns": [self.chosen[d.pair.0], self.chosen[d.pair.1]],
+                "columns": [self.chosen.get(d.pair.0), self.chosen.get(d.pair.1)],
                 "nats": d.nats,
                 "floor": d.floor.mean,
                 "floor_spread": d.floor.spread,
