@@ -300,8 +300,10 @@ fn model(shape: &Shape, dtype: Dtype) -> Model {
                 parameters: parameters(&[&refiner], 3),
                 map: Map::Network(refiner),
             }),
+            log_inside: 0.0,
             pilot: None,
         }),
+        support: None,
         record: serde_json::Map::new(),
     };
     model.validate().unwrap();
@@ -827,6 +829,7 @@ fn linear_transport(a: [f64; 6], b: [f64; 2], steps: usize) -> Model {
         classifier: None,
         latent_classifier: None,
         refinement: None,
+        support: None,
         record: serde_json::Map::new(),
     }
 }

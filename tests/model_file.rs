@@ -9,7 +9,7 @@ mod hostile;
 
 use laser::model::{
     Activation, Classifier, Coupling, Dtype, Flow, Generator, GeneratorKind, HmcSettings, Map,
-    Matching, Method, Mlp, Model, Pilot, Refinement, Refiner, Scaling, Start, Transform,
+    Matching, Method, Mlp, Model, Pilot, Refinement, Refiner, Scaling, Start, Support, Transform,
     FORMAT_VERSION,
 };
 use laser::Error;
@@ -116,6 +116,7 @@ fn model(dtype: Dtype, conditions: usize) -> Model {
             thin: 1,
         },
         refiner: Some(refiner),
+        log_inside: 0.0,
         pilot: Some(Pilot {
             acceptance: 1.0 / 3.0,
             overweight: 0.001,
@@ -129,6 +130,9 @@ fn model(dtype: Dtype, conditions: usize) -> Model {
         classifier: Some(classifier),
         latent_classifier: None,
         refinement: Some(refinement),
+        support: Some(Support::Formula {
+            text: "x0 > -50 or x1 < 3".into(),
+        }),
         record: record.as_object().unwrap().clone(),
     }
 }

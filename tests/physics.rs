@@ -214,7 +214,7 @@ fn sabotages(
             x
         })
         .collect();
-    if target.scaling == "standardise" && dim > 2 {
+    if ["standardise", "auto"].contains(&target.scaling) && dim > 2 {
         try_it(
             "columns swapped",
             Run {

@@ -44,6 +44,10 @@ impl Evaluator for ForeignEvaluator {
         self.inner.weighs_latents()
     }
 
+    fn inside(&mut self, x: &[f64], rows: usize, inside: &mut [bool]) -> Result<()> {
+        self.inner.inside(x, rows, inside)
+    }
+
     fn generate(
         &mut self,
         z: &[f64],

@@ -1,10 +1,10 @@
 //! A model in use.
 
 use super::foreign::ForeignEvaluator;
-use super::limited::LimitedEvaluator;
-use super::{backend, threads};
+use super::weighing::WeighingEvaluator;
+use super::{backend, region, threads};
 use crate::engine::Engine;
-use crate::model::{Evaluator, GeneratorKind, HostGenerator, Model};
+use crate::model::{Evaluator, GeneratorKind, HostGenerator, Model, Region, Support};
 use crate::nn;
 use crate::options::{choices::Backend, Options};
 use crate::{Error, Result};
@@ -18,6 +18,8 @@ pub struct Instance {
     model: Model,
     /// What makes the events of a generator that is a callback.
     host: Option<Arc<dyn HostGenerator>>,
+    /// What tells the support: a callback once it is attached, a formula when first needed.
+    region: OnceCell<Arc<dyn Region>>,
     engine: OnceCell<Engine>,
 }
 
@@ -27,6 +29,7 @@ impl Instance {
         Instance {
             model,
             host: None,
+            region: OnceCell::new(),
             engine: OnceCell::new(),
         }
     }
@@ -46,12 +49,43 @@ impl Instance {
         Ok(instance)
     }
 
-    /// Another model of the same generator.
+    /// The same with what tells its support, which is a callback.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if it is none.
+    pub fn with_region(mut self, region: Arc<dyn Region>) -> Result<Self> {
+        if self.model.support != Some(Support::Host) {
+            return Err(Error::InvalidArgument(
+                "the model's support is no callback; one can be attached only where it was made for one".into(),
+            ));
+        }
+        self.region = OnceCell::with_value(region);
+        Ok(self)
+    }
+
+    /// Another model of the same generator and, if that is a callback, of the same support.
     pub(crate) fn with_model(&self, model: Model) -> Self {
+        let kept = model.support == Some(Support::Host) && self.model.support == model.support;
         Instance {
             host: self.host.clone(),
+            region: match kept {
+                true => self.region.clone(),
+                false => OnceCell::new(),
+            },
             ..Self::new(model)
         }
+    }
+
+    /// What tells the support, if there is one and it is known.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for a formula that is none.
+    pub(crate) fn region(&self) -> Result<Option<Arc<dyn Region>>> {
+        if let Some(region) = self.region.get() {
+            return Ok(Some(region.clone()));
+        }
+        let found = region(&self.model)?;
+        Ok(found.map(|found| self.region.get_or_init(|| found).clone()))
     }
 
     /// The model made ready to compute, as [`evaluator`](super::evaluator); but the engine works on up to `threads` threads, whatever the
@@ -69,13 +103,21 @@ impl Instance {
         };
         let host = match self.model.generator.kind {
             GeneratorKind::Networks { .. } => {
-                return Ok(LimitedEvaluator::around(&self.model, networks))
+                return Ok(WeighingEvaluator::around(
+                    &self.model,
+                    self.region()?,
+                    networks,
+                ))
             }
             GeneratorKind::Host { .. } => self.host.clone(),
             GeneratorKind::Script { .. } => Some(nn::script(&self.model, options)?),
         };
         let whole = Box::new(ForeignEvaluator::new(&self.model, host, networks));
-        Ok(LimitedEvaluator::around(&self.model, whole))
+        Ok(WeighingEvaluator::around(
+            &self.model,
+            self.region()?,
+            whole,
+        ))
     }
 
     /// The same on as many threads as the option `threads` allows.

@@ -2,18 +2,20 @@
 
 mod foreign;
 mod instance;
-mod limited;
 mod session;
+mod weighing;
 
 pub use instance::Instance;
 pub(crate) use session::{Session, Stage};
+pub(crate) use weighing::NO_REGION;
 
 use crate::engine::Engine;
-use crate::model::{Evaluator, Model};
+use crate::model::{Evaluator, Model, Region};
 use crate::nn;
 use crate::options::{choices::Backend, keys, Options};
 use crate::{Error, Result};
-use limited::LimitedEvaluator;
+use std::sync::Arc;
+use weighing::WeighingEvaluator;
 
 /// Who computes, by the options `backend` and `device`.
 ///
@@ -46,7 +48,16 @@ pub fn evaluator(model: &Model, options: &Options) -> Result<Box<dyn Evaluator>>
         Backend::Torch => nn::evaluator(model, options)?,
         Backend::Engine => Engine::new(model)?.evaluator(threads(options)),
     };
-    Ok(LimitedEvaluator::around(model, networks))
+    Ok(WeighingEvaluator::around(model, region(model)?, networks))
+}
+
+/// The region of a model's support; none of a callback, or where there is none.
+pub(crate) fn region(model: &Model) -> Result<Option<Arc<dyn Region>>> {
+    let Some(support) = &model.support else {
+        return Ok(None);
+    };
+    let region = support.region(model.generator.dims().event_row())?;
+    Ok(region.map(|region| Arc::new(region) as Arc<dyn Region>))
 }
 
 /// Checks that a device (`cpu`, `cuda`, `cuda:N`) can be used here.

@@ -66,6 +66,11 @@ impl<T: Element> Evaluator for EngineEvaluator<T> {
         self.networks.latent_classifier().is_some()
     }
 
+    fn inside(&mut self, _: &[f64], _: usize, inside: &mut [bool]) -> Result<()> {
+        inside.fill(true);
+        Ok(())
+    }
+
     fn generate(
         &mut self,
         z: &[f64],
@@ -225,6 +230,7 @@ mod tests {
                 members: 1,
             }),
             latent_classifier: None,
+            support: None,
             refinement: None,
             record: serde_json::Map::new(),
         }

@@ -16,11 +16,11 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// log w within the limits; NaN stays.
+    /// log w within the limits; NaN stays, and so does the −∞ of an event that cannot be.
     pub fn apply(&self, log_w: f64) -> f64 {
         if log_w > self.high {
             self.high
-        } else if log_w < self.low {
+        } else if log_w < self.low && log_w > f64::NEG_INFINITY {
             self.low
         } else {
             log_w

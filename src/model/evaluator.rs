@@ -35,6 +35,12 @@ pub trait Evaluator: Send {
     /// Whether log w(z) is a network of z: [`Evaluator::pull_back`] then needs no events.
     fn weighs_latents(&self) -> bool;
 
+    /// Marks which events are within the model's support: all where it has none. `x`: event rows, `inside`: rows.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unsupported`] for a callback that is not attached; those of the callback.
+    fn inside(&mut self, x: &[f64], rows: usize, inside: &mut [bool]) -> Result<()>;
+
     /// x = g(z), and log p_g(x) on request. `z`: latent rows, `x`: event rows, `log_prob`: rows.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ mod real;
 mod refinement;
 mod refiner;
 mod scaling;
+mod support;
 
 pub use chains::{HmcSettings, Start};
 pub use classifier::{Classifier, Limits};
@@ -34,6 +35,7 @@ pub use real::Real;
 pub use refinement::{Pilot, Refinement};
 pub use refiner::Refiner;
 pub use scaling::Scaling;
+pub use support::{Region, Support};
 
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -53,6 +55,9 @@ pub struct Model {
     pub latent_classifier: Option<Classifier>,
     /// The refiner, absent in a model that is a bare generator.
     pub refinement: Option<Refinement>,
+    /// Where events can be; everywhere if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub support: Option<Support>,
     /// Training record: settings, data size, losses, weight report, library version. Free-form; readers must not depend on it.
     pub record: serde_json::Map<String, serde_json::Value>,
 }
@@ -80,6 +85,10 @@ impl Model {
     /// [`Error::Format`] naming what does not fit.
     pub fn validate(&self) -> Result<()> {
         self.generator.validate()?;
+        if let Some(support) = &self.support {
+            let region = support.region(self.generator.dims().event_row());
+            region.map_err(|e| Error::Format(e.to_string()))?;
+        }
         if let Some(classifier) = &self.classifier {
             classifier.validate(self.generator.event_dim() + self.generator.condition_dim())?;
         }

@@ -22,9 +22,16 @@ pub struct Refinement {
     pub hmc: HmcSettings,
     /// The learned refiner, if one was trained.
     pub refiner: Option<Refiner>,
+    /// log of the share of the learned refiner's events that are within the support; 0 without one.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub log_inside: f64,
     /// What a sampler can expect of the weights; none in a file that was written without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pilot: Option<Pilot>,
+}
+
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 /// What the pilot run found of the weights.
@@ -63,6 +70,10 @@ impl Refinement {
             ("log_w_max", self.log_w_max.is_finite()),
             ("log_mean_weight", self.log_mean_weight.is_finite()),
             ("max_tries", self.max_tries > 0),
+            (
+                "log_inside",
+                self.log_inside <= 0.0 && self.log_inside.is_finite(),
+            ),
             ("pool", (1..=1000).contains(&self.pool)),
             ("pilot", self.pilot.as_ref().is_none_or(sound)),
         ];

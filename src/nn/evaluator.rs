@@ -245,6 +245,11 @@ impl Evaluator for TorchEvaluator {
         self.networks.latent_classifier().is_some()
     }
 
+    fn inside(&mut self, _: &[f64], _: usize, inside: &mut [bool]) -> Result<()> {
+        inside.fill(true);
+        Ok(())
+    }
+
     fn generate(
         &mut self,
         z: &[f64],

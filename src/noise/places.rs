@@ -135,6 +135,9 @@ places! {
     /// Latents of the run that the weights are judged by.
     PILOT: Place(domain::PILOT, 0);
 
+    /// What a learned refiner maps to see how much of it is within the support.
+    SUPPORT: Place(domain::PILOT, 1);
+
     /// Bootstrap samples.
     BOOTSTRAP: Place(domain::SCORES, 0);
     /// Directions of projections.

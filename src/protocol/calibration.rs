@@ -28,6 +28,8 @@ impl HeldOut {
         let evaluate = |classifier: Classifier| {
             let model = Model {
                 classifier: Some(classifier),
+                // All of them are within it.
+                support: None,
                 ..model.clone().into_baseline()
             };
             let mut log_w = vec![0.0; rows.len()];

@@ -89,6 +89,13 @@ impl ClassifierFeed<'_, '_, '_> {
             // Each generated event stands for the condition of a target event.
             batch.weights.extend_from_within(..);
         }
+        // What cannot be has no ratio: it counts as generated, and teaches nothing.
+        let mut inside = vec![true; rows];
+        self.evaluator.inside(&x, rows, &mut inside)?;
+        let weights = batch.weights[rows..].iter_mut().zip(&inside);
+        weights
+            .filter(|(_, inside)| !**inside)
+            .for_each(|(w, _)| *w = T::from_f64(0.0));
         batch.labels = vec![T::from_f64(1.0); rows];
         batch.labels.resize(2 * rows, T::from_f64(0.0));
         batch.rows = 2 * rows;

@@ -10,9 +10,10 @@ pub(super) use again::{iterable, train_again};
 
 use super::feed::SourceFeed;
 use super::source::{Events, Source};
+use super::support;
 use crate::compute::{computes, Session};
 use crate::metrics::Normal;
-use crate::model::{Dims, Generator, GeneratorKind, Model, Parameter, Scaling};
+use crate::model::{Dims, Generator, GeneratorKind, Model, Parameter, Scaling, Support};
 use crate::objective::Goal;
 use crate::options::{choices, keys, Options};
 use crate::train::{Record, Settings};
@@ -29,6 +30,7 @@ pub(super) fn train(session: Session, draft: Draft, target: &mut Source) -> Resu
         recipe,
         settings,
         mut generator,
+        support,
     } = draft;
     let scalings = [&generator.scalings[..], &generator.conditions].concat();
     let mut parameters = recipe.initial(session.seed);
@@ -49,6 +51,7 @@ pub(super) fn train(session: Session, draft: Draft, target: &mut Source) -> Resu
         classifier: None,
         latent_classifier: None,
         refinement: None,
+        support,
         record: serde_json::Map::new(),
     };
     model
@@ -133,6 +136,7 @@ pub(super) struct Draft {
     settings: Settings,
     /// Without its parameters.
     pub generator: Generator,
+    pub support: Option<Support>,
 }
 
 /// The generator that the options ask for, if it can be trained on the target.
@@ -153,12 +157,15 @@ pub(super) fn draft(target: &mut Source, options: &Options) -> Result<Draft> {
     map.validate(conditions)?;
     let settings = recipe.settings(options);
     computes(options)?;
+    let support = support::wanted(None, options)?;
+    support::restrict(target, support.as_ref(), None, options)?;
     let mut scalings = target.standardisation(options)?;
     target.fills(&settings, options)?;
     let conditions = scalings.split_off(features);
     Ok(Draft {
         recipe,
         settings,
+        support,
         generator: Generator {
             kind: GeneratorKind::Networks { maps: vec![map] },
             scalings,

@@ -78,6 +78,7 @@ pub fn host_generator(
         classifier: None,
         latent_classifier: None,
         refinement: None,
+        support: None,
         record: serde_json::Map::new(),
     })
 }

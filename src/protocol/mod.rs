@@ -26,6 +26,7 @@ mod refiner;
 mod sampler;
 mod scaling;
 mod source;
+mod support;
 
 pub use crate::compute::{device_check, evaluator, Instance};
 pub use crate::model::HostGenerator;

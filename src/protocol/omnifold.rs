@@ -69,15 +69,20 @@ fn step(
     Ok((members, of_all))
 }
 
-/// The ratios of a model's classifier for all rows, divided by their mean under `weights`; and that mean.
+/// The ratios of a model's classifier for all rows, 0 for those that are not inside, divided by their mean under `weights`; and that mean.
 fn ratios(
     model: Model,
     of: impl Fn(&mut dyn Evaluator, &[f64], usize, &mut [f64]) -> Result<()>,
     rows: &[f64],
     weights: &[f64],
+    inside: Option<&[bool]>,
     options: &Options,
 ) -> Result<(Vec<f64>, f64)> {
     const BLOCK: usize = 1 << 16;
+    let model = Model {
+        support: None,
+        ..model
+    };
     let mut evaluator = crate::compute::evaluator(&model, options)?;
     let mut out = vec![0.0; weights.len()];
     let width = rows.len() / out.len();
@@ -85,6 +90,12 @@ fn ratios(
         of(evaluator.as_mut(), rows, out.len(), out)?;
     }
     out.iter_mut().for_each(|l| *l = l.exp());
+    if let Some(inside) = inside {
+        let ratios = out.iter_mut().zip(inside);
+        ratios
+            .filter(|(_, inside)| !**inside)
+            .for_each(|(r, _)| *r = 0.0);
+    }
     let sum: f64 = out.iter().zip(weights).map(|(r, w)| r * w).sum();
     let mean = sum / weights.iter().sum::<f64>();
     if !(mean > 0.0 && mean.is_finite()) {
@@ -157,6 +168,8 @@ pub(super) fn unfold(
     let mut on_events = Ensemble::new(scalings, places::OMNIFOLD_EVENTS, session)?;
     let mut on_latents = Ensemble::new(&latent_scalings, places::OMNIFOLD_LATENTS, session)?;
     let events = z.len() / latent_scalings.len();
+    let mut inside = vec![true; events];
+    evaluator.inside(&x, events, &mut inside)?;
     let held_out = (events / 10).min(options.get(keys::VALIDATION_EVENTS) as usize);
     let shuffle = |place: Place| place.noise(session.seed);
     let mut event_rows = Shuffled::new(
@@ -184,10 +197,15 @@ pub(super) fn unfold(
             Level::Info,
             &format!("OmniFold, iteration {iteration} of {iterations}"),
         )?;
+        // What cannot be counts as generated, and teaches nothing.
+        let within = nu.iter().zip(&inside);
+        let within: Vec<f64> = within
+            .map(|(nu, inside)| nu * f64::from(u8::from(*inside)))
+            .collect();
         let mut feed = EventFeed {
             target: SourceFeed::new(target, scalings, options)?,
             generated: &mut event_rows,
-            nu: &nu,
+            nu: &within,
         };
         let trained = step("omnifold_events", &mut on_events, &mut feed, session)?;
         record.trainings.push(trained.1);
@@ -197,7 +215,7 @@ pub(super) fn unfold(
         };
         let of_events =
             |e: &mut dyn Evaluator, x: &[f64], n, out: &mut [f64]| e.log_weight(x, n, out);
-        let (ratio, mean) = ratios(model.clone(), of_events, &x, &nu, options)?;
+        let (ratio, mean) = ratios(model.clone(), of_events, &x, &nu, Some(&inside), options)?;
         first.get_or_insert_with(|| (on_events.classifier(-mean.ln()), trained.0));
         let omega: Vec<f64> = nu.iter().zip(&ratio).map(|(nu, r)| nu * r).collect();
         let mut feed = LatentFeed {
@@ -210,7 +228,7 @@ pub(super) fn unfold(
         model.latent_classifier = Some(on_latents.classifier(0.0));
         let of_latents =
             |e: &mut dyn Evaluator, z: &[f64], n, out: &mut [f64]| e.pull_back(z, &[], n, out);
-        let (after, mean) = ratios(model, of_latents, &z, &ones, options)?;
+        let (after, mean) = ratios(model, of_latents, &z, &ones, None, options)?;
         latent_offset = -mean.ln();
         let squares = |values: &mut dyn Iterator<Item = f64>| {
             values.map(|v| v * v).sum::<f64>() / events as f64

@@ -112,6 +112,8 @@ pub struct WeightReport {
     pub events: u64,
     /// Of these, latents whose event or weight was NaN or infinite; they count as weight 0.
     pub non_finite: u64,
+    /// Fraction of the latents whose event is outside the support, and has the weight 0.
+    pub outside: f64,
     /// Mean weight; 1 for a perfect classifier.
     pub mean: f64,
     /// Smallest weight.
@@ -211,6 +213,7 @@ impl WeightReport {
         Ok(WeightReport {
             events: n as u64,
             non_finite: non_finite as u64,
+            outside: log_w.iter().filter(|l| **l == f64::NEG_INFINITY).count() as f64 / n as f64,
             mean: sum / n as f64,
             min: w[0],
             max: w[n - 1],

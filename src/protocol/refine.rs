@@ -16,6 +16,7 @@ use super::opinion::SecondOpinion;
 use super::pullback::{weighted_latents, Run, WeightReport, Weighted};
 use super::refiner::prepare;
 use super::source::Source;
+use super::support;
 use crate::compute::{computes, Instance, Session};
 use crate::model::{Classifier, Generator, GeneratorKind, Limits, Model, Scaling};
 use crate::options::{keys, Options};
@@ -125,6 +126,9 @@ fn once(session: Session, generator: &Instance, target: &mut Source) -> Result<I
     let Session { options, hooks, .. } = session;
     let omnifold = omnifold::wanted(&generator.generator, options);
     let mut model = (**generator).clone().into_baseline();
+    model.support = support::wanted(Some(generator), options)?;
+    support::restrict(target, model.support.as_ref(), Some(generator), options)?;
+    let supported = generator.with_model(model.clone());
     let scalings = column_scalings(session, &mut model.generator, target)?;
     let stock = Conditions::of(target, generator.generator.condition_dim(), options)?;
     if model.generator.stochastic() && !omnifold {
@@ -133,7 +137,7 @@ fn once(session: Session, generator: &Instance, target: &mut Source) -> Result<I
     }
     let trainings;
     if omnifold {
-        let mut evaluator = session.evaluator(&generator.with_model(model.clone()))?;
+        let mut evaluator = session.evaluator(&supported)?;
         let evaluator = evaluator.as_mut();
         let unfolded = unfold(session, &model, evaluator, &stock, &scalings, target)?;
         model.classifier = Some(unfolded.events);
@@ -143,7 +147,7 @@ fn once(session: Session, generator: &Instance, target: &mut Source) -> Result<I
             .record
             .insert("omnifold".into(), json!(unfolded.record));
     } else {
-        let mut evaluator = session.evaluator(generator)?;
+        let mut evaluator = session.evaluator(&supported)?;
         let (classifier, records) = train_classifier(
             session,
             &model.generator,
@@ -155,6 +159,15 @@ fn once(session: Session, generator: &Instance, target: &mut Source) -> Result<I
         trainings = records;
     }
     let report = judge(session, generator, &mut model, trainings, target, &stock)?;
+    if let Some((seen, outside)) = target.left_out() {
+        let found = json!({"target_events": seen, "left_out": outside, "generated_outside": report.outside});
+        model.record.insert("support".into(), found);
+        let message = format!(
+            "support: {:.3} % of the generated events are outside, and get the weight 0; {outside} of {seen} target events were outside, and left out",
+            100.0 * report.outside
+        );
+        hooks.log(Level::Info, &message)?;
+    }
     prepare(session, generator, model, &report, &stock)
 }
 

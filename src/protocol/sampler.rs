@@ -417,9 +417,12 @@ impl Sampler {
                 self.scratch.resize(*rows, 0.0);
                 self.evaluator
                     .refined_log_prob(z, *rows, &mut self.scratch)?;
+                // Of its events those outside the support are made again.
+                let refinement = self.model.refinement.as_ref();
+                let log_inside = refinement.map_or(0.0, |r| r.log_inside);
                 let refined = values.iter_mut().zip(&self.scratch);
                 for ((value, log_q), z) in refined.zip(z.chunks_exact(dim)) {
-                    *value += log_q - log_normal(z);
+                    *value += log_q - log_normal(z) - log_inside;
                 }
             }
         }

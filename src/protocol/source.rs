@@ -2,13 +2,14 @@
 
 use super::scaling;
 use crate::metrics::Sample;
-use crate::model::{Scaling, MAX_WIDTH};
+use crate::model::{Region, Scaling, MAX_WIDTH};
 use crate::noise::places;
 use crate::options::{keys, Options};
 use crate::train::{Passes, Settings};
 use crate::{Error, Result, Rows};
 use parking_lot::Mutex;
 use rand::seq::SliceRandom;
+use std::sync::Arc;
 
 /// A stream of events of one host. Implemented for host callbacks; arrays need none.
 pub trait EventSource: Send {
@@ -51,6 +52,21 @@ impl Events {
         self.x.resize(rows * self.dim, 0.0);
         self.w.clear();
         self.w.resize(rows, 1.0);
+    }
+
+    /// Keeps the rows that are marked.
+    fn retain(&mut self, keep: &[bool]) {
+        if keep.iter().all(|keep| *keep) {
+            return;
+        }
+        let rows = self.x.chunks_exact(self.dim).zip(keep);
+        self.x = rows
+            .filter(|(_, keep)| **keep)
+            .flat_map(|(x, _)| x)
+            .copied()
+            .collect();
+        let mut keep = keep.iter();
+        self.w.retain(|_| keep.next().is_some_and(|keep| *keep));
     }
 
     /// The first event or weight that is not finite, or that its scaling cannot take, in words.
@@ -129,6 +145,55 @@ pub struct Source<'a> {
     buffer: Events,
     /// What the events are to be scaled by: their values must be possible. Empty until it is known.
     scalings: Vec<Scaling>,
+    /// Where events must be, once it is known, and the share of them that need not.
+    restriction: Option<Restriction>,
+}
+
+struct Restriction {
+    region: Arc<dyn Region>,
+    allowed: f64,
+    /// Events looked at, and those of them that were outside.
+    seen: u64,
+    outside: u64,
+}
+
+/// Events outside above the allowed share by so many standard deviations are no chance.
+const TOO_MANY: f64 = 5.0;
+
+impl Restriction {
+    /// Marks the rows that are inside, and counts the others.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if they are more than may be; `place` tells where the rows begin.
+    fn mark(
+        &mut self,
+        x: &[f64],
+        dim: usize,
+        place: impl Fn(usize) -> String,
+    ) -> Result<Vec<bool>> {
+        let mut inside = vec![true; x.len() / dim];
+        self.region.inside(x, &mut inside)?;
+        self.seen += inside.len() as u64;
+        let outside = inside.iter().filter(|inside| !**inside).count() as u64;
+        self.outside += outside;
+        let most = match self.allowed * self.seen as f64 {
+            0.0 => 0.0,
+            expected => expected + TOO_MANY * (1.0 + expected.sqrt()),
+        };
+        let first = inside.iter().position(|inside| !inside);
+        let Some(row) = first.filter(|_| self.outside as f64 > most) else {
+            return Ok(inside);
+        };
+        let values = x[row * dim..][..dim].iter().enumerate().take(8);
+        let values: Vec<String> = values.map(|(i, x)| format!("x{i} = {x}")).collect();
+        Err(Error::Data(format!(
+            "{} of {} target events are outside the support, as {}: {}. Correct the support or the events; `support.outside` allows a share to be left out",
+            self.outside,
+            self.seen,
+            place(row),
+            values.join(", ")
+        )))
+    }
 }
 
 /// Rows pulled at once when a source is measured.
@@ -182,7 +247,49 @@ impl<'a> Source<'a> {
             served: 0,
             buffer: Events::new(dim),
             scalings: Vec::new(),
+            restriction: None,
         }
+    }
+
+    /// Leaves out, from here on, events outside a region.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if these are more than the share `allowed`: of an array now, of a callback when it delivers them.
+    pub(super) fn restrict(&mut self, region: Arc<dyn Region>, allowed: f64) -> Result<()> {
+        let mut restriction = Restriction {
+            region,
+            allowed,
+            seen: 0,
+            outside: 0,
+        };
+        let dim = self.dim;
+        if let Origin::Array(array) = &mut self.origin {
+            let events = array.events;
+            let mut inside = Vec::new();
+            for first in (0..events.rows()).step_by(CHUNK) {
+                let rows = first..events.rows().min(first + CHUNK);
+                let x: Vec<f64> = rows.flat_map(|row| events.event(row)).copied().collect();
+                let place = |row: usize| format!("row {} (from 0) is", first + row);
+                inside.append(&mut restriction.mark(&x, dim, place)?);
+            }
+            array.rows.retain(|row| inside[row]);
+            if self.held_out.is_some() {
+                self.held_out = Some(array.copy(array.rows.held_out()));
+            }
+        } else {
+            let of_stream = |row: usize| format!("row {row} (from 0) of those held out is");
+            for rows in self.held_out.iter_mut().chain([&mut self.pending]) {
+                let inside = restriction.mark(&rows.x, dim, of_stream)?;
+                rows.retain(&inside);
+            }
+        }
+        self.restriction = Some(restriction);
+        Ok(())
+    }
+
+    /// Events looked at for being within the support, and those of them that were left out.
+    pub(super) fn left_out(&self) -> Option<(u64, u64)> {
+        self.restriction.as_ref().map(|r| (r.seen, r.outside))
     }
 
     /// M, features per event.
@@ -217,10 +324,10 @@ impl<'a> Source<'a> {
         let rows = match &mut self.origin {
             Origin::Array(array) => {
                 let fraction = options.get(keys::VALIDATION_FRACTION);
-                let rows = wanted.min((array.events.rows() as f64 * fraction) as usize);
+                let rows = wanted.min((array.rows.all().len() as f64 * fraction) as usize);
                 // The array may be ordered: what is held out is drawn at random.
                 let seed = options.get(keys::SEED) as u64;
-                let mut order: Vec<usize> = (0..array.events.rows()).collect();
+                let mut order = array.rows.all().to_vec();
                 order.shuffle(&mut places::HELD_OUT.rng(seed));
                 array.rows = Passes::new(order, rows);
                 self.held_out = Some(array.copy(array.rows.held_out()));
@@ -266,7 +373,13 @@ impl<'a> Source<'a> {
         self.buffer.x.truncate(got * self.dim);
         self.buffer.w.truncate(got);
         unusable(&self.buffer, &self.scalings, self.served)?;
+        let began = self.served;
         self.served += got as u64;
+        if let Some(restriction) = &mut self.restriction {
+            let place = |row: usize| format!("event {} of the stream is", began + row as u64);
+            let inside = restriction.mark(&self.buffer.x, self.dim, place)?;
+            self.buffer.retain(&inside);
+        }
         Ok(got == rows)
     }
 
@@ -358,7 +471,7 @@ impl<'a> Source<'a> {
         self.prepare(options)?;
         let mut sample = self.held_out.clone().unwrap_or_default();
         if let Origin::Array(array) = &self.origin {
-            let more = MEASURE.max(sample.len()).min(array.events.rows());
+            let more = MEASURE.max(sample.len()).min(array.rows.all().len());
             sample = array.copy(array.rows.first(more));
         } else {
             let mut going_on = self.skip == 0;

@@ -34,6 +34,21 @@ impl Passes {
         &self.order[..self.held_out]
     }
 
+    /// All rows, those that are left out first.
+    pub fn all(&self) -> &[usize] {
+        &self.order
+    }
+
+    /// Forgets the rows that are not to be kept, of both kinds; a pass begins anew.
+    pub fn retain(&mut self, keep: impl Fn(usize) -> bool) {
+        if self.order.iter().all(|&row| keep(row)) {
+            return;
+        }
+        self.held_out = self.held_out().iter().filter(|&&row| keep(row)).count();
+        self.order.retain(|&row| keep(row));
+        self.next = self.order.len();
+    }
+
     /// The first `rows` rows, those that are left out before the others.
     pub fn first(&self, rows: usize) -> &[usize] {
         &self.order[..rows]

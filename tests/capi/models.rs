@@ -65,6 +65,7 @@ fn refined_after(pilot: Option<Pilot>) -> ModelFile {
             thin: 1,
         },
         refiner: None,
+        log_inside: 0.0,
         pilot,
     }))
 }
@@ -112,6 +113,7 @@ fn saved(refinement: Option<Refinement>) -> ModelFile {
             members: 1,
         }),
         latent_classifier: None,
+        support: None,
         refinement,
         record: record.as_object().unwrap().clone(),
     };

@@ -41,8 +41,8 @@ fn pick(u: f64, n: usize) -> f64 {
     (u * n as f64).floor()
 }
 
-/// The paper's three targets, an eight-dimensional one with shells, and lepton pairs.
-pub const TARGETS: [Target; 5] = [
+/// The paper's three targets, an eight-dimensional one with shells, lepton pairs, and jets.
+pub const TARGETS: [Target; 6] = [
     Target {
         name: "gaussians",
         dim: 2,
@@ -80,12 +80,33 @@ pub const TARGETS: [Target; 5] = [
         },
     },
     DRELL_YAN,
+    JETS,
 ];
 
 fn ring(u: &[f64], centre: f64, x: &mut [f64]) {
     let (radius, angle) = (4.0 + normal(u[1]), 2.0 * PI * u[2]);
     (x[0], x[1]) = (centre + radius * angle.cos(), radius * angle.sin());
 }
+
+/// Three jets of an electron and a positron, with observables as those of `make pythia-demo`: the two largest energy fractions, x₁ ≥ x₂ ≥
+/// 2 − x₁ − x₂, which is a triangle whose edges no scaling knows; logarithms of a resolution and of one minus thrust; and a multiplicity,
+/// which is even, spread evenly over its bin of 2.
+const JETS: Target = Target {
+    name: "jets",
+    dim: 5,
+    scaling: "auto",
+    event: |u, x| {
+        // The smallest and the middle one of the invariants, of which the three sum to 1.
+        let y1 = 0.005 * (1.0f64 / 3.0 / 0.005).powf(u[0]);
+        let y2 = y1 + u[1] * u[1] * (0.5 * (1.0 - y1) - y1);
+        let hardness = (y1 / 0.005).ln();
+        let multiplicity = 18.0 + 3.0 * hardness + 4.0 * normal(u[2]);
+        (x[0], x[1]) = (1.0 - y1, 1.0 - y2);
+        x[2] = y1.ln() + 0.3 * normal(u[3]);
+        x[3] = 2.0 * (0.5 * multiplicity).floor() + 2.0 * u[4];
+        x[4] = (y1 * (1.0 + 0.2 * normal(u[5]).abs())).ln() + 0.1 * normal(u[6]);
+    },
+};
 
 /// Lepton pairs: mass, transverse momentum and rapidity of the pair, cosine and azimuth of the decay, scalar sum of the recoil. A resonance
 /// on a falling continuum: 0.4 % have a mass above 190, 5 % of all lie on the continuum.

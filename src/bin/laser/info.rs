@@ -3,7 +3,7 @@
 use crate::failure::{Failure, Result};
 use crate::terminal::{number, percent};
 use laser::model::{
-    Classifier, Generator, GeneratorKind, Map, Method, Mlp, Model, Scaling, Transform,
+    Classifier, Generator, GeneratorKind, Map, Method, Mlp, Model, Scaling, Support, Transform,
 };
 use laser::protocol::Calibration;
 use serde_json::{json, Value};
@@ -118,6 +118,14 @@ pub fn describe(model: &Model) -> String {
     lines.push(("scalings", scalings("x", &generator.scalings)));
     if !generator.conditions.is_empty() {
         lines.push(("", scalings("c", &generator.conditions)));
+    }
+    match &model.support {
+        Some(Support::Formula { text }) => lines.push(("support", text.clone())),
+        Some(Support::Host) => lines.push((
+            "support",
+            "a callback of the program that made the model".into(),
+        )),
+        None => {}
     }
     for (name, classifier) in [
         ("classifier", &model.classifier),

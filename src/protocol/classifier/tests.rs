@@ -31,6 +31,7 @@ fn unit_normal() -> Model {
         },
         classifier: None,
         latent_classifier: None,
+        support: None,
         refinement: None,
         record: serde_json::Map::new(),
     }

@@ -130,6 +130,8 @@ impl<L: Learned> Home for L {
 pub(super) struct Refined;
 
 impl Proposals for Refined {
+    const WITHIN: bool = true;
+
     fn propose(
         &mut self,
         evaluator: &mut dyn Evaluator,

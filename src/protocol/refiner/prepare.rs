@@ -5,6 +5,7 @@ use super::home::{Case, Home, Preparation};
 use super::registry::{home, REFINERS};
 use crate::compute::{Instance, Session};
 use crate::model::{Method, Model, Pilot, Refinement};
+use crate::noise::places;
 use crate::options::keys;
 use crate::protocol::conditions::Conditions;
 use crate::protocol::pullback::WeightReport;
@@ -34,6 +35,7 @@ pub(in crate::protocol) fn prepare(
         pool: session.get(keys::RESAMPLING_POOL) as usize,
         hmc: chains::settings(model.generator.latent_dim(), session.options)?,
         refiner: None,
+        log_inside: 0.0,
         pilot: Some(Pilot {
             acceptance: report.acceptance,
             overweight: session.get(keys::REJECTION_OVERWEIGHT),
@@ -67,6 +69,13 @@ pub(in crate::protocol) fn prepare(
         case.unsound = true;
     }
     model.refinement = Some(refinement);
+    if model.support.is_some() {
+        let share = inside(session, &generator.with_model(model.clone()), conditions)?;
+        model.record.insert("inside".into(), json!(share));
+        if let Some(refinement) = &mut model.refinement {
+            refinement.log_inside = share.ln();
+        }
+    }
     model
         .record
         .insert("library".into(), json!(env!("CARGO_PKG_VERSION")));
@@ -93,4 +102,42 @@ fn choose(session: Session, case: &Case) -> Result<&'static dyn Home> {
     };
     session.hooks.log(Level::Info, &message)?;
     Ok(home)
+}
+
+/// The share of a learned refiner's events that are within the support: those that are made again are the others. 1 of any other method.
+///
+/// # Errors
+/// [`Error::Numerical`] if there are none; those of the evaluator and of the hooks.
+fn inside(session: Session, model: &Instance, conditions: &Conditions) -> Result<f64> {
+    const ROWS: usize = 1 << 17;
+    const BLOCK: usize = 1 << 12;
+    let refiner = model.refinement.as_ref().and_then(|r| r.refiner.as_ref());
+    let Some(refiner) = refiner else {
+        return Ok(1.0);
+    };
+    let dims = model.generator.dims();
+    let auxiliary = refiner.auxiliary_dim(dims.conditions);
+    let stage = session.stage("support", ROWS / BLOCK);
+    let noise = places::SUPPORT.noise(session.seed);
+    let mut evaluator = session.evaluator(model)?;
+    let mut y = vec![0.0; BLOCK * (auxiliary + dims.conditions)];
+    let mut z = vec![0.0; BLOCK * dims.latent_row()];
+    let mut x = vec![0.0; BLOCK * dims.event_row()];
+    let mut within = vec![false; BLOCK];
+    let mut count = 0;
+    for block in 0..ROWS / BLOCK {
+        stage.check()?;
+        conditions.latents(noise, (block * BLOCK) as u64, auxiliary, &mut y);
+        evaluator.refine(&y, BLOCK, &mut z)?;
+        evaluator.generate(&z, BLOCK, &mut x, None)?;
+        evaluator.inside(&x, BLOCK, &mut within)?;
+        count += within.iter().filter(|within| **within).count();
+        stage.done(block + 1)?;
+    }
+    if count == 0 {
+        return Err(Error::Numerical(format!(
+            "of {ROWS} events of the learned refiner none is within the support: it has learned nothing; train it longer, or take another (`refiner.method`)"
+        )));
+    }
+    Ok(count as f64 / ROWS as f64)
 }

@@ -18,6 +18,8 @@ const BLOCK_ROWS: usize = 1024;
 pub(super) trait Proposals: Send {
     /// Whether [`Proposals::judge`] looks at log w.
     const WEIGHTED: bool = false;
+    /// Whether events outside the support are proposed again: those that the weight would not refuse.
+    const WITHIN: bool = false;
     /// Whether it looks at u.
     const RANDOM: bool = false;
 
@@ -62,6 +64,7 @@ pub(super) struct Independent<P> {
     z: Vec<f64>,
     x: Vec<f64>,
     log_w: Vec<f64>,
+    inside: Vec<bool>,
     /// Of the events, where proposals are accepted.
     weights: Vec<Option<f64>>,
     /// Proposals that events are made of. Their latents come first in `z`.
@@ -79,6 +82,7 @@ impl<P: Proposals> Independent<P> {
             z: Vec::new(),
             x: Vec::new(),
             log_w: Vec::new(),
+            inside: Vec::new(),
             weights: Vec::new(),
             made: Vec::new(),
         }
@@ -149,6 +153,12 @@ impl<P: Proposals> Independent<P> {
             let (z, x) = (&self.z[..made * n], &mut self.x[..made * m]);
             evaluator.generate(z, made, x, None)?;
         }
+        self.inside.clear();
+        self.inside.resize(made, true);
+        if P::WITHIN && made > 0 {
+            let x = &self.x[..made * m];
+            evaluator.inside(x, made, &mut self.inside)?;
+        }
         if P::WEIGHTED && !first {
             evaluator.pull_back(&self.z, &self.x, rows, &mut self.log_w)?;
         }
@@ -161,7 +171,9 @@ impl<P: Proposals> Independent<P> {
                 statistics.non_finite += 1;
                 self.weights[i] = None;
             }
-            let Some(weight) = self.weights[i] else {
+            let accepted = self.weights[i].filter(|_| self.inside[k]);
+            self.weights[i] = accepted;
+            let Some(weight) = accepted else {
                 continue;
             };
             statistics.accepted += 1;

@@ -91,6 +91,11 @@ impl Evaluator for Exact {
         self.of_latents
     }
 
+    fn inside(&mut self, _: &[f64], _: usize, inside: &mut [bool]) -> Result<()> {
+        inside.fill(true);
+        Ok(())
+    }
+
     fn generate(
         &mut self,
         z: &[f64],

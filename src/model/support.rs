@@ -1,0 +1,68 @@
+//! Where events can be.
+
+use crate::formula::{Formula, Kind};
+use crate::{Error, Result, Rows};
+use serde::{Deserialize, Serialize};
+
+/// Where events can be: outside, w is 0.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Support {
+    /// Where a condition in the features, and conditions behind them, holds.
+    Formula {
+        /// As `crate::formula` has it.
+        text: String,
+    },
+    /// Where a callback of the host says, which a file does not hold.
+    Host,
+}
+
+impl Support {
+    /// The region of a formula, in rows of `columns` values; none of a callback.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if the formula is none, or no condition.
+    pub fn region(&self, columns: usize) -> Result<Option<Inequalities>> {
+        match self {
+            Support::Formula { text } => Inequalities::parse(text, columns).map(Some),
+            Support::Host => Ok(None),
+        }
+    }
+}
+
+/// What tells where events can be.
+pub trait Region: Send + Sync {
+    /// Marks which of the event rows `x`, of `inside.len()` rows with their conditions behind them, can be. Rows that are not finite
+    /// cannot.
+    ///
+    /// # Errors
+    /// Whatever the host stops with.
+    fn inside(&self, x: &[f64], inside: &mut [bool]) -> Result<()>;
+}
+
+/// The region where a formula holds.
+pub struct Inequalities(Formula, usize);
+
+impl Inequalities {
+    fn parse(text: &str, columns: usize) -> Result<Self> {
+        let formula = Formula::parse(text, columns, &[])?;
+        match formula.kind() {
+            Kind::Condition => Ok(Inequalities(formula, columns)),
+            Kind::Number => Err(Error::InvalidArgument(format!(
+                "the support `{text}` is a number; a condition is needed, as `x0 > 0`"
+            ))),
+        }
+    }
+}
+
+impl Region for Inequalities {
+    fn inside(&self, x: &[f64], inside: &mut [bool]) -> Result<()> {
+        let mut holds = vec![0.0; inside.len()];
+        self.0.evaluate(Rows::packed(x, self.1)?, &mut holds)?;
+        let rows = inside.iter_mut().zip(x.chunks_exact(self.1)).zip(holds);
+        rows.for_each(|((inside, x), holds)| {
+            *inside = holds != 0.0 && x.iter().all(|v| v.is_finite());
+        });
+        Ok(())
+    }
+}

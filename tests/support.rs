@@ -1,0 +1,292 @@
+//! Where events can be: a wedge cut out of a normal distribution, of which all is known.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests fail so
+
+use laser::model::{Method, Model, Region, Support};
+use laser::noise::{domain, Noise};
+use laser::options::Options;
+use laser::protocol::{
+    host_generator, refine, refine_again, train_generator, HostGenerator, Instance, Outputs,
+    Sampler, Source,
+};
+use laser::{Error, Result, Rows, RowsMut};
+use std::sync::Arc;
+
+/// g is the identity.
+struct Identity;
+
+impl HostGenerator for Identity {
+    fn generate(&self, _: usize, z: &[f64], _: &[f64], x: &mut [f64]) -> Result<()> {
+        x.copy_from_slice(z);
+        Ok(())
+    }
+
+    fn pull_gradient(
+        &self,
+        _: usize,
+        _: &[f64],
+        _: &[f64],
+        x: &[f64],
+        z: &mut [f64],
+    ) -> Result<()> {
+        z.copy_from_slice(x);
+        Ok(())
+    }
+}
+
+const WEDGE: &str = "x0 > abs(x[1])";
+/// A quarter of the plane.
+const SHARE: f64 = 0.25;
+
+fn inside(x: &[f64]) -> bool {
+    x[0] > x[1].abs()
+}
+
+/// Standard normal events, of which those outside the wedge are left out.
+fn wedge(rows: usize) -> Vec<f64> {
+    let mut x = vec![0.0; 2 * rows];
+    Noise::new(5, 1, domain::TRAINING).fill_normals(0, rows, 2, &mut x);
+    let events = x.chunks(2).filter(|x| inside(x));
+    events.flatten().copied().collect()
+}
+
+fn options(more: &str) -> Options {
+    Options::from_json(&format!(
+        r#"{{"preset": "fast", "support": "{WEDGE}", "weights.events": 40000, "validation.events": 4000,
+             "classifier": {{"layers": 2, "units": 16, "epochs": 4, "batch": 500, "steps": 60, "lr": 0.01}},
+             "pullback": {{"events": 40000, "epochs": 2, "iterations": 2}},
+             "matching": {{"pool": 20000, "epochs": 3, "steps": 40, "units": 24, "layers": 2}},
+             "refiner_flow": {{"pool": 20000, "epochs": 6, "steps": 40, "units": 16, "blocks": 4}},
+             "gan": {{"pool": 20000, "epochs": 2, "steps": 40, "units": 24, "layers": 2}},
+             "hmc": {{"chains": 256, "burn_in": 20}} {more}}}"#
+    ))
+    .unwrap()
+}
+
+fn identity() -> Instance {
+    let model = host_generator((2, 0, 2), false, &options("")).unwrap();
+    Instance::with_host(model, Arc::new(Identity)).unwrap()
+}
+
+fn source(x: &[f64]) -> Source<'_> {
+    Source::from_rows(Rows::packed(x, 2).unwrap(), None).unwrap()
+}
+
+fn refined(x: &[f64], more: &str) -> Instance {
+    refine(&identity(), &mut source(x), &options(more), &()).unwrap()
+}
+
+/// Events, weights and log p.
+fn sample(model: Arc<Instance>, method: &str, rows: usize) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
+    let mut options = Options::new();
+    options.set_str("sampler.method", method).unwrap();
+    let mut sampler = Sampler::new(model, 3, 0, &options).unwrap();
+    let (mut x, mut w, mut p) = (vec![0.0; 2 * rows], vec![0.0; rows], vec![f64::NAN; rows]);
+    let outputs = Outputs {
+        x: Some(RowsMut::packed(&mut x, 2).unwrap()),
+        w: Some(RowsMut::column(&mut w)),
+        ..Default::default()
+    };
+    sampler.generate(rows, outputs).unwrap();
+    sampler.seek(0).unwrap();
+    let outputs = Outputs {
+        log_prob: Some(RowsMut::column(&mut p)),
+        ..Default::default()
+    };
+    // Callbacks have no density.
+    let _ = sampler.generate::<f64>(rows, outputs);
+    (x, w, p)
+}
+
+#[test]
+fn refined_events_are_never_outside_and_weights_know_the_share() {
+    let x = wedge(120_000);
+    for pullback in ["direct", "omnifold"] {
+        let model = refined(&x, &format!(r#", "pullback.method": "{pullback}""#));
+        let weights = &model.record["weights"];
+        let number = |key: &str| weights[key].as_f64().unwrap();
+        // The ratio is 4 within: the mean weight is 1, the effective fraction that of the wedge.
+        assert!((number("outside") - (1.0 - SHARE)).abs() < 0.01);
+        assert!(
+            (number("mean") - 1.0).abs() < 0.06,
+            "{pullback}: {}",
+            number("mean")
+        );
+        assert!((number("effective_fraction") - SHARE).abs() < 0.02);
+        assert_eq!(model.record["support"]["left_out"], 0);
+        let model = Arc::new(model);
+        for method in [
+            "reweight",
+            "rejection",
+            "resampling",
+            "hmc",
+            "mala",
+            "langevin",
+        ] {
+            let rows = 10_000;
+            let (x, w, _) = sample(model.clone(), method, rows);
+            let weight = |keep: bool| -> f64 {
+                let pairs = x.chunks(2).zip(&w);
+                pairs
+                    .filter(|(x, _)| inside(x) == keep)
+                    .map(|(_, w)| w)
+                    .sum()
+            };
+            assert_eq!(weight(false), 0.0, "{pullback}, {method}");
+            let mean = weight(true) / rows as f64;
+            assert!((mean - 1.0).abs() < 0.06, "{pullback}, {method}: {mean}");
+            // x₀ of the wedge: of the plane's polar angle the mean cosine is 2√2/π, of the radius the mean √(π/2).
+            let first: f64 = x.chunks(2).zip(&w).map(|(x, w)| x[0] * w).sum();
+            let expected =
+                (8.0f64).sqrt() / std::f64::consts::PI * std::f64::consts::FRAC_PI_2.sqrt();
+            let found = first / weight(true);
+            // Langevin dynamics has no step that accepts: near a wall it is approximate.
+            let most = if method == "langevin" { 0.1 } else { 0.06 };
+            assert!(
+                (found - expected).abs() < most,
+                "{pullback}, {method}: {found}, {expected}"
+            );
+        }
+    }
+}
+
+#[test]
+fn learned_refiners_make_events_outside_again() {
+    let x = wedge(120_000);
+    let model = refined(&x, "");
+    for method in ["matching", "flow", "gan"] {
+        let mut asked = options("");
+        asked.set_str("refiner.method", method).unwrap();
+        let again = refine_again(&model, None, &asked, &()).unwrap();
+        let share = again.record["inside"].as_f64().unwrap();
+        assert!(share > 0.2 && share < 1.0, "{method}: {share}");
+        assert_eq!(again.refinement.as_ref().unwrap().log_inside, share.ln());
+        let (x, w, _) = sample(Arc::new(again), method, 20_000);
+        assert!(x.chunks(2).all(inside), "{method}");
+        assert!(w.iter().all(|&w| w == 1.0));
+    }
+}
+
+#[test]
+fn densities_are_those_within_the_support() {
+    let x = wedge(120_000);
+    let mut asked = options(r#", "flow": {"blocks": 4, "units": 16, "epochs": 2}"#);
+    let generator = train_generator(&mut source(&x), &asked, &()).unwrap();
+    assert!(matches!(generator.support, Some(Support::Formula { .. })));
+    let generator = Instance::new(generator);
+    // The support of the generator is that of its refinement.
+    asked.set_str("support", "").unwrap();
+    asked.set_str("refiner.method", "flow").unwrap();
+    let model = Arc::new(refine(&generator, &mut source(&x), &asked, &()).unwrap());
+    for method in ["rejection", "flow"] {
+        let (x, _, p) = sample(model.clone(), method, 20_000);
+        assert!(x.chunks(2).all(inside));
+        // The mean of 1 / p over the events of a region is its area: p is normalised on the wedge if it is the density of the events.
+        let within = |x: &[f64]| inside(x) && x[0] < 1.5;
+        let pairs = x.chunks(2).zip(&p).filter(|(x, _)| within(x));
+        let area = pairs.map(|(_, p)| (-p).exp()).sum::<f64>() / 20_000.0;
+        assert!((area / 2.25 - 1.0).abs() < 0.08, "{method}: {area}");
+    }
+}
+
+#[test]
+fn target_events_outside_are_errors_or_left_out() {
+    let mut x = wedge(40_000);
+    let rows = x.len() / 2;
+    for row in 0..rows / 100 {
+        x[200 * row] *= -1.0;
+    }
+    let error = refine(&identity(), &mut source(&x), &options(""), &()).unwrap_err();
+    let message = error.to_string();
+    assert!(matches!(error, Error::Data(_)), "{message}");
+    for part in [
+        "target events are outside the support, as row 0 (from 0)",
+        "x0 = -",
+        "`support.outside`",
+    ] {
+        assert!(message.contains(part), "{message}");
+    }
+    let model = refined(&x, r#", "support.outside": 0.02"#);
+    assert_eq!(model.record["support"]["left_out"], (rows / 100) as u64);
+    assert!(refine(
+        &identity(),
+        &mut source(&x),
+        &options(r#", "support.outside": 0.005"#),
+        &()
+    )
+    .is_err());
+    let (x, ..) = sample(Arc::new(model), "rejection", 5_000);
+    assert!(x.chunks(2).all(inside));
+}
+
+#[test]
+fn a_wrong_support_is_shown_before_any_training() {
+    let x = wedge(40_000);
+    for (text, parts) in [
+        (
+            "x0 > x2",
+            &["option `support`", ">>> `x2`", "no feature 2"][..],
+        ),
+        ("x0 - x1", &["is a number; a condition is needed"]),
+        ("x0 >", &["is missing here"]),
+    ] {
+        let mut asked = options("");
+        asked.set_str("support", text).unwrap();
+        for error in [
+            refine(&identity(), &mut source(&x), &asked, &())
+                .map(|_| ())
+                .unwrap_err(),
+            train_generator(&mut source(&x), &asked, &())
+                .map(|_| ())
+                .unwrap_err(),
+        ] {
+            let message = error.to_string();
+            assert!(parts.iter().all(|p| message.contains(p)), "{message}");
+        }
+    }
+}
+
+/// The wedge as a callback.
+struct Wedge;
+
+impl Region for Wedge {
+    fn inside(&self, x: &[f64], marks: &mut [bool]) -> Result<()> {
+        let rows = x.chunks(2).zip(marks);
+        rows.for_each(|(x, mark)| *mark = inside(x));
+        Ok(())
+    }
+}
+
+#[test]
+fn a_callback_does_what_a_formula_does_and_is_attached_again() {
+    let x = wedge(120_000);
+    let formula = refined(&x, "");
+    let mut model = host_generator((2, 0, 2), false, &options("")).unwrap();
+    model.support = Some(Support::Host);
+    let generator = Instance::with_host(model, Arc::new(Identity)).unwrap();
+    let generator = generator.with_region(Arc::new(Wedge)).unwrap();
+    let mut asked = options("");
+    assert!(refine(&generator, &mut source(&x), &asked, &()).is_err());
+    asked.set_str("support", "").unwrap();
+    let callback = refine(&generator, &mut source(&x), &asked, &()).unwrap();
+    assert_eq!(callback.classifier, formula.classifier);
+    let (expected, ..) = sample(Arc::new(formula), "rejection", 1000);
+    let file = callback.to_bytes().unwrap();
+    let (found, ..) = sample(Arc::new(callback), "rejection", 1000);
+    assert_eq!(found, expected);
+    // A file does not hold it.
+    let load = || {
+        let model = Model::from_bytes(&file).unwrap();
+        Instance::with_host(model, Arc::new(Identity)).unwrap()
+    };
+    let mut rejecting = Options::new();
+    rejecting
+        .set_str("sampler.method", Method::Rejection.name())
+        .unwrap();
+    let mut sampler = Sampler::new(Arc::new(load()), 3, 0, &rejecting).unwrap();
+    let error = sampler.generate::<f64>(10, Outputs::default()).unwrap_err();
+    assert!(error.to_string().contains("attach it first"), "{error}");
+    let attached = load().with_region(Arc::new(Wedge)).unwrap();
+    let (again, ..) = sample(Arc::new(attached), "rejection", 1000);
+    assert_eq!(again, expected);
+    assert!(identity().with_region(Arc::new(Wedge)).is_err());
+}
