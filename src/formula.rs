@@ -91,6 +91,7 @@ pub struct Formula {
     steps: Vec<Step>,
     /// Numbers that the stack has to hold.
     depth: usize,
+    margins: Vec<Formula>,
 }
 
 impl Formula {
@@ -126,6 +127,12 @@ impl Formula {
     /// What it gives.
     pub fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// How far an event is within each inequality of a condition, in the order in which they are written: the greater side less the
+    /// smaller one, negative beyond. Under `not` it is the other way round. Their text is the inequality.
+    pub fn margins(&self) -> &[Formula] {
+        &self.margins
     }
 
     /// The values of the formula for `rows`: one each, to `out`.
@@ -192,16 +199,24 @@ impl Scope<'_> {
         let expression = parsed.flat_map(Pair::into_inner).next();
         let tokens = expression.map(Pair::into_inner);
         let tokens = tokens.ok_or_else(|| Error::Internal("a formula has an expression".into()))?;
-        let Part {
-            kind, steps, depth, ..
-        } = self.compile(tokens, &precedence())?;
-        Ok(Formula {
-            text: self.text.into(),
-            kind,
+        let part = self.compile(tokens, &precedence())?;
+        let whole = Part {
+            at: 0,
+            end: self.text.len(),
+            ..part
+        };
+        Ok(self.finished(whole))
+    }
+
+    fn finished(&self, part: Part) -> Formula {
+        Formula {
+            text: self.text[part.at..part.end].trim().into(),
+            kind: part.kind,
             columns: self.columns,
-            steps,
-            depth,
-        })
+            steps: part.steps,
+            depth: part.depth,
+            margins: part.margins.into_iter().map(|m| self.finished(m)).collect(),
+        }
     }
 
     /// Refuses what would need much of the stack.
@@ -320,13 +335,17 @@ impl Scope<'_> {
 }
 
 /// A part of a formula, compiled.
+#[derive(Clone)]
 struct Part {
     kind: Kind,
     steps: Vec<Step>,
     /// Numbers that the stack has to hold.
     depth: usize,
-    /// Where it begins in the text.
+    /// Where it begins and ends in the text.
     at: usize,
+    end: usize,
+    /// Of its inequalities.
+    margins: Vec<Part>,
 }
 
 impl Scope<'_> {
@@ -339,7 +358,7 @@ impl Scope<'_> {
     }
 
     fn operand(&self, token: Pair<Rule>, precedence: &PrattParser<Rule>) -> Result<Part> {
-        let at = token.as_span().start();
+        let (at, end) = (token.as_span().start(), token.as_span().end());
         let step = match token.as_rule() {
             Rule::expression => return self.compile(token.into_inner(), precedence),
             Rule::call => return self.call(token, precedence),
@@ -357,6 +376,8 @@ impl Scope<'_> {
             steps: vec![step],
             depth: 1,
             at,
+            end,
+            margins: Vec::new(),
         })
     }
 
@@ -366,7 +387,7 @@ impl Scope<'_> {
     }
 
     fn call(&self, token: Pair<Rule>, precedence: &PrattParser<Rule>) -> Result<Part> {
-        let at = token.as_span().start();
+        let (at, end) = (token.as_span().start(), token.as_span().end());
         let mut inner = token.into_inner();
         let name = inner.next().map_or("", |name| name.as_str());
         let arguments = inner.map(|argument| {
@@ -382,10 +403,16 @@ impl Scope<'_> {
             return Err(self.error(at, format!("there is no function `{name}`{nearest}")));
         };
         match (arguments.pop(), arguments.pop(), arguments.len()) {
-            (Some(argument), None, 0) if takes == 1 => Ok(after(argument, step, Kind::Number)),
-            (Some(second), Some(first), 0) if takes == 2 => {
-                Ok(both(first, second, step, Kind::Number))
-            }
+            (Some(argument), None, 0) if takes == 1 => Ok(Part {
+                at,
+                end,
+                ..after(argument, step, Kind::Number)
+            }),
+            (Some(second), Some(first), 0) if takes == 2 => Ok(Part {
+                at,
+                end,
+                ..both(first, second, step, Kind::Number)
+            }),
             (last, before, more) => {
                 let given = usize::from(last.is_some()) + usize::from(before.is_some()) + more;
                 Err(self.error(at, format!("`{name}` takes {takes} numbers, not {given}")))
@@ -399,12 +426,18 @@ impl Scope<'_> {
             _ => Kind::Number,
         };
         self.wants(kind, &part, &format!("`{}`", sign.as_str()))?;
+        let minus: Function1 = |a| -a;
         let step: Function1 = match sign.as_rule() {
             Rule::not => |a| 1.0 - a,
-            Rule::negative => |a| -a,
+            Rule::negative => minus,
             _ => return Ok(part),
         };
-        Ok(after(part, Step::One(step), kind))
+        let mut part = after(part, Step::One(step), kind);
+        for margin in &mut part.margins {
+            margin.steps.push(Step::One(minus));
+        }
+        part.at = sign.as_span().start();
+        Ok(part)
     }
 
     fn joined(&self, left: Part, operator: &Pair<Rule>, right: Part) -> Result<Part> {
@@ -427,7 +460,16 @@ impl Scope<'_> {
         let name = format!("`{}`", operator.as_str());
         self.wants(of, &left, &name)?;
         self.wants(of, &right, &name)?;
-        Ok(both(left, right, Step::Two(step), gives))
+        let less: Option<Function2> = match operator.as_rule() {
+            Rule::at_least | Rule::above => Some(|a, b| a - b),
+            Rule::at_most | Rule::below => Some(|a, b| b - a),
+            _ => None,
+        };
+        let margin =
+            less.map(|less| both(left.clone(), right.clone(), Step::Two(less), Kind::Number));
+        let mut joined = both(left, right, Step::Two(step), gives);
+        joined.margins.extend(margin);
+        Ok(joined)
     }
 
     /// Checks the kind of an operand of what is called `name`.
@@ -466,9 +508,11 @@ fn after(mut part: Part, step: Step, kind: Kind) -> Part {
 fn both(mut left: Part, right: Part, step: Step, kind: Kind) -> Part {
     left.steps.extend(right.steps);
     left.steps.push(step);
+    left.margins.extend(right.margins);
     Part {
         kind,
         depth: left.depth.max(1 + right.depth),
+        end: right.end,
         ..left
     }
 }

@@ -876,6 +876,25 @@ fn further_features_are_computed_from_the_columns() {
         features[1]["ks"]["statistic"]
     );
     assert_eq!(json["jsd"].as_array().unwrap().len(), 6);
+    // The region where events can be.
+    let text = folder.good(&format!("{asked} --support px>-100"));
+    assert!(
+        text.contains("edge ") && text.contains("px>-100 "),
+        "{text}"
+    );
+    let json = folder.json(&format!("{asked} --support px>0 --json"));
+    let above = |x: &[f64]| x.chunks(2).filter(|r| r[0] < 0.0).count() as f64 / ROWS as f64;
+    let edge = &json["edges"][0];
+    assert_eq!(edge["inequality"], "px>0");
+    for (side, x) in [(0, &x), (1, &y)] {
+        let share = edge["beyond"][side]["share"].as_f64().unwrap();
+        assert!((share - above(x)).abs() < 1e-12);
+    }
+    assert!(edge["ratio"].as_f64().unwrap() > 0.3);
+    folder.usage(
+        &format!("{asked} --support px>pz"),
+        "--support: the formula, at `px>` >>> `pz`",
+    );
     // Beside columns that were chosen.
     let json = folder.json(&format!("{asked} --columns 1 --json"));
     assert_eq!(json["features"][0]["name"], "py");

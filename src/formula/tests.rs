@@ -140,3 +140,20 @@ fn events_are_taken_block_by_block_with_a_stride() {
         .evaluate(Rows::packed(&table, 3).unwrap(), &mut out)
         .is_err());
 }
+
+#[test]
+fn inequalities_tell_how_far_an_event_is_within() {
+    let text = "px > 2 * py and (x[2] <= 90 or not hypot(px, py) < 1) and px != 3";
+    let formula = Formula::parse(text, 5, &names()).unwrap();
+    let margins: Vec<&str> = formula.margins().iter().map(Formula::text).collect();
+    assert_eq!(margins, ["px > 2 * py", "x[2] <= 90", "hypot(px, py) < 1"]);
+    let event = [3.0, -4.0, 91.0, 0.5, 2.0];
+    let values = formula.margins().iter().map(|margin| {
+        let mut out = [0.0];
+        margin
+            .evaluate(Rows::packed(&event, 5).unwrap(), &mut out)
+            .unwrap();
+        out[0]
+    });
+    assert_eq!(values.collect::<Vec<_>>(), [11.0, -1.0, 4.0]);
+}

@@ -5,7 +5,7 @@
 //! little without its *floor*: the same score between two independent target samples of the same size; see [`floor()`].
 //!
 //! Without bins, and in any dimension: [`emd_1d()`] and [`kolmogorov_smirnov`] compare one feature of two [`Sample`]s, [`sliced_emd`] all
-//! of them. [`auc()`] judges a classifier, [`chains`] judges Markov chains.
+//! of them. [`edges()`] looks where a region ends. [`auc()`] judges a classifier, [`chains`] judges Markov chains.
 //!
 //! Nothing here holds global state: histograms may be filled on one thread each and [merged](Histogram2d::merge),
 //! and scores may be computed on any number of threads at once.
@@ -13,6 +13,7 @@
 mod auc;
 mod bootstrap;
 pub mod chains;
+mod edges;
 mod emd;
 mod emd_1d;
 mod floor;
@@ -31,6 +32,7 @@ mod trees;
 
 pub use auc::{auc, Auc};
 pub use bootstrap::{Estimate, Floor};
+pub use edges::{edges, Edge, Measured};
 pub use emd::emd;
 pub use emd_1d::emd_1d;
 pub use floor::{floor, ScoreFloor};

@@ -60,6 +60,11 @@ impl<'a> Sample<'a> {
         self.x.dim()
     }
 
+    /// All events.
+    pub fn events(&self) -> Rows<'a, f64> {
+        self.x
+    }
+
     /// The features of event `row`, which is below [`Sample::rows`].
     pub fn event(&self, row: usize) -> &'a [f64] {
         self.x.row(row)

@@ -6,8 +6,8 @@ use crate::failure::{Failure, Result};
 use crate::terminal::{self, error, number, percent};
 use indicatif::ProgressBar;
 use laser::metrics::{
-    effective_size, emd_1d, floor, jsd, kolmogorov_smirnov, sliced_emd, Auc, Estimate, Floor,
-    Histogram2d, KolmogorovSmirnov, Sample,
+    edges, effective_size, emd_1d, floor, jsd, kolmogorov_smirnov, sliced_emd, Auc, Edge, Estimate,
+    Floor, Histogram2d, KolmogorovSmirnov, Sample,
 };
 use laser::options::Options;
 use laser::protocol::{two_sample_auc, TwoSampleAuc};
@@ -36,6 +36,10 @@ pub struct Arguments {
     /// with a header go by name, all by x0 or x[0], weights too; there are + - * / ** and the usual functions
     #[arg(long, value_name = "FORMULA", allow_hyphen_values = true)]
     with: Vec<String>,
+    /// Look at the edges of a region: a condition in the features, as the option "support" has it, "x0 > x1 and hypot(x2, x3) > 20". Prints for each
+    /// inequality the shares of both samples beyond it, and the density ratio reference / sample in the nearest per cent within it
+    #[arg(long, value_name = "CONDITION", allow_hyphen_values = true)]
+    support: Option<String>,
     /// The last column is the events' weight, of both files or of one
     #[arg(long, value_name = "WHICH", num_args = 0..=1, require_equals = true, default_missing_value = "both")]
     weights: Option<Weighted>,
@@ -219,6 +223,13 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         }
         bar.inc(1);
     }
+    let found = match &arguments.support {
+        Some(support) => {
+            let own: Vec<String> = names.iter().take(chosen.len()).cloned().collect();
+            edges(support, &own, &p, &q).map_err(|e| Failure::Usage(format!("--support: {e}")))?
+        }
+        None => Vec::new(),
+    };
     let auc = match arguments.auc {
         true => Some(auc(arguments, &p, &q, &bar)?),
         false => None,
@@ -230,6 +241,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         features,
         sliced,
         divergences,
+        edges: found,
         auc,
     };
     let sides = [reference.describe()?, sample.describe()?];
@@ -326,6 +338,7 @@ struct Scores {
     features: Vec<(Estimate, KolmogorovSmirnov)>,
     sliced: Estimate,
     divergences: Vec<Divergence>,
+    edges: Vec<Edge>,
     auc: Option<TwoSampleAuc>,
 }
 
@@ -363,6 +376,13 @@ impl Scores {
             "features": features.collect::<Vec<_>>(),
             "sliced_emd": estimate(&self.sliced),
             "jsd": divergences.collect::<Vec<_>>(),
+            "edges": self.edges.iter().map(|edge| json!({
+                "inequality": edge.inequality,
+                "beyond": edge.beyond.map(|m| json!({"share": m.value, "error": m.error})),
+                "depth": edge.depth,
+                "ratio": edge.ratio.value,
+                "ratio_error": edge.ratio.error,
+            })).collect::<Vec<_>>(),
             "auc": self.auc.map(|auc| {
                 let area = |a: Auc| json!({"value": a.value, "error": a.error});
                 let mut all = area(auc.larger());
@@ -393,6 +413,7 @@ impl Scores {
         let pair = |d: &Divergence| format!("{}, {}", self.names[d.pair.0], self.names[d.pair.1]);
         let labels = self.names.iter().cloned();
         let labels = labels.chain(self.divergences.iter().map(pair));
+        let labels = labels.chain(self.edges.iter().map(|e| e.inequality.clone()));
         let width = labels.map(|l| l.chars().count()).fold(12, usize::max);
         let line =
             |out: &mut dyn Write, name: &str, e: &Estimate, ks: Option<&KolmogorovSmirnov>| {
@@ -441,6 +462,24 @@ impl Scores {
                 error(d.floor.spread),
                 percent(d.outside[0]),
                 percent(d.outside[1])
+            )?;
+        }
+        if !self.edges.is_empty() {
+            writeln!(
+                out,
+                "\n{:<width$} {:>10} {:>10}   {:>10} {:>10}   {:<9}",
+                "edge", "beyond it:", "sample", "within", "ratio", "error"
+            )?;
+        }
+        for edge in &self.edges {
+            let [reference, sample] = edge.beyond.map(|share| percent(share.value));
+            writeln!(
+                out,
+                "{:<width$} {reference:>10} {sample:>10}   {:>10} {:>10} ± {:<9}",
+                edge.inequality,
+                number(edge.depth),
+                number(edge.ratio.value),
+                error(edge.ratio.error)
             )?;
         }
         if let Some(auc) = &self.auc {

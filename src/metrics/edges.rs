@@ -1,0 +1,169 @@
+//! What two samples do at the edges of the region where events can be.
+
+use super::Sample;
+use crate::formula::{Formula, Kind};
+use crate::{Error, Result};
+
+/// A number with its standard error.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Measured {
+    /// The number.
+    pub value: f64,
+    /// Its standard error.
+    pub error: f64,
+}
+
+/// What two samples do at the edge that one inequality makes.
+#[derive(Clone, Debug)]
+pub struct Edge {
+    /// The inequality, as it is written.
+    pub inequality: String,
+    /// The shares of the reference's and of the sample's weight beyond the edge.
+    pub beyond: [Measured; 2],
+    /// How far from the edge, in the inequality's own numbers, the nearest per cent of the reference within it reaches.
+    pub depth: f64,
+    /// Density reference / sample in that layer, with its error: 1 where the edge is as sharp in the sample. Infinite if the sample has nothing
+    /// there.
+    pub ratio: Measured,
+}
+
+/// The layer within an edge, as a share of the reference.
+const LAYER: f64 = 0.01;
+
+/// The edges of a condition in the features, as the option `support` has it; features are called by `names`, if there are any. An edge that
+/// is smeared has events of the sample beyond it, and a ratio above 1 just within it.
+///
+/// # Errors
+/// [`Error::InvalidArgument`] for a formula that is none, or samples of other features.
+pub fn edges(
+    support: &str,
+    names: &[String],
+    reference: &Sample,
+    sample: &Sample,
+) -> Result<Vec<Edge>> {
+    if reference.dim() != sample.dim() {
+        return Err(Error::InvalidArgument(format!(
+            "the reference has {} features, the sample {}",
+            reference.dim(),
+            sample.dim()
+        )));
+    }
+    let formula = Formula::parse(support, reference.dim(), names)?;
+    if formula.kind() != Kind::Condition {
+        return Err(Error::InvalidArgument(format!(
+            "the support `{support}` is a number; a condition is needed, as `x0 > 0`"
+        )));
+    }
+    let margins = formula.margins().iter();
+    margins
+        .map(|margin| edge(margin, reference, sample))
+        .collect()
+}
+
+fn edge(margin: &Formula, reference: &Sample, sample: &Sample) -> Result<Edge> {
+    let distances = |sample: &Sample| -> Result<Vec<f64>> {
+        let mut out = vec![0.0; sample.rows()];
+        margin.evaluate(sample.events(), &mut out)?;
+        Ok(out)
+    };
+    let (p, q) = (distances(reference)?, distances(sample)?);
+    let mut within: Vec<usize> = (0..p.len()).filter(|&row| p[row] >= 0.0).collect();
+    within.sort_by(|&i, &j| p[i].total_cmp(&p[j]));
+    let all: f64 = within.iter().map(|&row| reference.weight(row)).sum();
+    let (mut sum, mut depth) = (0.0, 0.0);
+    for &row in &within {
+        if sum >= LAYER * all {
+            break;
+        }
+        sum += reference.weight(row);
+        depth = p[row];
+    }
+    let layer = |d: f64| (0.0..=depth).contains(&d);
+    let (of_p, of_q) = (share(reference, &p, layer), share(sample, &q, layer));
+    let value = of_p.value / of_q.value;
+    let relative = (of_p.error / of_p.value).hypot(of_q.error / of_q.value);
+    Ok(Edge {
+        inequality: margin.text().into(),
+        // NaN is beyond every edge.
+        beyond: [
+            share(reference, &p, |d| !(d >= 0.0)),
+            share(sample, &q, |d| !(d >= 0.0)),
+        ],
+        depth,
+        ratio: Measured {
+            value,
+            error: value * relative,
+        },
+    })
+}
+
+/// The share of the weight of events with such distances.
+fn share(sample: &Sample, distances: &[f64], of: impl Fn(f64) -> bool) -> Measured {
+    let (mut part, mut squares, mut total, mut total_squares) = (0.0, 0.0, 0.0, 0.0);
+    for (row, &d) in distances.iter().enumerate() {
+        let w = sample.weight(row);
+        total += w;
+        total_squares += w * w;
+        if of(d) {
+            part += w;
+            squares += w * w;
+        }
+    }
+    let value = part / total;
+    // Of a ratio whose parts share events.
+    let variance = squares * (1.0 - 2.0 * value) + value * value * total_squares;
+    Measured {
+        value,
+        error: variance.max(0.0).sqrt() / total,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::noise::{domain, Noise};
+    use crate::Rows;
+
+    const ROWS: usize = 100_000;
+
+    fn uniforms(stream: u64, x: impl Fn(f64) -> f64) -> Vec<f64> {
+        let mut u = vec![0.0; 2 * ROWS];
+        let noise = Noise::new(8, stream, domain::SCORES);
+        noise.uniforms(0, 0, &mut u);
+        u.chunks(2).flat_map(|u| [x(u[0]), u[1]]).collect()
+    }
+
+    #[test]
+    fn a_smeared_edge_has_events_beyond_and_fewer_within() {
+        let sample = |x: &'static [f64]| Sample::new(Rows::packed(x, 2).unwrap(), None).unwrap();
+        let sharp = |stream| sample(uniforms(stream, |u| u).leak());
+        // A tenth of the events is spread from −0.05 to 0.05; within 0.01 the others are nine tenths, and these a tenth.
+        let smeared =
+            sample(uniforms(3, |u| if u < 0.1 { u - 0.05 } else { (u - 0.1) / 0.9 }).leak());
+        let names = ["mass".to_owned(), "other".to_owned()];
+        let found = edges("mass > 0 and not (other >= 1)", &names, &sharp(1), &smeared).unwrap();
+        let [edge, other] = &found[..] else {
+            panic!("{found:?}");
+        };
+        assert_eq!(edge.inequality, "mass > 0");
+        assert_eq!(edge.beyond[0].value, 0.0);
+        assert!((edge.beyond[1].value - 0.05).abs() < 4.0 * edge.beyond[1].error);
+        assert!((edge.beyond[1].error / (0.05f64 * 0.95 / ROWS as f64).sqrt() - 1.0).abs() < 0.03);
+        assert!((edge.depth - 0.01).abs() < 0.001);
+        let expected = 0.01 / (0.9 * 0.01 + 0.01);
+        assert!(
+            (edge.ratio.value - expected).abs() < 4.0 * edge.ratio.error,
+            "{edge:?}"
+        );
+        assert!(edge.ratio.error < 0.05);
+        assert!(
+            other.beyond[1].value == 0.0
+                && (other.ratio.value - 1.0).abs() < 4.0 * other.ratio.error
+        );
+        let same = edges("mass > 0", &names, &sharp(1), &sharp(2)).unwrap();
+        assert!((same[0].ratio.value - 1.0).abs() < 4.0 * same[0].ratio.error);
+        for wrong in ["mass", "mass > nothing"] {
+            assert!(edges(wrong, &names, &sharp(1), &smeared).is_err());
+        }
+    }
+}
