@@ -303,6 +303,7 @@ fn model(shape: &Shape, dtype: Dtype) -> Model {
             log_inside: 0.0,
             pilot: None,
         }),
+        names: Vec::new(),
         support: None,
         record: serde_json::Map::new(),
     };
@@ -829,6 +830,7 @@ fn linear_transport(a: [f64; 6], b: [f64; 2], steps: usize) -> Model {
         classifier: None,
         latent_classifier: None,
         refinement: None,
+        names: Vec::new(),
         support: None,
         record: serde_json::Map::new(),
     }

@@ -130,6 +130,7 @@ fn model(dtype: Dtype, conditions: usize) -> Model {
         classifier: Some(classifier),
         latent_classifier: None,
         refinement: Some(refinement),
+        names: Vec::new(),
         support: Some(Support::Formula {
             text: "x0 > -50 or x1 < 3".into(),
         }),

@@ -56,7 +56,7 @@ pub(crate) fn region(model: &Model) -> Result<Option<Arc<dyn Region>>> {
     let Some(support) = &model.support else {
         return Ok(None);
     };
-    let region = support.region(model.generator.dims().event_row())?;
+    let region = support.region(model.generator.dims().event_row(), &model.names)?;
     Ok(region.map(|region| Arc::new(region) as Arc<dyn Region>))
 }
 

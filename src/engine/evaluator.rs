@@ -230,6 +230,7 @@ mod tests {
                 members: 1,
             }),
             latent_classifier: None,
+            names: Vec::new(),
             support: None,
             refinement: None,
             record: serde_json::Map::new(),

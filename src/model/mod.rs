@@ -8,6 +8,7 @@ mod generator;
 mod host;
 mod map;
 mod method;
+mod names;
 mod network;
 mod parts;
 mod real;
@@ -26,6 +27,8 @@ pub use host::HostGenerator;
 pub(crate) use host::NO_GRADIENT;
 pub use map::{Map, Matching};
 pub use method::{Correlation, Density, Facts, Method, Needs};
+pub(crate) use names::called;
+pub use names::check_names;
 pub use network::{
     Activation, Coupling, Dtype, Flow, Knots, Mlp, Parameter, SoftClamp, Transform, MAX_DEPTH,
     MAX_PARAMETERS, MAX_WIDTH,
@@ -55,6 +58,9 @@ pub struct Model {
     pub latent_classifier: Option<Classifier>,
     /// The refiner, absent in a model that is a bare generator.
     pub refinement: Option<Refinement>,
+    /// What the values of an event row are called, features before conditions; empty if nothing is known of that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
     /// Where events can be; everywhere if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub support: Option<Support>,
@@ -85,8 +91,10 @@ impl Model {
     /// [`Error::Format`] naming what does not fit.
     pub fn validate(&self) -> Result<()> {
         self.generator.validate()?;
+        check_names(&self.names, self.generator.dims().event_row())
+            .map_err(|e| Error::Format(e.to_string()))?;
         if let Some(support) = &self.support {
-            let region = support.region(self.generator.dims().event_row());
+            let region = support.region(self.generator.dims().event_row(), &self.names);
             region.map_err(|e| Error::Format(e.to_string()))?;
         }
         if let Some(classifier) = &self.classifier {

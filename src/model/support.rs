@@ -18,13 +18,13 @@ pub enum Support {
 }
 
 impl Support {
-    /// The region of a formula, in rows of `columns` values; none of a callback.
+    /// The region of a formula, in rows of `columns` values called `names`; none of a callback.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] if the formula is none, or no condition.
-    pub fn region(&self, columns: usize) -> Result<Option<Inequalities>> {
+    pub fn region(&self, columns: usize, names: &[String]) -> Result<Option<Inequalities>> {
         match self {
-            Support::Formula { text } => Inequalities::parse(text, columns).map(Some),
+            Support::Formula { text } => Inequalities::parse(text, columns, names).map(Some),
             Support::Host => Ok(None),
         }
     }
@@ -44,8 +44,8 @@ pub trait Region: Send + Sync {
 pub struct Inequalities(Formula, usize);
 
 impl Inequalities {
-    fn parse(text: &str, columns: usize) -> Result<Self> {
-        let formula = Formula::parse(text, columns, &[])?;
+    fn parse(text: &str, columns: usize, names: &[String]) -> Result<Self> {
+        let formula = Formula::parse(text, columns, names)?;
         match formula.kind() {
             Kind::Condition => Ok(Inequalities(formula, columns)),
             Kind::Number => Err(Error::InvalidArgument(format!(

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 
 use super::key::Given;
+use super::keys;
 use super::{find, is_group, Options, Value};
 use crate::error::{Error, Result};
 
@@ -104,6 +106,12 @@ impl<'de> Visitor<'de> for Node<'_> {
         self.leaf(Given::Other("a list"))
     }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<(), A::Error> {
+        if self.name == keys::FEATURES_SCALING.name() {
+            let by_name: BTreeMap<String, String> =
+                BTreeMap::deserialize(MapAccessDeserializer::new(map))?;
+            let items: Vec<String> = by_name.iter().map(|(k, v)| format!("{k} = {v}")).collect();
+            return self.leaf(Given::Text(&items.join(", ")));
+        }
         if !self.name.is_empty() && !is_group(&self.name) {
             return self.leaf(Given::Other("an object"));
         }

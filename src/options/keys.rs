@@ -41,9 +41,11 @@ keys! {
         VALIDATION_EVENTS: Int = int("validation.events", 0, MAX, 20_000);
         /// At most this fraction of an array is held out.
         VALIDATION_FRACTION: Float = float("validation.fraction", Interval::from_below(0.0, 0.5), 0.1);
-        /// How networks see the features: one word for all of them or a list with commas, one for each column of the source, conditions included. `none`; `standardise`; `asinh` for long tails; `auto`, one of these two as the sample has it; `log(0)` for features above 0; `logit(0:1)` for features between 0 and 1; `periodic(-pi:pi)` for angles. Bounded features stay within their bounds. Checked when a training begins.
+        /// How networks see the features: one word for all of them; a list with commas, one for each column of the source, conditions included; or a list by name, as `m_ll = log(40), phi = periodic(-pi:pi)`, of which the others are `auto` (in JSON also an object). `none`; `standardise`; `asinh` for long tails; `auto`, one of these two as the sample has it; `log(0)` for features above 0; `logit(0:1)` for features between 0 and 1; `periodic(-pi:pi)` for angles. Bounded features stay within their bounds. Checked when a training begins.
         FEATURES_SCALING: Text = text("features.scaling", &[], "auto");
-        /// Where events can be: a condition in the features (and conditions behind them) `x0`, `x1` … or `x[i]`, as `x0 >= x1 and hypot(x2, x3) > 20`. Refined events are never outside. There are comparisons, `and`, `or`, `not`, `+ - * / **`, `abs`, `sqrt`, `exp`, `log`, `min`, `max`, `hypot`, `atan2`, trigonometric and hyperbolic functions and `pi`. Empty: everywhere. Checked when a training begins.
+        /// What the values of a row are called, with commas between, conditions included: `m_ll, pt, phi`. Warnings, `support` and `features.scaling` use the names, and the model keeps them. Empty: they go by their numbers.
+        FEATURES_NAMES: Text = text("features.names", &[], "");
+        /// Where events can be: a condition in the features (and conditions behind them), by name or as `x0`, `x1` … or `x[i]`, as `x0 >= x1 and hypot(x2, x3) > 20`. Refined events are never outside. There are comparisons, `and`, `or`, `not`, `+ - * / **`, `abs`, `sqrt`, `exp`, `log`, `min`, `max`, `hypot`, `atan2`, trigonometric and hyperbolic functions and `pi`. Empty: everywhere. Checked when a training begins.
         SUPPORT: Text = text("support", &[], "");
         /// Share of the target's events that may lie outside `support`, as where data have a resolution: they are left out and counted. With 0 the first is an error.
         SUPPORT_OUTSIDE: Float = float("support.outside", Interval::from_below(0.0, 1.0), 0.0);

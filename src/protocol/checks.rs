@@ -22,12 +22,19 @@ use crate::{Error, Result};
 /// [`refine`]: super::refine
 pub fn check(target: &mut Source, options: &Options) -> Result<()> {
     let draft = draft(target, options)?;
-    refinement(&draft.generator, options.get(keys::DTYPE), target, options)
+    refinement(
+        &draft.generator,
+        &draft.names,
+        options.get(keys::DTYPE),
+        target,
+        options,
+    )
 }
 
 /// Checks that `generator`, whose parameters do not matter, can be refined towards the target.
 pub(super) fn refinement(
     generator: &Generator,
+    names: &[String],
     own_dtype: Dtype,
     target: &mut Source,
     options: &Options,
@@ -41,7 +48,7 @@ pub(super) fn refinement(
             own_dtype.name()
         )));
     }
-    as_made(generator, target, options)?;
+    as_made(generator, names, target, options)?;
     computes(options)?;
     let mut on_events = vec![Settings::from_options(
         "classifier",
@@ -61,7 +68,12 @@ pub(super) fn refinement(
 }
 
 /// Checks that the options do not ask for other scalings or conditions than those that a generator has of its own.
-fn as_made(generator: &Generator, target: &Source, options: &Options) -> Result<()> {
+fn as_made(
+    generator: &Generator,
+    names: &[String],
+    target: &Source,
+    options: &Options,
+) -> Result<()> {
     let conditions = options.get(keys::CONDITIONS) as usize;
     if conditions != 0 && conditions != generator.condition_dim() {
         return Err(Error::InvalidArgument(format!(
@@ -76,7 +88,7 @@ fn as_made(generator: &Generator, target: &Source, options: &Options) -> Result<
     if !networks || text == Options::new().get(keys::FEATURES_SCALING) {
         return Ok(());
     }
-    let wanted = scaling::parse(text, target.dim())?;
+    let wanted = scaling::parse(text, target.dim(), names)?;
     let differs =
         |(wanted, own): (&Option<_>, &_)| wanted.is_some_and(|w: Scaling| !w.same_map(own));
     match wanted.iter().zip(&own).position(differs) {

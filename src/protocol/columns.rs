@@ -1,6 +1,6 @@
 //! What a smooth map cannot make of the target's columns: values that repeat, and features that are functions of others.
 
-use crate::model::Scaling;
+use crate::model::{called, Scaling};
 use serde::Serialize;
 
 /// Something about columns of the target that a generator smears.
@@ -34,17 +34,20 @@ pub enum Trait {
 
 impl Trait {
     /// What it is, and the remedy.
-    pub fn describe(&self) -> String {
+    pub fn describe(&self, names: &[String]) -> String {
         match self {
             Trait::PileUp { column, value, share } => format!(
-                "feature {column} is exactly {value} in {:.1} % of the events, which a smooth generator smears: treat these events apart, or spread the value by noise below its resolution before the training and put it back after",
+                "{} is exactly {value} in {:.1} % of the events, which a smooth generator smears: treat these events apart, or spread the value by noise below its resolution before the training and put it back after",
+                called(names, *column),
                 100.0 * share
             ),
             Trait::Discrete { column, values } => format!(
-                "feature {column} takes only {values} different values: add uniform noise of one step before the training and round down after"
+                "{} takes only {values} different values: add uniform noise of one step before the training and round down after",
+                called(names, *column)
             ),
             Trait::Dependent { column, spread } => format!(
-                "feature {column} is a function of the others but for {:.2} % of its width: leave it out and compute it afterwards",
+                "{} is a function of the others but for {:.2} % of its width: leave it out and compute it afterwards",
+                called(names, *column),
                 100.0 * spread
             ),
         }
@@ -301,7 +304,7 @@ mod tests {
             panic!("{found:?}")
         };
         assert!(value == 0.0 && (share - 0.37).abs() < 0.02);
-        assert!(found[0].describe().contains("exactly 0 in 3"));
+        assert!(found[0].describe(&[]).contains("exactly 0 in 3"));
         assert_eq!(found.len(), 2);
         assert_eq!(traits(&x[..300], 3), [], "too few to tell");
     }

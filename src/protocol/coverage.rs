@@ -1,6 +1,7 @@
 //! Whether generated events stay where the target's are.
 
 use super::source::Events;
+use crate::model::called;
 use crate::train::Hooks;
 use crate::Result;
 use serde::Serialize;
@@ -83,7 +84,7 @@ impl Coverage {
     }
 
     /// Tells the host, at once, of the features whose events go where none of the target's are.
-    pub fn warn(&self, hooks: &dyn Hooks) -> Result<()> {
+    pub fn warn(&self, hooks: &dyn Hooks, names: &[String]) -> Result<()> {
         let limit = FEWEST.max(BEYOND_CHANCE / self.target as f64);
         let features = self.features();
         let sides = features
@@ -96,7 +97,8 @@ impl Coverage {
         let mut list: Vec<String> = named
             .iter()
             .map(|(share, j, side, end)| {
-                format!("{:.2} % have feature {j} {side} {end:.6}", 100.0 * share)
+                let name = called(names, *j);
+                format!("{:.2} % have {name} {side} {end:.6}", 100.0 * share)
             })
             .collect();
         if list.is_empty() {
@@ -141,7 +143,7 @@ mod tests {
             coverage.add(&[x, -9.0], &[w.ln()]);
         }
         let log = Log(RefCell::new(Vec::new()));
-        coverage.warn(&log).unwrap();
+        coverage.warn(&log, &[]).unwrap();
         (coverage.features(), log.0.into_inner())
     }
 
@@ -171,7 +173,7 @@ mod tests {
             total: 1.0,
         };
         let log = Log(RefCell::new(Vec::new()));
-        coverage.warn(&log).unwrap();
+        coverage.warn(&log, &[]).unwrap();
         let log = log.0.into_inner();
         let list = "7.00 % have feature 7 above 1.000000, 6.00 % have feature 6 above 1.000000, 5.00 % have feature 5 above 1.000000, and 4 more, where";
         assert!(log.len() == 1 && log[0].contains(list), "{log:?}");

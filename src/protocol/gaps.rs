@@ -1,13 +1,13 @@
 //! Whether the generator reaches everywhere the target does: what it never makes, no weight can bring back.
 
 use crate::metrics::Normal;
-use crate::model::Scaling;
+use crate::model::{called, Scaling};
 use serde::Serialize;
 
 /// A tail of the target that the generator does not reach.
 #[derive(Clone, Debug, Serialize)]
 pub struct Gap {
-    /// `feature J` or `principal axis K` of the scaled features, both from 0.
+    /// What the feature is called, as `feature J` without a name, or `principal axis K` of the scaled features, both from 0.
     pub direction: String,
     /// `below` or `above`.
     pub side: &'static str,
@@ -50,7 +50,7 @@ pub(super) fn gaps(
     target: &[f64],
     weights: &[f64],
     generated: &[f64],
-    scalings: &[Scaling],
+    (scalings, names): (&[Scaling], &[String]),
     columns: usize,
 ) -> Vec<Gap> {
     let m = scalings.len();
@@ -86,9 +86,7 @@ pub(super) fn gaps(
     for (j, scaling) in scalings.iter().enumerate() {
         // A circle has no tails.
         if !matches!(scaling, Scaling::Periodic { .. }) {
-            look(format!("feature {j}"), &|row| row[j], &|u| {
-                scaling.inverse(u)
-            });
+            look(called(names, j), &|row| row[j], &|u| scaling.inverse(u));
         }
     }
     if let Some(normal) = Normal::new(&target, weights, m).ok().filter(|_| m > 1) {
@@ -153,7 +151,7 @@ mod tests {
 
     fn found(target: &[f64], generated: &[f64]) -> Vec<Gap> {
         let weights = vec![1.0; target.len() / 2];
-        gaps(target, &weights, generated, &UNSCALED, 2)
+        gaps(target, &weights, generated, (&UNSCALED, &[]), 2)
     }
 
     #[test]
@@ -225,7 +223,7 @@ mod tests {
             x.chunks_exact(2).flat_map(|x| [x[0], x[1], c]).collect()
         };
         let (target, generated) = (with(normals(1), 0.0), with(normals(2), 9.0));
-        assert!(gaps(&target, &[1.0; ROWS], &generated, &UNSCALED, 3).is_empty());
-        assert!(gaps(&[], &[], &generated, &UNSCALED, 3).is_empty());
+        assert!(gaps(&target, &[1.0; ROWS], &generated, (&UNSCALED, &[]), 3).is_empty());
+        assert!(gaps(&[], &[], &generated, (&UNSCALED, &[]), 3).is_empty());
     }
 }

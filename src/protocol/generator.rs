@@ -9,6 +9,7 @@ mod vae;
 pub(super) use again::{iterable, train_again};
 
 use super::feed::SourceFeed;
+use super::names;
 use super::source::{Events, Source};
 use super::support;
 use crate::compute::{computes, Session};
@@ -31,6 +32,7 @@ pub(super) fn train(session: Session, draft: Draft, target: &mut Source) -> Resu
         settings,
         mut generator,
         support,
+        names,
     } = draft;
     let scalings = [&generator.scalings[..], &generator.conditions].concat();
     let mut parameters = recipe.initial(session.seed);
@@ -52,6 +54,7 @@ pub(super) fn train(session: Session, draft: Draft, target: &mut Source) -> Resu
         latent_classifier: None,
         refinement: None,
         support,
+        names,
         record: serde_json::Map::new(),
     };
     model
@@ -137,6 +140,7 @@ pub(super) struct Draft {
     /// Without its parameters.
     pub generator: Generator,
     pub support: Option<Support>,
+    pub names: Vec<String>,
 }
 
 /// The generator that the options ask for, if it can be trained on the target.
@@ -158,14 +162,16 @@ pub(super) fn draft(target: &mut Source, options: &Options) -> Result<Draft> {
     let settings = recipe.settings(options);
     computes(options)?;
     let support = support::wanted(None, options)?;
-    support::restrict(target, support.as_ref(), None, options)?;
-    let mut scalings = target.standardisation(options)?;
+    let names = names::wanted(None, target.dim(), options)?;
+    support::restrict(target, support.as_ref(), &names, None, options)?;
+    let mut scalings = target.standardisation(&names, options)?;
     target.fills(&settings, options)?;
     let conditions = scalings.split_off(features);
     Ok(Draft {
         recipe,
         settings,
         support,
+        names,
         generator: Generator {
             kind: GeneratorKind::Networks { maps: vec![map] },
             scalings,

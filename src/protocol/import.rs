@@ -78,6 +78,7 @@ pub fn host_generator(
         classifier: None,
         latent_classifier: None,
         refinement: None,
+        names: Vec::new(),
         support: None,
         record: serde_json::Map::new(),
     })

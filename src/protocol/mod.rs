@@ -17,6 +17,7 @@ mod generator;
 mod import;
 mod judgement;
 mod limits;
+mod names;
 mod networks;
 mod omnifold;
 mod opinion;

@@ -11,6 +11,7 @@ use super::gaps::{gaps, Gap};
 use super::generator::{self, draft, train_again};
 use super::judgement::Witness;
 use super::limits::{limits, LimitReport};
+use super::names;
 use super::omnifold::{self, unfold};
 use super::opinion::SecondOpinion;
 use super::pullback::{weighted_latents, Run, WeightReport, Weighted};
@@ -18,7 +19,7 @@ use super::refiner::prepare;
 use super::source::Source;
 use super::support;
 use crate::compute::{computes, Instance, Session};
-use crate::model::{Classifier, Generator, GeneratorKind, Limits, Model, Scaling};
+use crate::model::{Classifier, GeneratorKind, Limits, Model, Scaling};
 use crate::options::{keys, Options};
 use crate::train::{Hooks, Level, Record};
 use crate::{Error, Result};
@@ -35,8 +36,14 @@ pub fn train_generator(target: &mut Source, options: &Options, hooks: &dyn Hooks
     let witness = Witness::new(hooks);
     let session = Session::new(options, &witness);
     let draft = draft(target, options)?;
-    inspect(session, target, &draft.generator.scalings)?;
-    if let Err(why) = checks::refinement(&draft.generator, session.dtype, target, options) {
+    inspect(session, target, &draft.generator.scalings, &draft.names)?;
+    if let Err(why) = checks::refinement(
+        &draft.generator,
+        &draft.names,
+        session.dtype,
+        target,
+        options,
+    ) {
         let message = format!("refining the generator by these options would fail: {why}");
         session.hooks.warn("options", &message)?;
     }
@@ -47,12 +54,17 @@ pub fn train_generator(target: &mut Source, options: &Options, hooks: &dyn Hooks
 }
 
 /// Tells the host what a smooth generator cannot make of the target's features.
-fn inspect(session: Session, target: &mut Source, scalings: &[Scaling]) -> Result<()> {
+fn inspect(
+    session: Session,
+    target: &mut Source,
+    scalings: &[Scaling],
+    names: &[String],
+) -> Result<()> {
     let sample = target.measured(session.options)?;
     let found = columns::inspect(&sample.x, sample.dim, scalings);
     found
         .iter()
-        .try_for_each(|f| session.hooks.warn("columns", &f.describe()))
+        .try_for_each(|f| session.hooks.warn("columns", &f.describe(names)))
 }
 
 /// Refines a generator towards the target's events: trains the classifier, pulls its weights back to the latent space, reports on them, and
@@ -75,7 +87,14 @@ pub fn refine(
 ) -> Result<Instance> {
     let witness = Witness::new(hooks);
     let session = Session::new(options, &witness);
-    checks::refinement(&generator.generator, generator.dtype, target, options)?;
+    let names = names::wanted(Some(generator), target.dim(), options)?;
+    checks::refinement(
+        &generator.generator,
+        &names,
+        generator.dtype,
+        target,
+        options,
+    )?;
     let rounds = options.get(keys::ITERATION_ROUNDS);
     let mut model = once(session, generator, target)?;
     let mut scores = vec![score(&model)];
@@ -127,9 +146,11 @@ fn once(session: Session, generator: &Instance, target: &mut Source) -> Result<I
     let omnifold = omnifold::wanted(&generator.generator, options);
     let mut model = (**generator).clone().into_baseline();
     model.support = support::wanted(Some(generator), options)?;
-    support::restrict(target, model.support.as_ref(), Some(generator), options)?;
+    model.names = names::wanted(Some(generator), target.dim(), options)?;
+    let support = model.support.as_ref();
+    support::restrict(target, support, &model.names, Some(generator), options)?;
     let supported = generator.with_model(model.clone());
-    let scalings = column_scalings(session, &mut model.generator, target)?;
+    let scalings = column_scalings(session, &mut model, target)?;
     let stock = Conditions::of(target, generator.generator.condition_dim(), options)?;
     if model.generator.stochastic() && !omnifold {
         hooks.warn("pull-back", "the generator has randomness of its own, so w(g(z)) is no function of z: reweighting stays exact, but no latent density belongs to it; set `pullback.method` to `omnifold` or `auto`",
@@ -174,12 +195,15 @@ fn once(session: Session, generator: &Instance, target: &mut Source) -> Result<I
 /// The scalings of the target's columns. A generator of the library has its own; for others they are measured on the target.
 fn column_scalings(
     session: Session,
-    generator: &mut Generator,
+    model: &mut Model,
     target: &mut Source,
 ) -> Result<Vec<Scaling>> {
+    let Model {
+        generator, names, ..
+    } = model;
     if !matches!(generator.kind, GeneratorKind::Networks { .. }) {
-        let scalings = target.standardisation(session.options)?;
-        inspect(session, target, &scalings[..generator.event_dim()])?;
+        let scalings = target.standardisation(names, session.options)?;
+        inspect(session, target, &scalings[..generator.event_dim()], names)?;
         generator.conditions = scalings[generator.event_dim()..].to_vec();
         return Ok(scalings);
     }
@@ -346,9 +370,9 @@ fn judge(
     }
     report.second_opinion = opinion;
     opinion.map_or(Ok(()), |o| o.warn(hooks))?;
-    coverage.warn(hooks)?;
+    coverage.warn(hooks, &model.names)?;
     report.features = coverage.features();
-    report.gaps = find_gaps(session, &model.generator, &generated, target)?;
+    report.gaps = find_gaps(session, model, &generated, target)?;
     model.record.insert("weights".into(), json!(report));
     Ok(report)
 }
@@ -368,17 +392,18 @@ const MOST_KEPT: usize = 20_000_000;
 /// The tails of the target's held-out events that the generator does not reach; the host is told of the largest.
 fn find_gaps(
     session: Session,
-    generator: &Generator,
+    model: &Model,
     generated: &[f64],
     target: &mut Source,
 ) -> Result<Vec<Gap>> {
     const NAMED: usize = 3;
-    let dims = generator.dims();
+    let dims = model.generator.dims();
     let scalings = &target.scalings()[..dims.features];
     let scalings = scalings.to_vec();
     let held_out = target.held_out(session.options)?;
     let columns = dims.features + dims.conditions;
-    let found = gaps(&held_out.x, &held_out.w, generated, &scalings, columns);
+    let named = (&scalings[..], &model.names[..]);
+    let found = gaps(&held_out.x, &held_out.w, generated, named, columns);
     let named: Vec<String> = found.iter().take(NAMED).map(Gap::describe).collect();
     if !named.is_empty() {
         let more = match found.len() - named.len() {

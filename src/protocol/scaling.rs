@@ -28,7 +28,10 @@ pub(super) type Asked = Option<Scaling>;
 ///
 /// # Errors
 /// [`Error::InvalidArgument`] naming the place in the list, what is wrong with it and what would be right.
-pub(super) fn parse(text: &str, columns: usize) -> Result<Vec<Asked>> {
+pub(super) fn parse(text: &str, columns: usize, names: &[String]) -> Result<Vec<Asked>> {
+    if text.contains('=') {
+        return by_name(text, columns, names);
+    }
     let items: Vec<&str> = text.split(',').map(str::trim).collect();
     let scalings = items.iter().enumerate().map(|(i, item)| {
         parse_one(item).map_err(|what| {
@@ -47,6 +50,37 @@ pub(super) fn parse(text: &str, columns: usize) -> Result<Vec<Asked>> {
             scalings.len()
         ))),
     }
+}
+
+/// The scalings of a list of names: `m_ll = log(40), phi = periodic(-pi:pi)`. The others are `auto`.
+fn by_name(text: &str, columns: usize, names: &[String]) -> Result<Vec<Asked>> {
+    let wrong = |item: &str, what: String| {
+        let item = quoted(item);
+        Error::InvalidArgument(format!("option `features.scaling`, {item}: {what}"))
+    };
+    let mut asked = vec![None; columns];
+    let mut given = vec![false; columns];
+    for item in text.split(',').map(str::trim) {
+        let (name, word) = item
+            .split_once('=')
+            .ok_or_else(|| wrong(item, "either all items have a name or none".into()))?;
+        let name = name.trim();
+        let column = names.iter().position(|n| n == name).ok_or_else(|| {
+            let known = match names {
+                [] => "none; `features.names` gives them".into(),
+                names => names.join(", "),
+            };
+            wrong(
+                item,
+                format!("there is no feature `{name}`; their names are {known}"),
+            )
+        })?;
+        if std::mem::replace(&mut given[column], true) {
+            return Err(wrong(item, format!("`{name}` is given twice")));
+        }
+        asked[column] = parse_one(word.trim()).map_err(|what| wrong(item, what))?;
+    }
+    Ok(asked)
 }
 
 /// One scaling, or what is wrong.

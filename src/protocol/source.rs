@@ -501,8 +501,12 @@ impl<'a> Source<'a> {
     /// # Errors
     /// [`Error::InvalidArgument`] for what is wrong with the option, [`Error::Data`] if a feature is constant or beyond its bounds; those
     /// of [`Source::measured`].
-    pub(crate) fn standardisation(&mut self, options: &Options) -> Result<Vec<Scaling>> {
-        let asked = scaling::parse(options.get(keys::FEATURES_SCALING), self.dim)?;
+    pub(crate) fn standardisation(
+        &mut self,
+        names: &[String],
+        options: &Options,
+    ) -> Result<Vec<Scaling>> {
+        let asked = scaling::parse(options.get(keys::FEATURES_SCALING), self.dim, names)?;
         // What `auto` chooses from has no bounds.
         let bounds = asked.iter().map(|s| s.unwrap_or(Scaling::None));
         self.bound(&bounds.collect::<Vec<_>>())?;

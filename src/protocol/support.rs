@@ -30,6 +30,7 @@ pub(super) fn wanted(generator: Option<&Model>, options: &Options) -> Result<Opt
 pub(super) fn restrict(
     target: &mut Source,
     support: Option<&Support>,
+    names: &[String],
     generator: Option<&Instance>,
     options: &Options,
 ) -> Result<()> {
@@ -37,7 +38,7 @@ pub(super) fn restrict(
         return Ok(());
     };
     let of_formula = support
-        .region(target.dim())
+        .region(target.dim(), names)
         .map_err(|e| Error::InvalidArgument(format!("option `support`: {e}")))?;
     let region = match of_formula {
         Some(region) => Some(Arc::new(region) as Arc<dyn Region>),

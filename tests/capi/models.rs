@@ -113,6 +113,7 @@ fn saved(refinement: Option<Refinement>) -> ModelFile {
             members: 1,
         }),
         latent_classifier: None,
+        names: Vec::new(),
         support: None,
         refinement,
         record: record.as_object().unwrap().clone(),

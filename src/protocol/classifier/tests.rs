@@ -31,6 +31,7 @@ fn unit_normal() -> Model {
         },
         classifier: None,
         latent_classifier: None,
+        names: Vec::new(),
         support: None,
         refinement: None,
         record: serde_json::Map::new(),

@@ -138,6 +138,7 @@ mod tests {
                 },
                 classifier: None,
                 latent_classifier: None,
+                names: Vec::new(),
                 support: None,
                 refinement: None,
                 record: serde_json::Map::new(),

@@ -118,7 +118,7 @@ fn events_of_a_callback_begin_again_where_they_end() {
 fn a_callback_that_ends_while_it_is_measured_goes_on_from_its_beginning() {
     let options = options(100);
     let mut source = counter(350, false);
-    source.standardisation(&options).unwrap();
+    source.standardisation(&[], &options).unwrap();
     let mut feed = SourceFeed::new(&mut source, &UNSCALED, &options).unwrap();
     assert_eq!(Feed::<f64>::pass(&feed), Some(250));
     let expected = (100..350).cycle().take(600);
@@ -129,7 +129,7 @@ fn a_callback_that_ends_while_it_is_measured_goes_on_from_its_beginning() {
 fn measured_events_belong_to_the_training_too() {
     let options = options(100);
     let mut source = counter(20_000, false);
-    let scalings = source.standardisation(&options).unwrap();
+    let scalings = source.standardisation(&[], &options).unwrap();
     // Events 0..100 are held out; then whole chunks until 10 000 are measured.
     let measured = (100 + 3 * CHUNK) as f64;
     let Scaling::Standardise { mean, std } = scalings[0] else {
@@ -210,7 +210,7 @@ fn bad_arrays_are_named() {
     }
     let error = Source::from_rows(Rows::packed(&[1.0, 2.0, 1.0, 3.0], 2).unwrap(), None)
         .unwrap()
-        .standardisation(&options(0))
+        .standardisation(&[], &options(0))
         .unwrap_err();
     assert!(
         error
@@ -227,7 +227,7 @@ fn constant_columns_are_refused() {
         for rows in [2, 100, 5000, 20_000] {
             let x: Vec<f64> = (0..rows).flat_map(|i| [f64::from(i), value]).collect();
             let mut source = Source::from_rows(Rows::packed(&x, 2).unwrap(), None).unwrap();
-            let error = source.standardisation(&options(0)).unwrap_err();
+            let error = source.standardisation(&[], &options(0)).unwrap_err();
             let text = format!("column 1 of the events is constant ({value})");
             assert!(matches!(error, Error::Data(_)));
             assert!(error.to_string().contains(&text), "{error}");
@@ -310,18 +310,18 @@ fn events_beyond_the_bounds_of_their_scaling_are_named() {
     // Events i ↦ (i, −i): number 100 is beyond the second bound, after the held-out ones.
     let parts = ["column 1", "-100", "outside the bounds -99.5 to 0"];
     let mut stream = counter(1000, false);
-    let measured = stream.standardisation(&o).map(|_| ());
+    let measured = stream.standardisation(&[], &o).map(|_| ());
     says(measured, &[&parts[..], &["row 50", "event 50 of"]].concat());
     let x: Vec<f64> = (0..1000)
         .flat_map(|i| [f64::from(i), -f64::from(i)])
         .collect();
     let mut array = Source::from_rows(Rows::packed(&x, 2).unwrap(), None).unwrap();
     says(
-        array.standardisation(&o).map(|_| ()),
+        array.standardisation(&[], &o).map(|_| ()),
         &[&parts[..], &["row 100"]].concat(),
     );
     // Scalings of another source: the held-out events are looked at, and later ones as they come.
-    let scalings = counter(90, false).standardisation(&o).unwrap();
+    let scalings = counter(90, false).standardisation(&[], &o).unwrap();
     let mut stream = counter(1000, false);
     stream.held_out(&options(500)).unwrap();
     let feed = SourceFeed::new(&mut stream, &scalings, &o).map(|_| ());

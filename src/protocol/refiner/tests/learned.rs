@@ -57,6 +57,7 @@ fn moments(refiner: &Refiner, c: &[f64]) -> [(f64, f64); 2] {
         },
         classifier: None,
         latent_classifier: None,
+        names: Vec::new(),
         support: None,
         refinement: None,
         record: serde_json::Map::new(),

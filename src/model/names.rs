@@ -1,0 +1,52 @@
+//! What the values of an event are called.
+
+use crate::{Error, Result};
+
+/// Longest name.
+const LONGEST: usize = 100;
+
+/// Checks names: none, or one for each of `columns` values of an event row, all different, without what lists and formulas need.
+///
+/// # Errors
+/// [`Error::InvalidArgument`] naming the one that is wrong.
+pub fn check_names(names: &[String], columns: usize) -> Result<()> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    if names.len() != columns {
+        return Err(Error::InvalidArgument(format!(
+            "there are {} names for {columns} values, features and conditions: {}",
+            names.len(),
+            names.join(", ").chars().take(LONGEST).collect::<String>()
+        )));
+    }
+    for (i, name) in names.iter().enumerate() {
+        let shown: String = name.chars().take(30).collect();
+        let wrong = |what: &str| {
+            Err(Error::InvalidArgument(format!(
+                "the name of value {i} (from 0), {shown:?}, {what}"
+            )))
+        };
+        if name.is_empty() || name.trim() != name || name.len() > LONGEST {
+            return wrong("is empty, too long, or has blanks at an end");
+        }
+        if name.contains(|c: char| c.is_control() || [',', '=', '{', '}', '"'].contains(&c)) {
+            return wrong("has one of , = { } \" or a control character");
+        }
+        if name.parse::<f64>().is_ok() {
+            return wrong("is a number");
+        }
+        if names[..i].contains(name) {
+            return wrong("is given twice");
+        }
+    }
+    Ok(())
+}
+
+/// What a message calls value `column` of an event.
+pub(crate) fn called(names: &[String], column: usize) -> String {
+    match names.get(column) {
+        Some(name) => format!("`{name}`"),
+        None => format!("feature {column}"),
+    }
+}

@@ -1,0 +1,32 @@
+//! The names of features and conditions that the options give.
+
+use crate::model::{check_names, Model};
+use crate::options::{keys, Options};
+use crate::{Error, Result};
+
+/// The names of the option `features.names` for rows of `columns` values, or those of the generator if it names none.
+///
+/// # Errors
+/// [`Error::InvalidArgument`] for names that are none, and for others than the generator's.
+pub(super) fn wanted(
+    generator: Option<&Model>,
+    columns: usize,
+    options: &Options,
+) -> Result<Vec<String>> {
+    let own = generator.map_or(&[][..], |g| &g.names);
+    let text = options.get(keys::FEATURES_NAMES).trim();
+    if text.is_empty() {
+        return Ok(own.to_vec());
+    }
+    let names: Vec<String> = text.split(',').map(|name| name.trim().into()).collect();
+    check_names(&names, columns)
+        .map_err(|e| Error::InvalidArgument(format!("option `features.names`: {e}")))?;
+    if own.is_empty() || own == names {
+        return Ok(names);
+    }
+    Err(Error::InvalidArgument(format!(
+        "`features.names` is {}, but the generator was trained on {}; give the events in its order, and its names or none",
+        names.join(", "),
+        own.join(", ")
+    )))
+}
