@@ -860,14 +860,15 @@ fn further_features_are_computed_from_the_columns() {
     let (p, q) = (radii(&x), radii(&y));
     let sample = |x: &'static [f64]| Sample::new(Rows::packed(x, 1).unwrap(), None).unwrap();
     let emd = emd_1d(&sample(p.leak()), &sample(q.leak()), 0, 2, 1).unwrap();
-    let asked = "score x.csv y.csv --weights --repeats 2 --directions 1 --with hypot(px,py) --with x[1]-2*w";
+    let asked =
+        "score x.csv y.csv --weights --repeats 2 --directions 1 --with hypot(px,py) --with x[1]-2";
     let json = folder.json(&format!("{asked} --json"));
     let features = json["features"].as_array().unwrap();
     let names: Vec<&str> = features
         .iter()
         .map(|f| f["name"].as_str().unwrap())
         .collect();
-    assert_eq!(names, ["px", "py", "hypot(px,py)", "x[1]-2*w"]);
+    assert_eq!(names, ["px", "py", "hypot(px,py)", "x[1]-2"]);
     let distance = features[2]["emd"]["distance"].as_f64().unwrap();
     assert!((distance / emd.value - 1.0).abs() < 1e-9, "{distance}");
     assert!(features[2]["column"].is_null() && features[1]["column"] == 1);
@@ -908,6 +909,90 @@ fn further_features_are_computed_from_the_columns() {
     folder.bad(
         "score x.csv y.csv --with log(0*px)",
         "x.csv: row 0 (from 0): `log(0*px)` is -inf",
+    );
+}
+
+#[test]
+fn columns_go_by_their_names() {
+    let folder = Folder::new();
+    let x = events(2, 1);
+    let csv = |name: &str, header: &str, row: &dyn Fn(usize, &[f64]) -> String| {
+        let rows = x.chunks(2).enumerate().map(|(i, x)| row(i, x) + "\n");
+        folder.write(name, &format!("{header}\n{}", rows.collect::<String>()));
+    };
+    csv("truth.csv", "pt,eta", &|_, x| format!("{},{}", x[0], x[1]));
+    csv("turned.csv", "eta,pt", &|_, x| format!("{},{}", x[1], x[0]));
+    csv("other.csv", "pt,phi", &|_, x| format!("{},{}", x[0], x[1]));
+    csv("first.csv", "weight,pt,eta", &|_, x| {
+        format!("1,{},{}", x[0], x[1])
+    });
+    csv("pandas.csv", ",pt,eta", &|i, x| {
+        format!("{i},{},{}", x[0], x[1])
+    });
+    csv("index.csv", "i,pt", &|i, x| format!("{i},{}", x[0]));
+    csv("numbers.csv", "0,1", &|_, x| format!("{},{}", x[0], x[1]));
+    csv("missing.csv", "NA,NA", &|_, x| format!("{},{}", x[0], x[1]));
+    csv("twice.csv", "pt,pt", &|_, x| format!("{},{}", x[0], x[1]));
+    let score = "--repeats 2 --directions 1";
+    // The same events in another order of columns.
+    let json = folder.json(&format!(
+        "score truth.csv turned.csv {score} --with x[0]-x[1] --json"
+    ));
+    for feature in 0..3 {
+        assert_eq!(json["features"][feature]["emd"]["distance"], 0.0);
+    }
+    assert_eq!(json["features"][0]["name"], "pt");
+    for (file, message) in [
+        ("other.csv", "its columns are called pt, phi, those of the reference pt, eta: they must be the same, in any order"),
+        ("pandas.csv", "the first line: its first column has no name: it is the index of a table"),
+        ("index.csv", "column 0 (from 0) counts the rows"),
+        ("numbers.csv", "the first line counts the columns, `0,1,…`: is it a header?"),
+        ("missing.csv", "the first line: `NA` is neither a number nor a name"),
+        ("twice.csv", "two columns are called `pt`"),
+    ] {
+        folder.bad(&format!("score truth.csv {file} {score}"), message);
+    }
+    folder.usage(
+        &format!("score truth.csv first.csv --weights=sample {score}"),
+        "the last column, `eta`, would be taken for the weight, but the header has a `weight`",
+    );
+
+    let config = |events: &str, more: &str| {
+        let small = r#""preset": "fast", "flow": {"blocks": 2, "units": 8, "epochs": 1, "steps": 5}, "classifier": {"layers": 1, "units": 8, "epochs": 1, "steps": 5}, "weights.events": 1000"#;
+        folder.write(
+            "train.json",
+            &format!(
+                r#"{{"events": "{events}", "model": "named.laser", "options": {{{small}}}{more}}}"#
+            ),
+        );
+    };
+    config("first.csv", r#", "weights_column": "weight""#);
+    folder.good("refine train.json");
+    let json = folder.json("info named.laser --json");
+    assert_eq!(json["model"]["names"], serde_json::json!(["pt", "eta"]));
+    assert!(folder
+        .good("info named.laser")
+        .contains("names        pt, eta"));
+    folder.good("sample named.laser -n 10 --method baseline -o named.csv");
+    let text = fs::read_to_string(folder.at("named.csv")).unwrap();
+    assert!(text.starts_with("pt,eta\n"), "{text}");
+    // A generator's events are found by their names.
+    config("turned.csv", r#", "generator": "named.laser""#);
+    folder.good("refine train.json");
+    config("other.csv", r#", "generator": "named.laser""#);
+    folder.bad(
+        "refine train.json",
+        "its columns are called pt, phi, those of named.laser pt, eta",
+    );
+    config("first.csv", r#", "weights_column": true"#);
+    folder.bad(
+        "refine train.json",
+        "would be taken for the weight, but the header has a `weight`",
+    );
+    config("first.csv", r#", "weights_column": "w""#);
+    folder.bad(
+        "refine train.json",
+        "no column is called `w`; there are weight, pt, eta",
     );
 }
 

@@ -134,19 +134,100 @@ impl Events {
         self.columns += columns.len();
     }
 
-    /// Cuts off the last column: the weights.
-    pub fn split_weights(&mut self) -> Result<Vec<f64>> {
+    /// The names of all columns; none if they have none.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The column of the weights: that of the name asked for, or else the last.
+    ///
+    /// # Errors
+    /// If there is no such name or only one column, or if the last is not what the header calls the weight.
+    pub fn weights_column(&self, asked: Option<&str>) -> Result<usize> {
+        let listed = || match self.names.join(", ") {
+            none if none.is_empty() => "it has no header".into(),
+            names => format!("there are {names}"),
+        };
+        if let Some(name) = asked {
+            let column = self.names.iter().position(|n| n == name);
+            return column.ok_or_else(|| {
+                Failure::of(
+                    &self.path,
+                    format!("no column is called `{name}`; {}", listed()),
+                )
+            });
+        }
         if self.columns < 2 {
             return Err(Failure::of(
                 &self.path,
                 "the last of its columns is to be the weight, but it has only one",
             ));
         }
+        let last = self.columns - 1;
+        match self.names.iter().position(|name| is_weight(name)) {
+            Some(column) if column != last && !is_weight(&self.names[last]) => Err(Failure::of(
+                &self.path,
+                format!(
+                    "the last column, `{}`, would be taken for the weight, but the header has a `{}`: say which one by its name",
+                    self.names[last], self.names[column]
+                ),
+            )),
+            _ => Ok(last),
+        }
+    }
+
+    /// Cuts off the column of the weights.
+    pub fn split_weights(&mut self, column: usize) -> Result<Vec<f64>> {
         let weights = self.values.chunks_exact(self.columns);
-        let weights = weights.map(|event| event[self.columns - 1]).collect();
-        let features: Vec<usize> = (0..self.columns - 1).collect();
+        let weights = weights.map(|event| event[column]).collect();
+        let features: Vec<usize> = (0..self.columns).filter(|&c| c != column).collect();
+        if features.is_empty() {
+            return Err(Failure::of(&self.path, "its only column is the weight"));
+        }
         self.select(&features)?;
         Ok(weights)
+    }
+
+    /// Brings the columns into the order of these names; as they are, where either has none.
+    ///
+    /// # Errors
+    /// If the names are not the same; `whose` says whose the others are.
+    pub fn match_names(&mut self, names: &[String], whose: &str) -> Result<()> {
+        if names.is_empty() || self.names.is_empty() || self.names == names {
+            return Ok(());
+        }
+        let places = names
+            .iter()
+            .map(|n| self.names.iter().position(|own| own == n));
+        match places.collect::<Option<Vec<usize>>>() {
+            Some(places) if names.len() == self.names.len() => self.select(&places),
+            _ => Err(Failure::of(
+                &self.path,
+                format!(
+                    "its columns are called {}, those of {whose} {}: they must be the same, in any order",
+                    self.names.join(", "),
+                    names.join(", ")
+                ),
+            )),
+        }
+    }
+
+    /// Refuses a column that only counts the rows: the index of a table, as pandas writes it.
+    pub fn refuse_index(&self, counts: impl Fn(usize) -> bool) -> Result<()> {
+        const ENOUGH: usize = 10;
+        let is_index = |column: usize| {
+            let values = || self.values.iter().skip(column).step_by(self.columns);
+            [0, 1]
+                .iter()
+                .any(|first| values().zip(*first..).all(|(&v, row)| v == f64::from(row)))
+        };
+        match (0..self.columns).find(|&column| counts(column) && is_index(column)) {
+            Some(column) if self.rows >= ENOUGH => Err(Failure::of(
+                &self.path,
+                format!("column {column} (from 0) counts the rows: it is an index and no feature; write the table without it (pandas: `index=False`)"),
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// Refuses NaN and infinities in the columns that count.
@@ -187,6 +268,21 @@ impl Events {
         self.columns = columns.len();
         Ok(())
     }
+}
+
+/// Whether a column with this name is likely to hold weights.
+pub fn is_weight(name: &str) -> bool {
+    let name = name.to_lowercase().replace(['_', '-', ' ', '.'], "");
+    let words = [
+        "w",
+        "wt",
+        "weight",
+        "weights",
+        "eventweight",
+        "genweight",
+        "mcweight",
+    ];
+    words.contains(&name.as_str())
 }
 
 fn read_npy(path: &Path, file: File) -> Result<Events> {
@@ -287,6 +383,8 @@ fn read_csv(path: &Path, file: File) -> Result<Events> {
         names: Vec::new(),
         lines: HashMap::new(),
     };
+    // Whether the first line is 0,1,…, as tables without names are headed.
+    let mut counted = false;
     for record in reader.records() {
         let record = record.map_err(|e| defect(path, &e))?;
         let is_number = |field: &str| field.parse::<f64>().is_ok();
@@ -297,9 +395,19 @@ fn read_csv(path: &Path, file: File) -> Result<Events> {
                 if let Some(what) = names.filter_map(separated).next() {
                     return Err(Failure::of(path, format!("the first line, {what}")));
                 }
-                events.names = record.iter().map(str::to_owned).collect();
+                events.names = header(path, &record)?;
                 continue;
             }
+            counted = record
+                .iter()
+                .zip(0..)
+                .all(|(field, k)| field == u32::to_string(&k));
+        } else if counted {
+            if !record.iter().all(|field| field.parse::<i64>().is_ok()) {
+                let what = "the first line counts the columns, `0,1,…`: is it a header? Name the columns there, or remove the line; if it is an event, write its numbers with a point";
+                return Err(Failure::of(path, what));
+            }
+            counted = false;
         }
         let line = record.position().map_or(0, csv::Position::line);
         for (column, field) in record.iter().enumerate() {
@@ -322,6 +430,30 @@ fn read_csv(path: &Path, file: File) -> Result<Events> {
         events.rows += 1;
     }
     Ok(events)
+}
+
+/// The names of a first line without numbers.
+fn header(path: &Path, record: &csv::StringRecord) -> Result<Vec<String>> {
+    let wrong = |what: String| Err(Failure::of(path, format!("the first line: {what}")));
+    const MISSING: [&str; 7] = ["na", "n/a", "null", "none", "nil", "-", "?"];
+    if let Some(field) = record
+        .iter()
+        .find(|f| MISSING.contains(&f.to_lowercase().as_str()))
+    {
+        return wrong(format!("`{field}` is neither a number nor a name"));
+    }
+    if record.iter().next() == Some("") {
+        return wrong("its first column has no name: it is the index of a table and no feature; write the table without it (pandas: `index=False`)".into());
+    }
+    let names: Vec<String> = record.iter().map(str::to_owned).collect();
+    let twice = names
+        .iter()
+        .enumerate()
+        .find(|(i, name)| names[..*i].contains(name));
+    match twice {
+        Some((_, name)) => wrong(format!("two columns are called `{name}`")),
+        None => Ok(names),
+    }
 }
 
 /// What to say of a field that is several.

@@ -115,6 +115,9 @@ pub fn describe(model: &Model) -> String {
         ),
     )];
     lines.push(("generator", of_generator(generator)));
+    if !model.names.is_empty() {
+        lines.push(("names", model.names.join(", ")));
+    }
     lines.push(("scalings", scalings("x", &generator.scalings)));
     if !generator.conditions.is_empty() {
         lines.push(("", scalings("c", &generator.conditions)));

@@ -17,6 +17,8 @@ pub struct Output<'a> {
     pub rows: u64,
     /// Names of the values of a row: x0 …, c0 …, z0 …, log_p, w.
     pub columns: Vec<String>,
+    /// What a .csv calls them.
+    pub header: Vec<String>,
     /// What to tell about the run, for formats that have room for it.
     pub attributes: Vec<(&'static str, String)>,
     /// The particles of HepMC events.
@@ -55,7 +57,7 @@ impl Output<'_> {
             Kind::Csv => {
                 let failed = |e: csv::Error| failed(e.into());
                 let mut csv = csv::Writer::from_writer(&mut file);
-                csv.write_record(&self.columns).map_err(failed)?;
+                csv.write_record(&self.header).map_err(failed)?;
                 let made = events(&mut |rows| {
                     let mut rows = rows.chunks_exact(width);
                     rows.try_for_each(|row| csv.serialize(row)).map_err(failed)

@@ -1,6 +1,6 @@
 //! `laser refine`: a training, described by a file.
 
-use crate::events::Events;
+use crate::events::{is_weight, Events};
 use crate::failure::{Failure, Result};
 use crate::info;
 use crate::output::apart;
@@ -37,7 +37,7 @@ Example:
 where train.json is
   {
     \"events\": \"truth.npy\",            .npy or .csv, one event in a row; conditions, if any, are the last columns
-    \"weights_column\": false,          true: the last column is the events' weight
+    \"weights_column\": false,          true: the last column is the events' weight; or the name of the column that is
     \"generator\": null,                a model file whose generator to refine; null trains one
     \"model\": \"model.laser\",           the file to write
     \"options\": {\"preset\": \"fast\"}     liblaser's options, see docs/options.md; without a preset, the paper's long trainings
@@ -54,10 +54,29 @@ pub struct Arguments {
 struct Config {
     events: PathBuf,
     #[serde(default)]
-    weights_column: bool,
+    weights_column: WeightsColumn,
     generator: Option<PathBuf>,
     model: PathBuf,
     options: Option<Box<RawValue>>,
+}
+
+/// Which column holds the weights.
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "`weights_column` is true (the last), false (none) or the name of a column"
+)]
+enum WeightsColumn {
+    /// The last or none.
+    Last(bool),
+    /// That of the name.
+    Named(String),
+}
+
+impl Default for WeightsColumn {
+    fn default() -> Self {
+        WeightsColumn::Last(false)
+    }
 }
 
 const KEYS: [&str; 5] = ["events", "weights_column", "generator", "model", "options"];
@@ -145,10 +164,27 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
     let mut events = Events::read(&config.events)?;
     events.require_finite(|_| true)?;
-    let weights = match config.weights_column {
-        true => Some(events.split_weights()?),
-        false => None,
+    events.refuse_index(|_| true)?;
+    let weights = match &config.weights_column {
+        WeightsColumn::Last(false) => None,
+        WeightsColumn::Last(true) => Some(events.weights_column(None)?),
+        WeightsColumn::Named(name) => Some(events.weights_column(Some(name))?),
     };
+    let weights = weights.map(|c| events.split_weights(c)).transpose()?;
+    let generator = match &config.generator {
+        Some(path) => {
+            let generator = protocol::load_generator(path, &options)?;
+            events.match_names(&generator.names, &path.display().to_string())?;
+            same_columns(&events, path, &generator.generator)?;
+            Some(generator)
+        }
+        None => None,
+    };
+    let mut options = options;
+    let named = generator.as_ref().is_some_and(|g| !g.names.is_empty());
+    if !named && options.get(keys::FEATURES_NAMES).is_empty() && !events.names().is_empty() {
+        options.set_str(keys::FEATURES_NAMES.name(), &events.names().join(","))?;
+    }
     let (rows, columns) = (events.rows, events.columns);
     let mut target = Rows::packed(&events.values, columns)
         .and_then(|x| Source::from_rows(x, weights.as_deref()))
@@ -159,22 +195,15 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         env!("CARGO_PKG_VERSION"),
         config.events.display()
     ));
-    let last = columns - 1;
-    if let Some(name) = events
-        .name(last)
-        .filter(|name| is_weight(name) && weights.is_none())
-    {
+    let weight = events.names().iter().find(|name| is_weight(name));
+    if let Some(name) = weight.filter(|_| weights.is_none()) {
         watch.note(&format!(
-            "warning: column {last} (from 0) of {}, `{name}`, is trained as a feature; if it is the events' weight, set `weights_column` to true",
+            "warning: column `{name}` of {} is trained as a feature; if it is the events' weight, set `weights_column` to {name:?}",
             config.events.display()
         ));
     }
-    let generator = match &config.generator {
-        Some(path) => {
-            let generator = protocol::load_generator(path, &options)?;
-            same_columns(&events, path, &generator.generator)?;
-            generator
-        }
+    let generator = match generator {
+        Some(generator) => generator,
         None => {
             protocol::check(&mut target, &options)?;
             protocol::train_generator(&mut target, &options, &watch)?
@@ -195,11 +224,6 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         info::describe(&model)
     )?;
     Ok(stdout.flush()?)
-}
-
-/// Whether a column with this name is likely to hold weights.
-fn is_weight(name: &str) -> bool {
-    ["w", "weight", "weights"].contains(&name.to_lowercase().as_str())
 }
 
 /// Checks that the events are those of the generator with their conditions.

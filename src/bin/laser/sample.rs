@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 ///
 /// Event i of a stream depends on the model, the seed, the stream and i alone: give the parts of a big job streams of their own, or parts
 /// of one stream by --first. The file is double precision, with the columns x0 x1 … (features), c0 … (the conditions, if the model has
-/// any), and if asked for z0 … (--latent), log_p (--logp), w (--weights, always last). It appears when it is complete. Warnings say where
+/// any), in a .csv by their names if the model has them, and if asked for z0 … (--latent), log_p (--logp), w (--weights, always last). It appears when it is complete. Warnings say where
 /// the events contradict what the model's training found; if ten of them carry more than 1 % of the weight, and ten times as much as ten
 /// others, the command ends with status 3, after writing them. Ctrl-C stops and leaves nothing; a second one ends at once.
 #[derive(clap::Args)]
@@ -152,6 +152,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     columns.extend(arguments.logp.then(|| "log_p".into()));
     columns.extend((arguments.weights || hepmc).then(|| "w".into()));
     let width = columns.len();
+    let model_names = model.names.clone();
 
     let stop = Stop::listen()?;
     let model = Arc::new(Instance::new(model));
@@ -183,10 +184,19 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         weights: arguments.weights || hepmc,
     };
     let start = Instant::now();
+    let header = match model_names.is_empty() {
+        true => columns.clone(),
+        false => model_names
+            .iter()
+            .chain(&columns[m + c..])
+            .cloned()
+            .collect(),
+    };
     let file = Output {
         path: output,
         rows,
         columns,
+        header,
         attributes: vec![
             ("liblaser_model_sha256", sha256),
             ("liblaser_method", method.name().into()),
@@ -358,7 +368,12 @@ fn conditions(arguments: &Arguments, model: &Model) -> Result<Option<Events>> {
             "its events have no conditions; leave out --conditions, and give the number of events with -n",
         ));
     }
-    let given = Events::read(path)?;
+    let mut given = Events::read(path)?;
+    let own = model
+        .names
+        .get(model.generator.event_dim()..)
+        .unwrap_or_default();
+    given.match_names(own, "the model's conditions")?;
     if given.columns != dim {
         return Err(Failure::of(
             path,

@@ -33,7 +33,7 @@ pub struct Arguments {
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = column)]
     columns: Option<Vec<usize>>,
     /// A further feature to compare, computed from those there are, as "hypot(x0, x1)" or "log(m_ll)"; can be given again. Columns of a .csv
-    /// with a header go by name, all by x0 or x[0], weights too; there are + - * / ** and the usual functions
+    /// with a header go by name, all by x0 or x[0]; there are + - * / ** and the usual functions
     #[arg(long, value_name = "FORMULA", allow_hyphen_values = true)]
     with: Vec<String>,
     /// Look at the edges of a region: a condition in the features, as the option "support" has it, "x0 > x1 and hypot(x2, x3) > 20". Prints for each
@@ -102,6 +102,8 @@ const JSD_REPEATS: usize = 50;
 struct Side {
     events: Events,
     weights: Option<Vec<f64>>,
+    /// Of all features of the file.
+    names: Vec<String>,
 }
 
 impl Side {
@@ -109,30 +111,41 @@ impl Side {
         path: &std::path::Path,
         weighted: bool,
         columns: Option<&[usize]>,
+        like: &[String],
         with: &[String],
     ) -> Result<Self> {
         let mut events = Events::read(path)?;
-        let derived = events.derived(with)?;
         let last = events.columns - 1;
         events.require_finite(|column| {
             let compared = columns.is_none_or(|columns| columns.contains(&column));
             compared || (weighted && column == last)
         })?;
+        events.refuse_index(|column| columns.is_none_or(|columns| columns.contains(&column)))?;
         let weights = match weighted {
-            true => Some(events.split_weights().map_err(Failure::asked)?),
+            true => {
+                let column = events.weights_column(None).map_err(Failure::asked)?;
+                Some(events.split_weights(column)?)
+            }
             false => None,
         };
+        events.match_names(like, "the reference")?;
         if let Some(weights) = &weights {
             let wrong = |e| {
                 format!("{e}; does its last column, {last} (from 0), hold the weights, as --weights says?")
             };
             effective_size(weights).map_err(|e| Failure::of(path, wrong(e)))?;
         }
+        let derived = events.derived(with)?;
+        let names = events.names().to_vec();
         if let Some(columns) = columns {
             events.select(columns)?;
         }
         events.append(with, &derived);
-        let side = Side { events, weights };
+        let side = Side {
+            events,
+            weights,
+            names,
+        };
         side.sample()
             .map_err(|e| Failure::of(path, e))
             .map(|_| ())?;
@@ -163,9 +176,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     };
     // A column can be chosen once; what is asked of a pair then counts among the chosen.
     let columns = arguments.columns.as_deref();
-    let read = |path, which| Side::read(path, weighted(which), columns, &arguments.with);
-    let reference = read(&arguments.reference, Weighted::Reference)?;
-    let sample = read(&arguments.sample, Weighted::Sample)?;
+    let read = |path, which, like: &[String]| {
+        Side::read(path, weighted(which), columns, like, &arguments.with)
+    };
+    let reference = read(&arguments.reference, Weighted::Reference, &[])?;
+    let sample = read(&arguments.sample, Weighted::Sample, &reference.names)?;
     let dim = reference.events.columns;
     if sample.events.columns != dim {
         return Err(Failure::Wrong(format!(
