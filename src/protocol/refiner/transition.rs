@@ -34,10 +34,19 @@ impl Points {
     }
 
     /// As `other`, in the memory that is there.
-    fn copy(&mut self, other: &Points) {
+    pub fn copy(&mut self, other: &Points) {
         self.z.clone_from(&other.z);
         self.log_w.clone_from(&other.log_w);
         self.gradient.clone_from(&other.gradient);
+    }
+
+    /// Takes over the point of one chain.
+    pub fn copy_chain(&mut self, chain: usize, other: &Points) {
+        let dim = self.z.len() / self.log_w.len();
+        let row = chain * dim..(chain + 1) * dim;
+        self.z[row.clone()].copy_from_slice(&other.z[row.clone()]);
+        self.gradient[row.clone()].copy_from_slice(&other.gradient[row]);
+        self.log_w[chain] = other.log_w[chain];
     }
 
     fn evaluate(&mut self, evaluator: &mut dyn Evaluator) -> Result<()> {
@@ -115,7 +124,7 @@ pub(super) struct Dynamics {
 /// Transitions that leave q(z) ∝ p(z) w(z) invariant (`langevin`: nearly), with the potential U(z) = ½ |z|² − log w(z).
 pub(super) struct Transition {
     pub settings: HmcSettings,
-    dynamics: Dynamics,
+    pub dynamics: Dynamics,
     /// N.
     dim: usize,
     /// σ, all of them.
@@ -224,18 +233,15 @@ impl Transition {
         for (chain, after) in path.energies(dim).enumerate() {
             let error = after - path.energy[chain];
             statistics.proposals += 1;
-            if error.is_nan() || error > DIVERGENCE {
+            // An infinite weight is none: no trajectory would leave it again.
+            if error.is_nan() || error > DIVERGENCE || error == f64::NEG_INFINITY {
                 statistics.divergences += 1;
                 continue;
             }
             sum += (-error).exp().min(1.0);
             if path.accept[chain].ln() < -error || !self.dynamics.metropolis {
                 statistics.accepted += 1;
-                let row = chain * dim..(chain + 1) * dim;
-                let (to, from) = (&mut states.points, &path.points);
-                to.z[row.clone()].copy_from_slice(&from.z[row.clone()]);
-                to.gradient[row.clone()].copy_from_slice(&from.gradient[row]);
-                to.log_w[chain] = from.log_w[chain];
+                states.points.copy_chain(chain, &path.points);
             }
         }
         states.trajectories = states.trajectories.wrapping_add(1);
