@@ -722,6 +722,22 @@ fn chains_that_would_not_end_are_refused() {
         assert!(matches!(error, Error::Format(_)), "{error}");
         assert!(error.to_string().contains(word), "{error}");
     }
+    // Each within its own bounds; together more memory than there is.
+    let mut wide = model(Dtype::Float32, 1);
+    let refinement = wide.refinement.as_mut().unwrap();
+    refinement.pool = 1000;
+    refinement.hmc.chains = 1_000_000;
+    refinement.hmc.burn_in = 0;
+    refinement.hmc.leapfrog = 1;
+    let error = wide.to_bytes().unwrap_err().to_string();
+    assert!(error.contains("2000000000 numbers, beyond"), "{error}");
+    let refinement = wide.refinement.as_mut().unwrap();
+    refinement.pool = 16;
+    for (tries, good) in [(1_000_000_000, true), (1_000_000_001, false)] {
+        let refinement = wide.refinement.as_mut().unwrap();
+        refinement.max_tries = tries;
+        assert_eq!(wide.validate().is_ok(), good, "{tries}");
+    }
     let mut model = model(Dtype::Float32, 1);
     for pool in [0, 1001] {
         model.refinement.as_mut().unwrap().pool = pool;

@@ -177,7 +177,8 @@ impl Sampler {
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] if an output has too few rows or other columns, [`Error::Unsupported`] for the log density of a method
-    /// that has none, [`Error::Numerical`] if the method gives up, if a log density is not finite, or for a value beyond `T`. The position is then as before, and the outputs may be written in part.
+    /// that has none, [`Error::Numerical`] if the method gives up, if a log density is not finite, or for a value beyond `T`. The position is
+    /// then as before, and the outputs may be written in part.
     pub fn generate<T: Real>(&mut self, rows: usize, out: Outputs<'_, T>) -> Result<()> {
         if self.condition_dim() > 0 && rows > 0 {
             return Err(Error::InvalidArgument(format!(
@@ -229,9 +230,9 @@ impl Sampler {
     /// `divergences` (proposals); of latents resampled for `resampling` or for starts of chains, `effective_fraction` ((Σw)² / Σw² of their
     /// pools, as a fraction) and `distinct_fraction`. Fractions of nothing are NaN.
     ///
-    /// Of chains, from the last 256 events of the first 64 of them since they were last begun: `r_hat.K`, split R̂ of dimension K of z
-    /// (from 0), and `effective_sample_size.K`, that of all events made; without `.K`, of the worst dimension. NaN for other methods, and
-    /// for fewer than four events of a chain (`effective_sample_size`: twenty).
+    /// Of chains, from the last 256 events of the first 64 of them (fewer in more than 1024 dimensions) since they were last begun:
+    /// `r_hat.K`, split R̂ of dimension K of z (from 0), and `effective_sample_size.K`, that of all events made; without `.K`, of the worst
+    /// dimension. NaN for other methods, and for fewer than four events of a chain (`effective_sample_size`: twenty).
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] for another key.

@@ -1,18 +1,17 @@
 //! `laser refine`: a training, described by a file.
 
-use crate::events::Events;
+use crate::events::{header, Events};
 use crate::failure::{Failure, Result};
 use crate::info;
 use crate::output::apart;
 use crate::terminal::{self, number, Stop};
 use indicatif::ProgressBar;
-use laser::aside::Aside;
+use laser::aside::{require_file, Aside};
 use laser::model::{Generator, Model};
 use laser::options::{keys, Options};
 use laser::protocol::{self, Instance, Source};
 use laser::train::{Hooks, Level, Progress};
 use laser::Rows;
-use npyz::NpyHeader;
 use serde::de::IgnoredAny;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -20,7 +19,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::fs;
-use std::io::Write;
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -60,12 +59,30 @@ struct Config {
     options: Option<Box<RawValue>>,
 }
 
+/// No configuration is longer.
+const LONGEST: u64 = 1 << 24;
+
 const KEYS: [&str; 5] = ["events", "weights_column", "generator", "model", "options"];
 
 impl Config {
     fn read(path: &Path) -> Result<Self> {
-        let bytes = fs::read(path).map_err(|e| Failure::of(path, e))?;
-        let text = str::from_utf8(&bytes).map_err(|_| Failure::of(path, no_text(&bytes)))?;
+        let read = || {
+            require_file(&fs::metadata(path)?)?;
+            let mut bytes = Vec::new();
+            let file = fs::File::open(path)?;
+            file.take(LONGEST + 1).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        let bytes = read().map_err(|e: io::Error| Failure::of(path, e))?;
+        if bytes.len() as u64 > LONGEST {
+            return Err(Failure::of(path, no_text(path)));
+        }
+        Config::parse(path, &bytes)
+    }
+
+    /// What the file `path` holds.
+    fn parse(path: &Path, bytes: &[u8]) -> Result<Self> {
+        let text = str::from_utf8(bytes).map_err(|_| Failure::of(path, no_text(path)))?;
         let invalid = |e: serde_json::Error| {
             Failure::of(
                 path,
@@ -94,10 +111,11 @@ impl Config {
 }
 
 /// What to say about a configuration that is none.
-fn no_text(bytes: &[u8]) -> String {
-    let what = if Model::from_bytes(bytes).is_ok() {
+fn no_text(path: &Path) -> String {
+    let array = || fs::File::open(path).and_then(|mut file| header(&mut file));
+    let what = if Model::load(path).is_ok() {
         "a model; `laser info` and `laser sample` take it, or `generator` in a configuration names it"
-    } else if NpyHeader::from_reader(bytes).is_ok() {
+    } else if array().is_ok() {
         "an array of NumPy; `laser score` takes it, or `events` in a configuration names it"
     } else {
         "no text"

@@ -74,7 +74,9 @@ impl Home for Dynamics {
             return Ok(false);
         }
         preparation.record.insert(RECORD.into(), json!(report));
-        found.validate(dims.latent).map_err(Error::of_options)?;
+        found
+            .validate(dims.latent, *pool)
+            .map_err(Error::of_options)?;
         *hmc = found;
         Ok(true)
     }
@@ -89,7 +91,7 @@ impl Home for Dynamics {
 /// The chains that the options ask for in N dimensions.
 ///
 /// # Errors
-/// [`Error::InvalidArgument`] if a sampler would not come to an end with them.
+/// [`Error::InvalidArgument`] if a sampler would not come to an end, or not find memory enough, with them.
 pub(in crate::protocol) fn settings(latent_dim: usize, options: &Options) -> Result<HmcSettings> {
     let settings = HmcSettings {
         chains: options.get(keys::HMC_CHAINS) as usize,
@@ -101,7 +103,9 @@ pub(in crate::protocol) fn settings(latent_dim: usize, options: &Options) -> Res
         burn_in: options.get(keys::HMC_BURN_IN) as u64,
         thin: options.get(keys::HMC_THIN) as u64,
     };
-    settings.validate(latent_dim).map_err(Error::of_options)?;
+    let pool = options.get(keys::RESAMPLING_POOL) as usize;
+    let checked = settings.validate(latent_dim, pool);
+    checked.map_err(Error::of_options)?;
     Ok(settings)
 }
 

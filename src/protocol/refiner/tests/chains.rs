@@ -302,7 +302,7 @@ fn the_pilot_finds_the_widths() {
     assert!(found.step_size > 0.5, "for widths of 1: {found:?}");
     let r_hat = worst(Ok(report.r_hat));
     assert!(r_hat < 1.1, "{r_hat}");
-    found.validate(2).unwrap();
+    found.validate(2, 16).unwrap();
 }
 
 #[test]
