@@ -103,7 +103,7 @@ fn model(dtype: Dtype, conditions: usize) -> Model {
         method: Method::Gan,
         log_w_max: 2.0f64.ln(),
         log_mean_weight: -1.0 / 3.0,
-        max_tries: u64::MAX,
+        max_tries: 987_654_321,
         pool: 16,
         hmc: HmcSettings {
             chains: 100,
