@@ -239,13 +239,16 @@ fn read_file(path: &Path) -> Result<(Header, Vec<u8>)> {
     let failed = || io_error(path);
     // Before opening: a pipe would block.
     let metadata = fs::metadata(path).map_err(failed())?;
+    require_file(&metadata).map_err(failed())?;
+    let mut file = fs::File::open(path).map_err(failed())?;
+    // Of what was opened: another may have taken its place meanwhile.
+    let metadata = file.metadata().map_err(failed())?;
     let length = require_file(&metadata).map_err(failed())?.len();
     if length > MAX_FILE {
         let what = format!("{length} bytes are more than a model file can have");
         let error = io::Error::new(io::ErrorKind::FileTooLarge, what);
         return Err(io_error(path)(error));
     }
-    let mut file = fs::File::open(path).map_err(failed())?;
     let mut read = |bytes: &mut Vec<u8>, count: u64| -> Result<()> {
         // The length is the file system's word: without that much memory this is an error, not an abort.
         let room = bytes.try_reserve_exact(count as usize);

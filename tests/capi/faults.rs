@@ -147,6 +147,7 @@ fn fail_everywhere(user: *mut Host, expected: &[&str], mut work: impl FnMut() ->
                 let host: &mut Host = unsafe { &mut *user };
                 for (k, (_, calls)) in host.calls().into_iter().enumerate() {
                     calls.made = 0;
+                    calls.state = 0;
                     calls.failing = at.filter(|_| k == kind);
                 }
             };
@@ -164,6 +165,30 @@ fn fail_everywhere(user: *mut Host, expected: &[&str], mut work: impl FnMut() ->
         }
     }
     failures
+}
+
+/// Does `work` with a new source and, if a callback has failed in it, again with the same handles, which must go well.
+fn twice(user: *mut Host, work: impl Fn(*mut laser_source) -> i32) -> i32 {
+    let source = source(user);
+    let status = work(source);
+    if status != LASER_OK {
+        let (said, code) = (message(), laser_last_callback_code());
+        // SAFETY: the callbacks use the host during `work` alone.
+        let made = || unsafe { &mut *user }.calls().map(|(_, calls)| calls.made);
+        let before = made();
+        ok(work(source));
+        // The failure is still the last.
+        assert_eq!((message(), laser_last_callback_code()), (said, code));
+        // SAFETY: as above.
+        let calls = unsafe { &mut *user }.calls();
+        calls
+            .into_iter()
+            .zip(before)
+            .for_each(|((_, c), n)| c.made = n);
+    }
+    // SAFETY: see main.rs.
+    unsafe { laser_source_free(source) };
+    status
 }
 
 fn quick(more: &str) -> *mut laser_options {
@@ -202,22 +227,23 @@ fn trainings_survive_every_callback() {
     // SAFETY: see main.rs.
     unsafe {
         let options = quick(", \"refiner.method\": \"matching\"");
-        let (hooks, source) = (hooks(user), source(user));
+        let hooks = hooks(user);
         let failures = fail_everywhere(user, &["events", "progress", "log"], || {
-            let (mut generator, mut model) = (null_mut(), null_mut());
-            let status = laser_generator_train(source, options, hooks, &mut generator);
-            assert_eq!(status == LASER_OK, !generator.is_null());
-            if status != LASER_OK {
-                return status;
-            }
-            let status = laser_refine(generator, source, options, hooks, &mut model);
-            assert_eq!(status == LASER_OK, !model.is_null());
-            laser_generator_free(generator);
-            laser_model_free(model);
-            status
+            twice(user, |source| {
+                let (mut generator, mut model) = (null_mut(), null_mut());
+                let status = laser_generator_train(source, options, hooks, &mut generator);
+                assert_eq!(status == LASER_OK, !generator.is_null());
+                if status != LASER_OK {
+                    return status;
+                }
+                let status = laser_refine(generator, source, options, hooks, &mut model);
+                assert_eq!(status == LASER_OK, !model.is_null());
+                laser_generator_free(generator);
+                laser_model_free(model);
+                status
+            })
         });
         assert!(failures > 20, "{failures}");
-        laser_source_free(source);
         laser_hooks_free(hooks);
         laser_options_free(options);
     }
@@ -232,18 +258,21 @@ fn black_boxes_and_their_samplers_survive_every_callback() {
     unsafe {
         let options =
             quick(", \"pullback.method\": \"omnifold\", \"refiner.method\": \"rejection\"");
-        let (hooks, source) = (hooks(user), source(user));
+        let hooks = hooks(user);
         let generator = made(|out| {
             laser_generator_from_callback(2, 0, 2, 0, Some(generate), user.cast(), null(), out)
         });
         let called = ["events", "generate", "progress", "log"];
         let failures = fail_everywhere(user, &called, || {
-            let mut model = null_mut();
-            let status = laser_refine(generator, source, options, hooks, &mut model);
-            laser_model_free(model);
-            status
+            twice(user, |source| {
+                let mut model = null_mut();
+                let status = laser_refine(generator, source, options, hooks, &mut model);
+                laser_model_free(model);
+                status
+            })
         });
         assert!(failures > 20, "{failures}");
+        let source = source(user);
         let model = made(|out| laser_refine(generator, source, options, null(), out));
         for method in [c"baseline", c"rejection", c"resampling", c"mala", c"hmc"] {
             ok(laser_options_set_str(
@@ -273,12 +302,13 @@ fn black_boxes_and_their_samplers_survive_every_callback() {
                 status
             });
             *user = Host::default();
-            ok(laser_sampler_set_noise_callback(
-                sampler,
-                Some(noise),
-                user.cast(),
-            ));
             fail_everywhere(user, &["generate", "progress", "noise"], || {
+                // Chains begin anew.
+                ok(laser_sampler_set_noise_callback(
+                    sampler,
+                    Some(noise),
+                    user.cast(),
+                ));
                 draw(&mut [0.0; 20])
             });
             laser_sampler_free(sampler);
