@@ -484,7 +484,7 @@ fn models_that_could_not_be_read_are_not_written() {
         &|m| {
             m.record.insert("deep".into(), nested.clone());
         },
-        "recursion limit",
+        "nested deeper than 32",
     );
 }
 

@@ -164,8 +164,37 @@ impl Model {
     }
 }
 
+/// No description is nested deeper, so that reading one needs little of a thread's stack. What the library writes has a third of it.
+const DEEPEST: usize = 32;
+
+/// How deep lists and objects of a JSON text lie in each other.
+fn depth(json: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let (mut quoted, mut escaped) = (false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = quoted,
+            b'"' => quoted = !quoted,
+            _ if quoted => (),
+            b'[' | b'{' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => (),
+        }
+    }
+    deepest
+}
+
 /// Parses and checks the description: the model, whose parameters stay empty, and the SHA-256 that it says.
 fn read_description(json: &str) -> Result<(Model, String)> {
+    if depth(json) > DEEPEST {
+        return Err(invalid(format!(
+            "its description is nested deeper than {DEEPEST} lists and objects"
+        )));
+    }
     let broken = |error| invalid(format!("its description: {error}"));
     let version: Version = serde_json::from_str(json).map_err(broken)?;
     if version.format_version > u64::from(FORMAT_VERSION) {
@@ -300,6 +329,19 @@ mod tests {
         assert!(invalid("a\0b\u{1b}[2Jµ")
             .to_string()
             .ends_with("a\\u{0}b\\u{1b}[2Jµ"));
+    }
+
+    #[test]
+    fn brackets_are_counted_where_they_are_json() {
+        for (json, deep) in [
+            ("1", 0),
+            ("[]", 1),
+            (r#"{"a":[1,{"b":[]}],"c":{}}"#, 4),
+            (r#"{"[[[":"{{\"[[\\"}"#, 1),
+            ("]]]][[", 2),
+        ] {
+            assert_eq!(depth(json), deep, "{json}");
+        }
     }
 
     #[test]
