@@ -5,7 +5,7 @@ use super::history::History;
 use super::home::{refinement, Case, Home, Preparation};
 use super::pilot::pilot;
 use super::statistics::Statistics;
-use super::transition::{Dynamics, Points, States, Transition};
+use super::transition::{Dynamics, Points, States, Transition, AT_ONCE};
 use crate::compute::Stage;
 use crate::model::{Dims, Evaluator, HmcSettings, Method, Model, Refinement};
 use crate::options::{keys, Options};
@@ -142,11 +142,16 @@ impl Running {
         evaluator: &mut dyn Evaluator,
         made: &mut [f64],
         statistics: &mut Statistics,
+        stage: &Stage,
     ) -> Result<Option<usize>> {
         let points = &mut self.states.points;
         let chains = points.log_w.len();
-        evaluator.generate(&points.z, chains, made, None)?;
-        let dim = made.len() / chains;
+        let (latent, dim) = (points.z.len() / chains, made.len() / chains);
+        let parts = points.z.chunks(AT_ONCE * latent);
+        for (z, made) in parts.zip(made.chunks_mut(AT_ONCE * dim)) {
+            stage.check()?;
+            evaluator.generate(z, made.len() / dim, made, None)?;
+        }
         let finite = |event: &[f64]| event.iter().all(|x| x.is_finite());
         let mut without = None;
         let events = made.chunks_exact_mut(dim).zip(self.x.chunks_exact(dim));
@@ -247,7 +252,7 @@ impl Maker for Chains {
                 // Nobody knows beforehand of those that are made for chains without event.
                 stage.done(done.min(steps))?;
             }
-            if let Some(chain) = running.settle(evaluator, &mut block.x, statistics)? {
+            if let Some(chain) = running.settle(evaluator, &mut block.x, statistics, stage)? {
                 tries += 1;
                 if tries == TRIES {
                     return Err(Error::Numerical(format!(

@@ -12,6 +12,9 @@ use crate::{Error, Result};
 /// Energy error beyond which a trajectory is called divergent (Betancourt, arXiv:1701.02434).
 const DIVERGENCE: f64 = 1000.0;
 
+/// Chains whose points are evaluated between two questions whether to go on.
+pub(super) const AT_ONCE: usize = 1 << 14;
+
 /// Numbers of the uniforms of a trajectory.
 const ACCEPT: u64 = 0;
 const JITTER: u64 = 1;
@@ -49,9 +52,17 @@ impl Points {
         self.log_w[chain] = other.log_w[chain];
     }
 
-    fn evaluate(&mut self, evaluator: &mut dyn Evaluator) -> Result<()> {
-        let rows = self.log_w.len();
-        evaluator.log_weight_gradient(&self.z, rows, &mut self.log_w, &mut self.gradient)
+    fn evaluate(&mut self, evaluator: &mut dyn Evaluator, stage: &Stage) -> Result<()> {
+        let of_rows = AT_ONCE * (self.z.len() / self.log_w.len());
+        let parts = self
+            .z
+            .chunks(of_rows)
+            .zip(self.gradient.chunks_mut(of_rows));
+        for ((z, gradient), log_w) in parts.zip(self.log_w.chunks_mut(AT_ONCE)) {
+            stage.check()?;
+            evaluator.log_weight_gradient(z, log_w.len(), log_w, gradient)?;
+        }
+        Ok(())
     }
 }
 
@@ -186,7 +197,7 @@ impl Transition {
                 )?;
             }
         }
-        points.evaluate(evaluator).map_err(|e| match e {
+        points.evaluate(evaluator, stage).map_err(|e| match e {
             Error::Unsupported(why) => Error::Unsupported(format!(
                 "`{}` needs the gradient of log w(z), which this model does not have ({why}); use `rejection` or `resampling`",
                 self.dynamics.method.name()
@@ -223,9 +234,8 @@ impl Transition {
         let path = &mut self.trajectory;
         path.kick(0.5, dim, &self.scales);
         for step in 1..=self.settings.leapfrog {
-            stage.check()?;
             path.drift(dim, &self.scales);
-            path.points.evaluate(evaluator)?;
+            path.points.evaluate(evaluator, stage)?;
             let last = step == self.settings.leapfrog;
             path.kick(if last { 0.5 } else { 1.0 }, dim, &self.scales);
         }
