@@ -3,11 +3,12 @@
 use crate::config::Config;
 use crate::events::Events;
 use crate::hepmc::{Particles, Writer};
+use laser::formula::Formula;
 use laser::model::{Method, Model};
 use laser::options::Options;
 use laser::protocol::{Instance, Outputs, Sampler};
 use laser::train::Hooks;
-use laser::{Error, Result, RowsMut};
+use laser::{Error, Result, Rows, RowsMut};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -190,4 +191,20 @@ pub fn hepmc(data: &[u8]) {
     for line in text.lines().filter(|line| good && line.starts_with("P ")) {
         assert!(!line.contains("inf") && !line.contains("NaN"), "{line}");
     }
+}
+
+/// A formula in the features of events.
+pub fn formula(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else {
+        return;
+    };
+    let names = ["px", "m_ll [GeV]", "x"].map(String::from);
+    let Ok(formula) = Formula::parse(text, 3, &names) else {
+        return;
+    };
+    let events = [0.5, -1.0, 2.0, 0.0, f64::MAX, -0.0];
+    let rows = Rows::packed(&events, 3).expect("two events of three values");
+    let mut out = [7.0; 2];
+    let done = formula.evaluate(rows, &mut out);
+    done.expect("what was parsed for three columns takes them");
 }

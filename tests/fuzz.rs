@@ -75,3 +75,8 @@ fn configurations_of_refine() {
 fn particles_of_hepmc() {
     corpus("hepmc", bodies::hepmc, 500);
 }
+
+#[test]
+fn formulas() {
+    corpus("formula", bodies::formula, 100);
+}
