@@ -51,7 +51,7 @@
  * what it uses until its end.
  *
  * @par Stacks and the end of threads
- * No call needs more than 128 KiB of stack, besides that of callbacks and, for calls that compute with it, libtorch's.
+ * No call needs more than 96 KiB of stack, besides that of callbacks and, for calls that compute with it, libtorch's.
  * A thread may not end within a call: no pthread_exit in a callback, and no pthread_cancel of a thread that may be in
  * one (pthread_setcancelstate keeps it off); that would unwind the library, which ends the process. A laser_cancel stops
  * calls. Destructors that run when a thread or the process ends may call the library; laser_last_error then tells the

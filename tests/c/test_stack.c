@@ -5,7 +5,7 @@
 
 #include <pthread.h>
 
-enum { STACK = 128 * 1024, EVENTS = 300 };
+enum { STACK = 96 * 1024, EVENTS = 300 };
 
 static double x[2 * EVENTS], z[2 * EVENTS], w[EVENTS];
 
