@@ -50,6 +50,13 @@
  * call back into a handle that the running call changes gets LASER_ERR_BUSY. It may free any handle: the call keeps
  * what it uses until its end.
  *
+ * @par Stacks and the end of threads
+ * No call needs more than 96 KiB of stack, besides that of callbacks and, for calls that compute with it, libtorch's.
+ * A thread may not end within a call: no pthread_exit in a callback, and no pthread_cancel of a thread that may be in
+ * one (pthread_setcancelstate keeps it off); that would unwind the library, which ends the process. A laser_cancel stops
+ * calls. Destructors that run when a thread or the process ends may call the library; laser_last_error then tells the
+ * first 1000 bytes of a message.
+ *
  * @par Reproducibility
  * Event i of stream s with seed k is a function of (model, k, s, i) alone: the same bits whatever the batch
  * sizes, the number of threads and the order of calls, on one type of CPU; equal within rounding on another
@@ -1316,11 +1323,12 @@ laser_status laser_sampler_tell(const laser_sampler *sampler, uint64_t *event);
  * NULL if not wanted
  * @param logp receives `n` logarithms of the density of the events, in 1 / (product of the units of x): that of the generator for
  * "baseline" and "reweight", that of the refiner for "flow", the refined one for all others; NULL if not wanted
- * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for wrong sizes or arrays that overlap; LASER_ERR_UNSUPPORTED if `logp` is wanted of "gan"
- * or "matching", or of a generator without a density; LASER_ERR_NUMERICAL if the method gives up; LASER_ERR_INVALID_ARGUMENT for a model
- * with conditions, whose events laser_sampler_generate_given makes; LASER_ERR_TORCH; LASER_ERR_CALLBACK and LASER_ERR_DATA of a noise
- * callback; LASER_ERR_CALLBACK and LASER_ERR_CANCELLED of hooks; LASER_ERR_NULL; LASER_ERR_BUSY. After any failure the stream stands where
- * it stood, and the arrays may be written in part
+ * @return LASER_OK: all values are then finite; LASER_ERR_INVALID_ARGUMENT for wrong sizes or arrays that overlap; LASER_ERR_UNSUPPORTED
+ * if `logp` is wanted of "gan" or "matching", or of a generator without a density; LASER_ERR_NUMERICAL if the method gives up, if a `logp`
+ * is not finite, or for a value beyond single precision where that is asked for; LASER_ERR_INVALID_ARGUMENT for a model with conditions,
+ * whose events laser_sampler_generate_given makes; LASER_ERR_TORCH; LASER_ERR_CALLBACK and LASER_ERR_DATA of a noise callback;
+ * LASER_ERR_CALLBACK and LASER_ERR_CANCELLED of hooks; LASER_ERR_NULL; LASER_ERR_BUSY. After any failure the stream stands where it stood,
+ * and the arrays may be written in part
  *
  * Threads: needs `sampler` alone.
  */
@@ -1448,7 +1456,7 @@ laser_status laser_sampler_next(laser_sampler *sampler, double *x, double *w);
  * latents resampled, by "resampling" or for starts of chains, "effective_fraction" (the share that the weights leave of the pool) and
  * "distinct_fraction"; of chains "r_hat" (split R-hat of the worst dimension of z: 1 where the chains agree, above 1.05 they do not mix)
  * and "effective_sample_size" (of all events made, in the worst dimension), or with ".0", ".1" … for that dimension, estimated from the
- * last 256 events of the first 64 chains; takes milliseconds
+ * last 256 events of the first 64 chains (fewer in more than 1024 dimensions); takes milliseconds
  * @param out receives the number; NaN for a fraction of nothing, and for chains without four events each ("effective_sample_size": without
  * twenty)
  * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for another key; LASER_ERR_NULL; LASER_ERR_BUSY while events are being generated

@@ -525,6 +525,42 @@ fn conditional_models_take_conditions() {
 }
 
 #[test]
+fn headers_of_arrays_cost_no_more_than_they_are() {
+    let folder = Folder::new();
+    let score = |name: &str, bytes: &[u8], length: Option<u64>, words: &str| {
+        fs::write(folder.at(name), bytes).unwrap();
+        if let Some(length) = length {
+            let file = fs::OpenOptions::new().write(true).open(folder.at(name));
+            file.unwrap().set_len(length).unwrap();
+        }
+        folder.bad(&format!("score {name} truth.npy"), words);
+    };
+    // Every bracket doubles what the parser does, and the length is that of the memory it takes.
+    let nested = "[".repeat(60) + &"]".repeat(60);
+    let mut bytes = b"\x93NUMPY\x01\0\x78\0".to_vec();
+    bytes.extend(nested.bytes());
+    score("nested.npy", &bytes, None, "brackets within 8 brackets");
+    let long = b"\x93NUMPY\x02\0\xff\xff\xff\xff{}";
+    let words = "a header of 4294967295 bytes, longer than 65536";
+    score("long.npy", long, None, words);
+    score("long.npy", long, Some(1 << 33), words);
+    for short in [
+        &b""[..],
+        b"\x93NUMPY",
+        b"\x93NUMPY\x02\0\x01\0",
+        b"\x93NUMPY\x01\0\x76\0{'descr'",
+    ] {
+        score("short.npy", short, None, "no .npy file that can be read");
+    }
+    fs::write(folder.at("sparse.json"), "{").unwrap();
+    let file = fs::OpenOptions::new()
+        .write(true)
+        .open(folder.at("sparse.json"));
+    file.unwrap().set_len(1 << 33).unwrap();
+    folder.bad("refine sparse.json", "this is no text");
+}
+
+#[test]
 fn sample_says_what_is_wrong_and_writes_nothing() {
     let folder = Folder::new();
     let n = |n: &str| format!("sample model.laser -n {n} -o a.npy");
@@ -655,10 +691,31 @@ fn an_interrupted_sampling_leaves_nothing() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    wait_for(|| folder.files().len() > before.len());
+    wait_for(|| writes_in(&child, &folder));
     interrupt(&child, libc::SIGINT);
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_eq!(folder.files(), before);
+    // What nobody can catch, and what the program does not.
+    for signal in [libc::SIGKILL, libc::SIGHUP, libc::SIGTERM] {
+        let mut child = folder
+            .command("sample model.laser -n 1e12 -o a.npy")
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        wait_for(|| writes_in(&child, &folder));
+        interrupt(&child, signal);
+        child.wait().unwrap();
+        assert_eq!(folder.files(), before, "{signal}");
+    }
+}
+
+/// Whether a child has a file of the folder open for what it writes, which has no name yet.
+fn writes_in(child: &std::process::Child, folder: &Folder) -> bool {
+    let Ok(open) = fs::read_dir(format!("/proc/{}/fd", child.id())) else {
+        return false;
+    };
+    let mut files = open.filter_map(|file| fs::read_link(file.unwrap().path()).ok());
+    files.any(|file| file.starts_with(folder.0.path()) && !file.ends_with("model.laser"))
 }
 
 #[test]

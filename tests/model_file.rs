@@ -103,7 +103,7 @@ fn model(dtype: Dtype, conditions: usize) -> Model {
         method: Method::Gan,
         log_w_max: 2.0f64.ln(),
         log_mean_weight: -1.0 / 3.0,
-        max_tries: u64::MAX,
+        max_tries: 987_654_321,
         pool: 16,
         hmc: HmcSettings {
             chains: 100,
@@ -485,7 +485,7 @@ fn models_that_could_not_be_read_are_not_written() {
         &|m| {
             m.record.insert("deep".into(), nested.clone());
         },
-        "recursion limit",
+        "nested deeper than 32",
     );
 }
 
@@ -722,6 +722,22 @@ fn chains_that_would_not_end_are_refused() {
         let error = model.validate().unwrap_err();
         assert!(matches!(error, Error::Format(_)), "{error}");
         assert!(error.to_string().contains(word), "{error}");
+    }
+    // Each within its own bounds; together more memory than there is.
+    let mut wide = model(Dtype::Float32, 1);
+    let refinement = wide.refinement.as_mut().unwrap();
+    refinement.pool = 1000;
+    refinement.hmc.chains = 1_000_000;
+    refinement.hmc.burn_in = 0;
+    refinement.hmc.leapfrog = 1;
+    let error = wide.to_bytes().unwrap_err().to_string();
+    assert!(error.contains("2000000000 numbers, beyond"), "{error}");
+    let refinement = wide.refinement.as_mut().unwrap();
+    refinement.pool = 16;
+    for (tries, good) in [(1_000_000_000, true), (1_000_000_001, false)] {
+        let refinement = wide.refinement.as_mut().unwrap();
+        refinement.max_tries = tries;
+        assert_eq!(wide.validate().is_ok(), good, "{tries}");
     }
     let mut model = model(Dtype::Float32, 1);
     for pool in [0, 1001] {

@@ -6,8 +6,14 @@ use crate::{guard, Error, Result};
 use std::cell::{Cell, RefCell};
 use std::ffi::c_char;
 
+/// Bytes of a message that are kept while a thread ends.
+const KEPT: usize = 1000;
+
 thread_local! {
     static LAST_MESSAGE: RefCell<String> = const { RefCell::new(String::new()) };
+    /// In its place once it is gone, as in destructors of the host that run when a thread or the process ends: nothing that needs to be
+    /// dropped, so it stays to the last.
+    static LAST_OF_ALL: Cell<([u8; KEPT], usize)> = const { Cell::new(([0; KEPT], 0)) };
     static LAST_CALLBACK_CODE: Cell<i32> = const { Cell::new(0) };
 }
 
@@ -31,8 +37,13 @@ pub(super) fn call(body: impl FnOnce() -> Result<()>) -> laser_status {
 }
 
 fn remember(message: String, callback_code: i32) {
-    // While a thread ends, its last error may be gone already.
-    let _ = LAST_MESSAGE.try_with(|last| last.replace(message));
+    let replace = |last: &RefCell<String>| last.borrow_mut().clone_from(&message);
+    if LAST_MESSAGE.try_with(replace).is_err() {
+        let mut kept = [0; KEPT];
+        let length = message.floor_char_boundary(KEPT);
+        kept[..length].copy_from_slice(&message.as_bytes()[..length]);
+        LAST_OF_ALL.set((kept, length));
+    }
     LAST_CALLBACK_CODE.set(callback_code);
 }
 
@@ -61,7 +72,8 @@ pub unsafe extern "C" fn laser_last_error(
         unsafe { text::copy_truncated(message, buf, cap, needed) }
     };
     if LAST_MESSAGE.try_with(|last| copy(&last.borrow())).is_err() {
-        copy("");
+        let (kept, length) = LAST_OF_ALL.get();
+        copy(str::from_utf8(&kept[..length]).unwrap_or_default());
     }
     LASER_OK
 }

@@ -224,11 +224,12 @@ pub unsafe extern "C" fn laser_sampler_tell(
 /// NULL if not wanted
 /// @param logp receives `n` logarithms of the density of the events, in 1 / (product of the units of x): that of the generator for
 /// "baseline" and "reweight", that of the refiner for "flow", the refined one for all others; NULL if not wanted
-/// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for wrong sizes or arrays that overlap; LASER_ERR_UNSUPPORTED if `logp` is wanted of "gan"
-/// or "matching", or of a generator without a density; LASER_ERR_NUMERICAL if the method gives up; LASER_ERR_INVALID_ARGUMENT for a model
-/// with conditions, whose events laser_sampler_generate_given makes; LASER_ERR_TORCH; LASER_ERR_CALLBACK and LASER_ERR_DATA of a noise
-/// callback; LASER_ERR_CALLBACK and LASER_ERR_CANCELLED of hooks; LASER_ERR_NULL; LASER_ERR_BUSY. After any failure the stream stands where
-/// it stood, and the arrays may be written in part
+/// @return LASER_OK: all values are then finite; LASER_ERR_INVALID_ARGUMENT for wrong sizes or arrays that overlap; LASER_ERR_UNSUPPORTED
+/// if `logp` is wanted of "gan" or "matching", or of a generator without a density; LASER_ERR_NUMERICAL if the method gives up, if a `logp`
+/// is not finite, or for a value beyond single precision where that is asked for; LASER_ERR_INVALID_ARGUMENT for a model with conditions,
+/// whose events laser_sampler_generate_given makes; LASER_ERR_TORCH; LASER_ERR_CALLBACK and LASER_ERR_DATA of a noise callback;
+/// LASER_ERR_CALLBACK and LASER_ERR_CANCELLED of hooks; LASER_ERR_NULL; LASER_ERR_BUSY. After any failure the stream stands where it stood,
+/// and the arrays may be written in part
 ///
 /// Threads: needs `sampler` alone.
 #[no_mangle]
@@ -474,7 +475,7 @@ unsafe fn generate<T: Real>(
 /// latents resampled, by "resampling" or for starts of chains, "effective_fraction" (the share that the weights leave of the pool) and
 /// "distinct_fraction"; of chains "r_hat" (split R-hat of the worst dimension of z: 1 where the chains agree, above 1.05 they do not mix)
 /// and "effective_sample_size" (of all events made, in the worst dimension), or with ".0", ".1" … for that dimension, estimated from the
-/// last 256 events of the first 64 chains; takes milliseconds
+/// last 256 events of the first 64 chains (fewer in more than 1024 dimensions); takes milliseconds
 /// @param out receives the number; NaN for a fraction of nothing, and for chains without four events each ("effective_sample_size": without
 /// twenty)
 /// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for another key; LASER_ERR_NULL; LASER_ERR_BUSY while events are being generated

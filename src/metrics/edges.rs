@@ -86,8 +86,8 @@ fn edge(margin: &Formula, reference: &Sample, sample: &Sample) -> Result<Edge> {
         inequality: margin.text().into(),
         // NaN is beyond every edge.
         beyond: [
-            share(reference, &p, |d| !(d >= 0.0)),
-            share(sample, &q, |d| !(d >= 0.0)),
+            share(reference, &p, |d| d < 0.0 || d.is_nan()),
+            share(sample, &q, |d| d < 0.0 || d.is_nan()),
         ],
         depth,
         ratio: Measured {

@@ -6,6 +6,12 @@ use serde::{Deserialize, Serialize};
 /// Gradients that all chains together may need before their first event: days on one thread. More is a mistake, or meant to hang a host.
 const MOST_GRADIENTS: f64 = 1e10;
 
+/// Numbers that a pool of latents, and chains with what they need, may be at most: 8 GiB.
+const MOST_NUMBERS: u128 = 1 << 30;
+
+/// Latents that are chosen from a pool at a time where there are no more chains.
+const FEWEST_ROWS: usize = 1024;
+
 /// Where chains start. The names are those of the option `hmc.start`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -40,12 +46,12 @@ pub struct HmcSettings {
 }
 
 impl HmcSettings {
-    /// Checks the settings for a latent space of `latent_dim` dimensions. The bounds keep a hostile file from making a sampler run for
-    /// ever.
+    /// Checks the settings for a latent space of `latent_dim` dimensions and starts that are chosen from a `pool`. The bounds keep a hostile
+    /// file from making a sampler run for ever, or ask for memory without end.
     ///
     /// # Errors
     /// [`Error::Format`] naming the setting.
-    pub fn validate(&self, latent_dim: usize) -> Result<()> {
+    pub fn validate(&self, latent_dim: usize, pool: usize) -> Result<()> {
         let positive = |v: &f64| *v > 0.0 && v.is_finite();
         let checks = [
             ("chains", (1..=1_000_000).contains(&self.chains)),
@@ -70,6 +76,14 @@ impl HmcSettings {
         if gradients > MOST_GRADIENTS {
             return Err(Error::Format(format!(
                 "hmc.chains × hmc.leapfrog × (hmc.burn_in + hmc.thin) is {gradients:e}, beyond {MOST_GRADIENTS:e} gradients before the first event"
+            )));
+        }
+        let rows = self.chains.max(FEWEST_ROWS) as u128;
+        let numbers = rows * latent_dim as u128 * pool as u128;
+        if numbers > MOST_NUMBERS {
+            return Err(Error::Format(format!(
+                "{latent_dim} latent dimensions, the pool (`resampling.pool`) of {pool} for each latent and {} chains (`hmc.chains`; {FEWEST_ROWS} at least are made at a time) are {numbers} numbers, beyond {MOST_NUMBERS}",
+                self.chains
             )));
         }
         Ok(())

@@ -17,13 +17,10 @@ use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::Path;
-use tensors::{invalid, StoredTensors, TensorWriter};
+use tensors::{header_end, invalid, Header, StoredTensors, TensorWriter};
 
 /// The version of the model file that this library writes, and the newest that it reads.
 pub const FORMAT_VERSION: u32 = 1;
-
-/// The metadata entry that holds the description.
-const METADATA_KEY: &str = "laser";
 
 /// What stands in place of the checksum while it is computed.
 const NO_SHA256: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -98,14 +95,15 @@ impl Model {
         let unsealed = serde_json::to_string(&description).map_err(invalid)?;
         description.sha256 = writer.sha256(&unsealed)?;
         let json = serde_json::to_string(&description).map_err(invalid)?;
-        let bytes = writer.finish(METADATA_KEY, json)?;
+        let bytes = writer.finish(json)?;
         Model::from_bytes(&bytes)?;
         Ok(bytes)
     }
 
     /// Writes the model to the file `path`, which appears complete or not at all: the bytes go to a temporary file in the same directory,
     /// which is synchronised and renamed. Until then an existing file stays as it is, whatever fails. The new file has the permissions of
-    /// any newly created one; a symbolic link at `path` is replaced.
+    /// the existing one, or of any newly created one; a symbolic link at `path` is replaced. Where the file system has files without a name
+    /// (ext4, xfs, btrfs, tmpfs; not NFS), nothing is left of a save that a signal ends; elsewhere a file `.laser-…` may be.
     ///
     /// # Errors
     /// Those of [`Model::to_bytes`]; [`Error::Io`] if the file cannot be written, or if `path` is something else than a file.
@@ -120,8 +118,11 @@ impl Model {
     /// [`Error::Format`] naming what is wrong: no safetensors file, no or an invalid description, an unknown format version, a missing,
     /// unknown or misshapen tensor, a wrong checksum, a parameter that is not finite.
     pub fn from_bytes(bytes: &[u8]) -> Result<Model> {
-        let mut stored = StoredTensors::parse(bytes)?;
-        let json = stored.metadata(METADATA_KEY)?;
+        Model::from_stored(StoredTensors::parse(bytes)?)
+    }
+
+    fn from_stored(mut stored: StoredTensors) -> Result<Model> {
+        let json = stored.description()?;
         let (mut model, sha256) = read_description(json)?;
         stored.verify(&json.replacen(&sha256, NO_SHA256, 1), &sha256)?;
 
@@ -152,16 +153,48 @@ impl Model {
     /// # Errors
     /// [`Error::Io`] if there is no file that can be read; [`Error::Format`] as [`Model::from_bytes`], with the path.
     pub fn load(path: &Path) -> Result<Model> {
-        let bytes = read_file(path).map_err(io_error(path))?;
-        Model::from_bytes(&bytes).map_err(|error| match error {
+        let read = || {
+            let (header, data) = read_file(path)?;
+            Model::from_stored(StoredTensors::new(header, &data))
+        };
+        read().map_err(|error| match error {
             Error::Format(what) => Error::Format(format!("{}: {what}", path.display())),
             other => other,
         })
     }
 }
 
+/// No description is nested deeper, so that reading one needs little of a thread's stack. What the library writes has a third of it.
+const DEEPEST: usize = 32;
+
+/// How deep lists and objects of a JSON text lie in each other.
+fn depth(json: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let (mut quoted, mut escaped) = (false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = quoted,
+            b'"' => quoted = !quoted,
+            _ if quoted => (),
+            b'[' | b'{' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => (),
+        }
+    }
+    deepest
+}
+
 /// Parses and checks the description: the model, whose parameters stay empty, and the SHA-256 that it says.
 fn read_description(json: &str) -> Result<(Model, String)> {
+    if depth(json) > DEEPEST {
+        return Err(invalid(format!(
+            "its description is nested deeper than {DEEPEST} lists and objects"
+        )));
+    }
     let broken = |error| invalid(format!("its description: {error}"));
     let version: Version = serde_json::from_str(json).map_err(broken)?;
     if version.format_version > u64::from(FORMAT_VERSION) {
@@ -227,20 +260,44 @@ fn layer_count(model: &Model) -> usize {
     maps.chain(classifiers).fold(0, usize::saturating_add)
 }
 
-fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+/// What other kinds of files are known by lies within so many bytes.
+const START: u64 = 256;
+
+/// Header and data of a file. The data are read if the header is right, and says that there are so many.
+fn read_file(path: &Path) -> Result<(Header, Vec<u8>)> {
+    let failed = || io_error(path);
     // Before opening: a pipe would block.
-    let length = require_file(&fs::metadata(path)?)?.len();
+    let metadata = fs::metadata(path).map_err(failed())?;
+    require_file(&metadata).map_err(failed())?;
+    let mut file = fs::File::open(path).map_err(failed())?;
+    // Of what was opened: another may have taken its place meanwhile.
+    let metadata = file.metadata().map_err(failed())?;
+    let length = require_file(&metadata).map_err(failed())?.len();
     if length > MAX_FILE {
         let what = format!("{length} bytes are more than a model file can have");
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, what));
+        let error = io::Error::new(io::ErrorKind::FileTooLarge, what);
+        return Err(io_error(path)(error));
     }
-    let mut bytes = Vec::new();
-    // The length is the file system's word: without that much memory this is an error, not an abort.
-    bytes.try_reserve_exact(length as usize)?;
-    fs::File::open(path)?
-        .take(MAX_FILE)
-        .read_to_end(&mut bytes)?;
-    Ok(bytes)
+    let mut read = |bytes: &mut Vec<u8>, count: u64| -> Result<()> {
+        // The length is the file system's word: without that much memory this is an error, not an abort.
+        let room = bytes.try_reserve_exact(count as usize);
+        let read = room.map_err(io::Error::from);
+        let read = read.and_then(|()| (&mut file).take(count).read_to_end(bytes));
+        read.map(drop).map_err(failed())
+    };
+    let mut start = Vec::new();
+    read(&mut start, START.min(length))?;
+    let end = header_end(&start, length)?;
+    let rest = (end as u64).saturating_sub(start.len() as u64);
+    read(&mut start, rest)?;
+    let mut data = start.split_off(end.min(start.len()));
+    let header = Header::parse(&start[8..], length - end as u64)?;
+    let rest = length - end as u64 - data.len() as u64;
+    read(&mut data, rest)?;
+    if data.len() as u64 != length - end as u64 {
+        return Err(invalid("it has become shorter while it was read"));
+    }
+    Ok((header, data))
 }
 
 fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -272,6 +329,19 @@ mod tests {
         assert!(invalid("a\0b\u{1b}[2Jµ")
             .to_string()
             .ends_with("a\\u{0}b\\u{1b}[2Jµ"));
+    }
+
+    #[test]
+    fn brackets_are_counted_where_they_are_json() {
+        for (json, deep) in [
+            ("1", 0),
+            ("[]", 1),
+            (r#"{"a":[1,{"b":[]}],"c":{}}"#, 4),
+            (r#"{"[[[":"{{\"[[\\"}"#, 1),
+            ("]]]][[", 2),
+        ] {
+            assert_eq!(depth(json), deep, "{json}");
+        }
     }
 
     #[test]

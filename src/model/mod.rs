@@ -35,7 +35,7 @@ pub use network::{
 };
 pub(crate) use parts::Parts;
 pub use real::Real;
-pub use refinement::{Pilot, Refinement};
+pub use refinement::{Pilot, Refinement, MOST_TRIES};
 pub use refiner::Refiner;
 pub use scaling::Scaling;
 pub use support::{Region, Support};

@@ -4,6 +4,9 @@ use super::{HmcSettings, Method, Refiner};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
+/// Proposals per event that rejection may make: a quarter of an hour of them, and more is a mistake, or meant to hang a host.
+pub const MOST_TRIES: u64 = 1_000_000_000;
+
 /// Everything about refinement that is not a network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -69,7 +72,7 @@ impl Refinement {
         let checks = [
             ("log_w_max", self.log_w_max.is_finite()),
             ("log_mean_weight", self.log_mean_weight.is_finite()),
-            ("max_tries", self.max_tries > 0),
+            ("max_tries", (1..=MOST_TRIES).contains(&self.max_tries)),
             (
                 "log_inside",
                 self.log_inside <= 0.0 && self.log_inside.is_finite(),
@@ -81,7 +84,7 @@ impl Refinement {
             Some((name, _)) => Err(Error::Format(format!(
                 "the refinement's {name} is out of range"
             ))),
-            None => self.hmc.validate(latent_dim),
+            None => self.hmc.validate(latent_dim, self.pool),
         }
     }
 }

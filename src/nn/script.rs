@@ -76,6 +76,8 @@ impl Script {
             classifier: None,
             latent_classifier: None,
             refinement: None,
+            names: Vec::new(),
+            support: None,
             record: serde_json::Map::new(),
         })
     }

@@ -5,7 +5,7 @@
 
 use super::choices::{methods, Backend, Coupling, Generator, Mass, Pullback, Schedule};
 use super::key::{choice, float, int, text, Interval, Key, Row};
-use crate::model::{Dtype, Method, Start, Transform};
+use crate::model::{Dtype, Method, Start, Transform, MOST_TRIES};
 use crate::objective::Separation;
 
 type Int = i64;
@@ -148,7 +148,7 @@ keys! {
         /// Share of the total weight that may lie above w_max; of the events that rejection accepts, ten times that share.
         REJECTION_OVERWEIGHT: Float = float("rejection.overweight", Interval::from_below(0.0, 1.0), 0.001);
         /// Proposals for one event before giving up with an error.
-        REJECTION_MAX_TRIES: Int = int("rejection.max_tries", 1, MAX, 10_000);
+        REJECTION_MAX_TRIES: Int = int("rejection.max_tries", 1, MOST_TRIES as i64, 10_000);
     }
     RESAMPLING {
         /// Latents of the prior that each resampled one is chosen from, by the method `resampling` and for the starts of chains.

@@ -95,7 +95,9 @@ pub fn two_sample_auc(
         ones: class(ones, places::REFERENCE_ROWS),
         zeros: class(zeros, places::SAMPLE_ROWS),
     };
-    let mut parameters = initial_mlp(&network, places::TWO_SAMPLE.noise(seed), true);
+    let go_on = || session.hooks.check("classifier");
+    let noise = places::TWO_SAMPLE.noise(seed);
+    let mut parameters = initial_mlp(&network, noise, true, &go_on)?;
     let mut settings = Settings::from_options("classifier", options, &keys::CLASSIFIER_TRAINING);
     // Samples may be smaller than the batches of a training that has a simulator behind it.
     settings.batch = settings.batch.min(Feed::<f64>::pass(&feed).unwrap_or(1));

@@ -31,7 +31,7 @@ impl Ensemble {
     /// Of values that are scaled so, with initial weights.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] if it is too large.
+    /// [`Error::InvalidArgument`] if it is too large; those of the hooks.
     pub fn new(scalings: &[Scaling], initial: Places, session: Session) -> Result<Self> {
         let mut classifier = Classifier {
             network: networks::classifier(scalings.len(), session.options)?,
@@ -45,7 +45,8 @@ impl Ensemble {
         checked.map_err(Error::of_options)?;
         for member in 0..classifier.members as u64 {
             let noise = initial.at(member).noise(session.seed);
-            let mut own = initial_mlp(&classifier.network, noise, true);
+            let go_on = || session.hooks.check("classifier");
+            let mut own = initial_mlp(&classifier.network, noise, true, &go_on)?;
             classifier.parameters.append(&mut own);
         }
         Ok(Ensemble {

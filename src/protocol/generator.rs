@@ -35,7 +35,7 @@ pub(super) fn train(session: Session, draft: Draft, target: &mut Source) -> Resu
         names,
     } = draft;
     let scalings = [&generator.scalings[..], &generator.conditions].concat();
-    let mut parameters = recipe.initial(session.seed);
+    let mut parameters = recipe.initial(session)?;
     let mut feed = SourceFeed::new(target, &scalings, session.options)?;
     let trained = session.fit(recipe.goal(), &settings, &mut feed, &mut parameters)?;
     let mut record = json!(trained);
@@ -216,7 +216,8 @@ mod tests {
             let latent = if latent == 0 { 3 } else { latent as usize };
             assert_eq!((map.inputs(5), map.outputs()), (latent, 3));
             let parameters: usize = recipe.goal().part_lengths().iter().sum();
-            assert_eq!(recipe.initial(1).len(), parameters);
+            let initial = recipe.initial(Session::new(&options, &())).unwrap();
+            assert_eq!(initial.len(), parameters);
         }
     }
 }

@@ -32,12 +32,12 @@ pub fn load_generator(path: &Path, options: &Options) -> Result<Model> {
             .map_err(io)?;
     }
     if start == ZIP {
-        return script(std::fs::read(path).map_err(io)?, options);
+        return script(path, options);
     }
     Ok(Model::load(path)?.into_baseline())
 }
 
-fn script(bytes: Vec<u8>, options: &Options) -> Result<Model> {
+fn script(path: &Path, options: &Options) -> Result<Model> {
     let latent_dim = options.get(keys::GENERATOR_LATENT) as usize;
     if latent_dim == 0 {
         return Err(Error::InvalidArgument(
@@ -45,6 +45,10 @@ fn script(bytes: Vec<u8>, options: &Options) -> Result<Model> {
         ));
     }
     let dims = (latent_dim, options.get(keys::CONDITIONS) as usize);
+    let bytes = std::fs::read(path).map_err(|source| Error::Io {
+        path: path.into(),
+        source,
+    })?;
     nn::script_model(bytes, dims, options.get(keys::DTYPE), options)
 }
 

@@ -177,7 +177,8 @@ impl Sampler {
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] if an output has too few rows or other columns, [`Error::Unsupported`] for the log density of a method
-    /// that has none, [`Error::Numerical`] if the method gives up. The position is then as before, and the outputs may be written in part.
+    /// that has none, [`Error::Numerical`] if the method gives up, if a log density is not finite, or for a value beyond `T`. The position is
+    /// then as before, and the outputs may be written in part.
     pub fn generate<T: Real>(&mut self, rows: usize, out: Outputs<'_, T>) -> Result<()> {
         if self.condition_dim() > 0 && rows > 0 {
             return Err(Error::InvalidArgument(format!(
@@ -229,9 +230,9 @@ impl Sampler {
     /// `divergences` (proposals); of latents resampled for `resampling` or for starts of chains, `effective_fraction` ((Σw)² / Σw² of their
     /// pools, as a fraction) and `distinct_fraction`. Fractions of nothing are NaN.
     ///
-    /// Of chains, from the last 256 events of the first 64 of them since they were last begun: `r_hat.K`, split R̂ of dimension K of z
-    /// (from 0), and `effective_sample_size.K`, that of all events made; without `.K`, of the worst dimension. NaN for other methods, and
-    /// for fewer than four events of a chain (`effective_sample_size`: twenty).
+    /// Of chains, from the last 256 events of the first 64 of them (fewer in more than 1024 dimensions) since they were last begun:
+    /// `r_hat.K`, split R̂ of dimension K of z (from 0), and `effective_sample_size.K`, that of all events made; without `.K`, of the worst
+    /// dimension. NaN for other methods, and for fewer than four events of a chain (`effective_sample_size`: twenty).
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] for another key.
@@ -287,7 +288,8 @@ impl Sampler {
             let count = (self.block.rows - offset).min(rows - done);
             let as_is = [Scaling::None];
             let scalings = &self.model.generator.scalings[..];
-            let copy = |from: &[f64], to: &mut Option<RowsMut<T>>, s: &[Scaling]| {
+            let mut beyond = None;
+            let mut copy = |from: &[f64], to: &mut Option<RowsMut<T>>, s: &[Scaling]| {
                 let Some(to) = to else { return };
                 let width = from.len() / self.block.rows;
                 for (row, from) in from[offset * width..(offset + count) * width]
@@ -296,13 +298,26 @@ impl Sampler {
                 {
                     // Features with bounds are not rounded beyond them.
                     let values = from.iter().zip(s.iter().cycle());
-                    to.set(done + row, values.map(|(&v, s)| s.round(v)));
+                    let values = values.map(|(&v, s)| {
+                        let rounded: T = s.round(v);
+                        if size_of::<T>() < size_of::<f64>() && !rounded.to_f64().is_finite() {
+                            beyond = Some((row, v));
+                        }
+                        rounded
+                    });
+                    to.set(done + row, values);
                 }
             };
             copy(&self.block.x, &mut out.x, scalings);
             copy(&self.block.z, &mut out.z, &as_is);
             copy(&self.block.w, &mut out.w, &as_is);
             copy(&self.log_prob, &mut out.log_prob, &as_is);
+            if let Some((row, value)) = beyond {
+                return Err(Error::Numerical(format!(
+                    "event {} has the value {value:e}, beyond single precision; take the events in double precision",
+                    event.wrapping_add(row as u64)
+                )));
+            }
             done += count;
             if let Some(stage) = stage.as_ref().filter(|_| kept.is_none()) {
                 stage.done(done)?;
@@ -425,6 +440,13 @@ impl Sampler {
                     *value += log_q - log_normal(z) - log_inside;
                 }
             }
+        }
+        if let Some(row) = values.iter().position(|p| !p.is_finite()) {
+            return Err(Error::Numerical(format!(
+                "the log density of event {} is {}; take the events without it",
+                self.block.first.wrapping_add(row as u64),
+                values[row]
+            )));
         }
         self.log_prob = values;
         Ok(())

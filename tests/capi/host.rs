@@ -326,6 +326,54 @@ fn conditions_are_given_with_the_events() {
     }
 }
 
+unsafe extern "C" fn huge(
+    n: usize,
+    z: *const f64,
+    _: usize,
+    _: *const f64,
+    _: usize,
+    x: *mut f64,
+    _: usize,
+    _: *mut c_void,
+) -> i32 {
+    // SAFETY: the arrays are those of the contract.
+    (0..2 * n).for_each(|i| unsafe { x.add(i).write(1e39 * *z.add(i)) });
+    0
+}
+
+#[test]
+fn values_beyond_single_precision_are_no_infinities() {
+    let (mut x, mut single) = ([0.0; 6], [0_f32; 6]);
+    // SAFETY: see main.rs.
+    unsafe {
+        let (model, sampler) = baseline(made(|out| {
+            laser_generator_from_callback(2, 0, 2, 0, Some(huge), null_mut(), null(), out)
+        }));
+        let no = null_mut();
+        let status = laser_sampler_generate_f32(sampler, 3, 0, single.as_mut_ptr(), no, no);
+        refused(
+            status,
+            LASER_ERR_NUMERICAL,
+            "take the events in double precision",
+        );
+        let mut event = 7;
+        ok(laser_sampler_tell(sampler, &mut event));
+        assert_eq!(event, 0);
+        let no = null_mut();
+        ok(laser_sampler_generate(
+            sampler,
+            3,
+            0,
+            x.as_mut_ptr(),
+            no,
+            no,
+        ));
+        assert!(x.iter().all(|x| x.is_finite() && x.abs() > 1e37));
+        laser_sampler_free(sampler);
+        laser_model_free(model);
+    }
+}
+
 #[test]
 fn wrong_dimensions_are_named() {
     let mut out = null_mut();

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests fail so
 
 mod completeness;
+mod faults;
 mod histograms;
 mod hooks;
 mod host;

@@ -236,6 +236,62 @@ fn no_input_makes_reading_panic_or_take_memory() {
         refused_with(&close(&header.to_string(), &data), "duplicate field");
     }
 
+    largest();
+}
+
+fn largest() {
     let largest = LARGEST.load(Relaxed);
     assert!(largest < 16 << 20, "one allocation of {largest} bytes");
+}
+
+#[test]
+fn data_are_read_if_the_header_is_right() {
+    // As long as a model can be, and not a byte on the disk but the start.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sparse");
+    let good = model(Dtype::Float32, 1).to_bytes().unwrap();
+    let header = 8 + good[..8]
+        .iter()
+        .rev()
+        .fold(0, |n, b| n << 8 | usize::from(*b));
+    for (start, words) in [
+        (
+            &b"\x02\0\0\0\0\0\0\0{}"[..],
+            "its tensors need 0 bytes of data, but it holds 8589934582",
+        ),
+        (b"\x02\0\0\0\0\0\0\0[]", "a map of tensors"),
+        (b"\0\0\0\0\0\0\0\0", "EOF"),
+        (
+            b"laser of another kind",
+            "does not begin like a safetensors file",
+        ),
+        (&good[..header], "bytes of data, but it holds"),
+        (&good, "bytes of data, but it holds"),
+    ] {
+        std::fs::write(&path, start).unwrap();
+        let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+        file.set_len(1 << 33).unwrap();
+        let message = Model::load(&path).unwrap_err().to_string();
+        assert!(message.contains(words), "{message}");
+    }
+    std::fs::write(&path, &good).unwrap();
+    assert_eq!(Model::load(&path).unwrap().to_bytes().unwrap(), good);
+    largest();
+}
+
+#[test]
+fn metadata_of_others_cost_nothing() {
+    let mut text = String::with_capacity(15 << 20);
+    text.push_str("{\"__metadata__\":{");
+    (0..1_000_000).for_each(|k| text.push_str(&format!("\"{k}\":\"\",")));
+    text.push_str("\"\":\"\"}}");
+    let mut bytes = (text.len() as u64).to_le_bytes().to_vec();
+    bytes.reserve_exact(text.len());
+    bytes.extend(text.bytes());
+    drop(text);
+    refused_with(&bytes, "has no `laser` in its metadata");
+    largest();
+    let twice = |text: &str| refused_with(&close(text, &[]), "twice");
+    twice(r#"{"__metadata__":{"laser":"a","laser":"b"}}"#);
+    twice(r#"{"__metadata__":{"laser":"a"},"__metadata__":{"laser":"b"}}"#);
 }

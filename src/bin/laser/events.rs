@@ -289,7 +289,7 @@ fn read_npy(path: &Path, file: File) -> Result<Events> {
     let failed = |e: io::Error| Failure::of(path, format!("no .npy file that can be read: {e}"));
     let length = file.metadata().map_err(failed)?.len();
     let mut reader = BufReader::with_capacity(1 << 20, file);
-    let header = NpyHeader::from_reader(&mut reader).map_err(failed)?;
+    let header = header(&mut reader).map_err(failed)?;
     let data = length.saturating_sub(reader.stream_position().map_err(failed)?);
     if let DType::Record(_) = header.dtype() {
         return Err(Failure::of(
@@ -346,6 +346,54 @@ fn read_npy(path: &Path, file: File) -> Result<Events> {
     }
 }
 
+/// Reads the header and nothing more. Its parser takes memory for whatever length is stated, and twice the time for every bracket within a
+/// bracket: both are bounded before.
+pub fn header(reader: &mut impl Read) -> io::Result<NpyHeader> {
+    // The whole header of a table takes about 100 bytes, and NumPy reads up to 10 000.
+    const LONGEST: usize = 1 << 16;
+    const DEEPEST: usize = 8;
+    let wrong = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
+    // Magic string, version, and the length in two bytes or, from version 2 on, four.
+    let mut head = vec![0; 10];
+    let mut filled = 0;
+    while filled < head.len() {
+        match reader.read(&mut head[filled..])? {
+            0 => break,
+            more => filled += more,
+        }
+    }
+    head.truncate(filled);
+    if filled == 10 && head.starts_with(b"\x93NUMPY") {
+        let mut length = usize::from(u16::from_le_bytes([head[8], head[9]]));
+        if head[6] > 1 {
+            let mut high = [0; 2];
+            reader.read_exact(&mut high)?;
+            head.extend(high);
+            length |= usize::from(u16::from_le_bytes(high)) << 16;
+        }
+        if length > LONGEST {
+            return Err(wrong(format!(
+                "a header of {length} bytes, longer than {LONGEST}"
+            )));
+        }
+        let start = head.len();
+        head.resize(start + length, 0);
+        reader.read_exact(&mut head[start..])?;
+        let mut depth = 0_usize;
+        for byte in &head[start..] {
+            match byte {
+                b'(' | b'[' | b'{' => depth += 1,
+                b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+                _ => (),
+            }
+            if depth > DEEPEST {
+                return Err(wrong(format!("brackets within {DEEPEST} brackets")));
+            }
+        }
+    }
+    NpyHeader::from_reader(&head[..])
+}
+
 fn collect<T: npyz::Deserialize + Into<f64>>(
     path: &Path,
     values: NpyReader<T, impl Read>,
@@ -395,7 +443,7 @@ fn read_csv(path: &Path, file: File) -> Result<Events> {
                 if let Some(what) = names.filter_map(separated).next() {
                     return Err(Failure::of(path, format!("the first line, {what}")));
                 }
-                events.names = header(path, &record)?;
+                events.names = names_of(path, &record)?;
                 continue;
             }
             counted = record
@@ -433,7 +481,7 @@ fn read_csv(path: &Path, file: File) -> Result<Events> {
 }
 
 /// The names of a first line without numbers.
-fn header(path: &Path, record: &csv::StringRecord) -> Result<Vec<String>> {
+fn names_of(path: &Path, record: &csv::StringRecord) -> Result<Vec<String>> {
     let wrong = |what: String| Err(Failure::of(path, format!("the first line: {what}")));
     const MISSING: [&str; 7] = ["na", "n/a", "null", "none", "nil", "-", "?"];
     if let Some(field) = record

@@ -157,6 +157,11 @@ impl Placed {
         let [x, y, z] = self.momentum.map(|place| place.of(row));
         let squares = x * x + y * y + z * z;
         let (last, name) = (self.last.of(row), &self.name);
+        if !(squares + last * last).is_finite() {
+            return Err(format!(
+                "the momentum, {x:e}, {y:e}, {z:e}, or {name}, {last:e}, is too large to be squared"
+            ));
+        }
         if last < 0.0 {
             return Err(format!("{name} is {last}, below 0"));
         }
@@ -311,6 +316,11 @@ mod tests {
                 "the energy (2) is 2",
             ),
             ("13:1,0,0,m=-1", [0.0; 4], "the mass (-1) is -1"),
+            (
+                "13:x0,0,0,m=0",
+                [-1e200, 0.0, 0.0, 0.0],
+                "the momentum, -1e200, 0e0, 0e0, or the mass (0), 0e0, is too large",
+            ),
         ] {
             let error = written(particles, row).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::InvalidData);

@@ -1,6 +1,7 @@
 //! The program `laser`: models from the command line, for all that needs no code. docs/command-line.md shows its use.
 
 mod argument;
+mod config;
 mod events;
 mod failure;
 mod hepmc;

@@ -1,5 +1,6 @@
 //! `laser refine`: a training, described by a file.
 
+use crate::config::{Config, WeightsColumn};
 use crate::events::{is_weight, Events};
 use crate::failure::{Failure, Result};
 use crate::info;
@@ -7,19 +8,12 @@ use crate::output::apart;
 use crate::terminal::{self, number, Stop};
 use indicatif::ProgressBar;
 use laser::aside::Aside;
-use laser::model::{Generator, Model};
-use laser::options::{keys, Options};
+use laser::model::Generator;
+use laser::options::keys;
 use laser::protocol::{self, Instance, Source};
 use laser::train::{Hooks, Level, Progress};
 use laser::Rows;
-use npyz::NpyHeader;
-use serde::de::IgnoredAny;
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::fmt::Display;
-use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -46,96 +40,6 @@ without the explanations.")]
 pub struct Arguments {
     /// What to do, a JSON file
     config: PathBuf,
-}
-
-/// The configuration file.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Config {
-    events: PathBuf,
-    #[serde(default)]
-    weights_column: WeightsColumn,
-    generator: Option<PathBuf>,
-    model: PathBuf,
-    options: Option<Box<RawValue>>,
-}
-
-/// Which column holds the weights.
-#[derive(Deserialize)]
-#[serde(
-    untagged,
-    expecting = "`weights_column` is true (the last), false (none) or the name of a column"
-)]
-enum WeightsColumn {
-    /// The last or none.
-    Last(bool),
-    /// That of the name.
-    Named(String),
-}
-
-impl Default for WeightsColumn {
-    fn default() -> Self {
-        WeightsColumn::Last(false)
-    }
-}
-
-const KEYS: [&str; 5] = ["events", "weights_column", "generator", "model", "options"];
-
-impl Config {
-    fn read(path: &Path) -> Result<Self> {
-        let bytes = fs::read(path).map_err(|e| Failure::of(path, e))?;
-        let text = str::from_utf8(&bytes).map_err(|_| Failure::of(path, no_text(&bytes)))?;
-        let invalid = |e: serde_json::Error| {
-            Failure::of(
-                path,
-                format!("no valid configuration: {e}; `laser refine --help` shows one"),
-            )
-        };
-        let keys: BTreeMap<String, IgnoredAny> = serde_json::from_str(text).map_err(invalid)?;
-        if let Some(unknown) = keys.keys().find(|key| !KEYS.contains(&key.as_str())) {
-            return Err(Failure::of(path, unknown_key(unknown)));
-        }
-        serde_json::from_str(text).map_err(invalid)
-    }
-
-    fn options(&self, path: &Path) -> Result<Options> {
-        let options = self.options.as_ref().map_or("{}", |json| json.get());
-        let wrong = |what: &dyn Display| Failure::of(path, format!("options: {what}"));
-        let options = Options::from_json(options).map_err(|e| wrong(&e))?;
-        if options.get(keys::SAMPLER_METHOD).is_some() {
-            return Err(wrong(&"`sampler.method` is how a sampler draws events, as `laser sample --method` does; the method that the model is refined for is `refiner.method`"));
-        }
-        if options.get(keys::SAMPLER_THREADS) != 1 {
-            return Err(wrong(&"`sampler.threads` is for samplers, as `laser sample --threads` is; the trainings have `threads`"));
-        }
-        Ok(options)
-    }
-}
-
-/// What to say about a configuration that is none.
-fn no_text(bytes: &[u8]) -> String {
-    let what = if Model::from_bytes(bytes).is_ok() {
-        "a model; `laser info` and `laser sample` take it, or `generator` in a configuration names it"
-    } else if NpyHeader::from_reader(bytes).is_ok() {
-        "an array of NumPy; `laser score` takes it, or `events` in a configuration names it"
-    } else {
-        "no text"
-    };
-    format!("this is {what}; `laser refine --help` shows a configuration")
-}
-
-/// What to say about a key that there is not.
-fn unknown_key(unknown: &str) -> String {
-    let alike = |key: &&str| strsim::normalized_damerau_levenshtein(unknown, key);
-    let nearest = KEYS.iter().max_by(|a, b| alike(a).total_cmp(&alike(b)));
-    // As near as the library takes for a mistyped option.
-    match nearest.filter(|key| alike(key) >= 0.6) {
-        Some(key) => format!("unknown key `{unknown}`; did you mean `{key}`?"),
-        None => format!(
-            "unknown key `{unknown}`; there are `{}`, and liblaser's options go under `options`",
-            KEYS.join("`, `")
-        ),
-    }
 }
 
 /// Runs the command.

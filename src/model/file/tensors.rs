@@ -3,7 +3,7 @@
 use crate::model::{Dtype, Parameter};
 use crate::{Error, Result};
 use safetensors::tensor::{Dtype as Element, TensorInfo, View};
-use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -122,9 +122,9 @@ impl<'a> TensorWriter<'a> {
         Ok(sha256(text, StoredTensors::parse(&file)?.data))
     }
 
-    /// The bytes of the file, with one entry of metadata.
-    pub(super) fn finish(self, key: &str, value: String) -> Result<Vec<u8>> {
-        self.serialize(Some(HashMap::from([(key.to_owned(), value)])))
+    /// The bytes of the file, with its description.
+    pub(super) fn finish(self, description: String) -> Result<Vec<u8>> {
+        self.serialize(Some(HashMap::from([(METADATA_KEY.into(), description)])))
     }
 
     fn serialize(&self, metadata: Option<HashMap<String, String>>) -> Result<Vec<u8>> {
@@ -133,11 +133,110 @@ impl<'a> TensorWriter<'a> {
     }
 }
 
+/// The metadata entry that holds the description.
+pub(super) const METADATA_KEY: &str = "laser";
+
 /// The header of a safetensors file.
 #[derive(Default)]
-struct Header {
-    metadata: HashMap<String, String>,
+pub(super) struct Header {
+    /// The metadata's entry [`METADATA_KEY`], the only one that is kept.
+    description: Option<String>,
     tensors: BTreeMap<String, TensorInfo>,
+}
+
+impl Header {
+    /// From its text, for a file that has so many bytes of data: the tensors cover them without gap or overlap.
+    pub(super) fn parse(text: &[u8], data: u64) -> Result<Self> {
+        let header: Header = serde_json::from_slice(text)
+            .map_err(|error| invalid(format!("its safetensors header: {error}")))?;
+        header.check_layout(data)?;
+        Ok(header)
+    }
+
+    fn check_layout(&self, data: u64) -> Result<()> {
+        let mut ranges: Vec<_> = self
+            .tensors
+            .iter()
+            .map(|(n, t)| (t.data_offsets, n))
+            .collect();
+        ranges.sort_unstable();
+        let mut end = 0;
+        for ((begin, next), name) in ranges {
+            if begin != end || next < begin {
+                return Err(invalid(format!(
+                    "tensor `{name}` lies at bytes {begin} to {next} of the data, but should begin at {end}"
+                )));
+            }
+            end = next;
+        }
+        if end as u64 != data {
+            return Err(invalid(format!(
+                "its tensors need {end} bytes of data, but it holds {data}: it is truncated or damaged"
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// Where the header ends in a file of `length` bytes that begins with `start`: eight bytes of it, or all.
+pub(super) fn header_end(start: &[u8], length: u64) -> Result<usize> {
+    if start.is_empty() {
+        return Err(invalid("it is empty"));
+    }
+    let Some(header) = start.first_chunk() else {
+        return Err(invalid(alien(start).unwrap_or(
+            "it has less than the 8 bytes that begin a safetensors file",
+        )));
+    };
+    let header = u64::from_le_bytes(*header);
+    if header > MAX_HEADER as u64 {
+        // As a length, what other kinds of files begin with is far above the limit.
+        return Err(alien(start).map_or_else(
+            || invalid(format!(
+                "it does not begin like a safetensors file: a header of {header} bytes exceeds the limit of {MAX_HEADER}"
+            )),
+            invalid,
+        ));
+    }
+    if header > length - 8 {
+        return Err(invalid(format!(
+            "its header of {header} bytes does not fit into its {length} bytes: it is truncated or no safetensors file"
+        )));
+    }
+    Ok(8 + header as usize)
+}
+
+/// The value of [`METADATA_KEY`]; others are read over, and cost nothing but that.
+struct Metadata(Option<String>);
+
+impl<'de> Deserialize<'de> for Metadata {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        deserializer.deserialize_map(MetadataVisitor)
+    }
+}
+
+struct MetadataVisitor;
+
+impl<'de> Visitor<'de> for MetadataVisitor {
+    type Value = Metadata;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map of texts")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Metadata, A::Error> {
+        let mut description = None;
+        while let Some(key) = map.next_key::<Cow<str>>()? {
+            if key != METADATA_KEY {
+                map.next_value::<IgnoredAny>()?;
+            } else if description.replace(map.next_value()?).is_some() {
+                return Err(de::Error::custom(format!(
+                    "metadata `{METADATA_KEY}` is given twice"
+                )));
+            }
+        }
+        Ok(Metadata(description))
+    }
 }
 
 impl<'de> Deserialize<'de> for Header {
@@ -161,7 +260,11 @@ impl<'de> Visitor<'de> for HeaderVisitor {
         let mut header = Header::default();
         while let Some(name) = map.next_key::<String>()? {
             if name == "__metadata__" {
-                header.metadata.extend(map.next_value::<HashMap<_, _>>()?);
+                let Metadata(description) = map.next_value()?;
+                if description.is_some() && header.description.is_some() {
+                    return Err(de::Error::custom("`__metadata__` is listed twice"));
+                }
+                header.description = header.description.or(description);
                 continue;
             }
             let info = map
@@ -199,73 +302,24 @@ pub(super) struct StoredTensors<'a> {
 }
 
 impl<'a> StoredTensors<'a> {
-    /// Reads the header. On success the tensors cover the data without gap or overlap.
+    /// Of a file that has this header and this data.
+    pub(super) fn new(header: Header, data: &'a [u8]) -> Self {
+        StoredTensors { header, data }
+    }
+
+    /// Of a whole file.
     pub(super) fn parse(bytes: &'a [u8]) -> Result<Self> {
-        if bytes.is_empty() {
-            return Err(invalid("it is empty"));
-        }
-        let Some((length, rest)) = bytes.split_first_chunk() else {
-            return Err(invalid(alien(bytes).unwrap_or(
-                "it has less than the 8 bytes that begin a safetensors file",
-            )));
-        };
-        let length = u64::from_le_bytes(*length);
-        if length > MAX_HEADER as u64 {
-            // As a length, what other kinds of files begin with is far above the limit.
-            return Err(alien(bytes).map_or_else(
-                || invalid(format!(
-                    "it does not begin like a safetensors file: a header of {length} bytes exceeds the limit of {MAX_HEADER}"
-                )),
-                invalid,
-            ));
-        }
-        let Some((header, data)) = rest.split_at_checked(length as usize) else {
-            return Err(invalid(format!(
-                "its header of {length} bytes does not fit into its {} bytes: it is truncated or no safetensors file",
-                bytes.len()
-            )));
-        };
-        let header: Header = serde_json::from_slice(header)
-            .map_err(|error| invalid(format!("its safetensors header: {error}")))?;
-        let stored = StoredTensors { header, data };
-        stored.check_layout()?;
-        Ok(stored)
+        let (start, data) = bytes.split_at(header_end(bytes, bytes.len() as u64)?);
+        let header = Header::parse(&start[8..], data.len() as u64)?;
+        Ok(StoredTensors::new(header, data))
     }
-
-    fn check_layout(&self) -> Result<()> {
-        let mut ranges: Vec<_> = self
-            .header
-            .tensors
-            .iter()
-            .map(|(n, t)| (t.data_offsets, n))
-            .collect();
-        ranges.sort_unstable();
-        let mut end = 0;
-        for ((begin, next), name) in ranges {
-            if begin != end || next < begin {
-                return Err(invalid(format!(
-                    "tensor `{name}` lies at bytes {begin} to {next} of the data, but should begin at {end}"
-                )));
-            }
-            end = next;
-        }
-        if end != self.data.len() {
-            return Err(invalid(format!(
-                "its tensors need {end} bytes of data, but it holds {}: it is truncated or damaged",
-                self.data.len()
-            )));
-        }
-        Ok(())
-    }
-
-    /// An entry of the metadata.
-    pub(super) fn metadata(&self, key: &str) -> Result<&str> {
-        match self.header.metadata.get(key) {
-            Some(value) => Ok(value),
-            None => Err(invalid(format!(
-                "it is a safetensors file, but has no `{key}` in its metadata: it was not written by liblaser"
-            ))),
-        }
+    /// The description.
+    pub(super) fn description(&self) -> Result<&str> {
+        self.header.description.as_deref().ok_or_else(|| {
+            invalid(format!(
+                "it is a safetensors file, but has no `{METADATA_KEY}` in its metadata: it was not written by liblaser"
+            ))
+        })
     }
 
     /// Compares a text and the data with their SHA-256, in lowercase hexadecimal digits.

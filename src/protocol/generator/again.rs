@@ -87,7 +87,7 @@ pub(in super::super) fn train_again(
             parameters: of_prior,
         };
         let players = gan::Players::of(network.clone(), g.condition_dim(), session.options)?;
-        let mut both = players.initial_discriminator(session.seed);
+        let mut both = players.initial_discriminator(session)?;
         both.extend_from_slice(of_network);
         record = fit(players.goal_after(prior), &mut both)?;
         of_network.copy_from_slice(&both[both.len() - own..]);

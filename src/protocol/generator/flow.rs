@@ -1,6 +1,7 @@
 //! A coupling flow by maximum likelihood (paper, Sec. 4.1).
 
 use super::recipe::Recipe;
+use crate::compute::Session;
 use crate::model::{Dims, Flow, Map};
 use crate::noise::places;
 use crate::objective::Goal;
@@ -53,8 +54,9 @@ impl Recipe for Likelihood {
         Goal::Likelihood(&self.0)
     }
 
-    fn initial(&self, seed: u64) -> Vec<f64> {
-        initial_flow(&self.0, KEYS.initial, seed)
+    fn initial(&self, session: Session) -> Result<Vec<f64>> {
+        let go_on = || session.hooks.check("flow");
+        initial_flow(&self.0, KEYS.initial, session.seed, &go_on)
     }
 
     fn settings(&self, options: &Options) -> Settings {

@@ -1,6 +1,7 @@
 //! A GAN's generator (Goodfellow et al., arXiv:1406.2661), with the weights of the target's events in the discriminator's loss.
 
 use super::recipe::Recipe;
+use crate::compute::Session;
 use crate::model::{Dims, Map, Mlp};
 use crate::noise::places;
 use crate::objective::{Gan, Goal, Prior};
@@ -69,9 +70,13 @@ impl Players {
         })
     }
 
-    pub fn initial_discriminator(&self, seed: u64) -> Vec<f64> {
-        let noise = places::GENERATOR.at(0).noise(seed);
-        initial_mlp(&self.discriminator, noise, false)
+    /// # Errors
+    /// Those of the hooks.
+    pub fn initial_discriminator(&self, session: Session) -> Result<Vec<f64>> {
+        let noise = places::GENERATOR.at(0).noise(session.seed);
+        initial_mlp(&self.discriminator, noise, false, &|| {
+            session.hooks.check("gan_generator")
+        })
     }
 
     /// The goal with latents that come out of a prior.
@@ -104,11 +109,12 @@ impl Recipe for Players {
         Goal::Gan(self.gan())
     }
 
-    fn initial(&self, seed: u64) -> Vec<f64> {
-        let mut parameters = self.initial_discriminator(seed);
-        let noise = places::GENERATOR.at(1).noise(seed);
-        parameters.append(&mut initial_mlp(&self.generator, noise, false));
-        parameters
+    fn initial(&self, session: Session) -> Result<Vec<f64>> {
+        let mut parameters = self.initial_discriminator(session)?;
+        let noise = places::GENERATOR.at(1).noise(session.seed);
+        let go_on = || session.hooks.check("gan_generator");
+        parameters.append(&mut initial_mlp(&self.generator, noise, false, &go_on)?);
+        Ok(parameters)
     }
 
     fn settings(&self, options: &Options) -> Settings {

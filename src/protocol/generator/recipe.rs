@@ -1,9 +1,11 @@
 //! What a kind of generator has to say.
 
+use crate::compute::Session;
 use crate::model::Map;
 use crate::objective::Goal;
 use crate::options::Options;
 use crate::train::Settings;
+use crate::Result;
 
 /// How a kind of generator is trained. The networks of its goal take rows of scaled features, then scaled conditions.
 pub(in crate::protocol) trait Recipe {
@@ -13,7 +15,10 @@ pub(in crate::protocol) trait Recipe {
     fn goal(&self) -> Goal<'_>;
 
     /// The goal's parameters to start from.
-    fn initial(&self, seed: u64) -> Vec<f64>;
+    ///
+    /// # Errors
+    /// Those of the hooks.
+    fn initial(&self, session: Session) -> Result<Vec<f64>>;
 
     fn settings(&self, options: &Options) -> Settings;
 }

@@ -1,6 +1,7 @@
 //! A variational autoencoder's decoder (Kingma, Welling, arXiv:1312.6114), trained with the weights of the target's events.
 
 use super::recipe::Recipe;
+use crate::compute::Session;
 use crate::model::{Dims, Map, Mlp};
 use crate::noise::places;
 use crate::objective::{Goal, Vae};
@@ -66,11 +67,12 @@ impl Recipe for Coders {
     }
 
     /// The encoder starts at the prior, whatever the event.
-    fn initial(&self, seed: u64) -> Vec<f64> {
-        let (encoder, decoder) = (places::GENERATOR.at(0), places::GENERATOR.at(1));
-        let mut parameters = initial_mlp(&self.encoder, encoder.noise(seed), true);
-        parameters.append(&mut initial_mlp(&self.decoder, decoder.noise(seed), false));
-        parameters
+    fn initial(&self, session: Session) -> Result<Vec<f64>> {
+        let [encoder, decoder] = [0, 1].map(|part| places::GENERATOR.at(part).noise(session.seed));
+        let go_on = || session.hooks.check("vae");
+        let mut parameters = initial_mlp(&self.encoder, encoder, true, &go_on)?;
+        parameters.append(&mut initial_mlp(&self.decoder, decoder, false, &go_on)?);
+        Ok(parameters)
     }
 
     fn settings(&self, options: &Options) -> Settings {

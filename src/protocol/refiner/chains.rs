@@ -5,7 +5,7 @@ use super::history::History;
 use super::home::{refinement, Case, Home, Preparation};
 use super::pilot::pilot;
 use super::statistics::Statistics;
-use super::transition::{Dynamics, States, Transition};
+use super::transition::{Dynamics, Points, States, Transition, AT_ONCE};
 use crate::compute::Stage;
 use crate::model::{Dims, Evaluator, HmcSettings, Method, Model, Refinement};
 use crate::options::{keys, Options};
@@ -40,6 +40,9 @@ pub(super) static LANGEVIN: Dynamics = Dynamics {
     target: 0.98,
 };
 
+/// Times `thin` trajectories after the burn-in in which every chain must come to a finite event.
+const TRIES: usize = 100;
+
 /// The pilot's report, in records.
 const RECORD: &str = "chains";
 
@@ -71,7 +74,9 @@ impl Home for Dynamics {
             return Ok(false);
         }
         preparation.record.insert(RECORD.into(), json!(report));
-        found.validate(dims.latent).map_err(Error::of_options)?;
+        found
+            .validate(dims.latent, *pool)
+            .map_err(Error::of_options)?;
         *hmc = found;
         Ok(true)
     }
@@ -86,7 +91,7 @@ impl Home for Dynamics {
 /// The chains that the options ask for in N dimensions.
 ///
 /// # Errors
-/// [`Error::InvalidArgument`] if a sampler would not come to an end with them.
+/// [`Error::InvalidArgument`] if a sampler would not come to an end, or not find memory enough, with them.
 pub(in crate::protocol) fn settings(latent_dim: usize, options: &Options) -> Result<HmcSettings> {
     let settings = HmcSettings {
         chains: options.get(keys::HMC_CHAINS) as usize,
@@ -98,18 +103,24 @@ pub(in crate::protocol) fn settings(latent_dim: usize, options: &Options) -> Res
         burn_in: options.get(keys::HMC_BURN_IN) as u64,
         thin: options.get(keys::HMC_THIN) as u64,
     };
-    settings.validate(latent_dim).map_err(Error::of_options)?;
+    let pool = options.get(keys::RESAMPLING_POOL) as usize;
+    let checked = settings.validate(latent_dim, pool);
+    checked.map_err(Error::of_options)?;
     Ok(settings)
 }
 
 /// Many chains. Event i is the state of chain i mod `chains` after burn_in + thin · (i div chains + 1) trajectories; a chain's events are
 /// correlated.
 ///
+/// A state whose event is not finite has no density. The trajectories from one event of a chain to the next are together the proposal of a
+/// Metropolis test that refuses such a state: the chain goes back to the event before, which comes again. Chains that have no event yet make
+/// all go on until they have.
+///
 /// Chains have a history: reaching block b means running all before it, so `seek` forward takes the time of the events passed over, and
 /// `seek` backward that from the beginning.
 pub(super) struct Chains {
     transition: Transition,
-    dim: usize,
+    dims: Dims,
     running: Option<Running>,
 }
 
@@ -118,7 +129,45 @@ struct Running {
     /// Block that they reach next.
     next_block: u64,
     states: States,
+    /// The last events of the chains, NaN or infinite where there is none yet, and their states.
+    x: Vec<f64>,
+    kept: Points,
     history: History,
+}
+
+impl Running {
+    /// Makes the events of the states; a chain whose event is not finite goes back to its last one. Returns the first chain that has none.
+    fn settle(
+        &mut self,
+        evaluator: &mut dyn Evaluator,
+        made: &mut [f64],
+        statistics: &mut Statistics,
+        stage: &Stage,
+    ) -> Result<Option<usize>> {
+        let points = &mut self.states.points;
+        let chains = points.log_w.len();
+        let (latent, dim) = (points.z.len() / chains, made.len() / chains);
+        let parts = points.z.chunks(AT_ONCE * latent);
+        for (z, made) in parts.zip(made.chunks_mut(AT_ONCE * dim)) {
+            stage.check()?;
+            evaluator.generate(z, made.len() / dim, made, None)?;
+        }
+        let finite = |event: &[f64]| event.iter().all(|x| x.is_finite());
+        let mut without = None;
+        let events = made.chunks_exact_mut(dim).zip(self.x.chunks_exact(dim));
+        for (chain, (made, last)) in events.enumerate().filter(|(_, (made, _))| !finite(made)) {
+            statistics.non_finite += 1;
+            if finite(last) {
+                made.copy_from_slice(last);
+                points.copy_chain(chain, &self.kept);
+            } else {
+                without = without.or(Some(chain));
+            }
+        }
+        self.x.copy_from_slice(made);
+        self.kept.copy(points);
+        Ok(without)
+    }
 }
 
 impl Chains {
@@ -126,7 +175,7 @@ impl Chains {
     pub fn new(dynamics: Dynamics, dims: Dims, settings: HmcSettings, pool: usize) -> Self {
         Chains {
             transition: Transition::new(dynamics, dims, settings, pool),
-            dim: dims.latent,
+            dims,
             running: None,
         }
     }
@@ -145,10 +194,13 @@ impl Chains {
             transition.advance(evaluator, draws, &mut states, statistics, stage)?;
             stage.done(done + 1)?;
         }
+        let chains = self.transition.settings.chains;
         Ok(Running {
             next_block: 0,
             states,
-            history: History::new(self.transition.settings.chains, self.dim),
+            x: vec![f64::NAN; chains * self.dims.features],
+            kept: Points::default(),
+            history: History::new(chains, self.dims.latent),
         })
     }
 }
@@ -186,6 +238,7 @@ impl Maker for Chains {
             Some(running) => running,
             None => self.start(evaluator, draws, statistics, stage)?,
         };
+        let mut tries = 0;
         while running.next_block <= index {
             for _ in 0..thin {
                 self.transition.advance(
@@ -196,14 +249,25 @@ impl Maker for Chains {
                     stage,
                 )?;
                 done += 1;
-                stage.done(done)?;
+                // Nobody knows beforehand of those that are made for chains without event.
+                stage.done(done.min(steps))?;
+            }
+            if let Some(chain) = running.settle(evaluator, &mut block.x, statistics, stage)? {
+                tries += 1;
+                if tries == TRIES {
+                    return Err(Error::Numerical(format!(
+                        "chain {chain} of `{}` has come to no finite event in {} trajectories: the generator fails around it; start it from the weights (`hmc.start` = `resampled`), or take `rejection` or `resampling`",
+                        self.transition.dynamics.method.name(),
+                        burn_in as u128 + TRIES as u128 * thin as u128
+                    )));
+                }
+                continue;
             }
             running.history.push(&running.states.points.z);
             running.next_block += 1;
         }
         let points = &running.states.points;
         block.z.copy_from_slice(&points.z);
-        evaluator.generate(&block.z, block.rows, &mut block.x, None)?;
         block.w.fill(1.0);
         block.log_w.clone_from(&points.log_w);
         statistics.events += block.rows as u64;

@@ -38,7 +38,9 @@ impl Learned for FlowRefiner {
 
     /// By weighted maximum likelihood.
     fn train(flow: Flow, lesson: Lesson) -> Result<(Refiner, Record)> {
-        let mut parameters = initial_flow(&flow, KEYS.initial, lesson.session.seed);
+        let session = lesson.session;
+        let go_on = || session.hooks.check(Self::STAGE);
+        let mut parameters = initial_flow(&flow, KEYS.initial, session.seed, &go_on)?;
         let record = lesson.fit(Goal::Likelihood(&flow), &mut parameters)?;
         let map = Map::Flow(flow);
         Ok((Refiner { map, parameters }, record))

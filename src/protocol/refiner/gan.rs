@@ -42,10 +42,12 @@ impl Learned for GanRefiner {
 
     fn train((discriminator, network): (Mlp, Mlp), lesson: Lesson) -> Result<(Refiner, Record)> {
         let seed = lesson.session.seed;
-        let initial = |mlp, place: Place| initial_mlp(mlp, place.noise(seed), false);
-        let mut parameters = initial(&discriminator, places::REFINER.at(0));
+        let hooks = lesson.session.hooks;
+        let go_on = || hooks.check(Self::STAGE);
+        let initial = |mlp, place: Place| initial_mlp(mlp, place.noise(seed), false, &go_on);
+        let mut parameters = initial(&discriminator, places::REFINER.at(0))?;
         let split = parameters.len();
-        let mut refiner = initial(&network, places::REFINER.at(1));
+        let mut refiner = initial(&network, places::REFINER.at(1))?;
         start_at_identity(&network, &mut refiner);
         parameters.append(&mut refiner);
         let goal = Goal::Gan(objective::Gan {
@@ -121,7 +123,7 @@ mod tests {
         for layers in [0, 1, 4] {
             let network = Mlp::new(4, layers, 9, 2, 0.01);
             let noise = places::REFINER.at(0).noise(1);
-            let mut parameters = initial_mlp(&network, noise, false);
+            let mut parameters = initial_mlp(&network, noise, false, &|| Ok(())).unwrap();
             let random = parameters.clone();
             start_at_identity(&network, &mut parameters);
             assert!(layers == 0 || random.iter().zip(&parameters).any(|(a, b)| a == b));

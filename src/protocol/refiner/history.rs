@@ -5,12 +5,15 @@ use crate::Result;
 
 /// Chains that are remembered, and states of each: at most 131 kB per latent dimension.
 const CHAINS: usize = 64;
+/// Fewest chains, and how many numbers of a state of all are remembered where more chains have more: 134 MB in all, as a rule.
+const FEWEST_CHAINS: usize = 4;
+const NUMBERS: usize = 1 << 16;
 const STATES: usize = 256;
 
 /// Correlations along chains that are shorter cannot be told: their effective sample size would be an invention.
 pub(super) const FEWEST: usize = 20;
 
-/// The last [`STATES`] states of the first [`CHAINS`] chains.
+/// The last [`STATES`] states of the first [`CHAINS`] chains, fewer in more than 1024 dimensions.
 pub(in super::super) struct History {
     /// Chains remembered.
     chains: usize,
@@ -24,7 +27,7 @@ pub(in super::super) struct History {
 
 impl History {
     pub fn new(all: usize, dim: usize) -> Self {
-        let chains = all.min(CHAINS);
+        let chains = all.min(CHAINS.min(NUMBERS / dim).max(FEWEST_CHAINS));
         History {
             chains,
             dim,

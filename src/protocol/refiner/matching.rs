@@ -40,7 +40,10 @@ impl Learned for MatchingRefiner {
         lesson.rows = pair(&lesson)?;
         lesson.weights.fill(1.0);
         let seed = lesson.session.seed;
-        let mut parameters = initial_mlp(&network, places::REFINER.at(0).noise(seed), true);
+        let hooks = lesson.session.hooks;
+        let go_on = || hooks.check(Self::STAGE);
+        let noise = places::REFINER.at(0).noise(seed);
+        let mut parameters = initial_mlp(&network, noise, true, &go_on)?;
         let goal = Goal::Matching(objective::Matching {
             network: &network,
             seed,

@@ -164,7 +164,9 @@ impl<P: Proposals> Independent<P> {
         }
         for k in 0..made {
             let i = self.made[k];
-            let finite = self.x[k * m..][..m].iter().all(|v| v.is_finite());
+            // A generator may turn latents that a refiner has made infinite into events that are not.
+            let mut values = self.x[k * m..][..m].iter().chain(&self.z[k * n..][..n]);
+            let finite = values.all(|v| v.is_finite());
             if !first {
                 self.judge(i, finite, statistics);
             } else if !finite {

@@ -12,6 +12,9 @@ use crate::{Error, Result};
 /// Energy error beyond which a trajectory is called divergent (Betancourt, arXiv:1701.02434).
 const DIVERGENCE: f64 = 1000.0;
 
+/// Chains whose points are evaluated between two questions whether to go on.
+pub(super) const AT_ONCE: usize = 1 << 14;
+
 /// Numbers of the uniforms of a trajectory.
 const ACCEPT: u64 = 0;
 const JITTER: u64 = 1;
@@ -34,15 +37,32 @@ impl Points {
     }
 
     /// As `other`, in the memory that is there.
-    fn copy(&mut self, other: &Points) {
+    pub fn copy(&mut self, other: &Points) {
         self.z.clone_from(&other.z);
         self.log_w.clone_from(&other.log_w);
         self.gradient.clone_from(&other.gradient);
     }
 
-    fn evaluate(&mut self, evaluator: &mut dyn Evaluator) -> Result<()> {
-        let rows = self.log_w.len();
-        evaluator.log_weight_gradient(&self.z, rows, &mut self.log_w, &mut self.gradient)
+    /// Takes over the point of one chain.
+    pub fn copy_chain(&mut self, chain: usize, other: &Points) {
+        let dim = self.z.len() / self.log_w.len();
+        let row = chain * dim..(chain + 1) * dim;
+        self.z[row.clone()].copy_from_slice(&other.z[row.clone()]);
+        self.gradient[row.clone()].copy_from_slice(&other.gradient[row]);
+        self.log_w[chain] = other.log_w[chain];
+    }
+
+    fn evaluate(&mut self, evaluator: &mut dyn Evaluator, stage: &Stage) -> Result<()> {
+        let of_rows = AT_ONCE * (self.z.len() / self.log_w.len());
+        let parts = self
+            .z
+            .chunks(of_rows)
+            .zip(self.gradient.chunks_mut(of_rows));
+        for ((z, gradient), log_w) in parts.zip(self.log_w.chunks_mut(AT_ONCE)) {
+            stage.check()?;
+            evaluator.log_weight_gradient(z, log_w.len(), log_w, gradient)?;
+        }
+        Ok(())
     }
 }
 
@@ -115,7 +135,7 @@ pub(super) struct Dynamics {
 /// Transitions that leave q(z) ∝ p(z) w(z) invariant (`langevin`: nearly), with the potential U(z) = ½ |z|² − log w(z).
 pub(super) struct Transition {
     pub settings: HmcSettings,
-    dynamics: Dynamics,
+    pub dynamics: Dynamics,
     /// N.
     dim: usize,
     /// σ, all of them.
@@ -177,7 +197,7 @@ impl Transition {
                 )?;
             }
         }
-        points.evaluate(evaluator).map_err(|e| match e {
+        points.evaluate(evaluator, stage).map_err(|e| match e {
             Error::Unsupported(why) => Error::Unsupported(format!(
                 "`{}` needs the gradient of log w(z), which this model does not have ({why}); use `rejection` or `resampling`",
                 self.dynamics.method.name()
@@ -214,9 +234,8 @@ impl Transition {
         let path = &mut self.trajectory;
         path.kick(0.5, dim, &self.scales);
         for step in 1..=self.settings.leapfrog {
-            stage.check()?;
             path.drift(dim, &self.scales);
-            path.points.evaluate(evaluator)?;
+            path.points.evaluate(evaluator, stage)?;
             let last = step == self.settings.leapfrog;
             path.kick(if last { 0.5 } else { 1.0 }, dim, &self.scales);
         }
@@ -224,18 +243,19 @@ impl Transition {
         for (chain, after) in path.energies(dim).enumerate() {
             let error = after - path.energy[chain];
             statistics.proposals += 1;
-            if error.is_nan() || error > DIVERGENCE {
+            // Beyond a wall: where no event can be.
+            if path.points.log_w[chain] == f64::NEG_INFINITY {
+                continue;
+            }
+            // An infinite weight is none: no trajectory would leave it again.
+            if error.is_nan() || error > DIVERGENCE || error == f64::NEG_INFINITY {
                 statistics.divergences += 1;
                 continue;
             }
             sum += (-error).exp().min(1.0);
             if path.accept[chain].ln() < -error || !self.dynamics.metropolis {
                 statistics.accepted += 1;
-                let row = chain * dim..(chain + 1) * dim;
-                let (to, from) = (&mut states.points, &path.points);
-                to.z[row.clone()].copy_from_slice(&from.z[row.clone()]);
-                to.gradient[row.clone()].copy_from_slice(&from.gradient[row]);
-                to.log_w[chain] = from.log_w[chain];
+                states.points.copy_chain(chain, &path.points);
             }
         }
         states.trajectories = states.trajectories.wrapping_add(1);

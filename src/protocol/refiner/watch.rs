@@ -185,14 +185,18 @@ fn limited(seen: &Seen) -> Option<String> {
     })
 }
 
-/// Proposals that are no events.
+/// Proposals that are no events: of chains, the states that were to be delivered.
 fn non_finite(seen: &Seen) -> Option<String> {
     let s = seen.statistics;
-    let some = s.non_finite >= SEVERAL && s.non_finite as f64 > FEW * s.proposals as f64;
+    let proposals = match seen.method.is_chain() {
+        true => s.events,
+        false => s.proposals,
+    };
+    let some = s.non_finite >= SEVERAL && s.non_finite as f64 > FEW * proposals as f64;
     some.then(|| {
         format!(
             "{} of {} proposals had events or weights that are NaN or infinite, and were dropped: if those have something in common, the sample lacks it. Look at the generator's events (`sampler.method` = `baseline`)",
-            s.non_finite, s.proposals
+            s.non_finite, proposals
         )
     })
 }
@@ -200,7 +204,8 @@ fn non_finite(seen: &Seen) -> Option<String> {
 /// Chains that stay where they are.
 fn still(seen: &Seen) -> Option<String> {
     let s = seen.statistics;
-    let begun = s.proposals >= SEVERAL * seen.block.rows as u64;
+    // That every single one diverges is no chance, however few there are.
+    let begun = s.proposals >= SEVERAL * seen.block.rows as u64 || s.divergences == s.proposals;
     let still = seen.method.is_chain() && begun && (s.accepted as f64) < FEW * s.proposals as f64;
     still.then(|| {
         format!(

@@ -108,6 +108,54 @@ fn langevin_has_the_bias_of_its_step_and_mala_none() {
     assert_moments(&z, &w, exact.moments(), 0.015);
 }
 
+#[test]
+fn states_without_a_finite_event_have_no_density() {
+    // Of z₁ there remains a normal number below ½: of density φ(½) / Φ(½) at its end.
+    let mut exact = Exact::new(3.0, 2.0);
+    exact.broken = 0.5;
+    let mills = 0.352_065_326_764_299_5 / 0.691_462_461_274_013_1;
+    let expected = (-mills, 1.0 - 0.5 * mills - mills * mills);
+    for (dynamics, step_size) in [(HMC, 0.2), (MALA, 0.5), (LANGEVIN, 0.2)] {
+        let settings = HmcSettings {
+            step_size,
+            thin: 3,
+            ..settings()
+        };
+        let (z, w, s) = run(&mut chains(dynamics, settings), &mut exact, 1500);
+        assert!(z.iter().skip(1).step_by(2).all(|z| *z <= 0.5));
+        let (mean, variance) = moments(&z, &w, 1);
+        let near = |a: f64, b: f64| (a - b).abs() < 0.02;
+        assert!(
+            near(mean, expected.0) && near(variance, expected.1),
+            "{mean} ± {variance}, not {expected:?}"
+        );
+        assert!(s.non_finite > 1000 && s.events == 1500 * 200);
+    }
+    // Whatever the way to a block.
+    let draw = |blocks: &[u64]| {
+        let mut chains = chains(HMC, settings());
+        let mut exact = Exact::new(3.0, 2.0);
+        exact.broken = 0.5;
+        let mut last = Vec::new();
+        for &index in blocks {
+            let mut block = block(&chains, index);
+            let mut statistics = Statistics::default();
+            chains
+                .fill(
+                    &mut exact,
+                    &mut draws(),
+                    &mut block,
+                    &mut statistics,
+                    &stage(),
+                )
+                .unwrap();
+            last = block.x;
+        }
+        last
+    };
+    assert_eq!(draw(&[0, 1, 2, 3, 4]), draw(&[7, 4]));
+}
+
 fn right(z: &[f64]) -> f64 {
     z.chunks_exact(2).filter(|z| z[0] > 0.0).count() as f64 / (z.len() / 2) as f64
 }
@@ -254,7 +302,7 @@ fn the_pilot_finds_the_widths() {
     assert!(found.step_size > 0.5, "for widths of 1: {found:?}");
     let r_hat = worst(Ok(report.r_hat));
     assert!(r_hat < 1.1, "{r_hat}");
-    found.validate(2).unwrap();
+    found.validate(2, 16).unwrap();
 }
 
 #[test]
@@ -338,6 +386,10 @@ fn what_chains_cannot_start_from_is_said() {
             "{text}"
         );
     }
+    let mut broken = Exact::new(0.0, 0.0);
+    broken.broken = f64::NEG_INFINITY;
+    let text = error(&mut broken, Start::Prior).to_string();
+    assert!(text.contains("chain 0 of `mala` has come to no finite event in 130 trajectories"));
     let text = error(&mut Exact::new(f64::NAN, 0.0), Start::Prior).to_string();
     assert!(
         text.contains("chain 0 of `mala`") && text.contains("`hmc.start` = `resampled`"),

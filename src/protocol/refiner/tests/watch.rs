@@ -312,6 +312,14 @@ fn chains_that_stay_or_part_are_told() {
             "the chains do not mix",
         ],
     );
+    // One trajectory of few chains is enough where none is any good: all events are starting points.
+    let mut few = endless(|s| (s.step_size, s.leapfrog, s.chains, s.burn_in) = (1e4, 20, 5, 0));
+    let warned = warnings(Method::Hmc, few.as_mut(), &mut exact, pilot(), 1);
+    assert_warned(&warned, &["the chains stay where they begin"]);
+    let mut broken = Exact::new(1.0, 1.0);
+    broken.broken = 1.5;
+    let warned = warnings(Method::Hmc, endless(|_| ()).as_mut(), &mut broken, None, 3);
+    assert_warned(&warned, &["NaN or infinite"]);
     let mut modes = Exact::modes(0.5, 4.0, 0.3);
     let mut parted = endless(|s| s.step_size = 0.05);
     let warned = warnings(Method::Hmc, parted.as_mut(), &mut modes, None, 20);

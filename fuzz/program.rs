@@ -1,0 +1,11 @@
+//! The readers of the program `laser`, and the bodies of the targets.
+
+pub mod bodies;
+#[path = "../src/bin/laser/config.rs"]
+pub mod config;
+#[path = "../src/bin/laser/events.rs"]
+pub mod events;
+#[path = "../src/bin/laser/failure.rs"]
+pub mod failure;
+#[path = "../src/bin/laser/hepmc.rs"]
+pub mod hepmc;
