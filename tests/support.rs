@@ -201,16 +201,16 @@ fn target_events_outside_are_errors_or_left_out() {
     for part in [
         "target events are outside the support, as row 0 (from 0)",
         "x0 = -",
-        "`support.outside`",
+        "`target.outside`",
     ] {
         assert!(message.contains(part), "{message}");
     }
-    let model = refined(&x, r#", "support.outside": 0.02"#);
+    let model = refined(&x, r#", "target.outside": 0.02"#);
     assert_eq!(model.record["support"]["left_out"], (rows / 100) as u64);
     assert!(refine(
         &identity(),
         &mut source(&x),
-        &options(r#", "support.outside": 0.005"#),
+        &options(r#", "target.outside": 0.005"#),
         &()
     )
     .is_err());

@@ -48,7 +48,7 @@ keys! {
         /// Where events can be: a condition in the features (and conditions behind them), by name or as `x0`, `x1` … or `x[i]`, as `x0 >= x1 and hypot(x2, x3) > 20`. Refined events are never outside. There are comparisons, `and`, `or`, `not`, `+ - * / **`, `abs`, `sqrt`, `exp`, `log`, `min`, `max`, `hypot`, `atan2`, trigonometric and hyperbolic functions and `pi`. Empty: everywhere. Checked when a training begins.
         SUPPORT: Text = text("support", &[], "");
         /// Share of the target's events that may lie outside `support`, as where data have a resolution: they are left out and counted. With 0 the first is an error.
-        SUPPORT_OUTSIDE: Float = float("support.outside", Interval::from_below(0.0, 1.0), 0.0);
+        SUPPORT_OUTSIDE: Float = float("target.outside", Interval::from_below(0.0, 1.0), 0.0);
         /// C: so many of the last values of a source's rows are the condition that the others are given (incident energy, ...). A generator made of them is conditional, and so is all that refines it.
         CONDITIONS: Int = int("conditions", 0, 65_536, 0);
         /// What kind of generator to train.

@@ -187,7 +187,7 @@ impl Restriction {
         let values = x[row * dim..][..dim].iter().enumerate().take(8);
         let values: Vec<String> = values.map(|(i, x)| format!("x{i} = {x}")).collect();
         Err(Error::Data(format!(
-            "{} of {} target events are outside the support, as {}: {}. Correct the support or the events; `support.outside` allows a share to be left out",
+            "{} of {} target events are outside the support, as {}: {}. Correct the support or the events; `target.outside` allows a share to be left out",
             self.outside,
             self.seen,
             place(row),

@@ -243,8 +243,12 @@ impl Transition {
         for (chain, after) in path.energies(dim).enumerate() {
             let error = after - path.energy[chain];
             statistics.proposals += 1;
-            // Beyond a wall: where no event can be.
-            if path.points.log_w[chain] == f64::NEG_INFINITY {
+            // Beyond a wall, where no event can be; unless it is the trajectory that has left all bounds.
+            let squares: f64 = path.points.z[chain * dim..][..dim]
+                .iter()
+                .map(|z| z * z)
+                .sum();
+            if path.points.log_w[chain] == f64::NEG_INFINITY && squares.is_finite() {
                 continue;
             }
             // An infinite weight is none: no trajectory would leave it again.
