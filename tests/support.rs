@@ -111,7 +111,8 @@ fn refined_events_are_never_outside_and_weights_know_the_share() {
             "{pullback}: {}",
             number("mean")
         );
-        assert!((number("effective_fraction") - SHARE).abs() < 0.02);
+        let effective = number("effective_fraction");
+        assert!((effective - SHARE).abs() < 0.04, "{pullback}: {effective}");
         assert_eq!(model.record["support"]["left_out"], 0);
         let model = Arc::new(model);
         for method in [
