@@ -18,7 +18,7 @@ ifndef LIBTORCH
 export LIBTORCH := $(shell CUDA=$(CUDA) scripts/setup --libtorch)
 endif
 
-.PHONY: help setup base build demo paper physics pythia pythia-demo docs export-test test bench bench-train bench-foreign fuzz lint header install standalone clean
+.PHONY: help setup base build demo paper physics pythia pythia-demo docs export-test test arm-test bench bench-train bench-foreign fuzz lint header install standalone clean
 
 help: ## this list
 	@echo 'liblaser: latent space refinement of generative models'
@@ -56,6 +56,9 @@ physics: base ## the protocol on events of known laws: seeds, sabotages, weights
 
 test: build ## all tests; the last line counts them
 	@scripts/test
+
+arm-test: ## the tests of bits, engine and C API on AArch64, cross-built and under qemu; skipped, and says so, where that cannot be had
+	@scripts/arm-test || [ $$? -eq 77 ]
 
 bench: build standalone ## rates beside PyTorch, torch.compile, ONNX Runtime and zuko, in 6 minutes; the first time installs them (5 GB)
 	@LIBRARY='$(library)' bench/run

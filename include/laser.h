@@ -59,12 +59,18 @@
  *
  * @par Reproducibility
  * Event i of stream s with seed k is a function of (model, k, s, i) alone: the same bits whatever the batch
- * sizes, the number of threads and the order of calls, on one type of CPU; equal within rounding on another
- * CPU or on CUDA. A job can be split over streams, and resumed by laser_sampler_seek.
+ * sizes, the number of threads and the order of calls, on every CPU (x86-64 with AVX-512, with AVX2 and with
+ * neither; AArch64) and with every C library. So are trainings, for a given number of threads, and scores.
+ * What libtorch or CUDA computes is equal within rounding. The environment variable LASER_INSTRUCTIONS, "avx512",
+ * "avx2" or "portable", chooses slower instructions than the CPU has, and changes no bit. A job can be split over
+ * streams, and resumed by laser_sampler_seek.
  *
  * @par The host is left alone
- * The library changes no global state: no thread counts, random generators, signal handlers, locale, floating-
- * point mode or environment, and it writes nothing to stdout or stderr; messages go to the log callback.
+ * The library changes no global state: no thread counts, random generators, signal handlers, locale or
+ * environment, and it writes nothing to stdout or stderr; messages go to the log callback. It computes in the
+ * default floating-point environment whatever the host's is (rounding, traps, flushed subnormal numbers): no trap
+ * goes off inside, no bit depends on it, and the host finds its own again, its flags as it left them. Callbacks
+ * run in the host's.
  *
  * @par Versions
  * The shared library's name, liblaser.so.0, carries the number of the ABI, which laser_abi_version tells at

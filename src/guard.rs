@@ -1,4 +1,9 @@
-//! Panics inside a call of C: nothing on stderr, and what they said kept, whatever thread of the call they are on.
+//! What a call of C is kept apart by: panics inside say nothing on stderr, and what they said is kept, whatever thread of the call they are
+//! on; and the host's floating-point environment, whatever it is, is not the one that the call computes in.
+
+mod environment;
+
+pub(crate) use environment::{host, library};
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};

@@ -36,7 +36,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`error`], [`rows`] | the one error type; rows of arrays with a stride |
-//! | `guard` | panics inside a call of C |
+//! | `guard` | panics inside a call of C, and the host's floating-point environment outside it |
 //! | [`formula`] | formulas in the features of events |
 //! | [`noise`] | random numbers by their place |
 //! | [`model`] | networks and models as plain data, and their file |
@@ -49,6 +49,9 @@
 //! | [`protocol`] | generator, classifier, pull-back, refiners, sampler |
 //! | `capi` | the C boundary, translation only |
 //!
+
+// The mathematics of the standard library, which is the host's: clippy.toml.
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 #[doc(hidden)] // public for the program `laser`
 pub mod aside;

@@ -19,16 +19,21 @@ thread_local! {
 
 /// Runs the body of a C function; turns its error, or its panic, into a status number and this thread's last error.
 pub(super) fn call(body: impl FnOnce() -> Result<()>) -> laser_status {
+    bare_call(|| guard::library(body))
+}
+
+/// [`call`] in the floating-point environment of the host: of bodies that see to that themselves.
+pub(super) fn bare_call(body: impl FnOnce() -> Result<()>) -> laser_status {
     match guard::catch(true, body) {
         Ok(Ok(())) => LASER_OK,
-        Ok(Err(error)) => {
+        Ok(Err(error)) => guard::library(|| {
             let code = match error {
                 Error::Callback { code, .. } => code,
                 _ => 0,
             };
             remember(error.to_string(), code);
             status::of(&error)
-        }
+        }),
         Err(panic) => {
             remember(Error::Internal(panic.message).to_string(), 0);
             LASER_ERR_PANIC

@@ -6,7 +6,7 @@ use super::handle::{Gate, Handle, User};
 use super::status::laser_status;
 use super::text;
 use crate::train::{Hooks, Level, Progress};
-use crate::{Error, Result};
+use crate::{guard, Error, Result};
 use std::ffi::{c_char, c_void, CString};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
@@ -151,7 +151,8 @@ impl Hooks for HostHooks {
             stage: text::for_callback(progress.stage),
         };
         // SAFETY: the host's promise when it set the callback.
-        go_on("progress", unsafe { callback(&p, user.0) })
+        let code = guard::host(|| unsafe { callback(&p, user.0) });
+        go_on("progress", code)
     }
 
     fn log(&self, level: Level, message: &str) -> Result<()> {
@@ -164,7 +165,8 @@ impl Hooks for HostHooks {
         };
         let message = text::for_callback(message);
         // SAFETY: the host's promise when it set the callback.
-        go_on("log", unsafe { callback(level, message.as_ptr(), user.0) })
+        let code = guard::host(|| unsafe { callback(level, message.as_ptr(), user.0) });
+        go_on("log", code)
     }
 
     fn check(&self, stage: &'static str) -> Result<()> {

@@ -9,7 +9,7 @@ use super::model::laser_model;
 use super::options::{self, laser_options};
 use super::status::laser_status;
 use crate::protocol::{host_generator, HostGenerator, Instance};
-use crate::{Error, Result};
+use crate::{guard, Error, Result};
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
@@ -83,7 +83,7 @@ impl HostGenerator for Callback {
             c.as_ptr()
         };
         // SAFETY: the arrays have the sizes stated; the rest is the host's promise when it gave the callback.
-        let code = unsafe {
+        let code = guard::host(|| unsafe {
             (self.generate)(
                 rows,
                 z.as_ptr(),
@@ -94,7 +94,7 @@ impl HostGenerator for Callback {
                 columns(x),
                 self.user.0,
             )
-        };
+        });
         go_on("generate", code)
     }
 }

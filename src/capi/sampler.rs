@@ -1,7 +1,7 @@
 //! `laser_sampler`.
 
 use super::array::{self, Out};
-use super::boundary::call;
+use super::boundary::{bare_call, call};
 use super::handle::{Gate, Handle, User};
 use super::hooks::{self, go_on, laser_hooks};
 use super::model::laser_model;
@@ -10,7 +10,7 @@ use super::status::laser_status;
 use super::text;
 use crate::model::Real;
 use crate::protocol::{Outputs, Sampler, Uniforms};
-use crate::{Result, RowsMut};
+use crate::{guard, Result, RowsMut};
 use parking_lot::Mutex;
 use std::ffi::{c_char, c_void};
 
@@ -163,7 +163,7 @@ impl Uniforms for HostNoise {
         // What the host forgets to write must not pass for a number.
         u.fill(f64::NAN);
         // SAFETY: the host's promise when it set the callback.
-        let code = unsafe { (self.callback)(u.len(), u.as_mut_ptr(), self.user.0) };
+        let code = guard::host(|| unsafe { (self.callback)(u.len(), u.as_mut_ptr(), self.user.0) });
         go_on("noise", code)
     }
 }
@@ -242,7 +242,7 @@ pub unsafe extern "C" fn laser_sampler_generate(
     logp: *mut f64,
 ) -> laser_status {
     // SAFETY: the host's promise.
-    call(|| unsafe { generate(sampler, n, None, (x, stride), None, w, logp) })
+    bare_call(|| unsafe { generate(sampler, n, None, (x, stride), None, w, logp) })
 }
 
 /// laser_sampler_generate in single precision: the same events, rounded.
@@ -266,7 +266,7 @@ pub unsafe extern "C" fn laser_sampler_generate_f32(
     logp: *mut f32,
 ) -> laser_status {
     // SAFETY: the host's promise.
-    call(|| unsafe { generate(sampler, n, None, (x, stride), None, w, logp) })
+    bare_call(|| unsafe { generate(sampler, n, None, (x, stride), None, w, logp) })
 }
 
 /// Generates the next events of the stream together with the latent points they were made from. The same events as of
@@ -295,7 +295,7 @@ pub unsafe extern "C" fn laser_sampler_generate_latent(
 ) -> laser_status {
     let none = std::ptr::null_mut();
     // SAFETY: the host's promise.
-    call(|| unsafe {
+    bare_call(|| unsafe {
         generate(
             sampler,
             n,
@@ -334,7 +334,7 @@ pub unsafe extern "C" fn laser_sampler_generate_given(
     logp: *mut f64,
 ) -> laser_status {
     // SAFETY: the host's promise.
-    call(|| unsafe {
+    bare_call(|| unsafe {
         generate(
             sampler,
             n,
@@ -372,7 +372,7 @@ pub unsafe extern "C" fn laser_sampler_generate_given_f32(
     logp: *mut f32,
 ) -> laser_status {
     // SAFETY: the host's promise.
-    call(|| unsafe {
+    bare_call(|| unsafe {
         generate(
             sampler,
             n,
@@ -401,10 +401,10 @@ pub unsafe extern "C" fn laser_sampler_next(
 ) -> laser_status {
     let none = std::ptr::null_mut();
     // SAFETY: the host's promise.
-    call(|| unsafe { generate(sampler, 1, None, (x, 0), None, w, none) })
+    bare_call(|| unsafe { generate(sampler, 1, None, (x, 0), None, w, none) })
 }
 
-/// The next `n` events into the arrays given, which are (start, stride).
+/// The next `n` events into the arrays given, which are (start, stride). In the floating-point environment that it needs.
 ///
 /// # Safety
 /// The host's promise.
@@ -459,8 +459,10 @@ unsafe fn generate<T: Real>(
         return Ok(());
     }
     match c {
-        Some(c) => sampler.generate_given(n, c, out),
-        None => sampler.generate(n, out),
+        // Copying is no matter of floating point, and single events shall not pay for more.
+        None if out.log_prob.is_none() && sampler.keeps::<T>(n) => sampler.generate(n, out),
+        None => guard::library(|| sampler.generate(n, out)),
+        Some(c) => guard::library(|| sampler.generate_given(n, c, out)),
     }
 }
 

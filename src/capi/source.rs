@@ -6,7 +6,7 @@ use super::handle::{Gate, Handle, User};
 use super::hooks::go_on;
 use super::status::laser_status;
 use crate::protocol::{EventSource, Source};
-use crate::{Error, Result};
+use crate::{guard, Error, Result};
 use std::ffi::c_void;
 
 /// Where target events come from: an array or a callback of the host.
@@ -89,7 +89,7 @@ impl EventSource for HostEvents {
         };
         let mut got = 0;
         // SAFETY: the arrays have the sizes stated; the rest is the host's promise when it made the source.
-        let code = unsafe {
+        let code = guard::host(|| unsafe {
             (self.events)(
                 rows,
                 self.dim,
@@ -98,7 +98,7 @@ impl EventSource for HostEvents {
                 &mut got,
                 self.user.0,
             )
-        };
+        });
         go_on("events", code)?;
         Ok(got)
     }

@@ -80,7 +80,7 @@ pub(super) struct Sigmoid<T> {
 impl<T: Element> Clamp<T> for Sigmoid<T> {
     fn new(clamp: f64) -> Self {
         Sigmoid {
-            least: T::from_f64((-clamp).exp()),
+            least: T::from_f64(libm::exp(-clamp)),
         }
     }
 
@@ -101,7 +101,7 @@ pub(super) struct Softplus<T> {
 impl<T: Element> Clamp<T> for Softplus<T> {
     fn new(clamp: f64) -> Self {
         Softplus {
-            least: T::from_f64((-clamp).exp()),
+            least: T::from_f64(libm::exp(-clamp)),
         }
     }
 

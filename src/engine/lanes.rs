@@ -59,6 +59,9 @@ pub(crate) trait Element:
 /// Bytes of a feature of a block: two of the widest vectors. A hundred such features fit the first cache.
 const FEATURE_BYTES: usize = 128;
 
+/// The most rows that a block of any element has.
+pub(super) const MOST_ROWS: usize = <f32 as Element>::ROWS;
+
 macro_rules! element {
     ($t:ident, $feature:ident, $($items:tt)*) => {
         /// One feature of a block; no vector of it crosses a cache line.

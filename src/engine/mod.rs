@@ -12,6 +12,7 @@ mod cpu;
 mod dense;
 mod evaluator;
 mod flow;
+mod fused;
 mod gradient;
 mod lanes;
 mod map;

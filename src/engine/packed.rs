@@ -3,7 +3,7 @@
 use super::chain::Chain;
 use super::lanes::Element;
 use super::mlp::Mlp;
-use super::rows::{copy_conditions, store};
+use super::rows::{copy_conditions, store, store_scaled};
 use crate::model::{Classifier, Model, Parts, Scaling};
 use crate::Result;
 
@@ -58,7 +58,7 @@ impl<T: Element> PackedMaps<T> {
     pub fn store(&self, block: &[T::Feature], from: &[f64], to: &mut [f64]) {
         let (n, m, c) = self.dims();
         if self.scaled {
-            store::<T>(&block[..m], m + c, to, |k, u| self.scalings[k].inverse(u));
+            store_scaled::<T>(&block[..m], &self.scalings, m + c, to);
         } else {
             store::<T>(&block[..m], m + c, to, |_, u| u);
         }

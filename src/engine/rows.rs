@@ -1,6 +1,6 @@
 //! Rows of `f64`, as in [`Evaluator`](crate::model::Evaluator), in and out of the lanes of a block.
 
-use super::lanes::Element;
+use super::lanes::{Element, MOST_ROWS};
 use crate::model::Scaling;
 
 /// Rows of `dim` columns into the lanes of a block, through `map` (column, value); the first columns, as many as the block has features.
@@ -27,6 +27,28 @@ pub(super) fn store<T: Element>(
     for (lane, row) in rows.chunks_exact_mut(dim).enumerate() {
         for (k, (value, feature)) in row.iter_mut().zip(block).enumerate() {
             *value = map(k, feature.as_ref()[lane].to_f64());
+        }
+    }
+}
+
+/// [`store`] through the inverse of the features' scalings.
+pub(super) fn store_scaled<T: Element>(
+    block: &[T::Feature],
+    scalings: &[Scaling],
+    dim: usize,
+    rows: &mut [f64],
+) {
+    let count = rows.len() / dim;
+    for (k, (feature, scaling)) in block.iter().zip(scalings).enumerate() {
+        // All lanes of a feature at once: vectors.
+        let mut lanes = [0.0; MOST_ROWS];
+        let values = &mut lanes[..count];
+        for (value, u) in values.iter_mut().zip(feature.as_ref()) {
+            *value = u.to_f64();
+        }
+        scaling.invert(values);
+        for (row, value) in rows.chunks_exact_mut(dim).zip(&*values) {
+            row[k] = *value;
         }
     }
 }
@@ -73,6 +95,6 @@ pub(super) fn log_scale(x: &[f64], scalings: &[Scaling]) -> f64 {
 /// log of the standard normal density of one row of a block.
 pub(super) fn log_normal<T: Element>(z: &[T::Feature], lane: usize) -> f64 {
     let squares = z.iter().map(|z| z.as_ref()[lane].to_f64().powi(2));
-    let normalisation = z.len() as f64 * (2.0 * std::f64::consts::PI).ln();
+    let normalisation = z.len() as f64 * libm::log(2.0 * std::f64::consts::PI);
     -0.5 * (squares.sum::<f64>() + normalisation)
 }

@@ -1,6 +1,7 @@
 //! The few operations on vectors that sums are made of. Compilers find vectors in loops over single features by themselves; they do not
 //! reliably keep a tile of sums in registers, so these are explicit.
 
+use super::fused;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86::{Avx2, Avx512};
 
@@ -21,7 +22,7 @@ pub(crate) trait Simd<T>: Copy {
     fn load(self, from: &[T]) -> Self::Vector;
     /// To the first [`Simd::LANES`] elements.
     fn store(self, x: Self::Vector, to: &mut [T]);
-    /// sum + a · b lane by lane, rounded as [`Simd::mul_add`] does.
+    /// sum + a · b lane by lane, rounded once.
     fn add_product(self, sum: Self::Vector, a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// a · b lane by lane.
     fn times(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
@@ -31,7 +32,7 @@ pub(crate) trait Simd<T>: Copy {
     fn if_positive(self, x: Self::Vector, then: Self::Vector, other: Self::Vector) -> Self::Vector;
     /// Lanes `row` to `row` + SQUARE of SQUARE features become rows of `to`, `stride` apart.
     fn transpose<F: AsRef<[T]>>(self, features: &[F], row: usize, to: &mut [T], stride: usize);
-    /// a · b + c of single elements, for loops: rounded once where there is an instruction for it, and twice elsewhere.
+    /// a · b + c of single elements, for loops, rounded once.
     fn mul_add(self, a: T, b: T, c: T) -> T;
 }
 
@@ -40,7 +41,7 @@ pub(crate) trait Simd<T>: Copy {
 pub(crate) struct Portable;
 
 macro_rules! portable {
-    ($t:ty, $lanes:literal) => {
+    ($t:ty, $lanes:literal, $mul_add:path) => {
         impl Simd<$t> for Portable {
             type Vector = [$t; $lanes];
             const LANES: usize = $lanes;
@@ -105,19 +106,19 @@ macro_rules! portable {
 
             #[inline(always)]
             fn mul_add(self, a: $t, b: $t, c: $t) -> $t {
-                // The fused one would be a function of hundreds of cycles where the processor lacks it.
-                if cfg!(target_arch = "aarch64") {
+                if cfg!(any(target_arch = "aarch64", target_feature = "fma")) {
                     a.mul_add(b, c)
                 } else {
-                    a * b + c
+                    // The standard library's would be a function of the host's libm.
+                    $mul_add(a, b, c)
                 }
             }
         }
     };
 }
 
-portable! { f32, 4 }
-portable! { f64, 2 }
+portable! { f32, 4, fused::mul_add32 }
+portable! { f64, 2, fused::mul_add64 }
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {

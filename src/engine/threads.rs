@@ -13,7 +13,7 @@ pub(crate) fn all<W: FnOnce() + Send>(work: impl Iterator<Item = W>) {
         let inside = guard::inside();
         // On failure the slot keeps its work.
         let spawn = |slot| {
-            let work = move || guard::catch(inside, || run(slot));
+            let work = move || guard::catch(inside, || guard::library(|| run(slot)));
             Builder::new().spawn_scoped(scope, work).ok()
         };
         let others: Vec<_> = work.iter_mut().filter_map(spawn).collect();

@@ -188,7 +188,7 @@ impl<T: Element> Workers<T> {
             store::<T>(&by_features[..n], n, gradient, |_, g| g);
             for (g, x) in gradient.chunks_exact_mut(n).zip(x.chunks_exact(width)) {
                 for ((g, &x), scaling) in g.iter_mut().zip(x).zip(scalings) {
-                    *g *= scaling.log_derivative(x).exp();
+                    *g *= libm::exp(scaling.log_derivative(x));
                 }
             }
         });
@@ -223,7 +223,7 @@ impl<T: Element> Workers<T> {
                 let scalings = maps.scalings.iter().zip(&classifier.scalings);
                 for (k, (&x, (from, to))) in x.iter().zip(scalings).enumerate() {
                     // du'/du, the classifier's features by the generator's.
-                    let scale = (to.log_derivative(x) - from.log_derivative(x)).exp();
+                    let scale = libm::exp(to.log_derivative(x) - from.log_derivative(x));
                     let by_feature = by_features[k].as_ref()[lane].to_f64();
                     by_z.state[k].as_mut()[lane] = T::from_f64(by_feature * scale);
                 }

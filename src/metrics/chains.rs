@@ -145,7 +145,7 @@ impl Halves {
             1.0 - (variances.within - sum / chains.len() as f64) / variances.total
         };
         let time = autocorrelation_time(autocorrelation, self.draws);
-        size / time.max(1.0 / size.log10())
+        size / time.max(1.0 / libm::log10(size))
     }
 
     fn variances(&self) -> Variances {

@@ -81,7 +81,7 @@ fn edge(margin: &Formula, reference: &Sample, sample: &Sample) -> Result<Edge> {
     let layer = |d: f64| (0.0..=depth).contains(&d);
     let (of_p, of_q) = (share(reference, &p, layer), share(sample, &q, layer));
     let value = of_p.value / of_q.value;
-    let relative = (of_p.error / of_p.value).hypot(of_q.error / of_q.value);
+    let relative = libm::hypot(of_p.error / of_p.value, of_q.error / of_q.value);
     Ok(Edge {
         inequality: margin.text().into(),
         // NaN is beyond every edge.

@@ -28,7 +28,7 @@ pub fn jsd(p: &Histogram2d, q: &Histogram2d) -> Result<Score> {
 /// a ln(2a/(a+b)), with 0 ln 0 = 0.
 fn term(a: f64, b: f64) -> f64 {
     if a > 0.0 {
-        a * (2.0 * a / (a + b)).ln()
+        a * libm::log(2.0 * a / (a + b))
     } else {
         0.0
     }

@@ -51,10 +51,10 @@ fn survival(lambda: f64) -> f64 {
         1.0
     } else if lambda < 1.0 {
         // The same by Jacobi's transformation, which converges fast here.
-        let term = |k: f64| (-((2.0 * k - 1.0) * PI / lambda).powi(2) / 8.0).exp();
+        let term = |k: f64| libm::exp(-((2.0 * k - 1.0) * PI / lambda).powi(2) / 8.0);
         1.0 - TAU.sqrt() / lambda * sum(&term)
     } else {
-        let term = |k: f64| -(-1f64).powf(k) * (-2.0 * (k * lambda).powi(2)).exp();
+        let term = |k: f64| -libm::pow(-1.0, k) * libm::exp(-2.0 * (k * lambda).powi(2));
         2.0 * sum(&term)
     }
 }

@@ -72,7 +72,7 @@ impl Normal {
     pub fn log_density(&self, row: &[f64]) -> f64 {
         let axes = self.variances.iter().enumerate();
         axes.map(|(k, v)| {
-            -0.5 * (self.along(k, row).powi(2) / v + (std::f64::consts::TAU * v).ln())
+            -0.5 * (self.along(k, row).powi(2) / v + libm::log(std::f64::consts::TAU * v))
         })
         .sum()
     }
@@ -100,8 +100,8 @@ fn eigen(mut a: Vec<f64>, n: usize) -> (Vec<f64>, Vec<Vec<f64>>) {
                     continue;
                 }
                 let theta = (a[q * n + q] - a[p * n + p]) / (2.0 * apq);
-                let t = theta.signum() / (theta.abs() + theta.hypot(1.0));
-                let c = 1.0 / t.hypot(1.0);
+                let t = theta.signum() / (theta.abs() + libm::hypot(theta, 1.0));
+                let c = 1.0 / libm::hypot(t, 1.0);
                 let s = t * c;
                 for k in 0..n {
                     let (x, y) = (a[k * n + p], a[k * n + q]);

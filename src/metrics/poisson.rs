@@ -21,7 +21,7 @@ fn uniform(rng: &mut impl RngCore) -> f64 {
 
 /// The least k whose cumulative probability exceeds u.
 fn by_search(mean: f64, mut u: f64) -> f64 {
-    let (mut k, mut probability) = (0.0, (-mean).exp());
+    let (mut k, mut probability) = (0.0, libm::exp(-mean));
     // Rounding can leave more of u than there is probability.
     while u > probability && probability > 0.0 {
         u -= probability;
@@ -47,8 +47,8 @@ fn by_rejection(mean: f64, rng: &mut impl RngCore) -> f64 {
         if k < 0.0 || (edge < 0.013 && v > edge) {
             continue;
         }
-        let log_density = k * mean.ln() - mean - libm::lgamma(k + 1.0);
-        if (v * inverse_alpha / (a / (edge * edge) + b)).ln() <= log_density {
+        let log_density = k * libm::log(mean) - mean - libm::lgamma(k + 1.0);
+        if libm::log(v * inverse_alpha / (a / (edge * edge) + b)) <= log_density {
             return k;
         }
     }

@@ -138,11 +138,11 @@ impl<'a> Events<'a> {
         let rows = rows.zip(&mut self.derivatives).enumerate();
         let losses = rows.map(|(row, ((&s, &w), derivatives))| {
             let y = if row < zeros { 0.0 } else { 1.0 };
-            let e = (-s.abs()).exp();
+            let e = libm::exp(-s.abs());
             let less = e / (1.0 + e); // the smaller of p and 1 − p
             let p = if s < 0.0 { less } else { 1.0 - less };
             *derivatives = [w * (p - y), w.abs() * less * (1.0 - less)];
-            w * (s.max(0.0) - y * s + e.ln_1p())
+            w * (s.max(0.0) - y * s + libm::log1p(e))
         });
         losses.sum::<f64>() / self.weights.len() as f64
     }

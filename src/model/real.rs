@@ -2,6 +2,9 @@
 
 /// `f32` or `f64`.
 pub trait Real: Copy + Default + PartialOrd + Send + Sync + std::fmt::Debug + 'static {
+    /// Whether that from double rounds nothing.
+    const EXACT: bool;
+
     /// From double, rounded.
     fn from_f64(x: f64) -> Self;
     /// To double, exact.
@@ -13,6 +16,8 @@ pub trait Real: Copy + Default + PartialOrd + Send + Sync + std::fmt::Debug + 's
 }
 
 impl Real for f32 {
+    const EXACT: bool = false;
+
     #[inline(always)]
     fn from_f64(x: f64) -> Self {
         x as f32
@@ -30,6 +35,8 @@ impl Real for f32 {
 }
 
 impl Real for f64 {
+    const EXACT: bool = true;
+
     #[inline(always)]
     fn from_f64(x: f64) -> Self {
         x

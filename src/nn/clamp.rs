@@ -16,7 +16,13 @@ pub(super) fn clamped(by: SoftClamp, clamp: f64, output: &Tensor) -> Result<Tens
             let below = output.f_abs()?.f_div_scalar(clamp)?.f_add_scalar(1.0)?;
             output.f_div(&below)?
         }
-        SoftClamp::Sigmoid => output.f_sigmoid()?.f_add_scalar((-clamp).exp())?.f_log()?,
-        SoftClamp::Softplus => output.f_softplus()?.f_add_scalar((-clamp).exp())?.f_log()?,
+        SoftClamp::Sigmoid => output
+            .f_sigmoid()?
+            .f_add_scalar(libm::exp(-clamp))?
+            .f_log()?,
+        SoftClamp::Softplus => output
+            .f_softplus()?
+            .f_add_scalar(libm::exp(-clamp))?
+            .f_log()?,
     })
 }

@@ -325,7 +325,7 @@ impl Evaluator for TorchEvaluator {
             let rows = all.chunks_exact(width).zip(x.chunks_exact(width));
             for (to, (g, x)) in gradient.chunks_exact_mut(m).zip(rows) {
                 for (k, to) in to.iter_mut().enumerate() {
-                    *to = g[k] * classifier.scalings[k].log_derivative(x[k]).exp();
+                    *to = g[k] * libm::exp(classifier.scalings[k].log_derivative(x[k]));
                 }
             }
             Ok(())

@@ -109,6 +109,6 @@ pub(super) fn log_normal(z: &Tensor, dim: usize) -> Result<Tensor> {
     let square = z
         .f_square()?
         .f_sum_dim_intlist([1i64].as_slice(), false, z.kind())?;
-    let constant = dim as f64 * 0.5 * (2.0 * std::f64::consts::PI).ln();
+    let constant = dim as f64 * 0.5 * libm::log(2.0 * std::f64::consts::PI);
     Ok(square.f_mul_scalar(-0.5)?.f_sub_scalar(constant)?)
 }

@@ -28,7 +28,7 @@ pub(super) fn apply(
         .f_clamp_min(0)?;
     let own = |of: &Tensor| of.f_gather(2, &number, false);
     // Outer slopes are 1.
-    let clamp = -Transform::SMALLEST.ln();
+    let clamp = -libm::log(Transform::SMALLEST);
     let slopes = outputs.f_narrow(2, 2 * k, k - 1)?;
     let slopes = match knots {
         Knots::Tanh => clamped(SoftClamp::Tanh, clamp, &slopes)?.f_exp()?,
@@ -63,7 +63,11 @@ pub(super) fn apply(
 /// Widths or heights of all bins.
 fn sizes(bins: usize, bound: f64, knots: Knots, logits: &Tensor) -> Result<Tensor> {
     if knots == Knots::Softsign {
-        let logits = clamped(SoftClamp::Softsign, -0.5 * Transform::SMALLEST.ln(), logits)?;
+        let logits = clamped(
+            SoftClamp::Softsign,
+            -0.5 * libm::log(Transform::SMALLEST),
+            logits,
+        )?;
         return Ok(logits
             .f_softmax(2, logits.kind())?
             .f_mul_scalar(2.0 * bound)?);

@@ -37,7 +37,7 @@ impl Separation {
                 ((f - y).powi(2), 2.0 * (f - y) * f * (1.0 - f))
             }
             Separation::MaximumLikelihood => {
-                let slope = logit.min(Self::LINEAR).exp();
+                let slope = libm::exp(logit.min(Self::LINEAR));
                 let ratio = slope * (1.0 + (logit - Self::LINEAR).max(0.0));
                 ((1.0 - y) * (ratio - 1.0) - y * logit, (1.0 - y) * slope - y)
             }
@@ -47,10 +47,10 @@ impl Separation {
 
 /// log(1 + e^ℓ), without overflow.
 pub(crate) fn softplus(logit: f64) -> f64 {
-    logit.max(0.0) + (-logit.abs()).exp().ln_1p()
+    logit.max(0.0) + libm::log1p(libm::exp(-logit.abs()))
 }
 
 /// 1 / (1 + e^−ℓ), without overflow.
 pub(crate) fn sigmoid(logit: f64) -> f64 {
-    1.0 / (1.0 + (-logit).exp())
+    1.0 / (1.0 + libm::exp(-logit))
 }

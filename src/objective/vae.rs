@@ -30,7 +30,8 @@ impl Vae<'_> {
 
     /// M log(σ √2π), the part of the loss that the networks cannot change.
     pub fn constant(&self) -> f64 {
-        self.decoder.outputs as f64 * (self.sigma.ln() + 0.5 * std::f64::consts::TAU.ln())
+        self.decoder.outputs as f64
+            * (libm::log(self.sigma) + 0.5 * libm::log(std::f64::consts::TAU))
     }
 
     /// The noise ε of the rows from `first` on at `step`: rows × N.

@@ -107,13 +107,13 @@ struct Event {
 impl Event {
     /// w / n of a generated event.
     fn share(&self) -> f64 {
-        self.generated * self.log_w.exp()
+        self.generated * libm::exp(self.log_w)
     }
 }
 
 /// All events by rising log w; what is not finite counts as weight 0, as in the weight report.
 fn events(held_out: &HeldOut, generated: &[f64]) -> Vec<Event> {
-    let finite = |log_w: f64| match log_w.exp().is_finite() {
+    let finite = |log_w: f64| match libm::exp(log_w).is_finite() {
         true => log_w,
         false => f64::NEG_INFINITY,
     };

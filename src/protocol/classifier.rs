@@ -155,7 +155,7 @@ pub(super) fn train_classifier(
     let SourceFeed { rows, weight, .. } = feed.target;
     let mean = weight.plain() / rows;
     let log_ratio_offset = match generator.condition_dim() {
-        0 => -(mean / feed.target.weight_unit).ln(),
+        0 => -libm::log(mean / feed.target.weight_unit),
         // Generated events had the weights of the target's.
         _ => 0.0,
     };

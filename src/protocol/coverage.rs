@@ -61,7 +61,7 @@ impl Coverage {
             return;
         }
         for (row, log_w) in x.chunks(self.columns).zip(log_w) {
-            let w = log_w.exp();
+            let w = libm::exp(*log_w);
             if !w.is_finite() {
                 continue;
             }

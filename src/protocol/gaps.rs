@@ -131,8 +131,8 @@ fn chance(a: usize, b: usize, n: usize, m: usize) -> f64 {
     let (sum, second) = ((a + b) as f64, m as f64 / (n + m) as f64);
     let log_choose =
         |k: f64| libm::lgamma(sum + 1.0) - libm::lgamma(k + 1.0) - libm::lgamma(sum - k + 1.0);
-    let term = |k: f64| log_choose(k) + k * second.ln() + (sum - k) * (1.0 - second).ln();
-    (0..=b).map(|k| term(k as f64).exp()).sum()
+    let term = |k: f64| log_choose(k) + k * libm::log(second) + (sum - k) * libm::log(1.0 - second);
+    (0..=b).map(|k| libm::exp(term(k as f64))).sum()
 }
 
 #[cfg(test)]

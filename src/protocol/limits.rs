@@ -21,8 +21,8 @@ pub(super) fn limits(target: &[f64], generated: &[f64], tail: f64, margin: f64) 
         }
     }
     let limits = Limits {
-        low: low - margin.ln(),
-        high: high + margin.ln(),
+        low: low - libm::log(margin),
+        high: high + libm::log(margin),
     };
     (limits.low.is_finite() && limits.high.is_finite()).then_some(limits)
 }
@@ -49,14 +49,14 @@ impl LimitReport {
         let at = || log_w.iter().filter(|l| **l >= limits.high);
         let sum: f64 = log_w
             .iter()
-            .map(|l| l.exp())
+            .map(|l| libm::exp(*l))
             .filter(|w| w.is_finite())
             .sum();
         LimitReport {
-            low: limits.low.exp(),
-            high: limits.high.exp(),
+            low: libm::exp(limits.low),
+            high: libm::exp(limits.high),
             events: at().count() as f64 / log_w.len() as f64,
-            weight: at().map(|l| l.exp()).sum::<f64>() / sum,
+            weight: at().map(|l| libm::exp(*l)).sum::<f64>() / sum,
         }
     }
 }

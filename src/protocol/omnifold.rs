@@ -89,7 +89,7 @@ fn ratios(
     for (rows, out) in rows.chunks(BLOCK * width).zip(out.chunks_mut(BLOCK)) {
         of(evaluator.as_mut(), rows, out.len(), out)?;
     }
-    out.iter_mut().for_each(|l| *l = l.exp());
+    out.iter_mut().for_each(|l| *l = libm::exp(*l));
     if let Some(inside) = inside {
         let ratios = out.iter_mut().zip(inside);
         ratios
@@ -216,7 +216,7 @@ pub(super) fn unfold(
         let of_events =
             |e: &mut dyn Evaluator, x: &[f64], n, out: &mut [f64]| e.log_weight(x, n, out);
         let (ratio, mean) = ratios(model.clone(), of_events, &x, &nu, Some(&inside), options)?;
-        first.get_or_insert_with(|| (on_events.classifier(-mean.ln()), trained.0));
+        first.get_or_insert_with(|| (on_events.classifier(-libm::log(mean)), trained.0));
         let omega: Vec<f64> = nu.iter().zip(&ratio).map(|(nu, r)| nu * r).collect();
         let mut feed = LatentFeed {
             latents: &mut latent_rows,
@@ -229,7 +229,7 @@ pub(super) fn unfold(
         let of_latents =
             |e: &mut dyn Evaluator, z: &[f64], n, out: &mut [f64]| e.pull_back(z, &[], n, out);
         let (after, mean) = ratios(model, of_latents, &z, &ones, None, options)?;
-        latent_offset = -mean.ln();
+        latent_offset = -libm::log(mean);
         let squares = |values: &mut dyn Iterator<Item = f64>| {
             values.map(|v| v * v).sum::<f64>() / events as f64
         };

@@ -39,11 +39,12 @@ impl SecondOpinion {
     ) -> Result<Option<Self>> {
         let columns = target.dim;
         let rows = generated.chunks_exact(columns).zip(log_w);
-        let usable = rows.filter(|(x, l)| x.iter().all(|v| v.is_finite()) && l.exp().is_finite());
+        let usable =
+            rows.filter(|(x, l)| x.iter().all(|v| v.is_finite()) && libm::exp(**l).is_finite());
         let (mut x, mut w) = (Vec::new(), Vec::new());
         for (row, log_w) in usable.take(MOST) {
             x.extend_from_slice(row);
-            w.push(log_w.exp());
+            w.push(libm::exp(*log_w));
         }
         let held_out = target.len().min(MOST);
         if w.len() < FEWEST || held_out < FEWEST {

@@ -179,7 +179,7 @@ impl WeightReport {
     pub fn new(log_w: &[f64], overweight: f64) -> Result<Self> {
         let mut w: Vec<f64> = log_w
             .iter()
-            .map(|l| l.exp())
+            .map(|l| libm::exp(*l))
             .filter(|w| w.is_finite())
             .collect();
         let non_finite = log_w.len() - w.len();

@@ -10,7 +10,7 @@ use crate::{Error, Result, Rows, RowsMut};
 use std::cell::OnceCell;
 use std::sync::Arc;
 
-/// Event i of stream s with seed k is a function of (model, k, s, i) alone: the same bits whatever the requests, on one type of CPU. Events
+/// Event i of stream s with seed k is a function of (model, k, s, i) alone: the same bits whatever the requests. Events
 /// are made in blocks, and the last block is kept.
 pub struct Sampler {
     model: Arc<Instance>,
@@ -171,6 +171,12 @@ impl Sampler {
     /// Number of the next event.
     pub fn tell(&self) -> u64 {
         self.next
+    }
+
+    /// Whether the next `rows` events are made already, and handed out as elements of this type without rounding.
+    pub(crate) fn keeps<T: Real>(&self, rows: usize) -> bool {
+        let kept = self.block.row(self.next).filter(|_| self.filled);
+        T::EXACT && kept.is_some_and(|row| rows <= self.block.rows - row)
     }
 
     /// The next `rows` events.
@@ -467,7 +473,7 @@ fn fits(name: &str, has: (usize, usize), needed: (usize, usize)) -> Result<()> {
 /// log of the standard normal density.
 fn log_normal(z: &[f64]) -> f64 {
     let squares: f64 = z.iter().map(|z| z * z).sum();
-    -0.5 * (squares + z.len() as f64 * (2.0 * std::f64::consts::PI).ln())
+    -0.5 * (squares + z.len() as f64 * libm::log(2.0 * std::f64::consts::PI))
 }
 
 /// Events made at first for a caller who may want only one.

@@ -55,7 +55,7 @@ impl Schedule {
             // libm's: the compiler may call the intrinsic speculatively, on what other decays leave unset, and valgrind then complains.
             Decay::Exponential { gamma } => libm::pow(gamma, epoch as f64),
             Decay::Cosine => {
-                0.5 * (1.0 + (std::f64::consts::PI * step as f64 / steps.max(1) as f64).cos())
+                0.5 * (1.0 + libm::cos(std::f64::consts::PI * step as f64 / steps.max(1) as f64))
             }
             Decay::Constant => 1.0,
         };

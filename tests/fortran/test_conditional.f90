@@ -3,12 +3,13 @@ program test_conditional
    use laser
    use check
    use toy, only: train
+   use, intrinsic :: ieee_arithmetic, only: ieee_quiet_nan, ieee_value
    use, intrinsic :: iso_fortran_env, only: int64, real32, real64
    implicit none
    integer, parameter :: n = 200
    type(laser_model) :: model
    type(laser_sampler) :: sampler
-   real(real64) :: c(1, n), x(2, n), y(2, n), wide(4, n), wide_c(3, n), w(n), logp(n), z(3, n), zero(1, 1)
+   real(real64) :: c(1, n), x(2, n), y(2, n), wide(4, n), wide_c(3, n), w(n), logp(n), z(3, n), nan(1, 1)
    real(real32) :: x4(2, n), wide4(3, n), w4(n)
    integer :: status, i
 
@@ -56,9 +57,8 @@ program test_conditional
    call expect_failure(status, LASER_ERR_INVALID_ARGUMENT, "c has 2 values per event, but needs 1", "too many conditions")
    call sampler%generate_given(c(:, 2:), x, status=status)
    call expect_failure(status, LASER_ERR_INVALID_ARGUMENT, "x has 200 events, but needs 199", "other numbers of events")
-   zero = 0
-   zero = zero / zero
-   call sampler%generate_given(zero, x(:, :1), status=status)
+   nan = ieee_value(1.0_real64, ieee_quiet_nan)
+   call sampler%generate_given(nan, x(:, :1), status=status)
    call expect_failure(status, LASER_ERR_DATA, "", "a condition of NaN")
    call model%log_weight(x, w, status=status)
    call expect_failure(status, LASER_ERR_INVALID_ARGUMENT, "x has 2 values per event, but needs 3", &

@@ -5,6 +5,7 @@ program test_events
    use laser_c, only: laser_model_load, laser_sampler_new, laser_sampler_generate, laser_sampler_free, laser_model_free
    use check
    use toy, only: train, settings
+   use, intrinsic :: ieee_arithmetic, only: ieee_quiet_nan, ieee_value
    use, intrinsic :: iso_c_binding, only: c_char, c_int32_t, c_loc, c_null_char, c_null_ptr, c_ptr, c_size_t
    use, intrinsic :: iso_fortran_env, only: int64, real32, real64
    implicit none
@@ -140,7 +141,7 @@ contains
       type(laser_sampler) :: s, none
       type(laser_options) :: freed
       type(laser_model) :: no_model
-      real(real64) :: three(3, 4), bad(2, 2)
+      real(real64) :: three(3, 4), bad(2, 2), number
       integer(int64) :: event
       call s%new(model, 1_int64, 1_int64)
       call s%generate(three, status=status)
@@ -168,7 +169,7 @@ contains
       call expect_failure(status, LASER_ERR_INVALID_ARGUMENT, "event is negative: -1", "a negative event")
       event = s%tell(status)
       call expect(status == LASER_OK .and. event == 0, "the stream has not moved")
-      call expect(s%get("acceptanc", status) < 0 .or. status /= LASER_OK, "an unknown diagnostic is no number")
+      number = s%get("acceptanc", status)
       call expect_failure(status, LASER_ERR_INVALID_ARGUMENT, "acceptance", "an unknown diagnostic")
       call s%new(model, 1_int64, 1_int64, status=status)
       call expect_failure(status, LASER_ERR_INVALID_ARGUMENT, "holds a laser_sampler already", "a variable that holds a sampler")
@@ -191,13 +192,12 @@ contains
 
       call no_model%load("no such directory/m.laser", status=status)
       call expect_failure(status, LASER_ERR_IO, "no such directory/m.laser", "a file that is not there")
-      bad = 0
-      bad = bad / bad
+      bad = ieee_value(1.0_real64, ieee_quiet_nan)
       call model%log_weight(bad, w(:2), status=status)
       call expect_failure(status, LASER_ERR_DATA, "", "events of NaN")
       call model%log_prob(three, w(:4), status=status)
       call expect_failure(status, LASER_ERR_INVALID_ARGUMENT, "x has 3 values per event, but needs 2", "log_prob of longer events")
-      call expect(model%get("weights.men", status) < 0 .or. status /= LASER_OK, "an unknown number of the record is none")
+      number = model%get("weights.men", status)
       call expect_failure(status, LASER_ERR_INVALID_ARGUMENT, "`mean`", "an unknown number of the record")
    end subroutine refused
 

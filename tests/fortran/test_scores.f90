@@ -3,6 +3,7 @@ program test_scores
    use laser
    use check
    use toy, only: random, fill
+   use, intrinsic :: ieee_arithmetic, only: ieee_quiet_nan, ieee_value
    use, intrinsic :: iso_fortran_env, only: int64, real64
    implicit none
    integer, parameter :: n = 2000
@@ -131,7 +132,7 @@ contains
       call none%from_array(nowhere, status=status)
       call expect_failure(status, LASER_ERR_NULL, "x is not associated", "a pointer to nothing")
       nan = 0
-      nan(2, 3) = nan(2, 3) / nan(2, 3)
+      nan(2, 3) = ieee_value(1.0_real64, ieee_quiet_nan)
       call none%from_array(nan, status=status)
       call expect_failure(status, LASER_ERR_DATA, "", "events of NaN")
       call options%free()

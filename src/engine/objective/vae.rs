@@ -52,7 +52,7 @@ impl<'a, T: Element> Coders<'a, T> {
             let shift = buffers.shifts[k].as_mut();
             let (z, mu, log_s) = (z[k].as_mut(), mu[k].as_ref(), log_s[k].as_ref());
             for lane in block.lanes() {
-                shift[lane] = shift[lane] * T::from_f64(log_s[lane].to_f64().exp());
+                shift[lane] = shift[lane] * T::from_f64(libm::exp(log_s[lane].to_f64()));
                 z[lane] = mu[lane] + shift[lane];
             }
             z[block.rows..].fill(T::default());
@@ -77,7 +77,7 @@ impl<'a, T: Element> Coders<'a, T> {
             let squares: f64 = pulls.map(|pull| pull * pull).sum();
             let posteriors = mu.iter().zip(log_s).map(|(m, l)| (at(m), at(l)));
             let divergence: f64 = posteriors
-                .map(|(m, l)| 0.5 * (m * m + (2.0 * l).exp() - 1.0) - l)
+                .map(|(m, l)| 0.5 * (m * m + libm::exp(2.0 * l) - 1.0) - l)
                 .sum();
             let loss = 0.5 * precision * squares + self.vae.constant();
             sum += at(&weights) * (loss + self.vae.beta * divergence);
@@ -112,7 +112,7 @@ impl<'a, T: Element> Coders<'a, T> {
             for lane in block.lanes() {
                 let w = self.vae.beta * weights.as_ref()[lane].to_f64();
                 let z = z[lane].to_f64();
-                let variance = (2.0 * log_s[lane].to_f64()).exp();
+                let variance = libm::exp(2.0 * log_s[lane].to_f64());
                 mu[lane] = T::from_f64(z + w * mu[lane].to_f64());
                 log_s[lane] = T::from_f64(z * shift[lane].to_f64() + w * (variance - 1.0));
             }

@@ -48,13 +48,13 @@ impl<T: Element> Bins<T> {
             // A loop for each: none decides within.
             match form.knots {
                 Knots::Tanh => {
-                    let clamp = Tanh::new(-Transform::SMALLEST.ln());
+                    let clamp = Tanh::new(-libm::log(Transform::SMALLEST));
                     for (d, by_output) in lanes {
                         (*d, *by_output) = exp_of(simd, clamp.apply(simd, *d));
                     }
                 }
                 Knots::Softsign => {
-                    let clamp = Softsign::new(-Transform::SMALLEST.ln());
+                    let clamp = Softsign::new(-libm::log(Transform::SMALLEST));
                     for (d, by_output) in lanes {
                         (*d, *by_output) = exp_of(simd, clamp.apply(simd, *d));
                     }

@@ -25,7 +25,7 @@ impl<T: Element> Form<T> {
         };
         let outer = match knots {
             Knots::Tanh | Knots::Softsign => 0.0,
-            Knots::Softplus => (1.0 - Transform::SMALLEST).exp_m1().ln(),
+            Knots::Softplus => libm::log(libm::expm1(1.0 - Transform::SMALLEST)),
         };
         Form {
             bins,

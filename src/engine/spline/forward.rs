@@ -54,7 +54,7 @@ impl<T: Element, const INVERSE: bool> Task<T> for Spline<'_, T, INVERSE> {
 /// The clamp of the logits where `aside` takes its derivatives.
 #[inline(always)]
 fn clamp<T: Element>(simd: impl Simd<T>, logits: &mut [T::Feature], aside: &mut [T::Feature]) {
-    let clamp = Softsign::new(-0.5 * Transform::SMALLEST.ln());
+    let clamp = Softsign::new(-0.5 * libm::log(Transform::SMALLEST));
     for (logits, aside) in logits.iter_mut().zip(aside) {
         for (logit, by_output) in logits.as_mut().iter_mut().zip(aside.as_mut()) {
             (*logit, *by_output) = clamp.apply(simd, *logit);

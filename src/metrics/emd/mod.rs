@@ -35,7 +35,7 @@ pub fn emd(p: &Histogram2d, q: &Histogram2d) -> Result<Score> {
     let widths = p.bin_widths();
     let side = |axis: usize| (bins[axis] - 1) as f64 * widths[axis];
     // d_max of the paper: the largest distance between two bin centres.
-    let diagonal = side(0).hypot(side(1));
+    let diagonal = libm::hypot(side(0), side(1));
     if diagonal == 0.0 {
         return Ok(Score {
             value: 0.0,

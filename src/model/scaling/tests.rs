@@ -196,3 +196,19 @@ fn wrong_constants_are_refused() {
         );
     }
 }
+
+#[test]
+fn the_exponential_is_within_two_units() {
+    for i in -7400..7097 {
+        let y = f64::from(i) * 0.1 + 0.003;
+        let right = libm::exp(y);
+        let unit = (right.next_up() - right).max(f64::from_bits(1));
+        assert!((exp(y) - right).abs() <= 2.0 * unit, "{y}");
+    }
+    assert_eq!(
+        [exp(0.0), exp(-0.0), exp(-1e300), exp(f64::NEG_INFINITY)],
+        [1.0, 1.0, 0.0, 0.0]
+    );
+    assert_eq!([exp(1e300), exp(f64::INFINITY)], [f64::INFINITY; 2]);
+    assert!(exp(f64::NAN).is_nan());
+}

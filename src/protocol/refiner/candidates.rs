@@ -71,7 +71,7 @@ impl Candidates {
                 self.log_w.len()
             )));
         }
-        let weight = |log_w: f64| (log_w - highest).exp();
+        let weight = |log_w: f64| libm::exp(log_w - highest);
         let (mut sum, mut squares) = (0.0, 0.0);
         for w in self.log_w.iter().map(|&l| weight(l)) {
             sum += w;
@@ -169,7 +169,7 @@ impl Candidates {
         let highest = self.highest();
         let mut sum = 0.0;
         let add = |l: &f64| {
-            sum += (l - highest).exp();
+            sum += libm::exp(l - highest);
             sum
         };
         let sums: Vec<f64> = self.log_w.iter().map(add).collect();

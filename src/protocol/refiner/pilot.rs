@@ -69,7 +69,7 @@ impl DualAveraging {
     pub fn new(step: f64, target: f64) -> Self {
         DualAveraging {
             target,
-            centre: (10.0 * step).ln(),
+            centre: libm::log(10.0 * step),
             updates: 0.0,
             lack: 0.0,
             log_mean: 0.0,
@@ -82,13 +82,13 @@ impl DualAveraging {
         let t = self.updates;
         self.lack += (self.target - acceptance - self.lack) / (t + Self::T0);
         let log_step = self.centre - t.sqrt() / Self::GAMMA * self.lack;
-        self.log_mean += t.powf(-Self::KAPPA) * (log_step - self.log_mean);
-        log_step.exp()
+        self.log_mean += libm::pow(t, -Self::KAPPA) * (log_step - self.log_mean);
+        libm::exp(log_step)
     }
 
     /// The step found.
     pub fn mean(&self) -> f64 {
-        self.log_mean.exp()
+        libm::exp(self.log_mean)
     }
 }
 

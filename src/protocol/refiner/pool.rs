@@ -32,7 +32,7 @@ impl Pool {
 /// [`Error::Numerical`] if nothing is left.
 pub(super) fn unit_weights(log_w: &[f64]) -> Result<Vec<f64>> {
     let finite = |w: f64| if w.is_finite() { w } else { 0.0 };
-    let mut w: Vec<f64> = log_w.iter().map(|l| finite(l.exp())).collect();
+    let mut w: Vec<f64> = log_w.iter().map(|l| finite(libm::exp(*l))).collect();
     let mean = w.iter().sum::<f64>() / w.len() as f64;
     if !(mean > 0.0 && mean.is_finite()) {
         return Err(Error::Numerical(format!(

@@ -29,8 +29,8 @@ pub(in crate::protocol) fn prepare(
     let weighted = generator.with_model(model.clone());
     let mut refinement = Refinement {
         method: Method::Baseline,
-        log_w_max: report.w_max.ln(),
-        log_mean_weight: report.mean.ln(),
+        log_w_max: libm::log(report.w_max),
+        log_mean_weight: libm::log(report.mean),
         max_tries: session.get(keys::REJECTION_MAX_TRIES) as u64,
         pool: session.get(keys::RESAMPLING_POOL) as usize,
         hmc: chains::settings(model.generator.latent_dim(), session.options)?,
@@ -39,7 +39,7 @@ pub(in crate::protocol) fn prepare(
         pilot: Some(Pilot {
             acceptance: report.acceptance,
             overweight: session.get(keys::REJECTION_OVERWEIGHT),
-            log_largest: report.max.ln(),
+            log_largest: libm::log(report.max),
         }),
     };
     let wanted = session.get(keys::REFINER_METHOD);
@@ -73,7 +73,7 @@ pub(in crate::protocol) fn prepare(
         let share = inside(session, &generator.with_model(model.clone()), conditions)?;
         model.record.insert("inside".into(), json!(share));
         if let Some(refinement) = &mut model.refinement {
-            refinement.log_inside = share.ln();
+            refinement.log_inside = libm::log(share);
         }
     }
     model

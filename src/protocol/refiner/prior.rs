@@ -30,7 +30,7 @@ impl Proposals for Reweight {
     const WEIGHTED: bool = true;
 
     fn judge(&mut self, log_w: f64, _: f64, _: &mut Statistics) -> Option<f64> {
-        let w = log_w.exp();
+        let w = libm::exp(log_w);
         w.is_finite().then_some(w)
     }
 }
@@ -98,7 +98,7 @@ impl Proposals for Accepted {
     }
 
     fn judge(&mut self, log_w: f64, u: f64, statistics: &mut Statistics) -> Option<f64> {
-        let ratio = (log_w - self.log_w_max).exp();
+        let ratio = libm::exp(log_w - self.log_w_max);
         if !ratio.is_finite() {
             statistics.non_finite += 1;
             return None;

@@ -256,8 +256,8 @@ impl Transition {
                 statistics.divergences += 1;
                 continue;
             }
-            sum += (-error).exp().min(1.0);
-            if path.accept[chain].ln() < -error || !self.dynamics.metropolis {
+            sum += libm::exp(-error).min(1.0);
+            if libm::log(path.accept[chain]) < -error || !self.dynamics.metropolis {
                 statistics.accepted += 1;
                 states.points.copy_chain(chain, &path.points);
             }

@@ -118,11 +118,11 @@ fn beyond(seen: &Seen) -> Option<String> {
     let pilot = seen.pilot?;
     let weights = seen.block.log_w.iter().copied();
     let largest = weights.fold(f64::NEG_INFINITY, f64::max);
-    (largest > pilot.log_largest + BEYOND.ln()).then(|| {
+    (largest > pilot.log_largest + libm::log(BEYOND)).then(|| {
         format!(
             "an event has the weight {:.3e}, where the largest of the pilot run was {:.3e}: the classifier is asked where it has met few events or none. Train it longer or on more events (`classifier.epochs`), and refine with a larger pilot run (`weights.events`)",
-            largest.exp(),
-            pilot.log_largest.exp()
+            libm::exp(largest),
+            libm::exp(pilot.log_largest)
         )
     })
 }
