@@ -36,6 +36,7 @@ module laser_c
    integer(c_int32_t), parameter :: LASER_ERR_TORCH = 13 !< libtorch reported an error
    integer(c_int32_t), parameter :: LASER_ERR_INTERNAL = 14 !< A defect of liblaser, noticed by itself
    integer(c_int32_t), parameter :: LASER_ERR_PANIC = 15 !< A defect of liblaser, stopped at its boundary
+   integer(c_int32_t), parameter :: LASER_ERR_MEMORY = 16 !< Memory that cannot be had
 
    abstract interface
       !> Called after every update of a training, every block of events of a pilot run or a sampler, and every
@@ -1014,7 +1015,7 @@ module laser
    public :: LASER_ABI, LASER_VERSION_MAJOR, LASER_VERSION_MINOR, LASER_VERSION_PATCH, LASER_LOG_INFO, LASER_LOG_WARNING
    public :: LASER_OK, LASER_ERR_INVALID_ARGUMENT, LASER_ERR_NULL, LASER_ERR_UNKNOWN_OPTION, LASER_ERR_IO, LASER_ERR_FORMAT, &
       LASER_ERR_CALLBACK, LASER_ERR_CANCELLED, LASER_ERR_BUSY, LASER_ERR_UNSUPPORTED, LASER_ERR_DATA, LASER_ERR_NUMERICAL, &
-      LASER_ERR_DEVICE, LASER_ERR_TORCH, LASER_ERR_INTERNAL, LASER_ERR_PANIC
+      LASER_ERR_DEVICE, LASER_ERR_TORCH, LASER_ERR_INTERNAL, LASER_ERR_PANIC, LASER_ERR_MEMORY
 
    !> Where a long call stands, as a progress callback is told.
    type :: laser_progress

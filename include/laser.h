@@ -21,6 +21,13 @@
  * makes no sense are errors. No exception, panic or abort leaves the library, and no exception of the host may
  * pass through it: catch in the callback, return nonzero.
  *
+ * @par Memory
+ * Memory whose size comes from an argument, an option, a file or a callback is asked for and, where it cannot be had,
+ * the call returns LASER_ERR_MEMORY; its arguments stay usable, and it may be made again when there is more. What
+ * is not asked for is small: text, and lists with an entry for every column, layer, network or thread. A host that
+ * leaves 4 MiB free for each thread that calls is not ended for want of memory; before longer texts than
+ * 64 KiB are read, 72 bytes for each of theirs are tried. A helper thread that cannot be started is done without.
+ *
  * @par Ownership
  * Handles are opaque. Each handle that a function gives out belongs to the caller and is freed by the
  * laser_X_free of its type, which takes NULL too. Handles keep what they need of the handles they were made
@@ -340,6 +347,11 @@ typedef int32_t (*laser_noise_fn)(size_t n, double *u, void *user);
  * A defect of liblaser, stopped at its boundary: please report it. Free the handles of that call; do not use them on.
  */
 #define LASER_ERR_PANIC 15
+
+/**
+ * Memory that cannot be had: the message says how much, and what for. Nothing has changed that another call would meet.
+ */
+#define LASER_ERR_MEMORY 16
 
 #ifdef __cplusplus
 extern "C" {
@@ -1492,8 +1504,8 @@ void laser_sampler_free(laser_sampler *sampler);
  * @param ylo lower edge in y, finite
  * @param yhi upper edge in y, finite, above `ylo`
  * @param out receives the histogram; the caller frees it with laser_histogram_free
- * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for no bins, more than memory holds, or edges that are not finite or not in
- * increasing order; LASER_ERR_NULL
+ * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for no bins, or edges that are not finite or not in increasing order;
+ * LASER_ERR_MEMORY for more bins than memory holds; LASER_ERR_NULL
  *
  * Threads: any number at once.
  */
@@ -1623,13 +1635,13 @@ laser_status laser_emd(const laser_histogram *p,
  *
  * @param p one histogram
  * @param q the other, of the same bins; the order does not matter
- * @param repeats pairs of samples to draw, at least 2, say 100
+ * @param repeats pairs of samples to draw, at least 2 and at most a million, say 100
  * @param seed of the draws; equal seeds give equal results
  * @param nats receives the mean, in nats
  * @param nats_spread receives the standard deviation of one score; NULL if not wanted
  * @param paper receives the mean in the paper's convention; NULL if not wanted
  * @param paper_spread receives the standard deviation of one score in it; NULL if not wanted
- * @return as laser_jsd; LASER_ERR_INVALID_ARGUMENT also for less than 2 repeats
+ * @return as laser_jsd; LASER_ERR_INVALID_ARGUMENT also for less or more repeats
  *
  * Threads: any number at once.
  */
@@ -1651,13 +1663,13 @@ laser_status laser_jsd_floor(const laser_histogram *p,
  *
  * @param p one histogram
  * @param q the other, of the same bins; the order does not matter
- * @param repeats pairs of samples to draw, at least 2, say 5
+ * @param repeats pairs of samples to draw, at least 2 and at most a million, say 5
  * @param seed of the draws; equal seeds give equal results
  * @param units receives the mean, in units of the axes
  * @param units_spread receives the standard deviation of one score; NULL if not wanted
  * @param paper receives the mean in the paper's convention; NULL if not wanted
  * @param paper_spread receives the standard deviation of one score in it; NULL if not wanted
- * @return as laser_emd; LASER_ERR_INVALID_ARGUMENT also for less than 2 repeats
+ * @return as laser_emd; LASER_ERR_INVALID_ARGUMENT also for less or more repeats
  *
  * Threads: any number at once.
  */
@@ -1679,14 +1691,14 @@ laser_status laser_emd_floor(const laser_histogram *p,
  * @param p events of one sample, from laser_source_from_array; weights may be negative if their sum is positive
  * @param q events of the other, likewise; the order does not matter
  * @param feature which value of the events, from 0
- * @param repeats bootstrap samples to draw, say 20 to 100; with less than 2 there is no error and no floor
+ * @param repeats bootstrap samples to draw, say 20 to 100, at most a million; with less than 2 there is no error and no floor
  * @param seed of the bootstrap; equal seeds give equal results
  * @param distance receives the distance, in units of the feature
  * @param error receives its standard error; NaN without repeats; NULL if not wanted
  * @param floor receives the mean of the floor, likewise
  * @param floor_spread receives the standard deviation of one score about it, likewise
- * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT if the events have no such feature; LASER_ERR_DATA for weights without a positive total,
- * also in a bootstrap sample; LASER_ERR_UNSUPPORTED for a source of laser_source_from_callback; LASER_ERR_NULL; LASER_ERR_BUSY while a
+ * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT if the events have no such feature, or for too many repeats; LASER_ERR_DATA for weights
+ * without a positive total, also in a bootstrap sample; LASER_ERR_UNSUPPORTED for a source of laser_source_from_callback; LASER_ERR_NULL; LASER_ERR_BUSY while a
  * source is in use by a training
  *
  * Threads: any number at once.
@@ -1709,14 +1721,14 @@ laser_status laser_emd_1d(const laser_source *p,
  *
  * @param reference events that set the scale, from laser_source_from_array
  * @param sample events to compare with them, likewise, with as many values
- * @param directions how many directions to draw, at least 1, say 50
- * @param repeats bootstrap samples to draw; with less than 2 there is no error and no floor
+ * @param directions how many directions to draw, at least 1 and at most a million, say 50
+ * @param repeats bootstrap samples to draw, at most a million; with less than 2 there is no error and no floor
  * @param seed of directions and bootstrap; compare scores of one seed
  * @param distance receives the distance, in standard deviations
  * @param error receives its standard error; NaN without repeats; NULL if not wanted
  * @param floor receives the mean of the floor, likewise
  * @param floor_spread receives the standard deviation of one score about it, likewise
- * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for no directions or different numbers of values; LASER_ERR_DATA for a feature that is
+ * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for no or too many directions, or different numbers of values; LASER_ERR_DATA for a feature that is
  * constant in the reference (but for rounding) or has a variance beyond the floating-point range, for weights without a positive total,
  * also in a bootstrap sample; LASER_ERR_UNSUPPORTED for a source of laser_source_from_callback; LASER_ERR_NULL; LASER_ERR_BUSY while a
  * source is in use by a training

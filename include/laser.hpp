@@ -143,6 +143,12 @@ public:
     using Error::Error;
 };
 
+/** Memory that cannot be had. */
+class MemoryError : public Error {
+public:
+    using Error::Error;
+};
+
 /** A defect of liblaser: please report it. */
 class Defect : public Error {
 public:
@@ -268,6 +274,7 @@ inline std::string last_error()
     case LASER_ERR_NUMERICAL: throw NumericalError(status, message);
     case LASER_ERR_DEVICE: throw DeviceError(status, message);
     case LASER_ERR_TORCH: throw TorchError(status, message);
+    case LASER_ERR_MEMORY: throw MemoryError(status, message);
     case LASER_ERR_INTERNAL:
     case LASER_ERR_PANIC: throw Defect(status, message);
     default: throw Error(status, message);

@@ -87,6 +87,14 @@ pub enum Error {
     /// This build, model or method cannot do what was asked.
     #[error("{0}")]
     Unsupported(String),
+    /// Memory that cannot be had. The call has changed nothing that another would meet, and may succeed once there is more.
+    #[error("{bytes} bytes of memory cannot be had for {what}")]
+    Memory {
+        /// How much was asked for.
+        bytes: usize,
+        /// What for.
+        what: &'static str,
+    },
     /// A number of an array that is NaN or infinite.
     #[error("{message}")]
     NotFinite {
@@ -125,6 +133,14 @@ impl Error {
             row,
             column,
             message: format!("{place} (counted from 0) is {value}; it must be finite"),
+        }
+    }
+
+    /// Names what memory that cannot be had was asked for.
+    pub(crate) fn for_what(self, what: &'static str) -> Self {
+        match self {
+            Error::Memory { bytes, .. } => Error::Memory { bytes, what },
+            other => other,
         }
     }
 

@@ -6,7 +6,7 @@
 
 mod grammar;
 
-use crate::{Error, Result, Rows};
+use crate::{room, Error, Result, Rows};
 use grammar::{Grammar, Rule};
 use pest::iterators::{Pair, Pairs};
 use pest::pratt_parser::{Assoc, Op, PrattParser};
@@ -150,7 +150,7 @@ impl Formula {
                 rows.dim()
             )));
         }
-        let mut stack = vec![[0.0; BLOCK]; self.depth];
+        let mut stack = room::filled(self.depth, [0.0; BLOCK])?;
         for (first, out) in (0..).step_by(BLOCK).zip(out.chunks_mut(BLOCK)) {
             let mut top = 0;
             for step in &self.steps {

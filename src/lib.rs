@@ -38,6 +38,7 @@
 //! | [`error`], [`rows`] | the one error type; rows of arrays with a stride |
 //! | `guard` | panics inside a call of C, and the host's floating-point environment outside it |
 //! | [`formula`] | formulas in the features of events |
+//! | `room` | memory that may not be there |
 //! | [`noise`] | random numbers by their place |
 //! | [`model`] | networks and models as plain data, and their file |
 //! | [`objective`] | losses and batches as data |
@@ -68,6 +69,7 @@ pub mod noise;
 pub mod objective;
 pub mod options;
 pub mod protocol;
+mod room;
 pub mod rows;
 pub mod train;
 

@@ -790,7 +790,8 @@ fn a_sample_of_a_few_events_is_warned_of_and_has_its_status() {
     let folder = Folder::new();
     let mut model = Model::load(&folder.at("model.laser")).unwrap();
     let classifier = model.classifier.as_mut().unwrap();
-    classifier.parameters.iter_mut().for_each(|p| *p *= 30.0);
+    let parameters = Arc::make_mut(&mut classifier.parameters);
+    parameters.iter_mut().for_each(|p| *p *= 30.0);
     classifier.log_ratio_offset *= 30.0;
     classifier.limits = None;
     model.save(&folder.at("steep.laser")).unwrap();

@@ -260,18 +260,18 @@ fn model(shape: &Shape, dtype: Dtype) -> Model {
     let model = Model {
         dtype,
         generator: Generator {
-            parameters: flow_parameters,
+            parameters: flow_parameters.into(),
             kind: GeneratorKind::flow(Flow {
                 dim,
                 conditions: 0,
                 blocks,
             }),
             conditions: Vec::new(),
-            module: Vec::new(),
+            module: Arc::default(),
             scalings: (0..dim).map(scaling).collect(),
         },
         classifier: Some(Classifier {
-            parameters: parameters(&[&classifier, &classifier], 2),
+            parameters: parameters(&[&classifier, &classifier], 2).into(),
             network: classifier,
             // Not the generator's: the pulled-back gradient must go through both.
             scalings: (0..dim).map(|k| scaling(k + 1)).collect(),
@@ -297,7 +297,7 @@ fn model(shape: &Shape, dtype: Dtype) -> Model {
                 thin: 1,
             },
             refiner: Some(Refiner {
-                parameters: parameters(&[&refiner], 3),
+                parameters: parameters(&[&refiner], 3).into(),
                 map: Map::Network(refiner),
             }),
             log_inside: 0.0,
@@ -692,7 +692,7 @@ fn refined_by(mut model: Model, map: Map) -> Model {
         let scale = (inputs(t) as f64 + 1.0).powf(-0.5);
         random(t.len(), scale, 900 + i as u64)
     });
-    let parameters = random.collect();
+    let parameters = random.collect::<Vec<_>>().into();
     let refiner = Refiner { map, parameters };
     let learns = |method: &&Method| method.learns(&refiner.map);
     refinement.method = *Method::ALL.iter().find(learns).unwrap();
@@ -794,7 +794,7 @@ fn refiners_of_host_generators_have_their_densities() {
                 latent_dim: SHAPES[0].dim,
                 stochastic: false,
             },
-            parameters: Vec::new(),
+            parameters: Arc::default(),
             ..model.generator
         };
         let instance = Instance::new(model);
@@ -824,8 +824,8 @@ fn linear_transport(a: [f64; 6], b: [f64; 2], steps: usize) -> Model {
             },
             scalings: vec![Scaling::None; 2],
             conditions: Vec::new(),
-            module: Vec::new(),
-            parameters: [&a[..], &b].concat(),
+            module: Arc::default(),
+            parameters: [&a[..], &b].concat().into(),
         },
         classifier: None,
         latent_classifier: None,
@@ -889,7 +889,7 @@ fn what_a_model_lacks_is_said() {
     let error = e.refine(&[0.0; 4], 1, &mut out).unwrap_err();
     assert!(error.to_string().contains("no learned refiner"), "{error}");
     let mut short = bare;
-    short.generator.parameters.pop();
+    Arc::make_mut(&mut short.generator.parameters).pop();
     let error = Engine::new(&short).err().unwrap();
     assert!(error.to_string().contains("generator has"), "{error}");
 }

@@ -15,6 +15,7 @@ use laser::model::{
 use laser::Error;
 use serde_json::{json, Value};
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
 
 /// SplitMix64: numbers for the tests.
 struct Numbers(u64);
@@ -69,10 +70,10 @@ fn model(dtype: Dtype, conditions: usize) -> Model {
     ];
     let mut generator = Generator {
         conditions: vec![Scaling::None; conditions],
-        module: Vec::new(),
+        module: Arc::default(),
         kind,
         scalings: scalings.clone(),
-        parameters: vec![],
+        parameters: Arc::default(),
     };
     let mut fill = |tensors: Vec<laser::model::Parameter>| {
         let n = tensors.iter().map(|t| t.len()).sum();
@@ -81,13 +82,13 @@ fn model(dtype: Dtype, conditions: usize) -> Model {
         values[1] = f64::from(f32::from_bits(1));
         values
     };
-    generator.parameters = fill(generator.tensors(""));
+    generator.parameters = fill(generator.tensors("")).into();
     let network = Mlp {
         activation: Activation::Tanh,
         ..Mlp::new(2 + conditions, 2, 3, 1, 0.0)
     };
     let classifier = Classifier {
-        parameters: fill(network.parameters("")),
+        parameters: fill(network.parameters("")).into(),
         network,
         scalings: [scalings, vec![Scaling::None; conditions]].concat(),
         log_ratio_offset: -1e-300 / 7.0,
@@ -96,7 +97,7 @@ fn model(dtype: Dtype, conditions: usize) -> Model {
     };
     let network = Mlp::new(4 + conditions, 1, 2, 2, 0.01);
     let refiner = Refiner {
-        parameters: fill(network.parameters("")),
+        parameters: fill(network.parameters("")).into(),
         map: Map::Network(network),
     };
     let refinement = Refinement {
@@ -147,7 +148,7 @@ fn learned(model: &Model) -> [Model; 2] {
     maps.map(|map| {
         let tensors = map.parameters("");
         let refiner = Refiner {
-            parameters: vec![0.25; tensors.iter().map(|t| t.len()).sum()],
+            parameters: vec![0.25; tensors.iter().map(|t| t.len()).sum()].into(),
             map,
         };
         let mut model = model.clone();
@@ -160,12 +161,12 @@ fn learned(model: &Model) -> [Model; 2] {
 }
 
 fn bits(model: &Model) -> Vec<u64> {
-    let classifier = model.classifier.iter().flat_map(|c| &c.parameters);
+    let classifier = model.classifier.iter().flat_map(|c| &*c.parameters);
     let refiner = model
         .refinement
         .iter()
         .flat_map(|r| &r.refiner)
-        .flat_map(|g| &g.parameters);
+        .flat_map(|g| &*g.parameters);
     let all = model
         .generator
         .parameters
@@ -322,7 +323,7 @@ fn every_double_of_the_description_comes_back_bit_for_bit() {
 #[test]
 fn single_precision_models_store_rounded_parameters() {
     let mut written = model(Dtype::Float32, 0);
-    written.generator.parameters[2] = 0.1;
+    Arc::make_mut(&mut written.generator.parameters)[2] = 0.1;
     let read = Model::from_bytes(&written.to_bytes().unwrap()).unwrap();
     assert_eq!(read.generator.parameters[2], f64::from(0.1f32));
 }
@@ -445,11 +446,11 @@ fn models_that_could_not_be_read_are_not_written() {
         );
     }
     refused(
-        &|m| m.generator.parameters[8] = f64::NAN,
+        &|m| Arc::make_mut(&mut m.generator.parameters)[8] = f64::NAN,
         "element 2 of tensor `generator.0.blocks.0.subnet.1.weight` is NaN",
     );
     refused(
-        &|m| m.classifier.as_mut().unwrap().parameters[6] = 1e39,
+        &|m| Arc::make_mut(&mut m.classifier.as_mut().unwrap().parameters)[6] = 1e39,
         "element 0 of tensor `classifier.0.bias` is inf",
     );
     for members in [0, usize::MAX] {
@@ -464,18 +465,15 @@ fn models_that_could_not_be_read_are_not_written() {
     );
     refused(
         &|m| {
-            m.refinement
-                .as_mut()
-                .unwrap()
-                .refiner
-                .as_mut()
-                .unwrap()
-                .parameters
-                .truncate(3)
+            let refiner = &mut m.refinement.as_mut().unwrap().refiner;
+            Arc::make_mut(&mut refiner.as_mut().unwrap().parameters).truncate(3)
         },
         "`refiner.0.weight` has 16 parameters, but 3 are given",
     );
-    refused(&|m| m.generator.parameters.push(0.0), "but 34 are given");
+    refused(
+        &|m| Arc::make_mut(&mut m.generator.parameters).push(0.0),
+        "but 34 are given",
+    );
     refused(
         &|m| m.generator.scalings.truncate(1),
         "networks that make points of 2 dimensions where 1 are needed",

@@ -16,13 +16,13 @@ use crate::Result;
 ///
 /// @param p one histogram
 /// @param q the other, of the same bins; the order does not matter
-/// @param repeats pairs of samples to draw, at least 2, say 100
+/// @param repeats pairs of samples to draw, at least 2 and at most a million, say 100
 /// @param seed of the draws; equal seeds give equal results
 /// @param nats receives the mean, in nats
 /// @param nats_spread receives the standard deviation of one score; NULL if not wanted
 /// @param paper receives the mean in the paper's convention; NULL if not wanted
 /// @param paper_spread receives the standard deviation of one score in it; NULL if not wanted
-/// @return as laser_jsd; LASER_ERR_INVALID_ARGUMENT also for less than 2 repeats
+/// @return as laser_jsd; LASER_ERR_INVALID_ARGUMENT also for less or more repeats
 ///
 /// Threads: any number at once.
 #[no_mangle]
@@ -57,13 +57,13 @@ pub unsafe extern "C" fn laser_jsd_floor(
 ///
 /// @param p one histogram
 /// @param q the other, of the same bins; the order does not matter
-/// @param repeats pairs of samples to draw, at least 2, say 5
+/// @param repeats pairs of samples to draw, at least 2 and at most a million, say 5
 /// @param seed of the draws; equal seeds give equal results
 /// @param units receives the mean, in units of the axes
 /// @param units_spread receives the standard deviation of one score; NULL if not wanted
 /// @param paper receives the mean in the paper's convention; NULL if not wanted
 /// @param paper_spread receives the standard deviation of one score in it; NULL if not wanted
-/// @return as laser_emd; LASER_ERR_INVALID_ARGUMENT also for less than 2 repeats
+/// @return as laser_emd; LASER_ERR_INVALID_ARGUMENT also for less or more repeats
 ///
 /// Threads: any number at once.
 #[no_mangle]

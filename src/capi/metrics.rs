@@ -32,8 +32,8 @@ impl laser_histogram {
 /// @param ylo lower edge in y, finite
 /// @param yhi upper edge in y, finite, above `ylo`
 /// @param out receives the histogram; the caller frees it with laser_histogram_free
-/// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for no bins, more than memory holds, or edges that are not finite or not in
-/// increasing order; LASER_ERR_NULL
+/// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for no bins, or edges that are not finite or not in increasing order;
+/// LASER_ERR_MEMORY for more bins than memory holds; LASER_ERR_NULL
 ///
 /// Threads: any number at once.
 #[no_mangle]
@@ -109,7 +109,7 @@ pub unsafe extern "C" fn laser_histogram_contents(
         // SAFETY: the host's promise.
         let histogram = unsafe { laser_histogram::hold(histogram, "histogram")? };
         let histogram = histogram.0.read()?;
-        let contents = histogram.contents();
+        let contents = histogram.contents()?;
         if cap < contents.len() {
             return Err(Error::InvalidArgument(format!(
                 "argument `cap` is {cap}, but the histogram has {} bins",

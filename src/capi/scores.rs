@@ -19,14 +19,14 @@ use crate::{Result, RowsMut};
 /// @param p events of one sample, from laser_source_from_array; weights may be negative if their sum is positive
 /// @param q events of the other, likewise; the order does not matter
 /// @param feature which value of the events, from 0
-/// @param repeats bootstrap samples to draw, say 20 to 100; with less than 2 there is no error and no floor
+/// @param repeats bootstrap samples to draw, say 20 to 100, at most a million; with less than 2 there is no error and no floor
 /// @param seed of the bootstrap; equal seeds give equal results
 /// @param distance receives the distance, in units of the feature
 /// @param error receives its standard error; NaN without repeats; NULL if not wanted
 /// @param floor receives the mean of the floor, likewise
 /// @param floor_spread receives the standard deviation of one score about it, likewise
-/// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT if the events have no such feature; LASER_ERR_DATA for weights without a positive total,
-/// also in a bootstrap sample; LASER_ERR_UNSUPPORTED for a source of laser_source_from_callback; LASER_ERR_NULL; LASER_ERR_BUSY while a
+/// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT if the events have no such feature, or for too many repeats; LASER_ERR_DATA for weights
+/// without a positive total, also in a bootstrap sample; LASER_ERR_UNSUPPORTED for a source of laser_source_from_callback; LASER_ERR_NULL; LASER_ERR_BUSY while a
 /// source is in use by a training
 ///
 /// Threads: any number at once.
@@ -59,14 +59,14 @@ pub unsafe extern "C" fn laser_emd_1d(
 ///
 /// @param reference events that set the scale, from laser_source_from_array
 /// @param sample events to compare with them, likewise, with as many values
-/// @param directions how many directions to draw, at least 1, say 50
-/// @param repeats bootstrap samples to draw; with less than 2 there is no error and no floor
+/// @param directions how many directions to draw, at least 1 and at most a million, say 50
+/// @param repeats bootstrap samples to draw, at most a million; with less than 2 there is no error and no floor
 /// @param seed of directions and bootstrap; compare scores of one seed
 /// @param distance receives the distance, in standard deviations
 /// @param error receives its standard error; NaN without repeats; NULL if not wanted
 /// @param floor receives the mean of the floor, likewise
 /// @param floor_spread receives the standard deviation of one score about it, likewise
-/// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for no directions or different numbers of values; LASER_ERR_DATA for a feature that is
+/// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for no or too many directions, or different numbers of values; LASER_ERR_DATA for a feature that is
 /// constant in the reference (but for rounding) or has a variance beyond the floating-point range, for weights without a positive total,
 /// also in a bootstrap sample; LASER_ERR_UNSUPPORTED for a source of laser_source_from_callback; LASER_ERR_NULL; LASER_ERR_BUSY while a
 /// source is in use by a training

@@ -2,6 +2,7 @@
 
 use crate::Error;
 use std::ffi::{c_char, CStr};
+use std::io::ErrorKind;
 
 /// What every fallible function returns: LASER_OK or one of LASER_ERR_*. The numbers never change.
 pub type laser_status = i32;
@@ -39,12 +40,16 @@ pub const LASER_ERR_INTERNAL: laser_status = 14;
 /// A defect of liblaser, stopped at its boundary: please report it. Free the handles of that call; do not use them on.
 pub const LASER_ERR_PANIC: laser_status = 15;
 
+/// Memory that cannot be had: the message says how much, and what for. Nothing has changed that another call would meet.
+pub const LASER_ERR_MEMORY: laser_status = 16;
+
 /// The status number of an error.
 pub(super) fn of(error: &Error) -> laser_status {
     match error {
         Error::InvalidArgument(_) => LASER_ERR_INVALID_ARGUMENT,
         Error::NullPointer(_) => LASER_ERR_NULL,
         Error::UnknownOption { .. } => LASER_ERR_UNKNOWN_OPTION,
+        Error::Io { source, .. } if source.kind() == ErrorKind::OutOfMemory => LASER_ERR_MEMORY,
         Error::Io { .. } => LASER_ERR_IO,
         Error::Format(_) => LASER_ERR_FORMAT,
         Error::Callback { .. } | Error::Host(_) => LASER_ERR_CALLBACK,
@@ -56,6 +61,7 @@ pub(super) fn of(error: &Error) -> laser_status {
         Error::Device(_) => LASER_ERR_DEVICE,
         Error::Torch(_) => LASER_ERR_TORCH,
         Error::Internal(_) => LASER_ERR_INTERNAL,
+        Error::Memory { .. } => LASER_ERR_MEMORY,
     }
 }
 
@@ -77,6 +83,7 @@ fn name(status: laser_status) -> &'static CStr {
         LASER_ERR_TORCH => c"LASER_ERR_TORCH",
         LASER_ERR_INTERNAL => c"LASER_ERR_INTERNAL",
         LASER_ERR_PANIC => c"LASER_ERR_PANIC",
+        LASER_ERR_MEMORY => c"LASER_ERR_MEMORY",
         _ => c"unknown status",
     }
 }

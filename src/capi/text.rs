@@ -1,12 +1,12 @@
 //! Strings of the host, in and out.
 
-use crate::{Error, Result};
+use crate::{room, Error, Result};
 use std::ffi::{c_char, CStr, CString};
 
 /// A string argument.
 ///
 /// # Errors
-/// [`Error::NullPointer`]; [`Error::InvalidArgument`] for text that is not UTF-8.
+/// [`Error::NullPointer`]; [`Error::InvalidArgument`] for text that is not UTF-8; [`Error::Memory`] for one that may need more than there is.
 ///
 /// # Safety
 /// `text` is NULL or NUL-terminated, and lives unchanged for `'a`.
@@ -16,6 +16,7 @@ pub(super) unsafe fn read<'a>(text: *const c_char, argument: &'static str) -> Re
     }
     // SAFETY: not NULL, and the caller's promise.
     let text = unsafe { CStr::from_ptr(text) };
+    room::for_text(text.count_bytes())?;
     text.to_str().map_err(|e| {
         Error::InvalidArgument(format!(
             "argument `{argument}` is not UTF-8 from byte {} on",

@@ -1,6 +1,7 @@
 //! Evaluating models whose generator is foreign: a callback of the host or a module of libtorch.
 
 use crate::model::{Dims, Evaluator, HostGenerator, Model, NO_DENSITY};
+use crate::room::{self, Grow};
 use crate::{Error, Result};
 use std::sync::Arc;
 
@@ -65,13 +66,15 @@ impl Evaluator for ForeignEvaluator {
         let (n, m) = (self.dims.latent, self.dims.features);
         self.z.clear();
         self.c.clear();
+        self.z.room(rows * n)?;
+        self.c.room(rows * self.dims.conditions)?;
         for row in z.chunks_exact(self.dims.latent_row()).take(rows) {
             self.z.extend_from_slice(&row[..n]);
             self.c.extend_from_slice(&row[n..]);
         }
         self.x.clear();
         // What the host forgets to write must not pass for an event.
-        self.x.resize(rows * m, f64::NAN);
+        self.x.sized(rows * m, f64::NAN)?;
         host.generate(rows, &self.z, &self.c, &mut self.x)?;
         let rows = x.chunks_exact_mut(self.dims.event_row());
         let rows = rows.zip(self.x.chunks_exact(m));
@@ -119,8 +122,8 @@ impl Evaluator for ForeignEvaluator {
         if self.weighs_latents() {
             return self.inner.log_weight_gradient(z, rows, log_w, gradient);
         }
-        let mut x = vec![0.0; rows * self.dims.event_row()];
-        let mut of_x = vec![0.0; rows * self.dims.features];
+        let mut x = room::filled(rows * self.dims.event_row(), 0.0)?;
+        let mut of_x = room::filled(rows * self.dims.features, 0.0)?;
         self.generate(z, rows, &mut x, None)?;
         self.inner
             .event_weight_gradient(&x, rows, log_w, &mut of_x)?;

@@ -6,6 +6,7 @@ use crate::model::{Dtype, Evaluator};
 use crate::nn::{self, Number};
 use crate::objective::{Goal, Objective};
 use crate::options::{choices::Backend, keys, Key, Kind, Options};
+use crate::room::Gather;
 use crate::train::{train, Feed, Hooks, Progress, Record, Settings};
 use crate::{Error, Result};
 use std::time::Instant;
@@ -69,7 +70,7 @@ impl<'a> Session<'a> {
             }
             Dtype::Float32 => {
                 let mut objective = self.objective::<f32>(goal)?;
-                let mut single: Vec<f32> = parameters.iter().map(|&p| p as f32).collect();
+                let mut single = parameters.iter().map(|&p| p as f32).gather()?;
                 let record = train(settings, &mut *objective, feed, &mut single, self.hooks)?;
                 let trained = parameters.iter_mut().zip(single);
                 trained.for_each(|(p, s)| *p = f64::from(s));
@@ -81,7 +82,7 @@ impl<'a> Session<'a> {
     /// Who makes the gradients: the engine or libtorch, as for [`evaluator`](super::evaluator).
     fn objective<'g, T: Number>(&self, goal: Goal<'g>) -> Result<Box<dyn Objective<T> + 'g>> {
         match backend(self.options)? {
-            Backend::Engine => Ok(engine::objective(goal, threads(self.options))),
+            Backend::Engine => engine::objective(goal, threads(self.options)),
             Backend::Torch => nn::objective(goal, self.dtype, self.options),
         }
     }

@@ -1,6 +1,7 @@
 //! Weights as a model has them: 0 outside its support, and within its limits.
 
 use crate::model::{Dims, Evaluator, Limits, Model, Region};
+use crate::room::Grow;
 use crate::{Error, Result};
 use std::sync::Arc;
 
@@ -55,7 +56,7 @@ impl WeighingEvaluator {
     /// Marks the rows inside; returns whether all are.
     fn mark(&mut self, x: &[f64], rows: usize) -> Result<bool> {
         self.inside.clear();
-        self.inside.resize(rows, true);
+        self.inside.sized(rows, true)?;
         if self.supported {
             let region = self.region.as_ref();
             let region = region.ok_or_else(|| Error::Unsupported(NO_REGION.into()))?;
@@ -65,19 +66,21 @@ impl WeighingEvaluator {
     }
 
     /// Copies the rows that are inside, latents if there are any; returns how many.
-    fn gather(&mut self, z: &[f64], x: &[f64]) -> usize {
+    fn gather(&mut self, z: &[f64], x: &[f64]) -> Result<usize> {
         let keep = |rows: &[f64], width: usize, to: &mut Vec<f64>| {
             to.clear();
+            to.room(rows.len())?;
             let rows = rows.chunks_exact(width).zip(&self.inside);
             rows.filter(|(_, inside)| **inside)
                 .for_each(|(row, _)| to.extend_from_slice(row));
+            Ok::<_, Error>(())
         };
-        keep(z, self.dims.latent_row(), &mut self.z);
-        keep(x, self.dims.event_row(), &mut self.x);
+        keep(z, self.dims.latent_row(), &mut self.z)?;
+        keep(x, self.dims.event_row(), &mut self.x)?;
         let rows = self.x.len() / self.dims.event_row();
         self.log_w.clear();
-        self.log_w.resize(rows, 0.0);
-        rows
+        self.log_w.sized(rows, 0.0)?;
+        Ok(rows)
     }
 
     /// Gives the rows that are inside their log w, and the others none.
@@ -164,7 +167,7 @@ impl Evaluator for WeighingEvaluator {
             limit(self.events, out);
             return Ok(());
         }
-        let few = self.gather(&[], x);
+        let few = self.gather(&[], x)?;
         self.inner.log_weight(&self.x, few, &mut self.log_w)?;
         limit(self.events, &mut self.log_w);
         self.scatter(out);
@@ -177,7 +180,7 @@ impl Evaluator for WeighingEvaluator {
             limit(self.latents, out);
             return Ok(());
         }
-        let few = self.gather(z, x);
+        let few = self.gather(z, x)?;
         self.inner
             .pull_back(&self.z, &self.x, few, &mut self.log_w)?;
         limit(self.latents, &mut self.log_w);
@@ -213,7 +216,7 @@ impl Evaluator for WeighingEvaluator {
             return Ok(());
         }
         let mut x = std::mem::take(&mut self.x);
-        x.resize(rows * self.dims.event_row(), 0.0);
+        x.sized(rows * self.dims.event_row(), 0.0)?;
         let made = self.inner.generate(z, rows, &mut x, None);
         let all = made.and_then(|()| self.mark(&x, rows));
         self.x = x;

@@ -6,7 +6,8 @@ use super::lanes::Element;
 use super::map::{Map, Pass, Point};
 use super::matching::Matching;
 use super::mlp::Mlp;
-use crate::model;
+use crate::room::Gather;
+use crate::{model, Result};
 
 /// Maps with their weights packed, a flow being one for each of its blocks. Immutable but for [`Chain::pack`].
 ///
@@ -21,36 +22,36 @@ pub(super) struct Chain<T> {
 
 impl<T: Element> Chain<T> {
     /// The maps, given `conditions` features of condition, with parameters 0 until they are packed.
-    pub fn new(maps: &[model::Map], conditions: usize) -> Self {
-        let links = maps.iter().flat_map(|map| -> Vec<Box<dyn Map<T>>> {
+    pub fn new(maps: &[model::Map], conditions: usize) -> Result<Self> {
+        let mut links: Vec<Box<dyn Map<T>>> = Vec::new();
+        for map in maps {
             match map {
                 model::Map::Flow(flow) => {
-                    let blocks = flow.blocks.iter();
-                    blocks
-                        .map(|block| Box::new(Coupling::new(block)) as _)
-                        .collect()
+                    for block in &flow.blocks {
+                        links.push(Box::new(Coupling::new(block)?));
+                    }
                 }
-                model::Map::Network(network) => vec![Box::new(Mlp::new(network))],
-                model::Map::Matching(matching) => vec![Box::new(Matching::new(matching))],
+                model::Map::Network(network) => links.push(Box::new(Mlp::new(network)?)),
+                model::Map::Matching(matching) => links.push(Box::new(Matching::new(matching)?)),
             }
-        });
+        }
         let inputs = maps.first().map_or(0, |map| map.inputs(conditions));
-        Chain {
-            links: links.collect(),
+        Ok(Chain {
+            links,
             inputs,
             outputs: maps.last().map_or(0, model::Map::outputs),
             widest: maps
                 .iter()
                 .map(model::Map::outputs)
                 .fold(inputs, usize::max),
-        }
+        })
     }
 
     /// With these parameters.
-    pub fn with_parameters(mut self, parameters: &[f64]) -> Self {
-        let parameters: Vec<T> = parameters.iter().map(|&p| T::from_f64(p)).collect();
+    pub fn with_parameters(mut self, parameters: &[f64]) -> Result<Self> {
+        let parameters = parameters.iter().map(|&p| T::from_f64(p)).gather()?;
         self.pack(&mut &parameters[..]);
-        self
+        Ok(self)
     }
 
     /// Takes over the parameters of all maps, from the front of `parameters`.
@@ -59,7 +60,7 @@ impl<T: Element> Chain<T> {
     }
 
     /// Sums for the gradient with respect to the parameters: one per link.
-    pub fn sums(&self) -> Vec<MlpGradient<T>> {
+    pub fn sums(&self) -> Result<Vec<MlpGradient<T>>> {
         self.links.iter().map(|link| link.sums()).collect()
     }
 

@@ -3,6 +3,7 @@
 use super::cpu::{Cpu, Task};
 use super::lanes::Element;
 use super::simd::Simd;
+use crate::{room, Result};
 use std::array::from_fn;
 
 /// Outputs that are summed at once, for two vectors of rows: twelve sums hide the latency of the multiply-add and fit sixteen registers.
@@ -38,12 +39,12 @@ pub(super) enum Order {
 
 impl<T: Element> Dense<T> {
     /// A layer whose weights are 0 until they are packed.
-    pub(super) fn new(inputs: usize, outputs: usize) -> Self {
-        Dense {
+    pub(super) fn new(inputs: usize, outputs: usize) -> Result<Self> {
+        Ok(Dense {
             inputs,
-            weights: vec![T::default(); inputs * outputs],
-            bias: vec![T::default(); outputs],
-        }
+            weights: room::filled(inputs * outputs, T::default())?,
+            bias: room::filled(outputs, T::default())?,
+        })
     }
 
     /// Takes over W; and b, unless that is empty.
@@ -279,10 +280,10 @@ mod tests {
     fn agrees<T: Element>(epsilon: f64) {
         for (inputs, outputs) in SHAPES {
             let (w, b) = (random::<T>(inputs * outputs, 1), random::<T>(outputs, 2));
-            let mut layer = Dense::new(inputs, outputs);
+            let mut layer = Dense::new(inputs, outputs).unwrap();
             layer.pack(&w, Order::Rows, &b);
             assert_eq!((layer.inputs(), layer.outputs()), (inputs, outputs));
-            let mut same = Dense::new(inputs, outputs);
+            let mut same = Dense::new(inputs, outputs).unwrap();
             let columns: Vec<T> = (0..inputs * outputs)
                 .map(|i| w[i % outputs * inputs + i / outputs])
                 .collect();
@@ -343,7 +344,7 @@ mod tests {
 
     #[test]
     fn nan_and_infinity_pass() {
-        let mut layer = Dense::<f32>::new(1, 7);
+        let mut layer = Dense::<f32>::new(1, 7).unwrap();
         layer.pack(&[1.0; 7], Order::Rows, &[0.0; 7]);
         for cpu in Cpu::all() {
             let mut x = [<f32 as Element>::Feature::default()];

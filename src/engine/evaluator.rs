@@ -82,30 +82,25 @@ impl<T: Element> Evaluator for EngineEvaluator<T> {
             Some(_) => self.networks.flow()?,
             None => self.networks.generator()?,
         };
-        self.workers.generate(generator, rows, z, x, log_prob);
-        Ok(())
+        self.workers.generate(generator, rows, z, x, log_prob)
     }
 
     fn log_prob(&mut self, x: &[f64], rows: usize, out: &mut [f64]) -> Result<()> {
-        self.workers.log_prob(self.networks.flow()?, rows, x, out);
-        Ok(())
+        self.workers.log_prob(self.networks.flow()?, rows, x, out)
     }
 
     fn latent(&mut self, x: &[f64], rows: usize, z: &mut [f64]) -> Result<()> {
-        self.workers.latent(self.networks.flow()?, rows, x, z);
-        Ok(())
+        self.workers.latent(self.networks.flow()?, rows, x, z)
     }
 
     fn log_weight(&mut self, x: &[f64], rows: usize, out: &mut [f64]) -> Result<()> {
         let classifier = self.networks.classifier()?;
-        self.workers.log_weight(classifier, rows, x, out);
-        Ok(())
+        self.workers.log_weight(classifier, rows, x, out)
     }
 
     fn pull_back(&mut self, z: &[f64], x: &[f64], rows: usize, out: &mut [f64]) -> Result<()> {
         let (classifier, of) = self.networks.judge(z, x)?;
-        self.workers.log_weight(classifier, rows, of, out);
-        Ok(())
+        self.workers.log_weight(classifier, rows, of, out)
     }
 
     fn event_weight_gradient(
@@ -117,8 +112,7 @@ impl<T: Element> Evaluator for EngineEvaluator<T> {
     ) -> Result<()> {
         let (classifier, m) = (self.networks.classifier()?, self.networks.event_dim);
         let workers = &mut self.workers;
-        workers.classifier_gradient(classifier, m, rows, x, log_w, gradient);
-        Ok(())
+        workers.classifier_gradient(classifier, m, rows, x, log_w, gradient)
     }
 
     fn log_weight_gradient(
@@ -132,26 +126,23 @@ impl<T: Element> Evaluator for EngineEvaluator<T> {
         match networks.latent_classifier() {
             Some(latent) => {
                 let n = networks.latent_dim;
-                workers.classifier_gradient(latent, n, rows, z, log_w, gradient);
+                workers.classifier_gradient(latent, n, rows, z, log_w, gradient)
             }
             None => {
                 let (classifier, maps) = (networks.classifier()?, networks.generator()?);
-                workers.log_weight_gradient(maps, classifier, rows, z, log_w, gradient);
+                workers.log_weight_gradient(maps, classifier, rows, z, log_w, gradient)
             }
         }
-        Ok(())
     }
 
     fn refine(&mut self, y: &[f64], rows: usize, z: &mut [f64]) -> Result<()> {
         let refiner = self.networks.refiner()?;
-        self.workers.generate(refiner, rows, y, z, None);
-        Ok(())
+        self.workers.generate(refiner, rows, y, z, None)
     }
 
     fn refined_log_prob(&mut self, z: &[f64], rows: usize, out: &mut [f64]) -> Result<()> {
         let refiner = self.networks.refiner_flow()?;
-        self.workers.log_prob(refiner, rows, z, out);
-        Ok(())
+        self.workers.log_prob(refiner, rows, z, out)
     }
 }
 
@@ -215,14 +206,14 @@ mod tests {
         Model {
             dtype,
             generator: Generator {
-                parameters: random(flow.parameter_count().unwrap(), 1),
+                parameters: random(flow.parameter_count().unwrap(), 1).into(),
                 kind: GeneratorKind::flow(flow),
                 conditions: Vec::new(),
-                module: Vec::new(),
+                module: Arc::default(),
                 scalings: vec![scaling; 3],
             },
             classifier: Some(Classifier {
-                parameters: random(network(3, 1).parameter_count().unwrap(), 2),
+                parameters: random(network(3, 1).parameter_count().unwrap(), 2).into(),
                 network: network(3, 1),
                 scalings: vec![Scaling::None; 3],
                 log_ratio_offset: 0.25,

@@ -7,6 +7,7 @@ use super::map::{Map, Pass, Point};
 use super::mlp::Mlp;
 use super::spline::{Form, Spline, SplineGradient};
 use crate::model::{self, Transform};
+use crate::{room, Result};
 
 /// The tape holds the active coordinates where the formula begins, what the transform keeps aside, and the tape of the subnet.
 pub(super) struct Coupling<T> {
@@ -22,7 +23,7 @@ impl<T: Element> Map<T> for Coupling<T> {
         self.subnet.pack(parameters);
     }
 
-    fn sums(&self) -> MlpGradient<T> {
+    fn sums(&self) -> Result<MlpGradient<T>> {
         self.subnet.sums()
     }
 
@@ -62,14 +63,14 @@ impl<T: Element> Map<T> for Coupling<T> {
 
 impl<T: Element> Coupling<T> {
     /// The block with its parameters 0 until they are packed.
-    pub fn new(block: &model::Coupling) -> Self {
-        Coupling {
-            active: block.active.clone(),
-            passive: block.passive.clone(),
+    pub fn new(block: &model::Coupling) -> Result<Self> {
+        Ok(Coupling {
+            active: room::copied(&block.active)?,
+            passive: room::copied(&block.passive)?,
             transform: block.transform,
             inverse: block.inverse,
-            subnet: Mlp::new(&block.subnet),
-        }
+            subnet: Mlp::new(&block.subnet)?,
+        })
     }
 
     /// Features that the transform keeps for its gradient beside the subnet's outputs.

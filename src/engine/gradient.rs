@@ -6,6 +6,7 @@
 use super::cpu::{Cpu, Task};
 use super::lanes::Element;
 use super::simd::Simd;
+use crate::{room, Result};
 
 /// The sums of one network.
 pub(super) struct MlpGradient<T: Element> {
@@ -36,7 +37,7 @@ fn padded<T: Element>(inputs: usize) -> usize {
 
 impl<T: Element> MlpGradient<T> {
     /// Sums of 0 of a network with layers of so many (inputs, outputs).
-    pub fn new(layers: impl Iterator<Item = (usize, usize)>) -> Self {
+    pub fn new(layers: impl Iterator<Item = (usize, usize)>) -> Result<Self> {
         let mut widest = 0;
         let layers = layers.map(|(inputs, outputs)| {
             let (per_output, row) = if inputs <= NARROW {
@@ -45,17 +46,17 @@ impl<T: Element> MlpGradient<T> {
                 (1, padded::<T>(inputs))
             };
             widest = widest.max(row);
-            LayerGradient {
+            Ok(LayerGradient {
                 inputs,
                 outputs,
-                lanes: vec![T::Feature::default(); outputs * per_output],
-                matrix: vec![T::default(); outputs * row],
-            }
+                lanes: room::filled(outputs * per_output, T::Feature::default())?,
+                matrix: room::filled(outputs * row, T::default())?,
+            })
         });
-        MlpGradient {
-            layers: layers.collect(),
-            transposed: vec![T::default(); T::ROWS * widest],
-        }
+        Ok(MlpGradient {
+            layers: layers.collect::<Result<_>>()?,
+            transposed: room::filled(T::ROWS * widest, T::default())?,
+        })
     }
 
     /// Back to 0.
@@ -319,7 +320,7 @@ mod tests {
             let blocks = [0, 2].map(|s| (features::<T>(outputs, s), features::<T>(inputs, s + 1)));
             let mut results = Vec::new();
             for cpu in Cpu::all() {
-                let mut sums = MlpGradient::<T>::new([(inputs, outputs)].into_iter());
+                let mut sums = MlpGradient::<T>::new([(inputs, outputs)].into_iter()).unwrap();
                 sums.add(cpu, 0, &blocks[0].0, &blocks[0].1);
                 sums.clear();
                 for (gradient, x) in &blocks {

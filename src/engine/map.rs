@@ -3,6 +3,7 @@
 use super::cpu::Cpu;
 use super::gradient::MlpGradient;
 use super::lanes::Element;
+use crate::Result;
 
 /// A link of a [`Chain`](super::chain::Chain): a map of points, given a condition, with its network's weights packed.
 pub(super) trait Map<T: Element>: Send + Sync {
@@ -10,7 +11,7 @@ pub(super) trait Map<T: Element>: Send + Sync {
     fn pack(&mut self, parameters: &mut &[T]);
 
     /// Sums for the gradient with respect to the parameters, 0.
-    fn sums(&self) -> MlpGradient<T>;
+    fn sums(&self) -> Result<MlpGradient<T>>;
 
     /// Features of its tape; for [`Map::backward`], of one that keeps what that needs.
     fn tape(&self, keep: bool) -> usize;

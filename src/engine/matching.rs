@@ -4,7 +4,7 @@ use super::gradient::MlpGradient;
 use super::lanes::Element;
 use super::map::{Map, Pass, Point};
 use super::mlp::Mlp;
-use crate::model;
+use crate::{model, Result};
 
 /// The field with its weights packed. The tape that is kept holds those of both evaluations of every step.
 pub(super) struct Matching<T> {
@@ -17,7 +17,7 @@ impl<T: Element> Map<T> for Matching<T> {
         self.network.pack(parameters);
     }
 
-    fn sums(&self) -> MlpGradient<T> {
+    fn sums(&self) -> Result<MlpGradient<T>> {
         self.network.sums()
     }
 
@@ -87,11 +87,11 @@ impl<T: Element> Map<T> for Matching<T> {
 
 impl<T: Element> Matching<T> {
     /// The field with its parameters 0 until they are packed.
-    pub fn new(matching: &model::Matching) -> Self {
-        Matching {
-            network: Mlp::new(&matching.network),
+    pub fn new(matching: &model::Matching) -> Result<Self> {
+        Ok(Matching {
+            network: Mlp::new(&matching.network)?,
             steps: matching.steps,
-        }
+        })
     }
 
     /// h and h/2.

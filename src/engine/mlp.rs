@@ -7,6 +7,7 @@ use super::lanes::Element;
 use super::map::{Map, Pass, Point};
 use super::math;
 use crate::model::{self, Activation};
+use crate::Result;
 
 /// A fully connected network with its weights packed, for both directions. Immutable but for [`Mlp::pack`]. As a map, it is given the point
 /// followed by the condition.
@@ -26,16 +27,18 @@ struct Layer<T> {
 
 impl<T: Element> Mlp<T> {
     /// The network with its parameters 0 until they are packed.
-    pub(super) fn new(network: &model::Mlp) -> Self {
-        let layers = network.layers().map(|(inputs, outputs)| Layer {
-            forward: Dense::new(inputs, outputs),
-            backward: Dense::new(outputs, inputs),
+    pub(super) fn new(network: &model::Mlp) -> Result<Self> {
+        let layers = network.layers().map(|(inputs, outputs)| {
+            Ok(Layer {
+                forward: Dense::new(inputs, outputs)?,
+                backward: Dense::new(outputs, inputs)?,
+            })
         });
-        Mlp {
-            layers: layers.collect(),
+        Ok(Mlp {
+            layers: layers.collect::<Result<_>>()?,
             activation: network.activation,
             tape: network.inputs + network.layers().map(|(_, outputs)| outputs).sum::<usize>(),
-        }
+        })
     }
 
     /// Takes the network's parameters, as many as it has, from the front of `parameters`.
@@ -51,7 +54,7 @@ impl<T: Element> Mlp<T> {
     }
 
     /// Sums for the gradient with respect to the parameters, 0.
-    pub(super) fn sums(&self) -> MlpGradient<T> {
+    pub(super) fn sums(&self) -> Result<MlpGradient<T>> {
         let layers = self.layers.iter();
         MlpGradient::new(layers.map(|l| (l.forward.inputs(), l.forward.outputs())))
     }
@@ -130,7 +133,7 @@ impl<T: Element> Map<T> for Mlp<T> {
         self.pack(parameters);
     }
 
-    fn sums(&self) -> MlpGradient<T> {
+    fn sums(&self) -> Result<MlpGradient<T>> {
         self.sums()
     }
 

@@ -5,6 +5,7 @@ use super::lanes::Element;
 use super::mlp::Mlp;
 use super::rows::{copy_conditions, store, store_scaled};
 use crate::model::{Classifier, Model, Parts, Scaling};
+use crate::room::{self, Gather};
 use crate::Result;
 
 /// A model's networks.
@@ -34,13 +35,13 @@ pub(super) fn pack<T: Element>(model: &Model) -> Result<Packed<T>> {
         model,
         |maps, parameters, scalings| {
             Ok(PackedMaps {
-                chain: Chain::new(maps, conditions.len()).with_parameters(parameters),
-                scalings: scalings.to_vec(),
-                conditions: conditions.clone(),
+                chain: Chain::new(maps, conditions.len())?.with_parameters(parameters)?,
+                scalings: room::copied(scalings)?,
+                conditions: room::copied(conditions)?,
                 scaled: scalings.iter().any(|s| *s != Scaling::None),
             })
         },
-        |classifier| Ok(PackedClassifier::new(classifier)),
+        PackedClassifier::new,
     )
 }
 
@@ -67,7 +68,7 @@ impl<T: Element> PackedMaps<T> {
 }
 
 impl<T: Element> PackedClassifier<T> {
-    fn new(classifier: &Classifier) -> Self {
+    fn new(classifier: &Classifier) -> Result<Self> {
         let Classifier {
             network,
             members,
@@ -76,18 +77,18 @@ impl<T: Element> PackedClassifier<T> {
             limits: _, // whoever asks for weights sets their limits
             parameters,
         } = classifier;
-        let parameters: Vec<T> = parameters.iter().map(|&p| T::from_f64(p)).collect();
+        let parameters = parameters.iter().map(|&p| T::from_f64(p)).gather()?;
         let each = parameters.chunks_exact(parameters.len() / members);
         let packed = each.map(|mut parameters| {
-            let mut packed = Mlp::new(network);
+            let mut packed = Mlp::new(network)?;
             packed.pack(&mut parameters);
-            packed
+            Ok(packed)
         });
-        PackedClassifier {
-            networks: packed.collect(),
-            scalings: scalings.clone(),
+        Ok(PackedClassifier {
+            networks: packed.collect::<Result<_>>()?,
+            scalings: room::copied(scalings)?,
             log_ratio_offset: *log_ratio_offset,
-        }
+        })
     }
 
     /// Sums of the members' logits to log w.

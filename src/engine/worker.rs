@@ -8,6 +8,8 @@ use super::packed::{PackedClassifier, PackedMaps};
 use super::rows::{copy_conditions, load, load_conditions, log_normal, log_scale, store};
 use super::threads;
 use crate::model::{optional, Arrays};
+use crate::room::Grow;
+use crate::Result;
 
 /// The buffers of every thread. Arrays are row-major, in the rows of [`Evaluator`](crate::model::Evaluator): latents and events are
 /// followed by their conditions.
@@ -61,16 +63,19 @@ impl<T: Element> Workers<T> {
     }
 
     /// Divides the rows among the workers and lets each do `task` on every block of its share.
+    ///
+    /// # Errors
+    /// The first of the task.
     fn each<const I: usize, const O: usize>(
         &mut self,
         arrays: Arrays<I, O>,
-        task: impl Fn(&mut Worker<T>, [&[f64]; I], [&mut [f64]; O]) + Sync,
-    ) {
+        task: impl Fn(&mut Worker<T>, [&[f64]; I], [&mut [f64]; O]) -> Result<()> + Sync,
+    ) -> Result<()> {
         let all = &|worker: &mut Worker<T>, share: Arrays<I, O>| {
-            for block in share.blocks(T::ROWS) {
+            share.blocks(T::ROWS).try_for_each(|block| {
                 let (inputs, outputs) = block.slices();
-                task(worker, inputs, outputs);
-            }
+                task(worker, inputs, outputs)
+            })
         };
         let useful = arrays.rows.div_ceil(BLOCKS_PER_THREAD * T::ROWS);
         let threads = self.0.len().min(useful);
@@ -79,7 +84,7 @@ impl<T: Element> Workers<T> {
             workers => {
                 let share = arrays.rows.div_ceil(threads).next_multiple_of(T::ROWS);
                 let shares = arrays.blocks(share).zip(workers);
-                threads::all(shares.map(|(share, worker)| move || all(worker, share)));
+                threads::all(shares.map(|(share, worker)| move || all(worker, share)))
             }
         }
     }
@@ -92,7 +97,7 @@ impl<T: Element> Workers<T> {
         z: &[f64],
         x: &mut [f64],
         log_prob: Option<&mut [f64]>,
-    ) {
+    ) -> Result<()> {
         let (n, m, c) = maps.dims();
         let arrays = Arrays {
             rows,
@@ -100,7 +105,7 @@ impl<T: Element> Workers<T> {
             outputs: [(x, m + c), optional(log_prob)],
         };
         self.each(arrays, |worker, [z], [x, log_prob]| {
-            let (pass, mut point, tape) = worker.maps.enter(maps, z, false, false);
+            let (pass, mut point, tape) = worker.maps.enter(maps, z, false, false)?;
             for (lane, out) in log_prob.iter_mut().enumerate() {
                 *out = log_normal::<T>(&point.state[..n], lane);
             }
@@ -110,11 +115,18 @@ impl<T: Element> Workers<T> {
             for (out, (log_det, x)) in log_prob.iter_mut().zip(lanes) {
                 *out += log_scale(x, &maps.scalings) - log_det.to_f64();
             }
-        });
+            Ok(())
+        })
     }
 
     /// log p_g(x).
-    pub fn log_prob(&mut self, flow: &PackedMaps<T>, rows: usize, x: &[f64], out: &mut [f64]) {
+    pub fn log_prob(
+        &mut self,
+        flow: &PackedMaps<T>,
+        rows: usize,
+        x: &[f64],
+        out: &mut [f64],
+    ) -> Result<()> {
         let (_, m, c) = flow.dims();
         let arrays = Arrays {
             rows,
@@ -122,18 +134,25 @@ impl<T: Element> Workers<T> {
             outputs: [(out, 1)],
         };
         self.each(arrays, |worker, [x], [out]| {
-            let (pass, mut point, tape) = worker.maps.enter(flow, x, true, false);
+            let (pass, mut point, tape) = worker.maps.enter(flow, x, true, false)?;
             flow.chain.apply(&pass, &mut point, tape);
             for (lane, (out, x)) in out.iter_mut().zip(x.chunks_exact(m + c)).enumerate() {
                 *out = log_normal::<T>(point.state, lane)
                     + point.log_det.as_ref()[lane].to_f64()
                     + log_scale(x, &flow.scalings);
             }
-        });
+            Ok(())
+        })
     }
 
     /// z = g⁻¹(x).
-    pub fn latent(&mut self, flow: &PackedMaps<T>, rows: usize, x: &[f64], z: &mut [f64]) {
+    pub fn latent(
+        &mut self,
+        flow: &PackedMaps<T>,
+        rows: usize,
+        x: &[f64],
+        z: &mut [f64],
+    ) -> Result<()> {
         let (n, m, c) = flow.dims();
         let arrays = Arrays {
             rows,
@@ -141,11 +160,12 @@ impl<T: Element> Workers<T> {
             outputs: [(z, n + c)],
         };
         self.each(arrays, |worker, [x], [z]| {
-            let (pass, mut point, tape) = worker.maps.enter(flow, x, true, false);
+            let (pass, mut point, tape) = worker.maps.enter(flow, x, true, false)?;
             flow.chain.apply(&pass, &mut point, tape);
             store::<T>(point.state, n + c, z, |_, z| z);
             copy_conditions((x, m), (z, n), c);
-        });
+            Ok(())
+        })
     }
 
     /// log w of rows of what the classifier classifies.
@@ -155,15 +175,15 @@ impl<T: Element> Workers<T> {
         rows: usize,
         x: &[f64],
         out: &mut [f64],
-    ) {
+    ) -> Result<()> {
         let arrays = Arrays {
             rows,
             inputs: [(x, classifier.scalings.len())],
             outputs: [(out, 1)],
         };
         self.each(arrays, |worker, [x], [out]| {
-            worker.classifier.logit(classifier, x, out);
-        });
+            worker.classifier.logit(classifier, x, out)
+        })
     }
 
     /// log w of rows of what the classifier classifies, and its gradient with respect to the first `n` values of a row.
@@ -175,7 +195,7 @@ impl<T: Element> Workers<T> {
         x: &[f64],
         log_w: &mut [f64],
         gradient: &mut [f64],
-    ) {
+    ) -> Result<()> {
         let scalings = &classifier.scalings;
         let width = scalings.len();
         let arrays = Arrays {
@@ -184,14 +204,15 @@ impl<T: Element> Workers<T> {
             outputs: [(log_w, 1), (gradient, n)],
         };
         self.each(arrays, |worker, [x], [log_w, gradient]| {
-            let by_features = worker.classifier.gradient(classifier, x, log_w);
+            let by_features = worker.classifier.gradient(classifier, x, log_w)?;
             store::<T>(&by_features[..n], n, gradient, |_, g| g);
             for (g, x) in gradient.chunks_exact_mut(n).zip(x.chunks_exact(width)) {
                 for ((g, &x), scaling) in g.iter_mut().zip(x).zip(scalings) {
                     *g *= libm::exp(scaling.log_derivative(x));
                 }
             }
-        });
+            Ok(())
+        })
     }
 
     /// log w(z) = log w(g(z)) and its gradient.
@@ -203,7 +224,7 @@ impl<T: Element> Workers<T> {
         z: &[f64],
         log_w: &mut [f64],
         gradient: &mut [f64],
-    ) {
+    ) -> Result<()> {
         let (n, m, c) = maps.dims();
         let arrays = Arrays {
             rows,
@@ -211,13 +232,13 @@ impl<T: Element> Workers<T> {
             outputs: [(log_w, 1), (gradient, n)],
         };
         self.each(arrays, |worker, [z], [log_w, gradient]| {
-            let (pass, mut point, tape) = worker.maps.enter(maps, z, false, true);
+            let (pass, mut point, tape) = worker.maps.enter(maps, z, false, true)?;
             maps.chain.apply(&pass, &mut point, tape);
             // Through x, in double precision: log w(z) has the bits of log w(g(z)).
-            let x = sized(&mut worker.events, T::ROWS * (m + c));
+            let x = sized(&mut worker.events, T::ROWS * (m + c))?;
             let x = &mut x[..log_w.len() * (m + c)];
             maps.store(point.state, z, x);
-            let by_features = worker.classifier.gradient(classifier, x, log_w);
+            let by_features = worker.classifier.gradient(classifier, x, log_w)?;
             let mut by_z = Point::<T>::new(point.state);
             for (lane, x) in x.chunks_exact(m + c).enumerate() {
                 let scalings = maps.scalings.iter().zip(&classifier.scalings);
@@ -230,24 +251,26 @@ impl<T: Element> Workers<T> {
             }
             maps.chain.backward(&pass, &mut by_z, tape, None);
             store::<T>(&by_z.state[..n], n, gradient, |_, g| g);
-        });
+            Ok(())
+        })
     }
 }
 
 impl<T: Element> Passage<T> {
     /// The block's rows at the entrance of the maps, scaled where what comes out of them goes in: how they pass, where they are, and the
     /// tape.
+    #[allow(clippy::type_complexity)]
     fn enter(
         &mut self,
         maps: &PackedMaps<T>,
         from: &[f64],
         inverse: bool,
         keep: bool,
-    ) -> (Pass<'_, T>, Point<'_, T>, &mut [T::Feature]) {
+    ) -> Result<(Pass<'_, T>, Point<'_, T>, &mut [T::Feature])> {
         let (n, m, c) = maps.dims();
         let dim = if inverse { m } else { n };
-        let state = sized(&mut self.state, maps.chain.widest());
-        let conditions = sized(&mut self.conditions, c);
+        let state = sized(&mut self.state, maps.chain.widest())?;
+        let conditions = sized(&mut self.conditions, c)?;
         if inverse {
             load::<T>(from, m + c, &mut state[..m], |k, x| {
                 maps.scalings[k].forward(x)
@@ -263,15 +286,20 @@ impl<T: Element> Passage<T> {
             inverse,
             keep,
         };
-        let tape = sized(&mut self.tape, maps.chain.tape(keep));
-        (pass, Point::new(state), tape)
+        let tape = sized(&mut self.tape, maps.chain.tape(keep))?;
+        Ok((pass, Point::new(state), tape))
     }
 }
 
 impl<T: Element> Judge<T> {
     /// log w of the block's rows.
-    fn logit(&mut self, classifier: &PackedClassifier<T>, x: &[f64], log_w: &mut [f64]) {
-        self.judge(classifier, x, log_w, |_, _, _| ());
+    fn logit(
+        &mut self,
+        classifier: &PackedClassifier<T>,
+        x: &[f64],
+        log_w: &mut [f64],
+    ) -> Result<()> {
+        self.judge(classifier, x, log_w, |_, _, _| ()).map(drop)
     }
 
     /// The same, and its gradient with respect to the scaled values.
@@ -280,7 +308,7 @@ impl<T: Element> Judge<T> {
         classifier: &PackedClassifier<T>,
         x: &[f64],
         log_w: &mut [f64],
-    ) -> &[T::Feature] {
+    ) -> Result<&[T::Feature]> {
         let (cpu, rows) = (self.cpu, log_w.len());
         let share = T::from_f64(1.0 / classifier.networks.len() as f64);
         self.judge(classifier, x, log_w, |network, tape, sums| {
@@ -300,16 +328,16 @@ impl<T: Element> Judge<T> {
         x: &[f64],
         log_w: &mut [f64],
         member: impl Fn(&Mlp<T>, &mut [T::Feature], &mut [T::Feature]),
-    ) -> &[T::Feature] {
+    ) -> Result<&[T::Feature]> {
         let scalings = &classifier.scalings;
         let (width, rows) = (scalings.len(), log_w.len());
-        let features = sized(&mut self.features, 2 * width);
+        let features = sized(&mut self.features, 2 * width)?;
         let (sums, inputs) = features.split_at_mut(width);
         load::<T>(x, width, inputs, |k, x| scalings[k].forward(x));
         sums.fill(T::Feature::default());
         log_w.fill(0.0);
         for network in &classifier.networks {
-            let tape = sized(&mut self.tape, network.tape());
+            let tape = sized(&mut self.tape, network.tape())?;
             tape[..width].copy_from_slice(inputs);
             network.forward(self.cpu, rows, tape);
             for (sum, logit) in log_w.iter_mut().zip(network.output(tape)[0].as_ref()) {
@@ -318,14 +346,14 @@ impl<T: Element> Judge<T> {
             member(network, tape, sums);
         }
         classifier.finish(log_w);
-        sums
+        Ok(sums)
     }
 }
 
 /// At least `features` features (or numbers), made if they are not there yet.
-fn sized<F: Copy + Default>(buffer: &mut Vec<F>, features: usize) -> &mut [F] {
+fn sized<F: Copy + Default>(buffer: &mut Vec<F>, features: usize) -> Result<&mut [F]> {
     if buffer.len() < features {
-        buffer.resize(features, F::default());
+        buffer.sized(features, F::default())?;
     }
-    &mut buffer[..features]
+    Ok(&mut buffer[..features])
 }

@@ -3,6 +3,7 @@
 use super::sample::Size;
 use super::sum::Sum;
 use crate::error::{Error, Result};
+use crate::room::{self, Gather};
 
 /// An area under the curve.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -39,10 +40,10 @@ pub fn auc(scores: &[f64], labels: &[i32], weights: Option<&[f64]>) -> Result<Au
         )))
     };
     let sizes = [size(0)?, size(1)?];
-    let mut order: Vec<usize> = (0..scores.len()).collect();
+    let mut order = (0..scores.len()).gather()?;
     order.sort_unstable_by(|&a, &b| scores[a].total_cmp(&scores[b]));
     // Of every event, the share of the other class that scores lower.
-    let mut lower = vec![0.0; scores.len()];
+    let mut lower = room::filled(scores.len(), 0.0)?;
     let mut below = [Sum::default(); 2];
     for equal in order.chunk_by(|&a, &b| scores[a] == scores[b]) {
         let before = below.map(|sum| sum.value());

@@ -4,6 +4,7 @@ use super::sample::{Sample, Size};
 use super::sum::Sum;
 use crate::error::{Error, Result};
 use crate::noise::Noise;
+use crate::room::{Gather, Grow};
 use rand::RngCore;
 
 /// What a score is worth between two independent samples of one distribution: nothing below `mean` + a few `spread` tells samples apart.
@@ -13,6 +14,19 @@ pub struct Floor {
     pub mean: f64,
     /// Standard deviation over the repeats, that of one score; NaN for fewer than two.
     pub spread: f64,
+}
+
+/// So many repeats know a spread to a thousandth of itself; more tell nothing that scores are good for.
+const MOST_REPEATS: usize = 1_000_000;
+
+/// Refuses more repeats than can be meant.
+pub(super) fn check_repeats(repeats: usize) -> Result<()> {
+    if repeats <= MOST_REPEATS {
+        return Ok(());
+    }
+    Err(Error::InvalidArgument(format!(
+        "{repeats} repeats; {MOST_REPEATS} know the spread to a thousandth of itself, and are the most"
+    )))
 }
 
 /// A score with its statistical error and its floor.
@@ -59,7 +73,7 @@ impl Masses {
         let share = |size: Size, sign: f64| move |w: f64| sign * w / size.total;
         let all = p.weights().map(share(sizes[0], 1.0));
         Ok(Masses {
-            all: all.chain(q.weights().map(share(sizes[1], -1.0))).collect(),
+            all: all.chain(q.weights().map(share(sizes[1], -1.0))).gather()?,
             first: p.rows(),
             sizes: sizes.map(|size| size.effective),
         })
@@ -73,7 +87,7 @@ impl Masses {
     /// and `repeat` alone.
     pub fn resample(&self, noise: Noise, repeat: u64, out: &mut Vec<f64>) -> Result<()> {
         out.clear();
-        out.resize(self.all.len(), 0.0);
+        out.sized(self.all.len(), 0.0)?;
         let mut rng = noise.rng(repeat);
         let (p, q) = self.all.split_at(self.first);
         let (to_p, to_q) = out.split_at_mut(self.first);

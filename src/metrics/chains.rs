@@ -10,6 +10,7 @@
 
 use crate::error::{Error, Result};
 use crate::noise::normal_quantiles;
+use crate::room::{self, Gather};
 
 /// R̂ of each of `dims` dimensions: the greater of the rank-normalised split R̂ and that of the folded draws |x − median|, which sees
 /// differences in spread (eqs. 1–4, 14 and Sec. 4.1 of the paper; ArviZ's and posterior's default). 1 for chains that agree; the paper
@@ -20,7 +21,7 @@ use crate::noise::normal_quantiles;
 /// is not finite.
 pub fn split_r_hat(x: &[f64], chains: usize, dims: usize) -> Result<Vec<f64>> {
     let each = split(x, chains, dims)?;
-    Ok(each.iter().map(Halves::rank_r_hat).collect())
+    each.iter().map(Halves::rank_r_hat).gather_all()
 }
 
 /// The bulk effective sample size of each of `dims` dimensions, of all chains together: their number of draws over the autocorrelation
@@ -33,8 +34,8 @@ pub fn split_r_hat(x: &[f64], chains: usize, dims: usize) -> Result<Vec<f64>> {
 /// Those of [`split_r_hat`].
 pub fn effective_sample_size(x: &[f64], chains: usize, dims: usize) -> Result<Vec<f64>> {
     let each = split(x, chains, dims)?;
-    let bulk = |halves: &Halves| halves.normal_scores().effective_sample_size();
-    Ok(each.iter().map(bulk).collect())
+    let bulk = |halves: &Halves| halves.normal_scores()?.effective_sample_size();
+    each.iter().map(bulk).gather_all()
 }
 
 /// Half chains of one dimension, one after the other.
@@ -67,12 +68,12 @@ fn split(x: &[f64], chains: usize, dims: usize) -> Result<Vec<Halves>> {
         let values = starts.flat_map(|(chain, start)| {
             (start..start + half).map(move |draw| x[(draw * chains + chain) * dims + dim])
         });
-        Halves {
-            values: values.collect(),
+        Ok(Halves {
+            values: values.gather()?,
             draws: half,
-        }
+        })
     };
-    Ok((0..dims).map(halves).collect())
+    (0..dims).map(halves).gather_all()
 }
 
 impl Halves {
@@ -83,31 +84,32 @@ impl Halves {
         }
     }
 
-    fn rank_r_hat(&self) -> f64 {
-        let ranked = self.normal_scores().r_hat();
+    fn rank_r_hat(&self) -> Result<f64> {
+        let ranked = self.normal_scores()?.r_hat()?;
         if ranked.is_nan() {
-            return f64::INFINITY;
+            return Ok(f64::INFINITY);
         }
         // The folded draws alone may be constant, where there are but two values: the maximum passes over NaN.
-        ranked.max(self.folded().normal_scores().r_hat())
+        Ok(ranked.max(self.folded()?.normal_scores()?.r_hat()?))
     }
 
     /// |x − median|.
-    fn folded(&self) -> Self {
-        let mut sorted = self.values.clone();
+    fn folded(&self) -> Result<Self> {
+        let mut sorted = room::copied(&self.values)?;
         sorted.sort_unstable_by(f64::total_cmp);
         // Two half chains of one length: the number is even.
         let middle = sorted.len() / 2;
         let median = 0.5 * sorted[middle - 1] + 0.5 * sorted[middle];
-        self.of(self.values.iter().map(|x| (x - median).abs()).collect())
+        let folded = self.values.iter().map(|x| (x - median).abs());
+        Ok(self.of(folded.gather()?))
     }
 
     /// Φ⁻¹((r − 3/8) / (S + 1/4)) of the ranks r = 1 … S, equal values having their mean rank.
-    fn normal_scores(&self) -> Self {
+    fn normal_scores(&self) -> Result<Self> {
         let values = &self.values;
-        let mut order: Vec<usize> = (0..values.len()).collect();
+        let mut order = (0..values.len()).gather()?;
         order.sort_unstable_by(|&a, &b| values[a].total_cmp(&values[b]));
-        let mut scores = vec![0.0; values.len()];
+        let mut scores = room::filled(values.len(), 0.0)?;
         let mut below = 0;
         for equal in order.chunk_by(|&a, &b| values[a] == values[b]) {
             let rank = below as f64 + 0.5 * (equal.len() + 1) as f64;
@@ -116,25 +118,25 @@ impl Halves {
             below += equal.len();
         }
         normal_quantiles(&mut scores);
-        self.of(scores)
+        Ok(self.of(scores))
     }
 
     /// √(V⁺ / W) of eq. 4; NaN where nothing varies.
-    fn r_hat(&self) -> f64 {
-        match self.variances() {
+    fn r_hat(&self) -> Result<f64> {
+        Ok(match self.variances()? {
             Variances { within, total } if within > 0.0 => (total / within).sqrt(),
             Variances { total, .. } if total > 0.0 => f64::INFINITY,
             _ => f64::NAN,
-        }
+        })
     }
 
-    fn effective_sample_size(&self) -> f64 {
+    fn effective_sample_size(&self) -> Result<f64> {
         let size = self.values.len() as f64;
-        let variances = self.variances();
+        let variances = self.variances()?;
         if variances.within <= 0.0 {
-            return 1.0;
+            return Ok(1.0);
         }
-        let chains: Vec<(f64, &[f64])> = self.chains().map(|c| (mean(c), c)).collect();
+        let chains = self.chains().map(|c| (mean(c), c)).gather()?;
         // Eq. 10, with autocovariances that are divided by the number of draws.
         let autocorrelation = |lag: usize| {
             let covariance = |&(mean, chain): &(f64, &[f64])| {
@@ -145,17 +147,17 @@ impl Halves {
             1.0 - (variances.within - sum / chains.len() as f64) / variances.total
         };
         let time = autocorrelation_time(autocorrelation, self.draws);
-        size / time.max(1.0 / libm::log10(size))
+        Ok(size / time.max(1.0 / libm::log10(size)))
     }
 
-    fn variances(&self) -> Variances {
-        let means: Vec<f64> = self.chains().map(mean).collect();
-        let each: Vec<f64> = self.chains().map(variance).collect();
+    fn variances(&self) -> Result<Variances> {
+        let means = self.chains().map(mean).gather()?;
+        let each = self.chains().map(variance).gather()?;
         let (within, draws) = (mean(&each), self.draws as f64);
-        Variances {
+        Ok(Variances {
             within,
             total: (draws - 1.0) / draws * within + variance(&means),
-        }
+        })
     }
 
     fn chains(&self) -> impl Iterator<Item = &[f64]> {

@@ -2,6 +2,7 @@
 
 use super::Sample;
 use crate::formula::{Formula, Kind};
+use crate::room::{self, Gather};
 use crate::{Error, Result};
 
 /// A number with its standard error.
@@ -62,13 +63,13 @@ pub fn edges(
 
 fn edge(margin: &Formula, reference: &Sample, sample: &Sample) -> Result<Edge> {
     let distances = |sample: &Sample| -> Result<Vec<f64>> {
-        let mut out = vec![0.0; sample.rows()];
+        let mut out = room::filled(sample.rows(), 0.0)?;
         margin.evaluate(sample.events(), &mut out)?;
         Ok(out)
     };
     let (p, q) = (distances(reference)?, distances(sample)?);
-    let mut within: Vec<usize> = (0..p.len()).filter(|&row| p[row] >= 0.0).collect();
-    within.sort_by(|&i, &j| p[i].total_cmp(&p[j]));
+    let mut within = (0..p.len()).filter(|&row| p[row] >= 0.0).gather()?;
+    within.sort_unstable_by(|&i, &j| p[i].total_cmp(&p[j]).then(i.cmp(&j)));
     let all: f64 = within.iter().map(|&row| reference.weight(row)).sum();
     let (mut sum, mut depth) = (0.0, 0.0);
     for &row in &within {

@@ -1,10 +1,11 @@
 //! Earth mover's distance of samples in one dimension.
 
-use super::bootstrap::{Estimate, Floor, Masses};
+use super::bootstrap::{check_repeats, Estimate, Floor, Masses};
 use super::ordered::Ordered;
 use super::sample::Sample;
 use crate::error::{Error, Result};
 use crate::noise::places;
+use crate::room;
 
 /// The earth mover's (Wasserstein-1) distance of one feature in two samples, exact and without bins: ∫ |F_p(x) − F_q(x)| dx, in units of
 /// the feature.
@@ -14,7 +15,7 @@ use crate::noise::places;
 /// as it would be if F_p = F_q. Time: a sort of all events, and about 0.1 µs per event and repeat.
 ///
 /// # Errors
-/// [`Error::InvalidArgument`] if a sample has no such feature; [`Error::Data`] for weights without a positive total, also in
+/// [`Error::InvalidArgument`] if a sample has no such feature, or for more than a million repeats; [`Error::Data`] for weights without a positive total, also in
 /// a bootstrap sample, or values further apart than the floating-point range.
 pub fn emd_1d(
     p: &Sample,
@@ -43,17 +44,19 @@ pub(super) fn check_feature(p: &Sample, q: &Sample, feature: usize) -> Result<()
 /// The distance, averaged over several orders of the events. Every order sees the same bootstrap samples.
 pub(super) fn mean_distance(
     masses: &Masses,
-    orders: impl ExactSizeIterator<Item = Ordered>,
+    orders: impl ExactSizeIterator<Item = Result<Ordered>>,
     repeats: usize,
     seed: u64,
 ) -> Result<Estimate> {
     let noise = places::BOOTSTRAP.noise(seed);
     let share = 1.0 / orders.len() as f64;
     let mut value = 0.0;
-    let mut scores = vec![0.0; repeats];
-    let mut floors = vec![0.0; repeats];
+    check_repeats(repeats)?;
+    let mut scores = room::filled(repeats, 0.0)?;
+    let mut floors = room::filled(repeats, 0.0)?;
     let mut resampled = Vec::new();
     for order in orders {
+        let order = order?;
         value += share * order.area(|event| masses.get(event));
         for (repeat, (score, floor)) in scores.iter_mut().zip(&mut floors).enumerate() {
             masses.resample(noise, repeat as u64, &mut resampled)?;

@@ -1,11 +1,12 @@
 //! What scores of histograms are worth between samples of one distribution.
 
-use super::bootstrap::Floor;
+use super::bootstrap::{check_repeats, Floor};
 use super::histogram::Histogram2d;
 use super::poisson::poisson;
 use super::score::{probabilities, Score};
 use crate::error::{Error, Result};
 use crate::noise::{places, PhiloxRng};
+use crate::room::{self, Gather};
 
 /// The floor of a score of two histograms, in both of its conventions.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -23,7 +24,7 @@ pub struct ScoreFloor {
 /// [effective](Histogram2d::effective_entries); the average is weighted by them. Time: that of `repeats` scores.
 ///
 /// # Errors
-/// Those of the score; [`Error::InvalidArgument`] for fewer than two repeats.
+/// Those of the score; [`Error::InvalidArgument`] for fewer than two repeats, or more than a million.
 pub fn floor(
     score: impl Fn(&Histogram2d, &Histogram2d) -> Result<Score>,
     p: &Histogram2d,
@@ -38,21 +39,23 @@ pub fn floor(
     }
     let sizes = [p, q].map(|h| h.effective_entries().max(1.0));
     let (p_bins, q_bins) = probabilities(p, q)?;
-    let pooled: Vec<f64> = p_bins
+    check_repeats(repeats)?;
+    let pooled = p_bins
         .iter()
         .zip(&q_bins)
         .map(|(p, q)| (sizes[0] * p + sizes[1] * q) / (sizes[0] + sizes[1]))
-        .collect();
-    let mut scores = Vec::with_capacity(repeats);
+        .gather()?;
+    let mut scores = room::empty(repeats)?;
     for repeat in 0..repeats as u64 {
         let mut rng = places::BOOTSTRAP.noise(seed).rng(repeat);
-        let [a, b] = sizes.map(|size| p.with_contents(&draw(&pooled, size, &mut rng)));
+        let mut drawn = |size| p.with_contents(&draw(&pooled, size, &mut rng)?);
+        let (a, b) = (drawn(sizes[0])?, drawn(sizes[1])?);
         scores.push(score(&a, &b)?);
     }
     let of = |convention: fn(&Score) -> f64| {
-        Floor::of(&scores.iter().map(convention).collect::<Vec<_>>())
+        Ok::<_, Error>(Floor::of(&scores.iter().map(convention).gather()?))
     };
-    let (value, paper) = (of(|s| s.value), of(|s| s.paper));
+    let (value, paper) = (of(|s| s.value)?, of(|s| s.paper)?);
     Ok(ScoreFloor {
         mean: Score {
             value: value.mean,
@@ -66,12 +69,12 @@ pub fn floor(
 }
 
 /// A histogram of about `size` events, at least one.
-fn draw(probabilities: &[f64], size: f64, rng: &mut PhiloxRng) -> Vec<f64> {
+fn draw(probabilities: &[f64], size: f64, rng: &mut PhiloxRng) -> Result<Vec<f64>> {
     loop {
         let bins = probabilities.iter().map(|p| poisson(size * p, rng));
-        let bins: Vec<f64> = bins.collect();
+        let bins = bins.gather()?;
         if bins.iter().any(|&n| n > 0.0) {
-            return bins;
+            return Ok(bins);
         }
     }
 }

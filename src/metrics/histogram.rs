@@ -2,6 +2,7 @@
 
 use super::sample::Sample;
 use super::sum::{Squares, Sum};
+use crate::room::{self, Gather};
 use crate::{Error, Result, Rows};
 
 /// Weighted histogram of events over `[xlo, xhi] × [ylo, yhi]` in `nx × ny` bins of equal size.
@@ -74,21 +75,17 @@ impl Histogram2d {
     /// An empty histogram of `nx` bins over `[xlo, xhi]` and `ny` bins over `[ylo, yhi]`.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for zero bins, a number of bins whose memory cannot be had, edges that are
-    /// not finite or not in increasing order.
+    /// [`Error::InvalidArgument`] for zero bins, edges that are not finite or not in increasing order; [`Error::Memory`] for a number of
+    /// bins whose memory cannot be had.
     pub fn new(nx: usize, x_range: [f64; 2], ny: usize, y_range: [f64; 2]) -> Result<Self> {
         let x = Axis::new("x", nx, x_range)?;
         let y = Axis::new("y", ny, y_range)?;
-        let too_many =
-            || Error::InvalidArgument(format!("{nx} × {ny} bins do not fit into memory"));
-        let bins = nx.checked_mul(ny).ok_or_else(too_many)?;
-        let mut contents = Vec::new();
-        contents.try_reserve_exact(bins).map_err(|_| too_many())?;
-        contents.resize(bins, Sum::default());
+        // Too many to count are too many to hold.
+        let contents = room::filled(nx.saturating_mul(ny), Sum::default());
         Ok(Histogram2d {
             x,
             y,
-            contents,
+            contents: contents.map_err(|e| e.for_what("the bins of a histogram"))?,
             outside: Sum::default(),
             squares: Squares::default(),
             entries: 0,
@@ -141,8 +138,11 @@ impl Histogram2d {
     }
 
     /// The sum of weights of each bin: `nx * ny` values, bin `(ix, iy)` at `ix * ny + iy`.
-    pub fn contents(&self) -> Vec<f64> {
-        self.contents.iter().map(Sum::value).collect()
+    ///
+    /// # Errors
+    /// [`Error::Memory`].
+    pub fn contents(&self) -> Result<Vec<f64>> {
+        self.contents.iter().map(Sum::value).gather()
     }
 
     /// The number of bins in x.
@@ -188,14 +188,14 @@ impl Histogram2d {
     }
 
     /// A histogram of the same binning with numbers of unweighted events, one for each bin.
-    pub(super) fn with_contents(&self, contents: &[f64]) -> Self {
-        Histogram2d {
-            contents: contents.iter().map(|&n| Sum::from_iter([n])).collect(),
+    pub(super) fn with_contents(&self, contents: &[f64]) -> Result<Self> {
+        Ok(Histogram2d {
+            contents: contents.iter().map(|&n| Sum::from_iter([n])).gather()?,
             outside: Sum::default(),
             squares: contents.iter().map(|n| n.sqrt()).collect(),
             entries: contents.iter().sum::<f64>() as u64,
             ..*self
-        }
+        })
     }
 
     /// The width of a bin in x and in y.

@@ -29,7 +29,7 @@ pub struct KolmogorovSmirnov {
 pub fn kolmogorov_smirnov(p: &Sample, q: &Sample, feature: usize) -> Result<KolmogorovSmirnov> {
     check_feature(p, q, feature)?;
     let masses = Masses::new(p, q)?;
-    let order = Ordered::new(p.column(feature).chain(q.column(feature)));
+    let order = Ordered::new(p.column(feature).chain(q.column(feature)))?;
     let height = order.height(|event| masses.get(event));
     let statistic = match p.weights().chain(q.weights()).all(|w| w >= 0.0) {
         // Rounding can leave 1 + 2e-16.

@@ -1,6 +1,7 @@
 //! The normal distribution of a sample, and its principal axes.
 
 use crate::error::{Error, Result};
+use crate::room::{self, Gather};
 
 /// A multivariate normal with a sample's mean and covariance.
 #[derive(Clone, Debug)]
@@ -25,14 +26,14 @@ impl Normal {
             )));
         }
         let rows = || x.chunks_exact(dim).zip(w);
-        let mut mean = vec![0.0; dim];
+        let mut mean = room::filled(dim, 0.0)?;
         for (row, w) in rows() {
             mean.iter_mut()
                 .zip(row)
                 .for_each(|(m, x)| *m += w / total * x);
         }
-        let mut covariance = vec![0.0; dim * dim];
-        let mut away = vec![0.0; dim];
+        let mut covariance = room::filled(dim * dim, 0.0)?;
+        let mut away = room::filled(dim, 0.0)?;
         for (row, w) in rows() {
             let deviations = row.iter().zip(&mean).map(|(x, m)| x - m);
             away.iter_mut().zip(deviations).for_each(|(a, d)| *a = d);
@@ -49,7 +50,7 @@ impl Normal {
                 covariance[j * dim + i] = covariance[i * dim + j];
             }
         }
-        let (variances, axes) = eigen(covariance, dim);
+        let (variances, axes) = eigen(covariance, dim)?;
         Ok(Normal {
             mean,
             axes,
@@ -79,11 +80,11 @@ impl Normal {
 }
 
 /// Eigenvalues, falling, and unit eigenvectors of a symmetric matrix: cyclic Jacobi rotations (Golub, Van Loan, Matrix Computations, 8.5).
-fn eigen(mut a: Vec<f64>, n: usize) -> (Vec<f64>, Vec<Vec<f64>>) {
+fn eigen(mut a: Vec<f64>, n: usize) -> Result<(Vec<f64>, Vec<Vec<f64>>)> {
     const SWEEPS: usize = 50;
-    let mut v: Vec<f64> = (0..n * n)
+    let mut v = (0..n * n)
         .map(|i| f64::from(u8::from(i / n == i % n)))
-        .collect();
+        .gather()?;
     let scale: f64 = a.iter().map(|x| x * x).sum();
     for _ in 0..SWEEPS {
         let off: f64 = (0..n * n)
@@ -116,11 +117,11 @@ fn eigen(mut a: Vec<f64>, n: usize) -> (Vec<f64>, Vec<Vec<f64>>) {
             }
         }
     }
-    let mut order: Vec<usize> = (0..n).collect();
-    order.sort_by(|&i, &j| a[j * n + j].total_cmp(&a[i * n + i]));
-    let values = order.iter().map(|&i| a[i * n + i]).collect();
-    let vectors = order.iter().map(|&i| v[i * n..(i + 1) * n].to_vec());
-    (values, vectors.collect())
+    let mut order = (0..n).gather()?;
+    order.sort_unstable_by(|&i, &j| a[j * n + j].total_cmp(&a[i * n + i]).then(i.cmp(&j)));
+    let values = order.iter().map(|&i| a[i * n + i]).gather()?;
+    let vectors = order.iter().map(|&i| room::copied(&v[i * n..(i + 1) * n]));
+    Ok((values, vectors.gather_all()?))
 }
 
 #[cfg(test)]

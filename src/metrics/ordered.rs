@@ -1,15 +1,17 @@
 //! Values in their order, and the difference of two cumulative distributions over them.
 
 use super::sum::Sum;
+use crate::room::Gather;
+use crate::Result;
 
 /// Values with the numbers of their events.
 pub(super) struct Ordered(Vec<(f64, usize)>);
 
 impl Ordered {
-    pub fn new(values: impl Iterator<Item = f64>) -> Self {
-        let mut sorted: Vec<(f64, usize)> = values.enumerate().map(|(i, x)| (x, i)).collect();
+    pub fn new(values: impl Iterator<Item = f64>) -> Result<Self> {
+        let mut sorted = values.enumerate().map(|(i, x)| (x, i)).gather()?;
         sorted.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
-        Ordered(sorted)
+        Ok(Ordered(sorted))
     }
 
     /// ∫ |Σ masses of the values up to x| dx, of `N` sets of masses at once, in plain sums. `masses` gives those of an event.

@@ -2,6 +2,7 @@
 
 use super::spread::width;
 use super::sum::{Squares, Sum};
+use crate::room::Gather;
 use crate::{Error, Result, Rows};
 
 /// Borrowed events, finite all of them: rows of M features with one weight each, or weights of 1. Weights may be negative where their total
@@ -106,7 +107,7 @@ impl<'a> Sample<'a> {
             let what = |what| Error::Data(format!("feature {feature} of the sample {what}"));
             Ok((centre, std.map_err(what)?))
         };
-        (0..self.dim()).map(moments).collect()
+        (0..self.dim()).map(moments).gather_all()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::histogram::Histogram2d;
 use crate::error::{Error, Result};
+use crate::room::Gather;
 
 /// One score in the two conventions in use.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -21,7 +22,7 @@ pub(super) fn probabilities(p: &Histogram2d, q: &Histogram2d) -> Result<(Vec<f64
 }
 
 fn normalised(histogram: &Histogram2d, which: &str) -> Result<Vec<f64>> {
-    let contents = histogram.contents();
+    let contents = histogram.contents()?;
     // The negation also catches NaN, which sums that overflow to ±inf can leave.
     if let Some(bin) = contents
         .iter()
@@ -45,5 +46,5 @@ fn normalised(histogram: &Histogram2d, which: &str) -> Result<Vec<f64>> {
             "the contents of the {which} histogram sum to {total}; scale the weights down"
         )));
     }
-    Ok(contents.iter().map(|c| c / total).collect())
+    contents.iter().map(|c| c / total).gather()
 }

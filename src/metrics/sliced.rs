@@ -6,6 +6,10 @@ use super::ordered::Ordered;
 use super::sample::Sample;
 use crate::error::{Error, Result};
 use crate::noise::places;
+use crate::room::{self, Gather};
+
+/// The mean over so many directions is known to a thousandth of their spread.
+const MOST_DIRECTIONS: usize = 1_000_000;
 
 /// The sliced earth mover's distance of two samples: the mean over `directions` random directions of the [one-dimensional
 /// distance](super::emd_1d()) of the events' projections, every feature divided by its standard deviation in `p`, the reference (Rabin,
@@ -15,7 +19,7 @@ use crate::noise::places;
 /// Time: `directions` times that of one dimension.
 ///
 /// # Errors
-/// [`Error::InvalidArgument`] for samples of different dimension or no directions; [`Error::Data`] for a feature that is constant
+/// [`Error::InvalidArgument`] for samples of different dimension, no directions or more than a million, or as many repeats; [`Error::Data`] for a feature that is constant
 /// in `p`, weights without a positive total, also in a bootstrap sample, or values further apart than the floating-point range.
 pub fn sliced_emd(
     p: &Sample,
@@ -31,10 +35,15 @@ pub fn sliced_emd(
             q.dim()
         )));
     }
+    if directions > MOST_DIRECTIONS {
+        return Err(Error::InvalidArgument(format!(
+            "{directions} directions; {MOST_DIRECTIONS} leave a thousandth of what their choice does to the distance, and are the most"
+        )));
+    }
     let masses = Masses::new(p, q)?;
     let moments = p.moments()?;
     let noise = places::DIRECTIONS.noise(seed);
-    let mut direction = vec![0.0; p.dim()];
+    let mut direction = room::filled(p.dim(), 0.0)?;
     let orders = (0..directions).map(|number| {
         noise.normals(number as u64, 0, &mut direction);
         let length = direction.iter().map(|d| d * d).sum::<f64>().sqrt();
@@ -45,11 +54,11 @@ pub fn sliced_emd(
             let centred = x.iter().zip(&moments).map(|(x, (mean, _))| x - mean);
             centred.zip(&direction).map(|(x, d)| x * d).sum()
         };
-        let of = |sample: &Sample| -> Vec<f64> {
+        let of = |sample: &Sample| {
             let rows = 0..sample.rows();
-            rows.map(|row| project(sample.event(row))).collect()
+            rows.map(|row| project(sample.event(row))).gather()
         };
-        Ordered::new(of(p).into_iter().chain(of(q)))
+        Ordered::new(of(p)?.into_iter().chain(of(q)?))
     });
     mean_distance(&masses, orders, repeats, seed)
 }

@@ -8,6 +8,7 @@ mod grower;
 mod tree;
 
 use super::sample::Sample;
+use crate::room::{self, Gather};
 use crate::train::{Hooks, Progress};
 use crate::Result;
 use grower::{Grower, STAGE};
@@ -44,11 +45,11 @@ impl Trees {
     ) -> Result<Self> {
         let start = Instant::now();
         let rest = [0, 1].map(|label| held_out[label]..classes[label].rows());
-        let mut training = Events::new(classes, rest);
-        let mut watched = Events::new(classes, held_out.map(|rows| 0..rows));
+        let mut training = Events::new(classes, rest)?;
+        let mut watched = Events::new(classes, held_out.map(|rows| 0..rows))?;
         let stops = !held_out.contains(&0);
         let features = (0..classes[0].dim()).map(|feature| training.column(feature));
-        let mut grower = Grower::new(features, threads);
+        let mut grower = Grower::new(features, threads)?;
         let mut trees = Trees(Vec::new());
         let mut best = (f64::INFINITY, 0);
         for round in 1..=ROUNDS {
@@ -110,25 +111,25 @@ struct Events<'a> {
 }
 
 impl<'a> Events<'a> {
-    fn new(classes: [&'a Sample<'a>; 2], rows: [Range<usize>; 2]) -> Self {
+    fn new(classes: [&'a Sample<'a>; 2], rows: [Range<usize>; 2]) -> Result<Self> {
         // Of all events together, the mean weight is 1.
         let all = classes.map(Sample::rows).iter().sum::<usize>() as f64;
         let weights = classes.iter().zip(&rows).flat_map(|(class, rows)| {
             let factor = 0.5 * all / class.weights().sum::<f64>();
             rows.clone().map(move |row| factor * class.weight(row))
         });
-        let weights: Vec<f64> = weights.collect();
-        Events {
-            scores: vec![0.0; weights.len()],
-            derivatives: vec![[0.0; 2]; weights.len()],
+        let weights = weights.gather()?;
+        Ok(Events {
+            scores: room::filled(weights.len(), 0.0)?,
+            derivatives: room::filled(weights.len(), [0.0; 2])?,
             weights,
             part: Part { classes, rows },
-        }
+        })
     }
 
     /// The values of one feature.
-    fn column(&self, feature: usize) -> Vec<f64> {
-        self.part.events().map(|x| x[feature]).collect()
+    fn column(&self, feature: usize) -> Result<Vec<f64>> {
+        self.part.events().map(|x| x[feature]).gather()
     }
 
     /// Sets g and h. Returns the mean loss.

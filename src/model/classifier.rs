@@ -1,8 +1,10 @@
 //! The classifier f.
 
 use super::{Mlp, Parameter, Scaling, MAX_PARAMETERS};
+use crate::room::Gather;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Where log w is known: beyond what was met in training it is taken for the nearest value within. A classifier's logit is linear far from
 /// its events, so that single ones there would carry all of the weight.
@@ -49,9 +51,9 @@ pub struct Classifier {
     /// Where log w ends; none in models whose weights are not limited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
-    /// Flat parameters of the members, one after the other.
+    /// Flat parameters of the members, one after the other, which copies share.
     #[serde(skip)]
-    pub parameters: Vec<f64>,
+    pub parameters: Arc<Vec<f64>>,
 }
 
 fn one() -> usize {
@@ -74,22 +76,21 @@ impl Classifier {
     }
 
     /// Member `k` by itself.
-    pub fn member(&self, k: usize) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::Memory`].
+    pub fn member(&self, k: usize) -> Result<Self> {
         let length = self.parameters.len() / self.members.max(1);
-        Classifier {
+        let all = self.parameters.iter().copied();
+        let parameters = all.skip(k * length).take(length).gather()?;
+        Ok(Classifier {
             network: self.network.clone(),
             members: 1,
             scalings: self.scalings.clone(),
             log_ratio_offset: self.log_ratio_offset,
             limits: self.limits,
-            parameters: self
-                .parameters
-                .iter()
-                .copied()
-                .skip(k * length)
-                .take(length)
-                .collect(),
-        }
+            parameters: parameters.into(),
+        })
     }
 
     /// Checks the description against the generator's event dimension.

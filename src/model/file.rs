@@ -93,7 +93,7 @@ impl Model {
             model: self,
         };
         let unsealed = serde_json::to_string(&description).map_err(invalid)?;
-        description.sha256 = writer.sha256(&unsealed)?;
+        description.sha256 = writer.sha256(&unsealed);
         let json = serde_json::to_string(&description).map_err(invalid)?;
         let bytes = writer.finish(json)?;
         Model::from_bytes(&bytes)?;
@@ -128,21 +128,21 @@ impl Model {
 
         let dtype = model.dtype;
         let tensors = model.generator.tensors("generator.");
-        model.generator.parameters = stored.take(&tensors, dtype)?;
+        model.generator.parameters = stored.take(&tensors, dtype)?.into();
         if let GeneratorKind::Script { bytes, .. } = model.generator.kind {
-            model.generator.module = stored.take_bytes(MODULE, bytes)?;
+            model.generator.module = stored.take_bytes(MODULE, bytes)?.into();
         }
         if let Some(classifier) = &mut model.classifier {
             let tensors = classifier.tensors("classifier.");
-            classifier.parameters = stored.take(&tensors, dtype)?;
+            classifier.parameters = stored.take(&tensors, dtype)?.into();
         }
         if let Some(classifier) = &mut model.latent_classifier {
             let tensors = classifier.tensors("latent_classifier.");
-            classifier.parameters = stored.take(&tensors, dtype)?;
+            classifier.parameters = stored.take(&tensors, dtype)?.into();
         }
         if let Some(refiner) = model.refinement.as_mut().and_then(|r| r.refiner.as_mut()) {
             let tensors = refiner.tensors("refiner.");
-            refiner.parameters = stored.take(&tensors, dtype)?;
+            refiner.parameters = stored.take(&tensors, dtype)?.into();
         }
         stored.finish()?;
         Ok(model)

@@ -4,6 +4,7 @@ use super::map::{self, Map};
 use super::{Flow, Parameter, Scaling, MAX_WIDTH};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// What a generator g consists of.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,12 +52,12 @@ pub struct Generator {
     /// One per value of c.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Scaling>,
-    /// Flat parameters of the networks (kept as tensors in files, not in the description).
+    /// Flat parameters of the networks (kept as tensors in files, not in the description), which copies share.
     #[serde(skip)]
-    pub parameters: Vec<f64>,
+    pub parameters: Arc<Vec<f64>>,
     /// A TorchScript module as its file has it (kept as a tensor of bytes in files).
     #[serde(skip)]
-    pub module: Vec<u8>,
+    pub module: Arc<Vec<u8>>,
 }
 
 /// The dimensions of what a generator maps.

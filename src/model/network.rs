@@ -4,7 +4,7 @@
 //! Parameters of a network live in one flat buffer, in the order in which [`Mlp::parameters`] and [`Flow::parameters`] list them:
 //! layer by layer, each weight (row-major, outputs × inputs) before its bias.
 
-use crate::{Error, Result};
+use crate::{room, Error, Result};
 use serde::{Deserialize, Serialize};
 
 /// No layer of a stored network may be wider: bounds what a file can make us allocate.
@@ -378,7 +378,7 @@ impl Flow {
         }
         for (i, block) in self.blocks.iter().enumerate() {
             let wrong = |what: String| Error::Format(format!("coupling block {i}: {what}"));
-            let mut seen = vec![false; self.dim];
+            let mut seen = room::filled(self.dim, false)?;
             for &k in block.active.iter().chain(&block.passive) {
                 match seen.get_mut(k) {
                     Some(s) if !*s => *s = true,

@@ -2,7 +2,7 @@
 
 use super::evaluator::{NO_CLASSIFIER, NO_DENSITY, NO_NETWORKS, NO_REFINED_DENSITY, NO_REFINER};
 use super::{Classifier, GeneratorKind, Map, Model, Parameter, Scaling};
-use crate::{Error, Result};
+use crate::{room, Error, Result};
 
 /// What is made of a model's maps (`M`) and of its classifiers (`C`), and what is said where there is none.
 pub(crate) struct Parts<M, C> {
@@ -41,7 +41,7 @@ impl<M, C> Parts<M, C> {
             c.as_ref().map(make).transpose()
         };
         let refiner = model.refinement.as_ref().and_then(|r| r.refiner.as_ref());
-        let latents = vec![Scaling::None; generator.latent_dim()];
+        let latents = room::filled(generator.latent_dim(), Scaling::None)?;
         Ok(Parts {
             generator: match &generator.kind {
                 GeneratorKind::Networks { maps: of } => {

@@ -4,6 +4,7 @@ use super::map::{self, Map};
 use super::Parameter;
 use crate::Result;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Φ: auxiliary latent y (L, standard normal), given a condition c, ↦ refined latent z (N), distributed as q(z) ∝ p(z) w(z).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -11,9 +12,9 @@ use serde::{Deserialize, Serialize};
 pub struct Refiner {
     /// L → N; L = N but for a network, of which L ≥ N is useful.
     pub map: Map,
-    /// Flat parameters of the map.
+    /// Flat parameters of the map, which copies share.
     #[serde(skip)]
-    pub parameters: Vec<f64>,
+    pub parameters: Arc<Vec<f64>>,
 }
 
 impl Refiner {

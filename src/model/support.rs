@@ -1,7 +1,7 @@
 //! Where events can be.
 
 use crate::formula::{Formula, Kind};
-use crate::{Error, Result, Rows};
+use crate::{room, Error, Result, Rows};
 use serde::{Deserialize, Serialize};
 
 /// Where events can be: outside, w is 0.
@@ -57,7 +57,7 @@ impl Inequalities {
 
 impl Region for Inequalities {
     fn inside(&self, x: &[f64], inside: &mut [bool]) -> Result<()> {
-        let mut holds = vec![0.0; inside.len()];
+        let mut holds = room::filled(inside.len(), 0.0)?;
         self.0.evaluate(Rows::packed(x, self.1)?, &mut holds)?;
         let rows = inside.iter_mut().zip(x.chunks_exact(self.1)).zip(holds);
         rows.for_each(|((inside, x), holds)| {

@@ -6,7 +6,7 @@ use super::{flow, map, mlp, scaling};
 use crate::model::{
     optional, Arrays, Classifier, Evaluator, Map, Model, Parameter, Parts, Scaling,
 };
-use crate::Result;
+use crate::{room, Result};
 use tch::Tensor;
 
 /// Rows that go through the networks at once: larger activations would be mapped and unmapped by the allocator at every operation.
@@ -96,7 +96,7 @@ impl Maps {
         unscale: impl Fn(usize, f64) -> f64,
     ) -> Result<()> {
         let (columns, c) = (points.size()[1] as usize, self.conditions.len());
-        let mut values = vec![0.0; out.len() / (columns + c) * columns];
+        let mut values = room::filled(out.len() / (columns + c) * columns, 0.0)?;
         to_host(points, &mut values)?;
         let rows = out.chunks_exact_mut(columns + c);
         let from = from.chunks_exact(dim + c);
@@ -147,7 +147,7 @@ impl TorchEvaluator {
                 Ok(Maps {
                     parameters: load(shapes.collect(), parameters)?,
                     maps: maps.to_vec(),
-                    scalings: scalings.to_vec(),
+                    scalings: room::copied(scalings)?,
                     conditions: model.generator.conditions.clone(),
                 })
             },
@@ -310,7 +310,7 @@ impl Evaluator for TorchEvaluator {
             outputs: [(log_w, 1), (gradient, m)],
         };
         each(arrays, |[x], [log_w, gradient]| {
-            let mut all = vec![0.0; x.len()];
+            let mut all = room::filled(x.len(), 0.0)?;
             self.backend.with_gradient(|| {
                 let u = to_device(self.backend, &scale(x, &classifier.scalings), width)?;
                 let u = u.f_set_requires_grad(true)?;
@@ -350,14 +350,18 @@ impl Evaluator for TorchEvaluator {
                 let (point, given) = enter(self.backend, z, n, &self.conditions, |_, z| z)?;
                 let point = point.f_detach()?.f_set_requires_grad(true)?;
                 let ((classifier, parameters), u, from) = match self.networks.latent_classifier() {
-                    Some(latent) => (latent, point.shallow_clone(), vec![Scaling::None; n]),
+                    Some(latent) => (
+                        latent,
+                        point.shallow_clone(),
+                        room::filled(n, Scaling::None)?,
+                    ),
                     None => {
                         let maps = self.networks.generator()?;
                         let (u, _) = maps.apply((&point, &given), false)?;
                         (self.networks.classifier()?, u, maps.scalings.clone())
                     }
                 };
-                let from = [&from[..], &self.conditions].concat();
+                let from = room::joined(&from, &self.conditions)?;
                 let u = mlp::beside(&u, &given)?;
                 let u = scaling::rescale(&u, &from, &classifier.scalings)?;
                 let logit = mean_logit(classifier, parameters, &u)?;

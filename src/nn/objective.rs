@@ -5,7 +5,7 @@ use super::parameters::{to_device, to_host, Parameters};
 use super::{flow, map, mlp};
 use crate::model::{Flow, Mlp, Parameter, Real};
 use crate::objective::{Batch, Gan, Goal, Matching, Objective, Separation, Vae};
-use crate::Result;
+use crate::{room, Result};
 use std::ops::Range;
 use tch::{kind::Element, Reduction, Tensor};
 
@@ -170,7 +170,7 @@ fn play<T: Element>(
     let (d, g) = parameters.split_at(mlp::tensor_count(gan.discriminator));
     let auxiliary = gan.auxiliary_dim();
     let (real, c) = columns(backend, batch, gan.refiner.outputs)?;
-    let mut y = vec![0.0f64; batch.rows * auxiliary];
+    let mut y = room::filled(batch.rows * auxiliary, 0.0)?;
     gan.noise(part, batch.step, batch.rows, 0, &mut y);
     let y = to_device(backend, &y, auxiliary)?;
     let y = match (gan.prior, prior) {
@@ -206,7 +206,7 @@ fn bound<T: Element>(
     let (encoder, decoder) = parameters.split_at(mlp::tensor_count(vae.encoder));
     let latent = vae.latent_dim();
     let (u, c) = columns(backend, batch, vae.decoder.outputs)?;
-    let mut epsilon = vec![0.0f64; batch.rows * latent];
+    let mut epsilon = room::filled(batch.rows * latent, 0.0)?;
     vae.noise(batch.step, 0, &mut epsilon);
     let epsilon = to_device(backend, &epsilon, latent)?;
     let posterior = mlp::forward(vae.encoder, encoder, &mlp::beside(&u, &c)?)?;
@@ -236,7 +236,7 @@ fn velocity<T: Element>(
     let (y, rest) = columns(backend, batch, n)?;
     let z = rest.f_narrow(1, 0, n as i64)?;
     let c = rest.f_narrow(1, n as i64, rest.size()[1] - n as i64)?;
-    let mut t = vec![0.0f64; batch.rows];
+    let mut t = room::filled(batch.rows, 0.0)?;
     matching.times(batch.step, 0, &mut t);
     let t = to_device(backend, &t, 1)?;
     let w = to_device(backend, &batch.weights, 1)?;

@@ -3,7 +3,8 @@
 use super::backend::Backend;
 use super::parameters::{to_device, to_host};
 use crate::model::{Generator, GeneratorKind, HostGenerator, Model, Scaling, MAX_WIDTH};
-use crate::{Error, Result};
+use crate::{room, Error, Result};
+use std::sync::Arc;
 use tch::{CModule, Tensor};
 
 /// A module on a device. It is given one tensor, rows of latents followed by their conditions as they are, and returns one of events.
@@ -50,13 +51,13 @@ impl Script {
                 bytes: bytes.len(),
             },
             scalings: Vec::new(),
-            conditions: vec![Scaling::None; conditions],
-            parameters: Vec::new(),
-            module: bytes,
+            conditions: room::filled(conditions, Scaling::None)?,
+            parameters: Arc::default(),
+            module: bytes.into(),
         };
         let script = Script::new(&generator, backend)?;
         let shape = backend.without_gradient(|| {
-            let rows = vec![0.5; ROWS * (latent_dim + conditions)];
+            let rows = room::filled(ROWS * (latent_dim + conditions), 0.5)?;
             let z = to_device(backend, &rows, latent_dim + conditions)?;
             Ok(script.module.forward_ts(&[z])?.size())
         })?;
@@ -68,7 +69,7 @@ impl Script {
                 )))
             }
         };
-        generator.scalings = vec![Scaling::None; features.min(MAX_WIDTH + 1)];
+        generator.scalings = room::filled(features.min(MAX_WIDTH + 1), Scaling::None)?;
         generator.validate()?;
         Ok(Model {
             dtype,

@@ -15,6 +15,7 @@ pub(crate) use separation::{sigmoid, softplus};
 pub(crate) use vae::Vae;
 
 use crate::model::{Flow, Mlp, Parameter, Real};
+use crate::room::Grow;
 use crate::Result;
 
 /// A loss and the networks whose parameters it is minimised over.
@@ -79,6 +80,16 @@ pub struct Batch<T> {
     pub labels: Vec<T>,
     /// Number of the update, from 0: an objective that needs noise derives it from this.
     pub step: u64,
+}
+
+impl<T: Real> Batch<T> {
+    /// Of two classes, `rows` rows of label 1 and then as many of label 0.
+    pub(crate) fn two_classes(&mut self, rows: usize) -> Result<()> {
+        self.rows = 2 * rows;
+        self.labels.clear();
+        self.labels.sized(rows, T::from_f64(1.0))?;
+        self.labels.sized(2 * rows, T::from_f64(0.0))
+    }
 }
 
 /// A loss of flat parameters on a batch, with its gradient.

@@ -13,6 +13,8 @@ type Float = f64;
 type Text = &'static str;
 
 const MAX: i64 = i64::MAX;
+/// Most events or latents of an option: to make and look at more takes days, and no double tells their mean weight from that of fewer.
+const EVENTS: i64 = 1_000_000_000;
 
 /// Declares a group of keys: their constants, and the group's rows of the table.
 macro_rules! keys {
@@ -38,7 +40,7 @@ keys! {
         /// Threads of a training or an evaluation; 1 means none besides the caller's. Samplers have their own key.
         THREADS: Int = int("threads", 1, 1024, 1);
         /// Events held out of a source; their loss is reported and decides early stopping.
-        VALIDATION_EVENTS: Int = int("validation.events", 0, MAX, 20_000);
+        VALIDATION_EVENTS: Int = int("validation.events", 0, EVENTS, 20_000);
         /// At most this fraction of an array is held out.
         VALIDATION_FRACTION: Float = float("validation.fraction", Interval::from_below(0.0, 0.5), 0.1);
         /// How networks see the features: one word for all of them; a list with commas, one for each column of the source, conditions included; or a list by name, as `m_ll = log(40), phi = periodic(-pi:pi)`, of which the others are `auto` (in JSON also an object). `none`; `standardise`; `asinh` for long tails; `auto`, one of these two as the sample has it; `log(0)` for features above 0; `logit(0:1)` for features between 0 and 1; `periodic(-pi:pi)` for angles. Bounded features stay within their bounds. Checked when a training begins.
@@ -122,13 +124,13 @@ keys! {
         /// Iterations of OmniFold.
         PULLBACK_ITERATIONS: Int = int("pullback.iterations", 1, 1000, 5);
         /// Latents, with one event each, that OmniFold works on.
-        PULLBACK_EVENTS: Int = int("pullback.events", 1000, MAX, 480_000).fast(200_000);
+        PULLBACK_EVENTS: Int = int("pullback.events", 1000, EVENTS, 480_000).fast(200_000);
         /// Epochs of each of OmniFold's trainings, two per iteration, in place of `classifier.epochs`; they go on from where the last iteration's ended.
         PULLBACK_EPOCHS: Int = int("pullback.epochs", 1, MAX, 20).fast(4);
     }
     WEIGHTS {
         /// Latents drawn in the pilot run, for the weight report and w_max.
-        WEIGHTS_EVENTS: Int = int("weights.events", 1000, MAX, 200_000);
+        WEIGHTS_EVENTS: Int = int("weights.events", 1000, EVENTS, 200_000);
         /// Weights end at the largest that was met but for this share of the held-out target events and of the pilot run's, times `weights.margin`: beyond its events a classifier extrapolates without bound. 0 sets no limit.
         WEIGHTS_TAIL: Float = float("weights.tail", Interval::from_below(0.0, 0.5), 1e-4);
         /// Factor by which weights may exceed those that were met, in both directions.
@@ -166,7 +168,7 @@ keys! {
         /// Discriminator updates for each generator update.
         GAN_DISCRIMINATOR_STEPS: Int = int("gan.discriminator_steps", 1, 1000, 4);
         /// Weighted latents that the refiner learns from.
-        GAN_POOL: Int = int("gan.pool", 1000, MAX, 480_000);
+        GAN_POOL: Int = int("gan.pool", 1000, EVENTS, 480_000);
     }
     REFINER_FLOW {
         /// Coupling blocks of the flow refiner, which is built as the generator's flow in all else.
@@ -178,7 +180,7 @@ keys! {
         /// What its couplings do, as `flow.coupling`: what the weights cut out of the prior has sharp edges.
         REFINER_FLOW_COUPLING: Coupling = choice("refiner_flow.coupling", &[("affine", Coupling::Affine), ("spline", Coupling::Spline)], Coupling::Spline);
         /// Weighted latents that the refiner learns from.
-        REFINER_FLOW_POOL: Int = int("refiner_flow.pool", 1000, MAX, 480_000);
+        REFINER_FLOW_POOL: Int = int("refiner_flow.pool", 1000, EVENTS, 480_000);
     }
     MATCHING {
         /// Hidden layers of the network of velocities.
@@ -192,7 +194,7 @@ keys! {
         /// Latents that are paired among themselves by optimal transport: more bring the pairs closer, and take longer, as their square or worse.
         MATCHING_GROUP: Int = int("matching.group", 2, 8192, 2048);
         /// Weighted latents that the refiner learns from.
-        MATCHING_POOL: Int = int("matching.pool", 1000, MAX, 480_000).fast(240_000);
+        MATCHING_POOL: Int = int("matching.pool", 1000, EVENTS, 480_000).fast(240_000);
     }
     HMC {
         /// Chains run side by side. Like all of this group, a setting of the model: given when it is refined, not to a sampler.

@@ -8,6 +8,7 @@ use crate::model::Real;
 use crate::noise::{self, places, places::Place, Noise, PhiloxRng};
 use crate::objective::{Batch, Goal, Separation};
 use crate::options::{keys, Options};
+use crate::room::{self, Gather, Grow};
 use crate::train::{initial_mlp, Feed, Hooks, Passes, Settings};
 use crate::{Error, Result, Rows};
 use rand::seq::SliceRandom;
@@ -73,7 +74,7 @@ pub fn two_sample_auc(
     let network = networks::classifier(2 * dim, options)?;
     let session = Session::new(options, hooks);
     let seed = session.seed;
-    let [ones, zeros] = different(reference, sample);
+    let [ones, zeros] = different(reference, sample)?;
     let (ones, judged_ones) = halves(
         reference,
         ones,
@@ -82,18 +83,18 @@ pub fn two_sample_auc(
     )?;
     let (zeros, judged_zeros) = halves(sample, zeros, "sample", places::SAMPLE_HALF.rng(seed))?;
     let views = Views::new(&ones, &zeros, dim)?;
-    let judged = Judged::new(judged_ones, judged_zeros);
+    let judged = Judged::new(judged_ones, judged_zeros)?;
 
     let trees = judged_by_trees(session, [&zeros, &ones], &judged, dim)?;
 
     let class = |half: Half, place: Place| {
         let held_out = half.held_out(options);
-        let x = views.of(&half.x);
+        let x = views.of(&half.x)?;
         Class::new(Half { x, ..half }, 2 * dim, held_out, place.noise(seed))
     };
     let mut feed = TwoSamples {
-        ones: class(ones, places::REFERENCE_ROWS),
-        zeros: class(zeros, places::SAMPLE_ROWS),
+        ones: class(ones, places::REFERENCE_ROWS)?,
+        zeros: class(zeros, places::SAMPLE_ROWS)?,
     };
     let go_on = || session.hooks.check("classifier");
     let noise = places::TWO_SAMPLE.noise(seed);
@@ -104,7 +105,7 @@ pub fn two_sample_auc(
     let goal = Goal::Separation(&network, Separation::CrossEntropy);
     session.fit(goal, &settings, &mut feed, &mut parameters)?;
     let network = judged.auc(dim, |x, scores| {
-        engine::apply(&network, &parameters, &views.of(x), scores);
+        engine::apply(&network, &parameters, &views.of(x)?, scores)
     })?;
     Ok(TwoSampleAuc { network, trees })
 }
@@ -114,7 +115,7 @@ pub fn two_sample_auc(
 /// # Errors
 /// As [`two_sample_auc`].
 pub(super) fn trees_auc(session: Session, reference: &Sample, sample: &Sample) -> Result<Auc> {
-    let [ones, zeros] = different(reference, sample);
+    let [ones, zeros] = different(reference, sample)?;
     let (ones, judged_ones) = halves(
         reference,
         ones,
@@ -127,7 +128,7 @@ pub(super) fn trees_auc(session: Session, reference: &Sample, sample: &Sample) -
         "sample",
         places::SAMPLE_HALF.rng(session.seed),
     )?;
-    let judged = Judged::new(judged_ones, judged_zeros);
+    let judged = Judged::new(judged_ones, judged_zeros)?;
     judged_by_trees(session, [&zeros, &ones], &judged, reference.dim())
 }
 
@@ -146,16 +147,17 @@ fn judged_by_trees(
     judged.auc(dim, |x, scores| {
         let events = x.chunks_exact(dim).zip(scores);
         events.for_each(|(x, score)| *score = trees.score(x));
+        Ok(())
     })
 }
 
 /// Rows and weights of the different events of both samples. Copies that one sample alone has, become one event with all their weight: in
 /// both halves they would give each other away. What both have is a value that events often take, as all zeros.
-fn different(reference: &Sample, sample: &Sample) -> [Vec<(usize, f64)>; 2] {
+fn different(reference: &Sample, sample: &Sample) -> Result<[Vec<(usize, f64)>; 2]> {
     let samples = [reference, sample];
     let event = |&(which, row): &(usize, usize)| samples[which].event(row);
     let rows = |which: usize| (0..samples[which].rows()).map(move |row| (which, row));
-    let mut order: Vec<(usize, usize)> = rows(0).chain(rows(1)).collect();
+    let mut order = rows(0).chain(rows(1)).gather()?;
     order.sort_unstable_by(|a, b| {
         let by_value = event(a).partial_cmp(event(b)).unwrap_or(Ordering::Equal);
         by_value.then(a.cmp(b))
@@ -163,9 +165,9 @@ fn different(reference: &Sample, sample: &Sample) -> [Vec<(usize, f64)>; 2] {
     let weights = |sample: &Sample| {
         (0..sample.rows())
             .map(|row| Some(sample.weight(row)))
-            .collect()
+            .gather()
     };
-    let mut weights: [Vec<Option<f64>>; 2] = samples.map(weights);
+    let mut weights = [weights(reference)?, weights(sample)?];
     for equal in order.chunk_by(|a, b| event(a) == event(b)) {
         let [(first, row), .., (last, _)] = *equal else {
             continue;
@@ -177,12 +179,12 @@ fn different(reference: &Sample, sample: &Sample) -> [Vec<(usize, f64)>; 2] {
             weights[row] = Some(all.value());
         }
     }
-    let rows = |weights: Vec<Option<f64>>| weights.into_iter().enumerate();
-    weights.map(|weights| {
-        rows(weights)
-            .filter_map(|(row, w)| Some((row, w?)))
-            .collect()
-    })
+    let rows = |weights: Vec<Option<f64>>| {
+        let rows = weights.into_iter().enumerate();
+        rows.filter_map(|(row, w)| Some((row, w?))).gather()
+    };
+    let [ones, zeros] = weights;
+    Ok([rows(ones)?, rows(zeros)?])
 }
 
 /// Packed events with their weights.
@@ -208,6 +210,8 @@ fn halves(
     events.shuffle(&mut rng);
     let half = |events: &[(usize, f64)], use_of_it: &str| {
         let mut half = Half::default();
+        half.x.room(events.len() * sample.dim())?;
+        half.w.room(events.len())?;
         for &(row, w) in events {
             half.x.extend_from_slice(sample.event(row));
             half.w.push(w);
@@ -244,22 +248,22 @@ struct Judged {
 }
 
 impl Judged {
-    fn new(ones: Half, zeros: Half) -> Self {
-        let mut labels = vec![1; ones.w.len()];
-        labels.resize(ones.w.len() + zeros.w.len(), 0);
+    fn new(ones: Half, zeros: Half) -> Result<Self> {
+        let mut labels = room::filled(ones.w.len() + zeros.w.len(), 0)?;
+        labels[..ones.w.len()].fill(1);
         let mut events = ones;
-        events.x.extend(zeros.x);
-        events.w.extend(zeros.w);
-        Judged { events, labels }
+        events.x.put_all(zeros.x)?;
+        events.w.put_all(zeros.w)?;
+        Ok(Judged { events, labels })
     }
 
     /// Of the scores that `score` gives to packed events.
-    fn auc(&self, dim: usize, score: impl Fn(&[f64], &mut [f64])) -> Result<Auc> {
-        let mut scores = vec![0.0; self.labels.len()];
+    fn auc(&self, dim: usize, score: impl Fn(&[f64], &mut [f64]) -> Result<()>) -> Result<Auc> {
+        let mut scores = room::filled(self.labels.len(), 0.0)?;
         let chunks = self.events.x.chunks(ROWS * dim);
         chunks
             .zip(scores.chunks_mut(ROWS))
-            .for_each(|(x, scores)| score(x, scores));
+            .try_for_each(|(x, scores)| score(x, scores))?;
         metrics::auc(&scores, &self.labels, Some(&self.events.w))
     }
 }
@@ -276,24 +280,24 @@ impl Views {
         let ranks = |feature: usize| {
             let halves = [reference, sample].into_iter();
             let events = halves.flat_map(|half| half.x.chunks_exact(dim).take(RANKED));
-            Ranks::of(events.map(|x| x[feature]).collect())
+            Ranks::of(events.map(|x| x[feature]).gather()?)
         };
         Ok(Views {
             moments: reference.sample(dim)?.moments()?,
-            ranks: (0..dim).map(ranks).collect(),
+            ranks: (0..dim).map(ranks).gather_all()?,
         })
     }
 
     /// Of packed events.
-    fn of(&self, x: &[f64]) -> Vec<f64> {
-        let mut views = Vec::with_capacity(2 * x.len());
+    fn of(&self, x: &[f64]) -> Result<Vec<f64>> {
+        let mut views = room::empty(2 * x.len())?;
         for x in x.chunks_exact(self.moments.len()) {
             let moments = x.iter().zip(&self.moments);
             views.extend(moments.map(|(x, (mean, std))| (x - mean) / std));
             let ranks = x.iter().zip(&self.ranks);
             views.extend(ranks.map(|(&x, ranks)| ranks.normal_score(x)));
         }
-        views
+        Ok(views)
     }
 }
 
@@ -304,19 +308,19 @@ struct Ranks {
 }
 
 impl Ranks {
-    fn of(mut values: Vec<f64>) -> Self {
+    fn of(mut values: Vec<f64>) -> Result<Self> {
         values.sort_unstable_by(f64::total_cmp);
         let count = (values.len() + 1) as f64;
         let mut scores = Vec::new();
         let mut below = 0;
         for equal in values.chunk_by(|a, b| a == b) {
             // Equal values share the middle of their ranks.
-            scores.push((below as f64 + 0.5 * (equal.len() + 1) as f64) / count);
+            scores.put((below as f64 + 0.5 * (equal.len() + 1) as f64) / count)?;
             below += equal.len();
         }
         noise::normal_quantiles(&mut scores);
         values.dedup();
-        Ranks { values, scores }
+        Ok(Ranks { values, scores })
     }
 
     /// Interpolated; beyond the values, that of the nearest.
@@ -344,43 +348,51 @@ struct Class {
 }
 
 impl Class {
-    fn new(mut half: Half, dim: usize, held_out: usize, noise: Noise) -> Self {
+    fn new(mut half: Half, dim: usize, held_out: usize, noise: Noise) -> Result<Self> {
         let rows = half.w.len();
         let mean = half.w.iter().copied().collect::<Sum>().value() / rows as f64;
         half.w.iter_mut().for_each(|w| *w /= mean);
-        Class {
+        Ok(Class {
             half,
             dim,
-            order: Passes::new((0..rows).collect(), held_out),
+            order: Passes::new((0..rows).gather()?, held_out),
             noise,
-        }
+        })
     }
 
     /// The next events.
-    fn append<T: Real>(&mut self, rows: usize, label: f64, batch: &mut Batch<T>) {
-        for row in self.order.draw(rows, self.noise) {
-            self.push(row, 1.0, label, batch);
-        }
+    fn append<T: Real>(&mut self, rows: usize, label: f64, batch: &mut Batch<T>) -> Result<()> {
+        let rows = self.order.draw(rows, self.noise)?;
+        self.put(&rows, 1.0, label, batch)
     }
 
     /// The held-out events, their weights multiplied by `factor`.
-    fn held_out<T: Real>(&self, factor: f64, label: f64) -> Vec<Batch<T>> {
+    fn held_out<T: Real>(&self, factor: f64, label: f64) -> Result<Vec<Batch<T>>> {
         let chunks = self.order.held_out().chunks(ROWS);
         let batch = |rows: &[usize]| {
             let mut batch = Batch::default();
-            rows.iter()
-                .for_each(|&row| self.push(row, factor, label, &mut batch));
-            batch
+            self.put(rows, factor, label, &mut batch)?;
+            Ok(batch)
         };
-        chunks.map(batch).collect()
+        chunks.map(batch).gather_all()
     }
 
-    fn push<T: Real>(&self, row: usize, factor: f64, label: f64, batch: &mut Batch<T>) {
-        let x = &self.half.x[row * self.dim..][..self.dim];
-        batch.x.extend(x.iter().map(|&x| T::from_f64(x)));
-        batch.weights.push(T::from_f64(factor * self.half.w[row]));
-        batch.labels.push(T::from_f64(label));
-        batch.rows += 1;
+    fn put<T: Real>(
+        &self,
+        rows: &[usize],
+        factor: f64,
+        label: f64,
+        batch: &mut Batch<T>,
+    ) -> Result<()> {
+        batch.x.room(rows.len() * self.dim)?;
+        for &row in rows {
+            let x = &self.half.x[row * self.dim..][..self.dim];
+            batch.x.extend(x.iter().map(|&x| T::from_f64(x)));
+        }
+        let weights = rows.iter().map(|&row| factor * self.half.w[row]);
+        batch.weights.put_all(weights.map(T::from_f64))?;
+        batch.rows += rows.len();
+        batch.labels.sized(batch.rows, T::from_f64(label))
     }
 }
 
@@ -396,9 +408,8 @@ impl<T: Real> Feed<T> for TwoSamples {
             step: batch.step,
             ..Batch::default()
         };
-        self.ones.append(rows, 1.0, batch);
-        self.zeros.append(rows, 0.0, batch);
-        Ok(())
+        self.ones.append(rows, 1.0, batch)?;
+        self.zeros.append(rows, 0.0, batch)
     }
 
     fn pass(&self) -> Option<usize> {
@@ -410,8 +421,8 @@ impl<T: Real> Feed<T> for TwoSamples {
         let (ones, zeros) = (rows(&self.ones), rows(&self.zeros));
         // The classes count alike, as in the training.
         let factor = |rows: f64| 0.5 * (ones + zeros) / rows;
-        let mut batches = self.ones.held_out(factor(ones), 1.0);
-        batches.extend(self.zeros.held_out(factor(zeros), 0.0));
+        let mut batches = self.ones.held_out(factor(ones), 1.0)?;
+        batches.put_all(self.zeros.held_out(factor(zeros), 0.0)?)?;
         Ok(batches)
     }
 }

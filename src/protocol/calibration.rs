@@ -4,6 +4,7 @@ use super::source::Source;
 use crate::compute::evaluator;
 use crate::model::{Classifier, Model};
 use crate::options::Options;
+use crate::room::{self, Gather};
 use crate::train::Hooks;
 use crate::Result;
 use serde::Serialize;
@@ -32,7 +33,7 @@ impl HeldOut {
                 support: None,
                 ..model.clone().into_baseline()
             };
-            let mut log_w = vec![0.0; rows.len()];
+            let mut log_w = room::filled(rows.len(), 0.0)?;
             evaluator(&model, options)?.log_weight(&rows.x, rows.len(), &mut log_w)?;
             Ok::<_, crate::Error>(log_w)
         };
@@ -40,14 +41,14 @@ impl HeldOut {
         let mut squares = 0.0;
         if classifier.members > 1 {
             for k in 0..classifier.members {
-                let member = evaluate(classifier.member(k))?;
+                let member = evaluate(classifier.member(k)?)?;
                 let pairs = member.iter().zip(&log_w);
                 squares += pairs.map(|(a, b)| (a - b).powi(2)).sum::<f64>();
             }
             squares /= (classifier.members - 1) as f64;
         }
         Ok(Some(HeldOut {
-            weights: rows.w.clone(),
+            weights: room::copied(&rows.w)?,
             spread: (squares / rows.len() as f64).sqrt(),
             log_w,
         }))
@@ -112,7 +113,7 @@ impl Event {
 }
 
 /// All events by rising log w; what is not finite counts as weight 0, as in the weight report.
-fn events(held_out: &HeldOut, generated: &[f64]) -> Vec<Event> {
+fn events(held_out: &HeldOut, generated: &[f64]) -> Result<Vec<Event>> {
     let finite = |log_w: f64| match libm::exp(log_w).is_finite() {
         true => log_w,
         false => f64::NEG_INFINITY,
@@ -131,9 +132,11 @@ fn events(held_out: &HeldOut, generated: &[f64]) -> Vec<Event> {
         target: (0.0, 0.0),
         generated: each,
     });
-    let mut events: Vec<Event> = target.chain(generated).collect();
-    events.sort_by(|a, b| a.log_w.total_cmp(&b.log_w));
-    events
+    let events = target.chain(generated).gather()?;
+    // Of equal log w, in the order that they are in.
+    let mut order = (0..events.len()).gather()?;
+    order.sort_unstable_by(|&a, &b| events[a].log_w.total_cmp(&events[b].log_w).then(a.cmp(&b)));
+    order.into_iter().map(|i| events[i]).gather()
 }
 
 /// The events in runs that make bins. `effective`: the target's events, counted by their weights.
@@ -195,8 +198,11 @@ impl Calibration {
     pub const BAD: f64 = 3.0;
 
     /// `generated`: log w of freshly generated events.
-    pub(super) fn new(held_out: &HeldOut, generated: &[f64]) -> Self {
-        let events = events(held_out, generated);
+    ///
+    /// # Errors
+    /// [`Error::Memory`](crate::Error::Memory).
+    pub(super) fn new(held_out: &HeldOut, generated: &[f64]) -> Result<Self> {
+        let events = events(held_out, generated)?;
         let squares: f64 = events.iter().map(|e| e.target.0.powi(2)).sum();
         let runs = runs(&events, 1.0 / squares);
         let bins: Vec<CalibrationBin> = runs
@@ -204,13 +210,13 @@ impl Calibration {
             .map(|run| CalibrationBin::new(run, squares))
             .collect();
         let pulls = bins.iter().map(|bin| bin.pull);
-        Calibration {
+        Ok(Calibration {
             events: held_out.weights.len() as u64,
             auc: auc(&events),
             chi_square: pulls.clone().map(|p| p * p).sum::<f64>() / bins.len() as f64,
             largest_pull: pulls.fold(0.0, |a: f64, b| if b.abs() > a.abs() { b } else { a }),
             bins,
-        }
+        })
     }
 
     /// Tells the host if the ratio is not what it should be.

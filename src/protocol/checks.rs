@@ -10,7 +10,7 @@ use crate::compute::computes;
 use crate::model::{Dtype, Generator, GeneratorKind, Needs, Scaling, NO_GRADIENT};
 use crate::options::{keys, Options};
 use crate::train::Settings;
-use crate::{Error, Result};
+use crate::{room, Error, Result};
 
 /// Checks that a generator can be trained on the target and then be refined, both by these options: what [`train_generator`] and [`refine`]
 /// check each for itself, before hours may have passed in the first.
@@ -82,7 +82,7 @@ fn as_made(
         )));
     }
     let text = options.get(keys::FEATURES_SCALING);
-    let own = [&generator.scalings[..], &generator.conditions].concat();
+    let own = room::joined(&generator.scalings, &generator.conditions)?;
     // The default asks for nothing; what has no networks of the library has no scalings of its own.
     let networks = matches!(generator.kind, GeneratorKind::Networks { .. });
     if !networks || text == Options::new().get(keys::FEATURES_SCALING) {

@@ -9,6 +9,7 @@ use crate::model::{Classifier, Dims, Evaluator, Generator, Real, Scaling};
 use crate::noise::places::{self, Place};
 use crate::objective::{Batch, Separation};
 use crate::options::{keys, Options};
+use crate::room::{self, Gather, Grow};
 use crate::train::{Feed, Level, Record, Settings};
 use crate::{Error, Result};
 
@@ -41,12 +42,12 @@ impl ClassifierFeed<'_, '_, '_> {
         } = self.dims;
         let (width, columns) = (self.dims.latent_row(), self.dims.event_row());
         let noise = latents.noise(self.seed);
-        let mut z = vec![0.0; rows * width];
-        let mut x = vec![0.0; batch.x.len()];
+        let mut z = room::filled(rows * width, 0.0)?;
+        let mut x = room::filled(batch.x.len(), 0.0)?;
         // Rows whose event is not finite yet; it is made of another latent then.
-        let mut open: Vec<usize> = (0..rows).collect();
+        let mut open = (0..rows).gather()?;
         for attempt in 0..FINITE_TRIES {
-            z.resize(open.len() * width, 0.0);
+            z.truncate(open.len() * width);
             for (latent, &row) in z.chunks_exact_mut(width).zip(&open) {
                 let (z, c) = latent.split_at_mut(n);
                 noise.normals(first + row as u64, attempt * n as u64, z);
@@ -55,7 +56,7 @@ impl ClassifierFeed<'_, '_, '_> {
                     *to = s.inverse(c.to_f64());
                 }
             }
-            let mut made = vec![0.0; open.len() * columns];
+            let mut made = room::filled(open.len() * columns, 0.0)?;
             self.evaluator.generate(&z, open.len(), &mut made, None)?;
             let mut events = made.chunks_exact(columns);
             open.retain(|&row| {
@@ -75,6 +76,7 @@ impl ClassifierFeed<'_, '_, '_> {
                 "the generator made no finite event of {FINITE_TRIES} latents in a row"
             )));
         }
+        batch.x.room(x.len())?;
         for (row, x) in x.chunks_exact(columns).enumerate() {
             let features = x[..m].iter().zip(self.scalings);
             batch
@@ -83,23 +85,21 @@ impl ClassifierFeed<'_, '_, '_> {
             let at = row * columns;
             batch.x.extend_from_within(at + m..at + columns);
         }
+        batch.weights.room(rows)?;
         if conditions == 0 {
-            batch.weights.resize(2 * rows, T::from_f64(1.0));
+            batch.weights.sized(2 * rows, T::from_f64(1.0))?;
         } else {
             // Each generated event stands for the condition of a target event.
             batch.weights.extend_from_within(..);
         }
         // What cannot be has no ratio: it counts as generated, and teaches nothing.
-        let mut inside = vec![true; rows];
+        let mut inside = room::filled(rows, true)?;
         self.evaluator.inside(&x, rows, &mut inside)?;
         let weights = batch.weights[rows..].iter_mut().zip(&inside);
         weights
             .filter(|(_, inside)| !**inside)
             .for_each(|(w, _)| *w = T::from_f64(0.0));
-        batch.labels = vec![T::from_f64(1.0); rows];
-        batch.labels.resize(2 * rows, T::from_f64(0.0));
-        batch.rows = 2 * rows;
-        Ok(())
+        batch.two_classes(rows)
     }
 }
 
@@ -165,7 +165,7 @@ pub(super) fn train_classifier(
             weight.value() / rows
         )));
     }
-    Ok((ensemble.classifier(log_ratio_offset), records))
+    Ok((ensemble.classifier(log_ratio_offset)?, records))
 }
 
 /// What an ensemble is on held-out target events and as many freshly generated ones, of which `generated` is log w.

@@ -1,6 +1,8 @@
 //! What a smooth map cannot make of the target's columns: values that repeat, and features that are functions of others.
 
 use crate::model::{called, Scaling};
+use crate::room::{Gather, Grow};
+use crate::Result;
 use serde::Serialize;
 
 /// Something about columns of the target that a generator smears.
@@ -64,17 +66,17 @@ const DEPENDENT: f64 = 0.02;
 const ENOUGH: usize = 500;
 
 /// What is remarkable about the first `scalings.len()` columns of packed rows.
-pub(super) fn inspect(x: &[f64], columns: usize, scalings: &[Scaling]) -> Vec<Trait> {
+pub(super) fn inspect(x: &[f64], columns: usize, scalings: &[Scaling]) -> Result<Vec<Trait>> {
     let m = scalings.len();
     let rows = x.len() / columns.max(1);
     if rows < ENOUGH {
-        return Vec::new();
+        return Ok(Vec::new());
     }
     let mut found = Vec::new();
     let mut continuous = Vec::new();
     for column in 0..m {
-        let mut values: Vec<f64> = x.iter().skip(column).step_by(columns).copied().collect();
-        values.sort_by(f64::total_cmp);
+        let mut values = x.iter().skip(column).step_by(columns).copied().gather()?;
+        values.sort_unstable_by(f64::total_cmp);
         let runs = values.chunk_by(|a, b| a == b);
         let (distinct, (most, value)) = runs.fold((0, (0, 0.0)), |(n, best), run| {
             let longer = run.len() > best.0;
@@ -96,26 +98,31 @@ pub(super) fn inspect(x: &[f64], columns: usize, scalings: &[Scaling]) -> Vec<Tr
             continuous.push(column);
         }
     }
-    found.extend(dependent(x, columns, scalings, &continuous));
-    found
+    found.extend(dependent(x, columns, scalings, &continuous)?);
+    Ok(found)
 }
 
 /// Features that the others determine: around some events, each is fitted linearly in the others on the nearest ones, and what is left of
 /// it is compared with its width. So dependences that are smooth around a fifth of the events are seen, linear or not, as a wrapped angle
 /// between two others is.
-fn dependent(x: &[f64], columns: usize, scalings: &[Scaling], among: &[usize]) -> Vec<Trait> {
+fn dependent(
+    x: &[f64],
+    columns: usize,
+    scalings: &[Scaling],
+    among: &[usize],
+) -> Result<Vec<Trait>> {
     const ROWS: usize = 10_000;
     const ANCHORS: usize = 64;
     const MOST: usize = 64;
     let d = among.len();
     if !(2..=MOST).contains(&d) {
-        return Vec::new();
+        return Ok(Vec::new());
     }
-    let rows: Vec<Vec<f64>> = x
+    let rows = x
         .chunks_exact(columns)
         .take(ROWS)
-        .map(|row| among.iter().map(|&j| scalings[j].forward(row[j])).collect())
-        .collect();
+        .map(|row| among.iter().map(|&j| scalings[j].forward(row[j])).gather())
+        .gather_all()?;
     let widths: Vec<f64> = (0..d)
         .map(|j| {
             let mean = rows.iter().map(|r| r[j]).sum::<f64>() / rows.len() as f64;
@@ -125,41 +132,39 @@ fn dependent(x: &[f64], columns: usize, scalings: &[Scaling], among: &[usize]) -
         .collect();
     let neighbours = (3 * d + 12).min(rows.len() / 4);
     let step = (rows.len() / ANCHORS).max(1);
-    let mut left: Vec<Vec<f64>> = vec![Vec::new(); d];
+    let mut left: Vec<Vec<f64>> = (0..d).map(|_| Vec::new()).collect();
+    let (mut squares, mut distances, mut order) = (Vec::new(), Vec::new(), Vec::new());
     for anchor in rows.iter().step_by(step).take(ANCHORS) {
-        let squares: Vec<Vec<f64>> = rows
-            .iter()
-            .map(|row| {
-                let away = row.iter().zip(anchor).zip(&widths);
-                away.map(|((x, a), w)| ((x - a) / w).powi(2)).collect()
-            })
-            .collect();
-        let distances: Vec<f64> = squares.iter().map(|s| s.iter().sum()).collect();
-        for j in 0..d {
+        squares.clear();
+        for row in &rows {
+            let away = row.iter().zip(anchor).zip(&widths);
+            squares.put_all(away.map(|((x, a), w)| ((x - a) / w).powi(2)))?;
+        }
+        distances.clear();
+        distances.put_all(squares.chunks_exact(d).map(|s| s.iter().sum::<f64>()))?;
+        for (j, left) in left.iter_mut().enumerate() {
             // Near in all features but this one.
-            let mut order: Vec<(f64, usize)> = distances
-                .iter()
-                .enumerate()
-                .map(|(i, all)| (all - squares[i][j], i))
-                .collect();
+            let others = distances.iter().zip(squares.iter().skip(j).step_by(d));
+            let others = others.map(|(all, own)| all - own).enumerate();
+            order.clear();
+            order.put_all(others.map(|(i, distance)| (distance, i)))?;
             order.select_nth_unstable_by(neighbours, |a, b| a.0.total_cmp(&b.0));
             let near = order[..neighbours].iter().map(|&(_, i)| &rows[i]);
-            left[j].push(residual(near, anchor, j, &widths));
+            left.push(residual(near, anchor, j, &widths));
         }
     }
     let spreads = left.iter_mut().map(|of| {
-        of.sort_by(f64::total_cmp);
+        of.sort_unstable_by(f64::total_cmp);
         of[of.len() / 5]
     });
     let dependent = spreads
         .enumerate()
         .filter(|(_, spread)| *spread < DEPENDENT);
-    dependent
-        .map(|(j, spread)| Trait::Dependent {
-            column: among[j],
-            spread,
-        })
-        .collect()
+    let traits = dependent.map(|(j, spread)| Trait::Dependent {
+        column: among[j],
+        spread,
+    });
+    Ok(traits.collect())
 }
 
 /// Root mean square of what a linear fit in the other features leaves of feature `j`, in units of its width.
@@ -218,7 +223,7 @@ mod tests {
     }
 
     fn traits(x: &[f64], columns: usize) -> Vec<Trait> {
-        inspect(x, columns, &vec![Scaling::None; columns])
+        inspect(x, columns, &vec![Scaling::None; columns]).unwrap()
     }
 
     #[test]

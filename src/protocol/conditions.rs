@@ -3,6 +3,7 @@
 use super::source::Source;
 use crate::noise::{places, Noise};
 use crate::options::{keys, Options};
+use crate::room::{self, Gather};
 use crate::{Error, Result};
 use rand::seq::SliceRandom;
 
@@ -30,7 +31,7 @@ impl Conditions {
             )));
         }
         // Systematic resampling: a row of weight w comes rows · w / total times, rounded up or down.
-        let mut values = Vec::with_capacity(rows * dim);
+        let mut values = room::empty(rows * dim)?;
         let (mut reached, mut row) = (sample.w[0].max(0.0), 0);
         for i in 0..rows {
             let wanted = (i as f64 + 0.5) / rows as f64 * total;
@@ -42,12 +43,12 @@ impl Conditions {
         }
         // The source may be ordered, and so were the copies of a row.
         let seed = options.get(keys::SEED) as u64;
-        let mut order: Vec<usize> = (0..rows).collect();
+        let mut order = (0..rows).gather()?;
         order.shuffle(&mut places::CONDITIONS.rng(seed));
         let shuffled = order.iter().flat_map(|&i| &values[i * dim..(i + 1) * dim]);
         Ok(Conditions {
             dim,
-            values: shuffled.copied().collect(),
+            values: shuffled.copied().gather()?,
         })
     }
 

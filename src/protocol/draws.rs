@@ -2,6 +2,7 @@
 
 use crate::noise::normal_quantiles;
 use crate::noise::places::{self, Places};
+use crate::room::Grow;
 use crate::{Error, Result};
 
 /// Uniform numbers of a host, in place of the sampler's own.
@@ -69,7 +70,7 @@ impl Draws {
             Draws::Host { source, buffer } => {
                 let each = dim + usize::from(!accept.is_empty());
                 buffer.clear();
-                buffer.resize(events.len() * each, 0.0);
+                buffer.sized(events.len() * each, 0.0)?;
                 source.fill(buffer)?;
                 open_interval(buffer)?;
                 let rows = buffer.chunks_exact(each);

@@ -7,14 +7,18 @@ use crate::model::{Classifier, Scaling};
 use crate::noise::places::Places;
 use crate::objective::{Batch, Goal, Separation};
 use crate::options::keys;
+use crate::room::{self, Gather, Grow};
 use crate::train::{initial_mlp, Feed, Level, Record, Settings};
 use crate::{Error, Result};
 use serde_json::json;
+use std::sync::Arc;
 
 /// A classifier by the options `classifier.*`, whose members are trained one after the other.
 pub(super) struct Ensemble {
-    /// Without its offset.
+    /// Without its offset and its parameters.
     classifier: Classifier,
+    /// Those of its members, one after the other.
+    parameters: Vec<f64>,
     /// What all members minimise.
     loss: Separation,
 }
@@ -33,24 +37,25 @@ impl Ensemble {
     /// # Errors
     /// [`Error::InvalidArgument`] if it is too large; those of the hooks.
     pub fn new(scalings: &[Scaling], initial: Places, session: Session) -> Result<Self> {
-        let mut classifier = Classifier {
+        let classifier = Classifier {
             network: networks::classifier(scalings.len(), session.options)?,
             members: session.get(keys::CLASSIFIER_ENSEMBLE) as usize,
-            scalings: scalings.to_vec(),
+            scalings: room::copied(scalings)?,
             log_ratio_offset: 0.0,
             limits: None,
-            parameters: Vec::new(),
+            parameters: Arc::default(),
         };
         let checked = classifier.validate(scalings.len());
         checked.map_err(Error::of_options)?;
+        let mut parameters = Vec::new();
         for member in 0..classifier.members as u64 {
             let noise = initial.at(member).noise(session.seed);
             let go_on = || session.hooks.check("classifier");
-            let mut own = initial_mlp(&classifier.network, noise, true, &go_on)?;
-            classifier.parameters.append(&mut own);
+            parameters.put_all(initial_mlp(&classifier.network, noise, true, &go_on)?)?;
         }
         Ok(Ensemble {
             classifier,
+            parameters,
             loss: session.get(keys::CLASSIFIER_LOSS),
         })
     }
@@ -65,18 +70,18 @@ impl Ensemble {
         feed: &mut (impl Feed<f32> + Feed<f64>),
         session: Session,
     ) -> Result<Vec<Record>> {
-        let Classifier {
-            network,
-            members: count,
+        let (
             parameters,
-            ..
-        } = &mut self.classifier;
+            Classifier {
+                network, members, ..
+            },
+        ) = (&mut self.parameters, &self.classifier);
         let goal = Goal::Separation(network, self.loss);
-        let mut records = Vec::with_capacity(*count);
-        let each = parameters.len() / *count;
+        let mut records = Vec::new();
+        let each = parameters.len() / members;
         for (number, member) in (1..).zip(parameters.chunks_exact_mut(each)) {
-            if *count > 1 {
-                let message = format!("{}: network {number} of {count}", settings.stage);
+            if *members > 1 {
+                let message = format!("{}: network {number} of {members}", settings.stage);
                 session.hooks.log(Level::Info, &message)?;
             }
             records.push(session.fit(goal, settings, feed, member)?);
@@ -85,12 +90,16 @@ impl Ensemble {
     }
 
     /// The classifier with log-ratio offset `offset`.
-    pub fn classifier(&self, offset: f64) -> Classifier {
-        Classifier {
+    ///
+    /// # Errors
+    /// [`Error::Memory`].
+    pub fn classifier(&self, offset: f64) -> Result<Classifier> {
+        Ok(Classifier {
             log_ratio_offset: offset,
             limits: None,
+            parameters: Arc::new(room::copied(&self.parameters)?),
             ..self.classifier.clone()
-        }
+        })
     }
 
     /// What the members are together on the rows that `feed` holds out; none if it holds out none.
@@ -103,7 +112,7 @@ impl Ensemble {
         let count = self.classifier.members as f64;
         for batch in feed.held_out()? {
             rows += batch.rows;
-            let logits = self.logits(&batch);
+            let logits = self.logits(&batch)?;
             for (row, (&w, &y)) in batch.weights.iter().zip(&batch.labels).enumerate() {
                 let logits = || logits.iter().map(|of_member| of_member[row]);
                 let mean = logits().sum::<f64>() / count;
@@ -122,20 +131,20 @@ impl Ensemble {
     }
 
     /// Those of every member.
-    fn logits(&self, batch: &Batch<f64>) -> Vec<Vec<f64>> {
-        let Classifier {
-            network,
-            members,
+    fn logits(&self, batch: &Batch<f64>) -> Result<Vec<Vec<f64>>> {
+        let (
             parameters,
-            ..
-        } = &self.classifier;
+            Classifier {
+                network, members, ..
+            },
+        ) = (&self.parameters, &self.classifier);
         let of_member = |parameters: &[f64]| {
-            let mut logits = vec![0.0; batch.rows];
-            engine::apply(network, parameters, &batch.x, &mut logits);
-            logits
+            let mut logits = room::filled(batch.rows, 0.0)?;
+            engine::apply(network, parameters, &batch.x, &mut logits)?;
+            Ok(logits)
         };
         let members = parameters.chunks_exact(parameters.len() / members);
-        members.map(of_member).collect()
+        members.map(of_member).gather_all()
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::compute::Instance;
 use crate::model::Evaluator;
 use crate::options::Options;
+use crate::room::Grow;
 use crate::{Error, Result, Rows, RowsMut};
 
 /// Rows gathered at once; bounds the memory of a call.
@@ -37,6 +38,7 @@ fn per_row(
     for start in (0..rows).step_by(BLOCK) {
         let block = start..rows.min(start + BLOCK);
         packed.clear();
+        packed.room(block.len() * from)?;
         for row in block.clone() {
             let event = input.row(row);
             if let Some(column) = event.iter().position(|v| !v.is_finite()) {
@@ -50,7 +52,7 @@ fn per_row(
             packed.extend_from_slice(event);
         }
         results.clear();
-        results.resize(block.len() * (to + behind), 0.0);
+        results.sized(block.len() * (to + behind), 0.0)?;
         f(evaluator.as_mut(), &packed, block.len(), &mut results)?;
         for (row, result) in block.zip(results.chunks_exact(to + behind)) {
             out.set(row, result.iter().copied());

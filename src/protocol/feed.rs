@@ -5,6 +5,7 @@ use crate::metrics::Sum;
 use crate::model::{Real, Scaling};
 use crate::objective::Batch;
 use crate::options::{keys, Options};
+use crate::room::{self, Gather, Grow};
 use crate::train::Feed;
 use crate::{Error, Result};
 
@@ -41,17 +42,23 @@ impl<'s, 'a> SourceFeed<'s, 'a> {
         })
     }
 
-    fn append<T: Real>(scalings: &[Scaling], unit: f64, rows: &Events, batch: &mut Batch<T>) {
-        batch.x.extend(
+    fn append<T: Real>(
+        scalings: &[Scaling],
+        unit: f64,
+        rows: &Events,
+        batch: &mut Batch<T>,
+    ) -> Result<()> {
+        batch.x.put_all(
             rows.x
                 .iter()
                 .enumerate()
                 .map(|(i, &x)| T::from_f64(scalings[i % rows.dim].forward(x))),
-        );
+        )?;
         batch
             .weights
-            .extend(rows.w.iter().map(|&w| T::from_f64(w / unit)));
+            .put_all(rows.w.iter().map(|&w| T::from_f64(w / unit)))?;
         batch.rows += rows.len();
+        Ok(())
     }
 }
 
@@ -80,8 +87,7 @@ impl<T: Real> Feed<T> for SourceFeed<'_, '_> {
         let buffer = self.source.buffer();
         self.rows += buffer.len() as f64;
         self.weight.merge(&buffer.w.iter().copied().collect());
-        Self::append(self.scalings, self.weight_unit, buffer, batch);
-        Ok(())
+        Self::append(self.scalings, self.weight_unit, buffer, batch)
     }
 
     fn pass(&self) -> Option<usize> {
@@ -92,17 +98,17 @@ impl<T: Real> Feed<T> for SourceFeed<'_, '_> {
         let (scalings, unit) = (self.scalings, self.weight_unit);
         let rows = self.source.held_out(self.options)?;
         let chunks = rows.w.chunks(CHUNK).zip(rows.x.chunks(CHUNK * rows.dim));
-        Ok(chunks
+        chunks
             .map(|(w, x)| {
                 let mut batch = Batch::default();
                 let rows = Events {
                     dim: rows.dim,
-                    x: x.to_vec(),
-                    w: w.to_vec(),
+                    x: room::copied(x)?,
+                    w: room::copied(w)?,
                 };
-                Self::append(scalings, unit, &rows, &mut batch);
-                batch
+                Self::append(scalings, unit, &rows, &mut batch)?;
+                Ok(batch)
             })
-            .collect())
+            .gather_all()
     }
 }

@@ -2,6 +2,8 @@
 
 use crate::metrics::Normal;
 use crate::model::{called, Scaling};
+use crate::room::{Gather, Grow};
+use crate::{Error, Result};
 use serde::Serialize;
 
 /// A tail of the target that the generator does not reach.
@@ -52,27 +54,27 @@ pub(super) fn gaps(
     generated: &[f64],
     (scalings, names): (&[Scaling], &[String]),
     columns: usize,
-) -> Vec<Gap> {
+) -> Result<Vec<Gap>> {
     let m = scalings.len();
     let finite = |row: &&[f64]| row.iter().all(|v| v.is_finite());
-    let scaled = |rows: &[f64]| -> Vec<f64> {
-        let rows = rows.chunks_exact(columns).filter(finite);
-        let scale = |row: &[f64]| -> Vec<f64> {
+    let scaled = |rows: &[f64]| {
+        let mut scaled = Vec::new();
+        for row in rows.chunks_exact(columns).filter(finite) {
             let pairs = row.iter().zip(scalings);
-            pairs.map(|(&x, s)| s.forward(x)).collect()
-        };
-        rows.flat_map(scale).collect()
+            scaled.put_all(pairs.map(|(&x, s)| s.forward(x)))?;
+        }
+        Ok::<_, Error>(scaled)
     };
-    let (target, generated) = (scaled(target), scaled(generated));
+    let (target, generated) = (scaled(target)?, scaled(generated)?);
     if target.is_empty() || generated.is_empty() || target.len() / m != weights.len() {
-        return Vec::new();
+        return Ok(Vec::new());
     }
     let mut gaps = Vec::new();
     let mut look = |direction: String, of: &dyn Fn(&[f64]) -> f64, back: &dyn Fn(f64) -> f64| {
-        let t: Vec<f64> = target.chunks_exact(m).map(of).collect();
-        let g: Vec<f64> = generated.chunks_exact(m).map(of).collect();
+        let t = target.chunks_exact(m).map(of).gather()?;
+        let g = generated.chunks_exact(m).map(of).gather()?;
         for (side, sign) in [("below", -1.0), ("above", 1.0)] {
-            if let Some(gap) = tail(&t, weights, &g, sign) {
+            if let Some(gap) = tail(&t, weights, &g, sign)? {
                 gaps.push(Gap {
                     direction: direction.clone(),
                     side,
@@ -82,32 +84,47 @@ pub(super) fn gaps(
                 });
             }
         }
+        Ok::<_, Error>(())
     };
     for (j, scaling) in scalings.iter().enumerate() {
         // A circle has no tails.
         if !matches!(scaling, Scaling::Periodic { .. }) {
-            look(called(names, j), &|row| row[j], &|u| scaling.inverse(u));
+            look(called(names, j), &|row| row[j], &|u| scaling.inverse(u))?;
         }
     }
-    if let Some(normal) = Normal::new(&target, weights, m).ok().filter(|_| m > 1) {
+    let normal = match Normal::new(&target, weights, m) {
+        Ok(normal) => Some(normal).filter(|_| m > 1),
+        // Weights without a positive total have no axes.
+        Err(Error::Data(_)) => None,
+        Err(other) => return Err(other),
+    };
+    if let Some(normal) = normal {
         for (k, variance) in normal.variances().iter().enumerate() {
             let std = variance.max(0.0).sqrt();
             if std > 0.0 {
                 let along = |row: &[f64]| normal.along(k, row) / std;
-                look(format!("principal axis {k}"), &along, &|u| u);
+                look(format!("principal axis {k}"), &along, &|u| u)?;
             }
         }
     }
     gaps.sort_by(|a, b| b.target.total_cmp(&a.target));
-    gaps
+    Ok(gaps)
 }
 
 /// The largest tail in the direction of `sign` that is not reached: where it begins, and the shares of both there.
-fn tail(target: &[f64], weights: &[f64], generated: &[f64], sign: f64) -> Option<(f64, f64, f64)> {
-    let mut order: Vec<usize> = (0..target.len()).collect();
-    order.sort_by(|&i, &j| (sign * target[j]).total_cmp(&(sign * target[i])));
-    let mut generated: Vec<f64> = generated.iter().map(|g| sign * g).collect();
-    generated.sort_by(|a, b| b.total_cmp(a));
+fn tail(
+    target: &[f64],
+    weights: &[f64],
+    generated: &[f64],
+    sign: f64,
+) -> Result<Option<(f64, f64, f64)>> {
+    let mut order = (0..target.len()).gather()?;
+    order.sort_unstable_by(|&i, &j| {
+        let by_value = (sign * target[j]).total_cmp(&(sign * target[i]));
+        by_value.then(i.cmp(&j))
+    });
+    let mut generated = generated.iter().map(|g| sign * g).gather()?;
+    generated.sort_unstable_by(|a, b| b.total_cmp(a));
     let total: f64 = weights.iter().sum();
     let mut found = None;
     let mut share = 0.0;
@@ -123,7 +140,7 @@ fn tail(target: &[f64], weights: &[f64], generated: &[f64], sign: f64) -> Option
             found = Some((sign * from, share, made));
         }
     }
-    found
+    Ok(found)
 }
 
 /// The probability that of `a` + `b` events of one law, drawn by samples of `n` and `m` events, at most `b` fall to the second.
@@ -151,7 +168,7 @@ mod tests {
 
     fn found(target: &[f64], generated: &[f64]) -> Vec<Gap> {
         let weights = vec![1.0; target.len() / 2];
-        gaps(target, &weights, generated, (&UNSCALED, &[]), 2)
+        gaps(target, &weights, generated, (&UNSCALED, &[]), 2).unwrap()
     }
 
     #[test]
@@ -223,7 +240,10 @@ mod tests {
             x.chunks_exact(2).flat_map(|x| [x[0], x[1], c]).collect()
         };
         let (target, generated) = (with(normals(1), 0.0), with(normals(2), 9.0));
-        assert!(gaps(&target, &[1.0; ROWS], &generated, (&UNSCALED, &[]), 3).is_empty());
-        assert!(gaps(&[], &[], &generated, (&UNSCALED, &[]), 3).is_empty());
+        let of = |target: &[f64], weights: &[f64]| {
+            gaps(target, weights, &generated, (&UNSCALED, &[]), 3)
+        };
+        assert!(of(&target, &[1.0; ROWS]).unwrap().is_empty());
+        assert!(of(&[], &[]).unwrap().is_empty());
     }
 }

@@ -17,10 +17,12 @@ use crate::metrics::Normal;
 use crate::model::{Dims, Generator, GeneratorKind, Model, Parameter, Scaling, Support};
 use crate::objective::Goal;
 use crate::options::{choices, keys, Options};
+use crate::room::{self, Gather};
 use crate::train::{Record, Settings};
 use crate::{Error, Result};
 use recipe::Recipe;
 use serde_json::json;
+use std::sync::Arc;
 
 /// Trains what was drafted for the target. The result is a model without classifier and refiner.
 ///
@@ -34,7 +36,7 @@ pub(super) fn train(session: Session, draft: Draft, target: &mut Source) -> Resu
         support,
         names,
     } = draft;
-    let scalings = [&generator.scalings[..], &generator.conditions].concat();
+    let scalings = room::joined(&generator.scalings, &generator.conditions)?;
     let mut parameters = recipe.initial(session)?;
     let mut feed = SourceFeed::new(target, &scalings, session.options)?;
     let trained = session.fit(recipe.goal(), &settings, &mut feed, &mut parameters)?;
@@ -46,7 +48,9 @@ pub(super) fn train(session: Session, draft: Draft, target: &mut Source) -> Resu
         warn_of_flow(session, settings.group, loss, reference)?;
     }
     let own: usize = generator.tensors("").iter().map(Parameter::len).sum();
-    generator.parameters = parameters.split_off(parameters.len() - own);
+    // The others, of networks that only the training needs, come first.
+    parameters.drain(..parameters.len() - own);
+    generator.parameters = parameters.into();
     let mut model = Model {
         dtype: session.dtype,
         generator,
@@ -75,24 +79,24 @@ fn normal_loss(
     scalings: &[Scaling],
     features: usize,
 ) -> Result<f64> {
-    let scaled = |events: &Events| -> Vec<f64> {
+    let scaled = |events: &Events| {
         let pairs = events.x.iter().zip(scalings.iter().cycle());
-        pairs.map(|(&x, s)| s.forward(x)).collect()
+        pairs.map(|(&x, s)| s.forward(x)).gather()
     };
     let columns = scalings.len();
-    let behind = |rows: &[f64]| -> Vec<f64> {
+    let behind = |rows: &[f64]| {
         let conditions = rows.chunks_exact(columns).flat_map(|row| &row[features..]);
-        conditions.copied().collect()
+        conditions.copied().gather()
     };
     let sample = target.measured(session.options)?;
-    let rows = scaled(&sample);
+    let rows = scaled(&sample)?;
     let joint = Normal::new(&rows, &sample.w, columns)?;
     let given = match columns - features {
         0 => None,
-        conditions => Some(Normal::new(&behind(&rows), &sample.w, conditions)?),
+        conditions => Some(Normal::new(&behind(&rows)?, &sample.w, conditions)?),
     };
     let held_out = target.held_out(session.options)?;
-    let rows = scaled(held_out);
+    let rows = scaled(held_out)?;
     let losses = rows.chunks_exact(columns).zip(&held_out.w).map(|(row, w)| {
         let of_conditions = given
             .as_ref()
@@ -104,7 +108,7 @@ fn normal_loss(
 
 /// Tells the host of a training that learned its events by heart before it was half through.
 fn warn_of_few(session: Session, settings: &Settings, trained: &Record) -> Result<()> {
-    let planned = settings.epochs * settings.steps;
+    let planned = settings.epochs.saturating_mul(settings.steps);
     if !trained.stopped_early || 2 * trained.kept_step > planned {
         return Ok(());
     }
@@ -176,8 +180,8 @@ pub(super) fn draft(target: &mut Source, options: &Options) -> Result<Draft> {
             kind: GeneratorKind::Networks { maps: vec![map] },
             scalings,
             conditions,
-            parameters: Vec::new(),
-            module: Vec::new(),
+            parameters: Arc::default(),
+            module: Arc::default(),
         },
     })
 }

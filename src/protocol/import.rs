@@ -3,10 +3,11 @@
 use crate::model::{Generator, GeneratorKind, Model, Scaling};
 use crate::nn;
 use crate::options::{keys, Options};
-use crate::{Error, Result};
+use crate::{room, Error, Result};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
 
 /// How TorchScript files, which are ZIP archives, begin.
 const ZIP: &[u8] = b"PK\x03\x04";
@@ -68,10 +69,13 @@ pub fn host_generator(
             stochastic,
         },
         // Checked before anything of that size is made.
-        scalings: vec![Scaling::None; event_dim.min(crate::model::MAX_WIDTH + 1)],
-        conditions: vec![Scaling::None; condition_dim.min(crate::model::MAX_WIDTH + 1)],
-        parameters: Vec::new(),
-        module: Vec::new(),
+        scalings: room::filled(event_dim.min(crate::model::MAX_WIDTH + 1), Scaling::None)?,
+        conditions: room::filled(
+            condition_dim.min(crate::model::MAX_WIDTH + 1),
+            Scaling::None,
+        )?,
+        parameters: Arc::default(),
+        module: Arc::default(),
     };
     generator.validate().map_err(Error::of_options).map_err(|e| {
         Error::InvalidArgument(format!("a generator of {latent_dim} latent, {condition_dim} condition and {event_dim} event dimensions: {e}"))

@@ -1,19 +1,27 @@
 //! The limits of the weights: what was met on the target's held-out events and on generated ones bounds what may be met later.
 
 use crate::model::Limits;
+use crate::room::Gather;
+use crate::Result;
 use serde::Serialize;
 
 /// Where log w is to end: at the top, the level that a share `tail` of the events of neither sample exceeds, times the factor `margin`; at
 /// the bottom, the smallest weight of either, over it, for events that the target does not have are to keep weights near 0. None where
 /// nothing is finite, or for a tail of 0.
-pub(super) fn limits(target: &[f64], generated: &[f64], tail: f64, margin: f64) -> Option<Limits> {
+pub(super) fn limits(
+    target: &[f64],
+    generated: &[f64],
+    tail: f64,
+    margin: f64,
+) -> Result<Option<Limits>> {
     if tail <= 0.0 {
-        return None;
+        return Ok(None);
     }
     let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
     for sample in [target, generated] {
-        let mut sample: Vec<f64> = sample.iter().copied().filter(|l| l.is_finite()).collect();
-        sample.sort_by(f64::total_cmp);
+        let finite = sample.iter().copied().filter(|l| l.is_finite());
+        let mut sample = finite.gather()?;
+        sample.sort_unstable_by(f64::total_cmp);
         let beyond = (tail * sample.len() as f64) as usize;
         if let [first, .., _] = sample[..] {
             low = low.min(first);
@@ -24,7 +32,7 @@ pub(super) fn limits(target: &[f64], generated: &[f64], tail: f64, margin: f64) 
         low: low - libm::log(margin),
         high: high + libm::log(margin),
     };
-    (limits.low.is_finite() && limits.high.is_finite()).then_some(limits)
+    Ok((limits.low.is_finite() && limits.high.is_finite()).then_some(limits))
 }
 
 /// What the limits of the weights do.
@@ -71,7 +79,7 @@ mod tests {
         let mut generated: Vec<f64> = (0..10_000).map(|i| f64::from(i) * 1e-4).collect();
         generated[17] = 100.0;
         let target = [-1.0, 0.5, f64::NAN, f64::INFINITY];
-        let found = limits(&target, &generated, 1e-4, 2.0).unwrap();
+        let found = limits(&target, &generated, 1e-4, 2.0).unwrap().unwrap();
         assert!(
             (found.high - (0.9999 + 2f64.ln())).abs() < 1e-12,
             "{found:?}"
@@ -80,8 +88,8 @@ mod tests {
         assert_eq!(found.apply(100.0), found.high);
         assert_eq!(found.apply(-100.0), found.low);
         assert!(found.apply(0.3) == 0.3 && found.apply(f64::NAN).is_nan());
-        assert_eq!(limits(&target, &generated, 0.0, 2.0), None);
-        assert_eq!(limits(&[], &[f64::NAN; 5], 1e-4, 2.0), None);
+        assert_eq!(limits(&target, &generated, 0.0, 2.0).unwrap(), None);
+        assert_eq!(limits(&[], &[f64::NAN; 5], 1e-4, 2.0).unwrap(), None);
         generated.iter_mut().for_each(|l| *l = found.apply(*l));
         let report = LimitReport::new(found, &generated);
         assert!((report.high - 2.0 * 0.9999f64.exp()).abs() < 1e-9);

@@ -2,7 +2,7 @@
 
 use crate::model::{check_names, Model};
 use crate::options::{keys, Options};
-use crate::{Error, Result};
+use crate::{room, Error, Result};
 
 /// The names of the option `features.names` for rows of `columns` values, or those of the generator if it names none.
 ///
@@ -16,7 +16,7 @@ pub(super) fn wanted(
     let own = generator.map_or(&[][..], |g| &g.names);
     let text = options.get(keys::FEATURES_NAMES).trim();
     if text.is_empty() {
-        return Ok(own.to_vec());
+        return room::copied(own);
     }
     let names: Vec<String> = text.split(',').map(|name| name.trim().into()).collect();
     check_names(&names, columns)

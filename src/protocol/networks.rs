@@ -3,6 +3,7 @@
 use crate::model::{Coupling, Flow, Mlp, Transform};
 use crate::noise::places::Places;
 use crate::options::{choices, keys, Key, Options};
+use crate::room::{self, Gather};
 use crate::{Error, Result};
 use rand::seq::SliceRandom;
 
@@ -70,7 +71,7 @@ pub(super) fn flow(
             options.get(keys::FLOW_BOUND),
         ),
     };
-    let mut order: Vec<usize> = (0..dim).collect();
+    let mut order = (0..dim).gather()?;
     let blocks = (0..options.get(keys.blocks) as usize).map(|i| {
         if i % 2 == 0 {
             order.shuffle(&mut noise.rng(i as u64));
@@ -79,9 +80,9 @@ pub(super) fn flow(
         }
         let half = if i % 2 == 0 { dim / 2 } else { dim - dim / 2 };
         let (active, passive) = order.split_at(half);
-        Coupling {
-            active: active.to_vec(),
-            passive: passive.to_vec(),
+        Ok(Coupling {
+            active: room::copied(active)?,
+            passive: room::copied(passive)?,
             transform,
             inverse: false,
             subnet: Mlp::new(
@@ -91,12 +92,12 @@ pub(super) fn flow(
                 transform.outputs_per_coordinate() * active.len(),
                 options.get(keys::FLOW_SLOPE),
             ),
-        }
+        })
     });
     let flow = Flow {
         dim,
         conditions,
-        blocks: blocks.collect(),
+        blocks: blocks.gather_all()?,
     };
     flow.validate().map_err(Error::of_options)?;
     Ok(flow)

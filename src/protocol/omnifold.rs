@@ -17,6 +17,7 @@ use crate::compute::Session;
 use crate::model::{Classifier, Dims, Evaluator, Generator, Model, Scaling};
 use crate::noise::places::{self, Place};
 use crate::options::{choices::Pullback, keys, Options};
+use crate::room::{self, Gather, Grow};
 use crate::train::{Feed, Level, Record, Settings};
 use crate::{Error, Result};
 use serde::Serialize;
@@ -84,7 +85,7 @@ fn ratios(
         ..model
     };
     let mut evaluator = crate::compute::evaluator(&model, options)?;
-    let mut out = vec![0.0; weights.len()];
+    let mut out = room::filled(weights.len(), 0.0)?;
     let width = rows.len() / out.len();
     for (rows, out) in rows.chunks(BLOCK * width).zip(out.chunks_mut(BLOCK)) {
         of(evaluator.as_mut(), rows, out.len(), out)?;
@@ -119,8 +120,8 @@ fn draw(
     let (latent_row, event_row) = (dims.latent_row(), dims.event_row());
     let noise = places::OMNIFOLD.noise(session.seed);
     let (mut z, mut x) = (Vec::new(), Vec::new());
-    let mut block_z = vec![0.0; BLOCK * latent_row];
-    let mut block_x = vec![0.0; BLOCK * event_row];
+    let mut block_z = room::filled(BLOCK * latent_row, 0.0)?;
+    let mut block_x = room::filled(BLOCK * event_row, 0.0)?;
     for first in (0..events).step_by(BLOCK) {
         session.hooks.check("omnifold")?;
         let rows = BLOCK.min(events - first);
@@ -133,6 +134,8 @@ fn draw(
         let pairs = block_z
             .chunks_exact(latent_row)
             .zip(block_x.chunks_exact(event_row));
+        z.room(block_z.len())?;
+        x.room(block_x.len())?;
         for (one_z, one_x) in pairs.filter(|(_, x)| x.iter().all(|v| v.is_finite())) {
             z.extend_from_slice(one_z);
             x.extend_from_slice(one_x);
@@ -147,9 +150,9 @@ fn draw(
     Ok((z, x))
 }
 
-fn scaled(rows: &[f64], scalings: &[Scaling]) -> Vec<f64> {
+fn scaled(rows: &[f64], scalings: &[Scaling]) -> Result<Vec<f64>> {
     let pairs = rows.iter().zip(scalings.iter().cycle());
-    pairs.map(|(&v, s)| s.forward(v)).collect()
+    pairs.map(|(&v, s)| s.forward(v)).gather()
 }
 
 /// Runs OmniFold for `generator`, whose events `evaluator` makes. `scalings` are those of the target's columns, events and conditions.
@@ -164,27 +167,28 @@ pub(super) fn unfold(
     let Session { options, hooks, .. } = session;
     let g = &generator.generator;
     let (z, x) = draw(session, g.dims(), evaluator, conditions)?;
-    let latent_scalings = [vec![Scaling::None; g.latent_dim()], g.conditions.clone()].concat();
+    let mut latent_scalings = room::filled(g.latent_dim(), Scaling::None)?;
+    latent_scalings.put_all(g.conditions.iter().copied())?;
     let mut on_events = Ensemble::new(scalings, places::OMNIFOLD_EVENTS, session)?;
     let mut on_latents = Ensemble::new(&latent_scalings, places::OMNIFOLD_LATENTS, session)?;
     let events = z.len() / latent_scalings.len();
-    let mut inside = vec![true; events];
+    let mut inside = room::filled(events, true)?;
     evaluator.inside(&x, events, &mut inside)?;
     let held_out = (events / 10).min(options.get(keys::VALIDATION_EVENTS) as usize);
     let shuffle = |place: Place| place.noise(session.seed);
     let mut event_rows = Shuffled::new(
-        scaled(&x, scalings),
+        scaled(&x, scalings)?,
         scalings.len(),
         held_out,
         shuffle(places::OMNIFOLD_EVENT_ROWS),
-    );
+    )?;
     let mut latent_rows = Shuffled::new(
-        scaled(&z, &latent_scalings),
+        scaled(&z, &latent_scalings)?,
         latent_scalings.len(),
         held_out,
         shuffle(places::OMNIFOLD_LATENT_ROWS),
-    );
-    let mut nu = vec![1.0; events];
+    )?;
+    let mut nu = room::filled(events, 1.0)?;
     let mut first = None;
     let mut latent_offset = 0.0;
     let mut record = OmniFoldRecord {
@@ -199,9 +203,9 @@ pub(super) fn unfold(
         )?;
         // What cannot be counts as generated, and teaches nothing.
         let within = nu.iter().zip(&inside);
-        let within: Vec<f64> = within
+        let within = within
             .map(|(nu, inside)| nu * f64::from(u8::from(*inside)))
-            .collect();
+            .gather()?;
         let mut feed = EventFeed {
             target: SourceFeed::new(target, scalings, options)?,
             generated: &mut event_rows,
@@ -210,22 +214,24 @@ pub(super) fn unfold(
         let trained = step("omnifold_events", &mut on_events, &mut feed, session)?;
         record.trainings.push(trained.1);
         let mut model = Model {
-            classifier: Some(on_events.classifier(0.0)),
+            classifier: Some(on_events.classifier(0.0)?),
             ..generator.clone()
         };
         let of_events =
             |e: &mut dyn Evaluator, x: &[f64], n, out: &mut [f64]| e.log_weight(x, n, out);
         let (ratio, mean) = ratios(model.clone(), of_events, &x, &nu, Some(&inside), options)?;
-        first.get_or_insert_with(|| (on_events.classifier(-libm::log(mean)), trained.0));
-        let omega: Vec<f64> = nu.iter().zip(&ratio).map(|(nu, r)| nu * r).collect();
+        if first.is_none() {
+            first = Some((on_events.classifier(-libm::log(mean))?, trained.0));
+        }
+        let omega = nu.iter().zip(&ratio).map(|(nu, r)| nu * r).gather()?;
         let mut feed = LatentFeed {
             latents: &mut latent_rows,
             omega: &omega,
         };
         let trained = step("omnifold_latents", &mut on_latents, &mut feed, session)?;
         record.trainings.push(trained.1);
-        let ones = vec![1.0; events];
-        model.latent_classifier = Some(on_latents.classifier(0.0));
+        let ones = room::filled(events, 1.0)?;
+        model.latent_classifier = Some(on_latents.classifier(0.0)?);
         let of_latents =
             |e: &mut dyn Evaluator, z: &[f64], n, out: &mut [f64]| e.pull_back(z, &[], n, out);
         let (after, mean) = ratios(model, of_latents, &z, &ones, None, options)?;
@@ -257,7 +263,7 @@ pub(super) fn unfold(
     Ok(Unfolded {
         events,
         trainings,
-        latents: on_latents.classifier(latent_offset),
+        latents: on_latents.classifier(latent_offset)?,
         record,
     })
 }

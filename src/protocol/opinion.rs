@@ -4,6 +4,7 @@ use super::auc::trees_auc;
 use super::source::Events;
 use crate::compute::Session;
 use crate::metrics::{Auc, Sample};
+use crate::room::Grow;
 use crate::train::Hooks;
 use crate::{Result, Rows};
 use serde::Serialize;
@@ -43,8 +44,8 @@ impl SecondOpinion {
             rows.filter(|(x, l)| x.iter().all(|v| v.is_finite()) && libm::exp(**l).is_finite());
         let (mut x, mut w) = (Vec::new(), Vec::new());
         for (row, log_w) in usable.take(MOST) {
-            x.extend_from_slice(row);
-            w.push(libm::exp(*log_w));
+            x.put_all(row.iter().copied())?;
+            w.put(libm::exp(*log_w))?;
         }
         let held_out = target.len().min(MOST);
         if w.len() < FEWEST || held_out < FEWEST {

@@ -10,6 +10,7 @@ use crate::compute::{Instance, Session};
 use crate::metrics::Squares;
 use crate::noise::places::{self, Place};
 use crate::options::keys;
+use crate::room::{self, Gather, Grow};
 use crate::train::{Hooks, Level};
 use crate::{Error, Result};
 use serde::Serialize;
@@ -31,6 +32,8 @@ pub(super) struct Run {
     stage: &'static str,
     place: Place,
     rows: usize,
+    /// For what its memory is, in messages.
+    what: &'static str,
 }
 
 impl Run {
@@ -40,6 +43,7 @@ impl Run {
             stage: "pilot",
             place: places::PILOT,
             rows: session.get(keys::WEIGHTS_EVENTS) as usize,
+            what: "the latents of the pilot run (`weights.events`)",
         }
     }
 
@@ -49,12 +53,13 @@ impl Run {
             stage: "pool",
             place: places::POOL,
             rows,
+            what: "the latents that the refiner learns from (`gan.pool`, `refiner_flow.pool`, `matching.pool`)",
         }
     }
 }
 
 /// Sees event rows with log w(z) of their latents.
-pub(super) type Look<'a> = &'a mut dyn FnMut(&[f64], &[f64]);
+pub(super) type Look<'a> = &'a mut dyn FnMut(&[f64], &[f64]) -> Result<()>;
 
 /// Latents of the prior with log w(z). If events are looked at, `look` sees those of each block, and their own log w(x) is
 /// found where that is something else; otherwise they are made only if log w(z) needs them.
@@ -74,10 +79,11 @@ pub(super) fn weighted_latents(
     let mut evaluator = session.evaluator(model)?;
     let latents_alone = evaluator.weighs_latents();
     let dims = model.generator.dims();
-    let mut z = vec![0.0; run.rows * dims.latent_row()];
-    let mut log_w = vec![0.0; run.rows];
+    let asked = |e: Error| e.for_what(run.what);
+    let mut z = room::filled(run.rows * dims.latent_row(), 0.0).map_err(asked)?;
+    let mut log_w = room::filled(run.rows, 0.0).map_err(asked)?;
     let mut log_w_of_events = (look.is_some() && latents_alone).then(Vec::new);
-    let mut x = vec![0.0; BLOCK * dims.event_row()];
+    let mut x = room::filled(BLOCK * dims.event_row(), 0.0)?;
     let blocks = z.chunks_mut(BLOCK * dims.latent_row());
     for (i, (z, log_w)) in blocks.zip(log_w.chunks_mut(BLOCK)).enumerate() {
         stage.check()?;
@@ -89,11 +95,11 @@ pub(super) fn weighted_latents(
         }
         evaluator.pull_back(z, x, n, log_w)?;
         if let Some(look) = &mut look {
-            look(x, log_w);
+            look(x, log_w)?;
         }
         if let Some(of_events) = &mut log_w_of_events {
             let from = of_events.len();
-            of_events.resize(from + n, 0.0);
+            of_events.sized(from + n, 0.0)?;
             evaluator.log_weight(x, n, &mut of_events[from..])?;
         }
         stage.done(i + 1)?;
@@ -177,14 +183,12 @@ impl WeightReport {
     /// # Errors
     /// [`Error::Numerical`] if no weight is positive and finite.
     pub fn new(log_w: &[f64], overweight: f64) -> Result<Self> {
-        let mut w: Vec<f64> = log_w
-            .iter()
-            .map(|l| libm::exp(*l))
-            .filter(|w| w.is_finite())
-            .collect();
-        let non_finite = log_w.len() - w.len();
-        w.sort_by(f64::total_cmp);
-        w.splice(0..0, std::iter::repeat_n(0.0, non_finite));
+        // What is not finite counts as 0, and comes first.
+        let finite = |w: f64| if w.is_finite() { w } else { -1.0 };
+        let mut w = log_w.iter().map(|l| finite(libm::exp(*l))).gather()?;
+        w.sort_unstable_by(f64::total_cmp);
+        let non_finite = w.partition_point(|w| *w < 0.0);
+        w[..non_finite].fill(0.0);
         let n = w.len();
         let sum: f64 = w.iter().sum();
         let effective = w.iter().copied().collect::<Squares>().effective(sum);

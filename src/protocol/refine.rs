@@ -21,6 +21,7 @@ use super::support;
 use crate::compute::{computes, Instance, Session};
 use crate::model::{Classifier, GeneratorKind, Limits, Model, Scaling};
 use crate::options::{keys, Options};
+use crate::room::{self, Gather, Grow};
 use crate::train::{Hooks, Level, Record};
 use crate::{Error, Result};
 use serde_json::json;
@@ -61,7 +62,7 @@ fn inspect(
     names: &[String],
 ) -> Result<()> {
     let sample = target.measured(session.options)?;
-    let found = columns::inspect(&sample.x, sample.dim, scalings);
+    let found = columns::inspect(&sample.x, sample.dim, scalings)?;
     found
         .iter()
         .try_for_each(|f| session.hooks.warn("columns", &f.describe(names)))
@@ -204,10 +205,10 @@ fn column_scalings(
     if !matches!(generator.kind, GeneratorKind::Networks { .. }) {
         let scalings = target.standardisation(names, session.options)?;
         inspect(session, target, &scalings[..generator.event_dim()], names)?;
-        generator.conditions = scalings[generator.event_dim()..].to_vec();
+        generator.conditions = room::copied(&scalings[generator.event_dim()..])?;
         return Ok(scalings);
     }
-    Ok([&generator.scalings[..], &generator.conditions].concat())
+    room::joined(&generator.scalings, &generator.conditions)
 }
 
 /// Prepares another refiner for a model that has its classifier: its weights are judged again, and the refiner that `refiner.method` names
@@ -295,8 +296,9 @@ fn judge(
         Run::pilot(session),
         Some(&mut |x, _| {
             if generated.len() + x.len() <= MOST_KEPT {
-                generated.extend_from_slice(x);
+                generated.put_all(x.iter().copied())?;
             }
+            Ok(())
         }),
     )?;
     let mut held_out = HeldOut::new(model, target, options)?;
@@ -311,21 +313,21 @@ fn judge(
     // Latents that have no event were met by no training.
     let rows = generated.chunks_exact(dims.event_row()).zip(&log_w);
     let met = rows.filter(|(x, _)| x.iter().all(|v| v.is_finite()));
-    let met: Vec<f64> = met.map(|(_, log_w)| *log_w).collect();
+    let met = met.map(|(_, log_w)| *log_w).gather()?;
     // Where weights of latents are learned by themselves, no target event says how far they go.
     let found = match &mut log_w_of_events {
         Some(of_events) => {
-            let of_latents = limits(&[], &met, tail, margin);
+            let of_latents = limits(&[], &met, tail, margin)?;
             apply(of_latents, &mut log_w);
             set_limits(&mut model.latent_classifier, of_latents);
-            let of_both = limits(of_target, of_events, tail, margin);
+            let of_both = limits(of_target, of_events, tail, margin)?;
             apply(of_both, of_events);
             apply(of_both, of_target);
             set_limits(&mut model.classifier, of_both);
             of_latents
         }
         None => {
-            let of_both = limits(of_target, &met, tail, margin);
+            let of_both = limits(of_target, &met, tail, margin)?;
             apply(of_both, &mut log_w);
             apply(of_both, of_target);
             set_limits(&mut model.classifier, of_both);
@@ -351,7 +353,8 @@ fn judge(
         model.record.insert("classifier".into(), record);
     }
     let mut report = WeightReport::new(&log_w, options.get(keys::REJECTION_OVERWEIGHT))?;
-    report.calibration = held_out.map(|h| Calibration::new(&h, of_events));
+    let calibration = held_out.map(|h| Calibration::new(&h, of_events));
+    report.calibration = calibration.transpose()?;
     report.limit = found.map(|limits| LimitReport::new(limits, &log_w));
     report.tell(hooks)?;
     let events = target.held_out(options)?.len();
@@ -399,11 +402,11 @@ fn find_gaps(
     const NAMED: usize = 3;
     let dims = model.generator.dims();
     let scalings = &target.scalings()[..dims.features];
-    let scalings = scalings.to_vec();
+    let scalings = room::copied(scalings)?;
     let held_out = target.held_out(session.options)?;
     let columns = dims.features + dims.conditions;
     let named = (&scalings[..], &model.names[..]);
-    let found = gaps(&held_out.x, &held_out.w, generated, named, columns);
+    let found = gaps(&held_out.x, &held_out.w, generated, named, columns)?;
     let named: Vec<String> = found.iter().take(NAMED).map(Gap::describe).collect();
     if !named.is_empty() {
         let more = match found.len() - named.len() {

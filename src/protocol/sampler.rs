@@ -5,6 +5,7 @@ use super::refiner::{self, Block, Blocks, Maker, Statistics, Watch};
 use crate::compute::{backend, Instance, Stage};
 use crate::model::{Density, Evaluator, Method, Model, Needs, Real, Scaling};
 use crate::options::{choices::Backend, keys, Options};
+use crate::room::Grow;
 use crate::train::Hooks;
 use crate::{Error, Result, Rows, RowsMut};
 use std::cell::OnceCell;
@@ -366,7 +367,7 @@ impl Sampler {
         self.filled = false;
         self.log_prob.clear();
         let dims = self.model.generator.dims();
-        self.block.place(first, rows, dims);
+        self.block.place(first, rows, dims)?;
         for (row, to) in self
             .block
             .c
@@ -420,8 +421,8 @@ impl Sampler {
             rows, z, x, log_w, ..
         } = &self.block;
         let mut values = std::mem::take(&mut self.log_prob);
-        values.resize(*rows, 0.0);
-        self.scratch.resize(x.len(), 0.0);
+        values.sized(*rows, 0.0)?;
+        self.scratch.sized(x.len(), 0.0)?;
         self.evaluator
             .generate(z, *rows, &mut self.scratch, Some(&mut values))?;
         match self.method.facts().density {
@@ -435,7 +436,7 @@ impl Sampler {
             Density::Own => {
                 // In p_g(x) = p(z) / |det ∂x/∂z|, q_Φ takes the place of p.
                 let dim = z.len() / *rows;
-                self.scratch.resize(*rows, 0.0);
+                self.scratch.sized(*rows, 0.0)?;
                 self.evaluator
                     .refined_log_prob(z, *rows, &mut self.scratch)?;
                 // Of its events those outside the support are made again.

@@ -2,6 +2,7 @@
 
 use crate::metrics::width;
 use crate::model::Scaling;
+use crate::room::{self, Gather};
 use crate::{Error, Result};
 use std::f64::consts::PI;
 
@@ -32,7 +33,7 @@ pub(super) fn parse(text: &str, columns: usize, names: &[String]) -> Result<Vec<
     if text.contains('=') {
         return by_name(text, columns, names);
     }
-    let items: Vec<&str> = text.split(',').map(str::trim).collect();
+    let items = text.split(',').map(str::trim).gather()?;
     let scalings = items.iter().enumerate().map(|(i, item)| {
         parse_one(item).map_err(|what| {
             Error::InvalidArgument(format!(
@@ -41,9 +42,9 @@ pub(super) fn parse(text: &str, columns: usize, names: &[String]) -> Result<Vec<
             ))
         })
     });
-    let scalings: Vec<Asked> = scalings.collect::<Result<_>>()?;
+    let scalings = scalings.gather_all()?;
     match &scalings[..] {
-        [one] => Ok(vec![*one; columns]),
+        [one] => room::filled(columns, *one),
         _ if scalings.len() == columns => Ok(scalings),
         _ => Err(Error::InvalidArgument(format!(
             "option `features.scaling` lists {} scalings, but there are {columns} features; it takes one for all or one for each",
@@ -58,8 +59,8 @@ fn by_name(text: &str, columns: usize, names: &[String]) -> Result<Vec<Asked>> {
         let item = quoted(item);
         Error::InvalidArgument(format!("option `features.scaling`, {item}: {what}"))
     };
-    let mut asked = vec![None; columns];
-    let mut given = vec![false; columns];
+    let mut asked = room::filled(columns, None)?;
+    let mut given = room::filled(columns, false)?;
     for item in text.split(',').map(str::trim) {
         let (name, word) = item
             .split_once('=')
@@ -198,8 +199,8 @@ fn moments(scaling: &Scaling, values: &[f64], column: usize) -> Result<Scaling> 
     match &mut scaling {
         Scaling::Periodic {
             low, period, cut, ..
-        } => *cut = emptiest(values, *low, *period),
-        Scaling::Asinh { centre, width, .. } => (*centre, *width) = middle(values),
+        } => *cut = emptiest(values, *low, *period)?,
+        Scaling::Asinh { centre, width, .. } => (*centre, *width) = middle(values)?,
         _ => {}
     }
     let n = values.len() as f64;
@@ -227,20 +228,20 @@ fn rounding(scaling: &Scaling, values: &[f64]) -> f64 {
 
 /// The median of the values and half the distance between their quartiles; if these are one value, half that between the nearest quantiles
 /// that are not, and 1 of values that are all one.
-fn middle(values: &[f64]) -> (f64, f64) {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
+fn middle(values: &[f64]) -> Result<(f64, f64)> {
+    let mut sorted = room::copied(values)?;
+    sorted.sort_unstable_by(f64::total_cmp);
     let at = |share: f64| sorted[((sorted.len() - 1) as f64 * share).round() as usize];
     let halves = [0.25, 0.1, 0.01, 0.0].map(|tail| 0.5 * at(1.0 - tail) - 0.5 * at(tail));
     let width = halves.into_iter().find(|&half| half > 0.0);
-    (at(0.5), width.unwrap_or(1.0))
+    Ok((at(0.5), width.unwrap_or(1.0)))
 }
 
 /// Where on the circle from `low` the values are sparsest: the middle of the widest arc that holds a fiftieth of them.
-fn emptiest(values: &[f64], low: f64, period: f64) -> f64 {
+fn emptiest(values: &[f64], low: f64, period: f64) -> Result<f64> {
     let turns = values.iter().map(|x| ((x - low) / period).rem_euclid(1.0));
-    let mut turns: Vec<f64> = turns.collect();
-    turns.sort_by(f64::total_cmp);
+    let mut turns = turns.gather()?;
+    turns.sort_unstable_by(f64::total_cmp);
     let (n, step) = (turns.len(), (turns.len() / 50).max(1));
     let arcs = turns.iter().enumerate().map(|(i, &from)| {
         let to = turns.get(i + step).copied();
@@ -249,7 +250,7 @@ fn emptiest(values: &[f64], low: f64, period: f64) -> f64 {
     });
     let widest = arcs.max_by(|a, b| a.0.total_cmp(&b.0));
     let middle = widest.map_or(0.0, |(_, middle)| middle.rem_euclid(1.0));
-    (low + period * middle).clamp(low, low + period)
+    Ok((low + period * middle).clamp(low, low + period))
 }
 
 #[cfg(test)]

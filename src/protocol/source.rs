@@ -5,6 +5,7 @@ use crate::metrics::Sample;
 use crate::model::{Region, Scaling, MAX_WIDTH};
 use crate::noise::places;
 use crate::options::{keys, Options};
+use crate::room::{self, Gather, Grow};
 use crate::train::{Passes, Settings};
 use crate::{Error, Result, Rows};
 use parking_lot::Mutex;
@@ -48,10 +49,16 @@ impl Events {
         self.w.len()
     }
 
-    fn resize(&mut self, rows: usize) {
-        self.x.resize(rows * self.dim, 0.0);
+    fn sized(&mut self, rows: usize) -> Result<()> {
+        self.x.sized(rows * self.dim, 0.0)?;
         self.w.clear();
-        self.w.resize(rows, 1.0);
+        self.w.sized(rows, 1.0)
+    }
+
+    /// Puts the events of another behind its own.
+    fn put(&mut self, other: &Events) -> Result<()> {
+        self.x.put_all(other.x.iter().copied())?;
+        self.w.put_all(other.w.iter().copied())
     }
 
     /// Keeps the rows that are marked.
@@ -59,12 +66,13 @@ impl Events {
         if keep.iter().all(|keep| *keep) {
             return;
         }
-        let rows = self.x.chunks_exact(self.dim).zip(keep);
-        self.x = rows
-            .filter(|(_, keep)| **keep)
-            .flat_map(|(x, _)| x)
-            .copied()
-            .collect();
+        let mut kept = 0;
+        for row in (0..keep.len()).filter(|&row| keep[row]) {
+            let from = row * self.dim;
+            self.x.copy_within(from..from + self.dim, kept * self.dim);
+            kept += 1;
+        }
+        self.x.truncate(kept * self.dim);
         let mut keep = keep.iter();
         self.w.retain(|_| keep.next().is_some_and(|keep| *keep));
     }
@@ -171,7 +179,7 @@ impl Restriction {
         dim: usize,
         place: impl Fn(usize) -> String,
     ) -> Result<Vec<bool>> {
-        let mut inside = vec![true; x.len() / dim];
+        let mut inside = room::filled(x.len() / dim, true)?;
         self.region.inside(x, &mut inside)?;
         self.seen += inside.len() as u64;
         let outside = inside.iter().filter(|inside| !**inside).count() as u64;
@@ -213,7 +221,7 @@ impl<'a> Source<'a> {
         Ok(Self::new(
             Origin::Array(Array {
                 events,
-                rows: Passes::new((0..events.rows()).collect(), 0),
+                rows: Passes::new((0..events.rows()).gather()?, 0),
             }),
             events.dim(),
             w.is_some(),
@@ -268,13 +276,14 @@ impl<'a> Source<'a> {
             let mut inside = Vec::new();
             for first in (0..events.rows()).step_by(CHUNK) {
                 let rows = first..events.rows().min(first + CHUNK);
-                let x: Vec<f64> = rows.flat_map(|row| events.event(row)).copied().collect();
+                let mut x = room::empty(rows.len() * dim)?;
+                rows.for_each(|row| x.extend_from_slice(events.event(row)));
                 let place = |row: usize| format!("row {} (from 0) is", first + row);
-                inside.append(&mut restriction.mark(&x, dim, place)?);
+                inside.put_all(restriction.mark(&x, dim, place)?)?;
             }
             array.rows.retain(|row| inside[row]);
             if self.held_out.is_some() {
-                self.held_out = Some(array.copy(array.rows.held_out()));
+                self.held_out = Some(array.copy(array.rows.held_out())?);
             }
         } else {
             let of_stream = |row: usize| format!("row {row} (from 0) of those held out is");
@@ -327,10 +336,10 @@ impl<'a> Source<'a> {
                 let rows = wanted.min((array.rows.all().len() as f64 * fraction) as usize);
                 // The array may be ordered: what is held out is drawn at random.
                 let seed = options.get(keys::SEED) as u64;
-                let mut order = array.rows.all().to_vec();
+                let mut order = room::copied(array.rows.all())?;
                 order.shuffle(&mut places::HELD_OUT.rng(seed));
                 array.rows = Passes::new(order, rows);
-                self.held_out = Some(array.copy(array.rows.held_out()));
+                self.held_out = Some(array.copy(array.rows.held_out())?);
                 return Ok(());
             }
             Origin::Callback(_) => wanted,
@@ -338,8 +347,7 @@ impl<'a> Source<'a> {
         let mut held_out = Events::new(self.dim);
         while held_out.len() < rows {
             let ended = !self.pull(CHUNK.min(rows - held_out.len()))?;
-            held_out.x.extend_from_slice(&self.buffer.x);
-            held_out.w.extend_from_slice(&self.buffer.w);
+            held_out.put(&self.buffer)?;
             if ended {
                 let hint = if held_out.len() == 0 {
                     " (did it set *got?)"
@@ -361,7 +369,7 @@ impl<'a> Source<'a> {
         let Origin::Callback(events) = &mut self.origin else {
             return Err(Error::Internal("an array is not pulled".into()));
         };
-        self.buffer.resize(rows);
+        self.buffer.sized(rows)?;
         let got = events
             .get_mut()
             .fill(&mut self.buffer.x, &mut self.buffer.w)?;
@@ -386,12 +394,14 @@ impl<'a> Source<'a> {
     /// Fills the buffer with `rows` training events. Where they end they begin again: those of an array in another order.
     pub(super) fn next(&mut self, rows: usize, seed: u64) -> Result<()> {
         if let Origin::Array(array) = &mut self.origin {
-            let drawn = array.rows.draw(rows, places::TARGET_ROWS.noise(seed));
-            self.buffer = array.copy(&drawn);
+            let drawn = array.rows.draw(rows, places::TARGET_ROWS.noise(seed))?;
+            self.buffer = array.copy(&drawn)?;
             return Ok(());
         }
         let mut batch = Events::new(self.dim);
         let pending = rows.min(self.pending.len());
+        batch.x.room(rows * self.dim)?;
+        batch.w.room(rows)?;
         batch.x.extend(self.pending.x.drain(..pending * self.dim));
         batch.w.extend(self.pending.w.drain(..pending));
         let held_out = self.held_out.as_ref().map_or(0, Events::len);
@@ -406,8 +416,7 @@ impl<'a> Source<'a> {
             }
             let going_on = self.pull(rows - batch.len())?;
             self.since += self.buffer.len();
-            batch.x.append(&mut self.buffer.x);
-            batch.w.append(&mut self.buffer.w);
+            batch.put(&self.buffer)?;
             if !going_on && self.end() < rows {
                 return Err(Error::Data(format!(
                     "the event callback ended after {} events to train on, besides {held_out} that are held out (`validation.events`), which do not fill a batch of {rows}; deliver more events or lower the batch",
@@ -440,7 +449,7 @@ impl<'a> Source<'a> {
     /// # Errors
     /// [`Error::Data`] naming row, column, value and bounds.
     pub(super) fn bound(&mut self, scalings: &[Scaling]) -> Result<()> {
-        self.scalings = scalings.to_vec();
+        self.scalings = room::copied(scalings)?;
         let Origin::Array(array) = &self.origin else {
             let held_out = self.held_out.as_ref();
             let before = held_out.map_or(0, Events::len) as u64;
@@ -469,23 +478,25 @@ impl<'a> Source<'a> {
     /// Those of the host; [`Error::Data`] if there are no two events.
     pub(crate) fn measured(&mut self, options: &Options) -> Result<Events> {
         self.prepare(options)?;
-        let mut sample = self.held_out.clone().unwrap_or_default();
+        let held_out = self.held_out.as_ref().map_or(0, Events::len);
+        let mut sample = Events::new(self.dim);
         if let Origin::Array(array) = &self.origin {
-            let more = MEASURE.max(sample.len()).min(array.rows.all().len());
-            sample = array.copy(array.rows.first(more));
+            let more = MEASURE.max(held_out).min(array.rows.all().len());
+            sample = array.copy(array.rows.first(more))?;
         } else {
             let mut going_on = self.skip == 0;
-            while going_on && sample.len() + self.pending.len() < MEASURE {
+            while going_on && held_out + self.pending.len() < MEASURE {
                 going_on = self.pull(CHUNK)?;
                 self.since += self.buffer.len();
-                self.pending.x.append(&mut self.buffer.x);
-                self.pending.w.append(&mut self.buffer.w);
+                self.pending.put(&self.buffer)?;
             }
             if self.skip == 0 && !going_on {
                 self.end();
             }
-            sample.x.extend_from_slice(&self.pending.x);
-            sample.w.extend_from_slice(&self.pending.w);
+            let held_out = self.held_out.iter();
+            for events in held_out.chain([&self.pending]) {
+                sample.put(events)?;
+            }
         }
         if sample.len() < 2 {
             return Err(Error::Data(format!(
@@ -515,9 +526,9 @@ impl<'a> Source<'a> {
         columns
             .map(|(column, s)| {
                 let values = sample.x.iter().skip(column).step_by(self.dim);
-                scaling::measure(s, &values.copied().collect::<Vec<f64>>(), column)
+                scaling::measure(s, &values.copied().gather()?, column)
             })
-            .collect()
+            .gather_all()
     }
 
     /// Checks that the events of an array that are not held out fill a batch of a training. Callbacks tell when they have ended.
@@ -555,13 +566,15 @@ impl<'a> Source<'a> {
 }
 
 impl Array<'_> {
-    fn copy(&self, order: &[usize]) -> Events {
+    fn copy(&self, order: &[usize]) -> Result<Events> {
         let mut rows = Events::new(self.events.dim());
+        rows.x.room(order.len() * self.events.dim())?;
+        rows.w.room(order.len())?;
         for &row in order {
             rows.x.extend_from_slice(self.events.event(row));
             rows.w.push(self.events.weight(row));
         }
-        rows
+        Ok(rows)
     }
 }
 

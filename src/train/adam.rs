@@ -1,6 +1,7 @@
 //! Adam (Kingma & Ba, arXiv:1412.6980) on a flat buffer of parameters.
 
 use crate::engine::{Cpu, Element, Simd, Task};
+use crate::{room, Result};
 
 /// Constants of the optimiser.
 #[derive(Clone, Copy, Debug)]
@@ -26,13 +27,13 @@ pub(super) struct Adam<T> {
 
 impl<T: Element> Adam<T> {
     /// For `n` parameters.
-    pub fn new(n: usize, settings: AdamSettings) -> Self {
-        Adam {
+    pub fn new(n: usize, settings: AdamSettings) -> Result<Self> {
+        Ok(Adam {
             settings,
             steps: 0,
-            first: vec![T::default(); n],
-            second: vec![T::default(); n],
-        }
+            first: room::filled(n, T::default())?,
+            second: room::filled(n, T::default())?,
+        })
     }
 
     /// θ ← θ − lr · m̂ / (√v̂ + ε). `parameters` and `gradient` have the length given to [`Adam::new`].
@@ -108,7 +109,7 @@ mod tests {
     fn the_first_steps_follow_the_algorithm() {
         // Two steps by hand with gradients 1 and −2: m = 0.1, then −0.11; v = 0.001, then 0.004999.
         let mut p = [1.0f64];
-        let mut adam = Adam::new(1, SETTINGS);
+        let mut adam = Adam::new(1, SETTINGS).unwrap();
         adam.step(0.1, &mut p, &[1.0]);
         assert!((p[0] - 0.9).abs() < 1e-8);
         adam.step(0.1, &mut p, &[-2.0]);
@@ -126,7 +127,8 @@ mod tests {
                 weight_decay: 0.5,
                 ..SETTINGS
             },
-        );
+        )
+        .unwrap();
         for _ in 0..4000 {
             // ½ (p − 1)²: with the penalty the minimum is at 1 / 1.5.
             let g = [p[0] - 1.0, p[1] - 1.0];

@@ -2,6 +2,7 @@
 
 use crate::model::{Activation, Flow, Mlp};
 use crate::noise::{places::Places, Noise};
+use crate::room::{self, Grow};
 use crate::Result;
 
 /// Numbers that are made between two questions whether to go on: some milliseconds.
@@ -12,7 +13,7 @@ const AT_ONCE: usize = 1 << 18;
 /// is 0. `go_on` is asked again and again, since large networks take seconds.
 ///
 /// # Errors
-/// Those of `go_on`.
+/// Those of `go_on`; [`Error::Memory`](crate::Error::Memory).
 pub(crate) fn initial_mlp(
     mlp: &Mlp,
     noise: Noise,
@@ -26,8 +27,8 @@ pub(crate) fn initial_mlp(
     let last = mlp.hidden.len();
     let mut parameters = Vec::new();
     for (i, (inputs, outputs)) in mlp.layers().enumerate() {
-        let mut weight = vec![0.0; inputs * outputs];
-        let mut bias = vec![0.0; outputs];
+        let mut weight = room::filled(inputs * outputs, 0.0)?;
+        let mut bias = room::filled(outputs, 0.0)?;
         if i < last || !zero_output {
             // The last layer is linear: its gain is 1.
             let width = if i < last { gain } else { 1.0 } / (inputs.max(1) as f64).sqrt();
@@ -40,8 +41,8 @@ pub(crate) fn initial_mlp(
             noise.uniforms(2 * i as u64 + 1, 0, &mut bias);
             bias.iter_mut().for_each(|b| *b = bound * (2.0 * *b - 1.0));
         }
-        parameters.append(&mut weight);
-        parameters.append(&mut bias);
+        parameters.put_all(weight)?;
+        parameters.put_all(bias)?;
     }
     Ok(parameters)
 }
@@ -60,7 +61,7 @@ pub(crate) fn initial_flow(
     let mut parameters = Vec::new();
     for (i, block) in flow.blocks.iter().enumerate() {
         let noise = places.at(1 + i as u64).noise(seed);
-        parameters.extend(initial_mlp(&block.subnet, noise, true, go_on)?);
+        parameters.put_all(initial_mlp(&block.subnet, noise, true, go_on)?)?;
     }
     Ok(parameters)
 }

@@ -20,6 +20,7 @@ use crate::engine::Element;
 use crate::model::Real;
 use crate::objective::{Batch, Objective};
 use crate::options::{keys::StageKeys, Options};
+use crate::room::{self, Grow};
 use crate::{Error, Result};
 use std::ops::Range;
 use std::time::Instant;
@@ -137,7 +138,7 @@ pub(crate) fn train<T: Element>(
     let mut optimisers: Vec<Adam<T>> = parts
         .iter()
         .map(|part| Adam::new(part.len(), settings.adam))
-        .collect();
+        .collect::<Result<_>>()?;
     if let Some(rows) = feed.pass().filter(|rows| *rows < settings.batch) {
         return Err(Error::Data(format!(
             "the {stage} training has {rows} events, fewer than a batch of {}; deliver more or lower `{group}.batch`",
@@ -145,7 +146,7 @@ pub(crate) fn train<T: Element>(
         )));
     }
     let longest = parts.iter().map(Range::len).max();
-    let mut gradient = vec![T::default(); longest.unwrap_or(0)];
+    let mut gradient = room::filled(longest.unwrap_or(0), T::default())?;
     let held_out = feed.held_out()?;
     let look = look_every(settings, feed.pass());
     let rows: usize = held_out.iter().map(|batch| batch.rows).sum();
@@ -205,7 +206,7 @@ pub(crate) fn train<T: Element>(
             })?;
             let epoch_ends = done == settings.steps;
             if epoch_ends {
-                record.losses.push(sum / done as f64);
+                record.losses.put(sum / done as f64)?;
                 record.kept_epoch = epoch + 1;
                 record.kept_step = record.steps;
             }
@@ -216,17 +217,17 @@ pub(crate) fn train<T: Element>(
             hooks.check(stage)?;
             let loss = mean_loss(objective, parameters, &held_out)?;
             if epoch_ends {
-                record.validation_losses.push(loss);
+                record.validation_losses.put(loss)?;
                 record.validation_loss = Some(loss);
             }
             if settings.patience == 0 {
                 continue;
             }
-            best.look(loss, (epoch + 1, record.steps), parameters);
+            best.look(loss, (epoch + 1, record.steps), parameters)?;
             if best.away == settings.patience && record.steps < steps {
                 if !epoch_ends {
-                    record.losses.push(sum / done as f64);
-                    record.validation_losses.push(loss);
+                    record.losses.put(sum / done as f64)?;
+                    record.validation_losses.put(loss)?;
                 }
                 record.stopped_early = true;
                 hooks.log(
@@ -290,7 +291,7 @@ impl<T: Copy> Best<T> {
         }
     }
 
-    fn look(&mut self, loss: f64, at: (u64, u64), parameters: &[T]) {
+    fn look(&mut self, loss: f64, at: (u64, u64), parameters: &[T]) -> Result<()> {
         let best = self.kept.as_ref().map_or(f64::INFINITY, |(best, _)| *best);
         self.away = if loss < best + self.near {
             0
@@ -298,9 +299,10 @@ impl<T: Copy> Best<T> {
             self.away + 1
         };
         if loss < best {
-            self.kept = Some((loss, parameters.to_vec()));
+            self.kept = Some((loss, room::copied(parameters)?));
             self.at = at;
         }
+        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Rows that trainings draw from again and again.
 
 use crate::noise::Noise;
+use crate::{room, Result};
 use rand::seq::SliceRandom;
 
 /// The order in which rows are drawn, without end: all of them in every pass, shuffled anew for each. The rows before `held_out` are left
@@ -55,8 +56,8 @@ impl Passes {
     }
 
     /// The next `rows` rows; where a pass ends, the next begins. None if there is none to draw.
-    pub fn draw(&mut self, rows: usize, noise: Noise) -> Vec<usize> {
-        let mut drawn = Vec::with_capacity(rows);
+    pub fn draw(&mut self, rows: usize, noise: Noise) -> Result<Vec<usize>> {
+        let mut drawn = room::empty(rows)?;
         while drawn.len() < rows && self.rows() > 0 {
             if self.next == self.order.len() {
                 self.order[self.held_out..].shuffle(&mut noise.rng(self.pass));
@@ -67,7 +68,7 @@ impl Passes {
             drawn.extend_from_slice(&self.order[self.next..end]);
             self.next = end;
         }
-        drawn
+        Ok(drawn)
     }
 }
 
@@ -80,7 +81,7 @@ mod tests {
     fn every_pass_has_every_row_once_whatever_is_drawn_at_a_time() {
         let noise = Noise::new(1, 0, domain::SHUFFLE);
         let mut all = Passes::new((0..10).collect(), 3);
-        let whole = all.draw(21, noise);
+        let whole = all.draw(21, noise).unwrap();
         for pass in whole.chunks(7) {
             let mut sorted = pass.to_vec();
             sorted.sort_unstable();
@@ -90,9 +91,12 @@ mod tests {
         let mut parts = Passes::new((0..10).collect(), 3);
         let drawn: Vec<usize> = [5, 1, 9, 6]
             .into_iter()
-            .flat_map(|n| parts.draw(n, noise))
+            .flat_map(|n| parts.draw(n, noise).unwrap())
             .collect();
         assert_eq!(drawn, whole);
-        assert!(Passes::new(vec![0, 1], 2).draw(3, noise).is_empty());
+        assert!(Passes::new(vec![0, 1], 2)
+            .draw(3, noise)
+            .unwrap()
+            .is_empty());
     }
 }

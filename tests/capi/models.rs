@@ -12,6 +12,7 @@ use laser::model::{
 use std::ffi::CString;
 use std::path::Path;
 use std::ptr::{null, null_mut};
+use std::sync::Arc;
 
 /// A model file in a folder of its own, which goes with it.
 pub struct ModelFile {
@@ -93,7 +94,12 @@ fn saved(refinement: Option<Refinement>) -> ModelFile {
             2
         ]
     };
-    let numbers = |count: Option<usize>| (0..count.unwrap()).map(|i| (i as f64).sin()).collect();
+    let numbers = |count: Option<usize>| {
+        (0..count.unwrap())
+            .map(|i| (i as f64).sin())
+            .collect::<Vec<_>>()
+            .into()
+    };
     let record = serde_json::json!({"events": 1000, "weights": {"mean": 1.25}});
     let model = Model {
         dtype: Dtype::Float64,
@@ -101,7 +107,7 @@ fn saved(refinement: Option<Refinement>) -> ModelFile {
             parameters: numbers(flow.parameter_count()),
             kind: GeneratorKind::flow(flow),
             conditions: Vec::new(),
-            module: Vec::new(),
+            module: Arc::default(),
             scalings: scalings(),
         },
         classifier: Some(Classifier {

@@ -527,9 +527,10 @@ fn histograms_and_scores() {
             laser_histogram_new(2, 0.0, f64::INFINITY, 3, 0.0, 1.0, o),
             "x range",
         );
-        invalid(
+        refused(
             laser_histogram_new(1 << 40, 0.0, 1.0, 1 << 40, 0.0, 1.0, o),
-            "memory",
+            LASER_ERR_MEMORY,
+            "the bins of a histogram",
         );
         assert_eq!(out, dangling_mut());
 

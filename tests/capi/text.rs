@@ -94,6 +94,7 @@ fn statuses_have_names_and_numbers_that_never_change() {
         "LASER_ERR_TORCH",
         "LASER_ERR_INTERNAL",
         "LASER_ERR_PANIC",
+        "LASER_ERR_MEMORY",
     ];
     for (number, expected) in names.iter().enumerate() {
         assert_eq!(name(number as i32), *expected);

@@ -49,6 +49,8 @@ const LASER_ERR_TORCH = Int32(13)
 const LASER_ERR_INTERNAL = Int32(14)
 # A defect of liblaser, stopped at its boundary
 const LASER_ERR_PANIC = Int32(15)
+# Memory that cannot be had
+const LASER_ERR_MEMORY = Int32(16)
 
 # The opaque structs, to tell pointers apart.
 abstract type Opaque end

@@ -208,7 +208,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     };
     // On a thread of its own: chains that burn in or walk, or a slow model, do not keep the user from stopping.
     let (to, from) = mpsc::sync_channel(1);
-    let sampling = thread::spawn(move || table.make(sampler, &to));
+    let sampling = thread::Builder::new()
+        .spawn(move || table.make(sampler, &to))
+        .map_err(|e| Failure::of(output, format!("no thread to sample on: {e}")))?;
     let sampler = file.write(|sink| {
         let mut done = 0;
         loop {

@@ -15,7 +15,7 @@ pub(super) trait Loss<T: Element>: Sync {
     fn pack(&mut self, parameters: &[T]);
 
     /// Buffers, their sums 0.
-    fn buffers(&self) -> Self::Buffers;
+    fn buffers(&self) -> Result<Self::Buffers>;
 
     /// The share of one block in the loss of part `part`. Its share in the gradient is added to the buffers' sums.
     fn add(&self, part: usize, block: Block<T>, buffers: &mut Self::Buffers) -> f64;
@@ -89,14 +89,14 @@ pub(super) struct Blocks<'a, T: Element, L: Loss<T>> {
 const BLOCKS_PER_THREAD: usize = 2;
 
 impl<'a, T: Element, L: Loss<T>> Blocks<'a, T, L> {
-    pub fn new(goal: Goal<'a>, loss: L, threads: usize) -> Self {
-        let threads = 0..threads.max(1);
-        Blocks {
-            workers: threads.map(|_| (loss.buffers(), 0.0)).collect(),
+    pub fn new(goal: Goal<'a>, loss: L, threads: usize) -> Result<Self> {
+        let workers = (0..threads.max(1)).map(|_| Ok((loss.buffers()?, 0.0)));
+        Ok(Blocks {
+            workers: workers.collect::<Result<_>>()?,
             goal,
             loss,
             cpu: Cpu::detect(),
-        }
+        })
     }
 
     /// The sum of `f` over all blocks, and how many threads took part.
@@ -104,7 +104,7 @@ impl<'a, T: Element, L: Loss<T>> Blocks<'a, T, L> {
         &mut self,
         batch: &Batch<T>,
         f: impl Fn(&L, Block<T>, &mut L::Buffers) -> f64 + Sync,
-    ) -> (f64, usize) {
+    ) -> Result<(f64, usize)> {
         let (rows, cpu, loss, f) = (batch.rows, self.cpu, &self.loss, &f);
         let useful = rows.div_ceil(BLOCKS_PER_THREAD * T::ROWS);
         let threads = self.workers.len().min(useful).max(1);
@@ -123,11 +123,12 @@ impl<'a, T: Element, L: Loss<T>> Blocks<'a, T, L> {
                     };
                     *sum += f(loss, block, buffers);
                 }
+                Ok(())
             }
         });
-        threads::all(work);
+        threads::all(work)?;
         let sums = self.workers[..threads].iter();
-        (sums.map(|(_, sum)| sum).sum(), threads)
+        Ok((sums.map(|(_, sum)| sum).sum(), threads))
     }
 }
 
@@ -148,7 +149,9 @@ impl<T: Element, L: Loss<T>> Objective<T> for Blocks<'_, T, L> {
         gradient: &mut [T],
     ) -> Result<f64> {
         self.loss.pack(parameters);
-        let (sum, threads) = self.sum(batch, |loss, block, buffers| loss.add(part, block, buffers));
+        let add =
+            |loss: &L, block: Block<T>, buffers: &mut L::Buffers| loss.add(part, block, buffers);
+        let (sum, threads) = self.sum(batch, add)?;
         gradient.fill(T::default());
         for (buffers, _) in &mut self.workers[..threads] {
             self.loss.collect(part, buffers, gradient);
@@ -158,7 +161,7 @@ impl<T: Element, L: Loss<T>> Objective<T> for Blocks<'_, T, L> {
 
     fn loss(&mut self, parameters: &[T], batch: &Batch<T>) -> Result<f64> {
         self.loss.pack(parameters);
-        let (sum, _) = self.sum(batch, |loss, block, buffers| loss.loss(0, block, buffers));
+        let (sum, _) = self.sum(batch, |loss, block, buffers| loss.loss(0, block, buffers))?;
         Ok(sum)
     }
 }

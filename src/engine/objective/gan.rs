@@ -7,6 +7,7 @@ use crate::engine::lanes::Element;
 use crate::engine::map::{Pass, Point};
 use crate::engine::mlp::Mlp;
 use crate::objective::{sigmoid, softplus, Gan};
+use crate::{room, Result};
 
 pub(super) struct Players<'a, T> {
     gan: Gan<'a>,
@@ -36,15 +37,16 @@ enum Target {
 }
 
 impl<'a, T: Element> Players<'a, T> {
-    pub fn new(gan: Gan<'a>) -> Self {
-        Players {
-            discriminator: Mlp::new(gan.discriminator),
-            refiner: Mlp::new(gan.refiner),
-            prior: gan.prior.map(|prior| {
-                Chain::new(prior.maps, gan.conditions).with_parameters(prior.parameters)
-            }),
+    pub fn new(gan: Gan<'a>) -> Result<Self> {
+        let prior = gan
+            .prior
+            .map(|prior| Chain::new(prior.maps, gan.conditions)?.with_parameters(prior.parameters));
+        Ok(Players {
+            discriminator: Mlp::new(gan.discriminator)?,
+            refiner: Mlp::new(gan.refiner)?,
+            prior: prior.transpose()?,
             gan,
-        }
+        })
     }
 
     /// z = Φ(y) and the condition to the front of the discriminator's tape.
@@ -156,20 +158,23 @@ impl<T: Element> Loss<T> for Players<'_, T> {
         self.refiner.pack(&mut parameters);
     }
 
-    fn buffers(&self) -> Buffers<T> {
+    fn buffers(&self) -> Result<Buffers<T>> {
         let numbers = T::ROWS * self.gan.auxiliary_dim();
         let prior = self.prior.as_ref();
-        Buffers {
-            prior_state: vec![T::Feature::default(); prior.map_or(0, Chain::widest)],
-            prior_conditions: vec![T::Feature::default(); self.gan.conditions],
-            prior_tape: vec![T::Feature::default(); prior.map_or(0, |prior| prior.tape(false))],
-            discriminator_tape: vec![T::Feature::default(); self.discriminator.tape()],
-            refiner_tape: vec![T::Feature::default(); self.refiner.tape()],
-            discriminator_sums: self.discriminator.sums(),
-            refiner_sums: self.refiner.sums(),
-            noise: vec![0.0; numbers],
-            noise_rows: Vec::with_capacity(numbers),
-        }
+        Ok(Buffers {
+            prior_state: room::filled(prior.map_or(0, Chain::widest), T::Feature::default())?,
+            prior_conditions: room::filled(self.gan.conditions, T::Feature::default())?,
+            prior_tape: room::filled(
+                prior.map_or(0, |prior| prior.tape(false)),
+                T::Feature::default(),
+            )?,
+            discriminator_tape: room::filled(self.discriminator.tape(), T::Feature::default())?,
+            refiner_tape: room::filled(self.refiner.tape(), T::Feature::default())?,
+            discriminator_sums: self.discriminator.sums()?,
+            refiner_sums: self.refiner.sums()?,
+            noise: room::filled(numbers, 0.0)?,
+            noise_rows: room::empty(numbers)?,
+        })
     }
 
     fn add(&self, part: usize, block: Block<T>, buffers: &mut Buffers<T>) -> f64 {

@@ -7,6 +7,7 @@ use crate::engine::lanes::Element;
 use crate::engine::map::{Pass, Point};
 use crate::engine::rows::log_normal;
 use crate::model::{self, Map};
+use crate::{room, Result};
 
 pub(super) struct Likelihood<T> {
     flow: Chain<T>,
@@ -21,11 +22,11 @@ pub(super) struct Buffers<T: Element> {
 }
 
 impl<T: Element> Likelihood<T> {
-    pub fn new(flow: &model::Flow) -> Self {
-        Likelihood {
-            flow: Chain::new(&[Map::Flow(flow.clone())], flow.conditions),
+    pub fn new(flow: &model::Flow) -> Result<Self> {
+        Ok(Likelihood {
+            flow: Chain::new(&[Map::Flow(flow.clone())], flow.conditions)?,
             conditions: flow.conditions,
-        }
+        })
     }
 
     /// Events to latents; Σ −w log p / rows, and w / rows.
@@ -71,13 +72,13 @@ impl<T: Element> Loss<T> for Likelihood<T> {
         self.flow.pack(&mut parameters);
     }
 
-    fn buffers(&self) -> Buffers<T> {
-        Buffers {
-            state: vec![T::Feature::default(); self.flow.widest()],
-            conditions: vec![T::Feature::default(); self.conditions],
-            tape: vec![T::Feature::default(); self.flow.tape(true)],
-            sums: self.flow.sums(),
-        }
+    fn buffers(&self) -> Result<Buffers<T>> {
+        Ok(Buffers {
+            state: room::filled(self.flow.widest(), T::Feature::default())?,
+            conditions: room::filled(self.conditions, T::Feature::default())?,
+            tape: room::filled(self.flow.tape(true), T::Feature::default())?,
+            sums: self.flow.sums()?,
+        })
     }
 
     fn add(&self, _: usize, block: Block<T>, buffers: &mut Buffers<T>) -> f64 {

@@ -5,6 +5,7 @@ use crate::engine::gradient::MlpGradient;
 use crate::engine::lanes::Element;
 use crate::engine::mlp::Mlp;
 use crate::objective::Matching;
+use crate::{room, Result};
 
 pub(super) struct Velocity<'a, T> {
     matching: Matching<'a>,
@@ -20,11 +21,11 @@ pub(super) struct Buffers<T: Element> {
 }
 
 impl<'a, T: Element> Velocity<'a, T> {
-    pub fn new(matching: Matching<'a>) -> Self {
-        Velocity {
-            network: Mlp::new(matching.network),
+    pub fn new(matching: Matching<'a>) -> Result<Self> {
+        Ok(Velocity {
+            network: Mlp::new(matching.network)?,
             matching,
-        }
+        })
     }
 
     /// Point, time and condition to the front of the tape, z − y to `way`.
@@ -82,13 +83,13 @@ impl<T: Element> Loss<T> for Velocity<'_, T> {
         self.network.pack(&mut parameters);
     }
 
-    fn buffers(&self) -> Buffers<T> {
-        Buffers {
-            way: vec![T::Feature::default(); self.matching.dim()],
-            times: vec![0.0; T::ROWS],
-            tape: vec![T::Feature::default(); self.network.tape()],
-            sums: self.network.sums(),
-        }
+    fn buffers(&self) -> Result<Buffers<T>> {
+        Ok(Buffers {
+            way: room::filled(self.matching.dim(), T::Feature::default())?,
+            times: room::filled(T::ROWS, 0.0)?,
+            tape: room::filled(self.network.tape(), T::Feature::default())?,
+            sums: self.network.sums()?,
+        })
     }
 
     fn add(&self, _: usize, block: Block<T>, buffers: &mut Buffers<T>) -> f64 {

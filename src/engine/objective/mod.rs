@@ -12,32 +12,33 @@ mod vae;
 
 use super::lanes::Element;
 use crate::objective::{Goal, Objective};
+use crate::Result;
 use blocks::Blocks;
 
 /// The objective of a goal, on up to `threads` threads.
 pub(crate) fn objective<'a, T: Element>(
     goal: Goal<'a>,
     threads: usize,
-) -> Box<dyn Objective<T> + 'a> {
-    match goal {
+) -> Result<Box<dyn Objective<T> + 'a>> {
+    Ok(match goal {
         Goal::Likelihood(flow) => Box::new(Blocks::new(
             goal,
-            likelihood::Likelihood::new(flow),
+            likelihood::Likelihood::new(flow)?,
             threads,
-        )),
+        )?),
         Goal::Separation(network, loss) => Box::new(Blocks::new(
             goal,
-            separation::Classes::new(network, loss),
+            separation::Classes::new(network, loss)?,
             threads,
-        )),
-        Goal::Gan(gan) => Box::new(Blocks::new(goal, gan::Players::new(gan), threads)),
-        Goal::Vae(vae) => Box::new(Blocks::new(goal, vae::Coders::new(vae), threads)),
+        )?),
+        Goal::Gan(gan) => Box::new(Blocks::new(goal, gan::Players::new(gan)?, threads)?),
+        Goal::Vae(vae) => Box::new(Blocks::new(goal, vae::Coders::new(vae)?, threads)?),
         Goal::Matching(matching) => Box::new(Blocks::new(
             goal,
-            matching::Velocity::new(matching),
+            matching::Velocity::new(matching)?,
             threads,
-        )),
-    }
+        )?),
+    })
 }
 
 #[cfg(test)]

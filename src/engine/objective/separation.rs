@@ -6,6 +6,7 @@ use crate::engine::lanes::Element;
 use crate::engine::mlp::Mlp;
 use crate::model;
 use crate::objective::Separation;
+use crate::{room, Result};
 
 pub(super) struct Classes<T> {
     network: Mlp<T>,
@@ -18,11 +19,11 @@ pub(super) struct Buffers<T: Element> {
 }
 
 impl<T: Element> Classes<T> {
-    pub fn new(network: &model::Mlp, loss: Separation) -> Self {
-        Classes {
-            network: Mlp::new(network),
+    pub fn new(network: &model::Mlp, loss: Separation) -> Result<Self> {
+        Ok(Classes {
+            network: Mlp::new(network)?,
             loss,
-        }
+        })
     }
 
     /// The loss; leaves its derivatives in the place of the logits.
@@ -52,11 +53,11 @@ impl<T: Element> Loss<T> for Classes<T> {
         self.network.pack(&mut parameters);
     }
 
-    fn buffers(&self) -> Buffers<T> {
-        Buffers {
-            tape: vec![T::Feature::default(); self.network.tape()],
-            sums: self.network.sums(),
-        }
+    fn buffers(&self) -> Result<Buffers<T>> {
+        Ok(Buffers {
+            tape: room::filled(self.network.tape(), T::Feature::default())?,
+            sums: self.network.sums()?,
+        })
     }
 
     fn add(&self, _: usize, block: Block<T>, buffers: &mut Buffers<T>) -> f64 {

@@ -28,7 +28,7 @@ fn gradients_are_those_of_central_differences() {
     ] {
         for goal in networks.goals() {
             for rows in [12, 50] {
-                checks::central_differences(&mut *objective(goal, 1), &goal, rows);
+                checks::central_differences(&mut *objective(goal, 1).unwrap(), &goal, rows);
             }
         }
     }
@@ -36,8 +36,8 @@ fn gradients_are_those_of_central_differences() {
 
 #[test]
 fn losses_have_their_known_values() {
-    checks::known_values(|goal| objective(goal, 1));
-    checks::known_bound(|goal| objective(goal, 1));
+    checks::known_values(|goal| objective(goal, 1).unwrap());
+    checks::known_bound(|goal| objective(goal, 1).unwrap());
 }
 
 /// Loss and gradient of every part.
@@ -91,7 +91,7 @@ fn libtorch_agrees<T: crate::nn::Number>(dtype: crate::model::Dtype, epsilon: f6
             for rows in [1, 31, 200] {
                 let mut torch = crate::nn::objective(goal, dtype, &options).unwrap();
                 let expected = evaluate::<T>(&mut *torch, &goal, rows);
-                let got = evaluate::<T>(&mut *objective(goal, 1), &goal, rows);
+                let got = evaluate::<T>(&mut *objective(goal, 1).unwrap(), &goal, rows);
                 let d = distance(&got, &expected) / epsilon;
                 let limit = roundings(&goal);
                 assert!(d < limit, "{goal:?}, {rows} rows: {d} roundings");
@@ -117,11 +117,12 @@ fn libtorch_agrees_in_double_precision() {
 fn the_precisions_agree() {
     for networks in networks() {
         for goal in networks.goals() {
-            let double = evaluate::<f64>(&mut *objective(goal, 1), &goal, 75);
-            let single: Vec<(f64, Vec<f64>)> = evaluate::<f32>(&mut *objective(goal, 1), &goal, 75)
-                .into_iter()
-                .map(|(loss, g)| (loss, g.into_iter().map(f64::from).collect()))
-                .collect();
+            let double = evaluate::<f64>(&mut *objective(goal, 1).unwrap(), &goal, 75);
+            let single: Vec<(f64, Vec<f64>)> =
+                evaluate::<f32>(&mut *objective(goal, 1).unwrap(), &goal, 75)
+                    .into_iter()
+                    .map(|(loss, g)| (loss, g.into_iter().map(f64::from).collect()))
+                    .collect();
             let d = distance(&single, &double) / f64::from(f32::EPSILON);
             assert!(d < roundings(&goal), "{goal:?}: {d} roundings");
         }
@@ -133,9 +134,9 @@ fn the_same_number_of_threads_makes_the_same_bits() {
     for networks in networks() {
         for goal in networks.goals() {
             let rows = 333;
-            let alone = evaluate::<f32>(&mut *objective(goal, 1), &goal, rows);
+            let alone = evaluate::<f32>(&mut *objective(goal, 1).unwrap(), &goal, rows);
             for threads in [1, 2, 3, 16] {
-                let mut objective = objective(goal, threads);
+                let mut objective = objective(goal, threads).unwrap();
                 let first = evaluate::<f32>(&mut *objective, &goal, rows);
                 // A batch of one block in between leaves nothing behind.
                 evaluate::<f32>(&mut *objective, &goal, 5);
@@ -152,7 +153,7 @@ fn the_same_number_of_threads_makes_the_same_bits() {
 fn the_loss_alone_is_the_loss_with_the_gradient() {
     for networks in networks() {
         for goal in networks.goals() {
-            let mut objective = objective::<f64>(goal, 2);
+            let mut objective = objective::<f64>(goal, 2).unwrap();
             let with = evaluate(&mut *objective, &goal, 150)[0].0;
             let (p, batch) = (checks::parameters(&goal), checks::batch(&goal, 150));
             assert_eq!(objective.loss(&p, &batch).unwrap(), with);
@@ -163,7 +164,7 @@ fn the_loss_alone_is_the_loss_with_the_gradient() {
 #[test]
 fn broken_parameters_give_a_broken_loss_and_no_panic() {
     for goal in Networks::small().goals() {
-        let mut objective = objective::<f32>(goal, 1);
+        let mut objective = objective::<f32>(goal, 1).unwrap();
         let mut p: Vec<f32> = checks::parameters(&goal);
         p.fill(f32::NAN);
         let mut gradient = vec![0.0; objective.parts()[0]];

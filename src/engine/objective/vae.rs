@@ -5,6 +5,7 @@ use crate::engine::gradient::MlpGradient;
 use crate::engine::lanes::Element;
 use crate::engine::mlp::Mlp;
 use crate::objective::Vae;
+use crate::{room, Result};
 
 pub(super) struct Coders<'a, T> {
     vae: Vae<'a>,
@@ -24,12 +25,12 @@ pub(super) struct Buffers<T: Element> {
 }
 
 impl<'a, T: Element> Coders<'a, T> {
-    pub fn new(vae: Vae<'a>) -> Self {
-        Coders {
-            encoder: Mlp::new(vae.encoder),
-            decoder: Mlp::new(vae.decoder),
+    pub fn new(vae: Vae<'a>) -> Result<Self> {
+        Ok(Coders {
+            encoder: Mlp::new(vae.encoder)?,
+            decoder: Mlp::new(vae.decoder)?,
             vae,
-        }
+        })
     }
 
     /// The block's loss; the events stay at the front of the encoder's tape, μ and log s at its end, û at the end of the decoder's.
@@ -130,17 +131,17 @@ impl<T: Element> Loss<T> for Coders<'_, T> {
         self.decoder.pack(&mut parameters);
     }
 
-    fn buffers(&self) -> Buffers<T> {
+    fn buffers(&self) -> Result<Buffers<T>> {
         let latent = self.vae.latent_dim();
-        Buffers {
-            encoder_tape: vec![T::Feature::default(); self.encoder.tape()],
-            decoder_tape: vec![T::Feature::default(); self.decoder.tape()],
-            encoder_sums: self.encoder.sums(),
-            decoder_sums: self.decoder.sums(),
-            noise: vec![0.0; T::ROWS * latent],
-            noise_rows: Vec::with_capacity(T::ROWS * latent),
-            shifts: vec![T::Feature::default(); latent],
-        }
+        Ok(Buffers {
+            encoder_tape: room::filled(self.encoder.tape(), T::Feature::default())?,
+            decoder_tape: room::filled(self.decoder.tape(), T::Feature::default())?,
+            encoder_sums: self.encoder.sums()?,
+            decoder_sums: self.decoder.sums()?,
+            noise: room::filled(T::ROWS * latent, 0.0)?,
+            noise_rows: room::empty(T::ROWS * latent)?,
+            shifts: room::filled(latent, T::Feature::default())?,
+        })
     }
 
     fn add(&self, _: usize, block: Block<T>, buffers: &mut Buffers<T>) -> f64 {

@@ -51,7 +51,7 @@ pub fn emd(p: &Histogram2d, q: &Histogram2d) -> Result<Score> {
         bins,
         widths: widths.map(|w| w / diagonal),
     };
-    let balance = Balance::new(&probability_p, &probability_q);
+    let balance = Balance::new(&probability_p, &probability_q)?;
     // In units of the diagonal.
     let distance = transport::cost(&grid, &balance.masses)? * balance.unit;
     Ok(Score {

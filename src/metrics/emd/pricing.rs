@@ -1,6 +1,8 @@
 //! The cheapest arcs of a node among all of them, found without looking at most.
 
 use super::node::{distance, Node};
+use crate::room::{self, Gather};
+use crate::Result;
 use std::ops::Range;
 
 /// The possible far ends of a node's arcs, gathered in tiles so that whole tiles can be passed over.
@@ -28,16 +30,17 @@ const ENDS_PER_TILE: usize = 32;
 
 impl Pool {
     /// A pool of `nodes` with the offset that each adds to the distance of its arcs.
-    pub fn new(nodes: &[Node], offsets: impl Iterator<Item = f64>) -> Self {
+    pub fn new(nodes: &[Node], offsets: impl Iterator<Item = f64>) -> Result<Self> {
         let end = |(node, (n, offset)): (usize, (&Node, f64))| End {
             position: n.position,
             offset,
             node,
         };
-        let mut ends: Vec<End> = nodes.iter().zip(offsets).enumerate().map(end).collect();
-        let mut tiles = Vec::new();
+        let mut ends = nodes.iter().zip(offsets).enumerate().map(end).gather()?;
+        // No tile is less than half full.
+        let mut tiles = room::empty(1 + 2 * ends.len() / ENDS_PER_TILE)?;
         tile(&mut ends, 0, &mut tiles);
-        Pool { tiles, ends }
+        Ok(Pool { tiles, ends })
     }
 
     /// The `count` nodes of least distance + offset below `limit`, best first, with that sum, into `found`.

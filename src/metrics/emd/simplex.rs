@@ -9,6 +9,7 @@
 use super::node::{distance, Node};
 use super::tree::Tree;
 use crate::error::{Error, Result};
+use crate::room::{Gather, Grow};
 
 /// A way from a source to a sink, by their numbers in the lists of nodes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -83,11 +84,11 @@ impl Simplex {
                 },
             )
         };
-        let nodes: Vec<&Node> = sources.iter().chain(sinks).collect();
+        let nodes = sources.iter().chain(sinks).gather()?;
         Ok(Simplex {
-            tree: Tree::star(nodes.iter().copied().enumerate().map(leaf)),
+            tree: Tree::star(nodes.iter().copied().enumerate().map(leaf))?,
             sources: sources.len() as u32,
-            positions: nodes.iter().map(|node| node.position).collect(),
+            positions: nodes.iter().map(|node| node.position).gather()?,
             arcs: Vec::new(),
             next: 0,
             scale,
@@ -101,17 +102,17 @@ impl Simplex {
     }
 
     /// Add those of the arcs that lower the cost at the present potentials; returns whether there were any.
-    pub fn add(&mut self, arcs: &[Arc]) -> bool {
+    pub fn add(&mut self, arcs: &[Arc]) -> Result<bool> {
         let before = self.arcs.len();
         for arc in arcs {
             let (source, sink) = (arc.source, arc.sink + self.sources);
             let cost = (self.length(source, sink) * self.scale).round() as i64;
             let arc = CostedArc { source, sink, cost };
             if self.reduced_cost(&arc) < 0 {
-                self.arcs.push(arc);
+                self.arcs.put(arc)?;
             }
         }
-        self.arcs.len() > before
+        Ok(self.arcs.len() > before)
     }
 
     /// Find the optimum on the arcs added so far.
@@ -130,13 +131,13 @@ impl Simplex {
     }
 
     /// The potentials u of the sources and v of the sinks: the optimum has u_i − v_j ≤ distance, equal where mass flows.
-    pub fn potentials(&self) -> (Vec<f64>, Vec<f64>) {
+    pub fn potentials(&self) -> Result<(Vec<f64>, Vec<f64>)> {
         let potential = |node: u32| self.tree.potential(node) as f64 / self.scale;
         let (sources, root) = (self.sources, self.tree.root());
-        (
-            (0..sources).map(potential).collect(),
-            (sources..root).map(potential).collect(),
-        )
+        Ok((
+            (0..sources).map(potential).gather()?,
+            (sources..root).map(potential).gather()?,
+        ))
     }
 
     /// The arcs of the basis.

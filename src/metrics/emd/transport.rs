@@ -9,6 +9,7 @@ use super::node::Node;
 use super::pricing::Pool;
 use super::simplex::{Arc, Simplex};
 use crate::error::{Error, Result};
+use crate::room::{self, Gather, Grow};
 
 /// The bins of a histogram; bin (ix, iy) has the number `ix * bins[1] + iy`.
 pub(super) struct Grid {
@@ -36,29 +37,33 @@ pub(super) fn cost(grid: &Grid, masses: &[i64]) -> Result<f64> {
 }
 
 fn solve(grid: &Grid, masses: &[i64]) -> Result<Plan> {
-    let sources = grid.nodes(masses, 1);
-    let sinks = grid.nodes(masses, -1);
+    let sources = grid.nodes(masses, 1)?;
+    let sinks = grid.nodes(masses, -1)?;
     let mut arcs = if sources.len().saturating_mul(sinks.len()) <= FEW_ARCS {
-        all_arcs(sources.len(), sinks.len())
+        all_arcs(sources.len(), sinks.len())?
     } else {
-        let (coarse, coarse_masses) = grid.halved(masses);
+        let (coarse, coarse_masses) = grid.halved(masses)?;
         let plan = solve(&coarse, &coarse_masses)?;
-        arcs_along(&plan.flows, &grid.by_cell(&sources), &grid.by_cell(&sinks))
+        arcs_along(
+            &plan.flows,
+            &grid.by_cell(&sources)?,
+            &grid.by_cell(&sinks)?,
+        )?
     };
     let mut simplex = Simplex::new(&sources, &sinks)?;
     for _ in 0..MAX_ROUNDS {
-        if !simplex.add(&arcs) {
+        if !simplex.add(&arcs)? {
             let flows = simplex
                 .flows()
                 .map(|arc| (sources[arc.source()].bin, sinks[arc.sink()].bin))
-                .collect();
+                .gather()?;
             return Ok(Plan {
                 flows,
                 cost: simplex.cost(),
             });
         }
         simplex.optimise()?;
-        arcs = violated_arcs(&simplex, &sources, &sinks);
+        arcs = violated_arcs(&simplex, &sources, &sinks)?;
     }
     Err(Error::Numerical(format!(
         "no optimal transport within {MAX_ROUNDS} rounds of pricing"
@@ -66,7 +71,7 @@ fn solve(grid: &Grid, masses: &[i64]) -> Result<Plan> {
 }
 
 impl Grid {
-    fn nodes(&self, masses: &[i64], sign: i64) -> Vec<Node> {
+    fn nodes(&self, masses: &[i64], sign: i64) -> Result<Vec<Node>> {
         let of_sign = masses
             .iter()
             .enumerate()
@@ -77,7 +82,7 @@ impl Grid {
                 position: self.centre(bin),
                 mass: mass.abs(),
             })
-            .collect()
+            .gather()
     }
 
     fn centre(&self, bin: usize) -> [f64; 2] {
@@ -96,61 +101,60 @@ impl Grid {
     }
 
     /// The grid of half the resolution and the masses on it.
-    fn halved(&self, masses: &[i64]) -> (Grid, Vec<i64>) {
+    fn halved(&self, masses: &[i64]) -> Result<(Grid, Vec<i64>)> {
         let bins = self.cells();
-        let mut coarse = vec![0; bins[0] * bins[1]];
+        let mut coarse = room::filled(bins[0] * bins[1], 0)?;
         for (bin, mass) in masses.iter().enumerate() {
             coarse[self.cell(bin)] += mass;
         }
-        (
-            Grid {
-                bins,
-                widths: self.widths.map(|w| 2.0 * w),
-            },
-            coarse,
-        )
+        let widths = self.widths.map(|w| 2.0 * w);
+        Ok((Grid { bins, widths }, coarse))
     }
 
     /// The indices of the nodes in each cell.
-    fn by_cell(&self, nodes: &[Node]) -> Vec<Vec<usize>> {
+    fn by_cell(&self, nodes: &[Node]) -> Result<Vec<Vec<usize>>> {
         let [nx, ny] = self.cells();
-        let mut cells = vec![Vec::new(); nx * ny];
+        let mut cells = room::filled(nx * ny, Vec::new())?;
         for (index, node) in nodes.iter().enumerate() {
-            cells[self.cell(node.bin)].push(index);
+            cells[self.cell(node.bin)].put(index)?;
         }
-        cells
+        Ok(cells)
     }
 }
 
-fn all_arcs(sources: usize, sinks: usize) -> Vec<Arc> {
+fn all_arcs(sources: usize, sinks: usize) -> Result<Vec<Arc>> {
     (0..sources)
         .flat_map(|source| (0..sinks).map(move |sink| Arc::new(source, sink)))
-        .collect()
+        .gather()
 }
 
 /// All arcs within each cell and between the cells of each flow. They suffice to move all mass: within the cells what
 /// cancels there, and the rest along the flows.
-fn arcs_along(flows: &[(usize, usize)], sources: &[Vec<usize>], sinks: &[Vec<usize>]) -> Vec<Arc> {
+fn arcs_along(
+    flows: &[(usize, usize)],
+    sources: &[Vec<usize>],
+    sinks: &[Vec<usize>],
+) -> Result<Vec<Arc>> {
     let within = (0..sources.len()).map(|cell| (cell, cell));
     let between = flows.iter().copied();
     let mut arcs = Vec::new();
     for (from, to) in within.chain(between) {
         for &source in &sources[from] {
-            arcs.extend(sinks[to].iter().map(|&sink| Arc::new(source, sink)));
+            arcs.put_all(sinks[to].iter().map(|&sink| Arc::new(source, sink)))?;
         }
     }
-    arcs
+    Ok(arcs)
 }
 
 /// For each source and each sink the arcs that would lower the cost most, without duplicates.
-fn violated_arcs(simplex: &Simplex, sources: &[Node], sinks: &[Node]) -> Vec<Arc> {
-    let (u, v) = simplex.potentials();
+fn violated_arcs(simplex: &Simplex, sources: &[Node], sinks: &[Node]) -> Result<Vec<Arc>> {
+    let (u, v) = simplex.potentials()?;
     // An arc is violated if distance < u_i − v_j, by more than the rounding of the integers.
-    let from_sources = Pool::new(sinks, v.iter().copied());
-    let from_sinks = Pool::new(sources, u.iter().map(|u| -u));
+    let from_sources = Pool::new(sinks, v.iter().copied())?;
+    let from_sinks = Pool::new(sources, u.iter().map(|u| -u))?;
     let tolerance = simplex.resolution();
     let mut arcs = Vec::new();
-    let mut found = Vec::with_capacity(ARCS_PER_ROUND + 1);
+    let mut found = room::empty(ARCS_PER_ROUND + 1)?;
     for (source, node) in sources.iter().enumerate() {
         from_sources.cheapest(
             node.position,
@@ -158,7 +162,7 @@ fn violated_arcs(simplex: &Simplex, sources: &[Node], sinks: &[Node]) -> Vec<Arc
             u[source] - tolerance,
             &mut found,
         );
-        arcs.extend(found.iter().map(|&(_, sink)| Arc::new(source, sink)));
+        arcs.put_all(found.iter().map(|&(_, sink)| Arc::new(source, sink)))?;
     }
     for (sink, node) in sinks.iter().enumerate() {
         from_sinks.cheapest(
@@ -167,9 +171,9 @@ fn violated_arcs(simplex: &Simplex, sources: &[Node], sinks: &[Node]) -> Vec<Arc
             -v[sink] - tolerance,
             &mut found,
         );
-        arcs.extend(found.iter().map(|&(_, source)| Arc::new(source, sink)));
+        arcs.put_all(found.iter().map(|&(_, source)| Arc::new(source, sink)))?;
     }
     arcs.sort_unstable();
     arcs.dedup();
-    arcs
+    Ok(arcs)
 }

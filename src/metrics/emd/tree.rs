@@ -1,5 +1,7 @@
 //! The basis of the network simplex: a rooted spanning tree with flows and potentials.
 
+use crate::{room, Result};
+
 /// "No node" in a link.
 const NONE: u32 = u32::MAX;
 
@@ -25,7 +27,7 @@ pub(super) struct Tree {
 
 impl Tree {
     /// A star: a root at potential 0 above leaves with the given flows to the root and potentials.
-    pub fn star(leaves: impl ExactSizeIterator<Item = (i64, i64)>) -> Self {
+    pub fn star(leaves: impl ExactSizeIterator<Item = (i64, i64)>) -> Result<Self> {
         let root = leaves.len() as u32;
         let blank = TreeNode {
             parent: NONE,
@@ -36,7 +38,7 @@ impl Tree {
             flow: 0,
             potential: 0,
         };
-        let mut nodes = Vec::with_capacity(leaves.len() + 1);
+        let mut nodes = room::empty(leaves.len() + 1)?;
         nodes.extend(leaves.map(|(flow, potential)| TreeNode {
             flow,
             potential,
@@ -48,12 +50,13 @@ impl Tree {
         });
         let mut tree = Tree {
             nodes,
-            stack: Vec::new(),
+            // All nodes, at most: each is on it once.
+            stack: room::empty(root as usize + 1)?,
         };
         for leaf in 0..root {
             tree.attach(leaf, root);
         }
-        tree
+        Ok(tree)
     }
 
     fn at(&mut self, node: u32) -> &mut TreeNode {

@@ -2,6 +2,7 @@
 
 use super::tree::{Node, Tree};
 use crate::engine;
+use crate::room::{self, Gather, Grow};
 use crate::train::Hooks;
 use crate::Result;
 use std::ops::{Add, Range, Sub};
@@ -109,16 +110,17 @@ pub(super) struct Grower {
 
 impl Grower {
     /// Of the values of every feature of the events, and at least one feature.
-    pub fn new(features: impl Iterator<Item = Vec<f64>>, threads: usize) -> Self {
-        let (edges, bins): (Vec<_>, Vec<_>) = features.map(binned).unzip();
+    pub fn new(features: impl Iterator<Item = Result<Vec<f64>>>, threads: usize) -> Result<Self> {
+        let binned = features.map(|values| binned(values?)).gather_all()?;
+        let (edges, bins): (Vec<_>, Vec<_>) = binned.into_iter().unzip();
         let rows = bins.first().map_or(0, Vec::len);
-        Grower {
+        Ok(Grower {
             edges,
             bins,
-            order: (0..rows).collect(),
+            order: (0..rows).gather()?,
             fewest: (rows / 8).clamp(1, LEAF_ROWS),
             threads,
-        }
+        })
     }
 
     /// A tree for events of these derivatives, g and h, which is added to their scores; none if no split gains anything.
@@ -132,7 +134,7 @@ impl Grower {
         let all = 0..self.order.len();
         self.order.clear();
         self.order.extend(all.clone());
-        let histogram = self.histogram(derivatives, all.clone());
+        let histogram = self.histogram(derivatives, all.clone())?;
         let sums = histogram[0]
             .iter()
             .copied()
@@ -156,7 +158,8 @@ impl Grower {
             let Some((parent, split)) = best else {
                 break;
             };
-            let children = self.divide(leaves.swap_remove(parent), split, &mut tree, derivatives);
+            let children =
+                self.divide(leaves.swap_remove(parent), split, &mut tree, derivatives)?;
             leaves.extend(children);
         }
         if tree.0.len() == 1 {
@@ -179,7 +182,7 @@ impl Grower {
         split: Split,
         tree: &mut Tree,
         derivatives: &[[f64; 2]],
-    ) -> [Leaf; 2] {
+    ) -> Result<[Leaf; 2]> {
         let next = tree.0.len();
         tree.0[leaf.node] = Node::Split {
             feature: split.feature,
@@ -188,16 +191,22 @@ impl Grower {
         };
         tree.0.extend([Node::Leaf(0.0), Node::Leaf(0.0)]);
         let bins = &self.bins[split.feature];
-        let (below, above): (Vec<usize>, Vec<usize>) = self.order[leaf.rows.clone()]
-            .iter()
-            .partition(|&&row| bins[row] <= split.bin);
+        let (mut below, mut above) = (Vec::new(), Vec::new());
+        for &row in &self.order[leaf.rows.clone()] {
+            let side = if bins[row] <= split.bin {
+                &mut below
+            } else {
+                &mut above
+            };
+            side.put(row)?;
+        }
         let middle = leaf.rows.start + below.len();
         self.order[leaf.rows.start..middle].copy_from_slice(&below);
         self.order[middle..leaf.rows.end].copy_from_slice(&above);
         let sides = [leaf.rows.start..middle, middle..leaf.rows.end];
         // Of the smaller side; the other's is the difference.
         let smaller = usize::from(above.len() < below.len());
-        let counted = self.histogram(derivatives, sides[smaller].clone());
+        let counted = self.histogram(derivatives, sides[smaller].clone())?;
         let mut rest = leaf.histogram;
         for (rest, counted) in rest
             .as_flattened_mut()
@@ -213,10 +222,10 @@ impl Grower {
         };
         let [below, above] = histograms;
         let [first, second] = sides;
-        [
+        Ok([
             self.leaf(next, first, split.sums, below),
             self.leaf(next + 1, second, leaf.sums - split.sums, above),
-        ]
+        ])
     }
 
     fn leaf(&self, node: usize, rows: Range<usize>, sums: Sums, histogram: Histogram) -> Leaf {
@@ -230,9 +239,9 @@ impl Grower {
         }
     }
 
-    fn histogram(&self, derivatives: &[[f64; 2]], rows: Range<usize>) -> Histogram {
+    fn histogram(&self, derivatives: &[[f64; 2]], rows: Range<usize>) -> Result<Histogram> {
         let order = &self.order[rows];
-        let derivatives: Vec<[f64; 2]> = order.iter().map(|&row| derivatives[row]).collect();
+        let derivatives = order.iter().map(|&row| derivatives[row]).gather()?;
         let count = |histogram: &mut [Sums; SLOTS], bins: &[u8]| {
             for (&row, &[gradient, curvature]) in order.iter().zip(&derivatives) {
                 let sums = &mut histogram[bins[row] as usize];
@@ -242,15 +251,18 @@ impl Grower {
             }
         };
         let features = self.bins.len();
-        let mut histogram = vec![[Sums::default(); SLOTS]; features];
+        let mut histogram = room::filled(features, [Sums::default(); SLOTS])?;
         let threads = (order.len() * features / THREAD_WORK).clamp(1, self.threads);
         let each = features.div_ceil(threads);
         let parts = histogram.chunks_mut(each).zip(self.bins.chunks(each));
         engine::on_threads(parts.map(|(histograms, bins)| {
             let features = histograms.iter_mut().zip(bins);
-            || features.for_each(|(histogram, bins)| count(histogram, bins))
-        }));
-        histogram
+            || {
+                features.for_each(|(histogram, bins)| count(histogram, bins));
+                Ok(())
+            }
+        }))?;
+        Ok(histogram)
     }
 
     /// The best split, if one gains anything.
@@ -281,23 +293,23 @@ impl Grower {
 }
 
 /// The edges of a feature's bins, and the bin of every event.
-fn binned(values: Vec<f64>) -> (Vec<f64>, Vec<u8>) {
-    let mut sorted = values.clone();
+fn binned(values: Vec<f64>) -> Result<(Vec<f64>, Vec<u8>)> {
+    let mut sorted = room::copied(&values)?;
     sorted.sort_unstable_by(f64::total_cmp);
-    let edges = edges(&sorted);
+    let edges = edges(&sorted)?;
     let bin = |x: f64| edges.partition_point(|&edge| edge < x) as u8;
-    let bins = values.into_iter().map(bin).collect();
-    (edges, bins)
+    let bins = values.into_iter().map(bin).gather()?;
+    Ok((edges, bins))
 }
 
 /// The upper edges of at most [`BINS`] bins of sorted values, but the last bin's: between neighbours where there are few different values,
 /// otherwise at quantiles.
-pub(super) fn edges(values: &[f64]) -> Vec<f64> {
-    let mut different = values.to_vec();
+pub(super) fn edges(values: &[f64]) -> Result<Vec<f64>> {
+    let mut different = room::copied(values)?;
     different.dedup();
     if different.len() <= BINS {
         let pairs = different.windows(2);
-        return pairs.map(|pair| pair[0].midpoint(pair[1])).collect();
+        return pairs.map(|pair| pair[0].midpoint(pair[1])).gather();
     }
     let quantile = |k: usize| {
         let place = k * values.len() / BINS;
@@ -306,7 +318,7 @@ pub(super) fn edges(values: &[f64]) -> Vec<f64> {
             false => values[place],
         }
     };
-    let mut edges: Vec<f64> = (1..BINS).map(quantile).collect();
+    let mut edges = (1..BINS).map(quantile).gather()?;
     edges.dedup();
-    edges
+    Ok(edges)
 }

@@ -114,7 +114,7 @@ fn the_first_tree_is_known() {
         }
     }
     // Thresholds lie in the middle, and belong to the lower side.
-    assert_eq!(edges(&[-2.0, -1.0, -1.0, 1.0]), [-1.5, 0.0]);
+    assert_eq!(edges(&[-2.0, -1.0, -1.0, 1.0]).unwrap(), [-1.5, 0.0]);
 }
 
 /// What trees learn of weighted events is what they learn of the same events, repeated.

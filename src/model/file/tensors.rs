@@ -1,8 +1,9 @@
 //! Parameters as the tensors of a safetensors file: eight bytes of header length, a JSON header, the data.
 
 use crate::model::{Dtype, Parameter};
+use crate::room;
 use crate::{Error, Result};
-use safetensors::tensor::{Dtype as Element, TensorInfo, View};
+use safetensors::tensor::{self, Dtype as Element, TensorInfo};
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
@@ -42,7 +43,7 @@ enum Values<'a> {
     Bytes(&'a [u8]),
 }
 
-impl View for &Tensor<'_> {
+impl Tensor<'_> {
     fn dtype(&self) -> Element {
         match self.values {
             Values::Numbers(dtype, _) => element(dtype),
@@ -50,27 +51,32 @@ impl View for &Tensor<'_> {
         }
     }
 
-    fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-
-    fn data(&self) -> Cow<'_, [u8]> {
-        match self.values {
-            Values::Bytes(bytes) => Cow::Borrowed(bytes),
-            Values::Numbers(Dtype::Float32, values) => {
-                let bytes = values.iter().flat_map(|&v| (v as f32).to_le_bytes());
-                Cow::Owned(bytes.collect())
-            }
-            Values::Numbers(Dtype::Float64, values) => {
-                Cow::Owned(values.iter().flat_map(|v| v.to_le_bytes()).collect())
-            }
-        }
-    }
-
-    fn data_len(&self) -> usize {
+    /// Bytes of its data.
+    fn length(&self) -> usize {
         match self.values {
             Values::Numbers(dtype, values) => values.len() * element_size(dtype),
             Values::Bytes(bytes) => bytes.len(),
+        }
+    }
+
+    /// Gives its data to `write`, piece by piece.
+    fn each(&self, mut write: impl FnMut(&[u8])) {
+        const AT_ONCE: usize = 256;
+        let (dtype, values) = match self.values {
+            Values::Numbers(dtype, values) => (dtype, values),
+            Values::Bytes(bytes) => return write(bytes),
+        };
+        let size = element_size(dtype);
+        let mut bytes = [0; 8 * AT_ONCE];
+        for values in values.chunks(AT_ONCE) {
+            let bytes = &mut bytes[..values.len() * size];
+            for (to, &v) in bytes.chunks_exact_mut(size).zip(values) {
+                match dtype {
+                    Dtype::Float32 => to.copy_from_slice(&(v as f32).to_le_bytes()),
+                    Dtype::Float64 => to.copy_from_slice(&v.to_le_bytes()),
+                }
+            }
+            write(bytes);
         }
     }
 }
@@ -115,11 +121,24 @@ impl<'a> TensorWriter<'a> {
         self.tensors.push((name.into(), stored));
     }
 
+    /// The tensors in the order in which the file has them: that of the library `safetensors`, by falling width of their elements, then by
+    /// name.
+    fn in_order(&self) -> Vec<&(String, Tensor<'a>)> {
+        let mut tensors: Vec<_> = self.tensors.iter().collect();
+        tensors.sort_unstable_by(|(a, left), (b, right)| {
+            right.dtype().cmp(&left.dtype()).then(a.cmp(b))
+        });
+        tensors
+    }
+
     /// The SHA-256 of a text followed by the data of the file, in lowercase hexadecimal digits.
-    pub(super) fn sha256(&self, text: &str) -> Result<String> {
-        // The order of the data is the library's choice: it is read off a file, which metadata do not change.
-        let file = self.serialize(None)?;
-        Ok(sha256(text, StoredTensors::parse(&file)?.data))
+    pub(super) fn sha256(&self, text: &str) -> String {
+        let mut hash = Sha256::new();
+        hash.update(text);
+        for (_, tensor) in self.in_order() {
+            tensor.each(|bytes| hash.update(bytes));
+        }
+        format!("{:x}", hash.finalize())
     }
 
     /// The bytes of the file, with its description.
@@ -128,8 +147,32 @@ impl<'a> TensorWriter<'a> {
     }
 
     fn serialize(&self, metadata: Option<HashMap<String, String>>) -> Result<Vec<u8>> {
-        let tensors = self.tensors.iter().map(|(name, tensor)| (name, tensor));
-        safetensors::serialize(tensors, metadata).map_err(invalid)
+        let tensors = self.in_order();
+        let mut end = 0;
+        let infos = tensors.iter().map(|(name, tensor)| {
+            let begin = end;
+            end += tensor.length();
+            let info = TensorInfo {
+                dtype: tensor.dtype(),
+                shape: tensor.shape.clone(),
+                data_offsets: (begin, end),
+            };
+            (name.clone(), info)
+        });
+        let infos = infos.collect();
+        let metadata = tensor::Metadata::new(metadata, infos).map_err(invalid)?;
+        let mut header = serde_json::to_string(&metadata).map_err(invalid)?;
+        // The data begin at a multiple of eight bytes.
+        while header.len() % 8 != 0 {
+            header.push(' ');
+        }
+        let mut file = room::empty(8 + header.len() + end)?;
+        file.extend((header.len() as u64).to_le_bytes());
+        file.extend(header.bytes());
+        for (_, tensor) in tensors {
+            tensor.each(|bytes| file.extend(bytes));
+        }
+        Ok(file)
     }
 }
 
@@ -147,6 +190,7 @@ pub(super) struct Header {
 impl Header {
     /// From its text, for a file that has so many bytes of data: the tensors cover them without gap or overlap.
     pub(super) fn parse(text: &[u8], data: u64) -> Result<Self> {
+        room::for_text(text.len())?;
         let header: Header = serde_json::from_slice(text)
             .map_err(|error| invalid(format!("its safetensors header: {error}")))?;
         header.check_layout(data)?;
@@ -340,7 +384,7 @@ impl<'a> StoredTensors<'a> {
             .iter()
             .map(|tensor| self.claim(tensor, element(dtype), element_size(dtype)))
             .collect::<Result<Vec<_>>>()?;
-        let mut parameters = Vec::with_capacity(tensors.iter().map(Parameter::len).sum());
+        let mut parameters = room::empty(tensors.iter().map(Parameter::len).sum())?;
         for (tensor, bytes) in tensors.iter().zip(bytes) {
             let start = parameters.len();
             decode(bytes, dtype, &mut parameters);
@@ -361,7 +405,7 @@ impl<'a> StoredTensors<'a> {
             name: name.into(),
             shape: vec![length],
         };
-        Ok(self.claim(&tensor, Element::U8, 1)?.to_vec())
+        room::copied(self.claim(&tensor, Element::U8, 1)?)
     }
 
     /// Removes one tensor, which must be as the description says, of elements of `size` bytes, and returns its data.

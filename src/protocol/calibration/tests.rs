@@ -20,7 +20,7 @@ fn calibration(predict: impl Fn(f64) -> f64) -> Calibration {
         spread: 0.0,
     };
     let generated: Vec<f64> = normals(100_000, 2).into_iter().map(predict).collect();
-    Calibration::new(&held_out, &generated)
+    Calibration::new(&held_out, &generated).unwrap()
 }
 
 #[test]
@@ -60,7 +60,8 @@ fn few_negative_and_broken_events_make_no_nonsense() {
     let c = Calibration::new(
         &held_out,
         &[0.0, f64::NEG_INFINITY, f64::NAN, f64::INFINITY],
-    );
+    )
+    .unwrap();
     assert_eq!(c.bins.len(), 1, "too few events for two bins");
     // A quarter of the generated events have the ratio 1.
     assert_eq!((c.bins[0].observed, c.bins[0].predicted), (1.0, 0.25));
@@ -71,7 +72,7 @@ fn few_negative_and_broken_events_make_no_nonsense() {
         log_w: vec![0.0; 2],
         spread: 0.0,
     };
-    let c = Calibration::new(&held_out, &[0.0; 4]);
+    let c = Calibration::new(&held_out, &[0.0; 4]).unwrap();
     assert_eq!((c.chi_square, c.auc), (0.0, 0.5));
 }
 

@@ -5,6 +5,7 @@ use crate::noise::{domain, Noise};
 use crate::protocol::ensemble::record;
 use crate::protocol::Instance;
 use crate::Rows;
+use std::sync::Arc;
 
 /// A generator of two independent unit normals, exactly: a flow that is the identity.
 fn unit_normal() -> Model {
@@ -23,11 +24,11 @@ fn unit_normal() -> Model {
     Model {
         dtype: Dtype::Float32,
         generator: Generator {
-            parameters: vec![0.0; 4],
+            parameters: vec![0.0; 4].into(),
             kind: GeneratorKind::flow(flow),
             scalings: vec![Scaling::None; 2],
             conditions: Vec::new(),
-            module: Vec::new(),
+            module: Arc::default(),
         },
         classifier: None,
         latent_classifier: None,
@@ -149,7 +150,7 @@ fn an_ensemble_is_the_mean_of_networks_trained_apart() {
     let logits: Vec<Vec<f64>> = (0..3)
         .map(|k| {
             let mut member = model.clone();
-            member.classifier = Some(classifier.member(k));
+            member.classifier = Some(classifier.member(k).unwrap());
             grid(&member, 0.0).iter().map(|(l, _)| *l).collect()
         })
         .collect();

@@ -9,7 +9,7 @@ use crate::options::{keys, Options};
 use crate::protocol::feed::SourceFeed;
 use crate::protocol::source::Source;
 use crate::train::Settings;
-use crate::{Error, Result};
+use crate::{room, Error, Result};
 use serde_json::json;
 
 /// How a generator is trained on, with refiners of the method that `refiner.method` names (Table 2 of the paper: GAN/GAN, GAN/flow,
@@ -63,12 +63,12 @@ pub(in super::super) fn train_again(
     target: &mut Source,
 ) -> Result<Model> {
     let g = &model.generator;
-    let scalings = [&g.scalings[..], &g.conditions].concat();
+    let scalings = room::joined(&g.scalings, &g.conditions)?;
     let settings = iterable(g, session.options)?;
     let mut feed = SourceFeed::new(target, &scalings, session.options)?;
     let mut fit =
         |goal, parameters: &mut [f64]| session.fit(goal, &settings, &mut feed, parameters);
-    let mut parameters = [&refiner.parameters[..], &g.parameters].concat();
+    let mut parameters = room::joined(&refiner.parameters, &g.parameters)?;
     let mut maps = vec![refiner.map.clone()];
     maps.extend_from_slice(g.maps());
     let record;
@@ -87,15 +87,15 @@ pub(in super::super) fn train_again(
             parameters: of_prior,
         };
         let players = gan::Players::of(network.clone(), g.condition_dim(), session.options)?;
-        let mut both = players.initial_discriminator(session)?;
-        both.extend_from_slice(of_network);
+        let discriminator = players.initial_discriminator(session)?;
+        let mut both = room::joined(&discriminator, of_network)?;
         record = fit(players.goal_after(prior), &mut both)?;
         of_network.copy_from_slice(&both[both.len() - own..]);
     }
     let mut next = Model {
         generator: Generator {
             kind: GeneratorKind::Networks { maps },
-            parameters,
+            parameters: parameters.into(),
             ..g.clone()
         },
         ..model.clone().into_baseline()

@@ -8,7 +8,7 @@ use crate::objective::{Gan, Goal, Prior};
 use crate::options::{keys, Options};
 use crate::protocol::networks::{mlp, MlpKeys};
 use crate::train::{initial_mlp, Settings};
-use crate::{Error, Result};
+use crate::{room, Error, Result};
 
 const KEYS: MlpKeys = MlpKeys {
     layers: keys::GAN_GENERATOR_LAYERS,
@@ -110,11 +110,11 @@ impl Recipe for Players {
     }
 
     fn initial(&self, session: Session) -> Result<Vec<f64>> {
-        let mut parameters = self.initial_discriminator(session)?;
+        let discriminator = self.initial_discriminator(session)?;
         let noise = places::GENERATOR.at(1).noise(session.seed);
         let go_on = || session.hooks.check("gan_generator");
-        parameters.append(&mut initial_mlp(&self.generator, noise, false, &go_on)?);
-        Ok(parameters)
+        let generator = initial_mlp(&self.generator, noise, false, &go_on)?;
+        room::joined(&discriminator, &generator)
     }
 
     fn settings(&self, options: &Options) -> Settings {

@@ -8,7 +8,7 @@ use crate::objective::{Goal, Vae};
 use crate::options::{keys, Options};
 use crate::protocol::networks::{mlp, MlpKeys};
 use crate::train::{initial_mlp, Settings};
-use crate::Result;
+use crate::{room, Result};
 
 const KEYS: MlpKeys = MlpKeys {
     layers: keys::VAE_LAYERS,
@@ -70,9 +70,9 @@ impl Recipe for Coders {
     fn initial(&self, session: Session) -> Result<Vec<f64>> {
         let [encoder, decoder] = [0, 1].map(|part| places::GENERATOR.at(part).noise(session.seed));
         let go_on = || session.hooks.check("vae");
-        let mut parameters = initial_mlp(&self.encoder, encoder, true, &go_on)?;
-        parameters.append(&mut initial_mlp(&self.decoder, decoder, false, &go_on)?);
-        Ok(parameters)
+        let encoder = initial_mlp(&self.encoder, encoder, true, &go_on)?;
+        let decoder = initial_mlp(&self.decoder, decoder, false, &go_on)?;
+        room::joined(&encoder, &decoder)
     }
 
     fn settings(&self, options: &Options) -> Settings {

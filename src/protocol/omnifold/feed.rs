@@ -4,6 +4,7 @@ use crate::model::Real;
 use crate::noise::Noise;
 use crate::objective::Batch;
 use crate::protocol::feed::SourceFeed;
+use crate::room::{Gather, Grow};
 use crate::train::{Feed, Passes};
 use crate::Result;
 
@@ -16,16 +17,16 @@ pub(super) struct Shuffled {
 }
 
 impl Shuffled {
-    pub fn new(values: Vec<f64>, dim: usize, held_out: usize, shuffle: Noise) -> Self {
-        Shuffled {
-            order: Passes::new((0..values.len() / dim).collect(), held_out),
+    pub fn new(values: Vec<f64>, dim: usize, held_out: usize, shuffle: Noise) -> Result<Self> {
+        Ok(Shuffled {
+            order: Passes::new((0..values.len() / dim).gather()?, held_out),
             values,
             dim,
             shuffle,
-        }
+        })
     }
 
-    fn draw(&mut self, rows: usize) -> Vec<usize> {
+    fn draw(&mut self, rows: usize) -> Result<Vec<usize>> {
         self.order.draw(rows, self.shuffle)
     }
 
@@ -33,11 +34,13 @@ impl Shuffled {
         self.order.held_out().len()
     }
 
-    fn append<T: Real>(&self, chosen: impl Iterator<Item = usize>, batch: &mut Batch<T>) {
-        for row in chosen {
+    fn append<T: Real>(&self, chosen: &[usize], batch: &mut Batch<T>) -> Result<()> {
+        batch.x.room(chosen.len() * self.dim)?;
+        for &row in chosen {
             let values = &self.values[row * self.dim..][..self.dim];
             batch.x.extend(values.iter().map(|&v| T::from_f64(v)));
         }
+        Ok(())
     }
 }
 
@@ -49,23 +52,20 @@ pub(super) struct EventFeed<'f, 's, 'a> {
 }
 
 impl EventFeed<'_, '_, '_> {
-    fn append<T: Real>(&self, chosen: &[usize], batch: &mut Batch<T>) {
+    fn append<T: Real>(&self, chosen: &[usize], batch: &mut Batch<T>) -> Result<()> {
         let rows = batch.rows;
-        self.generated.append(chosen.iter().copied(), batch);
+        self.generated.append(chosen, batch)?;
         let weights = chosen.iter().map(|&row| T::from_f64(self.nu[row]));
-        batch.weights.extend(weights);
-        batch.labels = vec![T::from_f64(1.0); rows];
-        batch.labels.resize(2 * rows, T::from_f64(0.0));
-        batch.rows = 2 * rows;
+        batch.weights.put_all(weights)?;
+        batch.two_classes(rows)
     }
 }
 
 impl<T: Real> Feed<T> for EventFeed<'_, '_, '_> {
     fn fill(&mut self, rows: usize, batch: &mut Batch<T>) -> Result<()> {
         self.target.fill(rows, batch)?;
-        let chosen = self.generated.draw(rows);
-        self.append(&chosen, batch);
-        Ok(())
+        let chosen = self.generated.draw(rows)?;
+        self.append(&chosen, batch)
     }
 
     fn pass(&self) -> Option<usize> {
@@ -78,10 +78,10 @@ impl<T: Real> Feed<T> for EventFeed<'_, '_, '_> {
         for batch in &mut batches {
             let rows = first..first + batch.rows;
             first = rows.end;
-            let chosen: Vec<usize> = rows
+            let chosen = rows
                 .map(|row| row % self.generated.held_out().max(1))
-                .collect();
-            self.append(&chosen, batch);
+                .gather()?;
+            self.append(&chosen, batch)?;
         }
         Ok(batches)
     }
@@ -94,25 +94,23 @@ pub(super) struct LatentFeed<'f> {
 }
 
 impl LatentFeed<'_> {
-    fn batch<T: Real>(&self, chosen: &[usize], batch: &mut Batch<T>) {
+    fn batch<T: Real>(&self, chosen: &[usize], batch: &mut Batch<T>) -> Result<()> {
         batch.x.clear();
-        self.latents.append(chosen.iter().copied(), batch);
+        batch.x.room(2 * chosen.len() * self.latents.dim)?;
+        self.latents.append(chosen, batch)?;
         batch.x.extend_from_within(..);
         batch.weights.clear();
         let weights = chosen.iter().map(|&row| T::from_f64(self.omega[row]));
-        batch.weights.extend(weights);
-        batch.weights.resize(2 * chosen.len(), T::from_f64(1.0));
-        batch.labels = vec![T::from_f64(1.0); chosen.len()];
-        batch.labels.resize(2 * chosen.len(), T::from_f64(0.0));
-        batch.rows = 2 * chosen.len();
+        batch.weights.put_all(weights)?;
+        batch.weights.sized(2 * chosen.len(), T::from_f64(1.0))?;
+        batch.two_classes(chosen.len())
     }
 }
 
 impl<T: Real> Feed<T> for LatentFeed<'_> {
     fn fill(&mut self, rows: usize, batch: &mut Batch<T>) -> Result<()> {
-        let chosen = self.latents.draw(rows);
-        self.batch(&chosen, batch);
-        Ok(())
+        let chosen = self.latents.draw(rows)?;
+        self.batch(&chosen, batch)
     }
 
     fn pass(&self) -> Option<usize> {
@@ -121,12 +119,12 @@ impl<T: Real> Feed<T> for LatentFeed<'_> {
 
     fn held_out(&mut self) -> Result<Vec<Batch<T>>> {
         const CHUNK: usize = 4096;
-        let rows: Vec<usize> = (0..self.latents.held_out()).collect();
+        let rows = (0..self.latents.held_out()).gather()?;
         let batches = rows.chunks(CHUNK).map(|rows| {
             let mut batch = Batch::default();
-            self.batch(rows, &mut batch);
-            batch
+            self.batch(rows, &mut batch)?;
+            Ok(batch)
         });
-        Ok(batches.collect())
+        batches.gather_all()
     }
 }

@@ -1,11 +1,14 @@
 //! The assignment of least cost.
 
+use crate::room::{self, Gather};
+use crate::Result;
+
 /// Which column every row is given, one each, so that the sum of the costs, none negative, is least: shortest augmenting paths with dual
 /// prices (Jonker & Volgenant, Computing 38 (1987) 325). n² memory; time n² for every row that is not given a column of cost 0 at once.
-pub(super) fn assign(n: usize, cost: impl Fn(usize, usize) -> f64) -> Vec<usize> {
+pub(super) fn assign(n: usize, cost: impl Fn(usize, usize) -> f64) -> Result<Vec<usize>> {
     const NONE: usize = usize::MAX;
-    let costs: Vec<f64> = (0..n * n).map(|i| cost(i / n, i % n)).collect();
-    let (mut row_of, mut column_of) = (vec![NONE; n], vec![NONE; n]);
+    let costs = (0..n * n).map(|i| cost(i / n, i % n)).gather()?;
+    let (mut row_of, mut column_of) = (room::filled(n, NONE)?, room::filled(n, NONE)?);
     // Prices 0 are good for what costs nothing.
     for row in 0..n {
         let free = (0..n).find(|&c| costs[row * n + c] == 0.0 && row_of[c] == NONE);
@@ -13,15 +16,18 @@ pub(super) fn assign(n: usize, cost: impl Fn(usize, usize) -> f64) -> Vec<usize>
             (row_of[column], column_of[row]) = (row, column);
         }
     }
-    let (mut row_price, mut column_price) = (vec![0.0; n], vec![0.0; n]);
-    let mut open = Vec::with_capacity(n);
+    let (mut row_price, mut column_price) = (room::filled(n, 0.0)?, room::filled(n, 0.0)?);
+    let (mut distance, mut before) = (room::filled(n, 0.0)?, room::filled(n, 0)?);
+    let mut closed: Vec<(usize, f64)> = room::empty(n)?;
+    let mut open = room::empty(n)?;
     for start in 0..n {
         if column_of[start] != NONE {
             continue;
         }
         // Dijkstra over the columns by reduced costs, until a free one is nearest.
-        let (mut distance, mut before) = (vec![f64::INFINITY; n], vec![start; n]);
-        let mut closed: Vec<(usize, f64)> = Vec::new();
+        distance.fill(f64::INFINITY);
+        before.fill(start);
+        closed.clear();
         open.clear();
         open.extend(0..n);
         let (mut row, mut reached) = (start, 0.0);
@@ -51,7 +57,7 @@ pub(super) fn assign(n: usize, cost: impl Fn(usize, usize) -> f64) -> Vec<usize>
         };
         let Some(end) = end else { break };
         row_price[start] += reached;
-        for (column, distance) in closed {
+        for (column, distance) in closed.drain(..) {
             row_price[row_of[column]] += reached - distance;
             column_price[column] -= reached - distance;
         }
@@ -66,7 +72,7 @@ pub(super) fn assign(n: usize, cost: impl Fn(usize, usize) -> f64) -> Vec<usize>
             column = next;
         }
     }
-    column_of
+    Ok(column_of)
 }
 
 #[cfg(test)]
@@ -101,7 +107,7 @@ mod tests {
             Noise::new(1, case as u64, domain::POOL).uniforms(0, 0, &mut costs);
             // Some cost nothing.
             let cost = |row: usize, column: usize| (costs[row * n + column] - 0.3).max(0.0);
-            let columns = assign(n, cost);
+            let columns = assign(n, cost).unwrap();
             let mut sorted = columns.clone();
             sorted.sort_unstable();
             assert!(sorted.into_iter().eq(0..n), "{columns:?}");
@@ -109,6 +115,6 @@ mod tests {
             let expected = least(n, &cost, 0, &mut vec![false; n]);
             assert!((total - expected).abs() < 1e-12, "{total}, not {expected}");
         }
-        assert_eq!(assign(3, |_, _| f64::NAN).len(), 3);
+        assert_eq!(assign(3, |_, _| f64::NAN).unwrap().len(), 3);
     }
 }

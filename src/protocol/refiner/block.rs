@@ -5,6 +5,7 @@ use super::statistics::Statistics;
 use crate::compute::Stage;
 use crate::model::{Dims, Evaluator};
 use crate::protocol::draws::Draws;
+use crate::room::Grow;
 use crate::Result;
 
 /// Successive events, row-major.
@@ -25,13 +26,13 @@ pub(in crate::protocol) struct Block {
 
 impl Block {
     /// Room for events `first` and the `rows` − 1 after it, with their conditions.
-    pub fn place(&mut self, first: u64, rows: usize, dims: Dims) {
+    pub fn place(&mut self, first: u64, rows: usize, dims: Dims) -> Result<()> {
         self.first = first;
         self.rows = rows;
-        self.z.resize(rows * dims.latent_row(), 0.0);
-        self.x.resize(rows * dims.event_row(), 0.0);
-        self.c.resize(rows * dims.conditions, 0.0);
-        self.w.resize(rows, 0.0);
+        self.z.sized(rows * dims.latent_row(), 0.0)?;
+        self.x.sized(rows * dims.event_row(), 0.0)?;
+        self.c.sized(rows * dims.conditions, 0.0)?;
+        self.w.sized(rows, 0.0)
     }
 
     /// Where in the block an event is.

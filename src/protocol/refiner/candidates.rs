@@ -5,6 +5,7 @@ use crate::compute::Stage;
 use crate::model::Evaluator;
 use crate::noise::places::Places;
 use crate::protocol::draws::Draws;
+use crate::room::{Gather, Grow};
 use crate::{Error, Result};
 
 /// Number of the uniforms that shuffle. Those before it are the chains' own, those after it choose in place of what has failed.
@@ -80,7 +81,7 @@ impl Candidates {
         let offset = self.shuffle(draws, of, places)?;
         let mut pool = self.log_w.iter().enumerate();
         let (mut above, mut chosen) = (0.0, 0);
-        self.chosen.resize(rows, 0);
+        self.chosen.sized(rows, 0)?;
         for (i, &row) in self.order.iter().enumerate() {
             let position = (i as f64 + offset) / rows as f64 * sum;
             while above <= position {
@@ -134,7 +135,7 @@ impl Candidates {
         let (n, m) = (z.len() / rows, x.len() / rows);
         evaluator.generate(z, rows, x, None)?;
         let fails = |x: &[f64], row: usize| !x[row * m..][..m].iter().all(|x| x.is_finite());
-        let mut failed: Vec<usize> = (0..rows).filter(|&row| fails(x, row)).collect();
+        let mut failed = (0..rows).filter(|&row| fails(x, row)).gather()?;
         let (mut u, mut again, mut made) = (Vec::new(), Vec::new(), Vec::new());
         for number in (SHUFFLE + 1..).take(TRIES) {
             failed.retain(|&row| fails(x, row));
@@ -143,16 +144,17 @@ impl Candidates {
             }
             stage.check()?;
             statistics.non_finite += failed.len() as u64;
-            u.resize(failed.len(), 0.0);
+            u.sized(failed.len(), 0.0)?;
             let events = failed.iter().map(|&row| first.wrapping_add(row as u64));
             draws.draw(of, events, number, &mut [], &mut u)?;
-            self.choose_by_weight(&failed, &u);
+            self.choose_by_weight(&failed, &u)?;
             self.take(failed.iter().copied(), z, log_w);
             again.clear();
+            again.room(failed.len() * n)?;
             for &row in &failed {
                 again.extend_from_slice(&z[row * n..][..n]);
             }
-            made.resize(failed.len() * m, 0.0);
+            made.sized(failed.len() * m, 0.0)?;
             evaluator.generate(&again, failed.len(), &mut made, None)?;
             for (&row, made) in failed.iter().zip(made.chunks_exact(m)) {
                 x[row * m..][..m].copy_from_slice(made);
@@ -165,19 +167,20 @@ impl Candidates {
     }
 
     /// For each of the rows a latent of the pool, drawn by its weight.
-    fn choose_by_weight(&mut self, rows: &[usize], u: &[f64]) {
+    fn choose_by_weight(&mut self, rows: &[usize], u: &[f64]) -> Result<()> {
         let highest = self.highest();
         let mut sum = 0.0;
         let add = |l: &f64| {
             sum += libm::exp(l - highest);
             sum
         };
-        let sums: Vec<f64> = self.log_w.iter().map(add).collect();
+        let sums = self.log_w.iter().map(add).gather()?;
         // Rounding may place a number at the sum of all.
         let last = sums.partition_point(|&s| s < sum);
         for (&row, u) in rows.iter().zip(u) {
             self.chosen[row] = sums.partition_point(|&s| s <= u * sum).min(last);
         }
+        Ok(())
     }
 
     /// The largest log w of the pool.
@@ -196,11 +199,11 @@ impl Candidates {
     ) -> Result<u64> {
         let rows = places.len();
         let mut non_finite = 0;
-        self.z.resize(self.each * length, 0.0);
+        self.z.sized(self.each * length, 0.0)?;
         let of_events = !evaluator.weighs_latents();
         self.x
-            .resize(if of_events { rows * self.event_dim } else { 0 }, 0.0);
-        self.log_w.resize(self.each * rows, 0.0);
+            .sized(if of_events { rows * self.event_dim } else { 0 }, 0.0)?;
+        self.log_w.sized(self.each * rows, 0.0)?;
         let slices = self.z.chunks_exact_mut(length);
         let slices = slices.zip(self.log_w.chunks_exact_mut(rows));
         for (attempt, (z, log_w)) in (0..).zip(slices) {
@@ -233,10 +236,10 @@ impl Candidates {
         places: impl ExactSizeIterator<Item = u64> + Clone,
     ) -> Result<f64> {
         let rows = places.len();
-        self.keys.resize(rows, 0.0);
+        self.keys.sized(rows, 0.0)?;
         draws.draw(of, places, SHUFFLE, &mut [], &mut self.keys)?;
         self.order.clear();
-        self.order.extend(0..rows);
+        self.order.put_all(0..rows)?;
         let keys = &self.keys;
         self.order
             .sort_unstable_by(|&a, &b| keys[a].total_cmp(&keys[b]).then(a.cmp(&b)));

@@ -10,6 +10,7 @@ use crate::compute::Stage;
 use crate::model::{Dims, Evaluator, HmcSettings, Method, Model, Refinement};
 use crate::options::{keys, Options};
 use crate::protocol::draws::Draws;
+use crate::room::{self, Grow};
 use crate::{Error, Result};
 use serde_json::json;
 
@@ -84,7 +85,7 @@ impl Home for Dynamics {
     fn maker(&self, model: &Model) -> Result<Box<dyn Maker>> {
         let Refinement { hmc, pool, .. } = refinement(model, self.method)?;
         let dims = model.generator.dims();
-        Ok(Box::new(Chains::new(*self, dims, hmc.clone(), *pool)))
+        Ok(Box::new(Chains::new(*self, dims, hmc.clone(), *pool)?))
     }
 }
 
@@ -165,19 +166,19 @@ impl Running {
             }
         }
         self.x.copy_from_slice(made);
-        self.kept.copy(points);
+        self.kept.copy(points)?;
         Ok(without)
     }
 }
 
 impl Chains {
     /// `pool`: latents of the prior for each resampled start.
-    pub fn new(dynamics: Dynamics, dims: Dims, settings: HmcSettings, pool: usize) -> Self {
-        Chains {
-            transition: Transition::new(dynamics, dims, settings, pool),
+    pub fn new(dynamics: Dynamics, dims: Dims, settings: HmcSettings, pool: usize) -> Result<Self> {
+        Ok(Chains {
+            transition: Transition::new(dynamics, dims, settings, pool)?,
             dims,
             running: None,
-        }
+        })
     }
 
     /// Chains after their burn-in.
@@ -198,9 +199,9 @@ impl Chains {
         Ok(Running {
             next_block: 0,
             states,
-            x: vec![f64::NAN; chains * self.dims.features],
+            x: room::filled(chains * self.dims.features, f64::NAN)?,
             kept: Points::default(),
-            history: History::new(chains, self.dims.latent),
+            history: History::new(chains, self.dims.latent)?,
         })
     }
 }
@@ -269,7 +270,7 @@ impl Maker for Chains {
         let points = &running.states.points;
         block.z.copy_from_slice(&points.z);
         block.w.fill(1.0);
-        block.log_w.clone_from(&points.log_w);
+        block.log_w.hold(&points.log_w)?;
         statistics.events += block.rows as u64;
         self.running = Some(running);
         Ok(())

@@ -43,6 +43,7 @@ impl Learned for FlowRefiner {
         let mut parameters = initial_flow(&flow, KEYS.initial, session.seed, &go_on)?;
         let record = lesson.fit(Goal::Likelihood(&flow), &mut parameters)?;
         let map = Map::Flow(flow);
+        let parameters = parameters.into();
         Ok((Refiner { map, parameters }, record))
     }
 }

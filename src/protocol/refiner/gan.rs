@@ -6,6 +6,7 @@ use crate::noise::places::{self, Place};
 use crate::objective::{self, Goal};
 use crate::options::{keys, Key, Options};
 use crate::protocol::networks::{mlp, MlpKeys};
+use crate::room::Grow;
 use crate::train::{initial_mlp, Record};
 use crate::{Error, Result};
 
@@ -49,7 +50,7 @@ impl Learned for GanRefiner {
         let split = parameters.len();
         let mut refiner = initial(&network, places::REFINER.at(1))?;
         start_at_identity(&network, &mut refiner);
-        parameters.append(&mut refiner);
+        parameters.put_all(refiner)?;
         let goal = Goal::Gan(objective::Gan {
             discriminator: &discriminator,
             refiner: &network,
@@ -60,7 +61,8 @@ impl Learned for GanRefiner {
             prior: None,
         });
         let record = lesson.fit(goal, &mut parameters)?;
-        let parameters = parameters.split_off(split);
+        parameters.drain(..split);
+        let parameters = parameters.into();
         let map = Map::Network(network);
         Ok((Refiner { map, parameters }, record))
     }
@@ -117,6 +119,7 @@ mod tests {
     use super::*;
     use crate::engine::Engine;
     use crate::model::{Dtype, Generator, GeneratorKind, Model, Scaling};
+    use std::sync::Arc;
 
     #[test]
     fn the_start_is_the_identity() {
@@ -135,8 +138,8 @@ mod tests {
                     },
                     scalings: vec![Scaling::None; 2],
                     conditions: Vec::new(),
-                    module: Vec::new(),
-                    parameters,
+                    module: Arc::default(),
+                    parameters: parameters.into(),
                 },
                 classifier: None,
                 latent_classifier: None,

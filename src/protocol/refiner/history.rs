@@ -1,7 +1,7 @@
 //! How well chains mix, from their recent states.
 
 use crate::metrics::chains::{effective_sample_size, split_r_hat};
-use crate::Result;
+use crate::{room, Result};
 
 /// Chains that are remembered, and states of each: at most 131 kB per latent dimension.
 const CHAINS: usize = 64;
@@ -26,14 +26,14 @@ pub(in super::super) struct History {
 }
 
 impl History {
-    pub fn new(all: usize, dim: usize) -> Self {
+    pub fn new(all: usize, dim: usize) -> Result<Self> {
         let chains = all.min(CHAINS.min(NUMBERS / dim).max(FEWEST_CHAINS));
-        History {
+        Ok(History {
             chains,
             dim,
-            z: Vec::with_capacity(STATES * chains * dim),
+            z: room::empty(STATES * chains * dim)?,
             next: 0,
-        }
+        })
     }
 
     /// Remembers the states `z` of all chains.
@@ -57,7 +57,7 @@ impl History {
     /// # Errors
     /// [`crate::Error::InvalidArgument`] for fewer than four states.
     pub fn r_hat(&self) -> Result<Vec<f64>> {
-        split_r_hat(&self.in_order(), self.chains, self.dim)
+        split_r_hat(&self.in_order()?, self.chains, self.dim)
     }
 
     /// Effective sample size of every dimension of z, as a fraction of the states. Nothing for fewer than [`FEWEST`] states of a chain.
@@ -65,13 +65,13 @@ impl History {
         if self.states() < FEWEST {
             return Ok(Vec::new());
         }
-        let sizes = effective_sample_size(&self.in_order(), self.chains, self.dim)?;
+        let sizes = effective_sample_size(&self.in_order()?, self.chains, self.dim)?;
         let states = self.states() * self.chains;
         Ok(sizes.iter().map(|size| size / states as f64).collect())
     }
 
-    fn in_order(&self) -> Vec<f64> {
+    fn in_order(&self) -> Result<Vec<f64>> {
         let (late, early) = self.z.split_at(self.next);
-        [early, late].concat()
+        room::joined(early, late)
     }
 }

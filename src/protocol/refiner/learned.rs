@@ -54,7 +54,7 @@ impl Lesson<'_> {
     /// # Errors
     /// Those of the training.
     pub fn fit(self, goal: Goal, parameters: &mut [f64]) -> Result<Record> {
-        let mut pool = Pool::new(self.rows, self.weights, self.session.seed);
+        let mut pool = Pool::new(self.rows, self.weights, self.session.seed)?;
         self.session
             .fit(goal, &self.settings, &mut pool, parameters)
     }

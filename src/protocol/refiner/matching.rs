@@ -7,6 +7,7 @@ use crate::noise::places;
 use crate::objective::{self, Goal};
 use crate::options::{keys, Key, Options};
 use crate::protocol::networks::{mlp, MlpKeys};
+use crate::room::{self, Grow};
 use crate::train::{initial_mlp, Record};
 use crate::Result;
 
@@ -51,6 +52,7 @@ impl Learned for MatchingRefiner {
         let steps = lesson.session.get(keys::MATCHING_ODE_STEPS) as usize;
         let record = lesson.fit(goal, &mut parameters)?;
         let map = Map::Matching(model::Matching { network, steps });
+        let parameters = parameters.into();
         Ok((Refiner { map, parameters }, record))
     }
 }
@@ -73,7 +75,7 @@ fn pair(lesson: &Lesson) -> Result<Vec<f64>> {
     let size = session.get(keys::MATCHING_GROUP) as usize;
     let offsets = places::MATCHING_ENDS.noise(session.seed);
     let starts = places::MATCHING_STARTS.noise(session.seed);
-    let mut pairs = Vec::with_capacity(rows.len() + weights.len() * latent_dim);
+    let mut pairs = room::empty(rows.len() + weights.len() * latent_dim)?;
     let mut y = Vec::new();
     let groups = rows.chunks(size * columns).zip(weights.chunks(size));
     let stage = session.stage("pairs", groups.len());
@@ -82,12 +84,12 @@ fn pair(lesson: &Lesson) -> Result<Vec<f64>> {
         stage.done(i)?;
         let mut offset = [0.0];
         offsets.uniforms(i as u64, 0, &mut offset);
-        let ends = resample(weights, offset[0]);
+        let ends = resample(weights, offset[0])?;
         if dims.conditions == 0 {
-            transport(rows, latent_dim, &ends, &mut pairs);
+            transport(rows, latent_dim, &ends, &mut pairs)?;
             continue;
         }
-        y.resize(ends.len() * latent_dim, 0.0);
+        y.sized(ends.len() * latent_dim, 0.0)?;
         starts.fill_normals((i * size) as u64, ends.len(), latent_dim, &mut y);
         for (y, &end) in y.chunks_exact(latent_dim).zip(&ends) {
             pairs.extend_from_slice(y);
@@ -98,9 +100,9 @@ fn pair(lesson: &Lesson) -> Result<Vec<f64>> {
 }
 
 /// As many rows as there are weights, each as often as it weighs: systematic resampling with one uniform number. In order.
-fn resample(weights: &[f64], offset: f64) -> Vec<usize> {
+fn resample(weights: &[f64], offset: f64) -> Result<Vec<usize>> {
     let scale = weights.len() as f64 / weights.iter().sum::<f64>();
-    let mut chosen = Vec::with_capacity(weights.len());
+    let mut chosen = room::empty(weights.len())?;
     let mut sum = 0.0;
     for (row, w) in weights.iter().enumerate() {
         sum += w * scale;
@@ -109,22 +111,23 @@ fn resample(weights: &[f64], offset: f64) -> Vec<usize> {
         }
     }
     // Rounding, or weights that are all 0.
-    chosen.resize(weights.len(), weights.len() - 1);
-    chosen
+    chosen.sized(weights.len(), weights.len() - 1)?;
+    Ok(chosen)
 }
 
 /// Pairs every row with one of the `ends` so that the sum of the squared distances is least: most mass stays where it is, the rest moves
 /// little, and the ways do not cross, so that few steps follow them (optimal transport of small batches; Tong et al., arXiv:2302.00482).
-fn transport(rows: &[f64], dim: usize, ends: &[usize], pairs: &mut Vec<f64>) {
+fn transport(rows: &[f64], dim: usize, ends: &[usize], pairs: &mut Vec<f64>) -> Result<()> {
     let point = |row: usize| &rows[row * dim..][..dim];
     let distance = |row: usize, end: usize| {
         let differences = point(row).iter().zip(point(ends[end])).map(|(a, b)| a - b);
         differences.map(|d| d * d).sum::<f64>()
     };
-    for (row, end) in assign(ends.len(), distance).into_iter().enumerate() {
+    for (row, end) in assign(ends.len(), distance)?.into_iter().enumerate() {
         pairs.extend_from_slice(point(row));
         pairs.extend_from_slice(point(ends[end]));
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -133,15 +136,15 @@ mod tests {
 
     #[test]
     fn resampling_repeats_by_weight() {
-        let chosen = resample(&[0.5, 2.0, 0.0, 1.5, 1.0, 1.0], 0.25);
+        let chosen = resample(&[0.5, 2.0, 0.0, 1.5, 1.0, 1.0], 0.25).unwrap();
         assert_eq!(chosen, [0, 1, 1, 3, 4, 5]);
-        assert_eq!(resample(&[1.0; 4], 0.999), [0, 1, 2, 3]);
-        assert_eq!(resample(&[0.0; 3], 0.5).len(), 3);
+        assert_eq!(resample(&[1.0; 4], 0.999).unwrap(), [0, 1, 2, 3]);
+        assert_eq!(resample(&[0.0; 3], 0.5).unwrap().len(), 3);
         // Every row comes as often as it weighs, on average over the offset.
         let weights = [0.3, 1.7, 0.9, 1.1];
         let mut counts = [0.0; 4];
         for k in 0..1000 {
-            for row in resample(&weights, (k as f64 + 0.5) / 1000.0) {
+            for row in resample(&weights, (k as f64 + 0.5) / 1000.0).unwrap() {
                 counts[row] += 1e-3;
             }
         }
@@ -155,7 +158,7 @@ mod tests {
         let rows = [0.0, 0.0, 1.0, 0.0, 2.0, 0.0, 5.0, 5.0];
         let mut pairs = Vec::new();
         // The first is dropped, the third doubled: the mass moves on step by step.
-        transport(&rows, 2, &[1, 2, 2, 3], &mut pairs);
+        transport(&rows, 2, &[1, 2, 2, 3], &mut pairs).unwrap();
         let moved = [0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 2.0, 0.0];
         assert_eq!(pairs[..8], moved);
         assert_eq!(pairs[8..], [2.0, 0.0, 2.0, 0.0, 5.0, 5.0, 5.0, 5.0]);

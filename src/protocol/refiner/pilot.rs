@@ -11,6 +11,7 @@ use crate::model::{Dims, Evaluator, HmcSettings};
 use crate::noise::places;
 use crate::options::{choices::Mass, keys};
 use crate::protocol::draws::Draws;
+use crate::room::{self, Gather};
 use crate::train::{Hooks, Level};
 use crate::Result;
 use serde::Serialize;
@@ -122,7 +123,7 @@ impl Pilot<'_> {
     /// Finds the step in so many transitions; returns the variance of every dimension of z over them and the chains.
     fn adapt(&mut self, transitions: usize, target: f64, dim: usize) -> Result<Vec<f64>> {
         let mut averaging = DualAveraging::new(self.transition.settings.step_size, target);
-        let mut sums = vec![(0.0, 0.0); dim];
+        let mut sums = room::filled(dim, (0.0, 0.0))?;
         for _ in 0..transitions {
             let acceptance = self.advance()?;
             self.transition.settings.step_size = averaging.update(acceptance);
@@ -136,7 +137,7 @@ impl Pilot<'_> {
         self.transition.settings.step_size = averaging.mean();
         let n = (transitions * self.transition.settings.chains) as f64;
         let variance = |(sum, squares): &(f64, f64)| squares / n - (sum / n) * (sum / n);
-        Ok(sums.iter().map(variance).collect())
+        sums.iter().map(variance).gather()
     }
 }
 
@@ -166,7 +167,7 @@ pub(super) fn pilot(
         stream: places::CHAINS_PILOT,
     };
     let mut statistics = Statistics::default();
-    let mut transition = Transition::new(dynamics, dims, few, pool);
+    let mut transition = Transition::new(dynamics, dims, few, pool)?;
     let stage = session.stage("chains", transitions);
     let states = transition.start(evaluator, &mut draws, &mut statistics, &stage)?;
     let mut run = Pilot {
@@ -185,7 +186,7 @@ pub(super) fn pilot(
         Mass::Diagonal => {
             let variances = run.adapt(half / 2, target, dims.latent)?;
             run.transition.settings.scales = scales(&variances);
-            run.transition.rescale();
+            run.transition.rescale()?;
         }
     }
     run.adapt(half - run.done, target, dims.latent)?;
@@ -209,7 +210,8 @@ fn scales(variances: &[f64]) -> Vec<f64> {
 fn judge(run: &mut Pilot<'_>, method: &'static str, dim: usize) -> Result<ChainReport> {
     let (chains, transitions) = (run.transition.settings.chains, run.transitions - run.done);
     run.statistics = Statistics::default();
-    let mut z = Vec::with_capacity(transitions * chains * dim);
+    let mut z = room::empty(transitions * chains * dim)
+        .map_err(|e| e.for_what("the states of the pilot run (`hmc.pilot`)"))?;
     let mut acceptance = 0.0;
     for _ in 0..transitions {
         acceptance += run.advance()? / transitions as f64;

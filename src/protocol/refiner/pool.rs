@@ -3,6 +3,7 @@
 use crate::model::Real;
 use crate::noise::{places, Noise};
 use crate::objective::Batch;
+use crate::room::{Gather, Grow};
 use crate::train::{Feed, Passes};
 use crate::{Error, Result};
 
@@ -16,13 +17,13 @@ pub(super) struct Pool {
 
 impl Pool {
     /// As many rows, end to end, as there are weights.
-    pub fn new(rows: Vec<f64>, weights: Vec<f64>, seed: u64) -> Self {
-        Pool {
-            order: Passes::new((0..weights.len()).collect(), 0),
+    pub fn new(rows: Vec<f64>, weights: Vec<f64>, seed: u64) -> Result<Self> {
+        Ok(Pool {
+            order: Passes::new((0..weights.len()).gather()?, 0),
             rows,
             weights,
             shuffle: places::POOL_ROWS.noise(seed),
-        }
+        })
     }
 }
 
@@ -32,7 +33,7 @@ impl Pool {
 /// [`Error::Numerical`] if nothing is left.
 pub(super) fn unit_weights(log_w: &[f64]) -> Result<Vec<f64>> {
     let finite = |w: f64| if w.is_finite() { w } else { 0.0 };
-    let mut w: Vec<f64> = log_w.iter().map(|l| finite(libm::exp(*l))).collect();
+    let mut w = log_w.iter().map(|l| finite(libm::exp(*l))).gather()?;
     let mean = w.iter().sum::<f64>() / w.len() as f64;
     if !(mean > 0.0 && mean.is_finite()) {
         return Err(Error::Numerical(format!(
@@ -45,11 +46,13 @@ pub(super) fn unit_weights(log_w: &[f64]) -> Result<Vec<f64>> {
 
 impl<T: Real> Feed<T> for Pool {
     fn fill(&mut self, rows: usize, batch: &mut Batch<T>) -> Result<()> {
-        let chosen = self.order.draw(rows, self.shuffle);
+        let chosen = self.order.draw(rows, self.shuffle)?;
         batch.rows = rows;
         batch.x.clear();
         batch.weights.clear();
         let columns = self.rows.len() / self.weights.len();
+        batch.x.room(rows * columns)?;
+        batch.weights.room(rows)?;
         for row in chosen {
             let values = &self.rows[row * columns..][..columns];
             batch.x.extend(values.iter().map(|&v| T::from_f64(v)));

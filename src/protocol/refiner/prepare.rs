@@ -10,7 +10,7 @@ use crate::options::keys;
 use crate::protocol::conditions::Conditions;
 use crate::protocol::pullback::WeightReport;
 use crate::train::Level;
-use crate::{Error, Result};
+use crate::{room, Error, Result};
 use serde_json::json;
 
 /// Makes or trains the refiner that `refiner.method` names.
@@ -120,10 +120,10 @@ fn inside(session: Session, model: &Instance, conditions: &Conditions) -> Result
     let stage = session.stage("support", ROWS / BLOCK);
     let noise = places::SUPPORT.noise(session.seed);
     let mut evaluator = session.evaluator(model)?;
-    let mut y = vec![0.0; BLOCK * (auxiliary + dims.conditions)];
-    let mut z = vec![0.0; BLOCK * dims.latent_row()];
-    let mut x = vec![0.0; BLOCK * dims.event_row()];
-    let mut within = vec![false; BLOCK];
+    let mut y = room::filled(BLOCK * (auxiliary + dims.conditions), 0.0)?;
+    let mut z = room::filled(BLOCK * dims.latent_row(), 0.0)?;
+    let mut x = room::filled(BLOCK * dims.event_row(), 0.0)?;
+    let mut within = room::filled(BLOCK, false)?;
     let mut count = 0;
     for block in 0..ROWS / BLOCK {
         stage.check()?;

@@ -9,6 +9,7 @@ use crate::compute::Stage;
 use crate::model::Evaluator;
 use crate::noise::places;
 use crate::protocol::draws::Draws;
+use crate::room::Grow;
 use crate::{Error, Result};
 
 /// Rows of a block of independent events: many enough to compute at full speed.
@@ -97,12 +98,12 @@ impl<P: Proposals> Independent<P> {
         attempt: u64,
     ) -> Result<()> {
         let rows = self.pending.len();
-        self.prior.resize(rows * self.prior_dim, 0.0);
-        self.accept.resize(if P::RANDOM { rows } else { 0 }, 0.0);
-        self.z.resize(rows * (block.z.len() / block.rows), 0.0);
-        self.x.resize(rows * (block.x.len() / block.rows), 0.0);
+        self.prior.sized(rows * self.prior_dim, 0.0)?;
+        self.accept.sized(if P::RANDOM { rows } else { 0 }, 0.0)?;
+        self.z.sized(rows * (block.z.len() / block.rows), 0.0)?;
+        self.x.sized(rows * (block.x.len() / block.rows), 0.0)?;
         self.log_w.clear();
-        self.log_w.resize(rows, 0.0);
+        self.log_w.sized(rows, 0.0)?;
         let first = block.first;
         let events = self.pending.iter();
         draws.draw(
@@ -114,7 +115,7 @@ impl<P: Proposals> Independent<P> {
         )?;
         let c = block.c.len() / block.rows;
         let conditions = self.pending.iter().map(|&row| &block.c[row * c..][..c]);
-        append_conditions(&mut self.prior, conditions, c);
+        append_conditions(&mut self.prior, conditions, c)?;
         self.method
             .propose(evaluator, &self.prior, rows, &mut self.z)
     }
@@ -134,9 +135,9 @@ impl<P: Proposals> Independent<P> {
         let (n, m) = (block.z.len() / block.rows, block.x.len() / block.rows);
         statistics.proposals += rows as u64;
         self.weights.clear();
-        self.weights.resize(rows, None);
+        self.weights.sized(rows, None)?;
         self.made.clear();
-        self.made.extend(0..rows);
+        self.made.put_all(0..rows)?;
         let first = P::WEIGHTED && evaluator.weighs_latents();
         if first {
             evaluator.pull_back(&self.z, &[], rows, &mut self.log_w)?;
@@ -154,7 +155,7 @@ impl<P: Proposals> Independent<P> {
             evaluator.generate(z, made, x, None)?;
         }
         self.inside.clear();
-        self.inside.resize(made, true);
+        self.inside.sized(made, true)?;
         if P::WITHIN && made > 0 {
             let x = &self.x[..made * m];
             evaluator.inside(x, made, &mut self.inside)?;
@@ -211,19 +212,20 @@ fn append_conditions<'a>(
     rows: &mut Vec<f64>,
     conditions: impl ExactSizeIterator<Item = &'a [f64]> + DoubleEndedIterator,
     c: usize,
-) {
+) -> Result<()> {
     let count = conditions.len();
     if c == 0 || count == 0 {
-        return;
+        return Ok(());
     }
     let dim = rows.len() / count;
-    rows.resize(count * (dim + c), 0.0);
+    rows.sized(count * (dim + c), 0.0)?;
     // From the last on, so that no row is overwritten before it has moved.
     for (row, condition) in conditions.enumerate().rev() {
         let to = row * (dim + c);
         rows.copy_within(row * dim..(row + 1) * dim, to);
         rows[to + dim..][..c].copy_from_slice(condition);
     }
+    Ok(())
 }
 
 impl<P: Proposals> Maker for Independent<P> {
@@ -240,9 +242,9 @@ impl<P: Proposals> Maker for Independent<P> {
         stage: &Stage,
     ) -> Result<()> {
         let weights = if P::WEIGHTED { block.rows } else { 0 };
-        block.log_w.resize(weights, 0.0);
+        block.log_w.sized(weights, 0.0)?;
         self.pending.clear();
-        self.pending.extend(0..block.rows);
+        self.pending.put_all(0..block.rows)?;
         for attempt in 0..self.method.max_tries() {
             stage.check()?;
             self.attempt(evaluator, draws, block, attempt, statistics)?;

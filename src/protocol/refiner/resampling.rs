@@ -8,6 +8,7 @@ use crate::compute::Stage;
 use crate::model::{Evaluator, Method, Model};
 use crate::noise::places;
 use crate::protocol::draws::Draws;
+use crate::room::Grow;
 use crate::Result;
 
 /// Events that share a pool.
@@ -51,7 +52,7 @@ impl Maker for Resampled {
         statistics: &mut Statistics,
         stage: &Stage,
     ) -> Result<()> {
-        block.log_w.resize(block.rows, 0.0);
+        block.log_w.sized(block.rows, 0.0)?;
         let distinct = statistics.resampled.distinct;
         self.0.choose(
             evaluator,

@@ -193,7 +193,7 @@ fn rows_of(refiner: &dyn Maker) -> usize {
 fn block(refiner: &dyn Maker, index: u64) -> Block {
     let rows = rows_of(refiner);
     let mut block = Block::default();
-    block.place(index * rows as u64, rows, DIMS);
+    block.place(index * rows as u64, rows, DIMS).unwrap();
     block
 }
 
@@ -450,7 +450,7 @@ fn a_hosts_numbers_are_taken_event_by_event() {
     // w / w_max = ½ for all: u₂ = 0.102, 0.105, … accepts event after event, until 0.501.
     let fill = |draws: &mut Draws, rows| {
         let mut block = Block::default();
-        block.place(7, rows, DIMS);
+        block.place(7, rows, DIMS).unwrap();
         rejection(2f64.ln(), 10)
             .fill(
                 &mut Exact::new(0.0, 0.0),

@@ -7,6 +7,7 @@ use crate::compute::Stage;
 use crate::model::{Dims, Evaluator, HmcSettings, Method, Start};
 use crate::noise::places;
 use crate::protocol::draws::Draws;
+use crate::room::{self, Grow};
 use crate::{Error, Result};
 
 /// Energy error beyond which a trajectory is called divergent (Betancourt, arXiv:1701.02434).
@@ -28,19 +29,19 @@ pub(super) struct Points {
 }
 
 impl Points {
-    fn new(chains: usize, dim: usize) -> Self {
-        Points {
-            z: vec![0.0; chains * dim],
-            log_w: vec![0.0; chains],
-            gradient: vec![0.0; chains * dim],
-        }
+    fn new(chains: usize, dim: usize) -> Result<Self> {
+        Ok(Points {
+            z: room::filled(chains * dim, 0.0)?,
+            log_w: room::filled(chains, 0.0)?,
+            gradient: room::filled(chains * dim, 0.0)?,
+        })
     }
 
     /// As `other`, in the memory that is there.
-    pub fn copy(&mut self, other: &Points) {
-        self.z.clone_from(&other.z);
-        self.log_w.clone_from(&other.log_w);
-        self.gradient.clone_from(&other.gradient);
+    pub fn copy(&mut self, other: &Points) -> Result<()> {
+        self.z.hold(&other.z)?;
+        self.log_w.hold(&other.log_w)?;
+        self.gradient.hold(&other.gradient)
     }
 
     /// Takes over the point of one chain.
@@ -146,7 +147,12 @@ pub(super) struct Transition {
 
 impl Transition {
     /// `pool`: latents of the prior for each resampled start.
-    pub fn new(dynamics: Dynamics, dims: Dims, mut settings: HmcSettings, pool: usize) -> Self {
+    pub fn new(
+        dynamics: Dynamics,
+        dims: Dims,
+        mut settings: HmcSettings,
+        pool: usize,
+    ) -> Result<Self> {
         if dynamics.one_step {
             settings.leapfrog = 1;
         }
@@ -158,14 +164,14 @@ impl Transition {
             candidates: Candidates::new(pool, dims.features),
             trajectory: Trajectory::default(),
         };
-        transition.rescale();
-        transition
+        transition.rescale()?;
+        Ok(transition)
     }
 
     /// Takes over the scales of the settings.
-    pub fn rescale(&mut self) {
-        self.scales.clone_from(&self.settings.scales);
-        self.scales.resize(self.dim, 1.0);
+    pub fn rescale(&mut self) -> Result<()> {
+        self.scales.hold(&self.settings.scales)?;
+        self.scales.sized(self.dim, 1.0)
     }
 
     /// Chains that have made no step.
@@ -181,7 +187,7 @@ impl Transition {
         stage: &Stage,
     ) -> Result<States> {
         let n = self.settings.chains;
-        let mut points = Points::new(n, self.dim);
+        let mut points = Points::new(n, self.dim)?;
         let Points { z, log_w, .. } = &mut points;
         match self.settings.start {
             Start::Prior => draws.draw(places::STARTS, places(0, n), 0, z, &mut [])?,
@@ -270,14 +276,14 @@ impl Transition {
     fn begin(&mut self, draws: &mut Draws, states: &States) -> Result<()> {
         let (n, settings, path) = (self.settings.chains, &self.settings, &mut self.trajectory);
         let places = places(states.trajectories.wrapping_mul(n as u64), n);
-        path.points.copy(&states.points);
-        path.momentum.resize(n * self.dim, 0.0);
-        path.accept.resize(n, 0.0);
+        path.points.copy(&states.points)?;
+        path.momentum.sized(n * self.dim, 0.0)?;
+        path.accept.sized(n, 0.0)?;
         let (momentum, accept) = (&mut path.momentum, &mut path.accept);
         draws.draw(places::MOMENTA, places.clone(), ACCEPT, momentum, accept)?;
         path.steps.clear();
         // Of the same value for all if there is no jitter, whose numbers are then not drawn.
-        path.steps.resize(n, 0.5);
+        path.steps.sized(n, 0.5)?;
         if settings.jitter > 0.0 {
             draws.draw(places::MOMENTA, places, JITTER, &mut [], &mut path.steps)?;
         }
@@ -285,7 +291,7 @@ impl Transition {
         path.steps.iter_mut().for_each(|u| *u = step(*u));
         let mut energy = std::mem::take(&mut path.energy);
         energy.clear();
-        energy.extend(path.energies(self.dim));
+        energy.put_all(path.energies(self.dim))?;
         path.energy = energy;
         Ok(())
     }

@@ -13,7 +13,7 @@ use crate::train::{Hooks, Level};
 use std::cell::RefCell;
 
 pub(super) fn chains(dynamics: Dynamics, settings: HmcSettings) -> Chains {
-    Chains::new(dynamics, DIMS, settings, 16)
+    Chains::new(dynamics, DIMS, settings, 16).unwrap()
 }
 
 pub(super) fn settings() -> HmcSettings {
@@ -333,7 +333,7 @@ fn the_history_is_that_of_the_last_states() {
         let value = |i: usize| ((draw * 7919 + i * 104_729) % 1009) as f64 + draw as f64;
         (0..chains * dim).map(value).collect()
     };
-    let mut history = History::new(chains, dim);
+    let mut history = History::new(chains, dim).unwrap();
     for draw in 0..3 {
         history.push(&state(draw));
     }

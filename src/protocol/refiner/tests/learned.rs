@@ -9,6 +9,7 @@ use crate::model::{Dtype, Generator, GeneratorKind, Model, Refiner, Scaling};
 use crate::noise::{domain, Noise};
 use crate::options::Options;
 use crate::train::Record;
+use std::sync::Arc;
 
 const ROWS: usize = 40_000;
 
@@ -52,7 +53,7 @@ fn moments(refiner: &Refiner, c: &[f64]) -> [(f64, f64); 2] {
             },
             scalings: vec![Scaling::None; 2],
             conditions: vec![Scaling::None; c.len()],
-            module: Vec::new(),
+            module: Arc::default(),
             parameters: refiner.parameters.clone(),
         },
         classifier: None,
