@@ -56,6 +56,9 @@
 
 #[doc(hidden)] // public for the program `laser`
 pub mod aside;
+// What parses formulas is made for hosts without std, and asks for it by this name.
+extern crate alloc;
+
 mod compute;
 pub mod engine;
 pub mod error;

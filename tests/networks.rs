@@ -71,14 +71,14 @@ fn model(dim: usize, blocks: usize, activation: Activation, transform: Transform
     Model {
         dtype: Dtype::Float64,
         generator: Generator {
-            parameters: random(flow.parameter_count().unwrap(), scale, 1),
+            parameters: random(flow.parameter_count().unwrap(), scale, 1).into(),
             kind: GeneratorKind::flow(flow),
             conditions: Vec::new(),
-            module: Vec::new(),
+            module: Vec::new().into(),
             scalings,
         },
         classifier: Some(Classifier {
-            parameters: random(network.parameter_count().unwrap(), 0.7, 2),
+            parameters: random(network.parameter_count().unwrap(), 0.7, 2).into(),
             network,
             // Not the generator's: the pulled-back gradient must go through both.
             scalings: vec![
@@ -94,6 +94,8 @@ fn model(dim: usize, blocks: usize, activation: Activation, transform: Transform
         }),
         latent_classifier: None,
         refinement: None,
+        names: Vec::new(),
+        support: None,
         record: serde_json::Map::new(),
     }
 }
