@@ -49,10 +49,7 @@ paper: base standalone ## the paper's Table 3 on its targets and a harder one, w
 	@LIBRARY=build/standalone/liblaser.so scripts/paper
 
 physics: base ## the protocol on events of known laws: seeds, sabotages, weights of many events, with the preset fast, in about two hours; TARGETS="rings,shells": these alone
-	@for table in seeds sabotage_table weights_stay; do \
-	    echo "physics: $$table"; \
-	    cargo test --release --no-default-features --features cli --test physics $$table -- --ignored --nocapture || exit 1; \
-	done
+	@bench/physics
 
 test: build ## all tests; the last line counts them
 	@scripts/test
