@@ -236,9 +236,9 @@ fn model(shape: &Shape, dtype: Dtype) -> Model {
         },
         2 => Scaling::Asinh {
             centre: 0.5,
-            width: 0.4,
+            width: 2.0,
             mean: 0.1,
-            std: 1.3,
+            std: 0.4,
         },
         5 => Scaling::Log {
             low: -5.0,

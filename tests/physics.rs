@@ -17,10 +17,11 @@ use std::io::Write;
 use std::sync::Arc;
 use targets::{Target, TARGETS};
 
-/// The preset `fast` with a target's scalings.
-fn options(scaling: &str, settings: &[(&str, f64)]) -> Options {
+/// The preset `fast` with a target's scalings and support.
+fn options(scaling: &str, support: &str, settings: &[(&str, f64)]) -> Options {
     let mut options = Options::preset("fast").unwrap();
     options.set_str("features.scaling", scaling).unwrap();
+    options.set_str("support", support).unwrap();
     for (key, value) in settings {
         let set = options.set_i64(key, *value as i64);
         set.or_else(|_| options.set_f64(key, *value)).unwrap();
@@ -45,7 +46,7 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     /// As it should be done.
     fn good(target: &Target, x: &'a [f64], settings: &[(&str, f64)]) -> Self {
-        let options = options(target.scaling, settings);
+        let options = options(target.scaling, target.support, settings);
         Run {
             generator_from: x,
             refined_to: x,
@@ -309,6 +310,7 @@ fn a_flow_of_splines_reaches_long_tails() {
     let run = |scaling: &str| {
         let mut options = options(
             scaling,
+            "",
             &[("classifier.units", 48.0), ("classifier.epochs", 2.0)],
         );
         options.set_str("flow.coupling", "spline").unwrap();
@@ -461,7 +463,7 @@ fn seeds() {
         let mut losses = Vec::new();
         let (mut reference, mut failed) = (f64::NAN, 0);
         for seed in 1..=seeds {
-            let mut options = options(target.scaling, &[("seed", seed as f64)]);
+            let mut options = options(target.scaling, target.support, &[("seed", seed as f64)]);
             for word in set.iter().filter_map(|w| w.split_once('=')) {
                 let value: f64 = word.1.parse().unwrap_or(f64::NAN);
                 let set = options.set_i64(word.0, value as i64);

@@ -11,6 +11,8 @@ pub struct Target {
     pub dim: usize,
     /// `features.scaling` that a user would give it.
     pub scaling: &'static str,
+    /// `support` that a user would give it.
+    pub support: &'static str,
     /// An event of uniform numbers, of which there are [`NUMBERS`].
     event: fn(&[f64], &mut [f64]),
 }
@@ -47,6 +49,7 @@ pub const TARGETS: [Target; 6] = [
         name: "gaussians",
         dim: 2,
         scaling: "standardise",
+        support: "",
         event: |u, x| {
             let k = pick(u[0], 4) as usize;
             x[0] = if k & 1 == 0 { -4.0 } else { 4.0 } + normal(u[1]);
@@ -57,18 +60,21 @@ pub const TARGETS: [Target; 6] = [
         name: "double donut",
         dim: 2,
         scaling: "standardise",
+        support: "",
         event: |u, x| ring(u, 8.0 * pick(u[0], 2) - 4.0, x),
     },
     Target {
         name: "rings",
         dim: 2,
         scaling: "standardise",
+        support: "",
         event: |u, x| ring(u, 12.0 * pick(u[0], 3) - 12.0, x),
     },
     Target {
         name: "shells",
         dim: 8,
         scaling: "standardise",
+        support: "",
         event: |u, x| {
             // Two shells of radii 3 and 5, 4 apart along the first axis.
             let (radius, centre) = if u[0] < 0.5 { (3.0, -2.0) } else { (5.0, 2.0) };
@@ -95,6 +101,7 @@ const JETS: Target = Target {
     name: "jets",
     dim: 5,
     scaling: "auto",
+    support: "x0 >= x1 and x1 >= 2 - x0 - x1",
     event: |u, x| {
         // The smallest and the middle one of the invariants, of which the three sum to 1.
         let y1 = 0.005 * (1.0f64 / 3.0 / 0.005).powf(u[0]);
@@ -114,6 +121,8 @@ const DRELL_YAN: Target = Target {
     name: "Drell-Yan",
     dim: 6,
     scaling: "log(60), log(0), standardise, logit(-1:1), periodic(-pi:pi), log(0)",
+    // The recoil is what balances the pair, and more.
+    support: "x5 >= x1 + 1",
     event: |u, x| {
         const M: f64 = 91.1876;
         const WIDTH: f64 = 2.4952;
