@@ -101,7 +101,7 @@ const JETS: Target = Target {
     name: "jets",
     dim: 5,
     scaling: "auto",
-    support: "x0 >= x1 and x1 >= 2 - x0 - x1",
+    support: "x0 <= 0.995 and x0 >= x1 and x1 >= 2 - x0 - x1",
     event: |u, x| {
         // The smallest and the middle one of the invariants, of which the three sum to 1.
         let y1 = 0.005 * (1.0f64 / 3.0 / 0.005).powf(u[0]);
@@ -111,7 +111,7 @@ const JETS: Target = Target {
         (x[0], x[1]) = (1.0 - y1, 1.0 - y2);
         x[2] = y1.ln() + 0.3 * normal(u[3]);
         x[3] = 2.0 * (0.5 * multiplicity).floor() + 2.0 * u[4];
-        x[4] = (y1 * (1.0 + 0.2 * normal(u[5]).abs())).ln() + 0.1 * normal(u[6]);
+        x[4] = (y1 * (1.0 + 0.2 * normal(u[5]).abs())).ln() + 0.4 * normal(u[6]);
     },
 };
 
