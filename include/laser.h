@@ -255,6 +255,22 @@ typedef int32_t (*laser_generate_fn)(size_t n,
                                      void *user);
 
 /**
+ * Says which events can be: the support, where no formula of option "support" does.
+ *
+ * Called only on the thread that called into the library, never concurrently: while it runs for one thread, another that needs it gets
+ * LASER_ERR_BUSY. May call the library, except for weights of the same model (LASER_ERR_BUSY). Must not throw, nor jump out. The mark of a
+ * row must depend on this row alone, and be the same whenever it is asked for. Events that are not finite cannot be, and it is not asked.
+ *
+ * @param n how many events, at least 1
+ * @param dim M + C
+ * @param x `n` rows of `dim` doubles, packed: events followed by their conditions, finite
+ * @param inside receives `n` marks: 1 for an event that can be, 0 for one that cannot; all others are LASER_ERR_DATA
+ * @param user the pointer given with the callback
+ * @return 0 to go on; anything else ends the call with LASER_ERR_CALLBACK and this number
+ */
+typedef int32_t (*laser_support_fn)(size_t n, size_t dim, const double *x, int32_t *inside, void *user);
+
+/**
  * Delivers uniform random numbers of the host's own generator. Called once for a block of events, more often where events need further
  * proposals.
  *
@@ -935,7 +951,8 @@ laser_status laser_generator_from_callback(size_t zdim,
                                            laser_generator **out);
 
 /**
- * Attaches a callback to the generator of a loaded model that was made for one: files hold no callbacks.
+ * Attaches a callback to the generator of a loaded model that was made for one: files hold no callbacks. A callback for its support that
+ * laser_model_attach_support attached stays.
  *
  * @param model a model whose generator is a callback; stays as it is
  * @param zdim N, as laser_model_latent_dim says; so that a callback for other dimensions is found out
@@ -955,6 +972,48 @@ laser_status laser_model_attach(const laser_model *model,
                                 laser_generate_fn generate,
                                 void *user,
                                 laser_model **out);
+
+/**
+ * Makes a generator that is the same, with a callback that says where its events can be. Refining it goes by that: the weight of events
+ * outside is exactly 0, as with the option "support", which must then be empty.
+ *
+ * Replaces the support that `generator` had, be it of a formula or of a callback. Baseline events are what the generator makes, also outside.
+ * Files of the new generator, and of models of it, hold all but the callback: give it again after loading, to a model by
+ * laser_model_attach_support.
+ *
+ * @param generator any generator; stays as it is, and may be freed first
+ * @param dim M + C, as laser_generator_event_dim and laser_generator_condition_dim say; so that a callback for others is found out
+ * @param inside the callback
+ * @param user handed to the callback; must live until the new generator, and every model and sampler made from it, is freed
+ * @param out receives the new generator; the caller frees it with laser_generator_free
+ * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT if `dim` is another; LASER_ERR_NULL, also if `inside` is NULL
+ *
+ * Threads: any number at once. The callback is not called here.
+ */
+laser_status laser_generator_with_support(const laser_generator *generator,
+                                          size_t dim,
+                                          laser_support_fn inside,
+                                          void *user,
+                                          laser_generator **out);
+
+/**
+ * Attaches a callback to a loaded model whose support is one: files hold no callbacks. Without it, what needs weights is
+ * LASER_ERR_UNSUPPORTED. A generator that laser_model_attach attached stays.
+ *
+ * @param model a model refined from a generator of laser_generator_with_support; stays as it is
+ * @param dim M + C, as laser_model_event_dim and laser_model_condition_dim say; so that a callback for others is found out
+ * @param inside the callback
+ * @param user handed to the callback; must live until the new model, and every sampler made from it, is freed
+ * @param out receives a model that is `model` with the callback; the caller frees it with laser_model_free
+ * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT if `dim` is another, or the model's support is no callback; LASER_ERR_NULL
+ *
+ * Threads: any number at once. The callback is not called here.
+ */
+laser_status laser_model_attach_support(const laser_model *model,
+                                        size_t dim,
+                                        laser_support_fn inside,
+                                        void *user,
+                                        laser_model **out);
 
 /**
  * Refines a generator (LaSeR): trains the classifier of target against generated events, pulls its weights back to the latent
@@ -1094,6 +1153,25 @@ laser_status laser_model_method(const laser_model *model,
                                 char *buf,
                                 size_t cap,
                                 size_t *needed);
+
+/**
+ * What a value of an event is called.
+ *
+ * @param model what to ask
+ * @param column which value, from 0: a feature below M, behind them a condition, below M + C
+ * @param buf receives the name, NUL-terminated: that of option "features.names" or, for a model without names, x0 ... of features and c0 ... of
+ * conditions; NULL with `cap` 0 asks for the size only
+ * @param cap size of `buf` in bytes
+ * @param needed receives the size of the name in bytes, its NUL included, also if `buf` is too small; may be NULL
+ * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for a column beyond the last, or too small a buffer; LASER_ERR_NULL
+ *
+ * Threads: any number at once.
+ */
+laser_status laser_model_feature_name(const laser_model *model,
+                                      size_t column,
+                                      char *buf,
+                                      size_t cap,
+                                      size_t *needed);
 
 /**
  * Describes a model: networks, scalings, refiner, and the record of its training with settings, losses and the weight report.
@@ -1878,6 +1956,83 @@ laser_status laser_chain_diagnostics(size_t draws,
                                      const double *x,
                                      double *r_hat,
                                      double *effective_size);
+
+/**
+ * What two samples do at an edge of the region where events can be: at one inequality of a support. An edge that is smeared has events of the
+ * sample beyond it, and a ratio above 1 just within it.
+ *
+ * The layer just within is that which holds the nearest per cent of the reference's weight on this side of the edge. Distances are the greater
+ * side of the inequality less the smaller one. Takes a sort of the reference.
+ *
+ * @param reference events of one sample, from laser_source_from_array
+ * @param sample events of the other, likewise, with as many values
+ * @param support a condition in the values of events, as option "support" has it: "hypot(x0, x1) > 20 and abs(x2) < 2.5"
+ * @param names of the values, with commas, as option "features.names" has them; NULL or empty: they are called x0 ...
+ * @param edge which inequality, from 0, in the order in which they are written: see laser_edge_count
+ * @param beyond_reference receives the share of the reference's weight beyond the edge
+ * @param beyond_reference_error receives its standard error; NULL if not wanted
+ * @param beyond_sample receives the share of the sample's weight beyond the edge
+ * @param beyond_sample_error receives its standard error; NULL if not wanted
+ * @param ratio receives the ratio of the densities reference / sample in the layer just within: 1 where the edge is as sharp in the sample,
+ * infinity where the sample has nothing there; NULL if not wanted
+ * @param ratio_error receives its standard error; NULL if not wanted
+ * @param depth receives how far the layer reaches from the edge, in units of the inequality; NULL if not wanted
+ * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for a support that is none, showing the place, or has no such edge, names that do not fit, or
+ * different numbers of values; LASER_ERR_UNSUPPORTED for a source of laser_source_from_callback; LASER_ERR_NULL; LASER_ERR_BUSY while a
+ * source is in use by a training
+ *
+ * Threads: any number at once.
+ */
+laser_status laser_edge(const laser_source *reference,
+                        const laser_source *sample,
+                        const char *support,
+                        const char *names,
+                        size_t edge,
+                        double *beyond_reference,
+                        double *beyond_reference_error,
+                        double *beyond_sample,
+                        double *beyond_sample_error,
+                        double *ratio,
+                        double *ratio_error,
+                        double *depth);
+
+/**
+ * How many edges a support has: one for each inequality.
+ *
+ * @param support see laser_edge
+ * @param names likewise
+ * @param dim values per event
+ * @param count receives the number
+ * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for a support that is none, showing the place, or names that do not fit; LASER_ERR_NULL
+ *
+ * Threads: any number at once.
+ */
+laser_status laser_edge_count(const char *support,
+                              const char *names,
+                              size_t dim,
+                              size_t *count);
+
+/**
+ * The inequality that makes an edge, as it is written in the support.
+ *
+ * @param support see laser_edge
+ * @param names likewise
+ * @param dim values per event
+ * @param edge which one, from 0
+ * @param buf receives the inequality, NUL-terminated; NULL with `cap` 0 asks for the size only
+ * @param cap size of `buf` in bytes
+ * @param needed receives the size of the inequality in bytes, its NUL included, also if `buf` is too small; may be NULL
+ * @return as laser_edge_count; LASER_ERR_INVALID_ARGUMENT also if there is no such edge, and for too small a buffer
+ *
+ * Threads: any number at once.
+ */
+laser_status laser_edge_inequality(const char *support,
+                                   const char *names,
+                                   size_t dim,
+                                   size_t edge,
+                                   char *buf,
+                                   size_t cap,
+                                   size_t *needed);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -120,6 +120,20 @@ impl Formula {
         })
     }
 
+    /// Parses the condition that a support is, as [`Formula::parse`].
+    ///
+    /// # Errors
+    /// Also for what is a number.
+    pub fn condition(text: &str, columns: usize, names: &[String]) -> Result<Self> {
+        let formula = Self::parse(text, columns, names)?;
+        match formula.kind {
+            Kind::Condition => Ok(formula),
+            Kind::Number => Err(Error::InvalidArgument(format!(
+                "the support `{text}` is a number; a condition is needed, as `x0 > 0`"
+            ))),
+        }
+    }
+
     /// As it was written.
     pub fn text(&self) -> &str {
         &self.text

@@ -56,7 +56,7 @@ fn smearing() -> Instance {
     let host = Smearing {
         events: AtomicU64::new(0),
     };
-    Instance::with_host(model, Arc::new(host)).unwrap()
+    Instance::new(model).with_host(Arc::new(host)).unwrap()
 }
 
 /// Mean and standard deviation of a column.
@@ -192,7 +192,7 @@ impl HostGenerator for Flaky {
 #[test]
 fn failed_events_are_replaced_and_chains_refused_before_the_training() {
     let model = host_generator((2, 0, 2), false, &options("")).unwrap();
-    let generator = Instance::with_host(model, Arc::new(Flaky)).unwrap();
+    let generator = Instance::new(model).with_host(Arc::new(Flaky)).unwrap();
     let events = target(10_000);
     let mut source = Source::from_rows(Rows::packed(&events, 2).unwrap(), None).unwrap();
     let hmc = options(r#", "refiner.method": "hmc""#);
@@ -263,7 +263,7 @@ fn unfolded(loss: &str, (x, w): (&[f64], Option<&[f64]>), hooks: &dyn Hooks) -> 
         rows: AtomicU64::new(0),
         failing: f64::INFINITY,
     });
-    let generator = Instance::with_host(model, host).unwrap();
+    let generator = Instance::new(model).with_host(host).unwrap();
     let mut source = Source::from_rows(Rows::packed(x, 2).unwrap(), w).unwrap();
     refine(&generator, &mut source, &options, hooks).unwrap()
 }
@@ -343,7 +343,7 @@ fn counted(failing: f64) -> (Instance, Arc<Counting>) {
         failing,
     });
     let model = host_generator((2, 0, 2), false, &options).unwrap();
-    let generator = Instance::with_host(model, host.clone()).unwrap();
+    let generator = Instance::new(model).with_host(host.clone()).unwrap();
     let events: Vec<f64> = target(10_000).iter().map(|x| 0.5 * x).collect();
     let mut source = Source::from_rows(Rows::packed(&events, 2).unwrap(), None).unwrap();
     let model = refine(&generator, &mut source, &options, &()).unwrap();
@@ -439,7 +439,7 @@ fn what_the_host_fails_on_is_drawn_again_whatever_the_batches() {
 #[test]
 fn a_generator_that_mostly_fails_is_refused() {
     let model = host_generator((2, 0, 2), true, &options("")).unwrap();
-    let generator = Instance::with_host(model, Arc::new(Broken)).unwrap();
+    let generator = Instance::new(model).with_host(Arc::new(Broken)).unwrap();
     let events = target(5000);
     let mut source = Source::from_rows(Rows::packed(&events, 2).unwrap(), None).unwrap();
     let error = refine(&generator, &mut source, &options(""), &()).unwrap_err();

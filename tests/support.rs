@@ -64,7 +64,7 @@ fn options(more: &str) -> Options {
 
 fn identity() -> Instance {
     let model = host_generator((2, 0, 2), false, &options("")).unwrap();
-    Instance::with_host(model, Arc::new(Identity)).unwrap()
+    Instance::new(model).with_host(Arc::new(Identity)).unwrap()
 }
 
 fn source(x: &[f64]) -> Source<'_> {
@@ -264,7 +264,7 @@ fn a_callback_does_what_a_formula_does_and_is_attached_again() {
     let formula = refined(&x, "");
     let mut model = host_generator((2, 0, 2), false, &options("")).unwrap();
     model.support = Some(Support::Host);
-    let generator = Instance::with_host(model, Arc::new(Identity)).unwrap();
+    let generator = Instance::new(model).with_host(Arc::new(Identity)).unwrap();
     let generator = generator.with_region(Arc::new(Wedge)).unwrap();
     let mut asked = options("");
     assert!(refine(&generator, &mut source(&x), &asked, &()).is_err());
@@ -278,7 +278,7 @@ fn a_callback_does_what_a_formula_does_and_is_attached_again() {
     // A file does not hold it.
     let load = || {
         let model = Model::from_bytes(&file).unwrap();
-        Instance::with_host(model, Arc::new(Identity)).unwrap()
+        Instance::new(model).with_host(Arc::new(Identity)).unwrap()
     };
     let mut rejecting = Options::new();
     rejecting

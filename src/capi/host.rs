@@ -2,16 +2,15 @@
 
 use super::array::Out;
 use super::boundary::call;
+use super::callback::Callback;
 use super::generator::laser_generator;
-use super::handle::{Handle, User};
-use super::hooks::go_on;
+use super::handle::Handle;
 use super::model::laser_model;
 use super::options::{self, laser_options};
 use super::status::laser_status;
 use crate::protocol::{host_generator, HostGenerator, Instance};
-use crate::{guard, Error, Result};
+use crate::{Error, Result};
 use std::ffi::c_void;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
 /// Makes events of latent points: a black-box generator, such as a detector simulation or a network of another framework.
@@ -54,28 +53,8 @@ type Generate = unsafe extern "C" fn(
     *mut c_void,
 ) -> i32;
 
-/// The callback, in use by one thread at a time.
-struct Callback {
-    generate: Generate,
-    user: User,
-    busy: AtomicBool,
-}
-
-/// Ends the use of a callback.
-struct Release<'a>(&'a AtomicBool);
-
-impl Drop for Release<'_> {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
-    }
-}
-
-impl HostGenerator for Callback {
+impl HostGenerator for Callback<Generate> {
     fn generate(&self, rows: usize, z: &[f64], c: &[f64], x: &mut [f64]) -> Result<()> {
-        if self.busy.swap(true, Ordering::Acquire) {
-            return Err(Error::Busy("generator callback"));
-        }
-        let _release = Release(&self.busy);
         let columns = |array: &[f64]| array.len().checked_div(rows).unwrap_or(0);
         let conditions = if c.is_empty() {
             std::ptr::null()
@@ -83,8 +62,8 @@ impl HostGenerator for Callback {
             c.as_ptr()
         };
         // SAFETY: the arrays have the sizes stated; the rest is the host's promise when it gave the callback.
-        let code = guard::host(|| unsafe {
-            (self.generate)(
+        self.call(|generate, user| unsafe {
+            generate(
                 rows,
                 z.as_ptr(),
                 columns(z),
@@ -92,19 +71,15 @@ impl HostGenerator for Callback {
                 columns(c),
                 x.as_mut_ptr(),
                 columns(x),
-                self.user.0,
+                user,
             )
-        });
-        go_on("generate", code)
+        })
     }
 }
 
-fn callback(generate: laser_generate_fn, user: *mut c_void) -> Result<Arc<Callback>> {
-    Ok(Arc::new(Callback {
-        generate: generate.ok_or(Error::NullPointer("generate"))?,
-        user: User(user),
-        busy: AtomicBool::new(false),
-    }))
+fn callback(generate: laser_generate_fn, user: *mut c_void) -> Result<Arc<Callback<Generate>>> {
+    let name = ("generator callback", "generate");
+    Callback::new(name, generate, user).map(Arc::new)
 }
 
 /// Makes a generator of a callback of the host. It can be refined like any other; it has no density, and no gradient.
@@ -150,13 +125,14 @@ pub unsafe extern "C" fn laser_generator_from_callback(
         };
         let host = callback(generate, user)?;
         let model = host_generator((zdim, cdim, xdim), stochastic, &options)?;
-        let generator = Instance::with_host(model, host)?;
+        let generator = Instance::new(model).with_host(host)?;
         out.set(laser_generator::new(generator).give());
         Ok(())
     })
 }
 
-/// Attaches a callback to the generator of a loaded model that was made for one: files hold no callbacks.
+/// Attaches a callback to the generator of a loaded model that was made for one: files hold no callbacks. A callback for its support that
+/// laser_model_attach_support attached stays.
 ///
 /// @param model a model whose generator is a callback; stays as it is
 /// @param zdim N, as laser_model_latent_dim says; so that a callback for other dimensions is found out
@@ -194,7 +170,8 @@ pub unsafe extern "C" fn laser_model_attach(
             }
         }
         let host = callback(generate, user)?;
-        let attached = Instance::with_host((***model.model()).clone(), host)?;
+        let model = model.model();
+        let attached = model.with_model((***model).clone()).with_host(host)?;
         out.set(laser_model::new(attached).give());
         Ok(())
     })

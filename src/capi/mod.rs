@@ -6,6 +6,7 @@
 //! | `boundary.rs` | no panic crosses; the last error of a thread |
 //! | `handle.rs` | who owns an object, and who may use it now |
 //! | `text.rs`, `array.rs` | strings, arrays and single values of the host |
+//! | `callback.rs` | its callbacks that belong to immutable objects |
 //! | the others | one object of the C API each |
 //!
 //! What every function relies on, and its `SAFETY` comments call *the host's promise*: a pointer that is not NULL points
@@ -33,6 +34,8 @@ pub mod generator;
 
 pub mod host;
 
+pub mod support;
+
 pub mod model;
 
 pub mod evaluate;
@@ -45,6 +48,9 @@ pub mod floors;
 
 pub mod scores;
 
+pub mod edges;
+
 mod array;
+mod callback;
 mod handle;
 mod text;

@@ -290,6 +290,39 @@ pub unsafe extern "C" fn laser_model_method(
     })
 }
 
+/// What a value of an event is called.
+///
+/// @param model what to ask
+/// @param column which value, from 0: a feature below M, behind them a condition, below M + C
+/// @param buf receives the name, NUL-terminated: that of option "features.names" or, for a model without names, x0 ... of features and c0 ... of
+/// conditions; NULL with `cap` 0 asks for the size only
+/// @param cap size of `buf` in bytes
+/// @param needed receives the size of the name in bytes, its NUL included, also if `buf` is too small; may be NULL
+/// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for a column beyond the last, or too small a buffer; LASER_ERR_NULL
+///
+/// Threads: any number at once.
+#[no_mangle]
+pub unsafe extern "C" fn laser_model_feature_name(
+    model: *const laser_model,
+    column: usize,
+    buf: *mut c_char,
+    cap: usize,
+    needed: *mut usize,
+) -> laser_status {
+    call(|| {
+        // SAFETY: the host's promise.
+        let model = unsafe { laser_model::hold(model, "model")? };
+        let name = model.0.column_name(column).ok_or_else(|| {
+            Error::InvalidArgument(format!(
+                "argument `column` is {column}, but events have {} values, counted from 0",
+                model.0.generator.dims().event_row()
+            ))
+        })?;
+        // SAFETY: the host's promise.
+        unsafe { text::write(&name, buf, cap, needed) }
+    })
+}
+
 /// Describes a model: networks, scalings, refiner, and the record of its training with settings, losses and the weight report.
 ///
 /// @param model what to describe

@@ -387,7 +387,7 @@ unsafe fn two_sample_auc(
 ///
 /// # Safety
 /// The host's promise.
-unsafe fn of_samples<T>(
+pub(super) unsafe fn of_samples<T>(
     p: (*const laser_source, &'static str),
     q: (*const laser_source, &'static str),
     score: impl FnOnce(&Sample, &Sample) -> Result<T>,

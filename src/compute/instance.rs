@@ -34,19 +34,18 @@ impl Instance {
         }
     }
 
-    /// Of a model whose generator is a callback, with what it calls.
+    /// The same with what makes the events of its generator, which is a callback.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] if the model's generator is no callback.
-    pub fn with_host(model: Model, host: Arc<dyn HostGenerator>) -> Result<Self> {
-        if !matches!(model.generator.kind, GeneratorKind::Host { .. }) {
+    /// [`Error::InvalidArgument`] if it is none.
+    pub fn with_host(mut self, host: Arc<dyn HostGenerator>) -> Result<Self> {
+        if !matches!(self.model.generator.kind, GeneratorKind::Host { .. }) {
             return Err(Error::InvalidArgument(
                 "the model has a generator of its own; a callback can be attached only where it was made for one".into(),
             ));
         }
-        let mut instance = Self::new(model);
-        instance.host = Some(host);
-        Ok(instance)
+        self.host = Some(host);
+        Ok(self)
     }
 
     /// The same with what tells its support, which is a callback.
@@ -61,6 +60,18 @@ impl Instance {
         }
         self.region = OnceCell::with_value(region);
         Ok(self)
+    }
+
+    /// Another instance whose events can be where `region` says, whatever its own support is.
+    pub fn with_support(&self, region: Arc<dyn Region>) -> Self {
+        let model = Model {
+            support: Some(Support::Host),
+            ..self.model.clone()
+        };
+        Instance {
+            region: OnceCell::with_value(region),
+            ..self.with_model(model)
+        }
     }
 
     /// Another model of the same generator and, if that is a callback, of the same support.

@@ -6,7 +6,7 @@ use crate::{Error, Result};
 use std::sync::Arc;
 
 pub(crate) const NO_REGION: &str =
-    "the model's support is a callback of the host, which a file does not hold: attach it first (`laser_model_attach_support`)";
+    "the model's support is a callback of the host, which a file does not hold: attach it first (`laser_model_attach_support`, to a generator `laser_generator_with_support`)";
 
 /// All by `inner`, with log w within the limits of the classifier that it comes from, beyond which it is constant and its gradient 0, and
 /// −∞ for events outside the support, on which no classifier is asked.

@@ -1,7 +1,7 @@
 //! What two samples do at the edges of the region where events can be.
 
 use super::Sample;
-use crate::formula::{Formula, Kind};
+use crate::formula::Formula;
 use crate::room::{self, Gather};
 use crate::{Error, Result};
 
@@ -31,17 +31,69 @@ pub struct Edge {
 /// The layer within an edge, as a share of the reference.
 const LAYER: f64 = 0.01;
 
-/// The edges of a condition in the features, as the option `support` has it; features are called by `names`, if there are any. An edge that
-/// is smeared has events of the sample beyond it, and a ratio above 1 just within it.
+/// The edges of a condition in the features, one for each of its inequalities.
+#[derive(Clone, Debug)]
+pub struct Edges(Formula);
+
+impl Edges {
+    /// Of a condition in `features` values, as the option `support` has it; they are called by `names`, if there are any.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for a formula that is none.
+    pub fn new(support: &str, features: usize, names: &[String]) -> Result<Self> {
+        Ok(Edges(Formula::condition(support, features, names)?))
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.margins().len()
+    }
+
+    /// The inequality of an edge, counted from 0, as it is written.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if there is no such edge.
+    pub fn inequality(&self, edge: usize) -> Result<&str> {
+        self.margin(edge).map(Formula::text)
+    }
+
+    /// What two samples do at the edge of one inequality, counted from 0. An edge that is smeared has events of the sample beyond it, and
+    /// a ratio above 1 just within it.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if there is no such edge, or for samples of other features.
+    pub fn measure(&self, edge: usize, reference: &Sample, sample: &Sample) -> Result<Edge> {
+        measure(self.margin(edge)?, reference, sample)
+    }
+
+    fn margin(&self, edge: usize) -> Result<&Formula> {
+        self.0.margins().get(edge).ok_or_else(|| {
+            Error::InvalidArgument(format!(
+                "there is no edge {edge} (from 0): the support has {} inequalities",
+                self.count()
+            ))
+        })
+    }
+}
+
+/// All edges of a condition, as [`Edges`] has them.
 ///
 /// # Errors
-/// [`Error::InvalidArgument`] for a formula that is none, or samples of other features.
+/// Those of [`Edges`].
 pub fn edges(
     support: &str,
     names: &[String],
     reference: &Sample,
     sample: &Sample,
 ) -> Result<Vec<Edge>> {
+    let edges = Edges::new(support, reference.dim(), names)?;
+    let margins = edges.0.margins().iter();
+    margins
+        .map(|margin| measure(margin, reference, sample))
+        .collect()
+}
+
+fn measure(margin: &Formula, reference: &Sample, sample: &Sample) -> Result<Edge> {
     if reference.dim() != sample.dim() {
         return Err(Error::InvalidArgument(format!(
             "the reference has {} features, the sample {}",
@@ -49,19 +101,6 @@ pub fn edges(
             sample.dim()
         )));
     }
-    let formula = Formula::parse(support, reference.dim(), names)?;
-    if formula.kind() != Kind::Condition {
-        return Err(Error::InvalidArgument(format!(
-            "the support `{support}` is a number; a condition is needed, as `x0 > 0`"
-        )));
-    }
-    let margins = formula.margins().iter();
-    margins
-        .map(|margin| edge(margin, reference, sample))
-        .collect()
-}
-
-fn edge(margin: &Formula, reference: &Sample, sample: &Sample) -> Result<Edge> {
     let distances = |sample: &Sample| -> Result<Vec<f64>> {
         let mut out = room::filled(sample.rows(), 0.0)?;
         margin.evaluate(sample.events(), &mut out)?;

@@ -32,7 +32,7 @@ mod trees;
 
 pub use auc::{auc, Auc};
 pub use bootstrap::{Estimate, Floor};
-pub use edges::{edges, Edge, Measured};
+pub use edges::{edges, Edge, Edges, Measured};
 pub use emd::emd;
 pub use emd_1d::emd_1d;
 pub use floor::{floor, ScoreFloor};

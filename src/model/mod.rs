@@ -28,7 +28,7 @@ pub(crate) use host::NO_GRADIENT;
 pub use map::{Map, Matching};
 pub use method::{Correlation, Density, Facts, Method, Needs};
 pub(crate) use names::called;
-pub use names::check_names;
+pub use names::{check_names, listed_names};
 pub use network::{
     Activation, Coupling, Dtype, Flow, Knots, Mlp, Parameter, SoftClamp, Transform, MAX_DEPTH,
     MAX_PARAMETERS, MAX_WIDTH,
@@ -73,6 +73,17 @@ impl Model {
     pub fn latent_limits(&self) -> Option<Limits> {
         let judge = self.latent_classifier.as_ref().or(self.classifier.as_ref());
         judge.and_then(|c| c.limits)
+    }
+
+    /// What value `column` of an event row is called: x0 … and, behind them, c0 … where the model has no names; none beyond the row.
+    pub fn column_name(&self, column: usize) -> Option<String> {
+        let dims = self.generator.dims();
+        let own = self.names.get(column).cloned();
+        let plain = || match column.checked_sub(dims.features) {
+            None => format!("x{column}"),
+            Some(condition) => format!("c{condition}"),
+        };
+        (column < dims.event_row()).then(|| own.unwrap_or_else(plain))
     }
 
     /// The bare generator: without classifier and refiner.

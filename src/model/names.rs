@@ -43,6 +43,19 @@ pub fn check_names(names: &[String], columns: usize) -> Result<()> {
     Ok(())
 }
 
+/// The names in a list with commas, as the option `features.names` has them, of `columns` values; none of an empty list.
+///
+/// # Errors
+/// Those of [`check_names`].
+pub fn listed_names(list: &str, columns: usize) -> Result<Vec<String>> {
+    if list.trim().is_empty() {
+        return Ok(Vec::new());
+    }
+    let names: Vec<String> = list.split(',').map(|name| name.trim().into()).collect();
+    check_names(&names, columns)?;
+    Ok(names)
+}
+
 /// What a message calls value `column` of an event.
 pub(crate) fn called(names: &[String], column: usize) -> String {
     match names.get(column) {

@@ -1,7 +1,7 @@
 //! Where events can be.
 
-use crate::formula::{Formula, Kind};
-use crate::{room, Error, Result, Rows};
+use crate::formula::Formula;
+use crate::{room, Result, Rows};
 use serde::{Deserialize, Serialize};
 
 /// Where events can be: outside, w is 0.
@@ -45,13 +45,10 @@ pub struct Inequalities(Formula, usize);
 
 impl Inequalities {
     fn parse(text: &str, columns: usize, names: &[String]) -> Result<Self> {
-        let formula = Formula::parse(text, columns, names)?;
-        match formula.kind() {
-            Kind::Condition => Ok(Inequalities(formula, columns)),
-            Kind::Number => Err(Error::InvalidArgument(format!(
-                "the support `{text}` is a number; a condition is needed, as `x0 > 0`"
-            ))),
-        }
+        Ok(Inequalities(
+            Formula::condition(text, columns, names)?,
+            columns,
+        ))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The names of features and conditions that the options give.
 
-use crate::model::{check_names, Model};
+use crate::model::{listed_names, Model};
 use crate::options::{keys, Options};
 use crate::{room, Error, Result};
 
@@ -14,13 +14,11 @@ pub(super) fn wanted(
     options: &Options,
 ) -> Result<Vec<String>> {
     let own = generator.map_or(&[][..], |g| &g.names);
-    let text = options.get(keys::FEATURES_NAMES).trim();
-    if text.is_empty() {
+    let names = listed_names(options.get(keys::FEATURES_NAMES), columns)
+        .map_err(|e| Error::InvalidArgument(format!("option `features.names`: {e}")))?;
+    if names.is_empty() {
         return room::copied(own);
     }
-    let names: Vec<String> = text.split(',').map(|name| name.trim().into()).collect();
-    check_names(&names, columns)
-        .map_err(|e| Error::InvalidArgument(format!("option `features.names`: {e}")))?;
     if own.is_empty() || own == names {
         return Ok(names);
     }

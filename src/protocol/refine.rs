@@ -36,6 +36,7 @@ use serde_json::json;
 pub fn train_generator(target: &mut Source, options: &Options, hooks: &dyn Hooks) -> Result<Model> {
     let witness = Witness::new(hooks);
     let session = Session::new(options, &witness);
+    target.release();
     let draft = draft(target, options)?;
     inspect(session, target, &draft.generator.scalings, &draft.names)?;
     if let Err(why) = checks::refinement(
@@ -88,6 +89,7 @@ pub fn refine(
 ) -> Result<Instance> {
     let witness = Witness::new(hooks);
     let session = Session::new(options, &witness);
+    target.release();
     let names = names::wanted(Some(generator), target.dim(), options)?;
     checks::refinement(
         &generator.generator,
@@ -235,6 +237,7 @@ pub fn refine_again(
     let conditions = match target {
         Some(target) if g.condition_dim() > 0 => {
             checks::same_columns(g, target)?;
+            target.release();
             Conditions::of(target, g.condition_dim(), options)?
         }
         None if g.condition_dim() > 0 => {

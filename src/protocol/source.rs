@@ -259,6 +259,11 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// Ends what [`Source::restrict`] began: what told the region belongs to a call that is done. Events of an array stay left out.
+    pub(super) fn release(&mut self) {
+        self.restriction = None;
+    }
+
     /// Leaves out, from here on, events outside a region.
     ///
     /// # Errors

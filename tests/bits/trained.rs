@@ -345,7 +345,9 @@ fn hosts(hashes: &mut Hashes) {
             let settings = options(more.clone());
             let model = host_generator((2, 0, 2), stochastic, &settings).unwrap();
             let hidden = stochastic.then(|| AtomicU64::new(0));
-            let host = Instance::with_host(model, Arc::new(Host { hidden })).unwrap();
+            let host = Instance::new(model)
+                .with_host(Arc::new(Host { hidden }))
+                .unwrap();
             let model = refine(&host, &mut source(&rows), &settings, &()).unwrap();
             let name = format!("host {word}, {dtype}");
             hashes.file(format!("{name}: file"), &model);
