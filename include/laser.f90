@@ -83,6 +83,17 @@ module laser_c
          integer(c_int32_t) :: laser_generate_fn
       end function laser_generate_fn
 
+      !> Says which events can be.
+      function laser_support_fn(n, dim, x, inside, user) bind(c)
+         import
+         integer(c_size_t), value :: n
+         integer(c_size_t), value :: dim
+         type(c_ptr), value :: x
+         type(c_ptr), value :: inside
+         type(c_ptr), value :: user
+         integer(c_int32_t) :: laser_support_fn
+      end function laser_support_fn
+
       !> Delivers uniform random numbers of the host's own generator.
       function laser_noise_fn(n, u, user) bind(c)
          import
@@ -464,6 +475,28 @@ module laser_c
          integer(c_int32_t) :: laser_model_attach
       end function laser_model_attach
 
+      !> Makes a generator that is the same, with a callback that says where its events can be.
+      function laser_generator_with_support(generator, dim, support, user, out) bind(c)
+         import
+         type(c_ptr), value :: generator
+         integer(c_size_t), value :: dim
+         type(c_funptr), value :: support
+         type(c_ptr), value :: user
+         type(c_ptr), intent(inout) :: out
+         integer(c_int32_t) :: laser_generator_with_support
+      end function laser_generator_with_support
+
+      !> Attaches a callback to a loaded model whose support is one.
+      function laser_model_attach_support(model, dim, support, user, out) bind(c)
+         import
+         type(c_ptr), value :: model
+         integer(c_size_t), value :: dim
+         type(c_funptr), value :: support
+         type(c_ptr), value :: user
+         type(c_ptr), intent(inout) :: out
+         integer(c_int32_t) :: laser_model_attach_support
+      end function laser_model_attach_support
+
       !> Refines a generator (LaSeR).
       function laser_refine(generator, target, options, hooks, out) bind(c)
          import
@@ -544,6 +577,17 @@ module laser_c
          type(c_ptr), value :: needed
          integer(c_int32_t) :: laser_model_method
       end function laser_model_method
+
+      !> What a value of an event is called.
+      function laser_model_feature_name(model, column, buf, cap, needed) bind(c)
+         import
+         type(c_ptr), value :: model
+         integer(c_size_t), value :: column
+         type(c_ptr), value :: buf
+         integer(c_size_t), value :: cap
+         type(c_ptr), value :: needed
+         integer(c_int32_t) :: laser_model_feature_name
+      end function laser_model_feature_name
 
       !> Describes a model.
       function laser_model_info(model, buf, cap, needed) bind(c)
@@ -959,6 +1003,48 @@ module laser_c
          type(c_ptr), value :: effective_size
          integer(c_int32_t) :: laser_chain_diagnostics
       end function laser_chain_diagnostics
+
+      !> What two samples do at an edge of the region where events can be.
+      function laser_edge(reference, sample, support, names, edge, beyond_reference, beyond_reference_error, &
+          beyond_sample, beyond_sample_error, ratio, ratio_error, depth) bind(c)
+         import
+         type(c_ptr), value :: reference
+         type(c_ptr), value :: sample
+         character(kind=c_char), intent(in) :: support(*)
+         character(kind=c_char), intent(in) :: names(*)
+         integer(c_size_t), value :: edge
+         type(c_ptr), value :: beyond_reference
+         type(c_ptr), value :: beyond_reference_error
+         type(c_ptr), value :: beyond_sample
+         type(c_ptr), value :: beyond_sample_error
+         type(c_ptr), value :: ratio
+         type(c_ptr), value :: ratio_error
+         type(c_ptr), value :: depth
+         integer(c_int32_t) :: laser_edge
+      end function laser_edge
+
+      !> How many edges a support has.
+      function laser_edge_count(events, support, names, count) bind(c)
+         import
+         type(c_ptr), value :: events
+         character(kind=c_char), intent(in) :: support(*)
+         character(kind=c_char), intent(in) :: names(*)
+         type(c_ptr), value :: count
+         integer(c_int32_t) :: laser_edge_count
+      end function laser_edge_count
+
+      !> The inequality that makes an edge, as it is written in the support.
+      function laser_edge_inequality(events, support, names, edge, buf, cap, needed) bind(c)
+         import
+         type(c_ptr), value :: events
+         character(kind=c_char), intent(in) :: support(*)
+         character(kind=c_char), intent(in) :: names(*)
+         integer(c_size_t), value :: edge
+         type(c_ptr), value :: buf
+         integer(c_size_t), value :: cap
+         type(c_ptr), value :: needed
+         integer(c_int32_t) :: laser_edge_inequality
+      end function laser_edge_inequality
    end interface
 end module laser_c
 

@@ -983,16 +983,16 @@ laser_status laser_model_attach(const laser_model *model,
  *
  * @param generator any generator; stays as it is, and may be freed first
  * @param dim M + C, as laser_generator_event_dim and laser_generator_condition_dim say; so that a callback for others is found out
- * @param inside the callback
+ * @param support the callback
  * @param user handed to the callback; must live until the new generator, and every model and sampler made from it, is freed
  * @param out receives the new generator; the caller frees it with laser_generator_free
- * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT if `dim` is another; LASER_ERR_NULL, also if `inside` is NULL
+ * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT if `dim` is another; LASER_ERR_NULL, also if `support` is NULL
  *
  * Threads: any number at once. The callback is not called here.
  */
 laser_status laser_generator_with_support(const laser_generator *generator,
                                           size_t dim,
-                                          laser_support_fn inside,
+                                          laser_support_fn support,
                                           void *user,
                                           laser_generator **out);
 
@@ -1002,7 +1002,7 @@ laser_status laser_generator_with_support(const laser_generator *generator,
  *
  * @param model a model refined from a generator of laser_generator_with_support; stays as it is
  * @param dim M + C, as laser_model_event_dim and laser_model_condition_dim say; so that a callback for others is found out
- * @param inside the callback
+ * @param support the callback
  * @param user handed to the callback; must live until the new model, and every sampler made from it, is freed
  * @param out receives a model that is `model` with the callback; the caller frees it with laser_model_free
  * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT if `dim` is another, or the model's support is no callback; LASER_ERR_NULL
@@ -1011,7 +1011,7 @@ laser_status laser_generator_with_support(const laser_generator *generator,
  */
 laser_status laser_model_attach_support(const laser_model *model,
                                         size_t dim,
-                                        laser_support_fn inside,
+                                        laser_support_fn support,
                                         void *user,
                                         laser_model **out);
 
@@ -1229,7 +1229,7 @@ laser_status laser_model_get_f64(const laser_model *model,
 void laser_model_free(laser_model *model);
 
 /**
- * log w(x), the logarithm of the density ratio target / generated, from the classifier.
+ * log w(x), the logarithm of the density ratio target / generated, from the classifier; minus infinity outside the support.
  *
  * @param model what to ask; needs a classifier
  * @param options keys "backend", "device", "threads"; NULL for the defaults
@@ -1999,25 +1999,26 @@ laser_status laser_edge(const laser_source *reference,
 /**
  * How many edges a support has: one for each inequality.
  *
+ * @param events a source of the events that it is for: any, as their number of values is all that matters
  * @param support see laser_edge
  * @param names likewise
- * @param dim values per event
  * @param count receives the number
- * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for a support that is none, showing the place, or names that do not fit; LASER_ERR_NULL
+ * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for a support that is none, showing the place, or names that do not fit; LASER_ERR_NULL;
+ * LASER_ERR_BUSY while the source is in use by a training
  *
  * Threads: any number at once.
  */
-laser_status laser_edge_count(const char *support,
+laser_status laser_edge_count(const laser_source *events,
+                              const char *support,
                               const char *names,
-                              size_t dim,
                               size_t *count);
 
 /**
  * The inequality that makes an edge, as it is written in the support.
  *
+ * @param events a source of the events that it is for: any, as their number of values is all that matters
  * @param support see laser_edge
  * @param names likewise
- * @param dim values per event
  * @param edge which one, from 0
  * @param buf receives the inequality, NUL-terminated; NULL with `cap` 0 asks for the size only
  * @param cap size of `buf` in bytes
@@ -2026,9 +2027,9 @@ laser_status laser_edge_count(const char *support,
  *
  * Threads: any number at once.
  */
-laser_status laser_edge_inequality(const char *support,
+laser_status laser_edge_inequality(const laser_source *events,
+                                   const char *support,
                                    const char *names,
-                                   size_t dim,
                                    size_t edge,
                                    char *buf,
                                    size_t cap,

@@ -619,6 +619,15 @@ std::int32_t generate(std::size_t n, const double *z, std::size_t zdim, const do
     });
 }
 
+/** A host's support as the library calls it: f(x, inside). */
+template <class Callable> std::int32_t support(std::size_t n, std::size_t dim, const double *x, std::int32_t *inside, void *user)
+{
+    return guarded([&] { (*static_cast<Callable *>(user))(Rows<const double>(x, n, dim), Span<std::int32_t>(inside, n)); });
+}
+
+/** The callables that an object needs: of its generator and of its support. */
+using Callables = std::array<std::shared_ptr<void>, 2>;
+
 } // namespace detail
 
 /** g: turns latent points into events. Immutable. */
@@ -648,6 +657,19 @@ public:
         return from_callable(dimensions, 1, std::move(generate), options);
     }
 
+    /**
+     * This generator with a callable that says where its events can be: f(Rows<const double> x, Span<std::int32_t> inside) marks each event,
+     * its conditions behind it, with 1 or 0. It replaces the support that there was. Files do not hold it: see Model::attach_support.
+     */
+    template <class Callable> Generator with_support(Callable support) const
+    {
+        auto kept = std::make_shared<Callable>(std::move(support));
+        auto handle = detail::made_by<laser_generator>([&](laser_generator **out) {
+            return laser_generator_with_support(this->handle(), event_dim() + condition_dim(), detail::support<Callable>, kept.get(), out);
+        });
+        return Generator(std::move(handle), {kept_[0], std::move(kept)});
+    }
+
     void save(const std::string &path) const { detail::check(laser_generator_save(handle(), detail::c_string(path))); }
     /** M */
     std::size_t event_dim() const { return dim(laser_generator_event_dim); }
@@ -656,11 +678,11 @@ public:
     /** C */
     std::size_t condition_dim() const { return dim(laser_generator_condition_dim); }
     const laser_generator *handle() const noexcept { return handle_.get(); }
-    /** The callable, which models made from this need as well. */
-    const std::shared_ptr<void> &callable() const noexcept { return kept_; }
+    /** The callables, which models made from this need as well. */
+    const detail::Callables &callables() const noexcept { return kept_; }
 
 private:
-    explicit Generator(detail::Handle<laser_generator> handle, std::shared_ptr<void> kept = nullptr) noexcept
+    explicit Generator(detail::Handle<laser_generator> handle, detail::Callables kept = {}) noexcept
         : kept_(std::move(kept)), handle_(std::move(handle))
     {
     }
@@ -672,14 +694,14 @@ private:
             return laser_generator_from_callback(dimensions.latent, dimensions.condition, dimensions.event, stochastic,
                                                  detail::generate<Callable>, kept.get(), options.handle(), out);
         });
-        return Generator(std::move(handle), std::move(kept));
+        return Generator(std::move(handle), {std::move(kept), nullptr});
     }
     std::size_t dim(laser_status (*function)(const laser_generator *, std::size_t *)) const
     {
         return detail::result_of<std::size_t>([&](std::size_t *out) { return function(handle(), out); });
     }
 
-    std::shared_ptr<void> kept_;
+    detail::Callables kept_;
     detail::Handle<laser_generator> handle_;
 };
 
@@ -690,8 +712,8 @@ class Model {
 public:
     /** The generator alone: the baseline. */
     explicit Model(const Generator &generator)
-        : kept_(generator.callable()), handle_(detail::made_by<laser_model>(
-                                           [&](laser_model **out) { return laser_model_from_generator(generator.handle(), out); }))
+        : kept_(generator.callables()), handle_(detail::made_by<laser_model>(
+                                            [&](laser_model **out) { return laser_model_from_generator(generator.handle(), out); }))
     {
     }
     static Model load(const std::string &path, const Options &options = {})
@@ -717,7 +739,16 @@ public:
             return laser_model_attach(this->handle(), dimensions.latent, dimensions.condition, dimensions.event,
                                       detail::generate<Callable>, kept.get(), out);
         });
-        return Model(std::move(handle), std::move(kept));
+        return Model(std::move(handle), {std::move(kept), kept_[1]});
+    }
+    /** A loaded model whose support is the host's, with that callable again: see Generator::with_support. */
+    template <class Callable> Model attach_support(Callable support) const
+    {
+        auto kept = std::make_shared<Callable>(std::move(support));
+        auto handle = detail::made_by<laser_model>([&](laser_model **out) {
+            return laser_model_attach_support(this->handle(), event_dim() + condition_dim(), detail::support<Callable>, kept.get(), out);
+        });
+        return Model(std::move(handle), {kept_[0], std::move(kept)});
     }
 
     /** M */
@@ -730,6 +761,13 @@ public:
     std::string method() const
     {
         return detail::text_of([&](char *buf, std::size_t cap, std::size_t *needed) { return laser_model_method(handle(), buf, cap, needed); });
+    }
+    /** What value `column` of an event is called, features before conditions: as option "features.names" says, or x0 ... and c0 ... */
+    std::string feature_name(std::size_t column) const
+    {
+        return detail::text_of([&](char *buf, std::size_t cap, std::size_t *needed) {
+            return laser_model_feature_name(handle(), column, buf, cap, needed);
+        });
     }
     /** Networks, scalings, refiner and training record, as JSON. */
     std::string info() const
@@ -764,13 +802,13 @@ public:
     }
 
     const laser_model *handle() const noexcept { return handle_.get(); }
-    /** The generator's callable, which samplers need as well. */
-    const std::shared_ptr<void> &callable() const noexcept { return kept_; }
+    /** The callables of generator and support, which samplers need as well. */
+    const detail::Callables &callables() const noexcept { return kept_; }
 
 private:
     friend Model refine(const Generator &, Source &, const Options &, const Hooks &);
 
-    explicit Model(detail::Handle<laser_model> handle, std::shared_ptr<void> kept = nullptr) noexcept
+    explicit Model(detail::Handle<laser_model> handle, detail::Callables kept = {}) noexcept
         : kept_(std::move(kept)), handle_(std::move(handle))
     {
     }
@@ -803,7 +841,7 @@ private:
         return values;
     }
 
-    std::shared_ptr<void> kept_;
+    detail::Callables kept_;
     detail::Handle<laser_model> handle_;
 };
 
@@ -813,7 +851,7 @@ inline Model refine(const Generator &generator, Source &target, const Options &o
     return Model(detail::made_by<laser_model>([&](laser_model **out) {
                      return laser_refine(generator.handle(), target.handle(), options.handle(), hooks.handle(), out);
                  }),
-                 generator.callable());
+                 generator.callables());
 }
 
 /** A stream of events from a model: one per thread. Event i of stream s with seed k depends on the model, k, s and i alone. */
@@ -821,7 +859,7 @@ class Sampler {
 public:
     /** Of the options, "sampler.method", "sampler.threads", "backend" and "device" matter; those of trainings do not. */
     explicit Sampler(const Model &model, std::uint64_t seed, std::uint64_t stream = 0, const Options &options = {})
-        : event_dim_(model.event_dim()), latent_dim_(model.latent_dim()), condition_dim_(model.condition_dim()), kept_(model.callable()),
+        : event_dim_(model.event_dim()), latent_dim_(model.latent_dim()), condition_dim_(model.condition_dim()), kept_(model.callables()),
           handle_(detail::made_by<laser_sampler>(
               [&](laser_sampler **out) { return laser_sampler_new(model.handle(), seed, stream, options.handle(), out); }))
     {
@@ -939,7 +977,8 @@ private:
     }
 
     std::size_t event_dim_, latent_dim_, condition_dim_;
-    std::shared_ptr<void> kept_, noise_;
+    detail::Callables kept_;
+    std::shared_ptr<void> noise_;
     std::array<std::shared_ptr<void>, 2> hooks_;
     detail::Handle<laser_sampler> handle_;
 };
@@ -1012,6 +1051,15 @@ struct Distance {
 
 struct KolmogorovSmirnov {
     double statistic, p_value;
+};
+
+/** What two samples do at an edge; see laser_edge. */
+struct Edge {
+    std::string inequality;                                             /**< that makes it */
+    double beyond_reference, beyond_reference_error;                    /**< share of the reference's weight beyond it */
+    double beyond_sample, beyond_sample_error;                          /**< likewise of the sample */
+    double ratio, ratio_error;                                          /**< density reference / sample just within; 1 where it is as sharp */
+    double depth;                                                       /**< of that layer, in units of the inequality */
 };
 
 /** An area under a ROC curve. */
@@ -1087,6 +1135,24 @@ inline KolmogorovSmirnov kolmogorov_smirnov(const Source &p, const Source &q, st
     KolmogorovSmirnov test{};
     detail::check(laser_kolmogorov_smirnov(p.handle(), q.handle(), feature, &test.statistic, &test.p_value));
     return test;
+}
+
+/** All edges of a support, one for each inequality; `names` with commas, or x0 ... if left out. Sources hold arrays. */
+inline std::vector<Edge> edges(const Source &reference, const Source &sample, const std::string &support, const std::string &names = {})
+{
+    const char *const condition = detail::c_string(support), *const called = detail::c_string(names);
+    const auto count =
+        detail::result_of<std::size_t>([&](std::size_t *out) { return laser_edge_count(reference.handle(), condition, called, out); });
+    std::vector<Edge> found(count);
+    for (std::size_t i = 0; i < count; i++) {
+        Edge &e = found[i];
+        e.inequality = detail::text_of([&](char *buf, std::size_t cap, std::size_t *needed) {
+            return laser_edge_inequality(reference.handle(), condition, called, i, buf, cap, needed);
+        });
+        detail::check(laser_edge(reference.handle(), sample.handle(), condition, called, i, &e.beyond_reference, &e.beyond_reference_error,
+                                 &e.beyond_sample, &e.beyond_sample_error, &e.ratio, &e.ratio_error, &e.depth));
+    }
+    return found;
 }
 
 /** Whether fresh classifiers tell two samples apart: 0.5 within the error if not; the larger area of a network's and trees'. Sources hold arrays. */

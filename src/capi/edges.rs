@@ -2,6 +2,7 @@
 
 use super::array::{self, Out};
 use super::boundary::call;
+use super::handle::Handle;
 use super::scores::of_samples;
 use super::source::laser_source;
 use super::status::laser_status;
@@ -70,7 +71,7 @@ pub unsafe extern "C" fn laser_edge(
         };
         let measure = |p: &Sample, q: &Sample| {
             // SAFETY: the host's promise.
-            unsafe { edges(support, names, p.dim())? }.measure(edge, p, q)
+            unsafe { edges(p.dim(), support, names)? }.measure(edge, p, q)
         };
         // SAFETY: the host's promise.
         let found = unsafe { of_samples((reference, "reference"), (sample, "sample"), measure)? };
@@ -94,23 +95,29 @@ pub unsafe extern "C" fn laser_edge(
 
 /// How many edges a support has: one for each inequality.
 ///
+/// @param events a source of the events that it is for: any, as their number of values is all that matters
 /// @param support see laser_edge
 /// @param names likewise
-/// @param dim values per event
 /// @param count receives the number
-/// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for a support that is none, showing the place, or names that do not fit; LASER_ERR_NULL
+/// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for a support that is none, showing the place, or names that do not fit; LASER_ERR_NULL;
+/// LASER_ERR_BUSY while the source is in use by a training
 ///
 /// Threads: any number at once.
 #[no_mangle]
 pub unsafe extern "C" fn laser_edge_count(
+    events: *const laser_source,
     support: *const c_char,
     names: *const c_char,
-    dim: usize,
     count: *mut usize,
 ) -> laser_status {
     call(|| {
         // SAFETY: the host's promise.
-        let (count, edges) = unsafe { (Out::new("count", count)?, edges(support, names, dim)?) };
+        let (count, edges) = unsafe {
+            (
+                Out::new("count", count)?,
+                edges(dim(events)?, support, names)?,
+            )
+        };
         count.set(edges.count());
         Ok(())
     })
@@ -118,9 +125,9 @@ pub unsafe extern "C" fn laser_edge_count(
 
 /// The inequality that makes an edge, as it is written in the support.
 ///
+/// @param events a source of the events that it is for: any, as their number of values is all that matters
 /// @param support see laser_edge
 /// @param names likewise
-/// @param dim values per event
 /// @param edge which one, from 0
 /// @param buf receives the inequality, NUL-terminated; NULL with `cap` 0 asks for the size only
 /// @param cap size of `buf` in bytes
@@ -130,9 +137,9 @@ pub unsafe extern "C" fn laser_edge_count(
 /// Threads: any number at once.
 #[no_mangle]
 pub unsafe extern "C" fn laser_edge_inequality(
+    events: *const laser_source,
     support: *const c_char,
     names: *const c_char,
-    dim: usize,
     edge: usize,
     buf: *mut c_char,
     cap: usize,
@@ -140,17 +147,28 @@ pub unsafe extern "C" fn laser_edge_inequality(
 ) -> laser_status {
     call(|| {
         // SAFETY: the host's promise.
-        let edges = unsafe { edges(support, names, dim)? };
+        let edges = unsafe { edges(dim(events)?, support, names)? };
         // SAFETY: the host's promise.
         unsafe { text::write(edges.inequality(edge)?, buf, cap, needed) }
     })
 }
 
-/// The edges of a support of the host's.
+/// The values per event of a source.
 ///
 /// # Safety
 /// The host's promise.
-unsafe fn edges(support: *const c_char, names: *const c_char, dim: usize) -> Result<Edges> {
+unsafe fn dim(events: *const laser_source) -> Result<usize> {
+    // SAFETY: the caller's promise.
+    let events = unsafe { laser_source::hold(events, "events")? };
+    let dim = events.gate().read()?.dim();
+    Ok(dim)
+}
+
+/// The edges of a support of the host's, for events of `dim` values.
+///
+/// # Safety
+/// The host's promise.
+unsafe fn edges(dim: usize, support: *const c_char, names: *const c_char) -> Result<Edges> {
     // SAFETY: the caller's promise.
     let support = unsafe { text::read(support, "support")? };
     let names = match names.is_null() {

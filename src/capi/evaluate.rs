@@ -11,7 +11,7 @@ use crate::options::Options;
 use crate::protocol::{self, Instance};
 use crate::{Result, Rows, RowsMut};
 
-/// log w(x), the logarithm of the density ratio target / generated, from the classifier.
+/// log w(x), the logarithm of the density ratio target / generated, from the classifier; minus infinity outside the support.
 ///
 /// @param model what to ask; needs a classifier
 /// @param options keys "backend", "device", "threads"; NULL for the defaults

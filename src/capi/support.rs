@@ -88,10 +88,10 @@ impl Region for HostRegion {
 fn region(
     instance: &Instance,
     dim: usize,
-    inside: laser_support_fn,
+    support: laser_support_fn,
     user: *mut c_void,
 ) -> Result<Arc<HostRegion>> {
-    let callback = Callback::new(("support callback", "inside"), inside, user)?;
+    let callback = Callback::new(("support callback", "support"), support, user)?;
     let dims = instance.generator.dims();
     if dim != dims.event_row() {
         return Err(Error::InvalidArgument(format!(
@@ -113,17 +113,17 @@ fn region(
 ///
 /// @param generator any generator; stays as it is, and may be freed first
 /// @param dim M + C, as laser_generator_event_dim and laser_generator_condition_dim say; so that a callback for others is found out
-/// @param inside the callback
+/// @param support the callback
 /// @param user handed to the callback; must live until the new generator, and every model and sampler made from it, is freed
 /// @param out receives the new generator; the caller frees it with laser_generator_free
-/// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT if `dim` is another; LASER_ERR_NULL, also if `inside` is NULL
+/// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT if `dim` is another; LASER_ERR_NULL, also if `support` is NULL
 ///
 /// Threads: any number at once. The callback is not called here.
 #[no_mangle]
 pub unsafe extern "C" fn laser_generator_with_support(
     generator: *const laser_generator,
     dim: usize,
-    inside: laser_support_fn,
+    support: laser_support_fn,
     user: *mut c_void,
     out: *mut *mut laser_generator,
 ) -> laser_status {
@@ -135,7 +135,7 @@ pub unsafe extern "C" fn laser_generator_with_support(
                 laser_generator::hold(generator, "generator")?,
             )
         };
-        let region = region(generator.model(), dim, inside, user)?;
+        let region = region(generator.model(), dim, support, user)?;
         let supported = generator.model().with_support(region);
         out.set(laser_generator::new(supported).give());
         Ok(())
@@ -147,7 +147,7 @@ pub unsafe extern "C" fn laser_generator_with_support(
 ///
 /// @param model a model refined from a generator of laser_generator_with_support; stays as it is
 /// @param dim M + C, as laser_model_event_dim and laser_model_condition_dim say; so that a callback for others is found out
-/// @param inside the callback
+/// @param support the callback
 /// @param user handed to the callback; must live until the new model, and every sampler made from it, is freed
 /// @param out receives a model that is `model` with the callback; the caller frees it with laser_model_free
 /// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT if `dim` is another, or the model's support is no callback; LASER_ERR_NULL
@@ -157,7 +157,7 @@ pub unsafe extern "C" fn laser_generator_with_support(
 pub unsafe extern "C" fn laser_model_attach_support(
     model: *const laser_model,
     dim: usize,
-    inside: laser_support_fn,
+    support: laser_support_fn,
     user: *mut c_void,
     out: *mut *mut laser_model,
 ) -> laser_status {
@@ -165,7 +165,7 @@ pub unsafe extern "C" fn laser_model_attach_support(
         // SAFETY: the host's promise.
         let (out, model) = unsafe { (Out::new("out", out)?, laser_model::hold(model, "model")?) };
         let model = model.model();
-        let region = region(model, dim, inside, user)?;
+        let region = region(model, dim, support, user)?;
         let attached = model.with_model((***model).clone()).with_region(region)?;
         out.set(laser_model::new(attached).give());
         Ok(())

@@ -11,6 +11,7 @@ const TESTS: &str = concat!(
     include_str!("refusals.rs"),
     include_str!("score_refusals.rs"),
     include_str!("scores.rs"),
+    include_str!("support.rs"),
     include_str!("text.rs"),
 );
 

@@ -15,6 +15,7 @@ mod refusals;
 mod samplers;
 mod score_refusals;
 mod scores;
+mod support;
 mod text;
 mod threads;
 mod training;

@@ -14,6 +14,7 @@ use laser::capi::options::*;
 use laser::capi::sampler::*;
 use laser::capi::source::*;
 use laser::capi::status::*;
+use laser::capi::support::*;
 use std::ffi::{c_char, c_void, CStr};
 use std::ptr::{dangling_mut, null, null_mut};
 
@@ -335,6 +336,33 @@ fn models() {
         null_is_refused(
             laser_model_attach(model, 2, 0, 2, None, null_mut(), o),
             "generate",
+        );
+        null_is_refused(
+            laser_model_attach_support(null(), 2, None, null_mut(), o),
+            "model",
+        );
+        null_is_refused(
+            laser_model_attach_support(model, 2, None, null_mut(), o),
+            "support",
+        );
+        null_is_refused(
+            laser_model_attach_support(model, 2, None, null_mut(), null_mut()),
+            "out",
+        );
+        let mut other = dangling_mut();
+        let with =
+            |generator, out| laser_generator_with_support(generator, 2, None, null_mut(), out);
+        null_is_refused(with(null(), &mut other), "generator");
+        null_is_refused(with(generator, &mut other), "support");
+        null_is_refused(with(generator, null_mut()), "out");
+        assert_eq!(other, dangling_mut());
+        null_is_refused(
+            laser_model_feature_name(null(), 0, null_mut(), 0, &mut needed),
+            "model",
+        );
+        null_is_refused(
+            laser_model_feature_name(model, 0, null_mut(), 7, &mut needed),
+            "buf",
         );
         null_is_refused(
             laser_model_method(null(), null_mut(), 0, &mut needed),

@@ -3,6 +3,7 @@
 use crate::refusals::{invalid, no_events, null_is_refused};
 use crate::scores::source;
 use crate::{made, refused};
+use laser::capi::edges::*;
 use laser::capi::floors::*;
 use laser::capi::metrics::*;
 use laser::capi::scores::*;
@@ -69,6 +70,65 @@ fn samples() {
             LASER_ERR_DATA,
             "half of the reference",
         );
+        let cut = c"x0 > 1 and x1 < 3".as_ptr();
+        let edge = |p, q, support, edge| {
+            laser_edge(
+                p,
+                q,
+                support,
+                null(),
+                edge,
+                a,
+                b,
+                c,
+                d,
+                null_mut(),
+                null_mut(),
+                null_mut(),
+            )
+        };
+        null_is_refused(edge(none, p, cut, 0), "reference");
+        null_is_refused(edge(p, none, cut, 0), "sample");
+        null_is_refused(edge(p, p, null(), 0), "support");
+        for (a, c, argument) in [
+            (null_mut(), c, "beyond_reference"),
+            (a, null_mut(), "beyond_sample"),
+        ] {
+            let no = null_mut();
+            let status = laser_edge(p, p, cut, null(), 0, a, b, c, d, no, no, no);
+            null_is_refused(status, argument);
+        }
+        invalid(edge(p, p, cut, 2), "no edge 2 (from 0)");
+        invalid(edge(p, p, c"x0 - 1".as_ptr(), 0), "is a number");
+        invalid(edge(p, p, c"x0 > x7".as_ptr(), 0), ">>> `x7`");
+        invalid(edge(p, wide, cut, 0), "2 features, the sample 4");
+        refused(edge(p, endless, cut, 0), LASER_ERR_UNSUPPORTED, "callback");
+        let (mut count, mut needed) = (7, 7);
+        let no = null_mut();
+        null_is_refused(laser_edge_count(none, cut, null(), &mut count), "events");
+        null_is_refused(laser_edge_count(p, null(), null(), &mut count), "support");
+        null_is_refused(laser_edge_count(p, cut, null(), null_mut()), "count");
+        invalid(
+            laser_edge_count(p, cut, c"pt".as_ptr(), &mut count),
+            "1 names for 2 values",
+        );
+        null_is_refused(
+            laser_edge_inequality(none, cut, null(), 0, no, 0, &mut needed),
+            "events",
+        );
+        null_is_refused(
+            laser_edge_inequality(p, null(), null(), 0, no, 0, &mut needed),
+            "support",
+        );
+        null_is_refused(
+            laser_edge_inequality(p, cut, null(), 0, no, 7, &mut needed),
+            "buf",
+        );
+        invalid(
+            laser_edge_inequality(p, cut, null(), 2, no, 0, &mut needed),
+            "no edge 2",
+        );
+        assert_eq!((count, needed), (7, 7));
         for s in [p, wide, weightless, endless] {
             laser_source_free(s);
         }

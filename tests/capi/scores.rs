@@ -1,6 +1,7 @@
 //! Scores of samples, classifiers, weights and chains against values known by hand.
 
-use crate::{made, ok};
+use crate::{made, ok, text_of};
+use laser::capi::edges::*;
 use laser::capi::floors::*;
 use laser::capi::metrics::*;
 use laser::capi::options::*;
@@ -255,5 +256,60 @@ fn a_classifier_tells_samples_apart() {
         laser_options_free(options);
         laser_source_free(p);
         laser_source_free(q);
+    }
+}
+
+#[test]
+fn edges_of_a_support() {
+    // A hundred events on (0, 100] and, of the sample, ten of them moved beyond 0; the second value is 1 higher.
+    let x: Vec<f64> = (1..=100).flat_map(|i| [f64::from(i), 0.5]).collect();
+    let mut y = x.clone();
+    y.chunks_mut(2).take(10).for_each(|y| y[0] *= -1.0);
+    let (support, names) = (c"energy > 0 and not (other >= 1)", c"energy, other");
+    let (support, names) = (support.as_ptr(), names.as_ptr());
+    let mut out = [f64::NAN; 7];
+    let mut count = 0;
+    // SAFETY: see main.rs.
+    unsafe {
+        let (p, q) = (source(&x, None, 2), source(&y, None, 2));
+        ok(laser_edge_count(p, support, names, &mut count));
+        assert_eq!(count, 2);
+        let inequality = |edge| {
+            text_of(|buf, cap, needed| {
+                laser_edge_inequality(p, support, names, edge, buf, cap, needed)
+            })
+        };
+        assert_eq!([0, 1].map(inequality), ["energy > 0", "other >= 1"]);
+        let [a, b, c, d, e, f, g] = [0, 1, 2, 3, 4, 5, 6].map(|i| out.as_mut_ptr().add(i));
+        ok(laser_edge(p, q, support, names, 0, a, b, c, d, e, f, g));
+        // Nothing of the sample is within 1 of the edge.
+        assert_eq!(out[..3], [0.0, 0.0, 0.1]);
+        assert!(
+            (out[3] - 0.03).abs() < 1e-12 && out[4].is_infinite() && out[6] == 1.0,
+            "{out:?}"
+        );
+        let no = null_mut();
+        ok(laser_edge(
+            q, p, support, names, 0, a, no, c, no, no, no, no,
+        ));
+        assert_eq!([out[0], out[2]], [0.1, 0.0]);
+        ok(laser_edge(
+            p,
+            q,
+            c"x1 < 1".as_ptr(),
+            null(),
+            0,
+            a,
+            b,
+            c,
+            d,
+            e,
+            f,
+            g,
+        ));
+        assert_eq!((out[4], out[6]), (1.0, 0.5));
+        for source in [p, q] {
+            laser_source_free(source);
+        }
     }
 }

@@ -73,6 +73,8 @@ const laser_log_fn = Ptr{Cvoid}
 const laser_events_fn = Ptr{Cvoid}
 # Int32, (Csize_t, Ptr{Float64}, Csize_t, Ptr{Float64}, Csize_t, Ptr{Float64}, Csize_t, Ptr{Cvoid})
 const laser_generate_fn = Ptr{Cvoid}
+# Int32, (Csize_t, Csize_t, Ptr{Float64}, Ptr{Int32}, Ptr{Cvoid})
+const laser_support_fn = Ptr{Cvoid}
 # Int32, (Csize_t, Ptr{Float64}, Ptr{Cvoid})
 const laser_noise_fn = Ptr{Cvoid}
 
@@ -274,6 +276,18 @@ laser_model_attach(model, zdim, cdim, xdim, generate, user, out) =
           (Ptr{laser_model}, Csize_t, Csize_t, Csize_t, laser_generate_fn, Ptr{Cvoid}, Ptr{Ptr{laser_model}}),
           model, zdim, cdim, xdim, generate, user, out)
 
+# Makes a generator that is the same, with a callback that says where its events can be
+laser_generator_with_support(generator, dim, support, user, out) =
+    ccall((:laser_generator_with_support, liblaser), Int32,
+          (Ptr{laser_generator}, Csize_t, laser_support_fn, Ptr{Cvoid}, Ptr{Ptr{laser_generator}}),
+          generator, dim, support, user, out)
+
+# Attaches a callback to a loaded model whose support is one
+laser_model_attach_support(model, dim, support, user, out) =
+    ccall((:laser_model_attach_support, liblaser), Int32,
+          (Ptr{laser_model}, Csize_t, laser_support_fn, Ptr{Cvoid}, Ptr{Ptr{laser_model}}),
+          model, dim, support, user, out)
+
 # Refines a generator (LaSeR)
 laser_refine(generator, target, options, hooks, out) =
     ccall((:laser_refine, liblaser), Int32,
@@ -313,6 +327,12 @@ laser_model_condition_dim(model, out) =
 # The method by which samplers make events unless told otherwise
 laser_model_method(model, buf, cap, needed) =
     ccall((:laser_model_method, liblaser), Int32, (Ptr{laser_model}, Ptr{UInt8}, Csize_t, Ptr{Csize_t}), model, buf, cap, needed)
+
+# What a value of an event is called
+laser_model_feature_name(model, column, buf, cap, needed) =
+    ccall((:laser_model_feature_name, liblaser), Int32,
+          (Ptr{laser_model}, Csize_t, Ptr{UInt8}, Csize_t, Ptr{Csize_t}),
+          model, column, buf, cap, needed)
 
 # Describes a model
 laser_model_info(model, buf, cap, needed) =
@@ -509,5 +529,21 @@ laser_chain_diagnostics(draws, chains, dim, x, r_hat, effective_size) =
     ccall((:laser_chain_diagnostics, liblaser), Int32,
           (Csize_t, Csize_t, Csize_t, Ptr{Float64}, Ptr{Float64}, Ptr{Float64}),
           draws, chains, dim, x, r_hat, effective_size)
+
+# What two samples do at an edge of the region where events can be
+laser_edge(reference, sample, support, names, edge, beyond_reference, beyond_reference_error, beyond_sample, beyond_sample_error, ratio, ratio_error, depth) =
+    ccall((:laser_edge, liblaser), Int32,
+          (Ptr{laser_source}, Ptr{laser_source}, Cstring, Cstring, Csize_t, Ptr{Float64}, Ptr{Float64}, Ptr{Float64}, Ptr{Float64}, Ptr{Float64}, Ptr{Float64}, Ptr{Float64}),
+          reference, sample, support, names, edge, beyond_reference, beyond_reference_error, beyond_sample, beyond_sample_error, ratio, ratio_error, depth)
+
+# How many edges a support has
+laser_edge_count(events, support, names, count) =
+    ccall((:laser_edge_count, liblaser), Int32, (Ptr{laser_source}, Cstring, Cstring, Ptr{Csize_t}), events, support, names, count)
+
+# The inequality that makes an edge, as it is written in the support
+laser_edge_inequality(events, support, names, edge, buf, cap, needed) =
+    ccall((:laser_edge_inequality, liblaser), Int32,
+          (Ptr{laser_source}, Cstring, Cstring, Csize_t, Ptr{UInt8}, Csize_t, Ptr{Csize_t}),
+          events, support, names, edge, buf, cap, needed)
 
 end
