@@ -1088,16 +1088,19 @@ module laser
       c_emd => laser_emd, c_jsd_floor => laser_jsd_floor, c_emd_floor => laser_emd_floor, c_emd_1d => laser_emd_1d, &
       c_sliced_emd => laser_sliced_emd, c_kolmogorov_smirnov => laser_kolmogorov_smirnov, &
       c_two_sample_auc => laser_two_sample_auc, c_two_sample_auc_by_family => laser_two_sample_auc_by_family, &
-      c_auc => laser_auc, c_effective_size => laser_effective_size, c_chain_diagnostics => laser_chain_diagnostics
+      c_auc => laser_auc, c_effective_size => laser_effective_size, c_chain_diagnostics => laser_chain_diagnostics, &
+      c_edge => laser_edge, c_edge_count => laser_edge_count, c_edge_inequality => laser_edge_inequality
    implicit none
    private
 
    public :: laser_options, laser_source, laser_generator, laser_model, laser_sampler, laser_histogram, laser_hooks, laser_cancel
    public :: laser_progress
-   public :: laser_events_callback, laser_generate_callback, laser_noise_callback, laser_progress_callback, laser_log_callback
+   public :: laser_events_callback, laser_generate_callback, laser_support_callback, laser_noise_callback
+   public :: laser_progress_callback, laser_log_callback
    public :: laser_status_name, laser_last_error, laser_last_callback_code, laser_version, laser_abi_version, laser_device_check
    public :: laser_jsd, laser_jsd_floor, laser_emd, laser_emd_floor, laser_emd_1d, laser_sliced_emd, laser_kolmogorov_smirnov
    public :: laser_two_sample_auc, laser_two_sample_auc_by_family, laser_auc, laser_effective_size, laser_chain_diagnostics
+   public :: laser_edge, laser_edge_count, laser_edge_inequality
    public :: LASER_ABI, LASER_VERSION_MAJOR, LASER_VERSION_MINOR, LASER_VERSION_PATCH, LASER_LOG_INFO, LASER_LOG_WARNING
    public :: LASER_OK, LASER_ERR_INVALID_ARGUMENT, LASER_ERR_NULL, LASER_ERR_UNKNOWN_OPTION, LASER_ERR_IO, LASER_ERR_FORMAT, &
       LASER_ERR_CALLBACK, LASER_ERR_CANCELLED, LASER_ERR_BUSY, LASER_ERR_UNSUPPORTED, LASER_ERR_DATA, LASER_ERR_NUMERICAL, &
@@ -1135,6 +1138,15 @@ module laser
          class(*), intent(inout) :: context
       end subroutine laser_generate_callback
 
+      !> Says which events can be: the mark of event i must depend on x(:, i) alone.
+      subroutine laser_support_callback(x, inside, code, context)
+         import :: c_double
+         real(c_double), intent(in) :: x(:, :) !< (M + C, n) events, which their conditions follow; all are finite
+         logical, intent(inout) :: inside(:) !< (n) false when it begins
+         integer, intent(inout) :: code
+         class(*), intent(inout) :: context
+      end subroutine laser_support_callback
+
       !> Delivers uniform random numbers from 0 to 1 of the host's own generator, of at least 32 random bits each.
       subroutine laser_noise_callback(u, code, context)
          import :: c_double
@@ -1164,6 +1176,7 @@ module laser
    type :: callback
       procedure(laser_events_callback), pointer, nopass :: events => null()
       procedure(laser_generate_callback), pointer, nopass :: generate => null()
+      procedure(laser_support_callback), pointer, nopass :: support => null()
       procedure(laser_noise_callback), pointer, nopass :: noise => null()
       procedure(laser_progress_callback), pointer, nopass :: progress => null()
       procedure(laser_log_callback), pointer, nopass :: log => null()
@@ -1228,6 +1241,7 @@ module laser
    contains
       procedure :: train => generator_train
       procedure :: from_callback => generator_from_callback
+      procedure :: with_support => generator_with_support
       procedure :: load => generator_load
       procedure :: save => generator_save
       procedure :: event_dim => generator_event_dim
@@ -1244,12 +1258,14 @@ module laser
       generic :: refine => refine_generator, refine_model
       procedure :: from_generator => model_from_generator
       procedure :: attach => model_attach
+      procedure :: attach_support => model_attach_support
       procedure :: load => model_load
       procedure :: save => model_save
       procedure :: event_dim => model_event_dim
       procedure :: latent_dim => model_latent_dim
       procedure :: condition_dim => model_condition_dim
       procedure :: method => model_method
+      procedure :: feature_name => model_feature_name
       procedure :: info => model_info
       procedure :: get => model_get
       procedure :: log_weight => model_log_weight
@@ -1347,6 +1363,15 @@ module laser
    interface laser_effective_size
       procedure :: f_effective_size
    end interface laser_effective_size
+   interface laser_edge
+      procedure :: f_edge
+   end interface laser_edge
+   interface laser_edge_count
+      procedure :: f_edge_count
+   end interface laser_edge_count
+   interface laser_edge_inequality
+      procedure :: f_edge_inequality
+   end interface laser_edge_inequality
    interface laser_chain_diagnostics
       procedure :: f_chain_diagnostics
    end interface laser_chain_diagnostics
@@ -1690,6 +1715,28 @@ contains
       call host%generate(latents, conditions, events, code, host%context)
       status = int(code, c_int32_t)
    end function call_generate
+
+   recursive function call_support(n, dim, x, inside, user) bind(c, name="") result(status)
+      integer(c_size_t), value :: n
+      integer(c_size_t), value :: dim
+      type(c_ptr), value :: x
+      type(c_ptr), value :: inside
+      type(c_ptr), value :: user
+      integer(c_int32_t) :: status
+      type(callback), pointer :: host
+      real(c_double), pointer :: events(:, :)
+      integer(c_int32_t), pointer :: marks(:)
+      logical, allocatable :: within(:)
+      integer :: code
+      call c_f_pointer(user, host)
+      call c_f_pointer(x, events, [dim, n])
+      call c_f_pointer(inside, marks, [n])
+      allocate (within(n), source=.false.)
+      code = 0
+      call host%support(events, within, code, host%context)
+      marks = merge(1_c_int32_t, 0_c_int32_t, within)
+      status = int(code, c_int32_t)
+   end function call_support
 
    recursive function call_noise(n, u, user) bind(c, name="") result(status)
       integer(c_size_t), value :: n
@@ -2119,6 +2166,29 @@ contains
       call settle(code, status)
    end subroutine generator_from_callback
 
+   !> A generator that is the same, with a procedure that says where its events can be; it replaces the support that there was.
+   !! Files do not hold it: see attach_support of a model. Lifetimes as of from_callback.
+   subroutine generator_with_support(self, generator, dim, support, context, status)
+      class(laser_generator), intent(inout) :: self
+      type(laser_generator), intent(in) :: generator
+      integer, intent(in) :: dim !< M + C
+      procedure(laser_support_callback) :: support
+      class(*), intent(inout), target, optional :: context
+      integer, intent(out), optional :: status
+      procedure(laser_support_fn), pointer :: trampoline
+      type(callback), pointer :: kept
+      integer(c_int32_t) :: code
+      if (taken(self%handle, "laser_generator", status)) return
+      if (negative(dim, "dim", status)) return
+      trampoline => call_support
+      allocate (kept)
+      kept%support => support
+      call remember(kept, context)
+      code = laser_generator_with_support(generator%handle, int(dim, c_size_t), c_funloc(trampoline), c_loc(kept), self%handle)
+      if (code /= LASER_OK) deallocate (kept)
+      call settle(code, status)
+   end subroutine generator_with_support
+
    !> The generator of a model file, or a TorchScript module (needs "generator.latent" in options, and a library with libtorch).
    subroutine generator_load(self, path, options, status)
       class(laser_generator), intent(inout) :: self
@@ -2250,6 +2320,29 @@ contains
       call settle(code, status)
    end subroutine model_attach
 
+   !> A loaded model with the procedure that says where its events can be, since files hold none. dim must be the model's M + C.
+   !! Lifetimes as of a generator's from_callback.
+   subroutine model_attach_support(self, model, dim, support, context, status)
+      class(laser_model), intent(inout) :: self
+      type(laser_model), intent(in) :: model
+      integer, intent(in) :: dim
+      procedure(laser_support_callback) :: support
+      class(*), intent(inout), target, optional :: context
+      integer, intent(out), optional :: status
+      procedure(laser_support_fn), pointer :: trampoline
+      type(callback), pointer :: kept
+      integer(c_int32_t) :: code
+      if (taken(self%handle, "laser_model", status)) return
+      if (negative(dim, "dim", status)) return
+      trampoline => call_support
+      allocate (kept)
+      kept%support => support
+      call remember(kept, context)
+      code = laser_model_attach_support(model%handle, int(dim, c_size_t), c_funloc(trampoline), c_loc(kept), self%handle)
+      if (code /= LASER_OK) deallocate (kept)
+      call settle(code, status)
+   end subroutine model_attach_support
+
    !> The saved and the loaded model generate the same bits. LASER_ERR_IO; LASER_ERR_FORMAT for what is no valid model.
    subroutine model_load(self, path, options, status)
       class(laser_model), intent(inout) :: self
@@ -2315,6 +2408,31 @@ contains
       call settle(code, status)
       method = text_of(buffer)
    end subroutine model_method
+
+   !> What value `column`, from 1, of an event is called, features before conditions: as option "features.names" says or, without
+   !! names, x0 ... and c0 ...; empty on failure.
+   subroutine model_feature_name(self, column, name, status)
+      class(laser_model), intent(in) :: self
+      integer, intent(in) :: column
+      character(len=:), allocatable, intent(out) :: name
+      integer, intent(out), optional :: status
+      character(kind=c_char), allocatable, target :: buffer(:)
+      integer(c_size_t), target :: needed
+      integer(c_int32_t) :: code
+      name = ""
+      if (column < 1) then
+         call refuse(LASER_ERR_INVALID_ARGUMENT, "column is " // trim(decimal(int(column, int64))) // &
+            ", but the first is 1", status)
+         return
+      end if
+      needed = 1
+      code = laser_model_feature_name(self%handle, int(column - 1, c_size_t), c_null_ptr, 0_c_size_t, c_loc(needed))
+      allocate (buffer(needed))
+      if (code == LASER_OK) &
+         code = laser_model_feature_name(self%handle, int(column - 1, c_size_t), c_loc(buffer), needed, c_null_ptr)
+      call settle(code, status)
+      name = text_of(buffer)
+   end subroutine model_feature_name
 
    !> JSON: networks, scalings, refiner, and the record of the training; empty on failure.
    subroutine model_info(self, json, status)
@@ -2848,6 +2966,86 @@ contains
       statistic = found(1)
       if (present(p_value)) p_value = found(2)
    end subroutine f_kolmogorov_smirnov
+
+   !> What two samples (sources of arrays) do at an edge: at inequality number `edge`, from 1, of a support, a condition in the
+   !! values of events, called x0 ... or by names, with commas. The shares of their weights beyond it, the ratio of the densities
+   !! reference / sample just within, and how far that layer reaches, in units of the inequality.
+   subroutine f_edge(reference, sample, support, edge, beyond_reference, beyond_sample, beyond_reference_error, &
+      beyond_sample_error, ratio, ratio_error, depth, names, status)
+      type(laser_source), intent(in) :: reference, sample
+      character(len=*), intent(in) :: support
+      integer, intent(in) :: edge
+      real(c_double), intent(out) :: beyond_reference, beyond_sample
+      real(c_double), intent(out), optional :: beyond_reference_error, beyond_sample_error, ratio, ratio_error, depth
+      character(len=*), intent(in), optional :: names
+      integer, intent(out), optional :: status
+      real(c_double), target :: found(7)
+      found = 0
+      beyond_reference = 0
+      beyond_sample = 0
+      if (no_edge(edge, status)) return
+      call settle(c_edge(reference%handle, sample%handle, c_string(support), c_string(given_names(names)), &
+         int(edge - 1, c_size_t), c_loc(found(1)), c_loc(found(2)), c_loc(found(3)), c_loc(found(4)), c_loc(found(5)), &
+         c_loc(found(6)), c_loc(found(7))), status)
+      beyond_reference = found(1)
+      beyond_sample = found(3)
+      if (present(beyond_reference_error)) beyond_reference_error = found(2)
+      if (present(beyond_sample_error)) beyond_sample_error = found(4)
+      if (present(ratio)) ratio = found(5)
+      if (present(ratio_error)) ratio_error = found(6)
+      if (present(depth)) depth = found(7)
+   end subroutine f_edge
+
+   !> How many edges a support of such events has: one for each inequality; 0 on failure.
+   integer function f_edge_count(events, support, names, status) result(count)
+      type(laser_source), intent(in) :: events
+      character(len=*), intent(in) :: support
+      character(len=*), intent(in), optional :: names
+      integer, intent(out), optional :: status
+      integer(c_size_t), target :: found
+      found = 0
+      call settle(c_edge_count(events%handle, c_string(support), c_string(given_names(names)), c_loc(found)), status)
+      count = int(found)
+   end function f_edge_count
+
+   !> The inequality that makes an edge, from 1, as it is written; empty on failure.
+   subroutine f_edge_inequality(events, support, edge, inequality, names, status)
+      type(laser_source), intent(in) :: events
+      character(len=*), intent(in) :: support
+      integer, intent(in) :: edge
+      character(len=:), allocatable, intent(out) :: inequality
+      character(len=*), intent(in), optional :: names
+      integer, intent(out), optional :: status
+      character(kind=c_char), allocatable, target :: buffer(:)
+      integer(c_size_t), target :: needed
+      integer(c_int32_t) :: code
+      inequality = ""
+      if (no_edge(edge, status)) return
+      needed = 1
+      code = c_edge_inequality(events%handle, c_string(support), c_string(given_names(names)), int(edge - 1, c_size_t), &
+         c_null_ptr, 0_c_size_t, c_loc(needed))
+      allocate (buffer(needed))
+      if (code == LASER_OK) code = c_edge_inequality(events%handle, c_string(support), c_string(given_names(names)), &
+         int(edge - 1, c_size_t), c_loc(buffer), needed, c_null_ptr)
+      call settle(code, status)
+      inequality = text_of(buffer)
+   end subroutine f_edge_inequality
+
+   logical function no_edge(edge, status)
+      integer, intent(in) :: edge
+      integer, intent(out), optional :: status
+      no_edge = edge < 1
+      if (no_edge) call refuse(LASER_ERR_INVALID_ARGUMENT, "edge is " // trim(decimal(int(edge, int64))) // &
+         ", but the first is 1", status)
+   end function no_edge
+
+   !> Absent names: none.
+   function given_names(names) result(list)
+      character(len=*), intent(in), optional :: names
+      character(len=:), allocatable :: list
+      list = ""
+      if (present(names)) list = names
+   end function given_names
 
    !> A classifier two-sample test: the larger area under the ROC curves of a fresh network and fresh trees on held-out halves.
    !! 0.5 within the error: they find no difference. Options: the groups "classifier" and "validation"; absent: the paper's

@@ -135,6 +135,35 @@ contains
       end select
    end subroutine smear
 
+   !> The part of the ring with x1 < x0.
+   subroutine half_ring(x, w, got, code, context)
+      real(real64), intent(out) :: x(:, :), w(:)
+      integer, intent(inout) :: got, code
+      class(*), intent(inout) :: context
+      integer :: i
+      call ring(x, w, got, code, context)
+      do i = 1, size(x, 2)
+         x(:, i) = [maxval(x(:, i)), minval(x(:, i))]
+      end do
+   end subroutine half_ring
+
+   subroutine below(x, inside, code, context)
+      real(real64), intent(in) :: x(:, :)
+      logical, intent(inout) :: inside(:)
+      integer, intent(inout) :: code
+      class(*), intent(inout) :: context
+      integer :: i
+      select type (context)
+      type is (detector)
+         context%calls = context%calls + 1
+         context%right = context%right .and. all(shape(x) == [2, size(inside)]) .and. .not. any(inside) .and. code == 0
+         if (context%calls == context%stop_at) code = 31
+      end select
+      do i = 1, size(inside)
+         if (x(1, i) > x(2, i)) inside(i) = .true.
+      end do
+   end subroutine below
+
    subroutine given(z, c, x, code, context)
       real(real64), intent(in) :: z(:, :), c(:, :)
       real(real64), intent(out) :: x(:, :)
@@ -180,6 +209,7 @@ program test_callbacks
    call from_inside()
    call watched()
    call generators()
+   call supports()
    call random_numbers()
    call options%free()
    call finish()
@@ -406,6 +436,98 @@ contains
       call generator%free()
       call source%free()
    end subroutine generators
+
+   !> A procedure says where events can be: the same as a formula does.
+   subroutine supports()
+      type(simulator), target :: host
+      type(detector), target :: smearing, marking, again
+      type(laser_source) :: source
+      type(laser_options) :: formula
+      type(laser_generator) :: plain, generator
+      type(laser_model) :: model, loaded, half, attached
+      type(laser_sampler) :: sampler
+      real(real64) :: x(2, 300), y(2, 300), z(2, 2), log_w(2)
+      character(len=:), allocatable :: name
+      integer :: i
+      call formula%from_json(settings)
+      call formula%set("support", "x0 > x1")
+      call formula%set("features.names", "first, second")
+      call plain%from_callback(3, 0, 2, .false., smear, smearing)
+      call generator%with_support(plain, 3, below, marking, status)
+      call expect_failure(status, LASER_ERR_INVALID_ARGUMENT, "`dim` is 3, but events have 2 values", "a support of other events")
+      call generator%with_support(plain, -2, below, marking, status)
+      call expect_failure(status, LASER_ERR_INVALID_ARGUMENT, "dim is negative: -2", "a negative dimension")
+      call generator%with_support(plain, 2, below, marking)
+      call generator%with_support(plain, 2, below, marking, status)
+      call expect_failure(status, LASER_ERR_INVALID_ARGUMENT, "free it first", "a variable that holds a generator")
+
+      call repeat_source(source, host)
+      call model%refine(plain, source, formula)
+      call model%feature_name(2, name)
+      call expect(name == "second", "a feature has a name")
+      call model%feature_name(3, name, status)
+      call expect_failure(status, LASER_ERR_INVALID_ARGUMENT, "have 2 values", "a third one")
+      call model%feature_name(0, name, status)
+      call expect_failure(status, LASER_ERR_INVALID_ARGUMENT, "column is 0", "one before the first")
+      call sampler%new(model, 1_int64, 2_int64)
+      call sampler%generate(x)
+      call sampler%free()
+      call model%free()
+      call source%free()
+
+      call repeat_source(source, host)
+      call model%refine(generator, source, options)
+      call expect(marking%calls > 0 .and. marking%right, "a support that is a procedure")
+      call model%feature_name(1, name)
+      call expect(name == "x0", "a feature without a name")
+      call sampler%new(model, 1_int64, 2_int64)
+      call sampler%generate(y)
+      call expect(same(x, y) .and. all(x(1, :) > x(2, :)), "the same events as of a formula")
+      call sampler%free()
+      z = reshape([0.0_real64, 0.5_real64, 0.5_real64, 0.0_real64], [2, 2])
+      call model%log_weight(z, log_w)
+      call expect(log_w(1) < -huge(log_w) .and. log_w(2) > -huge(log_w), "no weight outside")
+
+      call model%save("test_callbacks.laser")
+      call loaded%load("test_callbacks.laser")
+      open (newunit=i, file="test_callbacks.laser")
+      close (i, status="delete")
+      call half%attach(loaded, 3, 0, 2, smear, smearing)
+      call half%log_weight(z, log_w, status=status)
+      call expect_failure(status, LASER_ERR_UNSUPPORTED, "laser_model_attach_support", "a loaded model lacks the support")
+      call attached%attach_support(half, 1, below, again, status)
+      call expect_failure(status, LASER_ERR_INVALID_ARGUMENT, "`dim` is 1", "a support of other events")
+      call attached%attach_support(half, 2, below, again)
+      call sampler%new(attached, 1_int64, 2_int64)
+      call sampler%generate(y)
+      call expect(same(x, y), "the same events after attach_support")
+      again%stop_at = again%calls + 1
+      call sampler%seek(100000_int64)
+      call sampler%generate(y, status=status)
+      call expect_failure(status, LASER_ERR_CALLBACK, "the support callback returned 31", "a support that stops")
+      call sampler%free()
+      call attached%free()
+      call half%free()
+      call loaded%free()
+      call model%free()
+      call generator%free()
+      call plain%free()
+      call source%free()
+      call formula%free()
+   end subroutine supports
+
+   !> A new source of the same events each time.
+   subroutine repeat_source(source, host)
+      type(laser_source), intent(inout) :: source
+      type(simulator), intent(inout), target :: host
+      integer, allocatable :: seed(:)
+      integer :: n
+      call random_seed(size=n)
+      allocate (seed(n), source=17)
+      call random_seed(put=seed)
+      host = simulator()
+      call source%from_callback(2, .false., half_ring, host)
+   end subroutine repeat_source
 
    subroutine random_numbers()
       type(laser_model) :: model

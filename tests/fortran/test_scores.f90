@@ -109,6 +109,8 @@ contains
       call expect(abs(max(c, d) - a) < 1e-15_real64 .and. b > 0 .and. b < 0.1_real64, &
             "laser_two_sample_auc_by_family gives the same")
 
+      call edges(p, q)
+
       call laser_emd_1d(p, q, 0, 0, seed, b, status=status)
       call expect_failure(status, LASER_ERR_INVALID_ARGUMENT, "feature is 0, but the events have the features 1 to 2", "feature 0")
       call laser_kolmogorov_smirnov(p, q, 3, b, status=status)
@@ -139,6 +141,35 @@ contains
       call p%free()
       call q%free()
    end subroutine sources
+
+   !> Of a cut at the greatest value of x, beyond which some of the sample are.
+   subroutine edges(p, q)
+      type(laser_source), intent(in) :: p, q
+      character(len=:), allocatable :: inequality
+      character(len=60) :: support
+      real(real64) :: cut, share, errors(2), e, f
+      cut = maxval(x(1, :)) + 0.001_real64
+      write (support, "(a, es24.16, a)") "pt <= ", cut, " and eta < 99"
+      call expect(laser_edge_count(p, support, "pt, eta") == 2, "two edges")
+      call laser_edge_inequality(p, support, 2, inequality, "pt, eta")
+      call expect(inequality == "eta < 99", "the second inequality")
+      share = count(wide(2, :) > cut) / real(n, real64)
+      call laser_edge(q, p, support, 1, a, b, errors(1), errors(2), c, d, e, "pt, eta")
+      call expect(share > 0 .and. abs(a - share) < 1e-12_real64 .and. b <= 0, "laser_edge counts what is beyond")
+      call laser_edge(p, q, support, 1, b, a, errors(2), errors(1), c, d, e, "pt, eta")
+      call expect(abs(a - share) < 1e-12_real64 .and. b <= 0, "and of the other sample")
+      call expect(e > 0 .and. c > 0, "laser_edge has the layer within")
+      call laser_edge(p, p, "x1 < x0 - 99 or x1 < 99", 2, a, b, ratio=f)
+      call expect(a <= 0 .and. abs(f - 1) < 1e-12_real64, "an edge of equal samples")
+      call laser_edge(p, q, support, 0, a, b, status=status)
+      call expect_failure(status, LASER_ERR_INVALID_ARGUMENT, "edge is 0", "edge 0")
+      call laser_edge(p, q, "x0 > 1", 2, a, b, status=status)
+      call expect_failure(status, LASER_ERR_INVALID_ARGUMENT, "1 inequalities", "one edge too many")
+      call expect(laser_edge_count(p, "x0 > x7", status=status) == 0, "of no support")
+      call expect_failure(status, LASER_ERR_INVALID_ARGUMENT, "no feature 7", "a feature that is not there")
+      call laser_edge_inequality(p, "x0 > 1", -1, inequality, status=status)
+      call expect_failure(status, LASER_ERR_INVALID_ARGUMENT, "edge is -1", "the inequality before the first")
+   end subroutine edges
 
    subroutine numbers()
       real(real64) :: scores(6), draws(2, 4, 50), r_hat(2), size_of(2)

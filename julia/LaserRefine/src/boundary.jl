@@ -133,6 +133,9 @@ mutable struct Callback
     f::Any
 end
 
+# What a generator, and models and samplers of it, must keep: the functions of the generator and of its support, where it has them.
+const Callbacks = Tuple{Maybe{Callback},Maybe{Callback}}
+
 Base.unsafe_convert(::Type{Ptr{Cvoid}}, callback::Callback) = pointer_from_objref(callback)
 
 "Runs `body` with the user's function, for the library, which gets 0, or 1 after an exception that `raise` then throws on."
@@ -187,6 +190,14 @@ end
 
 generate_pointer() =
     @cfunction(generate_fn, Int32, (Csize_t, Ptr{Float64}, Csize_t, Ptr{Float64}, Csize_t, Ptr{Float64}, Csize_t, Ptr{Cvoid}))
+
+function support_fn(n::Csize_t, dim::Csize_t, x::Ptr{Float64}, inside::Ptr{Int32}, user::Ptr{Cvoid})::Int32
+    guarded(user) do mark!
+        mark!(unsafe_wrap(Array, inside, Int(n)), matrix(x, dim, n))
+    end
+end
+
+support_pointer() = @cfunction(support_fn, Int32, (Csize_t, Csize_t, Ptr{Float64}, Ptr{Int32}, Ptr{Cvoid}))
 
 function noise_fn(n::Csize_t, u::Ptr{Float64}, user::Ptr{Cvoid})::Int32
     guarded(user) do draw!

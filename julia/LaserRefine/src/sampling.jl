@@ -20,11 +20,11 @@ mutable struct Sampler <: Handle{C.laser_sampler}
     event_dim::Int
     latent_dim::Int
     condition_dim::Int
-    generator::Maybe{Callback}
+    callbacks::Callbacks
     noise::Maybe{Callback}
     hooks::Maybe{Hooks}
     Sampler(pointer::Ptr{C.laser_sampler}, model) =
-        finalizer(close, new(pointer, event_dim(model), latent_dim(model), condition_dim(model), model.callback, nothing, nothing))
+        finalizer(close, new(pointer, event_dim(model), latent_dim(model), condition_dim(model), model.callbacks, nothing, nothing))
 end
 
 free(pointer::Ptr{C.laser_sampler}) = C.laser_sampler_free(pointer)

@@ -127,6 +127,24 @@ kolmogorov_smirnov(p::Source, q::Source, feature::Integer) =
     doubles((:statistic, :p_value), C.laser_kolmogorov_smirnov, p, q, feature_index(p, feature))
 
 """
+    edges(reference, sample, support; names = "") -> Vector
+
+What two samples do at the edges of the region where events can be: a named tuple for each inequality of `support`, a condition in the
+values of events, called x0 … or by `names`, with commas. `inequality`; `beyond_reference` and `beyond_sample`, the shares of their weights
+beyond it; `ratio` of the densities reference / sample just within, 1 where the edge is as sharp in the sample; errors of the three, with
+`_error`; `depth` of that layer, in units of the inequality. The samples are sources of matrices.
+"""
+function edges(reference::Source, sample::Source, support::AbstractString; names::AbstractString = "")
+    count = Int(value(Csize_t, C.laser_edge_count, reference, support, names))
+    return map(0:count-1) do edge
+        inequality = text(C.laser_edge_inequality, reference, support, names, edge)
+        found = doubles((:beyond_reference, :beyond_reference_error, :beyond_sample, :beyond_sample_error, :ratio, :ratio_error, :depth),
+                        C.laser_edge, reference, sample, support, names, edge)
+        merge((inequality = inequality,), found)
+    end
+end
+
+"""
     two_sample_auc(reference, sample; options = nothing, progress = nothing, log = …, cancel = nothing) -> (auc = …, error = …)
 
 A classifier two-sample test: trains fresh classifiers of two families, a network and gradient-boosted trees, on one half of both samples,

@@ -174,8 +174,8 @@ second that needs it gets `LASER_ERR_BUSY`.
 """
 mutable struct Generator <: Handle{C.laser_generator}
     pointer::Ptr{C.laser_generator}
-    callback::Maybe{Callback} # what models and samplers of it need too
-    Generator(pointer::Ptr{C.laser_generator}, callback = nothing) = finalizer(close, new(pointer, callback))
+    callbacks::Callbacks # what models and samplers of it need too
+    Generator(pointer::Ptr{C.laser_generator}, callbacks = (nothing, nothing)) = finalizer(close, new(pointer, callbacks))
 end
 
 free(pointer::Ptr{C.laser_generator}) = C.laser_generator_free(pointer)
@@ -184,7 +184,24 @@ function Generator(simulate!, zdim::Integer, xdim::Integer; conditions::Integer 
                    options::Maybe{Options} = nothing)
     callback = Callback(simulate!)
     return Generator(value(Ptr{C.laser_generator}, C.laser_generator_from_callback, zdim, conditions, xdim, stochastic, generate_pointer(),
-                           callback, options), callback)
+                           callback, options), (callback, nothing))
+end
+
+"""
+    with_support(mark!, generator) -> Generator
+    with_support(generator) do inside, x … end
+
+The same generator with a function that says where its events can be, where no formula of option "support" does: `mark!(inside, x)` sets
+every `inside[i]` to 1 or `true` if the event `x[:, i]`, its conditions behind it, can be, and to 0 if not, as in
+`inside .= hypot.(x[1, :], x[2, :]) .> 20`. A mark must depend on its event alone; neither may be kept, and `x` not be changed. All events
+are finite. Outside, the weight is exactly 0. It replaces the support that the generator had; files do not hold it, see
+[`attach_support`](@ref).
+"""
+function with_support(mark!, generator::Generator)
+    callback = Callback(mark!)
+    dim = event_dim(generator) + condition_dim(generator)
+    return Generator(value(Ptr{C.laser_generator}, C.laser_generator_with_support, generator, dim, support_pointer(), callback),
+                     (generator.callbacks[1], callback))
 end
 
 """
@@ -214,13 +231,13 @@ has all of it. Immutable. Threads: any number at once.
 """
 mutable struct Model <: Handle{C.laser_model}
     pointer::Ptr{C.laser_model}
-    callback::Maybe{Callback} # of its generator
-    Model(pointer::Ptr{C.laser_model}, callback) = finalizer(close, new(pointer, callback))
+    callbacks::Callbacks
+    Model(pointer::Ptr{C.laser_model}, callbacks) = finalizer(close, new(pointer, callbacks))
 end
 
 free(pointer::Ptr{C.laser_model}) = C.laser_model_free(pointer)
 
-Model(generator::Generator) = Model(value(Ptr{C.laser_model}, C.laser_model_from_generator, generator), generator.callback)
+Model(generator::Generator) = Model(value(Ptr{C.laser_model}, C.laser_model_from_generator, generator), generator.callbacks)
 
 """
     refine(generator, target; options = nothing, progress = nothing, log = …, cancel = nothing) -> Model
@@ -236,13 +253,13 @@ Gives a model another refiner and keeps its classifier. Only a model with condit
 function refine(generator::Generator, target::Source; options::Maybe{Options} = nothing, progress = nothing, log = logged,
                 cancel::Maybe{Cancel} = nothing)
     hooks = Hooks(progress, log, cancel)
-    return Model(value(Ptr{C.laser_model}, C.laser_refine, generator, target, options, hooks), generator.callback)
+    return Model(value(Ptr{C.laser_model}, C.laser_refine, generator, target, options, hooks), generator.callbacks)
 end
 
 function refine(model::Model, target::Maybe{Source} = nothing; options::Maybe{Options} = nothing, progress = nothing, log = logged,
                 cancel::Maybe{Cancel} = nothing)
     hooks = Hooks(progress, log, cancel)
-    return Model(value(Ptr{C.laser_model}, C.laser_model_refine, model, target, options, hooks), model.callback)
+    return Model(value(Ptr{C.laser_model}, C.laser_model_refine, model, target, options, hooks), model.callbacks)
 end
 
 """
@@ -252,7 +269,20 @@ A loaded model whose generator is a function, with the function: files do not ho
 """
 function attach(simulate!, model::Model, zdim::Integer, xdim::Integer; conditions::Integer = 0)
     callback = Callback(simulate!)
-    return Model(value(Ptr{C.laser_model}, C.laser_model_attach, model, zdim, conditions, xdim, generate_pointer(), callback), callback)
+    return Model(value(Ptr{C.laser_model}, C.laser_model_attach, model, zdim, conditions, xdim, generate_pointer(), callback),
+                 (callback, model.callbacks[2]))
+end
+
+"""
+    attach_support(mark!, model) -> Model
+
+A loaded model whose support is a function, with the function: files do not hold it. Otherwise as in [`with_support`](@ref).
+"""
+function attach_support(mark!, model::Model)
+    callback = Callback(mark!)
+    dim = event_dim(model) + condition_dim(model)
+    return Model(value(Ptr{C.laser_model}, C.laser_model_attach_support, model, dim, support_pointer(), callback),
+                 (model.callbacks[1], callback))
 end
 
 """
@@ -272,7 +302,7 @@ Reads a model file, or the generator in it. A loaded model generates the same bi
 TorchScript file, for which the options need "generator.latent" and the library libtorch.
 """
 load(::Type{Model}, path::AbstractString; options::Maybe{Options} = nothing) =
-    Model(value(Ptr{C.laser_model}, C.laser_model_load, path, options), nothing)
+    Model(value(Ptr{C.laser_model}, C.laser_model_load, path, options), (nothing, nothing))
 load(::Type{Generator}, path::AbstractString; options::Maybe{Options} = nothing) =
     Generator(value(Ptr{C.laser_generator}, C.laser_generator_load, path, options))
 
@@ -306,6 +336,17 @@ condition_dim(model::Model) = Int(value(Csize_t, C.laser_model_condition_dim, mo
 The method by which samplers make events unless told otherwise, such as "rejection".
 """
 sampling_method(model::Model) = text(C.laser_model_method, model)
+
+"""
+    feature_name(model, column) -> String
+
+What value `column` of an event is called, counted from 1, features before conditions: as option "features.names" says or, without names,
+"x0" … and "c0" …
+"""
+function feature_name(model::Model, column::Integer)
+    column >= 1 || throw(ArgumentError("column must be 1 or more, not $column"))
+    return text(C.laser_model_feature_name, model, column - 1)
+end
 
 """
     info(model) -> String

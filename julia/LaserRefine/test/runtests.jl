@@ -442,6 +442,39 @@ end
         @test fails_with(() -> attach(bend!, loaded, 3, 2), LASER_ERR_INVALID_ARGUMENT)
     end
 
+    # A function says where events can be.
+    mark!(inside, x) = (inside .= x[2, :] .> -2.5)
+    cut = x -> (i = x[2, :] .> -2.5; x[:, i])
+    inside = let x = cut(toy_events(5, 4000))
+        () -> Source(x)
+    end
+    formula = toy_options()
+    formula["support"] = "x1 > -2.5"
+    formula["features.names"] = "a, b"
+    named = refine(Generator(bend!, 2, 2), inside(); options = formula, silent...)
+    @test (feature_name(named, 1), feature_name(named, 2)) == ("a", "b")
+    @test fails_with(() -> feature_name(named, 3), LASER_ERR_INVALID_ARGUMENT)
+    @test_throws ArgumentError feature_name(named, 0)
+    sampler = let supported = with_support(mark!, Generator(bend!, 2, 2))
+        Sampler(refine(supported, inside(); options = options, silent...), 1)
+    end
+    collect_garbage()
+    x = generate(sampler, 200).x
+    @test x == generate(Sampler(named, 1), 200).x && all(x[2, :] .> -2.5)
+    mktempdir() do folder
+        path = joinpath(folder, "model.laser")
+        save(path, refine(with_support(mark!, Generator(bend!, 2, 2)), inside(); options = options, silent...))
+        half = attach(bend!, load(Model, path), 2, 2)
+        @test fails_with(() -> log_weight(half, x), LASER_ERR_UNSUPPORTED)
+        whole = attach_support(mark!, half)
+        @test generate(Sampler(whole, 1), 200).x == x
+        @test generate(Sampler(attach(bend!, whole, 2, 2), 1), 200).x == x
+        @test log_weight(whole, [0.0 0.0; -3.0 0.0])[1] == -Inf
+        @test fails_with(() -> log_weight(attach_support((inside, x) -> inside .= 2, half), x), LASER_ERR_DATA)
+        @test failure(() -> log_weight(attach_support((inside, x) -> throw(Marked(12)), half), x)) == Marked(12)
+        @test fails_with(() -> attach_support(mark!, named), LASER_ERR_INVALID_ARGUMENT)
+    end
+
     rng = MersenneTwister(1)
     marked = Marked(11)
     fail = Ref(false)
@@ -544,6 +577,10 @@ end
         @test_throws ArgumentError emd_1d(p, q, feature)
         @test_throws ArgumentError kolmogorov_smirnov(p, q, feature)
     end
+    found = edges(p, q, "a >= 2 and b < 99"; names = "a, b")
+    @test [e.inequality for e in found] == ["a >= 2", "b < 99"]
+    @test found[2].beyond_reference == found[2].beyond_sample == 0 && found[2].ratio > 0 && found[2].depth > 0
+    @test fails_with(() -> edges(p, q, "x0 > x7"), LASER_ERR_INVALID_ARGUMENT)
     @test fails_with(() -> emd_1d(p, toy_source(1), 1), LASER_ERR_UNSUPPORTED)
     @test fails_with(() -> sliced_emd(p, q; directions = 0), LASER_ERR_INVALID_ARGUMENT)
     @test fails_with(() -> two_sample_auc(p, q; silent...), LASER_ERR_DATA)
