@@ -45,6 +45,7 @@ static void scores(void)
     REQUIRE_OK(laser_source_from_array(x, NULL, EVENTS, TOY_DIM, 0, &first));
     REQUIRE_OK(laser_source_from_array(z, NULL, EVENTS, TOY_DIM, 0, &second));
     CHECK_OK(laser_emd_1d(first, second, 0, 10, 1, &value, &error, &floor, &spread));
+    CHECK_OK(laser_edge(first, second, "(x0 > 0 or not (x0 > -1)) and hypot(x0, 1) < 9", NULL, 1, &value, &error, &floor, &spread, NULL, NULL, NULL));
     CHECK_OK(laser_kolmogorov_smirnov(first, second, 0, &value, &other));
     laser_source_free(first);
     laser_source_free(second);

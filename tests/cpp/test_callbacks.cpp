@@ -95,6 +95,9 @@ void exceptions_come_back()
 
     const laser::Model foreign(laser::Generator::deterministic({2, 2}, [](laser::Rows<const double>, laser::Rows<double>) { trouble(5); }));
     rethrows(5, [&] { laser::Sampler(foreign, 1).generate(1); }, "a generator");
+
+    const auto bounded = flow.with_support([](laser::Rows<const double>, laser::Span<std::int32_t>) { trouble(10); });
+    rethrows(10, [&] { laser::refine(bounded, source, options); }, "a support");
 }
 
 // A callable that calls the library, whose callable throws: the exception passes both calls.
@@ -269,6 +272,57 @@ void generators_of_the_host()
     CHECK_THROWS(laser::Sampler(conditional, 5).generate(2), laser::InvalidArgument, "condition");
 }
 
+// A callable says where events can be: the same as a formula.
+void supports_of_the_host()
+{
+    const laser::Options options = toy_options();
+    const auto identity = [](laser::Rows<const double> z, laser::Rows<double> x) {
+        for (std::size_t i = 0; i < x.rows(); i++)
+            x[i][0] = 1.0 + z[i][0], x[i][1] = -2.0 + 0.5 * z[i][1];
+    };
+    const auto witness = std::make_shared<int>(7);
+    const auto above = [witness](laser::Rows<const double> x, laser::Span<std::int32_t> inside) {
+        for (std::size_t i = 0; i < x.rows(); i++)
+            inside[i] = x[i][1] > -2.5;
+    };
+    const auto target = [] {
+        return laser::Source(2, [random = std::mt19937_64(4)](laser::Rows<double> x) mutable {
+            std::normal_distribution<double> normal;
+            for (std::size_t i = 0; i < x.rows(); i++)
+                x[i][0] = 1.0 + normal(random), x[i][1] = -2.5 + std::fabs(normal(random)) + 1e-6;
+        });
+    };
+    const long before = witness.use_count();
+    {
+        std::optional<laser::Sampler> sampler;
+        laser::Source events = target(), again = target();
+        {
+            const auto plain = laser::Generator::deterministic({2, 2}, identity);
+            const laser::Model model = laser::refine(plain.with_support(above), events, options);
+            CHECK(model.feature_name(1) == "x1");
+            CHECK_THROWS(model.feature_name(2), laser::InvalidArgument, "2 values");
+            const laser::Model formula =
+                laser::refine(plain, again, toy_options().set("support", "x1 > -2.5").set("features.names", "pt, eta"));
+            CHECK(formula.feature_name(1) == "eta");
+            CHECK(laser::Sampler(model, 3).generate(200) == laser::Sampler(formula, 3).generate(200));
+            CHECK_THROWS(formula.attach_support(above), laser::InvalidArgument, "no callback");
+            const std::vector<double> beyond = {0.0, -3.0};
+            CHECK(model.log_weight({beyond, 2})[0] == -std::numeric_limits<double>::infinity());
+            model.save("supported.laser");
+            const laser::Model half = laser::Model::load("supported.laser").attach({2, 2}, identity);
+            CHECK_THROWS(half.log_weight({beyond, 2}), laser::Unsupported, "attach it first");
+            const laser::Model whole = half.attach_support(above).refine(options);
+            CHECK(laser::Sampler(whole, 3).generate(200) == laser::Sampler(formula, 3).generate(200));
+            const auto wrong = [](laser::Rows<const double>, laser::Span<std::int32_t> inside) { inside[0] = 3; };
+            CHECK_THROWS(half.attach_support(wrong).log_weight({beyond, 2}), laser::DataError, "marked row 0 (from 0) of 1 with 3");
+            sampler.emplace(whole, 3);
+        }
+        CHECK(witness.use_count() == before + 1);
+        CHECK(sampler->generate(10).size() == 20);
+    }
+    CHECK(witness.use_count() == before);
+}
+
 void watching_and_stopping()
 {
     const laser::Options options = toy_options();
@@ -308,5 +362,6 @@ void watching_and_stopping()
 int main()
 {
     return run([] { CHECK(second_unit_works()); }, exceptions_come_back, exceptions_pass_nested_calls, numbers_of_c_callbacks, sources,
-               callables_live_long_enough, generators_of_the_host, watching_and_stopping);
+               callables_live_long_enough, generators_of_the_host, supports_of_the_host,
+               watching_and_stopping);
 }

@@ -201,6 +201,10 @@ void scores()
     CHECK(std::fabs(d.value - 0.3) < 0.1 && d.error < 0.1 && d.floor < d.value);
     CHECK(laser::sliced_emd(first, second, 10).value > 0.1);
     CHECK(laser::kolmogorov_smirnov(first, second, 2).p_value < 1e-3);
+    const std::vector<laser::Edge> edges = laser::edges(first, second, "pt < 99 and not (x2 >= 1e9)", "pt, x1, x2");
+    CHECK(edges.size() == 2 && edges[0].inequality == "pt < 99" && edges[1].beyond_sample == 0 && edges[0].ratio > 0 && edges[0].depth > 0);
+    CHECK(laser::edges(first, first, "x0 > 0")[0].beyond_reference == laser::edges(second, first, "x0 > 0")[0].beyond_sample);
+    CHECK_THROWS(laser::edges(first, second, "x0 > x7"), laser::InvalidArgument, "no feature 7");
     laser::Options small = toy_options();
     small.set("classifier.steps", 60);
     const laser::Auc larger = laser::two_sample_auc(first, second, small);
