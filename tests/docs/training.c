@@ -12,6 +12,14 @@ static int32_t simulate(size_t n, size_t dim, double *x, double *w, size_t *got,
     return 0;
 }
 
+static int32_t triangle(size_t n, size_t dim, const double *x, int32_t *inside, void *user)
+{
+    (void)user;
+    for (size_t i = 0; i < n; i++)
+        inside[i] = x[i * dim] > x[i * dim + 1];
+    return 0;
+}
+
 static void check(laser_status status)
 {
     char message[1000];
