@@ -830,8 +830,8 @@ void laser_source_free(laser_source *source);
  * The calling thread works until it is done; the callbacks of source and hooks are called on it.
  *
  * @param target the events; in use until the call returns
- * @param options the groups "generator", "features" and "validation", that of the kind ("flow", "gan_generator" or "vae"), and
- * "conditions", "seed", "dtype", "backend", "device", "threads"; copied; NULL for the defaults, which are the paper's settings and take
+ * @param options the groups "generator", "features", "target" and "validation", that of the kind ("flow", "gan_generator" or "vae"), and
+ * "conditions", "support", "seed", "dtype", "backend", "device", "threads"; copied; NULL for the defaults, which are the paper's settings and take
  * ten times as long as the preset "fast" and more
  * @param hooks progress, log and cancel; copied; NULL for none
  * @param out receives the generator; the caller frees it with laser_generator_free
@@ -1027,8 +1027,8 @@ laser_status laser_model_attach_support(const laser_model *model,
  * @param generator what to refine; the model keeps what it needs of it
  * @param target the events; in use until the call returns. May be the source that trained the generator
  * @param options the groups "classifier", "pullback", "weights", "refiner", "iteration" (with that of the generator), "rejection",
- * "resampling", "gan", "refiner_flow", "matching", "hmc" and "validation", for a generator that is a callback or module also "features",
- * and "seed", "dtype", "backend", "device", "threads"; copied; NULL for the defaults, which are the paper's settings and take longer than
+ * "resampling", "gan", "refiner_flow", "matching", "hmc", "target" and "validation", for a generator that is a callback or module also "features",
+ * and "support", "seed", "dtype", "backend", "device", "threads"; copied; NULL for the defaults, which are the paper's settings and take longer than
  * the preset "fast"
  * @param hooks progress, log and cancel; copied; NULL for none
  * @param out receives the model; the caller frees it with laser_model_free
@@ -1974,11 +1974,11 @@ laser_status laser_chain_diagnostics(size_t draws,
  * @param beyond_sample receives the share of the sample's weight beyond the edge
  * @param beyond_sample_error receives its standard error; NULL if not wanted
  * @param ratio receives the ratio of the densities reference / sample in the layer just within: 1 where the edge is as sharp in the sample,
- * infinity where the sample has nothing there; NULL if not wanted
- * @param ratio_error receives its standard error; NULL if not wanted
+ * infinity where the sample has nothing there, NaN where the reference has nothing on this side; NULL if not wanted
+ * @param ratio_error receives its standard error, NaN where the ratio is not finite; NULL if not wanted
  * @param depth receives how far the layer reaches from the edge, in units of the inequality; NULL if not wanted
  * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for a support that is none, showing the place, or has no such edge, names that do not fit, or
- * different numbers of values; LASER_ERR_UNSUPPORTED for a source of laser_source_from_callback; LASER_ERR_NULL; LASER_ERR_BUSY while a
+ * different numbers of values; LASER_ERR_DATA for weights without a positive total; LASER_ERR_UNSUPPORTED for a source of laser_source_from_callback; LASER_ERR_NULL; LASER_ERR_BUSY while a
  * source is in use by a training
  *
  * Threads: any number at once.

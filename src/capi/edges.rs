@@ -28,11 +28,11 @@ use std::ffi::c_char;
 /// @param beyond_sample receives the share of the sample's weight beyond the edge
 /// @param beyond_sample_error receives its standard error; NULL if not wanted
 /// @param ratio receives the ratio of the densities reference / sample in the layer just within: 1 where the edge is as sharp in the sample,
-/// infinity where the sample has nothing there; NULL if not wanted
-/// @param ratio_error receives its standard error; NULL if not wanted
+/// infinity where the sample has nothing there, NaN where the reference has nothing on this side; NULL if not wanted
+/// @param ratio_error receives its standard error, NaN where the ratio is not finite; NULL if not wanted
 /// @param depth receives how far the layer reaches from the edge, in units of the inequality; NULL if not wanted
 /// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for a support that is none, showing the place, or has no such edge, names that do not fit, or
-/// different numbers of values; LASER_ERR_UNSUPPORTED for a source of laser_source_from_callback; LASER_ERR_NULL; LASER_ERR_BUSY while a
+/// different numbers of values; LASER_ERR_DATA for weights without a positive total; LASER_ERR_UNSUPPORTED for a source of laser_source_from_callback; LASER_ERR_NULL; LASER_ERR_BUSY while a
 /// source is in use by a training
 ///
 /// Threads: any number at once.

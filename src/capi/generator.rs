@@ -37,8 +37,8 @@ impl laser_generator {
 /// The calling thread works until it is done; the callbacks of source and hooks are called on it.
 ///
 /// @param target the events; in use until the call returns
-/// @param options the groups "generator", "features" and "validation", that of the kind ("flow", "gan_generator" or "vae"), and
-/// "conditions", "seed", "dtype", "backend", "device", "threads"; copied; NULL for the defaults, which are the paper's settings and take
+/// @param options the groups "generator", "features", "target" and "validation", that of the kind ("flow", "gan_generator" or "vae"), and
+/// "conditions", "support", "seed", "dtype", "backend", "device", "threads"; copied; NULL for the defaults, which are the paper's settings and take
 /// ten times as long as the preset "fast" and more
 /// @param hooks progress, log and cancel; copied; NULL for none
 /// @param out receives the generator; the caller frees it with laser_generator_free

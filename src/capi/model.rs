@@ -43,8 +43,8 @@ impl laser_model {
 /// @param generator what to refine; the model keeps what it needs of it
 /// @param target the events; in use until the call returns. May be the source that trained the generator
 /// @param options the groups "classifier", "pullback", "weights", "refiner", "iteration" (with that of the generator), "rejection",
-/// "resampling", "gan", "refiner_flow", "matching", "hmc" and "validation", for a generator that is a callback or module also "features",
-/// and "seed", "dtype", "backend", "device", "threads"; copied; NULL for the defaults, which are the paper's settings and take longer than
+/// "resampling", "gan", "refiner_flow", "matching", "hmc", "target" and "validation", for a generator that is a callback or module also "features",
+/// and "support", "seed", "dtype", "backend", "device", "threads"; copied; NULL for the defaults, which are the paper's settings and take longer than
 /// the preset "fast"
 /// @param hooks progress, log and cancel; copied; NULL for none
 /// @param out receives the model; the caller frees it with laser_model_free

@@ -1,5 +1,6 @@
 //! What two samples do at the edges of the region where events can be.
 
+use super::sample::Size;
 use super::Sample;
 use crate::formula::Formula;
 use crate::room::{self, Gather};
@@ -61,7 +62,8 @@ impl Edges {
     /// a ratio above 1 just within it.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] if there is no such edge, or for samples of other features.
+    /// [`Error::InvalidArgument`] if there is no such edge, or for samples of other features; [`Error::Data`] for weights without a positive
+    /// total.
     pub fn measure(&self, edge: usize, reference: &Sample, sample: &Sample) -> Result<Edge> {
         measure(self.margin(edge)?, reference, sample)
     }
@@ -101,6 +103,8 @@ fn measure(margin: &Formula, reference: &Sample, sample: &Sample) -> Result<Edge
             sample.dim()
         )));
     }
+    Size::of(reference.weights(), "the reference")?;
+    Size::of(sample.weights(), "the sample")?;
     let distances = |sample: &Sample| -> Result<Vec<f64>> {
         let mut out = room::filled(sample.rows(), 0.0)?;
         margin.evaluate(sample.events(), &mut out)?;

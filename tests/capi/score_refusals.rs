@@ -103,6 +103,16 @@ fn samples() {
         invalid(edge(p, p, c"x0 > x7".as_ptr(), 0), ">>> `x7`");
         invalid(edge(p, wide, cut, 0), "2 features, the sample 4");
         refused(edge(p, endless, cut, 0), LASER_ERR_UNSUPPORTED, "callback");
+        refused(
+            edge(weightless, p, cut, 0),
+            LASER_ERR_DATA,
+            "the reference sum",
+        );
+        refused(
+            edge(p, weightless, cut, 0),
+            LASER_ERR_DATA,
+            "the sample sum",
+        );
         let (mut count, mut needed) = (7, 7);
         let no = null_mut();
         null_is_refused(laser_edge_count(none, cut, null(), &mut count), "events");

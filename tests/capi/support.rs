@@ -379,7 +379,7 @@ fn what_a_callback_does_wrong_is_said() {
         (*user).code = 0;
         for mark in [2, -1, i32::MIN] {
             (*user).mark = Some(mark);
-            refused(next(), LASER_ERR_DATA, &format!("marked row 0 (from 0) of"));
+            refused(next(), LASER_ERR_DATA, "marked row 0 (from 0) of");
             refused(
                 next(),
                 LASER_ERR_DATA,
