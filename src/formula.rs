@@ -217,6 +217,7 @@ impl Scope<'_> {
         let whole = Part {
             at: 0,
             end: self.text.len(),
+            negated: false,
             ..part
         };
         Ok(self.finished(whole))
@@ -224,7 +225,10 @@ impl Scope<'_> {
 
     fn finished(&self, part: Part) -> Formula {
         Formula {
-            text: self.text[part.at..part.end].trim().into(),
+            text: match part.negated {
+                true => format!("not ({})", self.text[part.at..part.end].trim()),
+                false => self.text[part.at..part.end].trim().into(),
+            },
             kind: part.kind,
             columns: self.columns,
             steps: part.steps,
@@ -358,6 +362,8 @@ struct Part {
     /// Where it begins and ends in the text.
     at: usize,
     end: usize,
+    /// Whether it stands under `not`.
+    negated: bool,
     /// Of its inequalities.
     margins: Vec<Part>,
 }
@@ -391,6 +397,7 @@ impl Scope<'_> {
             depth: 1,
             at,
             end,
+            negated: false,
             margins: Vec::new(),
         })
     }
@@ -448,6 +455,7 @@ impl Scope<'_> {
         };
         let mut part = after(part, Step::One(step), kind);
         for margin in &mut part.margins {
+            margin.negated ^= true;
             margin.steps.push(Step::One(minus));
         }
         part.at = sign.as_span().start();

@@ -1014,6 +1014,9 @@ fn columns_go_by_their_names() {
         &format!("score truth.csv first.csv --weights=sample {score}"),
         "the last column, `eta`, would be taken for the weight, but the header has a `weight`",
     );
+    let by_name =
+        format!("score truth.csv first.csv --weights=sample --weight-column weight {score} --json");
+    assert_eq!(folder.json(&by_name)["features"][1]["emd"]["distance"], 0.0);
 
     let config = |events: &str, more: &str| {
         let model = if more.contains("generator") {

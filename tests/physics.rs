@@ -342,6 +342,41 @@ fn a_flow_of_splines_reaches_long_tails() {
     assert!(warned && missed < 0.2 * truth, "{missed} of {truth}");
 }
 
+/// What no classifier of all features sees in few epochs: a narrow peak, missing tails of a factor of two, one value for what is missing.
+#[test]
+fn single_features_that_are_wrong_are_seen() {
+    const ROWS: usize = 60_000;
+    let normal = TARGETS[0].events(ROWS, 3);
+    let judged = |change: &dyn Fn(usize, &mut [f64])| {
+        let mut x = normal.clone();
+        x.chunks_exact_mut(2)
+            .enumerate()
+            .for_each(|(row, x)| change(row, x));
+        let settings = [("classifier.units", 32.0), ("classifier.epochs", 3.0)];
+        let options = options("auto", "", &settings);
+        let run = Run {
+            generator_from: &x,
+            refined_to: &x,
+            dim: 2,
+            refine_options: options.clone(),
+            options,
+        };
+        run.verdict()
+    };
+    let peak = judged(&|row, x| {
+        if row % 40 == 0 {
+            x[0] = 0.5 + 1e-3 * x[1];
+        }
+    });
+    assert!(peak.contains("features"), "{peak}");
+    let outliers = judged(&|row, x| {
+        if row % 1000 == 0 {
+            x.fill(1e9);
+        }
+    });
+    assert!(outliers.contains("look at"), "{outliers}");
+}
+
 /// The same with the preset `fast` on every target: a table for docs/performance.md.
 #[test]
 #[ignore = "an hour: make physics"]

@@ -10,6 +10,10 @@ use serde::Serialize;
 const BEYOND_CHANCE: f64 = 10.0;
 const FEWEST: f64 = 0.001;
 
+/// Ranges of the target beyond it that are far, and events there that are no chance.
+const FAR: f64 = 10.0;
+const SEVERAL: u64 = 5;
+
 /// So many ends of features are named, the worst.
 const NAMED: usize = 3;
 
@@ -19,6 +23,8 @@ pub(super) struct Coverage {
     /// Values per row, conditions included.
     columns: usize,
     features: Vec<FeatureRange>,
+    /// Generated events of positive weight that lie many ranges outside, feature by feature.
+    far: Vec<u64>,
     total: f64,
 }
 
@@ -51,6 +57,7 @@ impl Coverage {
             target: held_out.len(),
             columns,
             features: features.collect(),
+            far: (0..dim).map(|_| 0).collect(),
             total: 0.0,
         }
     }
@@ -66,7 +73,10 @@ impl Coverage {
                 continue;
             }
             self.total += w;
-            for (feature, &value) in self.features.iter_mut().zip(row) {
+            for ((feature, far), &value) in self.features.iter_mut().zip(&mut self.far).zip(row) {
+                let reach = FAR * (feature.high - feature.low);
+                let out = value > feature.high + reach || value < feature.low - reach;
+                *far += u64::from(out && w > 0.0);
                 feature.below += if value < feature.low { w } else { 0.0 };
                 feature.above += if value > feature.high { w } else { 0.0 };
             }
@@ -81,6 +91,25 @@ impl Coverage {
             ..*feature
         });
         shares.collect()
+    }
+
+    /// Tells the host of features with events so far out that they are none of the target's tails.
+    fn warn_of_far(&self, hooks: &dyn Hooks, names: &[String]) -> Result<()> {
+        let features = (0..).zip(&self.far).filter(|(_, far)| **far >= SEVERAL);
+        let far: Vec<String> = features
+            .map(|(j, far)| format!("{far} have {}", called(names, j)))
+            .collect();
+        if far.is_empty() {
+            return Ok(());
+        }
+        hooks.warn(
+            "range",
+            &format!(
+                "of the generated events, {} more than {FAR} times the range of the {} held-out target events beyond it: a few outliers, or values that stand for missing ones, have spoilt the scaling; look for them in the events",
+                far.join(", "),
+                self.target
+            ),
+        )
     }
 
     /// Tells the host, at once, of the features whose events go where none of the target's are.
@@ -101,6 +130,7 @@ impl Coverage {
                 format!("{:.2} % have {name} {side} {end:.6}", 100.0 * share)
             })
             .collect();
+        self.warn_of_far(hooks, names)?;
         if list.is_empty() {
             return Ok(());
         }
@@ -170,6 +200,7 @@ mod tests {
             target: 20_000,
             columns: 8,
             features: features.collect(),
+            far: Vec::new(),
             total: 1.0,
         };
         let log = Log(RefCell::new(Vec::new()));

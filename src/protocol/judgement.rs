@@ -57,15 +57,19 @@ impl<'a> Witness<'a> {
         record.insert(KEY.into(), judgement);
     }
 
-    /// Tells the host the verdict of a record.
+    /// Tells the host the verdict of a record; `of` says of what, if not of all.
     ///
     /// # Errors
     /// Those of the hooks.
-    pub fn tell(&self, record: &Map<String, Value>) -> Result<()> {
+    pub fn tell(&self, record: &Map<String, Value>, of: &str) -> Result<()> {
+        let of = match of {
+            "" => String::new(),
+            of => format!(" of {of} so far"),
+        };
         let verdict = record.get(KEY).and_then(|j| j["verdict"].as_str());
         verdict.map_or(Ok(()), |verdict| {
             self.hooks
-                .log(Level::Info, &format!("judgement: {verdict}"))
+                .log(Level::Info, &format!("judgement{of}: {verdict}"))
         })
     }
 }

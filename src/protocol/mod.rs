@@ -17,6 +17,7 @@ mod generator;
 mod import;
 mod judgement;
 mod limits;
+mod marginals;
 mod names;
 mod networks;
 mod omnifold;

@@ -11,6 +11,7 @@ use super::gaps::{gaps, Gap};
 use super::generator::{self, draft, train_again};
 use super::judgement::Witness;
 use super::limits::{limits, LimitReport};
+use super::marginals;
 use super::names;
 use super::omnifold::{self, unfold};
 use super::opinion::SecondOpinion;
@@ -51,7 +52,7 @@ pub fn train_generator(target: &mut Source, options: &Options, hooks: &dyn Hooks
     }
     let mut model = generator::train(session, draft, target)?;
     witness.judge(&mut model.record, &[]);
-    witness.tell(&model.record)?;
+    witness.tell(&model.record, "the generator")?;
     Ok(model)
 }
 
@@ -118,13 +119,18 @@ pub fn refine(
         whole.record.insert("iteration".into(), json!(scores));
     }
     witness.judge(&mut whole.record, &REFINED);
-    witness.tell(&whole.record)?;
+    witness.tell(&whole.record, "")?;
     Ok(model.with_model(whole))
 }
 
+/// Share of the target's events outside the support that is more than a resolution makes.
+const MANY: f64 = 0.01;
+
 /// What warnings of a refinement are about, and no longer of the generator.
-const REFINED: [&str; 7] = [
+const REFINED: [&str; 9] = [
     "range",
+    "features",
+    "support",
     "coverage",
     "weights",
     "classifier",
@@ -191,6 +197,13 @@ fn once(session: Session, generator: &Instance, target: &mut Source) -> Result<I
             100.0 * report.outside
         );
         hooks.log(Level::Info, &message)?;
+        if outside as f64 > MANY * seen as f64 {
+            let message = format!(
+                "{:.1} % of the target's events were outside the support, and left out: is it right?",
+                100.0 * outside as f64 / seen as f64
+            );
+            hooks.warn("support", &message)?;
+        }
     }
     prepare(session, generator, model, &report, &stock)
 }
@@ -272,7 +285,7 @@ pub fn refine_again(
     let refined = prepare(session, model, copy, &report, &conditions)?;
     let mut whole = (*refined).clone();
     witness.judge(&mut whole.record, &["weights", "chains"]);
-    witness.tell(&whole.record)?;
+    witness.tell(&whole.record, "")?;
     Ok(refined.with_model(whole))
 }
 
@@ -377,6 +390,13 @@ fn judge(
     report.second_opinion = opinion;
     opinion.map_or(Ok(()), |o| o.warn(hooks))?;
     coverage.warn(hooks, &model.names)?;
+    marginals::look(
+        session,
+        target,
+        (&generated, &log_w),
+        dims.features,
+        &model.names,
+    )?;
     report.features = coverage.features();
     report.gaps = find_gaps(session, model, &generated, target)?;
     model.record.insert("weights".into(), json!(report));

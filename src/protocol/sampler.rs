@@ -33,7 +33,13 @@ pub struct Sampler {
     statistics: Statistics,
     watch: Watch,
     hooks: Option<Arc<dyn Hooks + Send + Sync>>,
+    /// Whether the hooks have been told of conditions that the training had not.
+    strange: bool,
 }
+
+/// Standard deviations of the training's conditions from their mean that are far off, and the share of conditions that may be as far.
+const STRANGE: f64 = 4.0;
+const STRANGERS: f64 = 1e-3;
 
 /// What runs, to the hooks.
 const STAGE: &str = "sampling";
@@ -91,6 +97,7 @@ impl Sampler {
             evaluator: model.evaluator(&single, threads)?,
             watch: Watch::new(method, pilot, model.generator.condition_dim() > 0),
             hooks: None,
+            strange: false,
             model,
             threads,
             method,
@@ -138,6 +145,7 @@ impl Sampler {
     pub fn set_hooks(&mut self, hooks: Option<Arc<dyn Hooks + Send + Sync>>) {
         self.hooks = hooks;
         self.watch.forget();
+        self.strange = false;
     }
 
     /// M, features per event.
@@ -224,10 +232,35 @@ impl Sampler {
                 ));
             }
         }
+        self.look_at(rows, &c)?;
         self.filled = false;
         let result = self.deliver(rows, c, out);
         self.filled = false;
         result
+    }
+
+    /// Warns the hooks, once, of conditions where the training had none.
+    fn look_at<T: Real>(&mut self, rows: usize, c: &Rows<'_, T>) -> Result<()> {
+        let Some(hooks) = self.hooks.as_ref().filter(|_| !self.strange) else {
+            return Ok(());
+        };
+        let scalings = &self.model.generator.conditions;
+        let far = |given: &[T]| {
+            let pairs = given.iter().zip(scalings);
+            let mut scaled = pairs.map(|(v, s)| (s, s.forward(v.to_f64())));
+            scaled.any(|(s, u)| *s != Scaling::None && u.abs() > STRANGE)
+        };
+        let strange = c.iter().take(rows).filter(|given| far(given)).count();
+        if strange as f64 <= STRANGERS * rows as f64 {
+            return Ok(());
+        }
+        self.strange = true;
+        hooks.warn(
+            "sampling",
+            &format!(
+                "{strange} of {rows} conditions are more than {STRANGE} standard deviations from those of the training: the networks know nothing of events there. Are the units right?"
+            ),
+        )
     }
 
     /// A diagnostic since the sampler was made: `events` and `proposals` (made, which blocks round up), `acceptance` (their accepted

@@ -204,6 +204,8 @@ impl Restriction {
     }
 }
 
+/// Most events of an array that generated ones are compared with, feature by feature.
+const LOOK: usize = 200_000;
 /// Rows pulled at once when a source is measured.
 pub(super) const CHUNK: usize = 4096;
 /// Fewest events that means and standard deviations are measured on, if the source has them.
@@ -554,6 +556,28 @@ impl<'a> Source<'a> {
         Err(Error::Data(format!(
             "`{group}.batch` is {batch}, but the event array has {rows} events to train on, besides {held_out} that are held out (`validation.events`); lower the batch or deliver more events"
         )))
+    }
+
+    /// Events to compare with: up to [`LOOK`] of an array, within the support; those held out of a stream.
+    ///
+    /// # Errors
+    /// Those of the host.
+    pub(super) fn events_to_look_at(&mut self, options: &Options) -> Result<Events> {
+        self.prepare(options)?;
+        match &self.origin {
+            Origin::Array(array) => {
+                let rows = array.rows.all();
+                array.copy(&rows[..rows.len().min(LOOK)])
+            }
+            Origin::Callback(_) => match &self.held_out {
+                Some(held_out) => Ok(Events {
+                    dim: held_out.dim,
+                    x: room::copied(&held_out.x)?,
+                    w: room::copied(&held_out.w)?,
+                }),
+                None => Ok(Events::new(self.dim)),
+            },
+        }
     }
 
     /// What the events are scaled by, once it is known.

@@ -168,7 +168,7 @@ impl Events {
             Some(column) if column != last && !is_weight(&self.names[last]) => Err(Failure::of(
                 &self.path,
                 format!(
-                    "the last column, `{}`, would be taken for the weight, but the header has a `{}`: say which one by its name",
+                    "the last column, `{}`, would be taken for the weight, but the header has a `{}`: say which one by its name (`--weight-column`, or `weights_column` of a configuration)",
                     self.names[last], self.names[column]
                 ),
             )),

@@ -118,9 +118,11 @@ pub fn describe(model: &Model) -> String {
     if !model.names.is_empty() {
         lines.push(("names", model.names.join(", ")));
     }
-    lines.push(("scalings", scalings("x", &generator.scalings)));
+    let names = model.names.get(..generator.event_dim()).unwrap_or_default();
+    lines.push(("scalings", scalings("x", names, &generator.scalings)));
     if !generator.conditions.is_empty() {
-        lines.push(("", scalings("c", &generator.conditions)));
+        let names = model.names.get(generator.event_dim()..).unwrap_or_default();
+        lines.push(("", scalings("c", names, &generator.conditions)));
     }
     match &model.support {
         Some(Support::Formula { text }) => lines.push(("support", text.clone())),
@@ -234,7 +236,7 @@ fn hidden(network: &Mlp) -> String {
     }
 }
 
-fn scalings(letter: &str, scalings: &[Scaling]) -> String {
+fn scalings(letter: &str, names: &[String], scalings: &[Scaling]) -> String {
     let words = scalings.iter().enumerate().map(|(i, s)| {
         let word = match *s {
             Scaling::None => "none".into(),
@@ -246,7 +248,8 @@ fn scalings(letter: &str, scalings: &[Scaling]) -> String {
                 format!("periodic({low}:{})", low + period)
             }
         };
-        (format!("{letter}{i}"), word)
+        let name = names.get(i).cloned();
+        (name.unwrap_or_else(|| format!("{letter}{i}")), word)
     });
     let words: Vec<(String, String)> = words.collect();
     // Features of one scaling, one after the other, in one word.
@@ -398,6 +401,13 @@ fn judgement(model: &Model, text: &mut String) {
         );
     }
     if let Some(verdict) = judgement["verdict"].as_str() {
-        let _ = writeln!(text, "\n  judgement    {verdict}");
+        let opinion = &model.record["weights"]["second_opinion"];
+        let seen = match (opinion["refined"].as_f64(), opinion["error"].as_f64()) {
+            (Some(auc), Some(error)) => format!(
+                " (boosted trees on held-out events: AUC {auc:.3} ± {error:.3}; smaller differences are not seen)"
+            ),
+            _ => String::new(),
+        };
+        let _ = writeln!(text, "\n  judgement    {verdict}{seen}");
     }
 }

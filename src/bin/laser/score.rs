@@ -43,6 +43,9 @@ pub struct Arguments {
     /// The last column is the events' weight, of both files or of one
     #[arg(long, value_name = "WHICH", num_args = 0..=1, require_equals = true, default_missing_value = "both")]
     weights: Option<Weighted>,
+    /// The name of the column that holds the weights, in the place of the last
+    #[arg(long, value_name = "NAME", requires = "weights")]
+    weight_column: Option<String>,
     /// Columns whose JSD to print, as 0,1; can be given again. By default all pairs of up to four columns
     #[arg(long, value_name = "X,Y", value_parser = pair)]
     jsd: Vec<(usize, usize)>,
@@ -92,6 +95,9 @@ fn pair(text: &str) -> std::result::Result<(usize, usize), String> {
     }
 }
 
+/// Errors that an area must be below 0.5 to be no chance.
+const BELOW: f64 = 5.0;
+
 /// Pairs are scored unasked up to so many columns.
 const FEW: usize = 4;
 
@@ -112,6 +118,7 @@ impl Side {
         weighted: bool,
         columns: Option<&[usize]>,
         like: &[String],
+        weight_column: Option<&str>,
         with: &[String],
     ) -> Result<Self> {
         let mut events = Events::read(path)?;
@@ -123,7 +130,9 @@ impl Side {
         events.refuse_index(|column| columns.is_none_or(|columns| columns.contains(&column)))?;
         let weights = match weighted {
             true => {
-                let column = events.weights_column(None).map_err(Failure::asked)?;
+                let column = events
+                    .weights_column(weight_column)
+                    .map_err(Failure::asked)?;
                 Some(events.split_weights(column)?)
             }
             false => None,
@@ -177,7 +186,15 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     // A column can be chosen once; what is asked of a pair then counts among the chosen.
     let columns = arguments.columns.as_deref();
     let read = |path, which, like: &[String]| {
-        Side::read(path, weighted(which), columns, like, &arguments.with)
+        let weight = arguments.weight_column.as_deref();
+        Side::read(
+            path,
+            weighted(which),
+            columns,
+            like,
+            weight,
+            &arguments.with,
+        )
     };
     let reference = read(&arguments.reference, Weighted::Reference, &[])?;
     let sample = read(&arguments.sample, Weighted::Sample, &reference.names)?;
@@ -483,7 +500,7 @@ impl Scores {
             writeln!(
                 out,
                 "\n{:<width$} {:>10} {:>10}   {:>10} {:>10}   {:<9}",
-                "edge", "beyond it:", "sample", "within", "ratio", "error"
+                "edge", "reference", "sample", "within", "ratio", "error"
             )?;
         }
         for edge in &self.edges {
@@ -511,6 +528,18 @@ impl Scores {
             )?;
             line("  network", auc.network, "")?;
             line("  trees", auc.trees, "")?;
+            let area = auc.network;
+            let lower = if auc.trees.value < area.value {
+                auc.trees
+            } else {
+                area
+            };
+            if 0.5 - lower.value > f64::max(0.02, BELOW * lower.error) {
+                writeln!(
+                    out,
+                    "an AUC below 0.5: the samples share events, which makes any score of them too good"
+                )?;
+            }
         }
         Ok(())
     }
