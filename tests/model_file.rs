@@ -2,6 +2,8 @@
 //! take memory by a number that the input chose.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+#[path = "attack/longer.rs"]
+mod longer;
 #[path = "model_file/disk.rs"]
 mod disk;
 #[path = "model_file/hostile.rs"]
