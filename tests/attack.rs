@@ -84,11 +84,12 @@ fn model(options: &Options) -> Arc<Instance> {
         x.iter_mut().for_each(|x| *x = mean + width * *x);
         x
     };
-    let (generated, target) = (events(0, 0.0, 1.0), events(1, 0.4, 0.8));
+    let (generated, wanted) = (events(0, 0.0, 1.0), events(1, 0.4, 0.8));
     let source = |x| Source::from_rows(Rows::packed(x, 2).unwrap(), None).unwrap();
-    let generator = train_generator(&mut source(&generated), options, &()).unwrap();
+    let (mut generated, mut target) = (source(&generated), source(&wanted));
+    let generator = train_generator(&mut generated, options, &()).unwrap();
     let generator = Instance::new(generator);
-    Arc::new(refine(&generator, &mut source(&target), options, &()).unwrap())
+    Arc::new(refine(&generator, &mut target, options, &()).unwrap())
 }
 
 /// A sampler by the method, on so many threads.
@@ -132,11 +133,25 @@ fn option_calls_set_or_refuse() {
         let mut key = keys[numbers.below(keys.len())].clone();
         if numbers.below(8) == 0 {
             let at = numbers.below(key.len());
-            key.replace_range(at..at + 1, numbers.of(&["", ".", "a", "\0", "ä", "\u{10ffff}"]));
+            key.replace_range(
+                at..at + 1,
+                numbers.of(&["", ".", "a", "\0", "ä", "\u{10ffff}"]),
+            );
         }
         let integers = [0, 1, -1, 2, 1000, 1 << 40, i64::MAX, i64::MIN];
         let reals = [0.0, -0.0, 0.5, 1.0, 1e-320, 1e308, f64::INFINITY, f64::NAN];
-        let texts = ["", "auto", "hmc", "float32", "cpu", "logit(0:1)", "x0 > 1", "\n", "ä(", "1e999"];
+        let texts = [
+            "",
+            "auto",
+            "hmc",
+            "float32",
+            "cpu",
+            "logit(0:1)",
+            "x0 > 1",
+            "\n",
+            "ä(",
+            "1e999",
+        ];
         let before = options.clone();
         let result = match numbers.below(4) {
             0 => options.set_i64(&key, numbers.of(&integers)),
@@ -165,7 +180,9 @@ fn option_calls_set_or_refuse() {
         }
     }
     assert!(set > calls / 20, "{set}");
-    done(&format!("{calls} option calls, {set} of them set something"));
+    done(&format!(
+        "{calls} option calls, {set} of them set something"
+    ));
 }
 
 #[test]
@@ -203,7 +220,9 @@ fn a_stream_has_the_same_bits_in_pieces() {
         }
         all += 2 * rows;
     }
-    done(&format!("{all} events over batches, seeks and threads, all bits the same"));
+    done(&format!(
+        "{all} events over batches, seeks and threads, all bits the same"
+    ));
 }
 
 /// Rejection and what is above its limit, as weights: together the refined density, which reweighted events have, too.
@@ -231,14 +250,20 @@ fn rejection_with_carried_weights_is_exact() {
             }
             left -= n;
         }
-        sums.iter_mut().for_each(|bin| *bin = [bin[0] / total, bin[1] / (total * total)]);
+        sums.iter_mut()
+            .for_each(|bin| *bin = [bin[0] / total, bin[1] / (total * total)]);
         (sums, carried)
     };
     let rows = 40_000 * longer();
-    let ((rejection, carried), (reweighted, _)) =
-        (histogram("rejection", rows), histogram("reweight", 2 * rows));
+    let ((rejection, carried), (reweighted, _)) = (
+        histogram("rejection", rows),
+        histogram("reweight", 2 * rows),
+    );
     assert!(carried > rows / 100, "{carried} of {rows} carry a weight");
-    let pulls = rejection.iter().zip(&reweighted).filter(|(a, _)| a[1] > 0.0);
+    let pulls = rejection
+        .iter()
+        .zip(&reweighted)
+        .filter(|(a, _)| a[1] > 0.0);
     let pulls = pulls.map(|(a, b)| (a[0] - b[0]) / (a[1] + b[1]).sqrt());
     let largest = pulls.fold(0.0, |largest, pull: f64| pull.abs().max(largest));
     // Of 40 bins, one in a thousand runs has a larger one.
@@ -261,7 +286,9 @@ fn streams_are_not_correlated() {
         let mean = x.iter().sum::<f64>() / rows as f64;
         let variance = x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / rows as f64;
         let scale = variance.sqrt().recip();
-        x.into_iter().map(|x| (x - mean) * scale).collect::<Vec<f64>>()
+        x.into_iter()
+            .map(|x| (x - mean) * scale)
+            .collect::<Vec<f64>>()
     };
     let streams: Vec<Vec<f64>> = (0..STREAMS).map(standardised).collect();
     let (mut pairs, mut largest, mut squares) = (0.0, 0.0_f64, 0.0);
@@ -300,7 +327,10 @@ fn loads_and_samplers_give_back_what_they_take() {
     let loads = 20 * longer();
     (0..loads).for_each(|_| once());
     assert_eq!(TAKEN.get(), before, "bytes after {loads} loads");
-    done(&format!("{loads} loads, with {} samplers: not a byte more than before", 3 * loads));
+    done(&format!(
+        "{loads} loads, with {} samplers: not a byte more than before",
+        3 * loads
+    ));
 }
 
 #[cfg(target_os = "linux")]

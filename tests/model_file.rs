@@ -2,12 +2,12 @@
 //! take memory by a number that the input chose.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-#[path = "attack/longer.rs"]
-mod longer;
 #[path = "model_file/disk.rs"]
 mod disk;
 #[path = "model_file/hostile.rs"]
 mod hostile;
+#[path = "attack/longer.rs"]
+mod longer;
 
 use laser::model::{
     Activation, Classifier, Coupling, Dtype, Flow, Generator, GeneratorKind, HmcSettings, Map,

@@ -317,7 +317,9 @@ fn many_threads_share_one_model() {
         let (x, log_w): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
         let whole = events(0, THREADS * each);
         assert!((x.concat(), log_w.concat()) == whole);
-        done(&format!("{THREADS} threads on one model, {each} events each"));
+        done(&format!(
+            "{THREADS} threads on one model, {each} events each"
+        ));
         laser_model_free(model.get());
     }
 }
