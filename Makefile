@@ -18,7 +18,7 @@ ifndef LIBTORCH
 export LIBTORCH := $(shell CUDA=$(CUDA) scripts/setup --libtorch)
 endif
 
-.PHONY: help setup base build demo paper physics pythia pythia-demo docs export-test test arm-test bench bench-train bench-foreign fuzz lint header install standalone clean
+.PHONY: help setup base build demo paper physics pythia pythia-demo docs export-test test arm-test bench bench-train bench-foreign fuzz sanitize attack lint header install standalone clean
 
 help: ## this list
 	@echo 'liblaser: latent space refinement of generative models'
@@ -68,6 +68,12 @@ bench-foreign: standalone ## flows of zuko and nflows, there and as native files
 
 fuzz: ## run every fuzz target for SECONDS (60), from the corpus in fuzz/corpus; findings are in build/fuzz
 	@fuzz/run $(or $(SECONDS),60)
+
+sanitize: base ## AddressSanitizer, ThreadSanitizer and valgrind over tests and C programs; what it cannot run it says
+	@scripts/sanitize
+
+attack: standalone ## the attacks that the library withstands, TIMES (50) as long as the tests make them, with figures
+	@scripts/attack $(or $(TIMES),50)
 
 lint: build ## rustfmt, clippy with warnings as errors, header in sync
 	@scripts/test --lint

@@ -6,6 +6,8 @@
 mod disk;
 #[path = "model_file/hostile.rs"]
 mod hostile;
+#[path = "attack/longer.rs"]
+mod longer;
 
 use laser::model::{
     Activation, Classifier, Coupling, Dtype, Flow, Generator, GeneratorKind, HmcSettings, Map,

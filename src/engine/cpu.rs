@@ -4,8 +4,8 @@ use super::lanes::Element;
 #[cfg(target_arch = "x86_64")]
 use super::simd::{Avx2, Avx512};
 use super::simd::{Portable, Simd};
+use once_cell::sync::OnceCell;
 use std::iter::once;
-use std::sync::OnceLock;
 
 /// What computes: instructions that this processor is known to have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +76,7 @@ impl Cpu {
     /// The fastest instructions of this processor, or those that the environment chooses instead. Chosen when first asked for: an
     /// evaluation and its repetition must not differ.
     pub(crate) fn detect() -> Self {
-        static CPU: OnceLock<Cpu> = OnceLock::new();
+        static CPU: OnceCell<Cpu> = OnceCell::new();
         *CPU.get_or_init(|| Cpu::choose(std::env::var(INSTRUCTIONS).ok().as_deref()))
     }
 

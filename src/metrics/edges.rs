@@ -179,13 +179,13 @@ mod tests {
 
     #[test]
     fn a_smeared_edge_has_events_beyond_and_fewer_within() {
-        let sample = |x: &'static [f64]| Sample::new(Rows::packed(x, 2).unwrap(), None).unwrap();
-        let sharp = |stream| sample(uniforms(stream, |u| u).leak());
         // A tenth of the events is spread from −0.05 to 0.05; within 0.01 the others are nine tenths, and these a tenth.
-        let smeared =
-            sample(uniforms(3, |u| if u < 0.1 { u - 0.05 } else { (u - 0.1) / 0.9 }).leak());
+        let smear = |u| if u < 0.1 { u - 0.05 } else { (u - 0.1) / 0.9 };
+        let x = [uniforms(1, |u| u), uniforms(2, |u| u), uniforms(3, smear)];
+        let sample = |x| Sample::new(Rows::packed(x, 2).unwrap(), None).unwrap();
+        let [sharp, other_sharp, smeared] = [&x[0], &x[1], &x[2]].map(|x| sample(x));
         let names = ["mass".to_owned(), "other".to_owned()];
-        let found = edges("mass > 0 and not (other >= 1)", &names, &sharp(1), &smeared).unwrap();
+        let found = edges("mass > 0 and not (other >= 1)", &names, &sharp, &smeared).unwrap();
         let [edge, other] = &found[..] else {
             panic!("{found:?}");
         };
@@ -204,10 +204,10 @@ mod tests {
             other.beyond[1].value == 0.0
                 && (other.ratio.value - 1.0).abs() < 4.0 * other.ratio.error
         );
-        let same = edges("mass > 0", &names, &sharp(1), &sharp(2)).unwrap();
+        let same = edges("mass > 0", &names, &sharp, &other_sharp).unwrap();
         assert!((same[0].ratio.value - 1.0).abs() < 4.0 * same[0].ratio.error);
         for wrong in ["mass", "mass > nothing"] {
-            assert!(edges(wrong, &names, &sharp(1), &smeared).is_err());
+            assert!(edges(wrong, &names, &sharp, &smeared).is_err());
         }
     }
 }

@@ -306,7 +306,9 @@ fn conditions_are_given_with_the_events() {
         laser_model_free(model);
         laser_generator_free(generator);
 
-        let (model, sampler) = baseline(self::generator(0, null_mut()));
+        let generator = self::generator(0, null_mut());
+        let (model, sampler) = baseline(generator);
+        laser_generator_free(generator);
         refused(
             laser_sampler_generate_given(
                 sampler,
@@ -346,9 +348,11 @@ fn values_beyond_single_precision_are_no_infinities() {
     let (mut x, mut single) = ([0.0; 6], [0_f32; 6]);
     // SAFETY: see main.rs.
     unsafe {
-        let (model, sampler) = baseline(made(|out| {
+        let generator = made(|out| {
             laser_generator_from_callback(2, 0, 2, 0, Some(huge), null_mut(), null(), out)
-        }));
+        });
+        let (model, sampler) = baseline(generator);
+        laser_generator_free(generator);
         let no = null_mut();
         let status = laser_sampler_generate_f32(sampler, 3, 0, single.as_mut_ptr(), no, no);
         refused(

@@ -9,6 +9,8 @@ mod faults;
 mod histograms;
 mod hooks;
 mod host;
+#[path = "../attack/longer.rs"]
+mod longer;
 mod models;
 mod options;
 mod refusals;

@@ -1,5 +1,6 @@
 //! Samplers and the functions of a model on given events.
 
+use crate::longer::{done, longer};
 use crate::models::small_model;
 use crate::threads::{comes, Shared};
 use crate::{made, ok, refused};
@@ -278,7 +279,7 @@ fn a_method_that_the_model_lacks_is_refused() {
 #[test]
 fn many_threads_share_one_model() {
     const THREADS: usize = 64;
-    const EACH: usize = 30;
+    let each = 30 * longer();
     // SAFETY: see main.rs.
     unsafe {
         let model = Shared::new(model());
@@ -308,14 +309,17 @@ fn many_threads_share_one_model() {
             (x, log_w)
         };
         let parts = std::thread::scope(|scope| {
-            let part = |i| scope.spawn(move || events(i * EACH, EACH));
+            let part = |i| scope.spawn(move || events(i * each, each));
             let threads: Vec<_> = (0..THREADS).map(part).collect();
             let ends = threads.into_iter().map(|thread| thread.join().unwrap());
             ends.collect::<Vec<_>>()
         });
         let (x, log_w): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
-        let whole = events(0, THREADS * EACH);
+        let whole = events(0, THREADS * each);
         assert!((x.concat(), log_w.concat()) == whole);
+        done(&format!(
+            "{THREADS} threads on one model, {each} events each"
+        ));
         laser_model_free(model.get());
     }
 }

@@ -1,5 +1,6 @@
 //! Saving to and loading from a file system.
 
+use super::longer::{done, longer};
 use super::model;
 use laser::model::{Dtype, Model};
 use laser::{Error, Result};
@@ -194,7 +195,8 @@ fn a_save_killed_anywhere_leaves_one_whole_model() {
     let path = folder.path().join("model");
     let models = [model(Dtype::Float32, 0), large()];
     let mut named = 0;
-    for point in 0..100 {
+    let kills = 100 * longer() as u64;
+    for point in 0..kills {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["disk::save_for_ever", "--exact", "--ignored", "--nocapture"])
             .env("MODEL_FILE", &path)
@@ -204,7 +206,7 @@ fn a_save_killed_anywhere_leaves_one_whole_model() {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         assert!(lines.any(|line| line.unwrap().ends_with("saving")));
         // All over a pair of saves, which take some milliseconds.
-        std::thread::sleep(Duration::from_micros(point * 97));
+        std::thread::sleep(Duration::from_nanos(point * 9_700_000 / kills));
         child.kill().unwrap();
         child.wait().unwrap();
         match Model::load(&path) {
@@ -221,7 +223,9 @@ fn a_save_killed_anywhere_leaves_one_whole_model() {
             }
         }
     }
-    println!("100 kills, {named} of them between link and rename");
+    done(&format!(
+        "{kills} kills of a save, {named} of them between link and rename"
+    ));
 }
 
 /// Runs an ignored test of this file, named so, by a shell's commands `"$@"`.

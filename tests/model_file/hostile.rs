@@ -1,5 +1,6 @@
 //! Input made to harm.
 
+use super::longer::{done, longer};
 use super::{close, description, model, open, refused_with, sealed, Numbers};
 use laser::model::{Dtype, Model};
 use laser::Error;
@@ -105,7 +106,8 @@ fn no_input_makes_reading_panic_or_take_memory() {
     }
     // Several bytes replaced, removed or doubled at once.
     let mut numbers = Numbers(1);
-    for _ in 0..20_000 {
+    let mutations = 20_000 * longer();
+    for _ in 0..mutations {
         let mut bytes = good.clone();
         for _ in 0..=numbers.below(4) {
             let at = numbers.below(bytes.len());
@@ -126,6 +128,9 @@ fn no_input_makes_reading_panic_or_take_memory() {
         }
         survives(&bytes);
     }
+    done(&format!(
+        "{mutations} structured mutations of a model file, each read as it is and resealed"
+    ));
 
     let replacements = [
         "0",

@@ -1,8 +1,8 @@
 /* The same program runs on the full and on the standalone library.
  *
- *     standalone train FILE   trains a small model and saves it
- *     standalone refuse       checks that libtorch and CUDA are refused with a reason (standalone library)
- *     standalone sample FILE  prints events, latents, weights, log densities and scores as bit patterns */
+ *     standalone train FILE [THREADS]       trains a small model and saves it
+ *     standalone refuse                     checks that libtorch and CUDA are refused with a reason (standalone library)
+ *     standalone sample FILE [THREADS [N]]  prints N (5000) events, latents, weights, log densities and scores as bit patterns */
 #include <inttypes.h>
 #include <laser.h>
 #include <math.h>
@@ -22,6 +22,9 @@ static void check(laser_status status, const char *what)
     exit(1);
 }
 
+static int threads = 1;
+static size_t events = EVENTS;
+
 static laser_options *options(void)
 {
     laser_options *o;
@@ -32,6 +35,8 @@ static laser_options *options(void)
                                   " \"refiner.method\": \"gan\", \"validation.events\": 500, \"weights.events\": 2000}",
                                   &o),
           "options");
+    check(laser_options_set_i64(o, "threads", threads), "threads");
+    check(laser_options_set_i64(o, "sampler.threads", threads), "threads");
     return o;
 }
 
@@ -106,19 +111,19 @@ static void sample(const char *path)
         double nats, units;
         check(laser_options_set_str(o, "sampler.method", methods[m]), methods[m]);
         check(laser_sampler_new(model, 7, m, o, &sampler), methods[m]);
-        check(laser_sampler_generate_latent(sampler, EVENTS, 0, x, 0, z, w), methods[m]);
-        print(methods[m], x, EVENTS * DIM);
-        print("z", z, EVENTS * DIM);
-        print("w", w, EVENTS);
+        check(laser_sampler_generate_latent(sampler, events, 0, x, 0, z, w), methods[m]);
+        print(methods[m], x, events * DIM);
+        print("z", z, events * DIM);
+        print("w", w, events);
         if (strcmp(methods[m], "gan") != 0) {
             check(laser_sampler_seek(sampler, 0), "seeking");
-            check(laser_sampler_generate(sampler, EVENTS, 0, x, w, logp), "log p");
-            print("logp", logp, EVENTS);
+            check(laser_sampler_generate(sampler, events, 0, x, w, logp), "log p");
+            print("logp", logp, events);
         }
-        check(laser_model_log_weight(model, NULL, EVENTS, x, 0, w), "log w");
-        print("logw", w, EVENTS);
+        check(laser_model_log_weight(model, NULL, events, x, 0, w), "log w");
+        print("logw", w, events);
         check(laser_histogram_new(20, -8, 8, 20, -8, 8, &histogram), "histogram");
-        check(laser_histogram_fill(histogram, EVENTS, x, 0, NULL), "filling");
+        check(laser_histogram_fill(histogram, events, x, 0, NULL), "filling");
         if (first == NULL)
             check(laser_histogram_new(20, -8, 8, 20, -8, 8, &first), "histogram"), check(laser_histogram_merge(first, histogram), "merging");
         check(laser_jsd(histogram, first, &nats, NULL), "JSD");
@@ -135,12 +140,16 @@ static void sample(const char *path)
 
 int main(int argc, char **argv)
 {
+    if (argc == 5 && (events = (size_t)atol(argv[--argc])) > EVENTS)
+        events = EVENTS;
+    if (argc == 4)
+        threads = atoi(argv[--argc]);
     if (argc == 3 && strcmp(argv[1], "train") == 0)
         return train(argv[2]), 0;
     if (argc == 3 && strcmp(argv[1], "sample") == 0)
         return sample(argv[2]), 0;
     if (argc == 2 && strcmp(argv[1], "refuse") == 0)
         return refuse();
-    fprintf(stderr, "usage: %s train FILE | sample FILE | refuse\n", argv[0]);
+    fprintf(stderr, "usage: %s train FILE [THREADS] | sample FILE [THREADS [N]] | refuse\n", argv[0]);
     return 2;
 }
