@@ -279,7 +279,7 @@ fn edges_of_a_support() {
                 laser_edge_inequality(p, support, names, edge, buf, cap, needed)
             })
         };
-        assert_eq!([0, 1].map(inequality), ["energy > 0", "other >= 1"]);
+        assert_eq!([0, 1].map(inequality), ["energy > 0", "not (other >= 1)"]);
         let [a, b, c, d, e, f, g] = [0, 1, 2, 3, 4, 5, 6].map(|i| out.as_mut_ptr().add(i));
         ok(laser_edge(p, q, support, names, 0, a, b, c, d, e, f, g));
         // Nothing of the sample is within 1 of the edge.
