@@ -21,7 +21,7 @@ impl Support {
     /// The region of a formula, in rows of `columns` values called `names`; none of a callback.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] if the formula is none, or no condition.
+    /// [`InvalidArgument`](crate::Error::InvalidArgument) if the formula is none, or no condition.
     pub fn region(&self, columns: usize, names: &[String]) -> Result<Option<Inequalities>> {
         match self {
             Support::Formula { text } => Inequalities::parse(text, columns, names).map(Some),
