@@ -493,6 +493,20 @@ fn conditional_models_take_conditions() {
         .unwrap()
         .starts_with("x0,x1,c0\n"));
 
+    // Conditions in another unit are told of.
+    let told = |name: &str| {
+        let output = folder.run(&format!(
+            "sample given.laser --conditions {name} -o told.npy"
+        ));
+        assert!(output.status.success());
+        String::from_utf8(output.stderr)
+            .unwrap()
+            .contains("50 of 50 conditions are more than 4")
+    };
+    let scaled: Vec<f64> = c.iter().map(|c| 1000.0 + 1000.0 * c.abs()).collect();
+    folder.npy("unit.npy", &scaled, 1, Order::C);
+    assert!(told("unit.npy") && !told("c.npy"));
+
     folder.write("nan.csv", "1\nnan\n");
     folder.usage(
         "sample given.laser -n 10 -o a.npy",

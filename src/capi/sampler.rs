@@ -125,7 +125,8 @@ pub unsafe extern "C" fn laser_sampler_set_noise_callback(
 /// Warnings come by the log callback (LASER_LOG_WARNING), each once to the hooks that are set, when what the sampler meets contradicts the
 /// pilot run in its model, or deserves no trust: a weight above ten times the largest of the pilot run; more than twice the share of the
 /// weight above w_max that "rejection.overweight" leaves there; an acceptance of "rejection" off by a factor of two; ten events that carry
-/// more than 1 % of the weight, and ten times as much as ten others; 1 % of the proposals not finite; chains of which 1 % of the
+/// more than 1 % of the weight, and ten times as much as ten others; more than 1 % of the weight at the largest that the classifier gives;
+/// more than 0.1 % of the conditions of a call beyond 4 standard deviations of the training's; 1 % of the proposals not finite; chains of which 1 % of the
 /// trajectories diverge, less than 1 % is accepted, or R-hat is above 1.1 (more for fewer than 64 events of each, and from 20 on).
 ///
 /// @param sampler the stream

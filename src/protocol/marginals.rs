@@ -5,7 +5,7 @@ use crate::compute::Session;
 use crate::metrics::{kolmogorov_smirnov, Sample};
 use crate::model::called;
 use crate::room::Grow;
-use crate::{Result, Rows};
+use crate::{Error, Result, Rows};
 
 /// Distances of the distribution functions that are nothing to speak of, and chances that are none.
 const SMALL: f64 = 0.01;
@@ -33,14 +33,22 @@ pub(super) fn look(
     }
     let total: f64 = w.iter().sum();
     let events = target.events_to_look_at(session.options)?;
-    if events.len() < 2 || total <= 0.0 || events.w.iter().sum::<f64>() <= 0.0 {
+    if events.len() < 2
+        || !(total > 0.0 && total.is_finite())
+        || events.w.iter().sum::<f64>() <= 0.0
+    {
         return Ok(());
     }
     let refined = Sample::new(Rows::packed(&x, columns)?, Some(&w))?;
     let reference = Sample::new(Rows::packed(&events.x, columns)?, Some(&events.w))?;
     let mut found = Vec::new();
     for feature in 0..features {
-        let test = kolmogorov_smirnov(&reference, &refined, feature)?;
+        let test = match kolmogorov_smirnov(&reference, &refined, feature) {
+            Ok(test) => test,
+            // Samples that cannot be compared, as those of weights beyond all numbers, are told of elsewhere.
+            Err(Error::Data(_)) => return Ok(()),
+            Err(other) => return Err(other),
+        };
         if test.statistic > SMALL && test.p_value < CHANCE {
             found.push(format!(
                 "{} by {:.3}",

@@ -139,7 +139,8 @@ impl Sampler {
     /// Warnings come by [`Hooks::log`], each once, when what is met contradicts the pilot run of the model or deserves no trust: a weight
     /// above ten times the largest of the pilot run; more than twice the share of the weight above w_max that it was to leave there; an
     /// acceptance of `rejection` off by a factor of two; ten events that carry more than 1 % of the weight (and ten times as much as ten
-    /// others); more than 1 % of the weight at the classifier's limit; 1 % of the proposals that are not finite; chains of which 1 % of the trajectories diverge, less than 1 % is accepted, or R̂
+    /// others); more than 1 % of the weight at the classifier's limit; more
+    /// than 0.1 % of the conditions of a call beyond 4 standard deviations of the training's; 1 % of the proposals that are not finite; chains of which 1 % of the trajectories diverge, less than 1 % is accepted, or R̂
     /// is above 1.1 (more for fewer than 64 events of each, and from 20 on). All count since the sampler was made; to hooks that are set
     /// again, they come again.
     pub fn set_hooks(&mut self, hooks: Option<Arc<dyn Hooks + Send + Sync>>) {
