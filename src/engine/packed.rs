@@ -25,6 +25,8 @@ pub(super) struct PackedClassifier<T> {
     /// The members of the ensemble, all of one shape.
     pub networks: Vec<Mlp<T>>,
     pub scalings: Vec<Scaling>,
+    /// Values that the networks see of a row.
+    pub inputs: usize,
     log_ratio_offset: f64,
 }
 
@@ -87,6 +89,7 @@ impl<T: Element> PackedClassifier<T> {
         Ok(PackedClassifier {
             networks: packed.collect::<Result<_>>()?,
             scalings: room::copied(scalings)?,
+            inputs: network.inputs,
             log_ratio_offset: *log_ratio_offset,
         })
     }

@@ -17,6 +17,24 @@ pub(super) fn load<T: Element>(
     }
 }
 
+/// Rows of as many columns as there are scalings into the lanes of a block, as a classifier sees them.
+pub(super) fn load_seen<T: Element>(
+    rows: &[f64],
+    scalings: &[Scaling],
+    block: &mut [T::Feature],
+) {
+    for (lane, row) in rows.chunks_exact(scalings.len()).enumerate() {
+        let mut features = block.iter_mut();
+        for (&value, scaling) in row.iter().zip(scalings) {
+            scaling.each_input(value, 0.5, |u| {
+                if let Some(feature) = features.next() {
+                    feature.as_mut()[lane] = T::from_f64(u);
+                }
+            });
+        }
+    }
+}
+
 /// The inverse of [`load`].
 pub(super) fn store<T: Element>(
     block: &[T::Feature],
@@ -83,6 +101,20 @@ pub(super) fn copy_conditions(
     for (to, from) in to.chunks_exact_mut(m + conditions).zip(from) {
         to[m..].copy_from_slice(&from[n..]);
     }
+}
+
+/// Σ log |du/dx| of a row that was made of one lane of a block.
+pub(super) fn log_scale_of<T: Element>(
+    block: &[T::Feature],
+    lane: usize,
+    x: &[f64],
+    scalings: &[Scaling],
+) -> f64 {
+    let columns = x.iter().zip(scalings).zip(block);
+    let of = |((&x, scaling), u): ((_, &Scaling), &T::Feature)| {
+        scaling.log_derivative_at(u.as_ref()[lane].to_f64(), x)
+    };
+    columns.map(of).sum()
 }
 
 /// Σ log |du/dx| of a row.

@@ -5,11 +5,13 @@ use super::lanes::Element;
 use super::map::{Pass, Point};
 use super::mlp::Mlp;
 use super::packed::{PackedClassifier, PackedMaps};
-use super::rows::{copy_conditions, load, load_conditions, log_normal, log_scale, store};
+use super::rows::{
+    copy_conditions, load, load_conditions, load_seen, log_normal, log_scale, log_scale_of, store,
+};
 use super::threads;
-use crate::model::{optional, Arrays};
+use crate::model::{optional, Arrays, Scaling, STEPS};
 use crate::room::Grow;
-use crate::Result;
+use crate::{Error, Result};
 
 /// The buffers of every thread. Arrays are row-major, in the rows of [`Evaluator`](crate::model::Evaluator): latents and events are
 /// followed by their conditions.
@@ -111,9 +113,9 @@ impl<T: Element> Workers<T> {
             }
             maps.chain.apply(&pass, &mut point, tape);
             maps.store(point.state, z, x);
-            let lanes = point.log_det.as_ref().iter().zip(x.chunks_exact(m + c));
-            for (out, (log_det, x)) in log_prob.iter_mut().zip(lanes) {
-                *out += log_scale(x, &maps.scalings) - log_det.to_f64();
+            for (lane, (out, x)) in log_prob.iter_mut().zip(x.chunks_exact(m + c)).enumerate() {
+                let scale = log_scale_of::<T>(point.state, lane, x, &maps.scalings);
+                *out += scale - point.log_det.as_ref()[lane].to_f64();
             }
             Ok(())
         })
@@ -197,6 +199,7 @@ impl<T: Element> Workers<T> {
         gradient: &mut [f64],
     ) -> Result<()> {
         let scalings = &classifier.scalings;
+        smooth(&scalings[..n])?;
         let width = scalings.len();
         let arrays = Arrays {
             rows,
@@ -205,10 +208,11 @@ impl<T: Element> Workers<T> {
         };
         self.each(arrays, |worker, [x], [log_w, gradient]| {
             let by_features = worker.classifier.gradient(classifier, x, log_w)?;
-            store::<T>(&by_features[..n], n, gradient, |_, g| g);
-            for (g, x) in gradient.chunks_exact_mut(n).zip(x.chunks_exact(width)) {
+            let rows = gradient.chunks_exact_mut(n).zip(x.chunks_exact(width));
+            for (lane, (g, x)) in rows.enumerate() {
+                let mut inputs = by_features.iter();
                 for ((g, &x), scaling) in g.iter_mut().zip(x).zip(scalings) {
-                    *g *= libm::exp(scaling.log_derivative(x));
+                    *g = by_value::<T>(scaling, x, &mut inputs, lane);
                 }
             }
             Ok(())
@@ -225,6 +229,7 @@ impl<T: Element> Workers<T> {
         log_w: &mut [f64],
         gradient: &mut [f64],
     ) -> Result<()> {
+        smooth(&maps.scalings)?;
         let (n, m, c) = maps.dims();
         let arrays = Arrays {
             rows,
@@ -242,11 +247,12 @@ impl<T: Element> Workers<T> {
             let mut by_z = Point::<T>::new(point.state);
             for (lane, x) in x.chunks_exact(m + c).enumerate() {
                 let scalings = maps.scalings.iter().zip(&classifier.scalings);
+                let mut inputs = by_features.iter();
                 for (k, (&x, (from, to))) in x.iter().zip(scalings).enumerate() {
-                    // du'/du, the classifier's features by the generator's.
-                    let scale = libm::exp(to.log_derivative(x) - from.log_derivative(x));
-                    let by_feature = by_features[k].as_ref()[lane].to_f64();
-                    by_z.state[k].as_mut()[lane] = T::from_f64(by_feature * scale);
+                    // By u, of the generator.
+                    let by_x = by_value::<T>(to, x, &mut inputs, lane);
+                    let by_u = by_x * libm::exp(-from.log_derivative(x));
+                    by_z.state[k].as_mut()[lane] = T::from_f64(by_u);
                 }
             }
             maps.chain.backward(&pass, &mut by_z, tape, None);
@@ -330,10 +336,10 @@ impl<T: Element> Judge<T> {
         member: impl Fn(&Mlp<T>, &mut [T::Feature], &mut [T::Feature]),
     ) -> Result<&[T::Feature]> {
         let scalings = &classifier.scalings;
-        let (width, rows) = (scalings.len(), log_w.len());
+        let (width, rows) = (classifier.inputs, log_w.len());
         let features = sized(&mut self.features, 2 * width)?;
         let (sums, inputs) = features.split_at_mut(width);
-        load::<T>(x, width, inputs, |k, x| scalings[k].forward(x));
+        load_seen::<T>(x, scalings, inputs);
         sums.fill(T::Feature::default());
         log_w.fill(0.0);
         for network in &classifier.networks {
@@ -348,6 +354,29 @@ impl<T: Element> Judge<T> {
         classifier.finish(log_w);
         Ok(sums)
     }
+}
+
+/// Whether features have gradients.
+fn smooth(scalings: &[Scaling]) -> Result<()> {
+    match scalings.iter().any(Scaling::stepped) {
+        true => Err(Error::Unsupported(STEPS.into())),
+        false => Ok(()),
+    }
+}
+
+/// The derivative with respect to the value x of a row, of which a classifier sees the next of `inputs`, given that with respect to these.
+fn by_value<'a, T: Element>(
+    scaling: &Scaling,
+    x: f64,
+    inputs: &mut impl Iterator<Item = &'a T::Feature>,
+    lane: usize,
+) -> f64 {
+    let mut sum = 0.0;
+    scaling.each_slope(x, |slope| {
+        let by_input = inputs.next().map_or(0.0, |g| g.as_ref()[lane].to_f64());
+        sum += by_input * slope;
+    });
+    sum
 }
 
 /// At least `features` features (or numbers), made if they are not there yet.

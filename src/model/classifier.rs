@@ -39,12 +39,12 @@ impl Limits {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Classifier {
-    /// M + C → 1.
+    /// What is seen of M + C values → 1.
     pub network: Mlp,
     /// Networks of that shape, at least one.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub members: usize,
-    /// One per value that it takes.
+    /// One per value of a row; the network sees the [`Scaling::inputs`] of them.
     pub scalings: Vec<Scaling>,
     /// Corrects the ratio when the two classes had different total weight in training.
     pub log_ratio_offset: f64,
@@ -100,15 +100,16 @@ impl Classifier {
     pub fn validate(&self, event_dim: usize) -> Result<()> {
         self.network.validate()?;
         self.scalings.iter().try_for_each(Scaling::validate)?;
-        if self.network.inputs != event_dim
+        let inputs: usize = self.scalings.iter().map(Scaling::inputs).sum();
+        if self.network.inputs != inputs
             || self.network.outputs != 1
             || self.scalings.len() != event_dim
         {
             return Err(Error::Format(format!(
-                "the classifier maps {} features ({} scalings) to {}, but {event_dim} to 1 is needed",
+                "the classifier maps {} values to {}; its {} scalings make {inputs} of a row of {event_dim}, and 1 is needed",
                 self.network.inputs,
+                self.network.outputs,
                 self.scalings.len(),
-                self.network.outputs
             )));
         }
         let parameters = self.network.parameter_count();

@@ -1,6 +1,7 @@
 //! The generator g.
 
 use super::map::{self, Map};
+use super::host::{NO_GRADIENT, STEPS};
 use super::{Flow, Parameter, Scaling, MAX_WIDTH};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -132,7 +133,16 @@ impl Generator {
 
     /// Whether x has a gradient with respect to z.
     pub fn differentiable(&self) -> bool {
-        !matches!(self.kind, GeneratorKind::Host { .. })
+        self.no_gradient().is_none()
+    }
+
+    /// Why x has no gradient with respect to z, if it has none.
+    pub(crate) fn no_gradient(&self) -> Option<&'static str> {
+        match self.kind {
+            GeneratorKind::Host { .. } => Some(NO_GRADIENT),
+            _ if self.scalings.iter().any(Scaling::stepped) => Some(STEPS),
+            _ => None,
+        }
     }
 
     /// Whether one z has many x.
@@ -183,6 +193,13 @@ impl Generator {
             }
         }
         let mut scalings = self.scalings.iter().chain(&self.conditions);
-        scalings.try_for_each(Scaling::validate)
+        scalings.try_for_each(|scaling| match scaling {
+            Scaling::Circle { .. } | Scaling::OneHot { .. } | Scaling::Spike { .. } => {
+                Err(Error::Format(format!(
+                    "a generator with the scaling {scaling:?}, which only classifiers have"
+                )))
+            }
+            _ => scaling.validate(),
+        })
     }
 }

@@ -27,6 +27,10 @@ pub trait HostGenerator: Send + Sync {
     }
 }
 
+/// What is said where a gradient is asked of a generator of features with steps, or of a classifier that sees them.
+pub(crate) const STEPS: &str =
+    "log w(z) has steps where features have values with a probability (scalings `integer`, `category`, `zeros`), and no gradient there; refine with a method that needs none (`rejection`, `resampling`, a learned refiner), or learn the weights in the latent space (`pullback.method` = `omnifold`)";
+
 /// What is said where a gradient is asked of a generator without one.
 pub(crate) const NO_GRADIENT: &str =
     "log w(z) has no gradient through a generator that is a callback of the host; refine with a method that needs none (`rejection`, `resampling`, a learned refiner), or learn the weights in the latent space (`pullback.method` = `omnifold`)";

@@ -24,7 +24,7 @@ pub(crate) use evaluator::{optional, Arrays, NO_DENSITY};
 pub use file::FORMAT_VERSION;
 pub use generator::{Dims, Generator, GeneratorKind};
 pub use host::HostGenerator;
-pub(crate) use host::NO_GRADIENT;
+pub(crate) use host::STEPS;
 pub use map::{Map, Matching};
 pub use method::{Correlation, Density, Facts, Method, Needs};
 pub(crate) use names::called;
@@ -37,7 +37,8 @@ pub(crate) use parts::Parts;
 pub use real::Real;
 pub use refinement::{Pilot, Refinement, MOST_TRIES};
 pub use refiner::Refiner;
-pub use scaling::Scaling;
+pub use scaling::{Scaling, MAX_CELLS};
+pub(crate) use scaling::{above_zero, normal_quantile};
 pub use support::{Region, Support};
 
 use crate::{Error, Result};

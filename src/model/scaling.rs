@@ -1,16 +1,27 @@
 //! The invertible maps between the features of an event and what the networks see.
 
+mod steps;
+
+pub(crate) use steps::{above as above_zero, quantile as normal_quantile};
+
 use super::Real;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
-use std::f64::consts::LOG2_E;
+use std::f64::consts::{LOG2_E, PI, SQRT_2};
+use std::sync::Arc;
 
 /// The invertible map between a feature x of an event and what the networks see, u.
 ///
 /// The maps with bounds take the open interval between them to the whole line, so that whatever a network makes lies within: with y a
 /// feature on that line, u = (y − mean) / std. Rounding may put an event on a bound, never beyond it. Densities are those of x; beyond the
 /// bounds they are 0.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+///
+/// Features with values of finite probability ([`Scaling::Integer`], [`Scaling::Cells`], [`Scaling::Zeros`]) give u a cell for each such
+/// value: a generator is trained on a place in it that is drawn, r uniform in (0, 1), and whatever it makes in the cell is that value. Their
+/// densities are those of (x, r): probabilities, times the density of what is continuous.
+///
+/// What a classifier sees of a feature may be several values: see [`Scaling::inputs`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Scaling {
     /// u = x.
@@ -67,7 +78,66 @@ pub enum Scaling {
         /// Its standard deviation, positive.
         std: f64,
     },
+    /// Whole numbers of any size, as multiplicities: y = x + r.
+    Integer {
+        /// Mean of y in the training data.
+        mean: f64,
+        /// Its standard deviation, positive.
+        std: f64,
+    },
+    /// Whole numbers from `first` on, one for each cell; u is normal if the shares of the cells are those of the training data.
+    Cells {
+        /// The smallest.
+        first: f64,
+        /// Where in u one cell ends and the next begins, rising: one fewer than there are cells.
+        edges: Arc<[f64]>,
+        /// Whether they are names of classes, and their order means nothing.
+        classes: bool,
+    },
+    /// Features that are `low` with a finite probability and continuous above: v, normal if it is so in the training data, is ln(x − low), or
+    /// with a width s the inverse of x = low + s ln(1 + e^v), about (x − low) / s for large x. Below its edge, u is `low`; above, it is normal
+    /// if v is.
+    Zeros {
+        /// The value with a probability.
+        low: f64,
+        /// s; none for logarithms.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        width: Option<f64>,
+        /// Quantile of the normal distribution of the probability in the training data.
+        edge: f64,
+        /// Mean of v in the training data, where there is one.
+        mean: f64,
+        /// Its standard deviation, positive.
+        std: f64,
+    },
+    /// For classifiers: an angle θ as √2 sin θ and √2 cos θ, which are the same at both ends of the circle.
+    Circle {
+        /// Where θ is 0.
+        low: f64,
+        /// After which it repeats, positive.
+        period: f64,
+    },
+    /// For classifiers: for each class whether it is that one.
+    OneHot {
+        /// How many; they are 0, 1, ….
+        classes: usize,
+    },
+    /// For classifiers: of [`Scaling::Zeros`], whether it is `low`, and (v − mean) / std, or 0 there.
+    Spike {
+        /// The value with a probability.
+        low: f64,
+        /// s of v.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        width: Option<f64>,
+        /// Mean of v.
+        mean: f64,
+        /// Its standard deviation, positive.
+        std: f64,
+    },
 }
+
+/// More cells than this are a continuous feature.
+pub const MAX_CELLS: usize = 1000;
 
 /// Logits are cut off at positions this far, in units of the interval, from both its ends: on the bounds they stay finite.
 const EDGE: f64 = f64::EPSILON / 2.0;
@@ -114,25 +184,34 @@ fn exp(y: f64) -> f64 {
 }
 
 impl Scaling {
-    /// Mean and standard deviation of y; 0 and 1 of [`Scaling::None`].
+    /// Mean and standard deviation of y, or of v; 0 and 1 of a map without.
     pub(crate) fn moments(&self) -> (f64, f64) {
         match *self {
-            Scaling::None => (0.0, 1.0),
+            Scaling::None
+            | Scaling::Cells { .. }
+            | Scaling::Circle { .. }
+            | Scaling::OneHot { .. } => (0.0, 1.0),
             Scaling::Standardise { mean, std }
             | Scaling::Asinh { mean, std, .. }
             | Scaling::Log { mean, std, .. }
             | Scaling::Logit { mean, std, .. }
-            | Scaling::Periodic { mean, std, .. } => (mean, std),
+            | Scaling::Periodic { mean, std, .. }
+            | Scaling::Integer { mean, std }
+            | Scaling::Zeros { mean, std, .. }
+            | Scaling::Spike { mean, std, .. } => (mean, std),
         }
     }
 
-    /// This map with other moments; [`Scaling::None`] has none.
+    /// This map with other moments, if it has any.
     pub fn with_moments(mut self, new_mean: f64, new_std: f64) -> Self {
         if let Scaling::Standardise { mean, std }
         | Scaling::Asinh { mean, std, .. }
         | Scaling::Log { mean, std, .. }
         | Scaling::Logit { mean, std, .. }
-        | Scaling::Periodic { mean, std, .. } = &mut self
+        | Scaling::Periodic { mean, std, .. }
+        | Scaling::Integer { mean, std }
+        | Scaling::Zeros { mean, std, .. }
+        | Scaling::Spike { mean, std, .. } = &mut self
         {
             (*mean, *std) = (new_mean, new_std);
         }
@@ -143,15 +222,170 @@ impl Scaling {
     /// open, and where the middle of a feature with tails is.
     pub(crate) fn same_map(&self, other: &Scaling) -> bool {
         let of = |scaling: &Scaling| {
-            let mut bare = scaling.with_moments(0.0, 1.0);
+            let mut bare = scaling.clone().with_moments(0.0, 1.0);
             match &mut bare {
                 Scaling::Periodic { low, cut, .. } => *cut = *low,
                 Scaling::Asinh { centre, width, .. } => (*centre, *width) = (0.0, 1.0),
+                Scaling::Cells { edges, .. } => *edges = vec![0.0; edges.len()].into(),
+                Scaling::Zeros { width, edge, .. } => (*width, *edge) = (width.map(|_| 1.0), 0.0),
                 _ => {}
             }
             bare
         };
         of(self) == of(other)
+    }
+
+    /// Whether single values of the feature have a probability, so that u is no smooth function of x nor x of u.
+    pub fn stepped(&self) -> bool {
+        match self {
+            Scaling::Integer { .. }
+            | Scaling::Cells { .. }
+            | Scaling::Zeros { .. }
+            | Scaling::OneHot { .. }
+            | Scaling::Spike { .. } => true,
+            Scaling::None
+            | Scaling::Standardise { .. }
+            | Scaling::Asinh { .. }
+            | Scaling::Log { .. }
+            | Scaling::Logit { .. }
+            | Scaling::Periodic { .. }
+            | Scaling::Circle { .. } => false,
+        }
+    }
+
+    /// What a classifier sees of a feature that a generator makes by this map.
+    pub fn of_classifier(&self) -> Scaling {
+        match *self {
+            Scaling::Periodic { low, period, .. } => Scaling::Circle { low, period },
+            Scaling::Cells {
+                ref edges,
+                classes: true,
+                ..
+            } => Scaling::OneHot {
+                classes: edges.len() + 1,
+            },
+            Scaling::Cells {
+                first, ref edges, ..
+            } => {
+                let (mean, std) = steps::moments(first, edges);
+                Scaling::Standardise { mean, std }
+            }
+            Scaling::Zeros {
+                low,
+                width,
+                mean,
+                std,
+                ..
+            } => Scaling::Spike {
+                low,
+                width,
+                mean,
+                std,
+            },
+            _ => self.clone(),
+        }
+    }
+
+    /// A map to one value that rises with x, of what a classifier sees; but of circles and classes, which have no order.
+    pub(crate) fn on_a_line(&self) -> Scaling {
+        match *self {
+            Scaling::Spike {
+                low,
+                width,
+                mean,
+                std,
+            } => Scaling::Zeros {
+                low,
+                width,
+                edge: 0.0,
+                mean,
+                std,
+            },
+            _ => self.clone(),
+        }
+    }
+
+    /// How many values a classifier sees of the feature.
+    pub fn inputs(&self) -> usize {
+        match *self {
+            Scaling::Circle { .. } | Scaling::Spike { .. } => 2,
+            Scaling::OneHot { classes } => classes,
+            _ => 1,
+        }
+    }
+
+    /// Hands over the [`Scaling::inputs`] of x in their order; r of a feature that has cells.
+    #[inline]
+    pub(crate) fn each_input(&self, x: f64, r: f64, mut take: impl FnMut(f64)) {
+        match *self {
+            Scaling::Circle { low, period } => {
+                let (sin, cos) = libm::sincos(2.0 * PI * ((x - low) / period));
+                take(SQRT_2 * sin);
+                take(SQRT_2 * cos);
+            }
+            Scaling::OneHot { classes } => {
+                (0..classes).for_each(|class| take(f64::from(u8::from(x == class as f64))));
+            }
+            Scaling::Spike {
+                low,
+                width,
+                mean,
+                std,
+            } => {
+                let zero = x <= low;
+                take(f64::from(u8::from(zero)));
+                take(match zero {
+                    true => 0.0,
+                    false => (steps::above(gap(x, low), width) - mean) / std,
+                });
+            }
+            _ => take(self.spread(x, r)),
+        }
+    }
+
+    /// Hands over the derivative of every one of the [`Scaling::inputs`] with respect to x; 0 where there is a step.
+    pub(crate) fn each_slope(&self, x: f64, mut take: impl FnMut(f64)) {
+        match *self {
+            Scaling::Circle { low, period } => {
+                let turn = 2.0 * PI / period;
+                let (sin, cos) = libm::sincos(2.0 * PI * ((x - low) / period));
+                take(SQRT_2 * turn * cos);
+                take(-SQRT_2 * turn * sin);
+            }
+            Scaling::OneHot { classes } => (0..classes).for_each(|_| take(0.0)),
+            Scaling::Spike {
+                low, width, std, ..
+            } => {
+                take(0.0);
+                take(match x <= low {
+                    true => 0.0,
+                    false => libm::exp(steps::log_slope(gap(x, low), width)) / std,
+                });
+            }
+            Scaling::Integer { .. } | Scaling::Cells { .. } => take(0.0),
+            _ => take(libm::exp(self.log_derivative(x))),
+        }
+    }
+
+    /// x ↦ u, at the place `r`, in (0, 1), of the cell of a value that has one.
+    pub(crate) fn spread(&self, x: f64, r: f64) -> f64 {
+        match *self {
+            Scaling::Integer { mean, std } => (x + r - mean) / std,
+            Scaling::Cells {
+                first, ref edges, ..
+            } => steps::in_cell(steps::bounds(x - first, edges), r),
+            Scaling::Zeros { low, edge, .. } if x <= low => {
+                steps::in_cell((f64::NEG_INFINITY, edge), r)
+            }
+            Scaling::Zeros {
+                low,
+                width,
+                edge,
+                mean,
+                std,
+            } => steps::beyond(edge, (steps::above(gap(x, low), width) - mean) / std),
+            _ => self.forward(x),
+        }
     }
 
     /// Where there are two ends: the width of the interval, and in its units how far x is from the lower and from the upper end.
@@ -170,9 +404,17 @@ impl Scaling {
         Some((width, below.clamp(EDGE, 1.0), above.clamp(EDGE, 1.0)))
     }
 
-    /// x ↦ u.
+    /// x ↦ u; the middle of the cell of a value that has one. For a classifier's maps to several values, the first of them.
     pub fn forward(&self, x: f64) -> f64 {
         let y = match (self, self.interval(x)) {
+            (Scaling::Integer { .. } | Scaling::Cells { .. } | Scaling::Zeros { .. }, _) => {
+                return self.spread(x, 0.5)
+            }
+            (Scaling::Circle { .. } | Scaling::OneHot { .. } | Scaling::Spike { .. }, _) => {
+                let mut first = None;
+                self.each_input(x, 0.5, |u| first = first.or(Some(u)));
+                return first.unwrap_or(0.0);
+            }
             (_, Some((_, below, above))) => libm::log(below / above),
             (Scaling::None, _) => return x,
             (Scaling::Log { low, .. }, _) => libm::log(gap(x, *low)),
@@ -221,11 +463,67 @@ impl Scaling {
                     x.clamp(low, end.next_down())
                 });
             }
+            // 0 is added so that it has one sign.
+            Scaling::Integer { .. } => each(values, |u| (u * std + mean).floor() + 0.0),
+            Scaling::Cells {
+                first, ref edges, ..
+            } => each(values, |u| {
+                let below = edges.partition_point(|edge| *edge <= u) as f64;
+                first + if u.is_nan() { u } else { below }
+            }),
+            Scaling::Zeros {
+                low, width, edge, ..
+            } => each(values, |u| {
+                if u < edge {
+                    return low;
+                }
+                let off = steps::off(steps::back(edge, u) * std + mean, width);
+                (low + off).clamp(low.next_up(), f64::MAX)
+            }),
+            // A classifier's inputs are not led back.
+            Scaling::Circle { .. } | Scaling::OneHot { .. } | Scaling::Spike { .. } => {
+                values.fill(f64::NAN);
+            }
         }
     }
 
-    /// log |du/dx| at x; −∞ beyond the bounds.
+    /// log |du/dx| at x; −∞ beyond the bounds. In the cell of a value that has one, log |du/dr| in its middle.
     pub fn log_derivative(&self, x: f64) -> f64 {
+        match self.stepped() {
+            true => self.log_derivative_at(self.forward(x), x),
+            false => self.log_derivative_smooth(x),
+        }
+    }
+
+    /// The same for x that was made of u, where it lies in the cell.
+    pub(crate) fn log_derivative_at(&self, u: f64, x: f64) -> f64 {
+        if self.excludes(x) {
+            return f64::NEG_INFINITY;
+        }
+        match *self {
+            Scaling::Cells {
+                first, ref edges, ..
+            } => steps::log_density(steps::bounds(x - first, edges), u),
+            Scaling::Zeros { low, edge, .. } if x <= low => {
+                steps::log_density((f64::NEG_INFINITY, edge), u)
+            }
+            Scaling::Zeros {
+                low,
+                width,
+                edge,
+                mean,
+                std,
+            } => {
+                let gap = gap(x, low);
+                let v = (steps::above(gap, width) - mean) / std;
+                steps::log_beyond(edge, v, u) + steps::log_slope(gap, width) - libm::log(std)
+            }
+            Scaling::Integer { std, .. } => -libm::log(std),
+            _ => self.log_derivative_smooth(x),
+        }
+    }
+
+    fn log_derivative_smooth(&self, x: f64) -> f64 {
         let log_dy = match (self, self.interval(x)) {
             (Scaling::None, _) => return 0.0,
             _ if self.excludes(x) => return f64::NEG_INFINITY,
@@ -249,12 +547,20 @@ impl Scaling {
     /// Whether no event can have this value: it lies beyond the bounds.
     fn excludes(&self, x: f64) -> bool {
         match *self {
-            Scaling::Log { low, .. } => x < low,
+            Scaling::Log { low, .. } | Scaling::Zeros { low, .. } | Scaling::Spike { low, .. } => {
+                x < low
+            }
             Scaling::Logit { low, high, .. } => x < low || x > high,
+            Scaling::Integer { .. } => x.fract() != 0.0,
+            Scaling::Cells {
+                first, ref edges, ..
+            } => !steps::among(x - first, edges.len() + 1),
+            Scaling::OneHot { classes } => !steps::among(x, classes),
             Scaling::None
             | Scaling::Standardise { .. }
             | Scaling::Asinh { .. }
-            | Scaling::Periodic { .. } => false,
+            | Scaling::Periodic { .. }
+            | Scaling::Circle { .. } => false,
         }
     }
 
@@ -276,6 +582,23 @@ impl Scaling {
                     low + period
                 ))
             }
+            Scaling::Integer { .. } if self.excludes(x) => {
+                Some("no whole number, which its `integer` scaling takes".into())
+            }
+            Scaling::Cells {
+                first,
+                ref edges,
+                classes,
+            } if self.excludes(x) => {
+                let last = first + edges.len() as f64;
+                let name = if classes { "category" } else { "integer" };
+                Some(format!(
+                    "none of the whole numbers {first} to {last} of its `{name}` scaling"
+                ))
+            }
+            Scaling::Zeros { low, .. } if self.excludes(x) => {
+                Some(format!("below the value {low} of its `zeros` scaling"))
+            }
             _ => None,
         }
     }
@@ -286,9 +609,21 @@ impl Scaling {
             return T::from_f64(x);
         }
         let (low, high) = match *self {
-            Scaling::None | Scaling::Standardise { .. } | Scaling::Asinh { .. } => {
-                return T::from_f64(x)
+            // What is above the value with a probability stays above it.
+            Scaling::Zeros { low, .. } if x > low => {
+                let rounded = T::from_f64(x);
+                let above = rounded.to_f64() > low;
+                return if above { rounded } else { rounded.next_up() };
             }
+            Scaling::None
+            | Scaling::Standardise { .. }
+            | Scaling::Asinh { .. }
+            | Scaling::Integer { .. }
+            | Scaling::Cells { .. }
+            | Scaling::Zeros { .. }
+            | Scaling::Circle { .. }
+            | Scaling::OneHot { .. }
+            | Scaling::Spike { .. } => return T::from_f64(x),
             Scaling::Log { low, .. } => (low, f64::INFINITY),
             Scaling::Logit { low, high, .. } => (low, high),
             Scaling::Periodic { low, period, .. } => (low, (low + period).next_down()),
@@ -319,6 +654,25 @@ impl Scaling {
                 let end = low + period;
                 interval(low, period) && end > low && end.is_finite() && (low..=end).contains(&cut)
             }
+            Scaling::Integer { .. } => true,
+            Scaling::Cells {
+                first,
+                ref edges,
+                classes,
+            } => {
+                (1..MAX_CELLS).contains(&edges.len())
+                    && first.fract() == 0.0
+                    && first.abs() < 1e15
+                    && (!classes || first == 0.0)
+                    && edges.iter().all(|edge| edge.abs() < 40.0)
+                    && edges.windows(2).all(|pair| pair[0] < pair[1])
+            }
+            Scaling::Zeros {
+                low, width, edge, ..
+            } => interval(low, width.unwrap_or(1.0)) && edge.abs() < 40.0,
+            Scaling::Spike { low, width, .. } => interval(low, width.unwrap_or(1.0)),
+            Scaling::Circle { low, period } => interval(low, period),
+            Scaling::OneHot { classes } => (2..=MAX_CELLS).contains(&classes),
         };
         if good && mean.is_finite() && std > 0.0 && std.is_finite() {
             return Ok(());

@@ -128,9 +128,13 @@ fn mean_logit(classifier: &Classifier, parameters: &Parameters, u: &Tensor) -> R
     Ok(logits.f_mean_dim(1, true, None)?)
 }
 
+/// What a classifier sees of rows.
 fn scale(x: &[f64], scalings: &[Scaling]) -> Vec<f64> {
-    let map = scalings.iter().cycle();
-    x.iter().zip(map).map(|(&x, s)| s.forward(x)).collect()
+    let mut seen = Vec::new();
+    for (&x, scaling) in x.iter().zip(scalings.iter().cycle()) {
+        scaling.each_input(x, 0.5, |u| seen.push(u));
+    }
+    seen
 }
 
 impl TorchEvaluator {
@@ -182,11 +186,18 @@ impl TorchEvaluator {
                 maps.leave(&u, x, (z, n), |k, u| maps.scalings[k].inverse(u))?;
                 if !log_prob.is_empty() {
                     to_host(&flow::log_normal(&point, n)?.f_sub(&log_det)?, log_prob)?;
+                    let mut made = room::filled(log_prob.len() * m, 0.0)?;
+                    to_host(&u, &mut made)?;
+                    let rows = x.chunks_exact(m + c).zip(made.chunks_exact(m));
+                    for (out, (x, u)) in log_prob.iter_mut().zip(rows) {
+                        let columns = x.iter().zip(u).zip(&maps.scalings);
+                        *out += columns
+                            .map(|((&x, &u), s)| s.log_derivative_at(u, x))
+                            .sum::<f64>();
+                    }
                 }
                 Ok(())
-            })?;
-            maps.add_log_scale(x, log_prob);
-            Ok(())
+            })
         })
     }
 
@@ -226,7 +237,7 @@ impl TorchEvaluator {
         each(arrays, |[x], [out]| {
             let u = scale(x, &classifier.scalings);
             self.backend.without_gradient(|| {
-                let u = to_device(self.backend, &u, width)?;
+                let u = to_device(self.backend, &u, classifier.network.inputs)?;
                 to_host(&mean_logit(classifier, parameters, &u)?, out)
             })?;
             out.iter_mut()
@@ -310,9 +321,10 @@ impl Evaluator for TorchEvaluator {
             outputs: [(log_w, 1), (gradient, m)],
         };
         each(arrays, |[x], [log_w, gradient]| {
-            let mut all = room::filled(x.len(), 0.0)?;
+            let inputs = classifier.network.inputs;
+            let mut all = room::filled(log_w.len() * inputs, 0.0)?;
             self.backend.with_gradient(|| {
-                let u = to_device(self.backend, &scale(x, &classifier.scalings), width)?;
+                let u = to_device(self.backend, &scale(x, &classifier.scalings), inputs)?;
                 let u = u.f_set_requires_grad(true)?;
                 let logit = mean_logit(classifier, parameters, &u)?;
                 let sum = logit.f_sum(self.backend.kind)?;
@@ -322,10 +334,12 @@ impl Evaluator for TorchEvaluator {
             })?;
             let offset = classifier.log_ratio_offset;
             log_w.iter_mut().for_each(|l| *l += offset);
-            let rows = all.chunks_exact(width).zip(x.chunks_exact(width));
+            let rows = all.chunks_exact(inputs).zip(x.chunks_exact(width));
             for (to, (g, x)) in gradient.chunks_exact_mut(m).zip(rows) {
-                for (k, to) in to.iter_mut().enumerate() {
-                    *to = g[k] * libm::exp(classifier.scalings[k].log_derivative(x[k]));
+                let mut g = g.iter();
+                for ((to, &x), scaling) in to.iter_mut().zip(x).zip(&classifier.scalings) {
+                    *to = 0.0;
+                    scaling.each_slope(x, |slope| *to += g.next().unwrap_or(&0.0) * slope);
                 }
             }
             Ok(())

@@ -143,6 +143,11 @@ places! {
     /// Directions of projections.
     DIRECTIONS: Place(domain::SCORES, 1);
 
+    /// Where in its cell a value that has one is put, in the training of a generator.
+    SPREAD_TRAINING: Place(domain::TRAINING, 6);
+    /// The same, of held-out events.
+    SPREAD_HELD_OUT: Place(domain::TRAINING, 7);
+
     /// Initial weights of the network that is to tell two samples apart.
     TWO_SAMPLE: Place(domain::TWO_SAMPLE, 0);
     /// The half of the sample that is trained on.

@@ -7,7 +7,7 @@ use super::refiner;
 use super::scaling;
 use super::source::Source;
 use crate::compute::computes;
-use crate::model::{Dtype, Generator, GeneratorKind, Needs, Scaling, NO_GRADIENT};
+use crate::model::{Dtype, Generator, GeneratorKind, Needs, Scaling};
 use crate::options::{keys, Options};
 use crate::train::Settings;
 use crate::{room, Error, Result};
@@ -89,8 +89,9 @@ fn as_made(
         return Ok(());
     }
     let wanted = scaling::parse(text, target.dim(), names)?;
-    let differs =
-        |(wanted, own): (&Option<_>, &_)| wanted.is_some_and(|w: Scaling| !w.same_map(own));
+    let differs = |(wanted, own): (&Option<Scaling>, &_)| {
+        wanted.as_ref().is_some_and(|wanted| !wanted.same_map(own))
+    };
     match wanted.iter().zip(&own).position(differs) {
         None => Ok(()),
         Some(i) => Err(Error::InvalidArgument(format!(
@@ -115,10 +116,10 @@ pub(super) fn refiner(generator: &Generator, omnifold: bool, options: &Options) 
     if dims.conditions > 0 && method.in_common() {
         return Err(refiner::in_common(method));
     }
-    let gradient = omnifold || generator.differentiable();
-    if matches!(method.facts().needs, Needs::Gradient) && !gradient {
+    let missing = generator.no_gradient().filter(|_| !omnifold);
+    if let Some(why) = missing.filter(|_| matches!(method.facts().needs, Needs::Gradient)) {
         return Err(Error::Unsupported(format!(
-            "`{}` needs the gradient of log w(z): {NO_GRADIENT}",
+            "`{}` needs the gradient of log w(z): {why}",
             method.name()
         )));
     }

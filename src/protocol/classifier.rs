@@ -43,7 +43,10 @@ impl ClassifierFeed<'_, '_, '_> {
         let (width, columns) = (self.dims.latent_row(), self.dims.event_row());
         let noise = latents.noise(self.seed);
         let mut z = room::filled(rows * width, 0.0)?;
-        let mut x = room::filled(batch.x.len(), 0.0)?;
+        let mut x = room::filled(rows * columns, 0.0)?;
+        // The conditions, one value each, are the last of what is seen of a row.
+        let seen = batch.x.len() / rows.max(1);
+        let features = seen - conditions;
         // Rows whose event is not finite yet; it is made of another latent then.
         let mut open = (0..rows).gather()?;
         for attempt in 0..FINITE_TRIES {
@@ -51,7 +54,7 @@ impl ClassifierFeed<'_, '_, '_> {
             for (latent, &row) in z.chunks_exact_mut(width).zip(&open) {
                 let (z, c) = latent.split_at_mut(n);
                 noise.normals(first + row as u64, attempt * n as u64, z);
-                let given = batch.x[row * columns + m..][..conditions].iter();
+                let given = batch.x[row * seen + features..][..conditions].iter();
                 for (to, (c, s)) in c.iter_mut().zip(given.zip(&self.scalings[m..])) {
                     *to = s.inverse(c.to_f64());
                 }
@@ -76,14 +79,13 @@ impl ClassifierFeed<'_, '_, '_> {
                 "the generator made no finite event of {FINITE_TRIES} latents in a row"
             )));
         }
-        batch.x.room(x.len())?;
+        batch.x.room(rows * seen)?;
         for (row, x) in x.chunks_exact(columns).enumerate() {
-            let features = x[..m].iter().zip(self.scalings);
-            batch
-                .x
-                .extend(features.map(|(&x, s)| T::from_f64(s.forward(x))));
-            let at = row * columns;
-            batch.x.extend_from_within(at + m..at + columns);
+            for (&x, scaling) in x[..m].iter().zip(self.scalings) {
+                scaling.each_input(x, 0.5, |u| batch.x.push(T::from_f64(u)));
+            }
+            let at = row * seen;
+            batch.x.extend_from_within(at + features..at + seen);
         }
         batch.weights.room(rows)?;
         if conditions == 0 {

@@ -17,6 +17,8 @@ pub enum Trait {
         value: f64,
         /// Share of the events.
         share: f64,
+        /// Whether no event is below it.
+        lowest: bool,
     },
     /// Few values are taken at all.
     Discrete {
@@ -24,6 +26,8 @@ pub enum Trait {
         column: usize,
         /// How many.
         values: usize,
+        /// Whether they are whole numbers.
+        whole: bool,
     },
     /// Features that are, all but `spread` of their width, a function of the others.
     Dependent {
@@ -38,13 +42,21 @@ impl Trait {
     /// What it is, and the remedy.
     pub fn describe(&self, names: &[String]) -> String {
         match self {
-            Trait::PileUp { column, value, share } => format!(
-                "{} is exactly {value} in {:.1} % of the events, which a smooth generator smears: treat these events apart, or spread the value by noise below its resolution before the training and put it back after",
+            Trait::PileUp { column, value, share, lowest } => format!(
+                "{} is exactly {value} in {:.1} % of the events, which a smooth generator smears: {}",
                 called(names, *column),
-                100.0 * share
+                100.0 * share,
+                match lowest {
+                    true => format!("`features.scaling` = `zeros({value})` or `zeros({value}, log)` for it"),
+                    false => "treat these events apart, or spread the value by noise below its resolution before the training and put it back after".into(),
+                }
             ),
-            Trait::Discrete { column, values } => format!(
-                "{} takes only {values} different values: add uniform noise of one step before the training and round down after",
+            Trait::Discrete { column, values, whole: true } => format!(
+                "{} takes only {values} different values, all whole numbers: does it count something (`features.scaling` = `integer` for it) or name something (`category(classes)`, from 0)?",
+                called(names, *column)
+            ),
+            Trait::Discrete { column, values, whole: false } => format!(
+                "{} takes only {values} different values: number them and take `features.scaling` = `integer` or `category(classes)`, or add uniform noise of one step before the training and round down after",
                 called(names, *column)
             ),
             Trait::Dependent { column, spread } => format!(
@@ -83,16 +95,27 @@ pub(super) fn inspect(x: &[f64], columns: usize, scalings: &[Scaling]) -> Result
             (n + 1, if longer { (run.len(), run[0]) } else { best })
         });
         let share = most as f64 / rows as f64;
+        let lowest = values.first() == Some(&value);
+        let told = match &scalings[column] {
+            Scaling::Zeros { low, .. } | Scaling::Spike { low, .. } => lowest && value == *low,
+            scaling => scaling.stepped(),
+        };
+        if told {
+            // Its generator makes such values.
+            continue;
+        }
         if (distinct as f64) < FEW * rows as f64 {
             found.push(Trait::Discrete {
                 column,
                 values: distinct,
+                whole: values.iter().all(|x| x.fract() == 0.0),
             });
         } else if share >= PILE {
             found.push(Trait::PileUp {
                 column,
                 value,
                 share,
+                lowest,
             });
         } else {
             continuous.push(column);
@@ -297,13 +320,15 @@ mod tests {
             found[1],
             Trait::Discrete {
                 column: 1,
-                values: 60
+                values: 60,
+                whole: true,
             }
         );
         let Trait::PileUp {
             column: 0,
             value,
             share,
+            lowest: true,
         } = found[0]
         else {
             panic!("{found:?}")

@@ -38,7 +38,10 @@ impl Ensemble {
     /// [`Error::InvalidArgument`] if it is too large; those of the hooks.
     pub fn new(scalings: &[Scaling], initial: Places, session: Session) -> Result<Self> {
         let classifier = Classifier {
-            network: networks::classifier(scalings.len(), session.options)?,
+            network: networks::classifier(
+                scalings.iter().map(Scaling::inputs).sum(),
+                session.options,
+            )?,
             members: session.get(keys::CLASSIFIER_ENSEMBLE) as usize,
             scalings: room::copied(scalings)?,
             log_ratio_offset: 0.0,

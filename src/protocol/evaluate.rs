@@ -1,7 +1,7 @@
 //! Evaluating a model's functions on events of the host.
 
 use crate::compute::Instance;
-use crate::model::Evaluator;
+use crate::model::{called, Evaluator, Scaling};
 use crate::options::Options;
 use crate::room::Grow;
 use crate::{Error, Result, Rows, RowsMut};
@@ -82,7 +82,7 @@ pub fn log_weight(
 /// log p_g(x) of given events under the unrefined generator. `x`: rows × (M + C), `out`: rows × 1.
 ///
 /// # Errors
-/// [`Error::Unsupported`] without a tractable density; else as [`log_weight`].
+/// [`Error::Unsupported`] without a tractable density, as of features that have values with a probability; else as [`log_weight`].
 pub fn log_prob(
     model: &Instance,
     options: &Options,
@@ -90,19 +90,32 @@ pub fn log_prob(
     out: RowsMut<f64>,
 ) -> Result<()> {
     let g = &model.generator;
+    one_latent(model)?;
     let columns = [g.event_dim() + g.condition_dim(), 1, 0];
     per_row(model, options, x, out, columns, |e, x, n, out| {
         e.log_prob(x, n, out)
     })
 }
 
+/// Whether an event has one latent: not where features have values with a probability, each of which many latents make.
+fn one_latent(model: &Instance) -> Result<()> {
+    let stepped = model.generator.scalings.iter().position(Scaling::stepped);
+    stepped.map_or(Ok(()), |column| {
+        Err(Error::Unsupported(format!(
+            "given events have no one latent, and no density in closed form: {} has values with a probability (scalings `integer`, `category`, `zeros`), each of which many latents make; events that are generated come with both",
+            called(&model.names, column)
+        )))
+    })
+}
+
 /// z = g⁻¹(x) of given events. `x`: rows × (M + C), `z`: rows × N.
 ///
 /// # Errors
-/// [`Error::Unsupported`] if g is not invertible; else as [`log_weight`].
+/// [`Error::Unsupported`] if g is not invertible, as where features have values with a probability; else as [`log_weight`].
 pub fn latent(model: &Instance, options: &Options, x: Rows<f64>, z: RowsMut<f64>) -> Result<()> {
     let g = &model.generator;
     let c = g.condition_dim();
+    one_latent(model)?;
     let columns = [g.event_dim() + c, g.latent_dim(), c];
     per_row(model, options, x, z, columns, |e, x, n, z| {
         e.latent(x, n, z)

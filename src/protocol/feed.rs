@@ -3,16 +3,53 @@
 use super::source::{Events, Source, CHUNK};
 use crate::metrics::Sum;
 use crate::model::{Real, Scaling};
+use crate::noise::{places, Noise};
 use crate::objective::Batch;
 use crate::options::{keys, Options};
 use crate::room::{self, Gather, Grow};
 use crate::train::Feed;
 use crate::{Error, Result};
 
+/// What a classifier sees of rows, one after the other.
+pub(super) fn seen(rows: &[f64], scalings: &[Scaling]) -> Result<Vec<f64>> {
+    let inputs: usize = scalings.iter().map(Scaling::inputs).sum();
+    let mut seen = room::empty(rows.len() / scalings.len().max(1) * inputs)?;
+    for (&x, scaling) in rows.iter().zip(scalings.iter().cycle()) {
+        scaling.each_input(x, MIDDLE, |u| seen.push(u));
+    }
+    Ok(seen)
+}
+
+/// Rows as a generator learns them: the first `features` values that have cells are spread over these by `noise`, of which the first row
+/// has the number `first`.
+pub(super) fn spread(
+    rows: &[f64],
+    scalings: &[Scaling],
+    features: usize,
+    (noise, first): (Noise, u64),
+    mut take: impl FnMut(f64),
+) -> Result<()> {
+    let stepped = scalings[..features].iter().any(Scaling::stepped);
+    let mut places = room::filled(if stepped { features } else { 0 }, MIDDLE)?;
+    for (number, row) in (first..).zip(rows.chunks_exact(scalings.len())) {
+        noise.uniforms(number, 0, &mut places);
+        for (column, (&x, scaling)) in row.iter().zip(scalings).enumerate() {
+            let r = places.get(column).copied().unwrap_or(MIDDLE);
+            scaling.each_input(x, r, &mut take);
+        }
+    }
+    Ok(())
+}
+
+/// Of a cell.
+const MIDDLE: f64 = 0.5;
+
 /// Training events of a source, scaled to what the networks see.
 pub(crate) struct SourceFeed<'s, 'a> {
     pub source: &'s mut Source<'a>,
     pub scalings: &'s [Scaling],
+    /// How many of the first columns a generator learns: values that have cells are spread over them.
+    spread: usize,
     pub options: &'s Options,
     /// Unit of the weights: losses see w / unit.
     pub weight_unit: f64,
@@ -22,6 +59,10 @@ pub(crate) struct SourceFeed<'s, 'a> {
 }
 
 impl<'s, 'a> SourceFeed<'s, 'a> {
+    /// For a classifier.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for events that a scaling cannot take, or whose total weight is not positive; those of the host.
     pub fn new(
         source: &'s mut Source<'a>,
         scalings: &'s [Scaling],
@@ -35,6 +76,7 @@ impl<'s, 'a> SourceFeed<'s, 'a> {
         Ok(SourceFeed {
             source,
             scalings,
+            spread: 0,
             options,
             weight_unit,
             rows: 0.0,
@@ -42,18 +84,33 @@ impl<'s, 'a> SourceFeed<'s, 'a> {
         })
     }
 
+    /// For a generator, which makes the first `features` columns.
+    ///
+    /// # Errors
+    /// As [`SourceFeed::new`].
+    pub fn of_generator(
+        source: &'s mut Source<'a>,
+        scalings: &'s [Scaling],
+        features: usize,
+        options: &'s Options,
+    ) -> Result<Self> {
+        let mut feed = Self::new(source, scalings, options)?;
+        feed.spread = features;
+        Ok(feed)
+    }
+
     fn append<T: Real>(
-        scalings: &[Scaling],
+        (scalings, features): (&[Scaling], usize),
+        noise: (Noise, u64),
         unit: f64,
         rows: &Events,
         batch: &mut Batch<T>,
     ) -> Result<()> {
-        batch.x.put_all(
-            rows.x
-                .iter()
-                .enumerate()
-                .map(|(i, &x)| T::from_f64(scalings[i % rows.dim].forward(x))),
-        )?;
+        let inputs: usize = scalings.iter().map(Scaling::inputs).sum();
+        batch.x.room(rows.len() * inputs)?;
+        spread(&rows.x, scalings, features, noise, |u| {
+            batch.x.push(T::from_f64(u));
+        })?;
         batch
             .weights
             .put_all(rows.w.iter().map(|&w| T::from_f64(w / unit)))?;
@@ -85,9 +142,11 @@ impl<T: Real> Feed<T> for SourceFeed<'_, '_> {
             ..Batch::default()
         };
         let buffer = self.source.buffer();
+        let noise = (places::SPREAD_TRAINING.noise(seed), self.rows as u64);
         self.rows += buffer.len() as f64;
         self.weight.merge(&buffer.w.iter().copied().collect());
-        Self::append(self.scalings, self.weight_unit, buffer, batch)
+        let columns = (self.scalings, self.spread);
+        Self::append(columns, noise, self.weight_unit, buffer, batch)
     }
 
     fn pass(&self) -> Option<usize> {
@@ -95,18 +154,21 @@ impl<T: Real> Feed<T> for SourceFeed<'_, '_> {
     }
 
     fn held_out(&mut self) -> Result<Vec<Batch<T>>> {
-        let (scalings, unit) = (self.scalings, self.weight_unit);
+        let (columns, unit) = ((self.scalings, self.spread), self.weight_unit);
+        let noise = places::SPREAD_HELD_OUT.noise(self.options.get(keys::SEED) as u64);
         let rows = self.source.held_out(self.options)?;
         let chunks = rows.w.chunks(CHUNK).zip(rows.x.chunks(CHUNK * rows.dim));
-        chunks
-            .map(|(w, x)| {
+        (0u64..)
+            .step_by(CHUNK)
+            .zip(chunks)
+            .map(|(first, (w, x))| {
                 let mut batch = Batch::default();
                 let rows = Events {
                     dim: rows.dim,
                     x: room::copied(x)?,
                     w: room::copied(w)?,
                 };
-                Self::append(scalings, unit, &rows, &mut batch)?;
+                Self::append(columns, (noise, first), unit, &rows, &mut batch)?;
                 Ok(batch)
             })
             .gather_all()

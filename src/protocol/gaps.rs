@@ -87,8 +87,13 @@ pub(super) fn gaps(
         Ok::<_, Error>(())
     };
     for (j, scaling) in scalings.iter().enumerate() {
-        // A circle has no tails.
-        if !matches!(scaling, Scaling::Periodic { .. }) {
+        // A circle has no tails, nor have classes.
+        let tails = match scaling {
+            Scaling::Periodic { .. } | Scaling::Circle { .. } | Scaling::OneHot { .. } => false,
+            Scaling::Cells { classes, .. } => !classes,
+            _ => true,
+        };
+        if tails {
             look(called(names, j), &|row| row[j], &|u| scaling.inverse(u))?;
         }
     }
@@ -158,7 +163,7 @@ mod tests {
     use crate::noise::{domain, Noise};
 
     const ROWS: usize = 50_000;
-    const UNSCALED: [Scaling; 2] = [Scaling::None; 2];
+    const UNSCALED: [Scaling; 2] = [const { Scaling::None }; 2];
 
     fn normals(stream: u64) -> Vec<f64> {
         let mut x = vec![0.0; 2 * ROWS];

@@ -8,13 +8,14 @@ mod vae;
 
 pub(super) use again::{iterable, train_again};
 
-use super::feed::SourceFeed;
+use super::feed::{spread, SourceFeed};
 use super::names;
 use super::source::{Events, Source};
 use super::support;
 use crate::compute::{computes, Session};
 use crate::metrics::Normal;
 use crate::model::{Dims, Generator, GeneratorKind, Model, Parameter, Scaling, Support};
+use crate::noise::places;
 use crate::objective::Goal;
 use crate::options::{choices, keys, Options};
 use crate::room::{self, Gather};
@@ -38,7 +39,8 @@ pub(super) fn train(session: Session, draft: Draft, target: &mut Source) -> Resu
     } = draft;
     let scalings = room::joined(&generator.scalings, &generator.conditions)?;
     let mut parameters = recipe.initial(session)?;
-    let mut feed = SourceFeed::new(target, &scalings, session.options)?;
+    let features = generator.event_dim();
+    let mut feed = SourceFeed::of_generator(target, &scalings, features, session.options)?;
     let trained = session.fit(recipe.goal(), &settings, &mut feed, &mut parameters)?;
     let mut record = json!(trained);
     warn_of_few(session, &settings, &trained)?;
@@ -79,9 +81,13 @@ fn normal_loss(
     scalings: &[Scaling],
     features: usize,
 ) -> Result<f64> {
+    let noise = places::SPREAD_HELD_OUT.noise(session.seed);
     let scaled = |events: &Events| {
-        let pairs = events.x.iter().zip(scalings.iter().cycle());
-        pairs.map(|(&x, s)| s.forward(x)).gather()
+        let mut scaled = room::empty(events.x.len())?;
+        spread(&events.x, scalings, features, (noise, 0), |u| {
+            scaled.push(u);
+        })?;
+        Ok::<_, Error>(scaled)
     };
     let columns = scalings.len();
     let behind = |rows: &[f64]| {

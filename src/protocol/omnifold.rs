@@ -11,7 +11,7 @@ mod feed;
 use self::feed::{EventFeed, LatentFeed, Shuffled};
 use super::conditions::Conditions;
 use super::ensemble::{record, Ensemble};
-use super::feed::SourceFeed;
+use super::feed::{seen, SourceFeed};
 use super::source::Source;
 use crate::compute::Session;
 use crate::model::{Classifier, Dims, Evaluator, Generator, Model, Scaling};
@@ -150,10 +150,6 @@ fn draw(
     Ok((z, x))
 }
 
-fn scaled(rows: &[f64], scalings: &[Scaling]) -> Result<Vec<f64>> {
-    let pairs = rows.iter().zip(scalings.iter().cycle());
-    pairs.map(|(&v, s)| s.forward(v)).gather()
-}
 
 /// Runs OmniFold for `generator`, whose events `evaluator` makes. `scalings` are those of the target's columns, events and conditions.
 pub(super) fn unfold(
@@ -168,7 +164,7 @@ pub(super) fn unfold(
     let g = &generator.generator;
     let (z, x) = draw(session, g.dims(), evaluator, conditions)?;
     let mut latent_scalings = room::filled(g.latent_dim(), Scaling::None)?;
-    latent_scalings.put_all(g.conditions.iter().copied())?;
+    latent_scalings.put_all(g.conditions.iter().cloned())?;
     let mut on_events = Ensemble::new(scalings, places::OMNIFOLD_EVENTS, session)?;
     let mut on_latents = Ensemble::new(&latent_scalings, places::OMNIFOLD_LATENTS, session)?;
     let events = z.len() / latent_scalings.len();
@@ -177,13 +173,13 @@ pub(super) fn unfold(
     let held_out = (events / 10).min(options.get(keys::VALIDATION_EVENTS) as usize);
     let shuffle = |place: Place| place.noise(session.seed);
     let mut event_rows = Shuffled::new(
-        scaled(&x, scalings)?,
-        scalings.len(),
+        seen(&x, scalings)?,
+        scalings.iter().map(Scaling::inputs).sum(),
         held_out,
         shuffle(places::OMNIFOLD_EVENT_ROWS),
     )?;
     let mut latent_rows = Shuffled::new(
-        scaled(&z, &latent_scalings)?,
+        seen(&z, &latent_scalings)?,
         latent_scalings.len(),
         held_out,
         shuffle(places::OMNIFOLD_LATENT_ROWS),

@@ -208,7 +208,8 @@ fn once(session: Session, generator: &Instance, target: &mut Source) -> Result<I
     prepare(session, generator, model, &report, &stock)
 }
 
-/// The scalings of the target's columns. A generator of the library has its own; for others they are measured on the target.
+/// What the classifier sees of the target's columns. A generator of the library has scalings of its own; for others they are measured on
+/// the target.
 fn column_scalings(
     session: Session,
     model: &mut Model,
@@ -221,9 +222,18 @@ fn column_scalings(
         let scalings = target.standardisation(names, session.options)?;
         inspect(session, target, &scalings[..generator.event_dim()], names)?;
         generator.conditions = room::copied(&scalings[generator.event_dim()..])?;
-        return Ok(scalings);
+        return seen(scalings, generator.event_dim());
     }
-    room::joined(&generator.scalings, &generator.conditions)
+    let scalings = room::joined(&generator.scalings, &generator.conditions)?;
+    seen(scalings, generator.event_dim())
+}
+
+/// What a classifier sees of events whose columns are scaled so: of the features all that it can use, of a condition one value.
+fn seen(mut scalings: Vec<Scaling>, features: usize) -> Result<Vec<Scaling>> {
+    for scaling in &mut scalings[..features] {
+        *scaling = scaling.of_classifier();
+    }
+    Ok(scalings)
 }
 
 /// Prepares another refiner for a model that has its classifier: its weights are judged again, and the refiner that `refiner.method` names
@@ -424,8 +434,14 @@ fn find_gaps(
 ) -> Result<Vec<Gap>> {
     const NAMED: usize = 3;
     let dims = model.generator.dims();
-    let scalings = &target.scalings()[..dims.features];
-    let scalings = room::copied(scalings)?;
+    // A foreign generator has none of its own: what its classifier sees, on a line.
+    let scalings = match &model.generator.kind {
+        GeneratorKind::Networks { .. } => room::copied(&model.generator.scalings)?,
+        _ => {
+            let seen = target.scalings()[..dims.features].iter();
+            seen.map(Scaling::on_a_line).gather()?
+        }
+    };
     let held_out = target.held_out(session.options)?;
     let columns = dims.features + dims.conditions;
     let named = (&scalings[..], &model.names[..]);

@@ -1,14 +1,14 @@
 //! The scalings that the option `features.scaling` asks for, measured on a sample.
 
 use crate::metrics::width;
-use crate::model::Scaling;
+use crate::model::{above_zero, normal_quantile, Scaling, MAX_CELLS};
 use crate::room::{self, Gather};
 use crate::{Error, Result};
 use std::f64::consts::PI;
 
 /// What may be asked for, for messages.
 const CHOICES: &str =
-    "`auto`, `none`, `standardise`, `asinh`, `log(low)`, `logit(low:high)`, `periodic(low:high)`";
+    "`auto`, `none`, `standardise`, `asinh`, `log(low)`, `logit(low:high)`, `periodic(low:high)`, `integer`, `integer(low:high)`, `category(classes)`, `zeros(low)`, `zeros(low, log)`";
 
 const STANDARDISE: Scaling = Scaling::Standardise {
     mean: 0.0,
@@ -33,7 +33,7 @@ pub(super) fn parse(text: &str, columns: usize, names: &[String]) -> Result<Vec<
     if text.contains('=') {
         return by_name(text, columns, names);
     }
-    let items = text.split(',').map(str::trim).gather()?;
+    let items = items(text).gather()?;
     let scalings = items.iter().enumerate().map(|(i, item)| {
         parse_one(item).map_err(|what| {
             Error::InvalidArgument(format!(
@@ -44,13 +44,27 @@ pub(super) fn parse(text: &str, columns: usize, names: &[String]) -> Result<Vec<
     });
     let scalings = scalings.gather_all()?;
     match &scalings[..] {
-        [one] => room::filled(columns, *one),
+        [one] => room::filled(columns, one.clone()),
         _ if scalings.len() == columns => Ok(scalings),
         _ => Err(Error::InvalidArgument(format!(
             "option `features.scaling` lists {} scalings, but there are {columns} features; it takes one for all or one for each",
             scalings.len()
         ))),
     }
+}
+
+/// The items of a list, whose commas are those outside of parentheses.
+fn items(text: &str) -> impl Iterator<Item = &str> {
+    let mut depth = 0usize;
+    let between = move |c: char| {
+        match c {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        c == ',' && depth == 0
+    };
+    text.split(between).map(str::trim)
 }
 
 /// The scalings of a list of names: `m_ll = log(40), phi = periodic(-pi:pi)`. The others are `auto`.
@@ -61,7 +75,7 @@ fn by_name(text: &str, columns: usize, names: &[String]) -> Result<Vec<Asked>> {
     };
     let mut asked = room::filled(columns, None)?;
     let mut given = room::filled(columns, false)?;
-    for item in text.split(',').map(str::trim) {
+    for item in items(text) {
         let (name, word) = item
             .split_once('=')
             .ok_or_else(|| wrong(item, "either all items have a name or none".into()))?;
@@ -132,8 +146,58 @@ fn parse_one(item: &str) -> std::result::Result<Asked, String> {
                 std,
             }
         }
+        ("integer", None) => Scaling::Integer { mean, std },
+        ("integer", _) => {
+            let (low, high) = bounds()?;
+            if low.fract() != 0.0 || high.fract() != 0.0 || low.abs().max(high.abs()) > 1e15 {
+                return Err("its bounds must be whole numbers, as in `integer(0:60)`".into());
+            }
+            cells(low, high - low + 1.0, false)?
+        }
+        ("category", classes) => {
+            let classes = number(classes.unwrap_or_default())
+                .ok()
+                .filter(|k| k.fract() == 0.0 && *k >= 2.0)
+                .ok_or("it needs the number of classes, at least 2, as in `category(3)`")?;
+            cells(0.0, classes, true)?
+        }
+        ("zeros", Some(arguments)) => {
+            let (low, word) = match arguments.split_once(',') {
+                Some((low, word)) => (low, Some(word.trim())),
+                None => (arguments, None),
+            };
+            let width = match word {
+                Some("log") => None,
+                None => Some(1.0),
+                Some(_) => return Err("beside the value it takes `log`, as in `zeros(0, log)`".into()),
+            };
+            Scaling::Zeros {
+                low: number(low)?,
+                width,
+                edge: 0.0,
+                mean,
+                std,
+            }
+        }
+        ("zeros", None) => {
+            return Err("it needs the value that has a probability, as in `zeros(0)`".into())
+        }
         _ => return Err(format!("there are {CHOICES}")),
     }))
+}
+
+/// Cells for the whole numbers from `first` on, of no width yet.
+fn cells(first: f64, count: f64, classes: bool) -> std::result::Result<Scaling, String> {
+    if count > MAX_CELLS as f64 {
+        return Err(format!(
+            "these are {count} values, and {MAX_CELLS} are the most; `integer` has no bounds"
+        ));
+    }
+    Ok(Scaling::Cells {
+        first,
+        edges: vec![0.0; count as usize - 1].into(),
+        classes,
+    })
 }
 
 /// The beginning of `text`, for a message.
@@ -195,8 +259,55 @@ pub(super) fn measure(asked: &Asked, values: &[f64], column: usize) -> Result<Sc
 /// # Errors
 /// [`Error::Data`] if the feature is constant but for rounding, or its variance is beyond the floating-point range.
 fn moments(scaling: &Scaling, values: &[f64], column: usize) -> Result<Scaling> {
-    let mut scaling = *scaling;
+    let mut scaling = scaling.clone();
+    let what = |what| Error::Data(format!("column {column} of the events {what}"));
     match &mut scaling {
+        Scaling::Cells { first, edges, .. } => {
+            let counts = room::filled(edges.len() + 1, 0.5)?;
+            let counts = values.iter().fold(counts, |mut counts, x| {
+                // What is beyond has been refused.
+                if let Some(count) = counts.get_mut((x - *first) as usize) {
+                    *count += 1.0;
+                }
+                counts
+            });
+            if counts.iter().filter(|n| **n > 0.5).count() < 2 {
+                return Err(what(constant(values)));
+            }
+            // Half an event more in every cell, so that none is without width.
+            *edges = quantiles(&counts)?.into();
+            return Ok(scaling);
+        }
+        Scaling::Integer { .. } => {
+            let Scaling::Standardise { mean, std } = moments(&STANDARDISE, values, column)? else {
+                return Err(Error::Internal("another scaling than asked for".into()));
+            };
+            // Those of x and of the place in its cell.
+            return Ok(scaling.with_moments(mean + 0.5, (std * std + 1.0 / 12.0).sqrt()));
+        }
+        Scaling::Zeros {
+            low, width, edge, ..
+        } => {
+            let above = values.iter().copied().filter(|x| x > low).gather()?;
+            if above.len() < 2 {
+                return Err(what(constant(values)));
+            }
+            let counts = [
+                (values.len() - above.len()) as f64 + 0.5,
+                above.len() as f64 + 0.5,
+            ];
+            *edge = quantiles(&counts)?[0];
+            if let Some(width) = width {
+                *width = above.iter().map(|x| x - *low).sum::<f64>() / above.len() as f64;
+            }
+            // Of what is above, on its line, which has no cells.
+            let (low, width) = (*low, *width);
+            let v = above.iter().map(|&x| above_zero(x - low, width)).gather()?;
+            let Scaling::Standardise { mean, std } = moments(&STANDARDISE, &v, column)? else {
+                return Err(Error::Internal("another scaling than asked for".into()));
+            };
+            return Ok(scaling.with_moments(mean, std));
+        }
         Scaling::Periodic {
             low, period, cut, ..
         } => *cut = emptiest(values, *low, *period)?,
@@ -209,8 +320,30 @@ fn moments(scaling: &Scaling, values: &[f64], column: usize) -> Result<Scaling> 
     let variance = scaled().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0);
     let example = values.first().copied().unwrap_or(f64::NAN);
     let std = width(variance, rounding(&scaling, values), scaled(), example);
-    let what = |what| Error::Data(format!("column {column} of the events {what}"));
     Ok(scaling.with_moments(mean, std.map_err(what)?))
+}
+
+/// What is wrong with a feature of one value.
+fn constant(values: &[f64]) -> String {
+    let (events, value) = (values.len(), values.first().copied().unwrap_or(f64::NAN));
+    format!("is constant ({value}) in {events} events; leave it out")
+}
+
+/// The normal quantiles between cells that hold so much.
+fn quantiles(counts: &[f64]) -> Result<Vec<f64>> {
+    let total: f64 = counts.iter().sum();
+    let mut below = 0.0;
+    let inner = counts[..counts.len() - 1].iter();
+    inner
+        .map(|count| {
+            below += count;
+            // From the nearer end, for its precision.
+            match 2.0 * below > total {
+                true => -normal_quantile((total - below) / total),
+                false => normal_quantile(below / total),
+            }
+        })
+        .gather()
 }
 
 /// What rounding alone makes of a constant feature: that of the mean of its scaled values y, n ε |y|, and that of every x itself, by as

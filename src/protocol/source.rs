@@ -526,7 +526,7 @@ impl<'a> Source<'a> {
     ) -> Result<Vec<Scaling>> {
         let asked = scaling::parse(options.get(keys::FEATURES_SCALING), self.dim, names)?;
         // What `auto` chooses from has no bounds.
-        let bounds = asked.iter().map(|s| s.unwrap_or(Scaling::None));
+        let bounds = asked.iter().map(|s| s.clone().unwrap_or(Scaling::None));
         self.bound(&bounds.collect::<Vec<_>>())?;
         let sample = self.measured(options)?;
         let columns = asked.iter().enumerate();

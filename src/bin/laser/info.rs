@@ -247,6 +247,23 @@ fn scalings(letter: &str, names: &[String], scalings: &[Scaling]) -> String {
             Scaling::Periodic { low, period, .. } => {
                 format!("periodic({low}:{})", low + period)
             }
+            Scaling::Integer { .. } => "integer".into(),
+            Scaling::Cells {
+                first,
+                ref edges,
+                classes,
+            } => match classes {
+                true => format!("category({})", edges.len() + 1),
+                false => format!("integer({first}:{})", first + edges.len() as f64),
+            },
+            Scaling::Zeros { low, width, .. } => {
+                let log = if width.is_none() { ", log" } else { "" };
+                format!("zeros({low}{log})")
+            }
+            // Of classifiers alone.
+            Scaling::Circle { .. } | Scaling::OneHot { .. } | Scaling::Spike { .. } => {
+                "of a classifier".into()
+            }
         };
         let name = names.get(i).cloned();
         (name.unwrap_or_else(|| format!("{letter}{i}")), word)

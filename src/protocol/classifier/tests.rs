@@ -26,7 +26,7 @@ fn unit_normal() -> Model {
         generator: Generator {
             parameters: vec![0.0; 4].into(),
             kind: GeneratorKind::flow(flow),
-            scalings: vec![Scaling::None; 2],
+            scalings: vec![const { Scaling::None }; 2],
             conditions: Vec::new(),
             module: Arc::default(),
         },
@@ -60,7 +60,7 @@ fn try_to_train(target: &mut Source, options: &Options) -> Result<(Model, Vec<Re
     let mut model = unit_normal();
     let mut engine = evaluator(&model, options).unwrap();
     let session = Session::new(options, &());
-    let scalings = [Scaling::None; 2];
+    let scalings = [const { Scaling::None }; 2];
     let generator = &model.generator;
     let trained = train_classifier(session, generator, &scalings, engine.as_mut(), target);
     let (classifier, records) = trained?;

@@ -50,7 +50,7 @@ fn options(held_out: i64) -> Options {
     options
 }
 
-const UNSCALED: [Scaling; 2] = [Scaling::None; 2];
+const UNSCALED: [Scaling; 2] = [const { Scaling::None }; 2];
 
 /// The first features of the next `batches` batches of `rows`.
 fn served(feed: &mut SourceFeed, rows: usize, batches: usize) -> Vec<usize> {
