@@ -18,11 +18,7 @@ pub(super) fn load<T: Element>(
 }
 
 /// Rows of as many columns as there are scalings into the lanes of a block, as a classifier sees them.
-pub(super) fn load_seen<T: Element>(
-    rows: &[f64],
-    scalings: &[Scaling],
-    block: &mut [T::Feature],
-) {
+pub(super) fn load_seen<T: Element>(rows: &[f64], scalings: &[Scaling], block: &mut [T::Feature]) {
     for (lane, row) in rows.chunks_exact(scalings.len()).enumerate() {
         let mut features = block.iter_mut();
         for (&value, scaling) in row.iter().zip(scalings) {

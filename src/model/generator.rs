@@ -1,7 +1,7 @@
 //! The generator g.
 
-use super::map::{self, Map};
 use super::host::{NO_GRADIENT, STEPS};
+use super::map::{self, Map};
 use super::{Flow, Parameter, Scaling, MAX_WIDTH};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};

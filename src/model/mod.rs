@@ -37,8 +37,8 @@ pub(crate) use parts::Parts;
 pub use real::Real;
 pub use refinement::{Pilot, Refinement, MOST_TRIES};
 pub use refiner::Refiner;
-pub use scaling::{Scaling, MAX_CELLS};
 pub(crate) use scaling::{above_zero, normal_quantile};
+pub use scaling::{Scaling, MAX_CELLS};
 pub use support::{Region, Support};
 
 use crate::{Error, Result};

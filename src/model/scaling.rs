@@ -78,8 +78,11 @@ pub enum Scaling {
         /// Its standard deviation, positive.
         std: f64,
     },
-    /// Whole numbers of any size, as multiplicities: y = x + r.
+    /// Whole numbers without a largest, as multiplicities: y = x + r; of the smallest, if there is one, y = low + 1 + ln r.
     Integer {
+        /// The smallest.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        low: Option<f64>,
         /// Mean of y in the training data.
         mean: f64,
         /// Its standard deviation, positive.
@@ -196,7 +199,7 @@ impl Scaling {
             | Scaling::Log { mean, std, .. }
             | Scaling::Logit { mean, std, .. }
             | Scaling::Periodic { mean, std, .. }
-            | Scaling::Integer { mean, std }
+            | Scaling::Integer { mean, std, .. }
             | Scaling::Zeros { mean, std, .. }
             | Scaling::Spike { mean, std, .. } => (mean, std),
         }
@@ -209,7 +212,7 @@ impl Scaling {
         | Scaling::Log { mean, std, .. }
         | Scaling::Logit { mean, std, .. }
         | Scaling::Periodic { mean, std, .. }
-        | Scaling::Integer { mean, std }
+        | Scaling::Integer { mean, std, .. }
         | Scaling::Zeros { mean, std, .. }
         | Scaling::Spike { mean, std, .. } = &mut self
         {
@@ -370,7 +373,14 @@ impl Scaling {
     /// x ↦ u, at the place `r`, in (0, 1), of the cell of a value that has one.
     pub(crate) fn spread(&self, x: f64, r: f64) -> f64 {
         match *self {
-            Scaling::Integer { mean, std } => (x + r - mean) / std,
+            Scaling::Integer { low, mean, std } => {
+                let place = if low == Some(x) {
+                    1.0 + libm::log(r)
+                } else {
+                    r
+                };
+                (x + place - mean) / std
+            }
             Scaling::Cells {
                 first, ref edges, ..
             } => steps::in_cell(steps::bounds(x - first, edges), r),
@@ -464,7 +474,18 @@ impl Scaling {
                 });
             }
             // 0 is added so that it has one sign.
-            Scaling::Integer { .. } => each(values, |u| (u * std + mean).floor() + 0.0),
+            Scaling::Integer { low, .. } => {
+                let low = low.unwrap_or(f64::NEG_INFINITY);
+                // A NaN stays, as `max` would not have it.
+                each(values, |u| {
+                    let x = (u * std + mean).floor() + 0.0;
+                    if x < low {
+                        low
+                    } else {
+                        x
+                    }
+                });
+            }
             Scaling::Cells {
                 first, ref edges, ..
             } => each(values, |u| {
@@ -518,7 +539,10 @@ impl Scaling {
                 let v = (steps::above(gap, width) - mean) / std;
                 steps::log_beyond(edge, v, u) + steps::log_slope(gap, width) - libm::log(std)
             }
-            Scaling::Integer { std, .. } => -libm::log(std),
+            Scaling::Integer { low, mean, std } => {
+                let log_r = u * std + mean - x - 1.0;
+                -libm::log(std) - if low == Some(x) { log_r } else { 0.0 }
+            }
             _ => self.log_derivative_smooth(x),
         }
     }
@@ -551,7 +575,7 @@ impl Scaling {
                 x < low
             }
             Scaling::Logit { low, high, .. } => x < low || x > high,
-            Scaling::Integer { .. } => x.fract() != 0.0,
+            Scaling::Integer { low, .. } => x.fract() != 0.0 || low.is_some_and(|low| x < low),
             Scaling::Cells {
                 first, ref edges, ..
             } => !steps::among(x - first, edges.len() + 1),
@@ -582,9 +606,10 @@ impl Scaling {
                     low + period
                 ))
             }
-            Scaling::Integer { .. } if self.excludes(x) => {
-                Some("no whole number, which its `integer` scaling takes".into())
-            }
+            Scaling::Integer { low, .. } if self.excludes(x) => Some(match low {
+                Some(low) => format!("no whole number from {low}, as its `integer` scaling takes"),
+                None => "no whole number, as its `integer` scaling takes".into(),
+            }),
             Scaling::Cells {
                 first,
                 ref edges,
@@ -654,7 +679,9 @@ impl Scaling {
                 let end = low + period;
                 interval(low, period) && end > low && end.is_finite() && (low..=end).contains(&cut)
             }
-            Scaling::Integer { .. } => true,
+            Scaling::Integer { low, .. } => {
+                low.is_none_or(|low| low.fract() == 0.0 && low.abs() < 1e15)
+            }
             Scaling::Cells {
                 first,
                 ref edges,

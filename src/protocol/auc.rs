@@ -9,7 +9,7 @@ use crate::noise::{self, places, places::Place, Noise, PhiloxRng};
 use crate::objective::{Batch, Goal, Separation};
 use crate::options::{keys, Options};
 use crate::room::{self, Gather, Grow};
-use crate::train::{initial_mlp, Feed, Hooks, Passes, Settings};
+use crate::train::{initial_classifier, Feed, Hooks, Passes, Settings};
 use crate::{Error, Result, Rows};
 use rand::seq::SliceRandom;
 use std::cmp::Ordering;
@@ -98,7 +98,7 @@ pub fn two_sample_auc(
     };
     let go_on = || session.hooks.check("classifier");
     let noise = places::TWO_SAMPLE.noise(seed);
-    let mut parameters = initial_mlp(&network, noise, true, &go_on)?;
+    let mut parameters = initial_classifier(&network, noise, &go_on)?;
     let mut settings = Settings::from_options("classifier", options, &keys::CLASSIFIER_TRAINING);
     // Samples may be smaller than the batches of a training that has a simulator behind it.
     settings.batch = settings.batch.min(Feed::<f64>::pass(&feed).unwrap_or(1));

@@ -52,7 +52,7 @@ impl Trait {
                 }
             ),
             Trait::Discrete { column, values, whole: true } => format!(
-                "{} takes only {values} different values, all whole numbers: does it count something (`features.scaling` = `integer` for it) or name something (`category(classes)`, from 0)?",
+                "{} takes only {values} different values, all whole numbers: does it count something (`features.scaling` = `integer` or `integer(0:)` for it) or name something (`category(classes)`, from 0)?",
                 called(names, *column)
             ),
             Trait::Discrete { column, values, whole: false } => format!(

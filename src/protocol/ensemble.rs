@@ -8,7 +8,7 @@ use crate::noise::places::Places;
 use crate::objective::{Batch, Goal, Separation};
 use crate::options::keys;
 use crate::room::{self, Gather, Grow};
-use crate::train::{initial_mlp, Feed, Level, Record, Settings};
+use crate::train::{initial_classifier, Feed, Level, Record, Settings};
 use crate::{Error, Result};
 use serde_json::json;
 use std::sync::Arc;
@@ -54,7 +54,7 @@ impl Ensemble {
         for member in 0..classifier.members as u64 {
             let noise = initial.at(member).noise(session.seed);
             let go_on = || session.hooks.check("classifier");
-            parameters.put_all(initial_mlp(&classifier.network, noise, true, &go_on)?)?;
+            parameters.put_all(initial_classifier(&classifier.network, noise, &go_on)?)?;
         }
         Ok(Ensemble {
             classifier,

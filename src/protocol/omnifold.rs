@@ -150,7 +150,6 @@ fn draw(
     Ok((z, x))
 }
 
-
 /// Runs OmniFold for `generator`, whose events `evaluator` makes. `scalings` are those of the target's columns, events and conditions.
 pub(super) fn unfold(
     session: Session,

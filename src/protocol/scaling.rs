@@ -8,7 +8,7 @@ use std::f64::consts::PI;
 
 /// What may be asked for, for messages.
 const CHOICES: &str =
-    "`auto`, `none`, `standardise`, `asinh`, `log(low)`, `logit(low:high)`, `periodic(low:high)`, `integer`, `integer(low:high)`, `category(classes)`, `zeros(low)`, `zeros(low, log)`";
+    "`auto`, `none`, `standardise`, `asinh`, `log(low)`, `logit(low:high)`, `periodic(low:high)`, `integer`, `integer(low:)`, `integer(low:high)`, `category(classes)`, `zeros(low)`, `zeros(low, log)`";
 
 const STANDARDISE: Scaling = Scaling::Standardise {
     mean: 0.0,
@@ -146,7 +146,22 @@ fn parse_one(item: &str) -> std::result::Result<Asked, String> {
                 std,
             }
         }
-        ("integer", None) => Scaling::Integer { mean, std },
+        ("integer", None) => Scaling::Integer {
+            low: None,
+            mean,
+            std,
+        },
+        ("integer", Some(low)) if low.trim_end().ends_with(':') => {
+            let low = number(low.trim_end().trim_end_matches(':'))?;
+            if low.fract() != 0.0 || low.abs() > 1e15 {
+                return Err("its bound must be a whole number, as in `integer(0:)`".into());
+            }
+            Scaling::Integer {
+                low: Some(low),
+                mean,
+                std,
+            }
+        }
         ("integer", _) => {
             let (low, high) = bounds()?;
             if low.fract() != 0.0 || high.fract() != 0.0 || low.abs().max(high.abs()) > 1e15 {
@@ -169,7 +184,9 @@ fn parse_one(item: &str) -> std::result::Result<Asked, String> {
             let width = match word {
                 Some("log") => None,
                 None => Some(1.0),
-                Some(_) => return Err("beside the value it takes `log`, as in `zeros(0, log)`".into()),
+                Some(_) => {
+                    return Err("beside the value it takes `log`, as in `zeros(0, log)`".into())
+                }
             };
             Scaling::Zeros {
                 low: number(low)?,

@@ -47,6 +47,38 @@ pub(crate) fn initial_mlp(
     Ok(parameters)
 }
 
+/// Initial parameters of a classifier, whose logit begins as 0. What it is to see is often small structure along single values: half of the
+/// units of the first layer look at one value each, in turn, and the kinks of all lie within ±2 standard deviations of what they look at. With
+/// small biases, as elsewhere, nearly all would lie near the middle, and the function only scale with the distance from there.
+///
+/// # Errors
+/// As [`initial_mlp`].
+pub(crate) fn initial_classifier(
+    mlp: &Mlp,
+    noise: Noise,
+    go_on: &dyn Fn() -> Result<()>,
+) -> Result<Vec<f64>> {
+    const REACH: f64 = 2.0;
+    let mut parameters = initial_mlp(mlp, noise, true, go_on)?;
+    let (Some((inputs, outputs)), false) = (mlp.layers().next(), mlp.hidden.is_empty()) else {
+        return Ok(parameters);
+    };
+    let (weight, rest) = parameters.split_at_mut(inputs * outputs);
+    let units = weight.chunks_exact_mut(inputs).zip(rest);
+    for (unit, (weight, bias)) in units.enumerate() {
+        let length = weight.iter().map(|w| w * w).sum::<f64>().sqrt();
+        // A number of (−1, 1) in units of its bound, 1/√inputs.
+        *bias *= (inputs as f64).sqrt() * REACH * length;
+        if 2 * unit < outputs {
+            let alone = unit % inputs;
+            let sign = weight[alone].signum();
+            weight.fill(0.0);
+            weight[alone] = sign * length;
+        }
+    }
+    Ok(parameters)
+}
+
 /// Initial parameters of a flow, the blocks' at the places after the first, which is that of their halves: every block starts as the
 /// identity.
 ///
@@ -83,6 +115,31 @@ mod tests {
             (variance / 96.0 - 2.0 / 96.0).abs() < 0.1 / 96.0,
             "{variance}"
         );
+    }
+
+    #[test]
+    fn kinks_of_classifiers_are_spread_along_single_values() {
+        let mlp = Mlp::new(6, 1, 96, 2, 0.01);
+        let noise = || places::CLASSIFIER.at(1).noise(1);
+        let p = initial_classifier(&mlp, noise(), &|| Ok(())).unwrap();
+        let plain = initial_mlp(&mlp, noise(), true, &|| Ok(())).unwrap();
+        let length = |w: &[f64]| w.iter().map(|w| w * w).sum::<f64>().sqrt();
+        let (weights, biases) = (&p[..6 * 96], &p[6 * 96..7 * 96]);
+        let rows = weights.chunks(6).zip(plain.chunks(6)).zip(biases);
+        let mut largest: f64 = 0.0;
+        for (unit, ((w, before), bias)) in rows.enumerate() {
+            assert!((length(w) / length(before) - 1.0).abs() < 1e-12);
+            let alone = w.iter().filter(|w| **w != 0.0).count();
+            assert_eq!(alone, if unit < 48 { 1 } else { 6 });
+            assert!(unit >= 48 || w[unit % 6] != 0.0);
+            largest = largest.max((bias / length(w)).abs());
+        }
+        assert!(largest > 1.8 && largest <= 2.0, "{largest}");
+        assert_eq!(p[7 * 96..], plain[7 * 96..]);
+        // Without hidden layers there are no kinks.
+        let linear = Mlp::new(6, 0, 96, 1, 0.01);
+        let p = initial_classifier(&linear, noise(), &|| Ok(())).unwrap();
+        assert_eq!(p, [0.0; 7]);
     }
 
     #[test]

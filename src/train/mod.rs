@@ -12,7 +12,7 @@ mod shuffle;
 use adam::Adam;
 pub use adam::AdamSettings;
 pub use hooks::{Hooks, Level, Progress};
-pub(crate) use initial::{initial_flow, initial_mlp};
+pub(crate) use initial::{initial_classifier, initial_flow, initial_mlp};
 pub use schedule::{Decay, Schedule};
 pub(crate) use shuffle::Passes;
 

@@ -247,7 +247,8 @@ fn scalings(letter: &str, names: &[String], scalings: &[Scaling]) -> String {
             Scaling::Periodic { low, period, .. } => {
                 format!("periodic({low}:{})", low + period)
             }
-            Scaling::Integer { .. } => "integer".into(),
+            Scaling::Integer { low: None, .. } => "integer".into(),
+            Scaling::Integer { low: Some(low), .. } => format!("integer({low}:)"),
             Scaling::Cells {
                 first,
                 ref edges,

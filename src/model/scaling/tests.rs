@@ -42,6 +42,158 @@ fn cases() -> Vec<(Scaling, [f64; 4])> {
     ]
 }
 
+/// Cells of shares ½, ¼, ¼.
+fn cells(classes: bool) -> Scaling {
+    let edges = [0.5, 0.75].map(steps::quantile);
+    Scaling::Cells {
+        first: if classes { 0.0 } else { -1.0 },
+        edges: edges.into(),
+        classes,
+    }
+}
+
+fn zeros(width: Option<f64>) -> Scaling {
+    Scaling::Zeros {
+        low: 2.0,
+        width,
+        edge: steps::quantile(0.3),
+        mean: 0.4,
+        std: 0.8,
+    }
+}
+
+const INTEGER: Scaling = Scaling::Integer {
+    low: Some(-2.0),
+    mean: 1.0,
+    std: 3.0,
+};
+
+#[test]
+fn values_with_a_probability_have_cells_and_come_back_from_all_of_these() {
+    let places = [1e-9, 0.01, 0.3, 0.5, 0.9, 1.0 - 1e-9];
+    for (s, values) in [
+        (INTEGER, &[-2.0, -1.0, 0.0, 7.0, 1e6][..]),
+        (cells(false), &[-1.0, 0.0, 1.0]),
+        (cells(true), &[0.0, 1.0, 2.0]),
+        (zeros(None), &[2.0, 2.05, 3.0, 50.0]),
+        (zeros(Some(3.0)), &[2.0, 2.05, 3.0, 50.0]),
+    ] {
+        s.validate().unwrap();
+        assert!(s.stepped());
+        for &x in values {
+            assert!(s.objection(x).is_none());
+            assert_eq!(s.forward(x), s.spread(x, 0.5));
+            for r in places {
+                let back = s.inverse(s.spread(x, r));
+                let off = (back - x).abs();
+                assert!(
+                    off < 1e-9 * (1.0 + x.abs()),
+                    "{s:?}: {x} at {r} gives {back}"
+                );
+                assert!(x == 2.0 || !matches!(s, Scaling::Zeros { .. }) || back > 2.0);
+            }
+        }
+        for x in [2.5, -3.0, 1.5] {
+            let continuous = matches!(s, Scaling::Zeros { .. }) && x > 2.0;
+            assert_eq!(s.objection(x).is_some(), !continuous, "{s:?}: {x}");
+        }
+        assert!(s.inverse(f64::NAN).is_nan());
+        for u in (-400..=400).map(|i| 0.1 * f64::from(i)) {
+            let x = s.inverse(u);
+            assert!(s.objection(x).is_none(), "{s:?}: {u} gives {x}");
+            assert!(s.log_derivative_at(u, x).is_finite() || u.abs() > 37.0);
+        }
+    }
+    // A value just above the one with a probability stays above in float32.
+    let s = zeros(None);
+    assert!(s.round::<f32>(2.0 + 1e-12) > 2.0 && s.round::<f32>(2.0) == 2.0);
+}
+
+#[test]
+fn cells_have_the_probabilities_and_densities_that_they_say() {
+    // Of normal u: the integral over a cell is its share, that of exp(−log |du/dr|) φ(u) over u as well.
+    let normal = |u: f64| (-0.5 * u * u).exp() / (2.0 * PI).sqrt();
+    for (s, shares) in [
+        (cells(true), [(0.0, 0.5), (2.0, 0.25)]),
+        (cells(false), [(-1.0, 0.5), (1.0, 0.25)]),
+        (zeros(None), [(2.0, 0.3), (f64::NAN, 0.7)]),
+        (zeros(Some(3.0)), [(2.0, 0.3), (f64::NAN, 0.7)]),
+    ] {
+        let h = 1e-3;
+        let grid: Vec<f64> = (-8000..8000).map(|i| (f64::from(i) + 0.5) * h).collect();
+        for (value, share) in shares {
+            let is = |u: f64| match value.is_nan() {
+                true => s.inverse(u) > 2.0,
+                false => s.inverse(u) == value,
+            };
+            let got: f64 = grid
+                .iter()
+                .filter(|u| is(**u))
+                .map(|&u| h * normal(u))
+                .sum();
+            assert!((got - share).abs() < 1e-3, "{s:?}: {got}, {share}");
+        }
+        // What is continuous, or the place in a cell, by differences.
+        for (x, r) in [(0.0, 0.2), (1.0, 0.7), (2.0, 0.4), (4.0, 0.5)] {
+            if s.excludes(x) {
+                continue;
+            }
+            let continuous = x > 2.0;
+            let at = |d: f64| match continuous {
+                true => s.spread(x + d, r),
+                false => s.spread(x, r + d),
+            };
+            let (h, u) = (1e-6, at(0.0));
+            let slope = (at(h) - at(-h)) / (2.0 * h);
+            let got = s.log_derivative_at(u, x);
+            assert!((got - slope.ln()).abs() < 1e-6, "{s:?} at {x}: {got}");
+        }
+    }
+    for (x, r) in [(-2.0, 0.3), (5.0, 0.6)] {
+        let slope = (INTEGER.spread(x, r + 1e-6) - INTEGER.spread(x, r - 1e-6)) / 2e-6;
+        let got = INTEGER.log_derivative_at(INTEGER.spread(x, r), x);
+        assert!((got - slope.ln()).abs() < 1e-6);
+    }
+}
+
+#[test]
+fn classifiers_see_circles_classes_and_zeros() {
+    let seen = |s: &Scaling, x: f64| {
+        let mut seen = Vec::new();
+        s.each_input(x, 0.5, |u| seen.push(u));
+        assert_eq!(seen.len(), s.inputs());
+        assert_eq!(s.forward(x), seen[0]);
+        seen
+    };
+    let circle = PERIODIC.of_classifier();
+    for (a, b) in seen(&circle, -PI).iter().zip(seen(&circle, PI)) {
+        assert!((a - b).abs() < 1e-12, "both ends of the circle are one");
+    }
+    assert!((seen(&circle, -0.5 * PI)[0] - 2f64.sqrt()).abs() < 1e-12);
+    assert_eq!(seen(&cells(true).of_classifier(), 2.0), [0.0, 0.0, 1.0]);
+    // −1, 0 and 1 with ½, ¼, ¼.
+    let number = cells(false).of_classifier();
+    let (mean, std) = number.moments();
+    assert!((mean + 0.25).abs() < 1e-12 && (std * std - 0.6875).abs() < 1e-12);
+    assert_eq!(seen(&zeros(None).of_classifier(), 2.0), [1.0, 0.0]);
+    let above = seen(&zeros(None).of_classifier(), 3.0);
+    assert_eq!(above[0], 0.0);
+    assert!((above[1] + 0.5).abs() < 1e-12);
+    assert_eq!(LOG.of_classifier(), LOG);
+    for (s, x) in [
+        (circle, 0.3),
+        (LOGIT.of_classifier(), 3.0),
+        (zeros(Some(2.0)).of_classifier(), 3.0),
+    ] {
+        let mut slopes = Vec::new();
+        s.each_slope(x, |slope| slopes.push(slope));
+        let (up, down) = (seen(&s, x + 1e-6), seen(&s, x - 1e-6));
+        for (slope, (up, down)) in slopes.iter().zip(up.iter().zip(down)) {
+            assert!((slope - (up - down) / 2e-6).abs() < 1e-6, "{s:?}");
+        }
+    }
+}
+
 #[test]
 fn maps_are_what_they_say() {
     let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-14, "{a}, {b}");

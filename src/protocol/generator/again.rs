@@ -65,8 +65,7 @@ pub(in super::super) fn train_again(
     let g = &model.generator;
     let scalings = room::joined(&g.scalings, &g.conditions)?;
     let settings = iterable(g, session.options)?;
-    let mut feed =
-        SourceFeed::of_generator(target, &scalings, g.event_dim(), session.options)?;
+    let mut feed = SourceFeed::of_generator(target, &scalings, g.event_dim(), session.options)?;
     let mut fit =
         |goal, parameters: &mut [f64]| session.fit(goal, &settings, &mut feed, parameters);
     let mut parameters = room::joined(&refiner.parameters, &g.parameters)?;

@@ -3,7 +3,10 @@ use super::*;
 #[test]
 fn one_word_serves_all_features_and_a_list_each() {
     let (mean, std) = (0.0, 1.0);
-    assert_eq!(parse("none", 3, &[]).unwrap(), [const { Some(Scaling::None) }; 3]);
+    assert_eq!(
+        parse("none", 3, &[]).unwrap(),
+        [const { Some(Scaling::None) }; 3]
+    );
     assert_eq!(parse("auto, asinh", 2, &[]).unwrap(), [None, Some(ASINH)]);
     let got = parse(
         " standardise ,log( -2 ),logit(0:1e2), periodic(-pi:pi)",
@@ -35,6 +38,87 @@ fn one_word_serves_all_features_and_a_list_each() {
     ];
     assert_eq!(got, expected.map(Some));
     assert_eq!(number("0.5pi").unwrap(), 0.5 * PI);
+    let got = parse(
+        "integer, integer(0:), integer( -1 :1),category(3), zeros(0), zeros( 20, log )",
+        6,
+        &[],
+    )
+    .unwrap();
+    let integer = |low| Scaling::Integer { low, mean, std };
+    let cells = |first, edges: &[f64], classes| Scaling::Cells {
+        first,
+        edges: edges.into(),
+        classes,
+    };
+    let zeros = |low, width| Scaling::Zeros {
+        low,
+        width,
+        edge: 0.0,
+        mean,
+        std,
+    };
+    let expected = [
+        integer(None),
+        integer(Some(0.0)),
+        cells(-1.0, &[0.0; 2], false),
+        cells(0.0, &[0.0; 2], true),
+        zeros(0.0, Some(1.0)),
+        zeros(20.0, None),
+    ];
+    assert_eq!(got, expected.map(Some));
+    let names = ["flavour".to_owned(), "e".to_owned()];
+    let named = parse("e = zeros(0, log), flavour = category(3)", 2, &names).unwrap();
+    assert_eq!(
+        named,
+        [cells(0.0, &[0.0; 2], true), zeros(0.0, None)].map(Some)
+    );
+}
+
+#[test]
+fn cells_and_edges_are_measured() {
+    // Of 1000 events a class has 500, 300 and 200.
+    let values: Vec<f64> = (0..1000)
+        .map(|i| f64::from(u8::from(i >= 500) + u8::from(i >= 800)))
+        .collect();
+    let asked = parse("category(4)", 1, &[]).unwrap().remove(0);
+    let Scaling::Cells { edges, .. } = measure(&asked, &values, 0).unwrap() else {
+        panic!()
+    };
+    // Half an event in the class that none has; 1002 in all.
+    for (edge, below) in edges.iter().zip([500.5, 801.0, 1001.5]) {
+        let found = 0.5 * libm::erfc(-edge / 2f64.sqrt());
+        assert!((found - below / 1002.0).abs() < 1e-14, "{found}");
+    }
+    // Zeros in 400, the others 1 and 3.
+    let values: Vec<f64> = (0..1000)
+        .map(|i| match i % 10 {
+            0..4 => 0.0,
+            i => f64::from(1 + 2 * (i % 2)),
+        })
+        .collect();
+    let asked = parse("zeros(0)", 1, &[]).unwrap().remove(0);
+    let found = measure(&asked, &values, 0).unwrap();
+    let Scaling::Zeros { width, edge, .. } = found else {
+        panic!()
+    };
+    assert_eq!(width, Some(2.0));
+    let below = 0.5 * libm::erfc(-edge / 2f64.sqrt());
+    assert!((below - 400.5 / 1001.0).abs() < 1e-14);
+    let v = |x: f64| (x / 2.0).exp_m1().ln();
+    assert!((found.moments().0 - 0.5 * (v(1.0) + v(3.0))).abs() < 1e-12);
+    let asked = parse("integer", 1, &[]).unwrap().remove(0);
+    let (mean, std) = measure(&asked, &values, 0).unwrap().moments();
+    let variance = 0.3 * (1.0 - 1.2f64).powi(2) + 0.3 * (3.0 - 1.2f64).powi(2) + 0.4 * 1.44;
+    assert!((mean - 1.7).abs() < 1e-12);
+    assert!((std * std - variance * 1000.0 / 999.0 - 1.0 / 12.0).abs() < 1e-12);
+    for text in ["category(2)", "integer(0:5)", "zeros(0)", "integer"] {
+        let asked = parse(text, 1, &[]).unwrap().remove(0);
+        let error = measure(&asked, &[0.0; 50], 3).unwrap_err().to_string();
+        assert!(
+            error.contains("column 3 of the events is constant (0)"),
+            "{text}: {error}"
+        );
+    }
 }
 
 #[test]
@@ -53,6 +137,18 @@ fn what_is_wrong_is_named_with_its_place() {
             &["item 1", "bound 2 must lie below the upper one 1"],
         ),
         ("none(3), none", &["item 0"]),
+        ("category, none", &["number of classes", "`category(3)`"]),
+        ("category(1), none", &["at least 2"]),
+        ("category(2.5), none", &["at least 2"]),
+        (
+            "none, integer(0:1e6)",
+            &["item 1", "1000001 values", "1000 are"],
+        ),
+        ("none, integer(0:2.5)", &["item 1", "whole numbers"]),
+        ("none, integer(0.5:)", &["item 1", "whole number"]),
+        ("zeros, none", &["`zeros(0)`"]),
+        ("zeros(0, lgo), none", &["`zeros(0, log)`"]),
+        ("none, zeros(0, log", &["item 1", "there are"]),
         ("none, none, none", &["lists 3 scalings", "2 features"]),
     ] {
         let error = parse(text, 2, &[]).unwrap_err().to_string();
@@ -64,7 +160,7 @@ fn what_is_wrong_is_named_with_its_place() {
             .unwrap_err()
             .to_string()
             .len()
-            < 300
+            < 400
     );
 }
 
