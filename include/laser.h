@@ -1259,7 +1259,8 @@ laser_status laser_model_log_weight(const laser_model *model,
  * @param x `n` rows of M + C doubles, events followed by their conditions; row i begins at x + i * stride
  * @param stride doubles between the beginnings of rows, at least M + C; 0 for packed rows
  * @param log_p receives `n` numbers; must not overlap `x`
- * @return as laser_model_log_weight; LASER_ERR_UNSUPPORTED without a density
+ * @return as laser_model_log_weight; LASER_ERR_UNSUPPORTED without a density, and for features that have values with a probability
+ * (scalings `integer`, `category`, `zeros`): given events have none in closed form
  *
  * Threads: any number at once.
  */
@@ -1280,7 +1281,8 @@ laser_status laser_model_log_prob(const laser_model *model,
  * @param x_stride doubles between the beginnings of rows of `x`, at least M + C; 0 for packed rows
  * @param z receives `n` rows of N doubles; row i begins at z + i * z_stride; must not overlap `x`
  * @param z_stride doubles between the beginnings of rows of `z`, at least N; 0 for packed rows
- * @return as laser_model_log_weight; LASER_ERR_UNSUPPORTED for a generator that is not invertible
+ * @return as laser_model_log_weight; LASER_ERR_UNSUPPORTED for a generator that is not invertible, as of features that have values with a
+ * probability (scalings `integer`, `category`, `zeros`), each of which many latents make
  *
  * Threads: any number at once.
  */
@@ -1419,7 +1421,9 @@ laser_status laser_sampler_tell(const laser_sampler *sampler, uint64_t *event);
  * @param w receives `n` weights: w(z) for the method "reweight"; else 1, but w / w_max for the events of "rejection" above w_max;
  * NULL if not wanted
  * @param logp receives `n` logarithms of the density of the events, in 1 / (product of the units of x): that of the generator for
- * "baseline" and "reweight", that of the refiner for "flow", the refined one for all others; NULL if not wanted
+ * "baseline" and "reweight", that of the refiner for "flow", the refined one for all others; of features that have values with a
+ * probability (scalings `integer`, `category`, `zeros`) that of the event and its place in their cells, see docs/training.md; NULL if not
+ * wanted
  * @return LASER_OK: all values are then finite; LASER_ERR_INVALID_ARGUMENT for wrong sizes or arrays that overlap; LASER_ERR_UNSUPPORTED
  * if `logp` is wanted of "gan" or "matching", or of a generator without a density; LASER_ERR_NUMERICAL if the method gives up, if a `logp`
  * is not finite, or for a value beyond single precision where that is asked for; LASER_ERR_INVALID_ARGUMENT for a model with conditions,

@@ -46,7 +46,8 @@ pub unsafe extern "C" fn laser_model_log_weight(
 /// @param x `n` rows of M + C doubles, events followed by their conditions; row i begins at x + i * stride
 /// @param stride doubles between the beginnings of rows, at least M + C; 0 for packed rows
 /// @param log_p receives `n` numbers; must not overlap `x`
-/// @return as laser_model_log_weight; LASER_ERR_UNSUPPORTED without a density
+/// @return as laser_model_log_weight; LASER_ERR_UNSUPPORTED without a density, and for features that have values with a probability
+/// (scalings `integer`, `category`, `zeros`): given events have none in closed form
 ///
 /// Threads: any number at once.
 #[no_mangle]
@@ -72,7 +73,8 @@ pub unsafe extern "C" fn laser_model_log_prob(
 /// @param x_stride doubles between the beginnings of rows of `x`, at least M + C; 0 for packed rows
 /// @param z receives `n` rows of N doubles; row i begins at z + i * z_stride; must not overlap `x`
 /// @param z_stride doubles between the beginnings of rows of `z`, at least N; 0 for packed rows
-/// @return as laser_model_log_weight; LASER_ERR_UNSUPPORTED for a generator that is not invertible
+/// @return as laser_model_log_weight; LASER_ERR_UNSUPPORTED for a generator that is not invertible, as of features that have values with a
+/// probability (scalings `integer`, `category`, `zeros`), each of which many latents make
 ///
 /// Threads: any number at once.
 #[no_mangle]

@@ -224,7 +224,9 @@ pub unsafe extern "C" fn laser_sampler_tell(
 /// @param w receives `n` weights: w(z) for the method "reweight"; else 1, but w / w_max for the events of "rejection" above w_max;
 /// NULL if not wanted
 /// @param logp receives `n` logarithms of the density of the events, in 1 / (product of the units of x): that of the generator for
-/// "baseline" and "reweight", that of the refiner for "flow", the refined one for all others; NULL if not wanted
+/// "baseline" and "reweight", that of the refiner for "flow", the refined one for all others; of features that have values with a
+/// probability (scalings `integer`, `category`, `zeros`) that of the event and its place in their cells, see docs/training.md; NULL if not
+/// wanted
 /// @return LASER_OK: all values are then finite; LASER_ERR_INVALID_ARGUMENT for wrong sizes or arrays that overlap; LASER_ERR_UNSUPPORTED
 /// if `logp` is wanted of "gan" or "matching", or of a generator without a density; LASER_ERR_NUMERICAL if the method gives up, if a `logp`
 /// is not finite, or for a value beyond single precision where that is asked for; LASER_ERR_INVALID_ARGUMENT for a model with conditions,
