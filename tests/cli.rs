@@ -1005,15 +1005,29 @@ fn columns_go_by_their_names() {
     csv("numbers.csv", "0,1", &|_, x| format!("{},{}", x[0], x[1]));
     csv("missing.csv", "NA,NA", &|_, x| format!("{},{}", x[0], x[1]));
     csv("twice.csv", "pt,pt", &|_, x| format!("{},{}", x[0], x[1]));
+    // As numpy.savetxt writes a header.
+    csv("numpy.csv", "# of a run\n# eta,pt", &|_, x| {
+        format!("{},{}", x[1], x[0])
+    });
+    csv("remark.csv", "# eta=1,pt=2", &|_, x| {
+        format!("{},{}", x[0], x[1])
+    });
+    csv("numpys.csv", "# pt,pt", &|_, x| {
+        format!("{},{}", x[0], x[1])
+    });
     let score = "--repeats 2 --directions 1";
     // The same events in another order of columns.
-    let json = folder.json(&format!(
-        "score truth.csv turned.csv {score} --with x[0]-x[1] --json"
-    ));
-    for feature in 0..3 {
-        assert_eq!(json["features"][feature]["emd"]["distance"], 0.0);
+    for turned in ["turned.csv", "numpy.csv"] {
+        let json = folder.json(&format!(
+            "score truth.csv {turned} {score} --with x[0]-x[1] --json"
+        ));
+        for feature in 0..3 {
+            assert_eq!(json["features"][feature]["emd"]["distance"], 0.0);
+        }
+        assert_eq!(json["features"][0]["name"], "pt");
     }
-    assert_eq!(json["features"][0]["name"], "pt");
+    let json = folder.json(&format!("score truth.csv remark.csv {score} --json"));
+    assert_eq!(json["features"][0]["emd"]["distance"], 0.0);
     for (file, message) in [
         ("other.csv", "its columns are called pt, phi, those of the reference pt, eta: they must be the same, in any order"),
         ("pandas.csv", "the first line: its first column has no name: it is the index of a table"),
@@ -1021,6 +1035,7 @@ fn columns_go_by_their_names() {
         ("numbers.csv", "the first line counts the columns, `0,1,…`: is it a header?"),
         ("missing.csv", "the first line: `NA` is neither a number nor a name"),
         ("twice.csv", "two columns are called `pt`"),
+        ("numpys.csv", "two columns are called `pt`"),
     ] {
         folder.bad(&format!("score truth.csv {file} {score}"), message);
     }

@@ -8,7 +8,7 @@ use laser::Rows;
 use npyz::{DType, NpyFile, NpyHeader, NpyReader, Order};
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek};
+use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 
 /// A table of numbers, one event in a row.
@@ -416,8 +416,9 @@ fn transpose(values: &[f64], rows: usize) -> Vec<f64> {
         .collect()
 }
 
-/// Numbers with commas between; a first line without any number names the columns, lines that begin with # are left out.
-fn read_csv(path: &Path, file: File) -> Result<Events> {
+/// Numbers with commas between; a first line without any number names the columns, lines that begin with # are left out, but for names.
+fn read_csv(path: &Path, mut file: File) -> Result<Events> {
+    let remark = last_remark(&mut file).map_err(|e| Failure::of(path, e))?;
     let mut reader = ReaderBuilder::new()
         .has_headers(false)
         .comment(Some(b'#'))
@@ -446,6 +447,7 @@ fn read_csv(path: &Path, file: File) -> Result<Events> {
                 events.names = names_of(path, &record)?;
                 continue;
             }
+            events.names = names_in(path, &remark, record.len())?;
             counted = record
                 .iter()
                 .zip(0..)
@@ -478,6 +480,39 @@ fn read_csv(path: &Path, file: File) -> Result<Events> {
         events.rows += 1;
     }
     Ok(events)
+}
+
+/// The last of the lines at the beginning that begin with #, without it; empty if there is none. The file is left at its beginning.
+fn last_remark(file: &mut File) -> io::Result<String> {
+    const LONGEST: u64 = 1 << 20;
+    let lines = BufReader::new(file.by_ref().take(LONGEST)).lines();
+    // What is no text is an error of the reader behind.
+    let lines = lines.map_while(io::Result::ok);
+    let remarks = lines.map_while(|line| {
+        let line = line.trim_start_matches('\u{feff}');
+        line.strip_prefix('#').map(str::to_owned)
+    });
+    let last = remarks.last().unwrap_or_default();
+    file.rewind()?;
+    Ok(last)
+}
+
+/// The names in a remark before the first of `columns` values, as `numpy.savetxt` writes its header; none if it says something else.
+fn names_in(path: &Path, remark: &str, columns: usize) -> Result<Vec<String>> {
+    let mut reader = ReaderBuilder::new()
+        .has_headers(false)
+        .trim(Trim::All)
+        .from_reader(remark.as_bytes());
+    let Some(Ok(record)) = reader.records().next() else {
+        return Ok(Vec::new());
+    };
+    let is_name = |field: &str| field.parse::<f64>().is_err() && !field.contains('=');
+    // Of one column a sentence is no name.
+    let sentence = columns == 1 && remark.trim().contains(char::is_whitespace);
+    match record.len() == columns && record.iter().all(is_name) && !sentence {
+        true => names_of(path, &record),
+        false => Ok(Vec::new()),
+    }
 }
 
 /// The names of a first line without numbers.
