@@ -1003,6 +1003,10 @@ fn columns_go_by_their_names() {
     });
     csv("index.csv", "i,pt", &|i, x| format!("{i},{}", x[0]));
     csv("numbers.csv", "0,1", &|_, x| format!("{},{}", x[0], x[1]));
+    csv("from_one.csv", "\"1\",\"2\"", &|i, x| match i {
+        0 => "3,4".into(),
+        _ => format!("{},{}", x[0], x[1]),
+    });
     csv("missing.csv", "NA,NA", &|_, x| format!("{},{}", x[0], x[1]));
     csv("twice.csv", "pt,pt", &|_, x| format!("{},{}", x[0], x[1]));
     // As numpy.savetxt writes a header.
@@ -1032,10 +1036,11 @@ fn columns_go_by_their_names() {
         ("other.csv", "its columns are called pt, phi, those of the reference pt, eta: they must be the same, in any order"),
         ("pandas.csv", "the first line: its first column has no name: it is the index of a table"),
         ("index.csv", "column 0 (from 0) counts the rows"),
-        ("numbers.csv", "the first line counts the columns, `0,1,…`: is it a header?"),
+        ("numbers.csv", "the first line counts the columns, `0,1,…` or `1,2,…`: is it a header?"),
+        ("from_one.csv", "the first line counts the columns"),
         ("missing.csv", "the first line: `NA` is neither a number nor a name"),
         ("twice.csv", "two columns are called `pt`"),
-        ("numpys.csv", "two columns are called `pt`"),
+        ("numpys.csv", "the header: two columns are called `pt`"),
     ] {
         folder.bad(&format!("score truth.csv {file} {score}"), message);
     }

@@ -432,7 +432,7 @@ fn read_csv(path: &Path, mut file: File) -> Result<Events> {
         names: Vec::new(),
         lines: HashMap::new(),
     };
-    // Whether the first line is 0,1,…, as tables without names are headed.
+    // Whether the first line is 0,1,… or 1,2,…, as tables without names are headed.
     let mut counted = false;
     for record in reader.records() {
         let record = record.map_err(|e| defect(path, &e))?;
@@ -444,20 +444,18 @@ fn read_csv(path: &Path, mut file: File) -> Result<Events> {
                 if let Some(what) = names.filter_map(separated).next() {
                     return Err(Failure::of(path, format!("the first line, {what}")));
                 }
-                events.names = names_of(path, &record)?;
+                events.names = names_of(path, "the first line", &record)?;
                 continue;
             }
             events.names = names_in(path, &remark, record.len())?;
-            counted = record
-                .iter()
-                .zip(0..)
-                .all(|(field, k)| field == u32::to_string(&k));
-        } else if counted {
-            if !record.iter().all(|field| field.parse::<i64>().is_ok()) {
-                let what = "the first line counts the columns, `0,1,…`: is it a header? Name the columns there, or remove the line; if it is an event, write its numbers with a point";
-                return Err(Failure::of(path, what));
-            }
-            counted = false;
+            let counts = |from| {
+                let mut fields = record.iter().zip(from..);
+                fields.all(|(field, k): (_, u32)| field == k.to_string())
+            };
+            counted = counts(0) || counts(1);
+        } else if counted && has_fractions(&record) {
+            let what = "the first line counts the columns, `0,1,…` or `1,2,…`: is it a header? Name the columns there, or remove the line; if it is an event, write its numbers with a point";
+            return Err(Failure::of(path, what));
         }
         let line = record.position().map_or(0, csv::Position::line);
         for (column, field) in record.iter().enumerate() {
@@ -510,14 +508,14 @@ fn names_in(path: &Path, remark: &str, columns: usize) -> Result<Vec<String>> {
     // Of one column a sentence is no name.
     let sentence = columns == 1 && remark.trim().contains(char::is_whitespace);
     match record.len() == columns && record.iter().all(is_name) && !sentence {
-        true => names_of(path, &record),
+        true => names_of(path, "the header", &record),
         false => Ok(Vec::new()),
     }
 }
 
-/// The names of a first line without numbers.
-fn names_of(path: &Path, record: &csv::StringRecord) -> Result<Vec<String>> {
-    let wrong = |what: String| Err(Failure::of(path, format!("the first line: {what}")));
+/// The names of a line without numbers, which messages call `line`.
+fn names_of(path: &Path, line: &str, record: &csv::StringRecord) -> Result<Vec<String>> {
+    let wrong = |what: String| Err(Failure::of(path, format!("{line}: {what}")));
     const MISSING: [&str; 7] = ["na", "n/a", "null", "none", "nil", "-", "?"];
     if let Some(field) = record
         .iter()
@@ -537,6 +535,13 @@ fn names_of(path: &Path, record: &csv::StringRecord) -> Result<Vec<String>> {
         Some((_, name)) => wrong(format!("two columns are called `{name}`")),
         None => Ok(names),
     }
+}
+
+/// Whether these are numbers, and not all whole ones.
+fn has_fractions(record: &csv::StringRecord) -> bool {
+    let is_number = |field: &str| field.parse().is_ok_and(f64::is_finite);
+    let is_whole = |field: &str| field.parse::<i64>().is_ok();
+    record.iter().all(is_number) && !record.iter().all(is_whole)
 }
 
 /// What to say of a field that is several.
