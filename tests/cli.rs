@@ -1140,6 +1140,29 @@ fn events_are_read_in_any_order_and_precision() {
 }
 
 #[test]
+fn a_last_line_without_its_end_is_warned_of() {
+    let folder = Folder::new();
+    let text: String = (0..50).map(|i| format!("{}.5,{i}\n", 50 - i)).collect();
+    folder.write("whole.csv", &text);
+    folder.write("cut.csv", text.trim_end());
+    folder.write("short.csv", &text[..text.len() - 4]);
+    let warned = |name: &str| {
+        let score = format!("score whole.csv {name} --columns 0 --repeats 2 --directions 1");
+        String::from_utf8(folder.run(&score).stderr).unwrap()
+    };
+    assert_eq!(warned("whole.csv"), "");
+    assert_eq!(
+        warned("cut.csv"),
+        "laser: warning: the last line of cut.csv has no newline at its end: was the file cut?\n"
+    );
+    // Whole columns that are missing are an error.
+    folder.bad(
+        "score whole.csv short.csv",
+        "short.csv: line 50 has 1 values",
+    );
+}
+
+#[test]
 fn weights_and_columns_are_chosen() {
     let folder = Folder::new();
     let x = events(2, 1);

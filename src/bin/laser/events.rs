@@ -25,6 +25,8 @@ pub struct Events {
     names: Vec<String>,
     /// Lines of a .csv, of those rows that hold NaN or infinities.
     lines: HashMap<usize, u64>,
+    /// What to warn of.
+    pub warning: Option<String>,
 }
 
 /// Kinds of files.
@@ -320,6 +322,7 @@ fn read_npy(path: &Path, file: File) -> Result<Events> {
             columns,
             names: Vec::new(),
             lines: HashMap::new(),
+            warning: None,
         })
     };
     // What the header says is compared with the file before memory is taken for it.
@@ -418,7 +421,15 @@ fn transpose(values: &[f64], rows: usize) -> Vec<f64> {
 
 /// Numbers with commas between; a first line without any number names the columns, lines that begin with # are left out, but for names.
 fn read_csv(path: &Path, mut file: File) -> Result<Events> {
-    let remark = last_remark(&mut file).map_err(|e| Failure::of(path, e))?;
+    let failed = |e: io::Error| Failure::of(path, e);
+    let remark = last_remark(&mut file).map_err(failed)?;
+    let whole = ends_with_newline(&mut file).map_err(failed)?;
+    let warning = || {
+        format!(
+            "the last line of {} has no newline at its end: was the file cut?",
+            path.display()
+        )
+    };
     let mut reader = ReaderBuilder::new()
         .has_headers(false)
         .comment(Some(b'#'))
@@ -431,6 +442,7 @@ fn read_csv(path: &Path, mut file: File) -> Result<Events> {
         columns: 0,
         names: Vec::new(),
         lines: HashMap::new(),
+        warning: (!whole).then(warning),
     };
     // Whether the first line is 0,1,… or 1,2,…, as tables without names are headed.
     let mut counted = false;
@@ -493,6 +505,17 @@ fn last_remark(file: &mut File) -> io::Result<String> {
     let last = remarks.last().unwrap_or_default();
     file.rewind()?;
     Ok(last)
+}
+
+/// Whether the last byte, if there is one, ends a line. The file is left at its beginning.
+fn ends_with_newline(file: &mut File) -> io::Result<bool> {
+    let mut last = [b'\n'];
+    if file.metadata()?.len() > 0 {
+        file.seek(io::SeekFrom::End(-1))?;
+        file.read_exact(&mut last)?;
+        file.rewind()?;
+    }
+    Ok([b"\n", b"\r"].contains(&&last))
 }
 
 /// The names in a remark before the first of `columns` values, as `numpy.savetxt` writes its header; none if it says something else.

@@ -122,6 +122,7 @@ impl Side {
         with: &[String],
     ) -> Result<Self> {
         let mut events = Events::read(path)?;
+        terminal::warn(events.warning.as_deref());
         let last = events.columns - 1;
         events.require_finite(|column| {
             let compared = columns.is_none_or(|columns| columns.contains(&column));
