@@ -55,6 +55,9 @@ const OF_TWO: [(&str, Function2); 5] = [
     ("pow", libm::pow),
 ];
 
+/// The constant.
+const PI: &str = "pi";
+
 /// What a formula gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -311,13 +314,35 @@ impl Scope<'_> {
             }
             _ => {}
         }
-        let index = name.strip_prefix('x').and_then(|i| i.parse().ok());
-        match index {
+        match place(name) {
             Some(index) => self.index(at, index),
             None => Err(self.error(
                 at,
                 format!("there is no feature `{name}`{}", self.nearest(name)),
             )),
+        }
+    }
+
+    /// What a name without braces means: one thing.
+    fn bare(&self, at: usize, name: &str) -> Result<Step> {
+        let twofold = |other: &str| {
+            let what = format!(
+                "`{name}` is the name of a feature and also {other}: rename the feature, or write `{{{name}}}` for it"
+            );
+            Err(self.error(at, what))
+        };
+        if name == PI {
+            return match self.names.iter().any(|own| own == PI) {
+                true => twofold("the number"),
+                false => Ok(Step::Number(std::f64::consts::PI)),
+            };
+        }
+        let column = self.column(at, name)?;
+        match place(name) {
+            Some(i) if i != column && i < self.columns => {
+                twofold(&format!("feature {i}, `x[{i}]`"))
+            }
+            _ => Ok(Step::Column(column)),
         }
     }
 
@@ -339,7 +364,7 @@ impl Scope<'_> {
         let functions = OF_ONE.iter().map(|f| f.0).chain(OF_TWO.iter().map(|f| f.0));
         // Of equal ones the last, features before functions.
         let features = self.names.iter().map(String::as_str).rev();
-        let names = ["pi"].into_iter().chain(functions).chain(features);
+        let names = [PI].into_iter().chain(functions).chain(features);
         let likeness = |other: &&str| strsim::normalized_damerau_levenshtein(name, other);
         let best = names.max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
         match best.filter(|best| likeness(best) >= 0.5) {
@@ -350,6 +375,11 @@ impl Scope<'_> {
             ),
         }
     }
+}
+
+/// The column that x0, x1, … stand for.
+fn place(name: &str) -> Option<usize> {
+    name.strip_prefix('x')?.parse().ok()
 }
 
 /// A part of a formula, compiled.
@@ -383,13 +413,12 @@ impl Scope<'_> {
             Rule::expression => return self.compile(token.into_inner(), precedence),
             Rule::call => return self.call(token, precedence),
             Rule::number => Step::Number(self.number(at, token.as_str())?),
-            Rule::name if token.as_str() == "pi" => Step::Number(std::f64::consts::PI),
             Rule::column => {
                 let index = token.into_inner().as_str();
                 Step::Column(self.index(at, index.parse().unwrap_or(usize::MAX))?)
             }
             Rule::quoted => Step::Column(self.column(at, token.into_inner().as_str().trim())?),
-            _ => Step::Column(self.column(at, token.as_str())?),
+            _ => self.bare(at, token.as_str())?,
         };
         Ok(Part {
             kind: Kind::Number,
