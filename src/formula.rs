@@ -50,8 +50,8 @@ const OF_ONE: [(&str, Function1); 18] = [
 const OF_TWO: [(&str, Function2); 5] = [
     ("atan2", libm::atan2),
     ("hypot", libm::hypot),
-    ("max", f64::max),
-    ("min", f64::min),
+    ("max", |a, b| known([a, b], a.max(b))),
+    ("min", |a, b| known([a, b], a.min(b))),
     ("pow", libm::pow),
 ];
 
@@ -63,7 +63,7 @@ const PI: &str = "pi";
 pub enum Kind {
     /// A number.
     Number,
-    /// 1 where it holds, 0 where it does not. Comparisons with NaN do not hold, but for `!=`.
+    /// 1 where it holds, 0 where it does not, NaN where that is not known: a comparison with NaN is not, nor is its negation.
     Condition,
 }
 
@@ -494,14 +494,21 @@ impl Scope<'_> {
     fn joined(&self, left: Part, operator: &Pair<Rule>, right: Part) -> Result<Part> {
         use Kind::{Condition, Number};
         let (of, gives, step): (_, _, Function2) = match operator.as_rule() {
-            Rule::or => (Condition, Condition, f64::max),
-            Rule::and => (Condition, Condition, f64::min),
-            Rule::equal => (Number, Condition, |a, b| f64::from(a == b)),
-            Rule::unequal => (Number, Condition, |a, b| f64::from(a != b)),
-            Rule::at_most => (Number, Condition, |a, b| f64::from(a <= b)),
-            Rule::at_least => (Number, Condition, |a, b| f64::from(a >= b)),
-            Rule::below => (Number, Condition, |a, b| f64::from(a < b)),
-            Rule::above => (Number, Condition, |a, b| f64::from(a > b)),
+            // What settles it does so whatever the other is.
+            Rule::or => (Condition, Condition, |a, b| match (a, b) {
+                (1.0, _) | (_, 1.0) => 1.0,
+                _ => a + b,
+            }),
+            Rule::and => (Condition, Condition, |a, b| match (a, b) {
+                (0.0, _) | (_, 0.0) => 0.0,
+                _ => a * b,
+            }),
+            Rule::equal => (Number, Condition, |a, b| known([a, b], f64::from(a == b))),
+            Rule::unequal => (Number, Condition, |a, b| known([a, b], f64::from(a != b))),
+            Rule::at_most => (Number, Condition, |a, b| known([a, b], f64::from(a <= b))),
+            Rule::at_least => (Number, Condition, |a, b| known([a, b], f64::from(a >= b))),
+            Rule::below => (Number, Condition, |a, b| known([a, b], f64::from(a < b))),
+            Rule::above => (Number, Condition, |a, b| known([a, b], f64::from(a > b))),
             Rule::plus => (Number, Number, |a, b| a + b),
             Rule::minus => (Number, Number, |a, b| a - b),
             Rule::times => (Number, Number, |a, b| a * b),
@@ -540,6 +547,14 @@ impl Scope<'_> {
                 part.kind.name()
             ),
         ))
+    }
+}
+
+/// NaN where one of two numbers is.
+fn known(of: [f64; 2], value: f64) -> f64 {
+    match of.iter().any(|v| v.is_nan()) {
+        true => f64::NAN,
+        false => value,
     }
 }
 

@@ -43,7 +43,32 @@ fn formulas_mean_what_python_has_them_mean() {
         ("not px > 0 and 1 == 1", 0.0),
         ("px > 0 && py > 0 || x1 != 0.5", 0.0),
         ("!(px > 0)", 0.0),
-        ("px/0 > 1e300 and 0/0 != 0/0 and not 0/0 < 1", 1.0),
+        ("px/0 > 1e300", 1.0),
+    ] {
+        assert_eq!(value(text, &event), expected, "{text}");
+    }
+}
+
+#[test]
+fn what_is_not_a_number_is_neither_within_nor_beyond() {
+    let event = [-1.0, -4.0, 91.0, 0.5, 2.0];
+    for text in [
+        "sqrt(px) > 2",
+        "not sqrt(px) > 2",
+        "0/0 != 0/0",
+        "0/0 == 0/0",
+        "sqrt(px) > 2 and py < 0",
+        "not (sqrt(px) > 2 or py > 0)",
+        "max(sqrt(px), 1) > 0",
+        "min(1, sqrt(px)) > 0",
+    ] {
+        assert!(value(text, &event).is_nan(), "{text}");
+    }
+    for (text, expected) in [
+        ("px < 0 or sqrt(px) > 2", 1.0),
+        ("sqrt(px) > 2 or px < 0", 1.0),
+        ("sqrt(px) > 2 and px > 0", 0.0),
+        ("px > 0 and sqrt(px) > 2", 0.0),
     ] {
         assert_eq!(value(text, &event), expected, "{text}");
     }
