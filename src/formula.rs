@@ -95,6 +95,7 @@ pub struct Formula {
     /// Numbers that the stack has to hold.
     depth: usize,
     margins: Vec<Formula>,
+    equalities: Vec<String>,
 }
 
 impl Formula {
@@ -150,6 +151,11 @@ impl Formula {
     /// smaller one, negative beyond. Under `not` it is the other way round. Their text is the inequality.
     pub fn margins(&self) -> &[Formula] {
         &self.margins
+    }
+
+    /// The parts of a condition that are `==` or `!=`, as they are written: they have no margin.
+    pub fn equalities(&self) -> &[String] {
+        &self.equalities
     }
 
     /// The values of the formula for `rows`: one each, to `out`.
@@ -237,6 +243,7 @@ impl Scope<'_> {
             steps: part.steps,
             depth: part.depth,
             margins: part.margins.into_iter().map(|m| self.finished(m)).collect(),
+            equalities: part.equalities,
         }
     }
 
@@ -396,6 +403,8 @@ struct Part {
     negated: bool,
     /// Of its inequalities.
     margins: Vec<Part>,
+    /// Texts of its equalities.
+    equalities: Vec<String>,
 }
 
 impl Scope<'_> {
@@ -428,6 +437,7 @@ impl Scope<'_> {
             end,
             negated: false,
             margins: Vec::new(),
+            equalities: Vec::new(),
         })
     }
 
@@ -527,6 +537,10 @@ impl Scope<'_> {
             less.map(|less| both(left.clone(), right.clone(), Step::Two(less), Kind::Number));
         let mut joined = both(left, right, Step::Two(step), gives);
         joined.margins.extend(margin);
+        if matches!(operator.as_rule(), Rule::equal | Rule::unequal) {
+            let text = self.text[joined.at..joined.end].trim();
+            joined.equalities.push(text.into());
+        }
         Ok(joined)
     }
 
@@ -575,6 +589,7 @@ fn both(mut left: Part, right: Part, step: Step, kind: Kind) -> Part {
     left.steps.extend(right.steps);
     left.steps.push(step);
     left.margins.extend(right.margins);
+    left.equalities.extend(right.equalities);
     Part {
         kind,
         depth: left.depth.max(1 + right.depth),

@@ -955,7 +955,13 @@ fn further_features_are_computed_from_the_columns() {
         text.contains("edge ") && text.contains("px>-100 "),
         "{text}"
     );
-    let json = folder.json(&format!("{asked} --support px>0 --json"));
+    let text = folder.good(&format!("{asked} --support px==0"));
+    assert!(
+        text.ends_with("\n\n`px==0` has no edge: only inequalities have\n"),
+        "{text}"
+    );
+    let json = folder.json(&format!("{asked} --support px>0~or~py!=1 --json"));
+    assert_eq!(json["without_edge"], serde_json::json!(["py!=1"]));
     let above = |x: &[f64]| x.chunks(2).filter(|r| r[0] < 0.0).count() as f64 / ROWS as f64;
     let edge = &json["edges"][0];
     assert_eq!(edge["inequality"], "px>0");
@@ -1142,10 +1148,12 @@ fn events_are_read_in_any_order_and_precision() {
 #[test]
 fn a_last_line_without_its_end_is_warned_of() {
     let folder = Folder::new();
-    let text: String = (0..50).map(|i| format!("{}.5,{i}\n", 50 - i)).collect();
+    let text: String = (0..50)
+        .map(|i| format!("{i}.5,{}\n", 1000 - i))
+        .collect();
     folder.write("whole.csv", &text);
     folder.write("cut.csv", text.trim_end());
-    folder.write("short.csv", &text[..text.len() - 4]);
+    folder.write("short.csv", &text[..text.len() - 5]);
     let warned = |name: &str| {
         let score = format!("score whole.csv {name} --columns 0 --repeats 2 --directions 1");
         String::from_utf8(folder.run(&score).stderr).unwrap()

@@ -41,7 +41,7 @@ fn formulas_mean_what_python_has_them_mean() {
         ("px > py", 1.0),
         ("px < py or not px == 3 or py <= -4", 1.0),
         ("not px > 0 and 1 == 1", 0.0),
-        ("px > 0 && py > 0 || x1 != 0.5", 0.0),
+        ("px > 0 && py > 0 || {x1} != 0.5", 0.0),
         ("!(px > 0)", 0.0),
         ("px/0 > 1e300", 1.0),
     ] {
@@ -206,6 +206,7 @@ fn inequalities_tell_how_far_an_event_is_within() {
         margins,
         ["px > 2 * py", "x[2] <= 90", "not (hypot(px, py) < 1)"]
     );
+    assert_eq!(formula.equalities(), ["px != 3"]);
     let event = [3.0, -4.0, 91.0, 0.5, 2.0];
     let values = formula.margins().iter().map(|margin| {
         let mut out = [0.0];
