@@ -82,6 +82,17 @@ impl Folder {
         npy.finish().unwrap();
     }
 
+    /// Writes an array with named fields.
+    fn structured(&self, name: &str, fields: &str, shape: &str, data: &[u8]) {
+        let header =
+            format!("{{'descr': [{fields}], 'fortran_order': False, 'shape': {shape}, }}\n");
+        let mut file = b"\x93NUMPY\x01\x00".to_vec();
+        file.extend((header.len() as u16).to_le_bytes());
+        file.extend(header.bytes());
+        file.extend(data);
+        fs::write(self.at(name), file).unwrap();
+    }
+
     fn write(&self, name: &str, text: &str) {
         fs::write(self.at(name), text).unwrap();
     }
@@ -1146,11 +1157,50 @@ fn events_are_read_in_any_order_and_precision() {
 }
 
 #[test]
+fn named_fields_of_an_array_are_columns() {
+    let folder = Folder::new();
+    // Of whole numbers, which all these types can hold; the third number counts up and down.
+    let rows: Vec<[f64; 4]> = (0..300)
+        .map(|i| {
+            [
+                f64::from(i * i),
+                f64::from(-i),
+                f64::from(i % 7),
+                0.5 * f64::from(i),
+            ]
+        })
+        .collect();
+    let text = rows.iter().map(|[a, b, c, d]| format!("{a},{b},{c},{d}\n"));
+    folder.write(
+        "truth.csv",
+        &format!("a,b,c,d\n{}", text.collect::<String>()),
+    );
+    let records = rows.iter().flat_map(|&[a, b, c, d]| {
+        let mut record = (d as f32).to_le_bytes().to_vec();
+        record.extend((c as u8).to_le_bytes());
+        record.extend([0xff; 3]);
+        record.extend((b as i32).to_be_bytes());
+        record.extend(a.to_be_bytes());
+        record
+    });
+    folder.structured(
+        "fields.npy",
+        "('d', '<f4'), ('c', '|u1'), ('', '|V3'), ('b', '>i4'), ('a', '>f8')",
+        "(300,)",
+        &records.collect::<Vec<u8>>(),
+    );
+    let json = folder.json("score truth.csv fields.npy --repeats 2 --directions 1 --json");
+    for (feature, name) in ["a", "b", "c", "d"].iter().enumerate() {
+        let feature = &json["features"][feature];
+        assert_eq!(feature["name"], *name);
+        assert_eq!(feature["emd"]["distance"], 0.0, "{name}");
+    }
+}
+
+#[test]
 fn a_last_line_without_its_end_is_warned_of() {
     let folder = Folder::new();
-    let text: String = (0..50)
-        .map(|i| format!("{i}.5,{}\n", 1000 - i))
-        .collect();
+    let text: String = (0..50).map(|i| format!("{i}.5,{}\n", 1000 - i)).collect();
     folder.write("whole.csv", &text);
     folder.write("cut.csv", text.trim_end());
     folder.write("short.csv", &text[..text.len() - 5]);
@@ -1334,7 +1384,7 @@ fn score_says_which_file_is_wrong() {
         ),
         (
             "archive.npz",
-            "numpy.save(\"events.npy\", numpy.load(\"archive.npz\")[\"name\"])",
+            "numpy.save(\"events.npy\", numpy.rec.fromarrays([*a.values()], names=[*a]))",
         ),
         ("none.npy", "none.npy: No such file"),
         ("model.laser", "model.laser: unknown kind of file"),
@@ -1356,15 +1406,29 @@ fn score_says_which_file_is_wrong() {
     array("integers.npy", &[2, 2]);
     folder.bad("score truth.npy cube.npy", "array.reshape(len(array), -1)");
     folder.bad("score truth.npy integers.npy", "array.astype(\"f8\")");
-    let fields = "{'descr': [('x', '<f8'), ('y', '<f8')], 'fortran_order': False, 'shape': (1,), }";
-    let mut structured = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
-    structured.extend(format!("{fields:117}\n").bytes());
-    structured.extend([0; 16]);
-    fs::write(folder.at("structured.npy"), structured).unwrap();
-    folder.bad(
-        "score truth.npy structured.npy",
-        "structured_to_unstructured(array)",
-    );
+    for (field, shape, message) in [
+        (
+            "'y', '<U8'",
+            "(1,)",
+            "its field `y` is '<U8', and no number",
+        ),
+        ("'y', '<f8', (2,)", "(1,)", "its field `y` is"),
+        (
+            "'y', '<f8'",
+            "(2,)",
+            "2 records of 16 bytes do not fit its 16 bytes",
+        ),
+        (
+            "'y', '<f8'",
+            "(1, 1)",
+            "one record for each event is needed: `array.ravel()`",
+        ),
+        ("'', '|V9223372036854775799'", "(0,)", "structured.npy: "),
+    ] {
+        let fields = format!("('x', '<f8'), ({field})");
+        folder.structured("structured.npy", &fields, shape, &[0; 16]);
+        folder.bad("score truth.npy structured.npy", message);
+    }
     // A header that asks for more memory than there is.
     let mut huge = bytes.clone();
     let wide = b"(3000000000000000, 9), }";

@@ -5,10 +5,11 @@ use csv::{ReaderBuilder, Trim};
 use laser::aside::require_file;
 use laser::formula::{self, Formula};
 use laser::Rows;
-use npyz::{DType, NpyFile, NpyHeader, NpyReader, Order};
+use npyz::{DType, Endianness, Field, NpyFile, NpyHeader, NpyReader, Order, TypeChar};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// A table of numbers, one event in a row.
@@ -21,7 +22,7 @@ pub struct Events {
     pub rows: usize,
     /// At least one.
     pub columns: usize,
-    /// Of the columns: those of a .csv with a header.
+    /// Of the columns: those of a .csv with a header, or of the fields of a .npy.
     names: Vec<String>,
     /// Lines of a .csv, of those rows that hold NaN or infinities.
     lines: HashMap<usize, u64>,
@@ -50,7 +51,7 @@ impl Kind {
             "hepmc" => Ok(Kind::Hepmc),
             "npz" => Err(Failure::of(
                 path,
-                "an archive of NumPy arrays; take one out of it: `numpy.save(\"events.npy\", numpy.load(\"archive.npz\")[\"name\"])`",
+                "an archive of NumPy arrays; take one out of it: `numpy.save(\"events.npy\", numpy.load(\"archive.npz\")[\"name\"])`, or, if each is a column, `a = numpy.load(\"archive.npz\"); numpy.save(\"events.npy\", numpy.rec.fromarrays([*a.values()], names=[*a]))`",
             )),
             _ => Err(Failure::of(
                 path,
@@ -293,11 +294,8 @@ fn read_npy(path: &Path, file: File) -> Result<Events> {
     let mut reader = BufReader::with_capacity(1 << 20, file);
     let header = header(&mut reader).map_err(failed)?;
     let data = length.saturating_sub(reader.stream_position().map_err(failed)?);
-    if let DType::Record(_) = header.dtype() {
-        return Err(Failure::of(
-            path,
-            "an array with named fields; make columns of them: `numpy.lib.recfunctions.structured_to_unstructured(array)`",
-        ));
+    if let DType::Record(fields) = header.dtype() {
+        return read_records(path, &fields, header.shape(), reader, data);
     }
     let (rows, columns) = match *header.shape() {
         [rows] => (rows, 1),
@@ -347,6 +345,110 @@ fn read_npy(path: &Path, file: File) -> Result<Events> {
             format!("an array of {dtype}; numbers of double or single precision are needed: `array.astype(\"f8\")`"),
         )),
     }
+}
+
+/// A number in a record: its bytes, and how they are to be read.
+struct Number {
+    bytes: Range<usize>,
+    kind: TypeChar,
+    big_endian: bool,
+}
+
+impl Number {
+    /// That of a field, which begins at byte `start`; none if it holds something else.
+    fn of(dtype: &DType, start: usize) -> Option<Self> {
+        let DType::Plain(plain) = dtype else {
+            return None;
+        };
+        let size = plain.num_bytes()?;
+        let fits = match plain.type_char() {
+            TypeChar::Float => [4, 8].contains(&size),
+            TypeChar::Int | TypeChar::Uint => [1, 2, 4, 8].contains(&size),
+            _ => false,
+        };
+        fits.then_some(Number {
+            bytes: start..start + size,
+            kind: plain.type_char(),
+            big_endian: plain.endianness() == Endianness::Big,
+        })
+    }
+
+    fn read(&self, record: &[u8]) -> f64 {
+        let bytes = record[self.bytes.clone()].iter();
+        let push = |bits: u64, byte: &u8| bits << 8 | u64::from(*byte);
+        let bits = match self.big_endian {
+            true => bytes.fold(0, push),
+            false => bytes.rev().fold(0, push),
+        };
+        let unused = u64::BITS - 8 * self.bytes.len() as u32;
+        match (self.kind, unused) {
+            (TypeChar::Float, 0) => f64::from_bits(bits),
+            (TypeChar::Float, _) => f32::from_bits(bits as u32).into(),
+            // With its sign.
+            (TypeChar::Int, _) => ((bits << unused) as i64 >> unused) as f64,
+            _ => bits as f64,
+        }
+    }
+}
+
+/// An array with named fields, one record for each event.
+fn read_records(
+    path: &Path,
+    fields: &[Field],
+    shape: &[u64],
+    mut reader: impl Read,
+    data: u64,
+) -> Result<Events> {
+    let wrong = |what: String| Failure::of(path, what);
+    let [rows] = *shape else {
+        return Err(wrong(format!(
+            "an array of shape {shape:?} with named fields; one record for each event is needed: `array.ravel()`"
+        )));
+    };
+    let (mut names, mut numbers, mut width) = (Vec::new(), Vec::new(), 0_usize);
+    for Field { name, dtype } in fields {
+        // What has no name aligns the field behind it.
+        if !name.is_empty() {
+            let number = Number::of(dtype, width).ok_or_else(|| {
+                wrong(format!(
+                    "its field `{name}` is {}, and no number: take those that are, `array[[\"pt\", \"eta\"]]`",
+                    dtype.descr()
+                ))
+            })?;
+            names.push(name.clone());
+            numbers.push(number);
+        }
+        let end = dtype.num_bytes().and_then(|bytes| width.checked_add(bytes));
+        width = end.ok_or_else(|| wrong(format!("its field `{name}` has no size")))?;
+    }
+    if rows.checked_mul(width as u64) != Some(data) {
+        return Err(wrong(format!(
+            "{rows} records of {width} bytes do not fit its {data} bytes of data: it is cut short, or no file of one array"
+        )));
+    }
+    let (rows, columns) = (rows as usize, numbers.len());
+    let mut values = Vec::new();
+    let mut record = Vec::new();
+    let room = values.try_reserve_exact(rows.saturating_mul(columns));
+    let room = room.and_then(|()| record.try_reserve_exact(width));
+    room.map_err(|e| Failure::of(path, e))?;
+    record.resize(width, 0);
+    // Without a column there are no events, however many records.
+    for _ in 0..rows.min(rows.saturating_mul(columns)) {
+        reader
+            .read_exact(&mut record)
+            .map_err(|e| Failure::of(path, e))?;
+        values.extend(numbers.iter().map(|number| number.read(&record)));
+    }
+    Ok(Events {
+        path: path.into(),
+        values,
+        rows,
+        columns,
+        names,
+        lines: HashMap::new(),
+        warning: None,
+    })
 }
 
 /// Reads the header and nothing more. Its parser takes memory for whatever length is stated, and twice the time for every bracket within a
