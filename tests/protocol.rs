@@ -777,6 +777,22 @@ fn what_does_not_fit_is_refused() {
     }
 }
 
+#[test]
+fn copies_among_the_events_are_in_the_judgement() {
+    let mut x = vec![0.0; 2000];
+    Noise::new(4, 0, domain::TRAINING).fill_normals(0, 1000, 2, &mut x);
+    let judged = |x: &[f64]| {
+        let mut options = options(&[("flow.epochs", 1.0), ("flow.steps", 2.0)]);
+        options.set_i64("flow.batch", 100).unwrap();
+        let mut source = Source::from_rows(Rows::packed(x, 2).unwrap(), None).unwrap();
+        let model = train_generator(&mut source, &options, &()).unwrap();
+        model.record["judgement"]["warnings"].to_string()
+    };
+    let copies = "95.0 % of the target's events are exact copies of others";
+    assert!(!judged(&x).contains("copies"));
+    assert!(judged(&x.repeat(20)).contains(copies));
+}
+
 /// Takes down what is said, and lets all begin.
 struct Messages<'a>(&'a Still);
 

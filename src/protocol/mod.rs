@@ -7,6 +7,7 @@ mod checks;
 mod classifier;
 mod columns;
 mod conditions;
+mod copies;
 mod coverage;
 mod draws;
 mod ensemble;

@@ -5,6 +5,7 @@ use super::checks;
 use super::classifier::{together, train_classifier, warn};
 use super::columns;
 use super::conditions::Conditions;
+use super::copies;
 use super::coverage::Coverage;
 use super::ensemble::record;
 use super::gaps::{gaps, Gap};
@@ -40,6 +41,7 @@ pub fn train_generator(target: &mut Source, options: &Options, hooks: &dyn Hooks
     target.release();
     let draft = draft(target, options)?;
     inspect(session, target, &draft.generator.scalings, &draft.names)?;
+    copies::look(session, target)?;
     if let Err(why) = checks::refinement(
         &draft.generator,
         &draft.names,
@@ -390,6 +392,7 @@ fn judge(
         );
         hooks.warn("events", &message)?;
     }
+    copies::look(session, target)?;
     match &report.calibration {
         Some(calibration) => calibration.warn(hooks)?,
         None => hooks.warn(
