@@ -30,6 +30,7 @@ mod sampler;
 mod scaling;
 mod source;
 mod support;
+mod unused;
 
 pub use crate::compute::{device_check, evaluator, Instance};
 pub use crate::model::HostGenerator;

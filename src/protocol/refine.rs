@@ -20,6 +20,7 @@ use super::pullback::{weighted_latents, Run, WeightReport, Weighted};
 use super::refiner::prepare;
 use super::source::Source;
 use super::support;
+use super::unused;
 use crate::compute::{computes, Instance, Session};
 use crate::model::{Classifier, GeneratorKind, Limits, Model, Scaling};
 use crate::options::{keys, Options};
@@ -42,6 +43,7 @@ pub fn train_generator(target: &mut Source, options: &Options, hooks: &dyn Hooks
     let draft = draft(target, options)?;
     inspect(session, target, &draft.generator.scalings, &draft.names)?;
     copies::look(session, target)?;
+    unused::in_training(options, hooks)?;
     if let Err(why) = checks::refinement(
         &draft.generator,
         &draft.names,
@@ -120,6 +122,7 @@ pub fn refine(
     if rounds > 1 {
         whole.record.insert("iteration".into(), json!(scores));
     }
+    unused::in_refinement(&whole, options, hooks)?;
     witness.judge(&mut whole.record, &REFINED);
     witness.tell(&whole.record, "")?;
     Ok(model.with_model(whole))
@@ -296,6 +299,7 @@ pub fn refine_again(
     copy.record.insert("weights".into(), record);
     let refined = prepare(session, model, copy, &report, &conditions)?;
     let mut whole = (*refined).clone();
+    unused::in_refinement(&whole, options, hooks)?;
     witness.judge(&mut whole.record, &["weights", "chains"]);
     witness.tell(&whole.record, "")?;
     Ok(refined.with_model(whole))
