@@ -1,7 +1,7 @@
 //! Formulas in the features of events, as `hypot(px, py)` or `x[0] >= 2 and abs(eta) < 2.5`.
 //!
 //! The language is that of Python's expressions, as far as it goes: numbers; features, by name, as `x[3]` or `x3`, or `{in braces}` where the
-//! name is no word; `+ - * /`, `**` or `^`; functions of one number and of two, and `pi`; comparisons; `and`, `or`, `not` (also `&&`, `||`, `!`). A
+//! name is no word or means something else too; `+ - * /`, `**` or `^`; functions of one number and of two, and `pi`; comparisons; `and`, `or`, `not` (also `&&`, `||`, `!`). A
 //! comparison is a condition and no number. All functions give the same bits on every machine.
 
 mod grammar;
