@@ -1,7 +1,7 @@
 //! Formulas in the features of events, as `hypot(px, py)` or `x[0] >= 2 and abs(eta) < 2.5`.
 //!
 //! The language is that of Python's expressions, as far as it goes: numbers; features, by name, as `x[3]` or `x3`, or `{in braces}` where the
-//! name is no word; `+ - * /`, `**` or `^`; functions of one number and of two, and `pi`; comparisons; `and`, `or`, `not` (also `&&`, `||`, `!`). A
+//! name is no word or means something else too; `+ - * /`, `**` or `^`; functions of one number and of two, and `pi`; comparisons; `and`, `or`, `not` (also `&&`, `||`, `!`). A
 //! comparison is a condition and no number. All functions give the same bits on every machine.
 
 mod grammar;
@@ -50,17 +50,20 @@ const OF_ONE: [(&str, Function1); 18] = [
 const OF_TWO: [(&str, Function2); 5] = [
     ("atan2", libm::atan2),
     ("hypot", libm::hypot),
-    ("max", f64::max),
-    ("min", f64::min),
+    ("max", |a, b| known([a, b], a.max(b))),
+    ("min", |a, b| known([a, b], a.min(b))),
     ("pow", libm::pow),
 ];
+
+/// The constant.
+const PI: &str = "pi";
 
 /// What a formula gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A number.
     Number,
-    /// 1 where it holds, 0 where it does not. Comparisons with NaN do not hold, but for `!=`.
+    /// 1 where it holds, 0 where it does not, NaN where that is not known: a comparison with NaN is not, nor is its negation.
     Condition,
 }
 
@@ -92,6 +95,7 @@ pub struct Formula {
     /// Numbers that the stack has to hold.
     depth: usize,
     margins: Vec<Formula>,
+    equalities: Vec<String>,
 }
 
 impl Formula {
@@ -147,6 +151,11 @@ impl Formula {
     /// smaller one, negative beyond. Under `not` it is the other way round. Their text is the inequality.
     pub fn margins(&self) -> &[Formula] {
         &self.margins
+    }
+
+    /// The parts of a condition that are `==` or `!=`, as they are written: they have no margin.
+    pub fn equalities(&self) -> &[String] {
+        &self.equalities
     }
 
     /// The values of the formula for `rows`: one each, to `out`.
@@ -234,6 +243,7 @@ impl Scope<'_> {
             steps: part.steps,
             depth: part.depth,
             margins: part.margins.into_iter().map(|m| self.finished(m)).collect(),
+            equalities: part.equalities,
         }
     }
 
@@ -311,13 +321,35 @@ impl Scope<'_> {
             }
             _ => {}
         }
-        let index = name.strip_prefix('x').and_then(|i| i.parse().ok());
-        match index {
+        match place(name) {
             Some(index) => self.index(at, index),
             None => Err(self.error(
                 at,
                 format!("there is no feature `{name}`{}", self.nearest(name)),
             )),
+        }
+    }
+
+    /// What a name without braces means: one thing.
+    fn bare(&self, at: usize, name: &str) -> Result<Step> {
+        let twofold = |other: &str| {
+            let what = format!(
+                "`{name}` is the name of a feature and also {other}: rename the feature, or write `{{{name}}}` for it"
+            );
+            Err(self.error(at, what))
+        };
+        if name == PI {
+            return match self.names.iter().any(|own| own == PI) {
+                true => twofold("the number"),
+                false => Ok(Step::Number(std::f64::consts::PI)),
+            };
+        }
+        let column = self.column(at, name)?;
+        match place(name) {
+            Some(i) if i != column && i < self.columns => {
+                twofold(&format!("feature {i}, `x[{i}]`"))
+            }
+            _ => Ok(Step::Column(column)),
         }
     }
 
@@ -339,7 +371,7 @@ impl Scope<'_> {
         let functions = OF_ONE.iter().map(|f| f.0).chain(OF_TWO.iter().map(|f| f.0));
         // Of equal ones the last, features before functions.
         let features = self.names.iter().map(String::as_str).rev();
-        let names = ["pi"].into_iter().chain(functions).chain(features);
+        let names = [PI].into_iter().chain(functions).chain(features);
         let likeness = |other: &&str| strsim::normalized_damerau_levenshtein(name, other);
         let best = names.max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
         match best.filter(|best| likeness(best) >= 0.5) {
@@ -350,6 +382,11 @@ impl Scope<'_> {
             ),
         }
     }
+}
+
+/// The column that x0, x1, … stand for.
+fn place(name: &str) -> Option<usize> {
+    name.strip_prefix('x')?.parse().ok()
 }
 
 /// A part of a formula, compiled.
@@ -366,6 +403,8 @@ struct Part {
     negated: bool,
     /// Of its inequalities.
     margins: Vec<Part>,
+    /// Texts of its equalities.
+    equalities: Vec<String>,
 }
 
 impl Scope<'_> {
@@ -383,13 +422,12 @@ impl Scope<'_> {
             Rule::expression => return self.compile(token.into_inner(), precedence),
             Rule::call => return self.call(token, precedence),
             Rule::number => Step::Number(self.number(at, token.as_str())?),
-            Rule::name if token.as_str() == "pi" => Step::Number(std::f64::consts::PI),
             Rule::column => {
                 let index = token.into_inner().as_str();
                 Step::Column(self.index(at, index.parse().unwrap_or(usize::MAX))?)
             }
             Rule::quoted => Step::Column(self.column(at, token.into_inner().as_str().trim())?),
-            _ => Step::Column(self.column(at, token.as_str())?),
+            _ => self.bare(at, token.as_str())?,
         };
         Ok(Part {
             kind: Kind::Number,
@@ -399,6 +437,7 @@ impl Scope<'_> {
             end,
             negated: false,
             margins: Vec::new(),
+            equalities: Vec::new(),
         })
     }
 
@@ -465,14 +504,21 @@ impl Scope<'_> {
     fn joined(&self, left: Part, operator: &Pair<Rule>, right: Part) -> Result<Part> {
         use Kind::{Condition, Number};
         let (of, gives, step): (_, _, Function2) = match operator.as_rule() {
-            Rule::or => (Condition, Condition, f64::max),
-            Rule::and => (Condition, Condition, f64::min),
-            Rule::equal => (Number, Condition, |a, b| f64::from(a == b)),
-            Rule::unequal => (Number, Condition, |a, b| f64::from(a != b)),
-            Rule::at_most => (Number, Condition, |a, b| f64::from(a <= b)),
-            Rule::at_least => (Number, Condition, |a, b| f64::from(a >= b)),
-            Rule::below => (Number, Condition, |a, b| f64::from(a < b)),
-            Rule::above => (Number, Condition, |a, b| f64::from(a > b)),
+            // What settles it does so whatever the other is.
+            Rule::or => (Condition, Condition, |a, b| match (a, b) {
+                (1.0, _) | (_, 1.0) => 1.0,
+                _ => a + b,
+            }),
+            Rule::and => (Condition, Condition, |a, b| match (a, b) {
+                (0.0, _) | (_, 0.0) => 0.0,
+                _ => a * b,
+            }),
+            Rule::equal => (Number, Condition, |a, b| known([a, b], f64::from(a == b))),
+            Rule::unequal => (Number, Condition, |a, b| known([a, b], f64::from(a != b))),
+            Rule::at_most => (Number, Condition, |a, b| known([a, b], f64::from(a <= b))),
+            Rule::at_least => (Number, Condition, |a, b| known([a, b], f64::from(a >= b))),
+            Rule::below => (Number, Condition, |a, b| known([a, b], f64::from(a < b))),
+            Rule::above => (Number, Condition, |a, b| known([a, b], f64::from(a > b))),
             Rule::plus => (Number, Number, |a, b| a + b),
             Rule::minus => (Number, Number, |a, b| a - b),
             Rule::times => (Number, Number, |a, b| a * b),
@@ -491,6 +537,10 @@ impl Scope<'_> {
             less.map(|less| both(left.clone(), right.clone(), Step::Two(less), Kind::Number));
         let mut joined = both(left, right, Step::Two(step), gives);
         joined.margins.extend(margin);
+        if matches!(operator.as_rule(), Rule::equal | Rule::unequal) {
+            let text = self.text[joined.at..joined.end].trim();
+            joined.equalities.push(text.into());
+        }
         Ok(joined)
     }
 
@@ -514,6 +564,14 @@ impl Scope<'_> {
     }
 }
 
+/// NaN where one of two numbers is.
+fn known(of: [f64; 2], value: f64) -> f64 {
+    match of.iter().any(|v| v.is_nan()) {
+        true => f64::NAN,
+        false => value,
+    }
+}
+
 /// A square is a product, and rounded as one.
 fn power(base: f64, exponent: f64) -> f64 {
     match exponent {
@@ -531,6 +589,7 @@ fn both(mut left: Part, right: Part, step: Step, kind: Kind) -> Part {
     left.steps.extend(right.steps);
     left.steps.push(step);
     left.margins.extend(right.margins);
+    left.equalities.extend(right.equalities);
     Part {
         kind,
         depth: left.depth.max(1 + right.depth),

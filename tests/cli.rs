@@ -82,6 +82,17 @@ impl Folder {
         npy.finish().unwrap();
     }
 
+    /// Writes an array with named fields.
+    fn structured(&self, name: &str, fields: &str, shape: &str, data: &[u8]) {
+        let header =
+            format!("{{'descr': [{fields}], 'fortran_order': False, 'shape': {shape}, }}\n");
+        let mut file = b"\x93NUMPY\x01\x00".to_vec();
+        file.extend((header.len() as u16).to_le_bytes());
+        file.extend(header.bytes());
+        file.extend(data);
+        fs::write(self.at(name), file).unwrap();
+    }
+
     fn write(&self, name: &str, text: &str) {
         fs::write(self.at(name), text).unwrap();
     }
@@ -955,7 +966,13 @@ fn further_features_are_computed_from_the_columns() {
         text.contains("edge ") && text.contains("px>-100 "),
         "{text}"
     );
-    let json = folder.json(&format!("{asked} --support px>0 --json"));
+    let text = folder.good(&format!("{asked} --support px==0"));
+    assert!(
+        text.ends_with("\n\n`px==0` has no edge: only inequalities have\n"),
+        "{text}"
+    );
+    let json = folder.json(&format!("{asked} --support px>0~or~py!=1 --json"));
+    assert_eq!(json["without_edge"], serde_json::json!(["py!=1"]));
     let above = |x: &[f64]| x.chunks(2).filter(|r| r[0] < 0.0).count() as f64 / ROWS as f64;
     let edge = &json["edges"][0];
     assert_eq!(edge["inequality"], "px>0");
@@ -1003,24 +1020,44 @@ fn columns_go_by_their_names() {
     });
     csv("index.csv", "i,pt", &|i, x| format!("{i},{}", x[0]));
     csv("numbers.csv", "0,1", &|_, x| format!("{},{}", x[0], x[1]));
+    csv("from_one.csv", "\"1\",\"2\"", &|i, x| match i {
+        0 => "3,4".into(),
+        _ => format!("{},{}", x[0], x[1]),
+    });
     csv("missing.csv", "NA,NA", &|_, x| format!("{},{}", x[0], x[1]));
     csv("twice.csv", "pt,pt", &|_, x| format!("{},{}", x[0], x[1]));
+    // As numpy.savetxt writes a header.
+    csv("numpy.csv", "# of a run\n# eta,pt", &|_, x| {
+        format!("{},{}", x[1], x[0])
+    });
+    csv("remark.csv", "# eta=1,pt=2", &|_, x| {
+        format!("{},{}", x[0], x[1])
+    });
+    csv("numpys.csv", "# pt,pt", &|_, x| {
+        format!("{},{}", x[0], x[1])
+    });
     let score = "--repeats 2 --directions 1";
     // The same events in another order of columns.
-    let json = folder.json(&format!(
-        "score truth.csv turned.csv {score} --with x[0]-x[1] --json"
-    ));
-    for feature in 0..3 {
-        assert_eq!(json["features"][feature]["emd"]["distance"], 0.0);
+    for turned in ["turned.csv", "numpy.csv"] {
+        let json = folder.json(&format!(
+            "score truth.csv {turned} {score} --with x[0]-x[1] --json"
+        ));
+        for feature in 0..3 {
+            assert_eq!(json["features"][feature]["emd"]["distance"], 0.0);
+        }
+        assert_eq!(json["features"][0]["name"], "pt");
     }
-    assert_eq!(json["features"][0]["name"], "pt");
+    let json = folder.json(&format!("score truth.csv remark.csv {score} --json"));
+    assert_eq!(json["features"][0]["emd"]["distance"], 0.0);
     for (file, message) in [
         ("other.csv", "its columns are called pt, phi, those of the reference pt, eta: they must be the same, in any order"),
         ("pandas.csv", "the first line: its first column has no name: it is the index of a table"),
         ("index.csv", "column 0 (from 0) counts the rows"),
-        ("numbers.csv", "the first line counts the columns, `0,1,…`: is it a header?"),
+        ("numbers.csv", "the first line counts the columns, `0,1,…` or `1,2,…`: is it a header?"),
+        ("from_one.csv", "the first line counts the columns"),
         ("missing.csv", "the first line: `NA` is neither a number nor a name"),
         ("twice.csv", "two columns are called `pt`"),
+        ("numpys.csv", "the header: two columns are called `pt`"),
     ] {
         folder.bad(&format!("score truth.csv {file} {score}"), message);
     }
@@ -1117,6 +1154,70 @@ fn events_are_read_in_any_order_and_precision() {
     let json = folder.json("score truth.npy single.npy --repeats 2 --directions 1 --json");
     let distance = json["features"][0]["emd"]["distance"].as_f64().unwrap();
     assert!(0.0 < distance && distance < 1e-6, "{distance}");
+}
+
+#[test]
+fn named_fields_of_an_array_are_columns() {
+    let folder = Folder::new();
+    // Of whole numbers, which all these types can hold; the third number counts up and down.
+    let rows: Vec<[f64; 4]> = (0..300)
+        .map(|i| {
+            [
+                f64::from(i * i),
+                f64::from(-i),
+                f64::from(i % 7),
+                0.5 * f64::from(i),
+            ]
+        })
+        .collect();
+    let text = rows.iter().map(|[a, b, c, d]| format!("{a},{b},{c},{d}\n"));
+    folder.write(
+        "truth.csv",
+        &format!("a,b,c,d\n{}", text.collect::<String>()),
+    );
+    let records = rows.iter().flat_map(|&[a, b, c, d]| {
+        let mut record = (d as f32).to_le_bytes().to_vec();
+        record.extend((c as u8).to_le_bytes());
+        record.extend([0xff; 3]);
+        record.extend((b as i32).to_be_bytes());
+        record.extend(a.to_be_bytes());
+        record
+    });
+    folder.structured(
+        "fields.npy",
+        "('d', '<f4'), ('c', '|u1'), ('', '|V3'), ('b', '>i4'), ('a', '>f8')",
+        "(300,)",
+        &records.collect::<Vec<u8>>(),
+    );
+    let json = folder.json("score truth.csv fields.npy --repeats 2 --directions 1 --json");
+    for (feature, name) in ["a", "b", "c", "d"].iter().enumerate() {
+        let feature = &json["features"][feature];
+        assert_eq!(feature["name"], *name);
+        assert_eq!(feature["emd"]["distance"], 0.0, "{name}");
+    }
+}
+
+#[test]
+fn a_last_line_without_its_end_is_warned_of() {
+    let folder = Folder::new();
+    let text: String = (0..50).map(|i| format!("{i}.5,{}\n", 1000 - i)).collect();
+    folder.write("whole.csv", &text);
+    folder.write("cut.csv", text.trim_end());
+    folder.write("short.csv", &text[..text.len() - 5]);
+    let warned = |name: &str| {
+        let score = format!("score whole.csv {name} --columns 0 --repeats 2 --directions 1");
+        String::from_utf8(folder.run(&score).stderr).unwrap()
+    };
+    assert_eq!(warned("whole.csv"), "");
+    assert_eq!(
+        warned("cut.csv"),
+        "laser: warning: the last line of cut.csv has no newline at its end: was the file cut?\n"
+    );
+    // Whole columns that are missing are an error.
+    folder.bad(
+        "score whole.csv short.csv",
+        "short.csv: line 50 has 1 values",
+    );
 }
 
 #[test]
@@ -1283,7 +1384,7 @@ fn score_says_which_file_is_wrong() {
         ),
         (
             "archive.npz",
-            "numpy.save(\"events.npy\", numpy.load(\"archive.npz\")[\"name\"])",
+            "numpy.save(\"events.npy\", numpy.rec.fromarrays([*a.values()], names=[*a]))",
         ),
         ("none.npy", "none.npy: No such file"),
         ("model.laser", "model.laser: unknown kind of file"),
@@ -1305,15 +1406,29 @@ fn score_says_which_file_is_wrong() {
     array("integers.npy", &[2, 2]);
     folder.bad("score truth.npy cube.npy", "array.reshape(len(array), -1)");
     folder.bad("score truth.npy integers.npy", "array.astype(\"f8\")");
-    let fields = "{'descr': [('x', '<f8'), ('y', '<f8')], 'fortran_order': False, 'shape': (1,), }";
-    let mut structured = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
-    structured.extend(format!("{fields:117}\n").bytes());
-    structured.extend([0; 16]);
-    fs::write(folder.at("structured.npy"), structured).unwrap();
-    folder.bad(
-        "score truth.npy structured.npy",
-        "structured_to_unstructured(array)",
-    );
+    for (field, shape, message) in [
+        (
+            "'y', '<U8'",
+            "(1,)",
+            "its field `y` is '<U8', and no number",
+        ),
+        ("'y', '<f8', (2,)", "(1,)", "its field `y` is"),
+        (
+            "'y', '<f8'",
+            "(2,)",
+            "2 records of 16 bytes do not fit its 16 bytes",
+        ),
+        (
+            "'y', '<f8'",
+            "(1, 1)",
+            "one record for each event is needed: `array.ravel()`",
+        ),
+        ("'', '|V9223372036854775799'", "(0,)", "structured.npy: "),
+    ] {
+        let fields = format!("('x', '<f8'), ({field})");
+        folder.structured("structured.npy", &fields, shape, &[0; 16]);
+        folder.bad("score truth.npy structured.npy", message);
+    }
     // A header that asks for more memory than there is.
     let mut huge = bytes.clone();
     let wide = b"(3000000000000000, 9), }";

@@ -777,6 +777,72 @@ fn what_does_not_fit_is_refused() {
     }
 }
 
+#[test]
+fn copies_among_the_events_are_in_the_judgement() {
+    let mut x = vec![0.0; 2000];
+    Noise::new(4, 0, domain::TRAINING).fill_normals(0, 1000, 2, &mut x);
+    let judged = |x: &[f64]| {
+        let mut options = options(&[("flow.epochs", 1.0), ("flow.steps", 2.0)]);
+        options.set_i64("flow.batch", 100).unwrap();
+        let mut source = Source::from_rows(Rows::packed(x, 2).unwrap(), None).unwrap();
+        let model = train_generator(&mut source, &options, &()).unwrap();
+        model.record["judgement"]["warnings"].to_string()
+    };
+    let copies = "95.0 % of the target's events are exact copies of others";
+    assert!(!judged(&x).contains("copies"));
+    assert!(judged(&x.repeat(20)).contains(copies));
+}
+
+#[test]
+fn options_without_effect_are_named() {
+    let quick = [
+        ("flow.epochs", 1.0),
+        ("flow.steps", 2.0),
+        ("classifier.steps", 2.0),
+    ];
+    let mut options =
+        options(&[&quick[..], &[("vae.units", 5.0), ("matching.units", 5.0)]].concat());
+    options.set_str("refiner.method", "rejection").unwrap();
+    let warned = |run: &dyn Fn(&Stop)| {
+        let hooks = Stop {
+            stage: "",
+            after: u64::MAX,
+            seen: Cell::new(0),
+            messages: RefCell::default(),
+        };
+        run(&hooks);
+        let mut messages = hooks.messages.into_inner();
+        messages.retain(|message| message.contains("without effect"));
+        messages
+    };
+    assert_eq!(
+        warned(&|hooks| {
+            train_generator(&mut normal(0.0, 1.0), &options, hooks).unwrap();
+        }),
+        ["without effect: `vae.units`: `generator.type` takes another generator"]
+    );
+    let generator = unit_normal(&options);
+    let refined = |options: &Options| {
+        warned(&|hooks| {
+            refine(&generator, &mut normal(0.5, 1.0), options, hooks).unwrap();
+        })
+    };
+    // What it was trained by may be said again.
+    let matching = "without effect: `matching.units`: the refiner is `rejection`";
+    assert_eq!(refined(&options), [matching]);
+    for (key, value) in [("flow.blocks", 7), ("hmc.pilot", 9), ("pullback.epochs", 9)] {
+        options.set_i64(key, value).unwrap();
+    }
+    assert_eq!(
+        refined(&options),
+        [
+            "without effect: `hmc.pilot`, `matching.units`: the refiner is `rejection`",
+            "without effect: `pullback.epochs`: the weights are pulled back directly, as `pullback.method` has it",
+            "without effect: `flow.blocks`: the generator is there already, and not trained",
+        ]
+    );
+}
+
 /// Takes down what is said, and lets all begin.
 struct Messages<'a>(&'a Still);
 

@@ -31,8 +31,7 @@ fn formulas_mean_what_python_has_them_mean() {
         ("1e-3", 1e-3),
         ("px", 3.0),
         ("x[1] + x0", -1.0),
-        // Names come before numbers.
-        ("x1", 0.5),
+        ("{x1}", 0.5),
         ("{m_ll [GeV]} - 91", 0.0),
         ("hypot(px, py)", 5.0),
         ("max(min(px, py), 1 - 6)", -4.0),
@@ -42,9 +41,34 @@ fn formulas_mean_what_python_has_them_mean() {
         ("px > py", 1.0),
         ("px < py or not px == 3 or py <= -4", 1.0),
         ("not px > 0 and 1 == 1", 0.0),
-        ("px > 0 && py > 0 || x1 != 0.5", 0.0),
+        ("px > 0 && py > 0 || {x1} != 0.5", 0.0),
         ("!(px > 0)", 0.0),
-        ("px/0 > 1e300 and 0/0 != 0/0 and not 0/0 < 1", 1.0),
+        ("px/0 > 1e300", 1.0),
+    ] {
+        assert_eq!(value(text, &event), expected, "{text}");
+    }
+}
+
+#[test]
+fn what_is_not_a_number_is_neither_within_nor_beyond() {
+    let event = [-1.0, -4.0, 91.0, 0.5, 2.0];
+    for text in [
+        "sqrt(px) > 2",
+        "not sqrt(px) > 2",
+        "0/0 != 0/0",
+        "0/0 == 0/0",
+        "sqrt(px) > 2 and py < 0",
+        "not (sqrt(px) > 2 or py > 0)",
+        "max(sqrt(px), 1) > 0",
+        "min(1, sqrt(px)) > 0",
+    ] {
+        assert!(value(text, &event).is_nan(), "{text}");
+    }
+    for (text, expected) in [
+        ("px < 0 or sqrt(px) > 2", 1.0),
+        ("sqrt(px) > 2 or px < 0", 1.0),
+        ("sqrt(px) > 2 and px > 0", 0.0),
+        ("px > 0 and sqrt(px) > 2", 0.0),
     ] {
         assert_eq!(value(text, &event), expected, "{text}");
     }
@@ -92,6 +116,38 @@ fn what_is_wrong_is_shown_where_it_is() {
     let twice = ["a", "a"].map(String::from);
     let error = Formula::parse("a", 2, &twice).unwrap_err().to_string();
     assert!(error.contains("several features `a`"), "{error}");
+}
+
+#[test]
+fn a_name_that_means_two_things_is_refused() {
+    let names = ["pi", "exp", "x1", "x3", "and"].map(String::from);
+    let event = [1.0, 2.0, 3.0, 4.0, 5.0];
+    let parse = |text: &str| Formula::parse(text, 5, &names);
+    for (text, what) in [
+        ("2 * pi", "`2 * ` >>> `pi`: `pi` is the name of a feature and also the number: rename the feature, or write `{pi}` for it"),
+        ("x1 > 0", "`x1` is the name of a feature and also feature 1, `x[1]`: rename the feature"),
+        ("and > 0", "is missing here"),
+    ] {
+        let error = parse(text).unwrap_err().to_string();
+        assert!(error.contains(what), "{text}: {error}");
+    }
+    // The column that it stands for, or one thing alone.
+    for (text, value) in [
+        ("{pi}", 1.0),
+        ("exp + 0 * exp(1)", 2.0),
+        ("{x1}", 3.0),
+        ("x[1]", 2.0),
+        ("x3", 4.0),
+        ("x2", 3.0),
+        ("{and}", 5.0),
+    ] {
+        let mut out = [0.0];
+        let formula = parse(text).unwrap();
+        formula
+            .evaluate(Rows::packed(&event, 5).unwrap(), &mut out)
+            .unwrap();
+        assert_eq!(out[0], value, "{text}");
+    }
 }
 
 #[test]
@@ -150,6 +206,7 @@ fn inequalities_tell_how_far_an_event_is_within() {
         margins,
         ["px > 2 * py", "x[2] <= 90", "not (hypot(px, py) < 1)"]
     );
+    assert_eq!(formula.equalities(), ["px != 3"]);
     let event = [3.0, -4.0, 91.0, 0.5, 2.0];
     let values = formula.margins().iter().map(|margin| {
         let mut out = [0.0];

@@ -58,6 +58,11 @@ impl Edges {
         self.margin(edge).map(Formula::text)
     }
 
+    /// The equalities of the condition, as they are written: they have no edge to look at.
+    pub fn equalities(&self) -> &[String] {
+        self.0.equalities()
+    }
+
     /// What two samples do at the edge of one inequality, counted from 0. An edge that is smeared has events of the sample beyond it, and
     /// a ratio above 1 just within it.
     ///

@@ -40,7 +40,7 @@ pub trait Region: Send + Sync {
     fn inside(&self, x: &[f64], inside: &mut [bool]) -> Result<()>;
 }
 
-/// The region where a formula holds.
+/// The region where a formula holds: not where it is not known, as the comparison of a root of a negative number.
 pub struct Inequalities(Formula, usize);
 
 impl Inequalities {
@@ -58,8 +58,25 @@ impl Region for Inequalities {
         self.0.evaluate(Rows::packed(x, self.1)?, &mut holds)?;
         let rows = inside.iter_mut().zip(x.chunks_exact(self.1)).zip(holds);
         rows.for_each(|((inside, x), holds)| {
-            *inside = holds != 0.0 && x.iter().all(|v| v.is_finite());
+            *inside = holds == 1.0 && x.iter().all(|v| v.is_finite());
         });
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_of_which_a_condition_is_not_known_are_outside() {
+        let support = Support::Formula {
+            text: "not (sqrt(x0) > 2)".into(),
+        };
+        let region = support.region(1, &[]).unwrap().unwrap();
+        let mut inside = [true; 4];
+        let x = [-1.0, 1.0, 9.0, f64::NAN];
+        region.inside(&x, &mut inside).unwrap();
+        assert_eq!(inside, [false, true, false, false]);
     }
 }

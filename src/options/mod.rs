@@ -112,6 +112,18 @@ impl Options {
         key.read(self.values.get(key.name()))
     }
 
+    /// The keys whose values are not those of the preset.
+    pub fn changed(&self) -> Vec<&'static str> {
+        self.different(&Self::from_preset(self.preset))
+    }
+
+    /// The keys whose values are not those of `other`.
+    pub fn different(&self, other: &Options) -> Vec<&'static str> {
+        let pairs = self.values.iter().zip(&other.values);
+        let different = pairs.filter(|(own, other)| own != other);
+        different.map(|((name, _), _)| *name).collect()
+    }
+
     /// Sets an integer key, or a floating-point key to an integer.
     ///
     /// Errors: [`Error::UnknownOption`]; [`Error::InvalidArgument`] for a text key or a value out of range.

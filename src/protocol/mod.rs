@@ -7,6 +7,7 @@ mod checks;
 mod classifier;
 mod columns;
 mod conditions;
+mod copies;
 mod coverage;
 mod draws;
 mod ensemble;
@@ -29,6 +30,7 @@ mod sampler;
 mod scaling;
 mod source;
 mod support;
+mod unused;
 
 pub use crate::compute::{device_check, evaluator, Instance};
 pub use crate::model::HostGenerator;

@@ -5,6 +5,7 @@ use super::checks;
 use super::classifier::{together, train_classifier, warn};
 use super::columns;
 use super::conditions::Conditions;
+use super::copies;
 use super::coverage::Coverage;
 use super::ensemble::record;
 use super::gaps::{gaps, Gap};
@@ -19,6 +20,7 @@ use super::pullback::{weighted_latents, Run, WeightReport, Weighted};
 use super::refiner::prepare;
 use super::source::Source;
 use super::support;
+use super::unused;
 use crate::compute::{computes, Instance, Session};
 use crate::model::{Classifier, GeneratorKind, Limits, Model, Scaling};
 use crate::options::{keys, Options};
@@ -40,6 +42,8 @@ pub fn train_generator(target: &mut Source, options: &Options, hooks: &dyn Hooks
     target.release();
     let draft = draft(target, options)?;
     inspect(session, target, &draft.generator.scalings, &draft.names)?;
+    copies::look(session, target)?;
+    unused::in_training(options, hooks)?;
     if let Err(why) = checks::refinement(
         &draft.generator,
         &draft.names,
@@ -118,6 +122,7 @@ pub fn refine(
     if rounds > 1 {
         whole.record.insert("iteration".into(), json!(scores));
     }
+    unused::in_refinement(&whole, options, hooks)?;
     witness.judge(&mut whole.record, &REFINED);
     witness.tell(&whole.record, "")?;
     Ok(model.with_model(whole))
@@ -294,6 +299,7 @@ pub fn refine_again(
     copy.record.insert("weights".into(), record);
     let refined = prepare(session, model, copy, &report, &conditions)?;
     let mut whole = (*refined).clone();
+    unused::in_refinement(&whole, options, hooks)?;
     witness.judge(&mut whole.record, &["weights", "chains"]);
     witness.tell(&whole.record, "")?;
     Ok(refined.with_model(whole))
@@ -390,6 +396,7 @@ fn judge(
         );
         hooks.warn("events", &message)?;
     }
+    copies::look(session, target)?;
     match &report.calibration {
         Some(calibration) => calibration.warn(hooks)?,
         None => hooks.warn(

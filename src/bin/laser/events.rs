@@ -5,10 +5,11 @@ use csv::{ReaderBuilder, Trim};
 use laser::aside::require_file;
 use laser::formula::{self, Formula};
 use laser::Rows;
-use npyz::{DType, NpyFile, NpyHeader, NpyReader, Order};
+use npyz::{DType, Endianness, Field, NpyFile, NpyHeader, NpyReader, Order, TypeChar};
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek};
+use std::io::{self, BufRead, BufReader, Read, Seek};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// A table of numbers, one event in a row.
@@ -21,10 +22,12 @@ pub struct Events {
     pub rows: usize,
     /// At least one.
     pub columns: usize,
-    /// Of the columns: those of a .csv with a header.
+    /// Of the columns: those of a .csv with a header, or of the fields of a .npy.
     names: Vec<String>,
     /// Lines of a .csv, of those rows that hold NaN or infinities.
     lines: HashMap<usize, u64>,
+    /// What to warn of.
+    pub warning: Option<String>,
 }
 
 /// Kinds of files.
@@ -48,7 +51,7 @@ impl Kind {
             "hepmc" => Ok(Kind::Hepmc),
             "npz" => Err(Failure::of(
                 path,
-                "an archive of NumPy arrays; take one out of it: `numpy.save(\"events.npy\", numpy.load(\"archive.npz\")[\"name\"])`",
+                "an archive of NumPy arrays; take one out of it: `numpy.save(\"events.npy\", numpy.load(\"archive.npz\")[\"name\"])`, or, if each is a column, `a = numpy.load(\"archive.npz\"); numpy.save(\"events.npy\", numpy.rec.fromarrays([*a.values()], names=[*a]))`",
             )),
             _ => Err(Failure::of(
                 path,
@@ -291,11 +294,8 @@ fn read_npy(path: &Path, file: File) -> Result<Events> {
     let mut reader = BufReader::with_capacity(1 << 20, file);
     let header = header(&mut reader).map_err(failed)?;
     let data = length.saturating_sub(reader.stream_position().map_err(failed)?);
-    if let DType::Record(_) = header.dtype() {
-        return Err(Failure::of(
-            path,
-            "an array with named fields; make columns of them: `numpy.lib.recfunctions.structured_to_unstructured(array)`",
-        ));
+    if let DType::Record(fields) = header.dtype() {
+        return read_records(path, &fields, header.shape(), reader, data);
     }
     let (rows, columns) = match *header.shape() {
         [rows] => (rows, 1),
@@ -320,6 +320,7 @@ fn read_npy(path: &Path, file: File) -> Result<Events> {
             columns,
             names: Vec::new(),
             lines: HashMap::new(),
+            warning: None,
         })
     };
     // What the header says is compared with the file before memory is taken for it.
@@ -344,6 +345,110 @@ fn read_npy(path: &Path, file: File) -> Result<Events> {
             format!("an array of {dtype}; numbers of double or single precision are needed: `array.astype(\"f8\")`"),
         )),
     }
+}
+
+/// A number in a record: its bytes, and how they are to be read.
+struct Number {
+    bytes: Range<usize>,
+    kind: TypeChar,
+    big_endian: bool,
+}
+
+impl Number {
+    /// That of a field, which begins at byte `start`; none if it holds something else.
+    fn of(dtype: &DType, start: usize) -> Option<Self> {
+        let DType::Plain(plain) = dtype else {
+            return None;
+        };
+        let size = plain.num_bytes()?;
+        let fits = match plain.type_char() {
+            TypeChar::Float => [4, 8].contains(&size),
+            TypeChar::Int | TypeChar::Uint => [1, 2, 4, 8].contains(&size),
+            _ => false,
+        };
+        fits.then_some(Number {
+            bytes: start..start + size,
+            kind: plain.type_char(),
+            big_endian: plain.endianness() == Endianness::Big,
+        })
+    }
+
+    fn read(&self, record: &[u8]) -> f64 {
+        let bytes = record[self.bytes.clone()].iter();
+        let push = |bits: u64, byte: &u8| bits << 8 | u64::from(*byte);
+        let bits = match self.big_endian {
+            true => bytes.fold(0, push),
+            false => bytes.rev().fold(0, push),
+        };
+        let unused = u64::BITS - 8 * self.bytes.len() as u32;
+        match (self.kind, unused) {
+            (TypeChar::Float, 0) => f64::from_bits(bits),
+            (TypeChar::Float, _) => f32::from_bits(bits as u32).into(),
+            // With its sign.
+            (TypeChar::Int, _) => ((bits << unused) as i64 >> unused) as f64,
+            _ => bits as f64,
+        }
+    }
+}
+
+/// An array with named fields, one record for each event.
+fn read_records(
+    path: &Path,
+    fields: &[Field],
+    shape: &[u64],
+    mut reader: impl Read,
+    data: u64,
+) -> Result<Events> {
+    let wrong = |what: String| Failure::of(path, what);
+    let [rows] = *shape else {
+        return Err(wrong(format!(
+            "an array of shape {shape:?} with named fields; one record for each event is needed: `array.ravel()`"
+        )));
+    };
+    let (mut names, mut numbers, mut width) = (Vec::new(), Vec::new(), 0_usize);
+    for Field { name, dtype } in fields {
+        // What has no name aligns the field behind it.
+        if !name.is_empty() {
+            let number = Number::of(dtype, width).ok_or_else(|| {
+                wrong(format!(
+                    "its field `{name}` is {}, and no number: take those that are, `array[[\"pt\", \"eta\"]]`",
+                    dtype.descr()
+                ))
+            })?;
+            names.push(name.clone());
+            numbers.push(number);
+        }
+        let end = dtype.num_bytes().and_then(|bytes| width.checked_add(bytes));
+        width = end.ok_or_else(|| wrong(format!("its field `{name}` has no size")))?;
+    }
+    if rows.checked_mul(width as u64) != Some(data) {
+        return Err(wrong(format!(
+            "{rows} records of {width} bytes do not fit its {data} bytes of data: it is cut short, or no file of one array"
+        )));
+    }
+    let (rows, columns) = (rows as usize, numbers.len());
+    let mut values = Vec::new();
+    let mut record = Vec::new();
+    let room = values.try_reserve_exact(rows.saturating_mul(columns));
+    let room = room.and_then(|()| record.try_reserve_exact(width));
+    room.map_err(|e| Failure::of(path, e))?;
+    record.resize(width, 0);
+    // Without a column there are no events, however many records.
+    for _ in 0..rows.min(rows.saturating_mul(columns)) {
+        reader
+            .read_exact(&mut record)
+            .map_err(|e| Failure::of(path, e))?;
+        values.extend(numbers.iter().map(|number| number.read(&record)));
+    }
+    Ok(Events {
+        path: path.into(),
+        values,
+        rows,
+        columns,
+        names,
+        lines: HashMap::new(),
+        warning: None,
+    })
 }
 
 /// Reads the header and nothing more. Its parser takes memory for whatever length is stated, and twice the time for every bracket within a
@@ -416,8 +521,17 @@ fn transpose(values: &[f64], rows: usize) -> Vec<f64> {
         .collect()
 }
 
-/// Numbers with commas between; a first line without any number names the columns, lines that begin with # are left out.
-fn read_csv(path: &Path, file: File) -> Result<Events> {
+/// Numbers with commas between; a first line without any number names the columns, lines that begin with # are left out, but for names.
+fn read_csv(path: &Path, mut file: File) -> Result<Events> {
+    let failed = |e: io::Error| Failure::of(path, e);
+    let remark = last_remark(&mut file).map_err(failed)?;
+    let whole = ends_with_newline(&mut file).map_err(failed)?;
+    let warning = || {
+        format!(
+            "the last line of {} has no newline at its end: was the file cut?",
+            path.display()
+        )
+    };
     let mut reader = ReaderBuilder::new()
         .has_headers(false)
         .comment(Some(b'#'))
@@ -430,8 +544,9 @@ fn read_csv(path: &Path, file: File) -> Result<Events> {
         columns: 0,
         names: Vec::new(),
         lines: HashMap::new(),
+        warning: (!whole).then(warning),
     };
-    // Whether the first line is 0,1,…, as tables without names are headed.
+    // Whether the first line is 0,1,… or 1,2,…, as tables without names are headed.
     let mut counted = false;
     for record in reader.records() {
         let record = record.map_err(|e| defect(path, &e))?;
@@ -443,19 +558,18 @@ fn read_csv(path: &Path, file: File) -> Result<Events> {
                 if let Some(what) = names.filter_map(separated).next() {
                     return Err(Failure::of(path, format!("the first line, {what}")));
                 }
-                events.names = names_of(path, &record)?;
+                events.names = names_of(path, "the first line", &record)?;
                 continue;
             }
-            counted = record
-                .iter()
-                .zip(0..)
-                .all(|(field, k)| field == u32::to_string(&k));
-        } else if counted {
-            if !record.iter().all(|field| field.parse::<i64>().is_ok()) {
-                let what = "the first line counts the columns, `0,1,…`: is it a header? Name the columns there, or remove the line; if it is an event, write its numbers with a point";
-                return Err(Failure::of(path, what));
-            }
-            counted = false;
+            events.names = names_in(path, &remark, record.len())?;
+            let counts = |from| {
+                let mut fields = record.iter().zip(from..);
+                fields.all(|(field, k): (_, u32)| field == k.to_string())
+            };
+            counted = counts(0) || counts(1);
+        } else if counted && has_fractions(&record) {
+            let what = "the first line counts the columns, `0,1,…` or `1,2,…`: is it a header? Name the columns there, or remove the line; if it is an event, write its numbers with a point";
+            return Err(Failure::of(path, what));
         }
         let line = record.position().map_or(0, csv::Position::line);
         for (column, field) in record.iter().enumerate() {
@@ -480,9 +594,53 @@ fn read_csv(path: &Path, file: File) -> Result<Events> {
     Ok(events)
 }
 
-/// The names of a first line without numbers.
-fn names_of(path: &Path, record: &csv::StringRecord) -> Result<Vec<String>> {
-    let wrong = |what: String| Err(Failure::of(path, format!("the first line: {what}")));
+/// The last of the lines at the beginning that begin with #, without it; empty if there is none. The file is left at its beginning.
+fn last_remark(file: &mut File) -> io::Result<String> {
+    const LONGEST: u64 = 1 << 20;
+    let lines = BufReader::new(file.by_ref().take(LONGEST)).lines();
+    // What is no text is an error of the reader behind.
+    let lines = lines.map_while(io::Result::ok);
+    let remarks = lines.map_while(|line| {
+        let line = line.trim_start_matches('\u{feff}');
+        line.strip_prefix('#').map(str::to_owned)
+    });
+    let last = remarks.last().unwrap_or_default();
+    file.rewind()?;
+    Ok(last)
+}
+
+/// Whether the last byte, if there is one, ends a line. The file is left at its beginning.
+fn ends_with_newline(file: &mut File) -> io::Result<bool> {
+    let mut last = [b'\n'];
+    if file.metadata()?.len() > 0 {
+        file.seek(io::SeekFrom::End(-1))?;
+        file.read_exact(&mut last)?;
+        file.rewind()?;
+    }
+    Ok([b"\n", b"\r"].contains(&&last))
+}
+
+/// The names in a remark before the first of `columns` values, as `numpy.savetxt` writes its header; none if it says something else.
+fn names_in(path: &Path, remark: &str, columns: usize) -> Result<Vec<String>> {
+    let mut reader = ReaderBuilder::new()
+        .has_headers(false)
+        .trim(Trim::All)
+        .from_reader(remark.as_bytes());
+    let Some(Ok(record)) = reader.records().next() else {
+        return Ok(Vec::new());
+    };
+    let is_name = |field: &str| field.parse::<f64>().is_err() && !field.contains('=');
+    // Of one column a sentence is no name.
+    let sentence = columns == 1 && remark.trim().contains(char::is_whitespace);
+    match record.len() == columns && record.iter().all(is_name) && !sentence {
+        true => names_of(path, "the header", &record),
+        false => Ok(Vec::new()),
+    }
+}
+
+/// The names of a line without numbers, which messages call `line`.
+fn names_of(path: &Path, line: &str, record: &csv::StringRecord) -> Result<Vec<String>> {
+    let wrong = |what: String| Err(Failure::of(path, format!("{line}: {what}")));
     const MISSING: [&str; 7] = ["na", "n/a", "null", "none", "nil", "-", "?"];
     if let Some(field) = record
         .iter()
@@ -502,6 +660,13 @@ fn names_of(path: &Path, record: &csv::StringRecord) -> Result<Vec<String>> {
         Some((_, name)) => wrong(format!("two columns are called `{name}`")),
         None => Ok(names),
     }
+}
+
+/// Whether these are numbers, and not all whole ones.
+fn has_fractions(record: &csv::StringRecord) -> bool {
+    let is_number = |field: &str| field.parse().is_ok_and(f64::is_finite);
+    let is_whole = |field: &str| field.parse::<i64>().is_ok();
+    record.iter().all(is_number) && !record.iter().all(is_whole)
 }
 
 /// What to say of a field that is several.

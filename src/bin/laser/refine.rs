@@ -99,6 +99,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         env!("CARGO_PKG_VERSION"),
         config.events.display()
     ));
+    if let Some(warning) = &events.warning {
+        watch.note(&format!("warning: {warning}"));
+    }
     let weight = events.names().iter().find(|name| is_weight(name));
     if let Some(name) = weight.filter(|_| weights.is_none()) {
         watch.note(&format!(

@@ -282,7 +282,7 @@ impl Hooks for Watch {
 /// The warnings that have come, on stderr.
 fn say_all(warnings: &mpsc::Receiver<String>) {
     for warning in warnings.try_iter() {
-        terminal::say(&format!("warning: {warning}"));
+        terminal::warn(Some(&warning));
     }
 }
 
@@ -371,6 +371,7 @@ fn conditions(arguments: &Arguments, model: &Model) -> Result<Option<Events>> {
         ));
     }
     let mut given = Events::read(path)?;
+    terminal::warn(given.warning.as_deref());
     let own = model
         .names
         .get(model.generator.event_dim()..)

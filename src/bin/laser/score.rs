@@ -6,7 +6,7 @@ use crate::failure::{Failure, Result};
 use crate::terminal::{self, error, number, percent};
 use indicatif::ProgressBar;
 use laser::metrics::{
-    edges, effective_size, emd_1d, floor, jsd, kolmogorov_smirnov, sliced_emd, Auc, Edge, Estimate,
+    effective_size, emd_1d, floor, jsd, kolmogorov_smirnov, sliced_emd, Auc, Edge, Edges, Estimate,
     Floor, Histogram2d, KolmogorovSmirnov, Sample,
 };
 use laser::options::Options;
@@ -122,6 +122,7 @@ impl Side {
         with: &[String],
     ) -> Result<Self> {
         let mut events = Events::read(path)?;
+        terminal::warn(events.warning.as_deref());
         let last = events.columns - 1;
         events.require_finite(|column| {
             let compared = columns.is_none_or(|columns| columns.contains(&column));
@@ -255,13 +256,15 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         }
         bar.inc(1);
     }
-    let found = match &arguments.support {
-        Some(support) => {
-            let own: Vec<String> = names.iter().take(chosen.len()).cloned().collect();
-            edges(support, &own, &p, &q).map_err(|e| Failure::Usage(format!("--support: {e}")))?
+    let (mut found, mut edgeless) = (Vec::new(), Vec::new());
+    if let Some(support) = &arguments.support {
+        let wrong = |e| Failure::Usage(format!("--support: {e}"));
+        let edges = Edges::new(support, dim, &names[..chosen.len()]).map_err(wrong)?;
+        for edge in 0..edges.count() {
+            found.push(edges.measure(edge, &p, &q).map_err(wrong)?);
         }
-        None => Vec::new(),
-    };
+        edgeless = edges.equalities().to_vec();
+    }
     let auc = match arguments.auc {
         true => Some(auc(arguments, &p, &q, &bar)?),
         false => None,
@@ -274,6 +277,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         sliced,
         divergences,
         edges: found,
+        edgeless,
         auc,
     };
     let sides = [reference.describe()?, sample.describe()?];
@@ -371,6 +375,8 @@ struct Scores {
     sliced: Estimate,
     divergences: Vec<Divergence>,
     edges: Vec<Edge>,
+    /// The equalities of the support.
+    edgeless: Vec<String>,
     auc: Option<TwoSampleAuc>,
 }
 
@@ -415,6 +421,7 @@ impl Scores {
                 "ratio": edge.ratio.value,
                 "ratio_error": edge.ratio.error,
             })).collect::<Vec<_>>(),
+            "without_edge": self.edgeless,
             "auc": self.auc.map(|auc| {
                 let area = |a: Auc| json!({"value": a.value, "error": a.error});
                 let mut all = area(auc.larger());
@@ -513,6 +520,12 @@ impl Scores {
                 number(edge.ratio.value),
                 error(edge.ratio.error)
             )?;
+        }
+        if !self.edgeless.is_empty() {
+            writeln!(out)?;
+        }
+        for equality in &self.edgeless {
+            writeln!(out, "`{equality}` has no edge: only inequalities have")?;
         }
         if let Some(auc) = &self.auc {
             writeln!(out)?;

@@ -14,6 +14,13 @@ pub fn say(message: &str) {
     let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("laser: {message}\n"));
 }
 
+/// A warning on stderr, if there is one.
+pub fn warn(warning: Option<&str>) {
+    if let Some(warning) = warning {
+        say(&format!("warning: {warning}"));
+    }
+}
+
 /// A bar on stderr, of `length` steps; none unless that is a terminal.
 pub fn bar(length: u64, template: &str) -> Result<ProgressBar> {
     let style = ProgressStyle::with_template(template);
