@@ -86,7 +86,7 @@ pub(super) fn inspect(x: &[f64], columns: usize, scalings: &[Scaling]) -> Result
     }
     let mut found = Vec::new();
     let mut continuous = Vec::new();
-    for column in 0..m {
+    for (column, scaling) in scalings.iter().enumerate() {
         let mut values = x.iter().skip(column).step_by(columns).copied().gather()?;
         values.sort_unstable_by(f64::total_cmp);
         let runs = values.chunk_by(|a, b| a == b);
@@ -96,7 +96,7 @@ pub(super) fn inspect(x: &[f64], columns: usize, scalings: &[Scaling]) -> Result
         });
         let share = most as f64 / rows as f64;
         let lowest = values.first() == Some(&value);
-        let told = match &scalings[column] {
+        let told = match scaling {
             Scaling::Zeros { low, .. } | Scaling::Spike { low, .. } => lowest && value == *low,
             scaling => scaling.stepped(),
         };

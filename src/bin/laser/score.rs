@@ -322,11 +322,10 @@ fn divergence(
     sample: &Side,
     pair: (usize, usize),
 ) -> Result<Divergence> {
-    let axes = [pair.0, pair.1].map(|column| range(&reference.events, column));
+    let axes = [pair.0, pair.1].map(|column| axis(&reference.events, column, arguments.bins));
     let fill = |side: &Side| -> Result<Histogram2d> {
-        let [x, y] = axes;
-        let bins = arguments.bins as usize;
-        let mut histogram = Histogram2d::new(bins, x, bins, y)?;
+        let [(x_bins, x), (y_bins, y)] = axes;
+        let mut histogram = Histogram2d::new(x_bins, x, y_bins, y)?;
         let rows = side.events.values.chunks_exact(side.events.columns);
         let points: Vec<f64> = rows
             .flat_map(|event| [event[pair.0], event[pair.1]])
@@ -347,13 +346,23 @@ fn divergence(
     })
 }
 
-/// From the 0.1 % to the 99.9 % quantile: an outlier more or less leaves the bins as they are.
-fn range(events: &Events, column: usize) -> [f64; 2] {
+/// Bins and range of an axis, from the 0.1 % to the 99.9 % quantile: an outlier more or less leaves the bins as they are. Of whole numbers,
+/// each bin has as many: one, or more where there would be more bins than were asked for.
+fn axis(events: &Events, column: usize, bins: u32) -> (usize, [f64; 2]) {
     let values = events.values.iter().skip(column).step_by(events.columns);
     let mut values: Vec<f64> = values.copied().collect();
     values.sort_unstable_by(f64::total_cmp);
     let last = (values.len() - 1) as f64;
-    [0.001, 0.999].map(|quantile: f64| values[(quantile * last).round() as usize])
+    let [low, high] =
+        [0.001, 0.999].map(|quantile: f64| values[(quantile * last).round() as usize]);
+    let count = high - low + 1.0;
+    // Beyond 2⁵³ all numbers are whole.
+    if values.iter().any(|x| x.fract() != 0.0 || x.abs() > 1e15) || count < 2.0 {
+        return (bins as usize, [low, high]);
+    }
+    let each = (count / f64::from(bins)).ceil();
+    let bins = (count / each).ceil();
+    (bins as usize, [low - 0.5, low - 0.5 + bins * each])
 }
 
 fn auc(arguments: &Arguments, p: &Sample, q: &Sample, bar: &ProgressBar) -> Result<TwoSampleAuc> {
