@@ -14,9 +14,9 @@ Written by `make pythia-demo`; do not edit.
 
 `make pythia` builds Pythia 8.3 once, from its source distribution on PyPI, into the user's cache; `make pythia-demo` runs two uses of it, of
 [e⁺e⁻ → Z → hadrons](../examples-cpp/pythia8/zhadrons.hpp) at 91.2 GeV, each event described by eight observables: thrust, total broadening, what the wider hemisphere has
-of it, Durham y₂₃, the energies x₁ and x₂ of the first two of three Durham jets, the leading charged particle's momentum, and the charged multiplicity, which is made continuous by
-spreading it evenly over its bin of 2. Most have bounds, which `features.scaling` keeps. The jets' energies bound each other as well: x₁ ≥ x₂ ≥ 2 − x₁ − x₂ is a triangle with sharp
-edges, which no scaling keeps.
+of it, Durham y₂₃, the energies x₁ and x₂ of the first two of three Durham jets, the leading charged particle's momentum, and the number of pairs of charged particles, a whole
+number (`integer(0:)`). Most others have bounds, which `features.scaling` keeps. The jets' energies bound each other as well: x₁ ≥ x₂ ≥ 2 − x₁ − x₂ is a triangle with sharp
+edges, which no scaling keeps, but `support` does.
 
 EMD is the one-dimensional earth mover's distance to fresh events of Pythia, with its standard error and, in brackets, its floor: what chance alone makes of samples of these
 sizes. "Beyond the edge" is the share of events outside the triangle, where Pythia has none. AUC is that of a fresh classifier that sees all observables together; 0.5: it finds no
@@ -28,15 +28,14 @@ SURROGATE = """
 
 [surrogate.cpp](../examples-cpp/pythia8/surrogate.cpp): liblaser pulls {trained:,} events out of Pythia by a callback, trains a flow on them, and refines it by rejection. Scored on
 {scored:,} events. One thread makes {pythia:,.0f} events/s with Pythia, {baseline:,.0f} with the flow and {rejection:,.0f} refined: {times:.0f} times as many as Pythia. The flow
-smears the edges of the triangle, and rejection, which accepts {acceptance:.0%} of the latents, cuts them again as sharply as the classifier has learned them. Training took {training_seconds:.0f} s on {threads:.0f} threads, Pythia's events included:
+smears the edges of the triangle; rejection, which accepts {acceptance:.0%} of the latents, never leaves it. Training took {training_seconds:.0f} s on {threads:.0f} threads, Pythia's events included:
 it pays for those who need more than {pays_from:.1e} events.
 
 {table}
 
 ![eight observables of Pythia, the flow and the refined flow, with ratios](pythia-surrogate.png)
 
-An AUC above 0.5 by more than its error is a difference that the classifier of the refinement has not found: look for it in the tails of the figure, where training events are few, and at the
-edges. Both shrink with more training events and longer training of that classifier.
+An AUC above 0.5 by more than its error is a difference that the classifier of the refinement has not found: look for it in the tails of the figure, where training events are few. It shrinks with more training events and longer training of that classifier.
 """
 
 TUNE = """

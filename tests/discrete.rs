@@ -347,3 +347,38 @@ fn values_that_there_are_not_are_errors_that_name_them() {
         assert!(error.contains(&place) && error.contains(part), "{error}");
     }
 }
+
+#[test]
+fn a_class_that_there_is_not_is_no_condition() {
+    // Position, given class and count.
+    let x: Vec<f64> = events(20_000, 4)
+        .chunks(4)
+        .flat_map(|x| [x[2] + 1.0, x[3], x[1], x[0]])
+        .collect();
+    let mut asked = options(r#", "conditions": 2"#);
+    let scaling = "log(0), standardise, integer(0:), category(3)";
+    asked.set_str("features.scaling", scaling).unwrap();
+    asked.set_i64("flow.epochs", 1).unwrap();
+    let generator = train_generator(&mut source(&x), &asked, &()).unwrap();
+    let generator = Arc::new(Instance::new(generator));
+    let mut sampler = Sampler::new(generator, 3, 0, &Options::new()).unwrap();
+    let mut made = [0.0; 4];
+    let mut given = |c: &[f64]| {
+        let outputs = Outputs {
+            x: Some(RowsMut::packed(&mut made, 2).unwrap()),
+            ..Default::default()
+        };
+        sampler.generate_given(2, Rows::packed(c, 2).unwrap(), outputs)
+    };
+    given(&[1.0, 2.0, 30.0, 0.0]).unwrap();
+    for (c, part) in [
+        ([1.0, 2.0, 3.0, 3.0], "condition 1 of row 1 is 3, none of"),
+        (
+            [1.5, 2.0, 3.0, 1.0],
+            "condition 0 of row 0 is 1.5, no whole number",
+        ),
+    ] {
+        let error = given(&c).unwrap_err().to_string();
+        assert!(error.contains(part), "{error}");
+    }
+}

@@ -251,7 +251,10 @@ fn model(shape: &Shape, dtype: Dtype) -> Model {
         },
     };
     let subnets: Vec<&Mlp> = blocks.iter().map(|b| &b.subnet).collect();
-    let (classifier, refiner) = (network(dim, 1), network(dim + 2, dim));
+    // Not the generator's: the pulled-back gradient must go through both. Angles as circles.
+    let seen: Vec<Scaling> = (1..=dim).map(|k| scaling(k).of_classifier()).collect();
+    let inputs = seen.iter().map(Scaling::inputs).sum();
+    let (classifier, refiner) = (network(inputs, 1), network(dim + 2, dim));
     let mut flow_parameters = parameters(&subnets, 1);
     if shape.splines() {
         // Larger ones make cliffs, on which roundings count.
@@ -273,8 +276,7 @@ fn model(shape: &Shape, dtype: Dtype) -> Model {
         classifier: Some(Classifier {
             parameters: parameters(&[&classifier, &classifier], 2).into(),
             network: classifier,
-            // Not the generator's: the pulled-back gradient must go through both.
-            scalings: (0..dim).map(|k| scaling(k + 1)).collect(),
+            scalings: seen,
             log_ratio_offset: 0.25,
             limits: None,
             members: 2,
@@ -419,6 +421,75 @@ fn libtorch_agrees() {
             }
         }
     }
+}
+
+/// The same for features that have values with a probability, of which there is no gradient, and given events have no one latent.
+#[cfg(feature = "torch")]
+#[test]
+fn libtorch_makes_the_same_discrete_events() {
+    let mut options = laser::options::Options::new();
+    options.set_str("backend", "torch").unwrap();
+    let shape = &SHAPES[4];
+    let mut model = model(shape, Dtype::Float64);
+    let (mean, std) = (0.5, 1.5);
+    let cells = |first, edges: &[f64], classes| Scaling::Cells {
+        first,
+        edges: edges.into(),
+        classes,
+    };
+    let zeros = |width| Scaling::Zeros {
+        low: 0.0,
+        width,
+        edge: 0.4,
+        mean,
+        std,
+    };
+    let low = Some(0.0);
+    model.generator.scalings = vec![
+        Scaling::Integer { low, mean, std },
+        cells(-1.0, &[-0.5, 0.6], false),
+        cells(0.0, &[-0.5, 0.1, 0.6], true),
+        zeros(None),
+        zeros(Some(2.0)),
+    ];
+    let seen = model.generator.scalings.iter();
+    let seen: Vec<Scaling> = seen.map(Scaling::of_classifier).collect();
+    let mut classifier = model.classifier.take().unwrap();
+    classifier.network.inputs = seen.iter().map(Scaling::inputs).sum();
+    let both = [&classifier.network, &classifier.network];
+    classifier.parameters = parameters(&both, 2).into();
+    classifier.scalings = seen;
+    model.classifier = Some(classifier);
+    let rows = 200;
+    let (z, _) = inputs(shape.dim, rows);
+    let mut made = [0, 1].map(|torch| {
+        let mut e = match torch {
+            1 => laser::protocol::evaluator(&model, &options).unwrap(),
+            _ => evaluator(&model),
+        };
+        let (mut x, mut p, mut w) = (vec![0.0; z.len()], vec![0.0; rows], vec![0.0; rows]);
+        e.generate(&z, rows, &mut x, Some(&mut p)).unwrap();
+        e.log_weight(&x, rows, &mut w).unwrap();
+        let mut gradient = vec![0.0; z.len()];
+        let refused = e.log_weight_gradient(&z, rows, &mut vec![0.0; rows], &mut gradient);
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains("steps"), "{refused}");
+        [x, p, w]
+    });
+    let [got, expected] = &mut made;
+    for (got, expected) in got.iter().zip(expected) {
+        assert!(distance(got, expected) < 1e-12);
+    }
+    for (column, values) in [(1, 3), (2, 4)] {
+        let made = got[0].iter().skip(column).step_by(shape.dim);
+        let mut made: Vec<i64> = made.map(|&x| x as i64).collect();
+        made.sort_unstable();
+        made.dedup();
+        assert_eq!(made.len(), values);
+    }
+    let rows = || got[0].chunks_exact(shape.dim);
+    let zeros = rows().filter(|x| x[3] == 0.0 || x[4] == 0.0).count();
+    assert!(zeros > 0 && zeros < 200, "{zeros}");
 }
 
 /// `gradient` (rows × dim) against central differences of `f` around `at`.

@@ -61,7 +61,7 @@ void run(const report::Arguments &arguments)
         arguments.quick ? R"({"preset": "fast", "validation.events": 1000, "weights.events": 5000,
                               "flow": {"blocks": 4, "units": 16, "epochs": 2, "batch": 500}, "classifier": {"layers": 2, "units": 16, "epochs": 2, "batch": 500}})"
                         : R"({"preset": "fast", "flow.epochs": 12, "classifier": {"layers": 3, "units": 128, "epochs": 60, "lr": 0.003, "warmup": 500}})");
-    options.set("features.scaling", zhadrons::scalings()).set("refiner.method", "rejection").set("threads", arguments.threads);
+    options.set("features.scaling", zhadrons::scalings()).set("support", zhadrons::support).set("refiner.method", "rejection").set("threads", arguments.threads);
     const laser::Hooks hooks = report::watch();
 
     std::printf("Starting %u Pythia, one for each thread\n", arguments.threads);

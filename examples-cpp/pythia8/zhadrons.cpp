@@ -105,7 +105,7 @@ bool Generator::shapes(double *x)
     x[4] = 2.0 * durham_.p(0).e() / visible; // jets are ordered by energy
     x[5] = 2.0 * durham_.p(1).e() / visible;
     x[6] = leading / (0.5 * energy);
-    x[7] = charged + 2.0 * pythia_.rndm.flat() - 1.0;
+    x[7] = charged / 2;
     return true;
 }
 

@@ -30,12 +30,13 @@ inline constexpr std::array<Observable, 8> observables{{
     {"x_1", "jet energy $x_1 = 2 E_1 / E_{vis}$", "standardise", 0.65, 1.05},
     {"x_2", "jet energy $x_2 = 2 E_2 / E_{vis}$", "standardise", 0.5, 1.0},
     {"x_lead", "leading charged particle $x_p$", "logit(0:1)", 0.0, 1.0},
-    {"n_ch", "charged multiplicity", "log(0)", 0.0, 60.0},
+    {"n_ch/2", "pairs of charged particles $n_{ch}/2$", "integer(0:)", -0.5, 49.5},
 }};
 inline constexpr std::size_t dim = observables.size();
 
-// A sharp edge of several observables together, which no scaling keeps: three jets have x_1 >= x_2 >= x_3 = 2 - x_1 - x_2.
+// A sharp edge of several observables together, which no scaling keeps, but "support" does: three jets have x_1 >= x_2 >= x_3 = 2 - x_1 - x_2.
 inline constexpr const char *edge = "x_1 >= x_2 >= 2 - x_1 - x_2";
+inline constexpr const char *support = "x[4] >= x[5] and x[5] >= 2 - x[4] - x[5]";
 inline bool beyond_edge(const double *x) { return x[4] < x[5] || x[5] < 2.0 - x[4] - x[5]; }
 
 // Values of "features.scaling" for all observables.
@@ -52,7 +53,7 @@ struct Tune {
 class Generator {
 public:
     explicit Generator(const Tune &tune);
-    // Fills the observables of an event. n_ch, which is even, is made continuous: it is spread evenly from n_ch - 1 to n_ch + 1.
+    // Fills the observables of an event. The charged multiplicity is even: its pairs are counted.
     void event(std::uint64_t number, double *x);
 
 private:

@@ -79,7 +79,6 @@ const ENOUGH: usize = 500;
 
 /// What is remarkable about the first `scalings.len()` columns of packed rows.
 pub(super) fn inspect(x: &[f64], columns: usize, scalings: &[Scaling]) -> Result<Vec<Trait>> {
-    let m = scalings.len();
     let rows = x.len() / columns.max(1);
     if rows < ENOUGH {
         return Ok(Vec::new());

@@ -232,6 +232,17 @@ impl Sampler {
                     given[k].to_f64(),
                 ));
             }
+            // A class that there is not would be taken for another.
+            let pairs = given.iter().zip(&self.model.generator.conditions);
+            for (column, (value, scaling)) in pairs.enumerate() {
+                let objection = scaling.objection(value.to_f64());
+                if let Some(what) = objection.filter(|_| scaling.stepped()) {
+                    return Err(Error::InvalidArgument(format!(
+                        "condition {column} of row {row} is {}, {what}",
+                        value.to_f64()
+                    )));
+                }
+            }
         }
         self.look_at(rows, &c)?;
         self.filled = false;
