@@ -339,7 +339,11 @@ impl<T: Element> Judge<T> {
         let (width, rows) = (classifier.inputs, log_w.len());
         let features = sized(&mut self.features, 2 * width)?;
         let (sums, inputs) = features.split_at_mut(width);
-        load_seen::<T>(x, scalings, inputs);
+        if width == scalings.len() {
+            load::<T>(x, width, inputs, |k, x| scalings[k].forward(x));
+        } else {
+            load_seen::<T>(x, scalings, inputs);
+        }
         sums.fill(T::Feature::default());
         log_w.fill(0.0);
         for network in &classifier.networks {
