@@ -216,8 +216,20 @@ fn target_events_outside_are_errors_or_left_out() {
         &()
     )
     .is_err());
-    let (x, ..) = sample(Arc::new(model), "rejection", 5_000);
-    assert!(x.chunks(2).all(inside));
+    let (made, ..) = sample(Arc::new(model), "rejection", 5_000);
+    assert!(made.chunks(2).all(inside));
+    // The next call has them again.
+    let again = |target: &mut Source| {
+        let everywhere = options(r#", "features.scaling": "auto""#);
+        let mut everywhere = everywhere.clone();
+        everywhere.set_str("support", "").unwrap();
+        refine(&identity(), target, &everywhere, &()).unwrap()
+    };
+    let mut target = source(&x);
+    let allowed = options(r#", "target.outside": 0.02"#);
+    refine(&identity(), &mut target, &allowed, &()).unwrap();
+    let after = again(&mut target);
+    assert_eq!(after.classifier, again(&mut source(&x)).classifier);
 }
 
 #[test]

@@ -49,6 +49,15 @@ impl Events {
         self.w.len()
     }
 
+    /// The same events.
+    fn copied(&self) -> Result<Self> {
+        Ok(Events {
+            dim: self.dim,
+            x: room::copied(&self.x)?,
+            w: room::copied(&self.w)?,
+        })
+    }
+
     fn sized(&mut self, rows: usize) -> Result<()> {
         self.x.sized(rows * self.dim, 0.0)?;
         self.w.clear();
@@ -163,6 +172,8 @@ struct Restriction {
     /// Events looked at, and those of them that were outside.
     seen: u64,
     outside: u64,
+    /// What there was before events were left out, if any were: the rows of an array, and the events held out.
+    before: Option<(Option<Passes>, Option<Events>)>,
 }
 
 /// Events outside above the allowed share by so many standard deviations are no chance.
@@ -261,9 +272,20 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Ends what [`Source::restrict`] began: what told the region belongs to a call that is done. Events of an array stay left out.
+    /// Ends what [`Source::restrict`] began: what told the region belongs to a call that is done. Events that were left out come back.
     pub(super) fn release(&mut self) {
-        self.restriction = None;
+        let Some((rows, held_out)) = self.restriction.take().and_then(|r| r.before) else {
+            return;
+        };
+        match (&mut self.origin, rows) {
+            (Origin::Array(array), Some(rows)) => {
+                array.rows = rows;
+                self.held_out = held_out;
+            }
+            // A stream has gone on: what it has held out since stays so.
+            _ if held_out.is_some() => self.held_out = held_out,
+            _ => {}
+        }
     }
 
     /// Leaves out, from here on, events outside a region.
@@ -271,11 +293,14 @@ impl<'a> Source<'a> {
     /// # Errors
     /// [`Error::Data`] if these are more than the share `allowed`: of an array now, of a callback when it delivers them.
     pub(super) fn restrict(&mut self, region: Arc<dyn Region>, allowed: f64) -> Result<()> {
+        // Of one that has not been ended.
+        self.release();
         let mut restriction = Restriction {
             region,
             allowed,
             seen: 0,
             outside: 0,
+            before: None,
         };
         let dim = self.dim;
         if let Origin::Array(array) = &mut self.origin {
@@ -288,11 +313,17 @@ impl<'a> Source<'a> {
                 let place = |row: usize| format!("row {} (from 0) is", first + row);
                 inside.put_all(restriction.mark(&x, dim, place)?)?;
             }
+            if restriction.outside > 0 {
+                let held_out = self.held_out.as_ref().map(Events::copied).transpose()?;
+                restriction.before = Some((Some(array.rows.copied()?), held_out));
+            }
             array.rows.retain(|row| inside[row]);
             if self.held_out.is_some() {
                 self.held_out = Some(array.copy(array.rows.held_out())?);
             }
         } else {
+            let held_out = self.held_out.as_ref().map(Events::copied).transpose()?;
+            restriction.before = Some((None, held_out));
             let of_stream = |row: usize| format!("row {row} (from 0) of those held out is");
             for rows in self.held_out.iter_mut().chain([&mut self.pending]) {
                 let inside = restriction.mark(&rows.x, dim, of_stream)?;
@@ -570,11 +601,7 @@ impl<'a> Source<'a> {
                 array.copy(&rows[..rows.len().min(LOOK)])
             }
             Origin::Callback(_) => match &self.held_out {
-                Some(held_out) => Ok(Events {
-                    dim: held_out.dim,
-                    x: room::copied(&held_out.x)?,
-                    w: room::copied(&held_out.w)?,
-                }),
+                Some(held_out) => held_out.copied(),
                 None => Ok(Events::new(self.dim)),
             },
         }

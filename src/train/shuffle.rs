@@ -25,6 +25,17 @@ impl Passes {
         }
     }
 
+    /// The same, to be drawn from as if nothing had been since.
+    ///
+    /// # Errors
+    /// [`Error::Memory`](crate::Error::Memory).
+    pub fn copied(&self) -> Result<Self> {
+        Ok(Passes {
+            order: room::copied(&self.order)?,
+            ..*self
+        })
+    }
+
     /// Rows of one pass.
     pub fn rows(&self) -> usize {
         self.order.len() - self.held_out
