@@ -382,3 +382,43 @@ fn a_class_that_there_is_not_is_no_condition() {
         assert!(error.contains(part), "{error}");
     }
 }
+
+#[test]
+fn values_that_no_event_has_are_not_made_or_are_told() {
+    // Even counts, and charges of which none is 0.
+    let x: Vec<f64> = events(40_000, 5)
+        .chunks(4)
+        .flat_map(|x| [2.0 * x[1], if x[3] > 0.0 { 1.0 } else { -1.0 }, x[3]])
+        .collect();
+    let run = |scaling: &str| {
+        let mut asked = options("");
+        asked.set_str("features.scaling", scaling).unwrap();
+        asked.set_i64("classifier.epochs", 2).unwrap();
+        let mut source = Source::from_rows(Rows::packed(&x, 3).unwrap(), None).unwrap();
+        let generator = train_generator(&mut source, &asked, &()).unwrap();
+        let model = refine(&Instance::new(generator), &mut source, &asked, &()).unwrap();
+        let judgement = model.record["judgement"].to_string();
+        let mut made = vec![0.0; 3 * 20_000];
+        let mut sampler = Sampler::new(Arc::new(model), 3, 0, &Options::new()).unwrap();
+        let outputs = Outputs {
+            x: Some(RowsMut::packed(&mut made, 3).unwrap()),
+            ..Default::default()
+        };
+        sampler.generate(20_000, outputs).unwrap();
+        let odd = made.chunks(3).filter(|x| x[0] % 2.0 != 0.0).count();
+        let neutral = made.chunks(3).filter(|x| x[1] == 0.0).count();
+        (odd, neutral, judgement)
+    };
+    let (odd, neutral, judgement) = run("integer(0:80), integer(-1:1), auto");
+    assert_eq!((odd, neutral), (0, 0));
+    assert!(
+        !judgement.contains("that no target event has"),
+        "{judgement}"
+    );
+    let (odd, _, judgement) = run("integer(0:), integer(-1:1), auto");
+    assert!(
+        odd > 0 && judgement.contains("values of feature 0 that no target event has"),
+        "{judgement}"
+    );
+    assert!(judgement.contains("features"));
+}

@@ -85,7 +85,7 @@ impl<'a> Sample<'a> {
         self.x.iter().map(move |event| event[feature])
     }
 
-    /// Weighted mean and standard deviation of every feature.
+    /// Weighted mean and standard deviation of every feature, of a sample that is a reference.
     ///
     /// # Errors
     /// [`Error::Data`] if the weights have no positive total, a feature is constant but for rounding, or its variance is beyond the
@@ -104,7 +104,7 @@ impl<'a> Sample<'a> {
             let size: f64 = size.map(|(x, w)| (w / total * x).abs()).sum();
             let rounding = self.rows() as f64 * f64::EPSILON * size;
             let std = width(variance, rounding, column(), self.event(0)[feature]);
-            let what = |what| Error::Data(format!("feature {feature} of the sample {what}"));
+            let what = |what| Error::Data(format!("feature {feature} of the reference {what}"));
             Ok((centre, std.map_err(what)?))
         };
         (0..self.dim()).map(moments).gather_all()

@@ -92,7 +92,7 @@ pub enum Scaling {
     Cells {
         /// The smallest.
         first: f64,
-        /// Where in u one cell ends and the next begins, rising: one fewer than there are cells.
+        /// Where in u one cell ends and the next begins: one fewer than there are cells. A value that has no event has a cell of no width.
         edges: Arc<[f64]>,
         /// Whether they are names of classes, and their order means nothing.
         classes: bool,
@@ -138,6 +138,9 @@ pub enum Scaling {
         std: f64,
     },
 }
+
+/// Where u of an empty cell at either end begins.
+const FARTHEST: f64 = 37.0;
 
 /// More cells than this are a continuous feature.
 pub const MAX_CELLS: usize = 1000;
@@ -489,7 +492,9 @@ impl Scaling {
             Scaling::Cells {
                 first, ref edges, ..
             } => each(values, |u| {
-                let below = edges.partition_point(|edge| *edge <= u) as f64;
+                // No cell lies so far out, but those without width.
+                let inside = u.clamp(-FARTHEST, FARTHEST);
+                let below = edges.partition_point(|edge| *edge <= inside) as f64;
                 first + if u.is_nan() { u } else { below }
             }),
             Scaling::Zeros {
@@ -578,8 +583,8 @@ impl Scaling {
             Scaling::Integer { low, .. } => x.fract() != 0.0 || low.is_some_and(|low| x < low),
             Scaling::Cells {
                 first, ref edges, ..
-            } => !steps::among(x - first, edges.len() + 1),
-            Scaling::OneHot { classes } => !steps::among(x, classes),
+            } => !steps::among(x - first, edges),
+            Scaling::OneHot { classes } => x.fract() != 0.0 || x < 0.0 || x >= classes as f64,
             Scaling::None
             | Scaling::Standardise { .. }
             | Scaling::Asinh { .. }
@@ -617,9 +622,15 @@ impl Scaling {
             } if self.excludes(x) => {
                 let last = first + edges.len() as f64;
                 let name = if classes { "category" } else { "integer" };
-                Some(format!(
-                    "none of the whole numbers {first} to {last} of its `{name}` scaling"
-                ))
+                let within = x.fract() == 0.0 && x >= first && x <= last;
+                Some(match within {
+                    true => format!(
+                        "which no event had that its `{name}` scaling was measured on: there it has no probability"
+                    ),
+                    false => format!(
+                        "none of the whole numbers {first} to {last} of its `{name}` scaling"
+                    ),
+                })
             }
             Scaling::Zeros { low, .. } if self.excludes(x) => {
                 Some(format!("below the value {low} of its `zeros` scaling"))
@@ -692,7 +703,7 @@ impl Scaling {
                     && first.abs() < 1e15
                     && (!classes || first == 0.0)
                     && edges.iter().all(|edge| edge.abs() < 40.0)
-                    && edges.windows(2).all(|pair| pair[0] < pair[1])
+                    && edges.windows(2).all(|pair| pair[0] <= pair[1])
             }
             Scaling::Zeros {
                 low, width, edge, ..

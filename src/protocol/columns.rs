@@ -1,6 +1,6 @@
 //! What a smooth map cannot make of the target's columns: values that repeat, and features that are functions of others.
 
-use crate::model::{called, Scaling};
+use crate::model::{called, Scaling, MAX_CELLS};
 use crate::room::{Gather, Grow};
 use crate::Result;
 use serde::Serialize;
@@ -28,6 +28,8 @@ pub enum Trait {
         values: usize,
         /// Whether they are whole numbers.
         whole: bool,
+        /// The smallest and the largest.
+        range: (f64, f64),
     },
     /// Features that are, all but `spread` of their width, a function of the others.
     Dependent {
@@ -51,11 +53,27 @@ impl Trait {
                     false => "treat these events apart, or spread the value by noise below its resolution before the training and put it back after".into(),
                 }
             ),
-            Trait::Discrete { column, values, whole: true } => format!(
-                "{} takes only {values} different values, all whole numbers: does it count something (`features.scaling` = `integer` or `integer(0:)` for it) or name something (`category(classes)`, from 0)?",
-                called(names, *column)
-            ),
-            Trait::Discrete { column, values, whole: false } => format!(
+            Trait::Discrete {
+                column,
+                values,
+                whole: true,
+                range: (low, high),
+            } => {
+                let count = match *values < 50 && high - low < MAX_CELLS as f64 {
+                    true => format!("integer({low}:{high})"),
+                    false => format!("integer({low}:)"),
+                };
+                let name = match *low == 0.0 {
+                    true => format!("category({})", high + 1.0),
+                    false => "category(classes)`, numbered from 0 on".into(),
+                };
+                let end = if *low == 0.0 { "`" } else { "" };
+                format!(
+                    "{} takes only {values} different values, all whole numbers: does it count something (`features.scaling` = `{count}` for it) or name something (`{name}{end})?",
+                    called(names, *column)
+                )
+            }
+            Trait::Discrete { column, values, whole: false, .. } => format!(
                 "{} takes only {values} different values: number them and take `features.scaling` = `integer` or `category(classes)`, or add uniform noise of one step before the training and round down after",
                 called(names, *column)
             ),
@@ -84,7 +102,7 @@ pub(super) fn inspect(x: &[f64], columns: usize, scalings: &[Scaling]) -> Result
         return Ok(Vec::new());
     }
     let mut found = Vec::new();
-    let mut continuous = Vec::new();
+    let (mut continuous, mut discrete) = (Vec::new(), Vec::new());
     for (column, scaling) in scalings.iter().enumerate() {
         let mut values = x.iter().skip(column).step_by(columns).copied().gather()?;
         values.sort_unstable_by(f64::total_cmp);
@@ -99,6 +117,9 @@ pub(super) fn inspect(x: &[f64], columns: usize, scalings: &[Scaling]) -> Result
             Scaling::Zeros { low, .. } | Scaling::Spike { low, .. } => lowest && value == *low,
             scaling => scaling.stepped(),
         };
+        if told || (distinct as f64) < FEW * rows as f64 {
+            discrete.push(column);
+        }
         if told {
             // Its generator makes such values.
             continue;
@@ -108,6 +129,7 @@ pub(super) fn inspect(x: &[f64], columns: usize, scalings: &[Scaling]) -> Result
                 column,
                 values: distinct,
                 whole: values.iter().all(|x| x.fract() == 0.0),
+                range: (values[0], values[rows - 1]),
             });
         } else if share >= PILE {
             found.push(Trait::PileUp {
@@ -121,7 +143,33 @@ pub(super) fn inspect(x: &[f64], columns: usize, scalings: &[Scaling]) -> Result
         }
     }
     found.extend(dependent(x, columns, scalings, &continuous)?);
+    for &column in &discrete {
+        for &by in discrete.iter().filter(|by| **by != column) {
+            // Of two that tell each other, the later one.
+            let spared = by > column && names_of(x, columns, column, by)?;
+            if !spared && names_of(x, columns, by, column)? {
+                found.push(Trait::Dependent {
+                    column,
+                    spread: 0.0,
+                });
+                break;
+            }
+        }
+    }
     Ok(found)
+}
+
+/// Whether the value of one discrete column is known from that of another: in many events, not by chance.
+fn names_of(x: &[f64], columns: usize, by: usize, column: usize) -> Result<bool> {
+    let rows = x.chunks_exact(columns);
+    let mut pairs = rows.map(|row| (row[by], row[column])).gather()?;
+    pairs.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
+    let constant = pairs.iter().all(|pair| pair.1 == pairs[0].1);
+    let groups = || pairs.chunk_by(|a, b| a.0 == b.0);
+    // A value of a single event knows anything.
+    let repeated: usize = groups().map(<[_]>::len).filter(|n| *n > 1).sum();
+    let known = groups().all(|group| group[0].1 == group[group.len() - 1].1);
+    Ok(known && !constant && 2 * repeated > pairs.len())
 }
 
 /// Features that the others determine: around some events, each is fitted linearly in the others on the nearest ones, and what is left of
@@ -303,6 +351,57 @@ mod tests {
     }
 
     #[test]
+    fn a_discrete_column_that_another_tells_is_named() {
+        let x: Vec<f64> = uniforms(3)
+            .chunks_exact(3)
+            .flat_map(|u| {
+                let count = (9.0 * u[0]).floor();
+                let other = (3.0 * u[1]).floor();
+                [
+                    count,
+                    2.0 * count + 1.0,
+                    other,
+                    f64::from(count > 4.0),
+                    u[2],
+                ]
+            })
+            .collect();
+        let integer = Scaling::Integer {
+            low: None,
+            mean: 0.0,
+            std: 1.0,
+        };
+        let mut scalings = vec![integer; 4];
+        scalings.push(Scaling::None);
+        let found = inspect(&x, 5, &scalings).unwrap();
+        let columns: Vec<usize> = found
+            .iter()
+            .map(|t| match t {
+                Trait::Dependent { column, .. } => *column,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(columns, [1, 3]);
+    }
+
+    #[test]
+    fn hints_fit_the_values() {
+        let x: Vec<f64> = uniforms(2)
+            .chunks_exact(2)
+            .flat_map(|u| {
+                [
+                    if u[0] < 0.5 { -1.0 } else { 1.0 },
+                    (80.0 * u[1]).floor() + 2.0,
+                ]
+            })
+            .collect();
+        let found = traits(&x, 2);
+        let words: Vec<String> = found.iter().map(|f| f.describe(&[])).collect();
+        assert!(words[0].contains("`integer(-1:1)`"), "{}", words[0]);
+        assert!(words[1].contains("`integer(2:)`"), "{}", words[1]);
+    }
+
+    #[test]
     fn repeated_values_are_counted() {
         let x: Vec<f64> = uniforms(3)
             .chunks_exact(3)
@@ -321,6 +420,7 @@ mod tests {
                 column: 1,
                 values: 60,
                 whole: true,
+                range: (0.0, 59.0),
             }
         );
         let Trait::PileUp {

@@ -127,7 +127,7 @@ impl Coverage {
             .iter()
             .map(|(share, j, side, end)| {
                 let name = called(names, *j);
-                format!("{:.2} % have {name} {side} {end:.6}", 100.0 * share)
+                format!("{:.2} % have {name} {side} {}", 100.0 * share, value(*end))
             })
             .collect();
         self.warn_of_far(hooks, names)?;
@@ -138,11 +138,19 @@ impl Coverage {
             list.push(format!("and {} more", others.len()));
         }
         hooks.warn("range", &format!(
-                "of the refined events, {}, where none of {} held-out target events is. If that is a bound of the feature itself, train the generator with `features.scaling`, as `logit(low:high)` or `log(low)`, which keeps events within; an edge that several features make together is cut as sharply as the classifier has learned it: train that longer",
+                "of the refined events, {}, where none of {} held-out target events is. If that is a bound of the feature itself, train the generator with `features.scaling`, as `logit(low:high)` or `log(low)`, of whole numbers `integer(low:high)`, of exact zeros `zeros(low)`, which keeps events within; an edge that several features make together is cut as sharply as the classifier has learned it: train that longer",
                 list.join(", "),
                 self.target
             ),
         )
+    }
+}
+
+/// A value of a feature, in whatever unit, for a message.
+pub(super) fn value(x: f64) -> String {
+    match x == 0.0 || (1e-3..1e7).contains(&x.abs()) {
+        true => format!("{x:.6}"),
+        false => format!("{x:.6e}"),
     }
 }
 

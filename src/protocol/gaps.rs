@@ -1,5 +1,6 @@
 //! Whether the generator reaches everywhere the target does: what it never makes, no weight can bring back.
 
+use super::coverage::value;
 use crate::metrics::Normal;
 use crate::model::{called, Scaling};
 use crate::room::{Gather, Grow};
@@ -29,11 +30,11 @@ impl Gap {
             share => format!("the generator makes {:.2} %", 100.0 * share),
         };
         format!(
-            "{:.2} % of the target lie {} {} = {:.6}, where {generated}",
+            "{:.2} % of the target lie {} {} = {}, where {generated}",
             100.0 * self.target,
             self.side,
             self.direction,
-            self.from
+            value(self.from)
         )
     }
 }

@@ -4,7 +4,7 @@ use super::source::Source;
 use crate::compute::Session;
 use crate::metrics::{kolmogorov_smirnov, Sample};
 use crate::model::called;
-use crate::room::Grow;
+use crate::room::{Gather, Grow};
 use crate::{Error, Result, Rows};
 
 /// Distances of the distribution functions that are nothing to speak of, and chances that are none.
@@ -57,6 +57,14 @@ pub(super) fn look(
             ));
         }
     }
+    foreign(
+        session,
+        (&x, &w, total),
+        &events.x,
+        features,
+        names,
+        columns,
+    )?;
     if found.is_empty() {
         return Ok(());
     }
@@ -67,4 +75,66 @@ pub(super) fn look(
             found.join(", ")
         ),
     )
+}
+
+/// Share of the weight at values that no target event has which is nothing to speak of, and how many times what the target's own rare values
+/// make probable is no chance.
+const FOREIGN: f64 = 5e-4;
+const RARE: f64 = 3.0;
+/// Values that are named.
+const NAMED: usize = 3;
+
+/// Warns of whole numbers that the refined events have and no target event: odd ones among even, codes that there are not.
+fn foreign(
+    session: Session,
+    (x, w, total): (&[f64], &[f64], f64),
+    target: &[f64],
+    features: usize,
+    names: &[String],
+    columns: usize,
+) -> Result<()> {
+    for feature in 0..features {
+        let of = |rows: &[f64]| {
+            let values = rows.iter().skip(feature).step_by(columns).copied();
+            values.gather()
+        };
+        let mut known = of(target)?;
+        let made = of(x)?;
+        // Beyond 2⁵³ all numbers are whole.
+        let whole = |values: &[f64]| values.iter().all(|x| x.fract() == 0.0 && x.abs() < 1e15);
+        if !whole(&known) || !whole(&made) {
+            continue;
+        }
+        let rows = known.len() as f64;
+        known.sort_unstable_by(f64::total_cmp);
+        let once = known.chunk_by(|a, b| a == b).filter(|run| run.len() == 1);
+        // Good and Turing: what has not been met is as probable as what has been met once.
+        let probable = once.count() as f64 / rows;
+        let mut strange = made.iter().zip(w).map(|(x, w)| (*x, *w)).gather()?;
+        strange.retain(|(x, w)| *w > 0.0 && known.binary_search_by(|k| k.total_cmp(x)).is_err());
+        let share = strange.iter().map(|(_, w)| w).sum::<f64>() / total;
+        if share <= FOREIGN + RARE * probable {
+            continue;
+        }
+        strange.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+        let runs = strange.chunk_by(|a, b| a.0 == b.0);
+        let mut runs = runs
+            .map(|run| (run.iter().map(|(_, w)| w).sum::<f64>(), run[0].0))
+            .gather()?;
+        runs.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
+        let values: Vec<String> = runs
+            .iter()
+            .take(NAMED)
+            .map(|(_, x)| x.to_string())
+            .collect();
+        let more = if runs.len() > NAMED { ", …" } else { "" };
+        let message = format!(
+            "{:.2} % of the refined events have values of {} that no target event has: {}{more}. With both bounds `integer(low:high)` makes none that an array of events has not, as `category(classes)` of codes that are numbered; a `support` excludes them",
+            100.0 * share,
+            called(names, feature),
+            values.join(", ")
+        );
+        session.hooks.warn("features", &message)?;
+    }
+    Ok(())
 }

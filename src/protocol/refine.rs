@@ -460,7 +460,7 @@ fn find_gaps(
             more => format!("; and {more} more"),
         };
         let message = format!(
-            "the generator does not reach all of the target, and no weight can bring back what it never makes: {}{more}. Train it longer, or on features with `features.scaling` that draws tails in (`asinh`, `log(low)`)",
+            "the generator does not reach all of the target, and no weight can bring back what it never makes: {}{more}. Train it longer, or on features with `features.scaling` that draws tails in (`asinh`, `log(low)`, `zeros(low, log)`)",
             named.join("; ")
         );
         session.hooks.warn("coverage", &message)?;

@@ -100,6 +100,9 @@ fn by_name(text: &str, columns: usize, names: &[String]) -> Result<Vec<Asked>> {
 
 /// One scaling, or what is wrong.
 fn parse_one(item: &str) -> std::result::Result<Asked, String> {
+    if item.contains('(') && !item.ends_with(')') {
+        return Err("the parenthesis is not closed".into());
+    }
     let (name, arguments) = match item.strip_suffix(')').and_then(|s| s.split_once('(')) {
         Some((name, arguments)) => (name.trim_end(), Some(arguments)),
         None => (item, None),
@@ -151,6 +154,9 @@ fn parse_one(item: &str) -> std::result::Result<Asked, String> {
             mean,
             std,
         },
+        ("integer", Some(high)) if high.trim_start().starts_with(':') => {
+            return Err("without a lower bound there is `integer`; both are `integer(0:60)`".into())
+        }
         ("integer", Some(low)) if low.trim_end().ends_with(':') => {
             let low = number(low.trim_end().trim_end_matches(':'))?;
             if low.fract() != 0.0 || low.abs() > 1e15 {
@@ -212,7 +218,8 @@ fn cells(first: f64, count: f64, classes: bool) -> std::result::Result<Scaling, 
     }
     Ok(Scaling::Cells {
         first,
-        edges: vec![0.0; count as usize - 1].into(),
+        // Of equal width until they are measured.
+        edges: (1..count as usize).map(|i| i as f64 / count).collect(),
         classes,
     })
 }
@@ -273,6 +280,45 @@ pub(super) fn measure(asked: &Asked, values: &[f64], column: usize) -> Result<Sc
     moments(scaling, values, column)
 }
 
+/// The scaling asked for if it has cells, of all values that there are, none without events: what has none is never made.
+///
+/// # Errors
+/// As [`measure`].
+pub(super) fn measure_all(
+    asked: &Asked,
+    values: impl Iterator<Item = f64> + Clone,
+    column: usize,
+) -> Result<Option<Scaling>> {
+    let Some(Scaling::Cells {
+        first,
+        edges,
+        classes,
+    }) = asked
+    else {
+        return Ok(None);
+    };
+    let counts = count(values.clone(), *first, room::filled(edges.len() + 1, 0.0)?);
+    if counts.iter().filter(|n| **n > 0.0).count() < 2 {
+        let what = constant(&values.gather()?);
+        return Err(Error::Data(format!("column {column} of the events {what}")));
+    }
+    Ok(Some(Scaling::Cells {
+        first: *first,
+        edges: quantiles(&counts)?.into(),
+        classes: *classes,
+    }))
+}
+
+/// Adds to `counts` how often each whole number from `first` on occurs. What is beyond has been refused.
+fn count(values: impl Iterator<Item = f64>, first: f64, counts: Vec<f64>) -> Vec<f64> {
+    values.fold(counts, |mut counts, x| {
+        if let Some(count) = counts.get_mut((x - first) as usize) {
+            *count += 1.0;
+        }
+        counts
+    })
+}
+
 /// # Errors
 /// [`Error::Data`] if the feature is constant but for rounding, or its variance is beyond the floating-point range.
 fn moments(scaling: &Scaling, values: &[f64], column: usize) -> Result<Scaling> {
@@ -280,18 +326,15 @@ fn moments(scaling: &Scaling, values: &[f64], column: usize) -> Result<Scaling> 
     let what = |what| Error::Data(format!("column {column} of the events {what}"));
     match &mut scaling {
         Scaling::Cells { first, edges, .. } => {
-            let counts = room::filled(edges.len() + 1, 0.5)?;
-            let counts = values.iter().fold(counts, |mut counts, x| {
-                // What is beyond has been refused.
-                if let Some(count) = counts.get_mut((x - *first) as usize) {
-                    *count += 1.0;
-                }
-                counts
-            });
+            // Half an event more in every cell, so that none is without width: those of a stream may come yet.
+            let counts = count(
+                values.iter().copied(),
+                *first,
+                room::filled(edges.len() + 1, 0.5)?,
+            );
             if counts.iter().filter(|n| **n > 0.5).count() < 2 {
                 return Err(what(constant(values)));
             }
-            // Half an event more in every cell, so that none is without width.
             *edges = quantiles(&counts)?.into();
             return Ok(scaling);
         }
@@ -308,6 +351,12 @@ fn moments(scaling: &Scaling, values: &[f64], column: usize) -> Result<Scaling> 
             let above = values.iter().copied().filter(|x| x > low).gather()?;
             if above.len() < 2 {
                 return Err(what(constant(values)));
+            }
+            if above.iter().all(|x| *x == above[0]) {
+                return Err(what(format!(
+                    "is {} in all events above {low}, where `zeros` takes a continuous feature; take `integer` or `category`",
+                    above[0]
+                )));
             }
             let counts = [
                 (values.len() - above.len()) as f64 + 0.5,

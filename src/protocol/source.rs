@@ -563,6 +563,13 @@ impl<'a> Source<'a> {
         let columns = asked.iter().enumerate();
         columns
             .map(|(column, s)| {
+                if let Origin::Array(array) = &self.origin {
+                    let rows = array.rows.all().iter();
+                    let all = rows.map(|&row| array.events.event(row)[column]);
+                    if let Some(scaling) = scaling::measure_all(s, all, column)? {
+                        return Ok(scaling);
+                    }
+                }
                 let values = sample.x.iter().skip(column).step_by(self.dim);
                 scaling::measure(s, &values.copied().gather()?, column)
             })

@@ -281,7 +281,7 @@ fn constant_features_have_no_width() {
                 assert_error(
                     sliced_emd(&p, &p, 1, 0, 1),
                     Error::Data,
-                    "feature 0 of the sample is constant",
+                    "feature 0 of the reference is constant",
                 );
             }
         }

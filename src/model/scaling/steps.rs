@@ -2,6 +2,7 @@
 //!
 //! u is normal where the shares are those of the training data: a cell is an interval between two of its quantiles.
 
+use super::FARTHEST;
 use crate::noise::normal_quantiles;
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
@@ -22,9 +23,11 @@ fn minus_log_normal(u: f64) -> f64 {
     0.5 * (u * u + libm::log(2.0 * PI))
 }
 
-/// Whether the value is one of the first `cells` whole numbers from 0.
-pub(super) fn among(value: f64, cells: usize) -> bool {
-    value.fract() == 0.0 && value >= 0.0 && value < cells as f64
+/// Whether the value is a whole number from 0 on that has a cell.
+pub(super) fn among(value: f64, edges: &[f64]) -> bool {
+    let whole = value.fract() == 0.0 && value >= 0.0 && value <= edges.len() as f64;
+    let (lower, upper) = bounds(value, edges);
+    whole && lower.max(-FARTHEST) < upper.min(FARTHEST)
 }
 
 /// Between which places of u the cell of the value lies; of the nearest one for a value that has none.

@@ -197,7 +197,7 @@ fn samples_that_cannot_be_tested_are_refused() {
     // A width in the rounding of the mean is none.
     let muons = with(&normal(8, ROWS), 0.10566);
     let refused = refusal(&sample(&muons, None), &sample(&normal(9, ROWS), None));
-    let expected = "feature 1 of the sample is constant (0.10566)";
+    let expected = "feature 1 of the reference is constant (0.10566)";
     assert!(refused.contains(expected), "{refused}");
 }
 

@@ -60,8 +60,8 @@ fn one_word_serves_all_features_and_a_list_each() {
     let expected = [
         integer(None),
         integer(Some(0.0)),
-        cells(-1.0, &[0.0; 2], false),
-        cells(0.0, &[0.0; 2], true),
+        cells(-1.0, &[1.0 / 3.0, 2.0 / 3.0], false),
+        cells(0.0, &[1.0 / 3.0, 2.0 / 3.0], true),
         zeros(0.0, Some(1.0)),
         zeros(20.0, None),
     ];
@@ -70,7 +70,7 @@ fn one_word_serves_all_features_and_a_list_each() {
     let named = parse("e = zeros(0, log), flavour = category(3)", 2, &names).unwrap();
     assert_eq!(
         named,
-        [cells(0.0, &[0.0; 2], true), zeros(0.0, None)].map(Some)
+        [cells(0.0, &[1.0 / 3.0, 2.0 / 3.0], true), zeros(0.0, None)].map(Some)
     );
 }
 
@@ -89,6 +89,23 @@ fn cells_and_edges_are_measured() {
         let found = 0.5 * libm::erfc(-edge / 2f64.sqrt());
         assert!((found - below / 1002.0).abs() < 1e-14, "{found}");
     }
+    // Of all events there are, a class without one is never made, nor taken.
+    let all = measure_all(&asked, values.iter().copied(), 0)
+        .unwrap()
+        .unwrap();
+    assert!(all
+        .objection(3.0)
+        .is_some_and(|what| what.contains("no event had")));
+    for u in (-500..500).map(|i| 0.1 * f64::from(i)) {
+        assert!((0.0..=2.0).contains(&all.inverse(u)), "{u}");
+    }
+    let inner: Vec<f64> = values.iter().map(|x| 3.0 - x).collect();
+    let inner = measure_all(&asked, inner.iter().copied(), 0)
+        .unwrap()
+        .unwrap();
+    assert!(inner.objection(0.0).is_some() && inner.objection(1.0).is_none());
+    assert_eq!(inner.inverse(-60.0), 1.0);
+    assert_eq!(measure_all(&None, values.iter().copied(), 0).unwrap(), None);
     // Zeros in 400, the others 1 and 3.
     let values: Vec<f64> = (0..1000)
         .map(|i| match i % 10 {
@@ -111,6 +128,11 @@ fn cells_and_edges_are_measured() {
     let variance = 0.3 * (1.0 - 1.2f64).powi(2) + 0.3 * (3.0 - 1.2f64).powi(2) + 0.4 * 1.44;
     assert!((mean - 1.7).abs() < 1e-12);
     assert!((std * std - variance * 1000.0 / 999.0 - 1.0 / 12.0).abs() < 1e-12);
+    let asked = parse("zeros(0)", 1, &[]).unwrap().remove(0);
+    let error = measure(&asked, &[0.0, 1.0, 0.0, 1.0], 3)
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("is 1 in all events above 0"), "{error}");
     for text in ["category(2)", "integer(0:5)", "zeros(0)", "integer"] {
         let asked = parse(text, 1, &[]).unwrap().remove(0);
         let error = measure(&asked, &[0.0; 50], 3).unwrap_err().to_string();
@@ -148,7 +170,11 @@ fn what_is_wrong_is_named_with_its_place() {
         ("none, integer(0.5:)", &["item 1", "whole number"]),
         ("zeros, none", &["`zeros(0)`"]),
         ("zeros(0, lgo), none", &["`zeros(0, log)`"]),
-        ("none, zeros(0, log", &["item 1", "there are"]),
+        (
+            "none, zeros(0, log",
+            &["item 1", "parenthesis is not closed"],
+        ),
+        ("integer(:5), none", &["item 0", "without a lower bound"]),
         ("none, none, none", &["lists 3 scalings", "2 features"]),
     ] {
         let error = parse(text, 2, &[]).unwrap_err().to_string();
