@@ -18,9 +18,9 @@ use std::path::PathBuf;
 
 /// Score a sample against a reference, with errors and floors
 ///
-/// Prints for every feature the earth mover's distance (EMD, in units of the feature) and the Kolmogorov-Smirnov test; for all of them
-/// together the sliced EMD (in standard deviations of the reference); for pairs of features the Jensen-Shannon divergence (JSD, in nats) of
-/// histograms; and with --auc whether freshly trained classifiers can tell the samples apart. A floor is what two samples of these sizes
+/// Prints for every feature the earth mover's distance (EMD, in units of the feature) and the Kolmogorov-Smirnov test, whose
+/// p value is too large where values repeat; for all of them together the sliced EMD (in standard deviations of the reference); for pairs of
+/// features the Jensen-Shannon divergence (JSD, in nats) of histograms; and with --auc whether freshly trained classifiers can tell the samples apart. A floor is what two samples of these sizes
 /// score by chance alone, with the spread of one score: no score within a few spreads of it tells a difference.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  laser score truth.npy events.npy --auc")]
