@@ -98,8 +98,8 @@ pub enum Scaling {
         classes: bool,
     },
     /// Features that are `low` with a finite probability and continuous above: v, normal if it is so in the training data, is ln(x − low), or
-    /// with a width s the inverse of x = low + s ln(1 + e^v), about (x − low) / s for large x. Below its edge, u is `low`; above, it is normal
-    /// if v is.
+    /// with a width s the normal quantile of 1 − e^(−(x − low) / s), for a density that is finite down to `low`. Below its edge, u is `low`;
+    /// above, it is normal if v is.
     Zeros {
         /// The value with a probability.
         low: f64,

@@ -65,8 +65,12 @@ pub(crate) fn above(gap: f64, width: Option<f64>) -> f64 {
     match width {
         None => libm::log(gap),
         Some(width) => {
-            let s = (gap / width).max(f64::MIN_POSITIVE);
-            s + libm::log(-libm::expm1(-s))
+            let s = gap / width;
+            // From the nearer end, for its precision.
+            match s < std::f64::consts::LN_2 {
+                true => quantile(-libm::expm1(-s)),
+                false => -quantile(libm::exp(-s)),
+            }
         }
     }
 }
@@ -75,10 +79,7 @@ pub(crate) fn above(gap: f64, width: Option<f64>) -> f64 {
 pub(super) fn log_slope(gap: f64, width: Option<f64>) -> f64 {
     match width {
         None => -libm::log(gap),
-        Some(width) => {
-            let s = (gap / width).max(f64::MIN_POSITIVE);
-            -libm::log(-libm::expm1(-s)) - libm::log(width)
-        }
+        Some(width) => minus_log_normal(above(gap, Some(width))) - gap / width - libm::log(width),
     }
 }
 
@@ -86,7 +87,13 @@ pub(super) fn log_slope(gap: f64, width: Option<f64>) -> f64 {
 pub(super) fn off(v: f64, width: Option<f64>) -> f64 {
     match width {
         None => libm::exp(v),
-        Some(width) => width * (v.max(0.0) + libm::log1p(libm::exp(-v.abs()))),
+        Some(width) => {
+            let s = match v < 0.0 {
+                true => -libm::log1p(-below(v)),
+                false => -libm::log(below(-v).clamp(f64::MIN_POSITIVE, 1.0)),
+            };
+            width * s
+        }
     }
 }
 

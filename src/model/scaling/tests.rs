@@ -110,6 +110,17 @@ fn values_with_a_probability_have_cells_and_come_back_from_all_of_these() {
 }
 
 #[test]
+fn a_density_that_is_finite_down_to_the_value_with_a_probability_stays_so() {
+    // Exponential above it: u is normal, so that a flow need pile up nothing at the edge.
+    let s = zeros(Some(3.0)).with_moments(0.0, 1.0);
+    for q in [1e-9f64, 1e-4, 0.2, 0.6, 0.9, 1.0 - 1e-6] {
+        let u = s.forward(2.0 - 3.0 * (-q).ln_1p());
+        let expected = steps::quantile(0.3 + 0.7 * q);
+        assert!((u - expected).abs() < 1e-8, "{q}: {u}, {expected}");
+    }
+}
+
+#[test]
 fn cells_have_the_probabilities_and_densities_that_they_say() {
     // Of normal u: the integral over a cell is its share, that of exp(−log |du/dr|) φ(u) over u as well.
     let normal = |u: f64| (-0.5 * u * u).exp() / (2.0 * PI).sqrt();
