@@ -139,9 +139,6 @@ pub enum Scaling {
     },
 }
 
-/// Where u of an empty cell at either end begins.
-const FARTHEST: f64 = 37.0;
-
 /// More cells than this are a continuous feature.
 pub const MAX_CELLS: usize = 1000;
 
@@ -232,7 +229,7 @@ impl Scaling {
             match &mut bare {
                 Scaling::Periodic { low, cut, .. } => *cut = *low,
                 Scaling::Asinh { centre, width, .. } => (*centre, *width) = (0.0, 1.0),
-                Scaling::Cells { edges, .. } => *edges = vec![0.0; edges.len()].into(),
+                Scaling::Cells { edges, .. } => *edges = edges.iter().map(|_| 0.0).collect(),
                 Scaling::Zeros { width, edge, .. } => (*width, *edge) = (width.map(|_| 1.0), 0.0),
                 _ => {}
             }
@@ -493,7 +490,7 @@ impl Scaling {
                 first, ref edges, ..
             } => each(values, |u| {
                 // No cell lies so far out, but those without width.
-                let inside = u.clamp(-FARTHEST, FARTHEST);
+                let inside = u.clamp(-steps::FARTHEST, steps::FARTHEST);
                 let below = edges.partition_point(|edge| *edge <= inside) as f64;
                 first + if u.is_nan() { u } else { below }
             }),

@@ -2,9 +2,11 @@
 //!
 //! u is normal where the shares are those of the training data: a cell is an interval between two of its quantiles.
 
-use super::FARTHEST;
 use crate::noise::normal_quantiles;
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
+
+/// Where u of an empty cell at either end begins.
+pub(super) const FARTHEST: f64 = 37.0;
 
 /// Φ(y), the normal distribution function, with the precision of small numbers in both tails: of −y it is 1 − Φ.
 fn below(y: f64) -> f64 {
