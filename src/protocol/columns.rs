@@ -164,12 +164,22 @@ fn names_of(x: &[f64], columns: usize, by: usize, column: usize) -> Result<bool>
     let rows = x.chunks_exact(columns);
     let mut pairs = rows.map(|row| (row[by], row[column])).gather()?;
     pairs.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
-    let constant = pairs.iter().all(|pair| pair.1 == pairs[0].1);
     let groups = || pairs.chunk_by(|a, b| a.0 == b.0);
-    // A value of a single event knows anything.
-    let repeated: usize = groups().map(<[_]>::len).filter(|n| *n > 1).sum();
     let known = groups().all(|group| group[0].1 == group[group.len() - 1].1);
-    Ok(known && !constant && 2 * repeated > pairs.len())
+    if !known {
+        return Ok(false);
+    }
+    let mut values = pairs.iter().map(|pair| pair.1).gather()?;
+    values.sort_unstable_by(f64::total_cmp);
+    let runs = values.chunk_by(|a, b| a == b);
+    let most = runs
+        .max_by_key(|run| run.len())
+        .map(|run| (run[0], run.len()));
+    let (common, often) = most.unwrap_or((0.0, 0));
+    // A value of a single event knows anything, and the most common one is known where all else is rare.
+    let told = groups().filter(|group| group.len() > 1 && group[0].1 != common);
+    let told: usize = told.map(<[_]>::len).sum();
+    Ok(2 * told > pairs.len() - often)
 }
 
 /// Features that the others determine: around some events, each is fitted linearly in the others on the nearest ones, and what is left of
@@ -374,6 +384,19 @@ mod tests {
         let mut scalings = vec![integer; 4];
         scalings.push(Scaling::None);
         let found = inspect(&x, 5, &scalings).unwrap();
+        // Two cells that are nearly always empty, and one without the other.
+        let cells: Vec<f64> = uniforms(2)
+            .chunks_exact(2)
+            .flat_map(|u| [0.0f64.max(u[0] - 0.95), 0.0f64.max(u[0] - 0.97) * u[1]])
+            .collect();
+        let zeros = Scaling::Zeros {
+            low: 0.0,
+            width: Some(1.0),
+            edge: 0.0,
+            mean: 0.0,
+            std: 1.0,
+        };
+        assert_eq!(inspect(&cells, 2, &[zeros.clone(), zeros]).unwrap(), []);
         let columns: Vec<usize> = found
             .iter()
             .map(|t| match t {
