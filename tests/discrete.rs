@@ -346,6 +346,26 @@ fn values_that_there_are_not_are_errors_that_name_them() {
         let place = format!("column {column} of row 17 is {value}");
         assert!(error.contains(&place) && error.contains(part), "{error}");
     }
+    // A refinement takes no others than the generator makes, though its classifier would: a class, a count, a zero, an angle in degrees.
+    let mut asked = options(r#", "validation.fraction": 0.2"#);
+    let x: Vec<f64> = x
+        .chunks(4)
+        .flat_map(|x| [x[0], x[1], x[2], x[3].sin()])
+        .collect();
+    let scaling = "integer(0:2), integer(0:), zeros(0), periodic(-pi:pi)";
+    asked.set_str("features.scaling", scaling).unwrap();
+    asked.set_i64("flow.epochs", 1).unwrap();
+    let generator = train_generator(&mut source(&x), &asked, &()).unwrap();
+    let generator = Instance::new(generator);
+    for (column, value) in [(0, 1.5), (1, -1.0), (2, -0.1), (3, 270.0)] {
+        let mut x = x.clone();
+        x[4 * 17 + column] = value;
+        let error = refine(&generator, &mut source(&x), &asked, &())
+            .err()
+            .unwrap();
+        let place = format!("column {column} of row 17 is {value}");
+        assert!(error.to_string().contains(&place), "{error}");
+    }
 }
 
 #[test]

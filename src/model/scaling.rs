@@ -289,25 +289,6 @@ impl Scaling {
         }
     }
 
-    /// A map to one value that rises with x, of what a classifier sees; but of circles and classes, which have no order.
-    pub(crate) fn on_a_line(&self) -> Scaling {
-        match *self {
-            Scaling::Spike {
-                low,
-                width,
-                mean,
-                std,
-            } => Scaling::Zeros {
-                low,
-                width,
-                edge: 0.0,
-                mean,
-                std,
-            },
-            _ => self.clone(),
-        }
-    }
-
     /// How many values a classifier sees of the feature.
     pub fn inputs(&self) -> usize {
         match *self {

@@ -59,16 +59,15 @@ pub(crate) struct SourceFeed<'s, 'a> {
 }
 
 impl<'s, 'a> SourceFeed<'s, 'a> {
-    /// For a classifier.
+    /// For a classifier; what values there can be has been said by [`Source::bound`].
     ///
     /// # Errors
-    /// [`Error::Data`] for events that a scaling cannot take, or whose total weight is not positive; those of the host.
+    /// [`Error::Data`] if the total weight is not positive; those of the host.
     pub fn new(
         source: &'s mut Source<'a>,
         scalings: &'s [Scaling],
         options: &'s Options,
     ) -> Result<Self> {
-        source.bound(scalings)?;
         let weight_unit = match source.held_out(options)? {
             held_out if held_out.len() > 0 => mean_weight(&held_out.w)?,
             _ => 1.0,
@@ -87,13 +86,14 @@ impl<'s, 'a> SourceFeed<'s, 'a> {
     /// For a generator, which makes the first `features` columns.
     ///
     /// # Errors
-    /// As [`SourceFeed::new`].
+    /// As [`SourceFeed::new`]; [`Error::Data`] for events that a scaling cannot take.
     pub fn of_generator(
         source: &'s mut Source<'a>,
         scalings: &'s [Scaling],
         features: usize,
         options: &'s Options,
     ) -> Result<Self> {
+        source.bound(scalings)?;
         let mut feed = Self::new(source, scalings, options)?;
         feed.spread = features;
         Ok(feed)

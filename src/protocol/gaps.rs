@@ -90,7 +90,7 @@ pub(super) fn gaps(
     for (j, scaling) in scalings.iter().enumerate() {
         // A circle has no tails, nor have classes.
         let tails = match scaling {
-            Scaling::Periodic { .. } | Scaling::Circle { .. } | Scaling::OneHot { .. } => false,
+            Scaling::Periodic { .. } => false,
             Scaling::Cells { classes, .. } => !classes,
             _ => true,
         };

@@ -223,19 +223,18 @@ fn column_scalings(
     let Model {
         generator, names, ..
     } = model;
-    if !matches!(generator.kind, GeneratorKind::Networks { .. }) {
+    let mut scalings = if let GeneratorKind::Networks { .. } = generator.kind {
+        room::joined(&generator.scalings, &generator.conditions)?
+    } else {
         let scalings = target.standardisation(names, session.options)?;
         inspect(session, target, &scalings[..generator.event_dim()], names)?;
         generator.conditions = room::copied(&scalings[generator.event_dim()..])?;
-        return seen(scalings, generator.event_dim());
-    }
-    let scalings = room::joined(&generator.scalings, &generator.conditions)?;
-    seen(scalings, generator.event_dim())
-}
-
-/// What a classifier sees of events whose columns are scaled so: of the features all that it can use, of a condition one value.
-fn seen(mut scalings: Vec<Scaling>, features: usize) -> Result<Vec<Scaling>> {
-    for scaling in &mut scalings[..features] {
+        scalings
+    };
+    // Which values there can be is said by these, not by what a classifier makes of them.
+    target.bound(&scalings)?;
+    // Of the features all that it can use, of a condition one value.
+    for scaling in &mut scalings[..generator.event_dim()] {
         *scaling = scaling.of_classifier();
     }
     Ok(scalings)
@@ -441,14 +440,7 @@ fn find_gaps(
 ) -> Result<Vec<Gap>> {
     const NAMED: usize = 3;
     let dims = model.generator.dims();
-    // A foreign generator has none of its own: what its classifier sees, on a line.
-    let scalings = match &model.generator.kind {
-        GeneratorKind::Networks { .. } => room::copied(&model.generator.scalings)?,
-        _ => {
-            let seen = target.scalings()[..dims.features].iter();
-            seen.map(Scaling::on_a_line).gather()?
-        }
-    };
+    let scalings = room::copied(&target.scalings()[..dims.features])?;
     let held_out = target.held_out(session.options)?;
     let columns = dims.features + dims.conditions;
     let named = (&scalings[..], &model.names[..]);
