@@ -48,7 +48,7 @@ demo: $(if $(filter 1,$(TORCH)),build,base standalone) ## simulator, training, r
 paper: base standalone ## the paper's Table 3 on its targets and a harder one, with every method, two targets at a time, in little over an hour; TARGET=donut: one alone
 	@LIBRARY=build/standalone/liblaser.so scripts/paper
 
-physics: base ## the protocol on events of known laws: seeds, sabotages, weights of many events, with the preset fast, in about two hours; TARGETS="rings,shells": these alone
+physics: base ## the protocol on events of known laws: seeds, sabotages, weights of many events, cuts, with the preset fast, in about two hours; TARGETS="rings,shells": these alone
 	@bench/physics
 
 test: build ## all tests; the last line counts them

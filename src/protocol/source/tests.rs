@@ -324,10 +324,10 @@ fn events_beyond_the_bounds_of_their_scaling_are_named() {
     let scalings = counter(90, false).standardisation(&[], &o).unwrap();
     let mut stream = counter(1000, false);
     stream.held_out(&options(500)).unwrap();
-    let feed = SourceFeed::new(&mut stream, &scalings, &o).map(|_| ());
+    let feed = SourceFeed::of_generator(&mut stream, &scalings, 2, &o).map(|_| ());
     says(feed, &[&parts[..], &["row 100"]].concat());
     let mut stream = counter(1000, false);
-    let mut feed = SourceFeed::new(&mut stream, &scalings, &o).unwrap();
+    let mut feed = SourceFeed::of_generator(&mut stream, &scalings, 2, &o).unwrap();
     let mut batch = Batch::<f64>::default();
     feed.fill(50, &mut batch).unwrap();
     says(feed.fill(50, &mut batch), &parts);
