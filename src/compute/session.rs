@@ -7,7 +7,7 @@ use crate::nn::{self, Number};
 use crate::objective::{Goal, Objective};
 use crate::options::{choices::Backend, keys, Key, Kind, Options};
 use crate::room::Gather;
-use crate::train::{train, Feed, Hooks, Progress, Record, Settings};
+use crate::train::{train, Feed, Hooks, Identity, Journal, Progress, Record, Settings};
 use crate::{Error, Result};
 use std::time::Instant;
 
@@ -18,6 +18,8 @@ pub(crate) struct Session<'a> {
     pub hooks: &'a dyn Hooks,
     pub seed: u64,
     pub dtype: Dtype,
+    /// Where its trainings are kept.
+    pub journal: Option<&'a Journal<'a>>,
 }
 
 impl<'a> Session<'a> {
@@ -27,6 +29,35 @@ impl<'a> Session<'a> {
             hooks,
             seed: options.get(keys::SEED) as u64,
             dtype: options.get(keys::DTYPE),
+            journal: None,
+        }
+    }
+
+    /// What keeps the trainings of a call, if the hooks say so. `of` names what else than options and library the result depends on.
+    ///
+    /// # Errors
+    /// Those of [`Checkpoint::open`](crate::train::Checkpoint).
+    pub fn journal(
+        &self,
+        call: &'static str,
+        of: impl FnOnce() -> Result<Vec<(String, String)>>,
+    ) -> Result<Option<Journal<'a>>> {
+        let Some(checkpoint) = self.hooks.checkpoint() else {
+            return Ok(None);
+        };
+        let identity = Identity {
+            library: env!("CARGO_PKG_VERSION").into(),
+            options: self.options.to_json(),
+            of: of()?,
+        };
+        checkpoint.open(call, identity).map(Some)
+    }
+
+    /// The same call, with what keeps its trainings.
+    pub fn kept_in(self, journal: &'a Option<Journal<'a>>) -> Self {
+        Session {
+            journal: journal.as_ref(),
+            ..self
         }
     }
 
@@ -66,12 +97,26 @@ impl<'a> Session<'a> {
         match self.dtype {
             Dtype::Float64 => {
                 let mut objective = self.objective::<f64>(goal)?;
-                train(settings, &mut *objective, feed, parameters, self.hooks)
+                train(
+                    settings,
+                    &mut *objective,
+                    feed,
+                    parameters,
+                    self.hooks,
+                    self.journal,
+                )
             }
             Dtype::Float32 => {
                 let mut objective = self.objective::<f32>(goal)?;
                 let mut single = parameters.iter().map(|&p| p as f32).gather()?;
-                let record = train(settings, &mut *objective, feed, &mut single, self.hooks)?;
+                let record = train(
+                    settings,
+                    &mut *objective,
+                    feed,
+                    &mut single,
+                    self.hooks,
+                    self.journal,
+                )?;
                 let trained = parameters.iter_mut().zip(single);
                 trained.for_each(|(p, s)| *p = f64::from(s));
                 Ok(record)

@@ -27,6 +27,21 @@ impl Sum {
         self.accumulate(other.sum);
     }
 
+    /// Its bits.
+    pub fn words(&self) -> [u64; 3] {
+        [self.sum, self.lost, self.magnitude].map(f64::to_bits)
+    }
+
+    /// The sum of such bits.
+    pub fn from_words(words: [u64; 3]) -> Self {
+        let [sum, lost, magnitude] = words.map(f64::from_bits);
+        Sum {
+            sum,
+            lost,
+            magnitude,
+        }
+    }
+
     /// D. E. Knuth's sum with its rounding error, which needs no comparison.
     fn accumulate(&mut self, x: f64) {
         let sum = self.sum + x;

@@ -17,13 +17,11 @@ use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::Path;
-use tensors::{header_end, invalid, Header, StoredTensors, TensorWriter};
+use tensors::header_end;
+pub(crate) use tensors::{invalid, Header, StoredTensors, TensorWriter};
 
 /// The version of the model file that this library writes, and the newest that it reads.
 pub const FORMAT_VERSION: u32 = 1;
-
-/// What stands in place of the checksum while it is computed.
-const NO_SHA256: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// The tensor that holds a TorchScript module.
 const MODULE: &str = "generator.module";
@@ -83,19 +81,15 @@ impl Model {
         if let Some(refiner) = self.refinement.as_ref().and_then(|r| r.refiner.as_ref()) {
             writer.add(refiner.tensors("refiner."), &refiner.parameters)?;
         }
-        let mut description = Description {
+        let bytes = writer.sealed(|sha256| Description {
             format_version: FORMAT_VERSION,
             library: env!("CARGO_PKG_VERSION").into(),
-            sha256: NO_SHA256.into(),
+            sha256,
             latent_dim: generator.latent_dim(),
             event_dim: generator.event_dim(),
             condition_dim: generator.condition_dim(),
             model: self,
-        };
-        let unsealed = serde_json::to_string(&description).map_err(invalid)?;
-        description.sha256 = writer.sha256(&unsealed);
-        let json = serde_json::to_string(&description).map_err(invalid)?;
-        let bytes = writer.finish(json)?;
+        })?;
         Model::from_bytes(&bytes)?;
         Ok(bytes)
     }
@@ -122,9 +116,8 @@ impl Model {
     }
 
     fn from_stored(mut stored: StoredTensors) -> Result<Model> {
-        let json = stored.description()?;
-        let (mut model, sha256) = read_description(json)?;
-        stored.verify(&json.replacen(&sha256, NO_SHA256, 1), &sha256)?;
+        let (mut model, sha256) = read_description(stored.description()?)?;
+        stored.unseal(&sha256)?;
 
         let dtype = model.dtype;
         let tensors = model.generator.tensors("generator.");
@@ -154,7 +147,7 @@ impl Model {
     /// [`Error::Io`] if there is no file that can be read; [`Error::Format`] as [`Model::from_bytes`], with the path.
     pub fn load(path: &Path) -> Result<Model> {
         let read = || {
-            let (header, data) = read_file(path)?;
+            let (header, data) = read_file(path, MAX_FILE)?;
             Model::from_stored(StoredTensors::new(header, &data))
         };
         read().map_err(|error| match error {
@@ -263,8 +256,8 @@ fn layer_count(model: &Model) -> usize {
 /// What other kinds of files are known by lies within so many bytes.
 const START: u64 = 256;
 
-/// Header and data of a file. The data are read if the header is right, and says that there are so many.
-fn read_file(path: &Path) -> Result<(Header, Vec<u8>)> {
+/// Header and data of a file of at most so many bytes. The data are read if the header is right, and says that there are so many.
+pub(crate) fn read_file(path: &Path, most: u64) -> Result<(Header, Vec<u8>)> {
     let failed = || io_error(path);
     // Before opening: a pipe would block.
     let metadata = fs::metadata(path).map_err(failed())?;
@@ -273,8 +266,8 @@ fn read_file(path: &Path) -> Result<(Header, Vec<u8>)> {
     // Of what was opened: another may have taken its place meanwhile.
     let metadata = file.metadata().map_err(failed())?;
     let length = require_file(&metadata).map_err(failed())?.len();
-    if length > MAX_FILE {
-        let what = format!("{length} bytes are more than a model file can have");
+    if length > most {
+        let what = format!("{length} bytes are more than a file of its kind can have");
         let error = io::Error::new(io::ErrorKind::FileTooLarge, what);
         return Err(io_error(path)(error));
     }

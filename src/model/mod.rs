@@ -22,6 +22,10 @@ pub use classifier::{Classifier, Limits};
 pub use evaluator::Evaluator;
 pub(crate) use evaluator::{optional, Arrays, NO_DENSITY};
 pub use file::FORMAT_VERSION;
+/// Files of tensors with a description that is sealed by a checksum.
+pub(crate) mod container {
+    pub(crate) use super::file::{invalid, read_file, StoredTensors, TensorWriter};
+}
 pub use generator::{Dims, Generator, GeneratorKind};
 pub use host::HostGenerator;
 pub(crate) use host::STEPS;

@@ -60,6 +60,8 @@ pub enum Schedule {
     Cosine,
     /// Not at all.
     Constant,
+    /// After it has risen.
+    OneCycle,
 }
 
 impl Choice for Backend {}

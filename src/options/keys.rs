@@ -39,6 +39,8 @@ keys! {
         BACKEND: Option<Backend> = choice("backend", &[("auto", None), ("engine", Some(Backend::Engine)), ("torch", Some(Backend::Torch))], None);
         /// Threads of a training or an evaluation; 1 means none besides the caller's. Samplers have their own key.
         THREADS: Int = int("threads", 1, 1024, 1);
+        /// How often a training whose loss leaves the finite numbers, or explodes, falls back to its last good state with half its step, before it fails.
+        TRAINING_FALLBACKS: Int = int("training.fallbacks", 0, 100, 3);
         /// Events held out of a source; their loss is reported and decides early stopping.
         VALIDATION_EVENTS: Int = int("validation.events", 0, EVENTS, 20_000);
         /// At most this fraction of an array is held out.
@@ -255,6 +257,8 @@ pub struct StageKeys {
     pub patience: Key<i64>,
     /// Largest norm of the gradient; 0 does not clip.
     pub clip: Key<f64>,
+    /// Decay of the average of the parameters; 0 takes none.
+    pub ema: Key<f64>,
 }
 
 /// The training keys of `$stage`, with what the paper sets for each stage apart.
@@ -280,11 +284,12 @@ macro_rules! training {
                     ("exponential", Schedule::Exponential),
                     ("cosine", Schedule::Cosine),
                     ("constant", Schedule::Constant),
+                    ("one_cycle", Schedule::OneCycle),
                 ],
                 Schedule::Exponential,
             )
             .fast(Schedule::Cosine)
-            .doc("How the learning rate falls."),
+            .doc("How the learning rate falls. `one_cycle` (Smith, Topin, arXiv:1708.07120) first rises to it from a 25th, over three tenths of the updates, without other warm-up."),
             gamma: float(
                 concat!($stage, ".gamma"),
                 Interval::above_to(0.0, 1.0),
@@ -318,6 +323,12 @@ macro_rules! training {
                 .doc("Looks at the held-out loss (every epoch, or about every pass where an epoch goes through an array several times) that do not come near the best (0.2 over the root of the held-out events) before a training stops; the best parameters are kept. 0 never stops, and keeps the last."),
             clip: float(concat!($stage, ".clip"), Interval::at_least(0.0), $clip)
                 .doc("Largest norm of the gradient; 0 does not clip."),
+            ema: float(
+                concat!($stage, ".ema"),
+                Interval::from_below(0.0, 1.0),
+                0.0,
+            )
+            .doc("Decay, from update to update, of the exponential average of the parameters that is held out and kept in their place, as 0.999. 0 takes none."),
         }
     };
 }
@@ -351,7 +362,7 @@ pub const MATCHING_TRAINING: StageKeys = training!("matching",
     epochs: 200 (fast 100), batch: 2000 (fast 1000), lr: 1e-3 (fast 2e-3), weight_decay: 0.0, betas: (0.9, 0.999), patience: 0, clip: 0.0);
 
 impl StageKeys {
-    const fn rows(&self) -> [&dyn Row; 13] {
+    const fn rows(&self) -> [&dyn Row; 14] {
         let StageKeys {
             epochs,
             steps,
@@ -366,6 +377,7 @@ impl StageKeys {
             epsilon,
             patience,
             clip,
+            ema,
         } = self;
         [
             epochs,
@@ -381,6 +393,7 @@ impl StageKeys {
             epsilon,
             patience,
             clip,
+            ema,
         ]
     }
 }

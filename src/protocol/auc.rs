@@ -9,7 +9,7 @@ use crate::noise::{self, places, places::Place, Noise, PhiloxRng};
 use crate::objective::{Batch, Goal, Separation};
 use crate::options::{keys, Options};
 use crate::room::{self, Gather, Grow};
-use crate::train::{initial_classifier, Feed, Hooks, Passes, Settings};
+use crate::train::{initial_classifier, Feed, Hooks, Passes, Resume, Settings, Words};
 use crate::{Error, Result, Rows};
 use rand::seq::SliceRandom;
 use std::cmp::Ordering;
@@ -400,6 +400,19 @@ impl Class {
 struct TwoSamples {
     ones: Class,
     zeros: Class,
+}
+
+impl Resume for TwoSamples {
+    fn position(&self, words: &mut Vec<u64>) {
+        words.extend([self.ones.order.drawn(), self.zeros.order.drawn()]);
+    }
+
+    fn resume(&mut self, words: &mut Words) -> Result<()> {
+        for class in [&mut self.ones, &mut self.zeros] {
+            class.order.resume(words.next_word()?, class.noise);
+        }
+        Ok(())
+    }
 }
 
 impl<T: Real> Feed<T> for TwoSamples {

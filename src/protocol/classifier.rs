@@ -10,7 +10,7 @@ use crate::noise::places::{self, Place};
 use crate::objective::{Batch, Separation};
 use crate::options::{keys, Options};
 use crate::room::{self, Gather, Grow};
-use crate::train::{Feed, Level, Record, Settings};
+use crate::train::{Feed, Level, Record, Resume, Settings, Words};
 use crate::{Error, Result};
 
 /// Latents for one event before the generator is given up.
@@ -102,6 +102,19 @@ impl ClassifierFeed<'_, '_, '_> {
             .filter(|(_, inside)| !**inside)
             .for_each(|(w, _)| *w = T::from_f64(0.0));
         batch.two_classes(rows)
+    }
+}
+
+impl Resume for ClassifierFeed<'_, '_, '_> {
+    fn position(&self, words: &mut Vec<u64>) {
+        self.target.position(words);
+        words.push(self.generated);
+    }
+
+    fn resume(&mut self, words: &mut Words) -> Result<()> {
+        self.target.resume(words)?;
+        self.generated = words.next_word()?;
+        Ok(())
     }
 }
 

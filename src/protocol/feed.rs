@@ -7,7 +7,7 @@ use crate::noise::{places, Noise};
 use crate::objective::Batch;
 use crate::options::{keys, Options};
 use crate::room::{self, Gather, Grow};
-use crate::train::Feed;
+use crate::train::{Feed, Resume, Words};
 use crate::{Error, Result};
 
 /// What a classifier sees of rows, one after the other.
@@ -131,6 +131,22 @@ fn mean_weight(weights: &[f64]) -> Result<f64> {
         "the mean weight of the held-out events is {}; the total weight of a sample must be positive and finite",
         sum.value() / rows
     )))
+}
+
+impl Resume for SourceFeed<'_, '_> {
+    fn position(&self, words: &mut Vec<u64>) {
+        self.source.position(words);
+        words.push(self.rows.to_bits());
+        words.extend(self.weight.words());
+    }
+
+    fn resume(&mut self, words: &mut Words) -> Result<()> {
+        self.source.resume(words, self.options)?;
+        self.rows = f64::from_bits(words.next_word()?);
+        let mut word = || words.next_word();
+        self.weight = Sum::from_words([word()?, word()?, word()?]);
+        Ok(())
+    }
 }
 
 impl<T: Real> Feed<T> for SourceFeed<'_, '_> {

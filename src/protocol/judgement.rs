@@ -1,6 +1,6 @@
 //! What the host was warned of, kept in the model: one line says whether it is fit for use.
 
-use crate::train::{Hooks, Level, Progress};
+use crate::train::{Checkpoint, Hooks, Level, Progress};
 use crate::Result;
 use serde::{Deserialize, Serialize};
 use serde_json::{json, Map, Value};
@@ -93,6 +93,10 @@ impl Hooks for Witness<'_> {
 
     fn check(&self, stage: &'static str) -> Result<()> {
         self.hooks.check(stage)
+    }
+
+    fn checkpoint(&self) -> Option<&Checkpoint> {
+        self.hooks.checkpoint()
     }
 }
 

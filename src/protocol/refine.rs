@@ -28,6 +28,7 @@ use crate::room::{self, Gather, Grow};
 use crate::train::{Hooks, Level, Record};
 use crate::{Error, Result};
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 /// Trains a generator on the target's events. The result is a model without classifier and refiner: sampled, it is the baseline. Options by
 /// which it could not be refined are warned of before the training.
@@ -40,6 +41,8 @@ pub fn train_generator(target: &mut Source, options: &Options, hooks: &dyn Hooks
     let witness = Witness::new(hooks);
     let session = Session::new(options, &witness);
     target.release();
+    let journal = session.journal("generator", || Ok(target.identity()))?;
+    let session = session.kept_in(&journal);
     let draft = draft(target, options)?;
     inspect(session, target, &draft.generator.scalings, &draft.names)?;
     copies::look(session, target)?;
@@ -103,6 +106,12 @@ pub fn refine(
         target,
         options,
     )?;
+    let journal = session.journal("refinement", || {
+        let mut of = target.identity();
+        of.push(("generator".into(), checksum(generator)));
+        Ok(of)
+    })?;
+    let session = session.kept_in(&journal);
     let rounds = options.get(keys::ITERATION_ROUNDS);
     let mut model = once(session, generator, target)?;
     let mut scores = vec![score(&model)];
@@ -126,6 +135,20 @@ pub fn refine(
     witness.judge(&mut whole.record, &REFINED);
     witness.tell(&whole.record, "")?;
     Ok(model.with_model(whole))
+}
+
+/// Of what a model's events and weights are a function of, for a checkpoint.
+fn checksum(model: &Model) -> String {
+    let mut hash = Sha256::new();
+    let description = json!([model.generator, model.classifier, model.latent_classifier]);
+    hash.update(description.to_string());
+    hash.update(&*model.generator.module);
+    let classifiers = model.classifier.iter().chain(&model.latent_classifier);
+    let parameters = classifiers.map(|c| &c.parameters);
+    for parameters in parameters.chain([&model.generator.parameters]) {
+        parameters.iter().for_each(|p| hash.update(p.to_le_bytes()));
+    }
+    format!("one with the SHA-256 {:x}", hash.finalize())
 }
 
 /// Share of the target's events outside the support that is more than a resolution makes.
@@ -278,6 +301,8 @@ pub fn refine_again(
         dtype: model.dtype,
         ..Session::new(options, &witness)
     };
+    let journal = session.journal("refiner", || Ok(vec![("model".into(), checksum(model))]))?;
+    let session = session.kept_in(&journal);
     let run = Run::pilot(session);
     let log_w = weighted_latents(session, model, &conditions, run, None)?.log_w;
     let mut report = WeightReport::new(&log_w, options.get(keys::REJECTION_OVERWEIGHT))?;

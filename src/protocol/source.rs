@@ -6,10 +6,11 @@ use crate::model::{Region, Scaling, MAX_WIDTH};
 use crate::noise::places;
 use crate::options::{keys, Options};
 use crate::room::{self, Gather, Grow};
-use crate::train::{Passes, Settings};
+use crate::train::{Passes, Settings, Words};
 use crate::{Error, Result, Rows};
 use parking_lot::Mutex;
 use rand::seq::SliceRandom;
+use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 /// A stream of events of one host. Implemented for host callbacks; arrays need none.
@@ -159,6 +160,8 @@ pub struct Source<'a> {
     since: usize,
     pass: Option<usize>,
     served: u64,
+    /// Training events that were delivered: its position.
+    drawn: u64,
     buffer: Events,
     /// What the events are to be scaled by: their values must be possible. Empty until it is known.
     scalings: Vec<Scaling>,
@@ -266,6 +269,7 @@ impl<'a> Source<'a> {
             since: 0,
             pass: None,
             served: 0,
+            drawn: 0,
             buffer: Events::new(dim),
             scalings: Vec::new(),
             restriction: None,
@@ -429,13 +433,67 @@ impl<'a> Source<'a> {
         Ok(got == rows)
     }
 
+    /// What it is, for a checkpoint: of an array every number counts.
+    pub(super) fn identity(&self) -> Vec<(String, String)> {
+        let weights = if self.weighted { "weighted " } else { "" };
+        let what = match &self.origin {
+            Origin::Array(array) => {
+                let mut hash = Sha256::new();
+                for row in 0..array.events.rows() {
+                    let values = array.events.event(row).iter();
+                    values.for_each(|x| hash.update(x.to_le_bytes()));
+                    hash.update(array.events.weight(row).to_le_bytes());
+                }
+                format!(
+                    "{} {weights}events of {} values with the SHA-256 {:x}",
+                    array.events.rows(),
+                    self.dim,
+                    hash.finalize()
+                )
+            }
+            Origin::Callback(_) => format!("a stream of {weights}events of {} values", self.dim),
+        };
+        vec![("target".into(), what)]
+    }
+
+    /// Adds where it stands.
+    pub(super) fn position(&self, words: &mut Vec<u64>) {
+        words.push(self.drawn);
+    }
+
+    /// Goes on from a position: the events of an array are passed over, those of a callback asked for once more.
+    ///
+    /// # Errors
+    /// Those of the host.
+    pub(super) fn resume(&mut self, words: &mut Words, options: &Options) -> Result<()> {
+        let to = words.next_word()?;
+        let seed = options.get(keys::SEED) as u64;
+        if let Origin::Array(array) = &mut self.origin {
+            let noise = places::TARGET_ROWS.noise(seed);
+            let rows = to.saturating_sub(self.drawn);
+            array.rows.resume(array.rows.drawn() + rows, noise);
+            self.drawn = to.max(self.drawn);
+        }
+        while self.drawn < to {
+            let rows = usize::try_from(to - self.drawn).unwrap_or(usize::MAX);
+            self.deliver(rows.min(CHUNK), 1)?;
+        }
+        Ok(())
+    }
+
     /// Fills the buffer with `rows` training events. Where they end they begin again: those of an array in another order.
     pub(super) fn next(&mut self, rows: usize, seed: u64) -> Result<()> {
         if let Origin::Array(array) = &mut self.origin {
             let drawn = array.rows.draw(rows, places::TARGET_ROWS.noise(seed))?;
+            self.drawn += rows as u64;
             self.buffer = array.copy(&drawn)?;
             return Ok(());
         }
+        self.deliver(rows, rows)
+    }
+
+    /// Fills the buffer with the next `rows` training events of a callback, of which there must be `least`.
+    fn deliver(&mut self, rows: usize, least: usize) -> Result<()> {
         let mut batch = Events::new(self.dim);
         let pending = rows.min(self.pending.len());
         batch.x.room(rows * self.dim)?;
@@ -455,13 +513,14 @@ impl<'a> Source<'a> {
             let going_on = self.pull(rows - batch.len())?;
             self.since += self.buffer.len();
             batch.put(&self.buffer)?;
-            if !going_on && self.end() < rows {
+            if !going_on && self.end() < least {
                 return Err(Error::Data(format!(
                     "the event callback ended after {} events to train on, besides {held_out} that are held out (`validation.events`), which do not fill a batch of {rows}; deliver more events or lower the batch",
                     self.pass.unwrap_or(0)
                 )));
             }
         }
+        self.drawn += rows as u64;
         self.buffer = batch;
         Ok(())
     }

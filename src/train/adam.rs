@@ -36,6 +36,26 @@ impl<T: Element> Adam<T> {
         })
     }
 
+    /// Steps made.
+    pub fn steps(&self) -> i32 {
+        self.steps
+    }
+
+    /// As if so many steps had been made.
+    pub fn set_steps(&mut self, steps: i32) {
+        self.steps = steps;
+    }
+
+    /// The first and the second moment of every parameter.
+    pub fn moments(&self) -> [&[T]; 2] {
+        [&self.first, &self.second]
+    }
+
+    /// The same, to be changed.
+    pub fn moments_mut(&mut self) -> [&mut [T]; 2] {
+        [&mut self.first, &mut self.second]
+    }
+
     /// θ ← θ − lr · m̂ / (√v̂ + ε). `parameters` and `gradient` have the length given to [`Adam::new`].
     pub fn step(&mut self, learning_rate: f64, parameters: &mut [T], gradient: &[T]) {
         let AdamSettings {

@@ -1,5 +1,6 @@
 //! How a host watches and stops a training.
 
+use super::Checkpoint;
 use crate::Result;
 
 /// Where a long computation stands. Losses are NaN until they are known.
@@ -67,6 +68,11 @@ pub trait Hooks {
     /// [`crate::Error::Cancelled`] to stop.
     fn check(&self, _stage: &'static str) -> Result<()> {
         Ok(())
+    }
+
+    /// Where trainings are kept, and go on from; none unless it is overridden.
+    fn checkpoint(&self) -> Option<&Checkpoint> {
+        None
     }
 }
 

@@ -14,6 +14,9 @@ pub enum Decay {
     Cosine,
     /// α₀ throughout.
     Constant,
+    /// From α₀ / 25 to α₀ over the first three tenths of the updates, and on to α₀ / 250 000, by half a cosine each (L. N. Smith,
+    /// N. Topin, arXiv:1708.07120, as PyTorch has it).
+    OneCycle,
 }
 
 /// Learning rate against update.
@@ -36,6 +39,7 @@ impl Schedule {
             },
             choices::Schedule::Cosine => Decay::Cosine,
             choices::Schedule::Constant => Decay::Constant,
+            choices::Schedule::OneCycle => Decay::OneCycle,
         };
         Schedule {
             rate: options.get(stage.lr),
@@ -46,7 +50,7 @@ impl Schedule {
 
     /// The rate for update `step` (from 0) of `steps`, in epoch `epoch` (from 0).
     pub fn at(&self, step: u64, steps: u64, epoch: u64) -> f64 {
-        let warm = if step < self.warmup {
+        let warm = if step < self.warmup && self.decay != Decay::OneCycle {
             (step + 1) as f64 / self.warmup as f64
         } else {
             1.0
@@ -58,9 +62,26 @@ impl Schedule {
                 0.5 * (1.0 + libm::cos(std::f64::consts::PI * step as f64 / steps.max(1) as f64))
             }
             Decay::Constant => 1.0,
+            Decay::OneCycle => one_cycle(step, steps),
         };
         self.rate * warm * decay
     }
+}
+
+/// As a fraction of α₀, of update `step` of `steps`.
+fn one_cycle(step: u64, steps: u64) -> f64 {
+    const RISE: f64 = 0.3;
+    const FIRST: f64 = 1.0 / 25.0;
+    const LAST: f64 = FIRST / 1e4;
+    let last = steps.saturating_sub(1) as f64;
+    let top = (RISE * steps as f64 - 1.0).max(0.0);
+    let step = step as f64;
+    let (from, to, share) = if step < top {
+        (FIRST, 1.0, step / top)
+    } else {
+        (1.0, LAST, (step - top) / (last - top).max(1.0))
+    };
+    to + 0.5 * (from - to) * (1.0 + libm::cos(std::f64::consts::PI * share))
 }
 
 #[cfg(test)]
@@ -83,5 +104,25 @@ mod tests {
         s.decay = Decay::Constant;
         assert!((s.at(4, 1000, 0) - 1.0).abs() < 1e-12);
         assert_eq!(s.at(10, 1000, 0), 2.0);
+    }
+
+    #[test]
+    fn one_cycle_rises_and_falls() {
+        let s = Schedule {
+            rate: 2.0,
+            warmup: 50,
+            decay: Decay::OneCycle,
+        };
+        // The formula of torch.optim.lr_scheduler.OneCycleLR(max_lr=2, total_steps=100), at some steps.
+        for (step, rate) in [
+            (0, 0.08),
+            (10, 0.590327896928),
+            (29, 2.0),
+            (50, 1.587786901151),
+            (99, 8e-6),
+        ] {
+            let found = s.at(step, 100, 0);
+            assert!((found / rate - 1.0).abs() < 1e-9, "{step}: {found}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 use crate::noise::Noise;
 use crate::{room, Result};
 use rand::seq::SliceRandom;
+use std::ops::Range;
 
 /// The order in which rows are drawn, without end: all of them in every pass, shuffled anew for each. The rows before `held_out` are left
 /// out of the passes.
@@ -12,6 +13,8 @@ pub(crate) struct Passes {
     held_out: usize,
     next: usize,
     pass: u64,
+    /// Rows drawn since it was made.
+    drawn: u64,
 }
 
 impl Passes {
@@ -22,6 +25,7 @@ impl Passes {
             order,
             held_out,
             pass: 0,
+            drawn: 0,
         }
     }
 
@@ -70,16 +74,37 @@ impl Passes {
     pub fn draw(&mut self, rows: usize, noise: Noise) -> Result<Vec<usize>> {
         let mut drawn = room::empty(rows)?;
         while drawn.len() < rows && self.rows() > 0 {
-            if self.next == self.order.len() {
-                self.order[self.held_out..].shuffle(&mut noise.rng(self.pass));
-                self.pass += 1;
-                self.next = self.held_out;
-            }
-            let end = self.order.len().min(self.next + rows - drawn.len());
-            drawn.extend_from_slice(&self.order[self.next..end]);
-            self.next = end;
+            let next = self.advance(rows - drawn.len(), noise);
+            drawn.extend_from_slice(&self.order[next]);
         }
         Ok(drawn)
+    }
+
+    /// Where the next rows lie in the order: `most`, or fewer where a pass ends.
+    fn advance(&mut self, most: usize, noise: Noise) -> Range<usize> {
+        if self.next == self.order.len() {
+            self.order[self.held_out..].shuffle(&mut noise.rng(self.pass));
+            self.pass += 1;
+            self.next = self.held_out;
+        }
+        let end = self.order.len().min(self.next + most);
+        let rows = self.next..end;
+        self.next = end;
+        self.drawn += rows.len() as u64;
+        rows
+    }
+
+    /// Rows drawn since it was made: its position.
+    pub fn drawn(&self) -> u64 {
+        self.drawn
+    }
+
+    /// Draws, and forgets, until it is at position `drawn`.
+    pub fn resume(&mut self, drawn: u64, noise: Noise) {
+        while self.drawn < drawn && self.rows() > 0 {
+            let most = usize::try_from(drawn - self.drawn).unwrap_or(usize::MAX);
+            self.advance(most.min(self.order.len()), noise);
+        }
     }
 }
 
@@ -105,6 +130,14 @@ mod tests {
             .flat_map(|n| parts.draw(n, noise).unwrap())
             .collect();
         assert_eq!(drawn, whole);
+        // Whoever goes on from a position draws what would have come.
+        let mut on = Passes::new((0..10).collect(), 3);
+        on.draw(2, noise).unwrap();
+        on.resume(15, noise);
+        assert_eq!(
+            (on.drawn(), on.draw(6, noise).unwrap()),
+            (15, whole[15..].to_vec())
+        );
         assert!(Passes::new(vec![0, 1], 2)
             .draw(3, noise)
             .unwrap()

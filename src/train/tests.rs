@@ -1,4 +1,7 @@
+use super::run::{clip, train as run};
 use super::*;
+use crate::objective::Objective;
+use crate::{Error, Result};
 use std::cell::RefCell;
 
 /// ½ mean (p − x)² with one parameter per column.
@@ -31,11 +34,23 @@ impl Objective<f64> for Bowl {
     }
 }
 
-/// The same rows for ever.
+fn train(
+    settings: &Settings,
+    objective: &mut dyn Objective<f64>,
+    feed: &mut dyn Feed<f64>,
+    parameters: &mut [f64],
+    hooks: &dyn Hooks,
+) -> Result<Record> {
+    run(settings, objective, feed, parameters, hooks, None)
+}
+
+/// The same rows for ever, or with `drift` others at every update.
 struct Rows {
     x: Vec<f64>,
     held_out: Vec<f64>,
     pass: Option<usize>,
+    drift: f64,
+    drawn: u64,
 }
 
 fn rows(x: [f64; 4], held_out: &[f64]) -> Rows {
@@ -43,6 +58,8 @@ fn rows(x: [f64; 4], held_out: &[f64]) -> Rows {
         x: x.to_vec(),
         held_out: held_out.to_vec(),
         pass: None,
+        drift: 0.0,
+        drawn: 0,
     }
 }
 
@@ -56,9 +73,23 @@ fn batch(x: &[f64], step: u64) -> Batch<f64> {
     }
 }
 
+impl Resume for Rows {
+    fn position(&self, words: &mut Vec<u64>) {
+        words.push(self.drawn);
+    }
+
+    fn resume(&mut self, words: &mut Words) -> Result<()> {
+        self.drawn = words.next_word()?;
+        Ok(())
+    }
+}
+
 impl Feed<f64> for Rows {
     fn fill(&mut self, _: usize, out: &mut Batch<f64>) -> Result<()> {
         *out = batch(&self.x, out.step);
+        let shift = self.drift * (self.drawn as f64).sin();
+        out.x.iter_mut().for_each(|x| *x += shift);
+        self.drawn += 1;
         Ok(())
     }
 
@@ -91,6 +122,8 @@ fn settings() -> Settings {
         },
         patience: 0,
         clip: 0.0,
+        ema: 0.0,
+        fallbacks: 0,
     }
 }
 
@@ -285,5 +318,314 @@ fn clipping_bounds_the_norm() {
     assert!((g[1] - 0.8).abs() < 1e-6, "a short gradient is left alone");
     assert!(
         clip(&mut [f32::NAN], 0.0, 0.0).is_none() && clip(&mut [0.0f32], 0.0, f64::NAN).is_none()
+    );
+}
+
+/// An identity of no meaning.
+fn identity() -> Identity {
+    Identity {
+        library: "0".into(),
+        options: Options::new().to_json(),
+        of: vec![("target".into(), "rows".into())],
+    }
+}
+
+/// One training of few updates on rows that change, from a checkpoint if there is one; its parameters and record.
+fn kept(
+    settings: &Settings,
+    hooks: &dyn Hooks,
+    checkpoint: Option<&Checkpoint>,
+) -> Result<([f64; 2], String)> {
+    let mut p = [5.0, -5.0];
+    let mut feed = Rows {
+        drift: 3.0,
+        pass: Some(4),
+        ..rows([0.0, 1.0, 2.0, 3.0], &[1.0, 2.0, 0.5, 1.0])
+    };
+    let journal = checkpoint.map(|c| c.open("bowl", identity())).transpose()?;
+    let record = run(
+        settings,
+        &mut Bowl,
+        &mut feed,
+        &mut p,
+        hooks,
+        journal.as_ref(),
+    )?;
+    Ok((p, serde_json::to_string(&record).unwrap()))
+}
+
+#[test]
+fn a_training_stopped_anywhere_ends_in_the_same_bits() {
+    let folder = tempfile::tempdir().unwrap();
+    for (number, settings) in [
+        settings(),
+        Settings {
+            patience: 3,
+            ..settings()
+        },
+        Settings {
+            ema: 0.9,
+            ..settings()
+        },
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let settings = Settings {
+            epochs: 4,
+            steps: 16,
+            ..settings
+        };
+        let whole = kept(&settings, &(), None).unwrap();
+        let path = folder.path().join(format!("{number}.checkpoint"));
+        // Whether cancelled or stopped by the callback, after any number of updates, and whether the file is of that moment or older.
+        for stop in (1..80).step_by(4) {
+            for (cancel_at, stop_at, every) in [(stop, 0, 1), (0, stop, 1), (stop, 0, 7)] {
+                let checkpoint = Checkpoint::new(&path, 1e6, every).unwrap();
+                let first = Watch {
+                    cancel_at,
+                    stop_at,
+                    ..Watch::default()
+                };
+                if let Ok(done) = kept(&settings, &first, Some(&checkpoint)) {
+                    assert_eq!(done, whole);
+                }
+                let second = Watch {
+                    cancel_at: 9,
+                    ..Watch::default()
+                };
+                let _ = kept(&settings, &second, Some(&checkpoint));
+                let on = Watch::default();
+                assert_eq!(kept(&settings, &on, Some(&checkpoint)).unwrap(), whole);
+                let updates = on.seen.borrow().len();
+                assert!(updates < 64, "it went on, and did not begin again");
+                // Done is done.
+                let over = Watch::default();
+                assert_eq!(kept(&settings, &over, Some(&checkpoint)).unwrap(), whole);
+                assert!(over.seen.borrow().is_empty());
+                std::fs::remove_file(&path).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn checkpoints_of_something_else_are_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint");
+    let checkpoint = Checkpoint::new(&path, 60.0, 0).unwrap();
+    kept(&settings(), &(), Some(&checkpoint)).unwrap();
+    let refused = |identity: Identity| match checkpoint.open("bowl", identity) {
+        Err(Error::InvalidArgument(why)) => why,
+        other => panic!("{:?}", other.map(drop)),
+    };
+    let mut options = Options::new();
+    options.set_f64("flow.lr", 0.25).unwrap();
+    let why = refused(Identity {
+        options: options.to_json(),
+        ..identity()
+    });
+    assert!(why.contains("its `flow.lr` is 0.001, not 0.25"), "{why}");
+    let why = refused(Identity {
+        of: vec![("target".into(), "other rows".into())],
+        ..identity()
+    });
+    assert!(why.contains("its target is rows, not other rows"), "{why}");
+    let why = refused(Identity {
+        library: "1".into(),
+        ..identity()
+    });
+    assert!(why.contains("liblaser 0 wrote it, this is 1"), "{why}");
+    // The same options, but other held-out events.
+    let journal = checkpoint.open("bowl", identity()).unwrap();
+    let mut feed = rows([0.0, 1.0, 2.0, 3.0], &[1.0, 2.5]);
+    let began = run(
+        &settings(),
+        &mut Bowl,
+        &mut feed,
+        &mut [5.0, -5.0],
+        &(),
+        Some(&journal),
+    );
+    let why = began.unwrap_err().to_string();
+    assert!(why.contains("other networks or held-out events"), "{why}");
+    assert!(matches!(
+        checkpoint.open("bowl", identity()),
+        Err(Error::Busy("checkpoint"))
+    ));
+    drop(journal);
+    // Damage is found, and nothing is lost by it.
+    let mut bytes = std::fs::read(&path).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&path, &bytes).unwrap();
+    let damaged = checkpoint.open("bowl", identity());
+    assert!(matches!(damaged, Err(Error::Format(why)) if why.contains("damaged")));
+    assert_eq!(std::fs::read(&path).unwrap(), bytes);
+    for seconds in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        assert!(Checkpoint::new(&path, seconds, 0).is_err(), "{seconds}");
+    }
+}
+
+#[test]
+fn a_checkpoint_that_cannot_be_written_stops_nothing() {
+    #[derive(Default)]
+    struct Log(RefCell<Vec<String>>);
+    impl Hooks for Log {
+        fn log(&self, level: Level, message: &str) -> Result<()> {
+            if level == Level::Warning {
+                self.0.borrow_mut().push(message.into());
+            }
+            Ok(())
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let nowhere = folder.path().join("missing/checkpoint");
+    let checkpoint = Checkpoint::new(&nowhere, 60.0, 5).unwrap();
+    let log = Log::default();
+    let done = kept(&settings(), &log, Some(&checkpoint)).unwrap();
+    assert_eq!(done, kept(&settings(), &(), None).unwrap());
+    let told = log.0.into_inner();
+    assert_eq!(told.len(), 1, "once: {told:?}");
+    assert!(told[0].contains("missing/checkpoint"), "{told:?}");
+}
+
+/// A bowl whose gradient is none for the first `bad` batches of update `at` or later.
+struct Trap {
+    at: u64,
+    bad: u64,
+}
+
+impl Objective<f64> for Trap {
+    fn parts(&self) -> Vec<usize> {
+        Bowl.parts()
+    }
+
+    fn gradient(
+        &mut self,
+        part: usize,
+        p: &[f64],
+        batch: &Batch<f64>,
+        gradient: &mut [f64],
+    ) -> Result<f64> {
+        let loss = Bowl.gradient(part, p, batch, gradient)?;
+        if batch.step >= self.at && self.bad > 0 {
+            self.bad -= 1;
+            return Ok(f64::NAN);
+        }
+        Ok(loss)
+    }
+
+    fn loss(&mut self, p: &[f64], batch: &Batch<f64>) -> Result<f64> {
+        Bowl.loss(p, batch)
+    }
+}
+
+#[test]
+fn a_training_that_diverges_falls_back_and_in_the_end_keeps_its_best() {
+    let settings = Settings {
+        fallbacks: 2,
+        ..settings()
+    };
+    let begin = || rows([0.0, 1.0, 2.0, 3.0], &[1.0, 2.0]);
+    let mut p = [5.0, -5.0];
+    let mut trap = Trap { at: 130, bad: 2 };
+    let record = train(&settings, &mut trap, &mut begin(), &mut p, &()).unwrap();
+    assert_eq!(record.fallbacks, [131, 131]);
+    assert_eq!((record.steps, record.losses.len()), (1000, 20));
+    assert!(!record.failed && (p[0] - 1.0).abs() < 1e-3, "{p:?}");
+    // Once more than it may: an error that names the update, and the parameters of the last good epoch.
+    let mut p = [5.0, -5.0];
+    let mut trap = Trap { at: 130, bad: 3 };
+    let error = train(&settings, &mut trap, &mut begin(), &mut p, &()).unwrap_err();
+    let error = error.to_string();
+    assert!(
+        error.contains("epoch 3 (update 131)") && error.contains("bowl.lr"),
+        "{error}"
+    );
+    assert!(p.iter().all(|p| p.is_finite()) && p[0] < 4.0, "{p:?}");
+    // With a checkpoint, the same call goes on with them, and says so.
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoint = Checkpoint::new(&folder.path().join("c"), 60.0, 0).unwrap();
+    let call = |trap: &mut Trap| {
+        let journal = checkpoint.open("bowl", identity()).unwrap();
+        let mut p = [5.0, -5.0];
+        run(&settings, trap, &mut begin(), &mut p, &(), Some(&journal)).map(|record| (record, p))
+    };
+    assert!(call(&mut Trap { at: 130, bad: 3 }).is_err());
+    let (record, kept) = call(&mut Trap { at: 0, bad: 9 }).unwrap();
+    assert!(record.failed && record.fallbacks == [131, 131, 131]);
+    assert_eq!(kept, p);
+}
+
+#[test]
+fn a_held_out_loss_that_explodes_is_no_training() {
+    struct Steep;
+    impl Objective<f64> for Steep {
+        fn parts(&self) -> Vec<usize> {
+            vec![2]
+        }
+        fn gradient(&mut self, _: usize, p: &[f64], _: &Batch<f64>, g: &mut [f64]) -> Result<f64> {
+            g.copy_from_slice(&[-1.0, -1.0]);
+            Ok(p[0])
+        }
+        fn loss(&mut self, p: &[f64], _: &Batch<f64>) -> Result<f64> {
+            Ok(p[0])
+        }
+    }
+    let mut feed = rows([0.0; 4], &[1.0, 2.0]);
+    let steep = Settings {
+        schedule: Schedule {
+            rate: 1.0,
+            warmup: 0,
+            decay: Decay::Constant,
+        },
+        ..settings()
+    };
+    let error = train(&steep, &mut Steep, &mut feed, &mut [0.0, 0.0], &()).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("epoch 2 (update 100): held-out loss"),
+        "{error}"
+    );
+}
+
+#[test]
+fn the_average_is_that_of_the_formula() {
+    /// A gradient of one sign: Adam's steps have the length of the learning rate.
+    struct Slope;
+    impl Objective<f64> for Slope {
+        fn parts(&self) -> Vec<usize> {
+            vec![2]
+        }
+        fn gradient(&mut self, _: usize, _: &[f64], _: &Batch<f64>, g: &mut [f64]) -> Result<f64> {
+            g.copy_from_slice(&[1.0, -1.0]);
+            Ok(0.0)
+        }
+        fn loss(&mut self, p: &[f64], _: &Batch<f64>) -> Result<f64> {
+            Ok(p[0])
+        }
+    }
+    let settings = Settings {
+        epochs: 1,
+        steps: 30,
+        ema: 0.8,
+        schedule: Schedule {
+            rate: 0.1,
+            warmup: 0,
+            decay: Decay::Constant,
+        },
+        ..settings()
+    };
+    let mut p = [0.0, 0.0];
+    let mut feed = rows([0.0; 4], &[1.0, 2.0]);
+    let record = train(&settings, &mut Slope, &mut feed, &mut p, &()).unwrap();
+    // θ_n = −0.1 n; Σ d^(30−n) θ_n / Σ d^(30−n).
+    let weights = (1..=30).map(|n| (0.8f64.powi(30 - n), -0.1 * f64::from(n)));
+    let (sum, total) = weights.fold((0.0, 0.0), |(s, t), (w, p)| (s + w * p, t + w));
+    assert!((p[0] - sum / total).abs() < 1e-7, "{p:?}, {}", sum / total);
+    assert!(
+        (record.validation_loss.unwrap() - p[0]).abs() < 1e-15,
+        "the average is held out"
     );
 }

@@ -5,6 +5,7 @@ use crate::room;
 use crate::{Error, Result};
 use safetensors::tensor::{self, Dtype as Element, TensorInfo};
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -28,7 +29,7 @@ fn element_size(dtype: Dtype) -> usize {
 }
 
 /// Tensors on their way into a file.
-pub(super) struct TensorWriter<'a> {
+pub(crate) struct TensorWriter<'a> {
     dtype: Dtype,
     tensors: Vec<(String, Tensor<'a>)>,
 }
@@ -82,7 +83,7 @@ impl Tensor<'_> {
 }
 
 impl<'a> TensorWriter<'a> {
-    pub(super) fn new(dtype: Dtype) -> Self {
+    pub(crate) fn new(dtype: Dtype) -> Self {
         TensorWriter {
             dtype,
             tensors: Vec::new(),
@@ -90,7 +91,7 @@ impl<'a> TensorWriter<'a> {
     }
 
     /// Adds the tensors of one network, whose values lie one after the other in `parameters`.
-    pub(super) fn add(&mut self, tensors: Vec<Parameter>, parameters: &'a [f64]) -> Result<()> {
+    pub(crate) fn add(&mut self, tensors: Vec<Parameter>, parameters: &'a [f64]) -> Result<()> {
         let needed: usize = tensors.iter().map(Parameter::len).sum();
         if parameters.len() != needed {
             let name = tensors.first().map_or("", |tensor| tensor.name.as_str());
@@ -113,7 +114,7 @@ impl<'a> TensorWriter<'a> {
     }
 
     /// Adds bytes that are no numbers.
-    pub(super) fn add_bytes(&mut self, name: &str, bytes: &'a [u8]) {
+    pub(crate) fn add_bytes(&mut self, name: &str, bytes: &'a [u8]) {
         let stored = Tensor {
             shape: vec![bytes.len()],
             values: Values::Bytes(bytes),
@@ -132,7 +133,7 @@ impl<'a> TensorWriter<'a> {
     }
 
     /// The SHA-256 of a text followed by the data of the file, in lowercase hexadecimal digits.
-    pub(super) fn sha256(&self, text: &str) -> String {
+    fn sha256(&self, text: &str) -> String {
         let mut hash = Sha256::new();
         hash.update(text);
         for (_, tensor) in self.in_order() {
@@ -141,8 +142,16 @@ impl<'a> TensorWriter<'a> {
         format!("{:x}", hash.finalize())
     }
 
+    /// The bytes of the file, whose description, as JSON, holds the checksum that it is made with: the SHA-256 of itself, with
+    /// [`NO_SHA256`] in the checksum's place, followed by all data.
+    pub(crate) fn sealed<D: Serialize>(self, description: impl Fn(String) -> D) -> Result<Vec<u8>> {
+        let json = |sha256: String| serde_json::to_string(&description(sha256)).map_err(invalid);
+        let sha256 = self.sha256(&json(NO_SHA256.into())?);
+        self.finish(json(sha256)?)
+    }
+
     /// The bytes of the file, with its description.
-    pub(super) fn finish(self, description: String) -> Result<Vec<u8>> {
+    fn finish(self, description: String) -> Result<Vec<u8>> {
         self.serialize(Some(HashMap::from([(METADATA_KEY.into(), description)])))
     }
 
@@ -176,12 +185,15 @@ impl<'a> TensorWriter<'a> {
     }
 }
 
+/// What stands in place of the checksum while it is computed.
+const NO_SHA256: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
 /// The metadata entry that holds the description.
 pub(super) const METADATA_KEY: &str = "laser";
 
 /// The header of a safetensors file.
 #[derive(Default)]
-pub(super) struct Header {
+pub(crate) struct Header {
     /// The metadata's entry [`METADATA_KEY`], the only one that is kept.
     description: Option<String>,
     tensors: BTreeMap<String, TensorInfo>,
@@ -340,14 +352,14 @@ fn alien(bytes: &[u8]) -> Option<&'static str> {
 }
 
 /// The tensors of a file, until networks take them.
-pub(super) struct StoredTensors<'a> {
+pub(crate) struct StoredTensors<'a> {
     header: Header,
     data: &'a [u8],
 }
 
 impl<'a> StoredTensors<'a> {
     /// Of a file that has this header and this data.
-    pub(super) fn new(header: Header, data: &'a [u8]) -> Self {
+    pub(crate) fn new(header: Header, data: &'a [u8]) -> Self {
         StoredTensors { header, data }
     }
 
@@ -358,7 +370,7 @@ impl<'a> StoredTensors<'a> {
         Ok(StoredTensors::new(header, data))
     }
     /// The description.
-    pub(super) fn description(&self) -> Result<&str> {
+    pub(crate) fn description(&self) -> Result<&str> {
         self.header.description.as_deref().ok_or_else(|| {
             invalid(format!(
                 "it is a safetensors file, but has no `{METADATA_KEY}` in its metadata: it was not written by liblaser"
@@ -366,9 +378,10 @@ impl<'a> StoredTensors<'a> {
         })
     }
 
-    /// Compares a text and the data with their SHA-256, in lowercase hexadecimal digits.
-    pub(super) fn verify(&self, text: &str, expected: &str) -> Result<()> {
-        let actual = sha256(text, self.data);
+    /// Compares description and data with the checksum that [`TensorWriter::sealed`] gave the description.
+    pub(crate) fn unseal(&self, expected: &str) -> Result<()> {
+        let text = self.description()?.replacen(expected, NO_SHA256, 1);
+        let actual = sha256(&text, self.data);
         if actual != expected {
             return Err(invalid(format!(
                 "it is damaged: the SHA-256 of its description and data is {actual}, but the description says {expected}"
@@ -378,7 +391,7 @@ impl<'a> StoredTensors<'a> {
     }
 
     /// The parameters of one network, whose `tensors` are removed.
-    pub(super) fn take(&mut self, tensors: &[Parameter], dtype: Dtype) -> Result<Vec<f64>> {
+    pub(crate) fn take(&mut self, tensors: &[Parameter], dtype: Dtype) -> Result<Vec<f64>> {
         // Every tensor is compared with the file before memory is taken for any.
         let bytes = tensors
             .iter()
@@ -400,7 +413,7 @@ impl<'a> StoredTensors<'a> {
     }
 
     /// A tensor of `length` bytes that are no numbers; it is removed.
-    pub(super) fn take_bytes(&mut self, name: &str, length: usize) -> Result<Vec<u8>> {
+    pub(crate) fn take_bytes(&mut self, name: &str, length: usize) -> Result<Vec<u8>> {
         let tensor = Parameter {
             name: name.into(),
             shape: vec![length],
@@ -431,7 +444,7 @@ impl<'a> StoredTensors<'a> {
     }
 
     /// The end of reading: a tensor that no network has taken is an error.
-    pub(super) fn finish(self) -> Result<()> {
+    pub(crate) fn finish(self) -> Result<()> {
         let mut unknown = self.header.tensors.keys();
         match unknown.next() {
             Some(name) => Err(invalid(format!(
@@ -464,7 +477,7 @@ fn decode(bytes: &[u8], dtype: Dtype, into: &mut Vec<f64>) {
 }
 
 /// The error for a wrong file. What names and words it quotes were chosen by the file: long ones are cut, control characters escaped.
-pub(super) fn invalid(what: impl ToString) -> Error {
+pub(crate) fn invalid(what: impl ToString) -> Error {
     const LONGEST: usize = 400;
     let what = what.to_string();
     let mut message = String::new();

@@ -5,7 +5,7 @@ use crate::noise::Noise;
 use crate::objective::Batch;
 use crate::protocol::feed::SourceFeed;
 use crate::room::{Gather, Grow};
-use crate::train::{Feed, Passes};
+use crate::train::{Feed, Passes, Resume, Words};
 use crate::Result;
 
 /// Rows that training draws from again and again; the first `held_out` of them are kept for the held-out loss.
@@ -28,6 +28,11 @@ impl Shuffled {
 
     fn draw(&mut self, rows: usize) -> Result<Vec<usize>> {
         self.order.draw(rows, self.shuffle)
+    }
+
+    fn resume(&mut self, words: &mut Words) -> Result<()> {
+        self.order.resume(words.next_word()?, self.shuffle);
+        Ok(())
     }
 
     fn held_out(&self) -> usize {
@@ -58,6 +63,18 @@ impl EventFeed<'_, '_, '_> {
         let weights = chosen.iter().map(|&row| T::from_f64(self.nu[row]));
         batch.weights.put_all(weights)?;
         batch.two_classes(rows)
+    }
+}
+
+impl Resume for EventFeed<'_, '_, '_> {
+    fn position(&self, words: &mut Vec<u64>) {
+        self.target.position(words);
+        words.push(self.generated.order.drawn());
+    }
+
+    fn resume(&mut self, words: &mut Words) -> Result<()> {
+        self.target.resume(words)?;
+        self.generated.resume(words)
     }
 }
 
@@ -104,6 +121,16 @@ impl LatentFeed<'_> {
         batch.weights.put_all(weights)?;
         batch.weights.sized(2 * chosen.len(), T::from_f64(1.0))?;
         batch.two_classes(chosen.len())
+    }
+}
+
+impl Resume for LatentFeed<'_> {
+    fn position(&self, words: &mut Vec<u64>) {
+        words.push(self.latents.order.drawn());
+    }
+
+    fn resume(&mut self, words: &mut Words) -> Result<()> {
+        self.latents.resume(words)
     }
 }
 

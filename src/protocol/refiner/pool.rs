@@ -4,7 +4,7 @@ use crate::model::Real;
 use crate::noise::{places, Noise};
 use crate::objective::Batch;
 use crate::room::{Gather, Grow};
-use crate::train::{Feed, Passes};
+use crate::train::{Feed, Passes, Resume, Words};
 use crate::{Error, Result};
 
 /// Rows of a latent (N) and a scaled condition (C), or of a pair of latents and the condition. Weights have mean 1.
@@ -42,6 +42,17 @@ pub(super) fn unit_weights(log_w: &[f64]) -> Result<Vec<f64>> {
     }
     w.iter_mut().for_each(|w| *w /= mean);
     Ok(w)
+}
+
+impl Resume for Pool {
+    fn position(&self, words: &mut Vec<u64>) {
+        words.push(self.order.drawn());
+    }
+
+    fn resume(&mut self, words: &mut Words) -> Result<()> {
+        self.order.resume(words.next_word()?, self.shuffle);
+        Ok(())
+    }
 }
 
 impl<T: Real> Feed<T> for Pool {

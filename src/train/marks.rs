@@ -1,0 +1,91 @@
+//! Where a training stands, but for its parameters and their moments.
+
+use serde::{Deserialize, Serialize};
+
+/// Of a loop between two updates.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Marks {
+    /// Updates made.
+    pub steps: u64,
+    pub rows: u64,
+    /// Sum of the losses of this epoch.
+    #[serde(with = "exact")]
+    pub sum: f64,
+    #[serde(with = "exact::list")]
+    pub losses: Vec<f64>,
+    #[serde(with = "exact::list")]
+    pub validation_losses: Vec<f64>,
+    pub kept_epoch: u64,
+    pub kept_step: u64,
+    /// Whether what follows an update, the ends of epochs and looks at the held-out loss, has been done after the last.
+    pub settled: bool,
+    pub stopped_early: bool,
+    /// Whether it is over.
+    pub over: bool,
+    pub best: Option<Best>,
+    /// Looks since the last that came near the best.
+    pub away: u64,
+    /// The held-out loss at the first look.
+    #[serde(with = "exact::option")]
+    pub first: Option<f64>,
+    /// Updates that the average has seen.
+    pub averaged: u64,
+    /// Updates of every optimiser.
+    pub optimised: Vec<i32>,
+    /// What is left of the learning rate, in halves.
+    pub fallbacks: Vec<u64>,
+    pub failed: bool,
+    /// Those of the feed.
+    pub feed: Vec<u64>,
+    /// That it has taken so far.
+    #[serde(with = "exact")]
+    pub seconds: f64,
+}
+
+/// The best held-out loss so far, with the epoch and the update that reached it.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Best {
+    #[serde(with = "exact")]
+    pub loss: f64,
+    pub at: (u64, u64),
+}
+
+/// Numbers by their bits: JSON has none that are not finite.
+mod exact {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(x: &f64, s: S) -> Result<S::Ok, S::Error> {
+        x.to_bits().serialize(s)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<f64, D::Error> {
+        u64::deserialize(d).map(f64::from_bits)
+    }
+
+    pub mod list {
+        use super::*;
+
+        pub fn serialize<S: Serializer>(xs: &[f64], s: S) -> Result<S::Ok, S::Error> {
+            s.collect_seq(xs.iter().map(|x| x.to_bits()))
+        }
+
+        pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<f64>, D::Error> {
+            let bits = Vec::<u64>::deserialize(d)?;
+            Ok(bits.into_iter().map(f64::from_bits).collect())
+        }
+    }
+
+    pub mod option {
+        use super::*;
+
+        pub fn serialize<S: Serializer>(x: &Option<f64>, s: S) -> Result<S::Ok, S::Error> {
+            x.map(f64::to_bits).serialize(s)
+        }
+
+        pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<f64>, D::Error> {
+            Ok(Option::<u64>::deserialize(d)?.map(f64::from_bits))
+        }
+    }
+}
