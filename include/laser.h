@@ -139,7 +139,8 @@ typedef struct laser_generator laser_generator;
 typedef struct laser_histogram laser_histogram;
 
 /**
- * How a host watches and stops long calls: callbacks and a cancel token, all of them optional.
+ * How a host watches and stops long calls, where they are kept, and who shares them: callbacks, a cancel token, a checkpoint, all of them
+ * optional.
  *
  * Functions that take hooks copy them when called, so hooks may be changed or freed afterwards. Threads: const uses by any
  * number of threads at once; a change alone, else LASER_ERR_BUSY.
@@ -208,6 +209,19 @@ typedef int32_t (*laser_progress_fn)(const laser_progress *p, void *user);
  * @return 0 to go on; anything else ends the call with LASER_ERR_CALLBACK and this number
  */
 typedef int32_t (*laser_log_fn)(int32_t level, const char *message, void *user);
+
+/**
+ * Sums numbers over ranks: replaces each of `n` values by its sum over all of them, as MPI_Allreduce does with MPI_IN_PLACE, MPI_DOUBLE
+ * and MPI_SUM.
+ *
+ * All ranks call it alike, and all must get the same bits, as MPI libraries give them. The rules of laser_progress_fn hold.
+ *
+ * @param n how many values, at least 1
+ * @param values the values, in and out
+ * @param user the pointer given with the callback
+ * @return 0 to go on; anything else ends the call with LASER_ERR_CALLBACK and this number
+ */
+typedef int32_t (*laser_allreduce_fn)(size_t n, double *values, void *user);
 
 /**
  * Delivers events: fills up to `n` rows of `dim` values each.
@@ -678,6 +692,64 @@ laser_status laser_hooks_set_log(laser_hooks *hooks, laser_log_fn log, void *use
  * Threads: needs `hooks` alone.
  */
 laser_status laser_hooks_set_cancel(laser_hooks *hooks, const laser_cancel *cancel);
+
+/**
+ * Sets a checkpoint: a file in which trainings are kept, and from which the same call, made again, goes on to the same bits as if it had
+ * not been stopped, in whatever stage of the protocol it was: on the same type of machine, with the same options and number of threads.
+ * It is written so often as is said here, at the end of every training, and when a call is stopped by its hooks or fails; it appears whole
+ * or not at all, so that a process may be killed at any moment.
+ *
+ * What is made again is what lies between the trainings. An array must be the same, which is checked; a callback must deliver the
+ * same events again, from its beginning, and is asked for those that were used already once more. Where it does not, its first events
+ * tell, and the call is LASER_ERR_INVALID_ARGUMENT, as it is with other options, another generator or another version of the library; the
+ * message names the difference, and the file stays. One file serves one job: the training of a generator, its refinement, and that of
+ * another refiner, in turn. When the job is done the file still has it: the same calls give the same results at once. Remove it when the
+ * model is saved.
+ *
+ * Where the file cannot be written, a warning goes to the log callback and the training goes on. A training that has failed for good
+ * (LASER_ERR_NUMERICAL) leaves its best parameters in the file: the same call, made again, goes on with them, with a warning in the model.
+ *
+ * @param hooks what to change
+ * @param path the file, in UTF-8; it need not be there; NULL for no checkpoint
+ * @param seconds how many seconds lie between two writings; above 0
+ * @param steps how many updates lie between two writings, besides; 0 for none
+ * @return LASER_OK; LASER_ERR_NULL if `hooks` is NULL; LASER_ERR_INVALID_ARGUMENT for a path that is not UTF-8 or `seconds` that are not
+ * positive; LASER_ERR_BUSY. Calls with these hooks return LASER_ERR_FORMAT for a file that is no checkpoint, LASER_ERR_IO for one that
+ * cannot be read, LASER_ERR_BUSY while another call uses it
+ *
+ * Threads: needs `hooks` alone.
+ */
+laser_status laser_hooks_set_checkpoint(laser_hooks *hooks,
+                                        const char *path,
+                                        double seconds,
+                                        uint64_t steps);
+
+/**
+ * Makes this process one of several ranks that make long calls together: trainings, refinements and two-sample scores. All ranks make the
+ * same call with the same options; each works on its own part of the rows of every batch and block, and the host sums what they found. So
+ * all take the same decisions and end with the same result, to the bit; with the same batch it is that of one process within rounding.
+ *
+ * An array must be the same on every rank, which is checked. Callbacks of events are asked on every rank for a part of the events, which
+ * all ranks share then: they deliver without end, each its own (other seeds). The numbers of a batch are as of one process: with 64 ranks,
+ * take batches that are worth it. A checkpoint is written by rank 0, and read by all.
+ *
+ * A rank that ends a call, by its hooks or by an error, takes the others with it: they return LASER_ERR_CALLBACK. So do all where the
+ * callback fails, or where they find that they do not do the same.
+ *
+ * @param hooks what to change
+ * @param rank the number of this one, from 0
+ * @param ranks how many there are, at most 65536
+ * @param allreduce sums over them; NULL for a process by itself, whatever `rank` and `ranks` are
+ * @param user handed to the callback
+ * @return LASER_OK; LASER_ERR_NULL if `hooks` is NULL; LASER_ERR_INVALID_ARGUMENT if `rank` is not below `ranks`; LASER_ERR_BUSY
+ *
+ * Threads: needs `hooks` alone. One call at a time may use hooks with ranks.
+ */
+laser_status laser_hooks_set_allreduce(laser_hooks *hooks,
+                                       size_t rank,
+                                       size_t ranks,
+                                       laser_allreduce_fn allreduce,
+                                       void *user);
 
 /**
  * Frees hooks.

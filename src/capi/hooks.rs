@@ -5,9 +5,10 @@ use super::boundary::call;
 use super::handle::{Gate, Handle, User};
 use super::status::laser_status;
 use super::text;
-use crate::train::{Hooks, Level, Progress};
+use crate::train::{AllReduce, Checkpoint, Hooks, Level, Progress, Ranks};
 use crate::{guard, Error, Result};
 use std::ffi::{c_char, c_void, CString};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
@@ -120,7 +121,20 @@ pub type laser_progress_fn =
 pub type laser_log_fn =
     Option<unsafe extern "C" fn(level: i32, message: *const c_char, user: *mut c_void) -> i32>;
 
-/// How a host watches and stops long calls: callbacks and a cancel token, all of them optional.
+/// Sums numbers over ranks: replaces each of `n` values by its sum over all of them, as MPI_Allreduce does with MPI_IN_PLACE, MPI_DOUBLE
+/// and MPI_SUM.
+///
+/// All ranks call it alike, and all must get the same bits, as MPI libraries give them. The rules of laser_progress_fn hold.
+///
+/// @param n how many values, at least 1
+/// @param values the values, in and out
+/// @param user the pointer given with the callback
+/// @return 0 to go on; anything else ends the call with LASER_ERR_CALLBACK and this number
+pub type laser_allreduce_fn =
+    Option<unsafe extern "C" fn(n: usize, values: *mut f64, user: *mut c_void) -> i32>;
+
+/// How a host watches and stops long calls, where they are kept, and who shares them: callbacks, a cancel token, a checkpoint, all of them
+/// optional.
 ///
 /// Functions that take hooks copy them when called, so hooks may be changed or freed afterwards. Threads: const uses by any
 /// number of threads at once; a change alone, else LASER_ERR_BUSY.
@@ -139,6 +153,8 @@ pub(super) struct HostHooks {
         User,
     )>,
     cancel: Option<Arc<laser_cancel>>,
+    checkpoint: Option<Arc<Checkpoint>>,
+    ranks: Option<Arc<Ranks>>,
 }
 
 impl Hooks for HostHooks {
@@ -174,6 +190,29 @@ impl Hooks for HostHooks {
             Some(cancel) if cancel.tripped.load(Ordering::Relaxed) => Err(Error::Cancelled(stage)),
             _ => Ok(()),
         }
+    }
+
+    fn checkpoint(&self) -> Option<&Checkpoint> {
+        self.checkpoint.as_deref()
+    }
+
+    fn ranks(&self) -> Option<&Arc<Ranks>> {
+        self.ranks.as_ref()
+    }
+}
+
+/// The sum over ranks of a host.
+struct HostSum {
+    callback: unsafe extern "C" fn(usize, *mut f64, *mut c_void) -> i32,
+    user: User,
+}
+
+impl AllReduce for HostSum {
+    fn sum(&self, values: &mut [f64]) -> Result<()> {
+        let (n, user) = (values.len(), self.user.0);
+        // SAFETY: the host's promise when it set the callback.
+        let code = guard::host(|| unsafe { (self.callback)(n, values.as_mut_ptr(), user) });
+        go_on("allreduce", code)
     }
 }
 
@@ -299,6 +338,96 @@ pub unsafe extern "C" fn laser_hooks_set_cancel(
             Some(unsafe { laser_cancel::hold(cancel, "cancel")? })
         };
         hooks.0.write()?.cancel = cancel;
+        Ok(())
+    })
+}
+
+/// Sets a checkpoint: a file in which trainings are kept, and from which the same call, made again, goes on to the same bits as if it had
+/// not been stopped, in whatever stage of the protocol it was: on the same type of machine, with the same options and number of threads.
+/// It is written so often as is said here, at the end of every training, and when a call is stopped by its hooks or fails; it appears whole
+/// or not at all, so that a process may be killed at any moment.
+///
+/// What is made again is what lies between the trainings. An array must be the same, which is checked; a callback must deliver the
+/// same events again, from its beginning, and is asked for those that were used already once more. Where it does not, its first events
+/// tell, and the call is LASER_ERR_INVALID_ARGUMENT, as it is with other options, another generator or another version of the library; the
+/// message names the difference, and the file stays. One file serves one job: the training of a generator, its refinement, and that of
+/// another refiner, in turn. When the job is done the file still has it: the same calls give the same results at once. Remove it when the
+/// model is saved.
+///
+/// Where the file cannot be written, a warning goes to the log callback and the training goes on. A training that has failed for good
+/// (LASER_ERR_NUMERICAL) leaves its best parameters in the file: the same call, made again, goes on with them, with a warning in the model.
+///
+/// @param hooks what to change
+/// @param path the file, in UTF-8; it need not be there; NULL for no checkpoint
+/// @param seconds how many seconds lie between two writings; above 0
+/// @param steps how many updates lie between two writings, besides; 0 for none
+/// @return LASER_OK; LASER_ERR_NULL if `hooks` is NULL; LASER_ERR_INVALID_ARGUMENT for a path that is not UTF-8 or `seconds` that are not
+/// positive; LASER_ERR_BUSY. Calls with these hooks return LASER_ERR_FORMAT for a file that is no checkpoint, LASER_ERR_IO for one that
+/// cannot be read, LASER_ERR_BUSY while another call uses it
+///
+/// Threads: needs `hooks` alone.
+#[no_mangle]
+pub unsafe extern "C" fn laser_hooks_set_checkpoint(
+    hooks: *mut laser_hooks,
+    path: *const c_char,
+    seconds: f64,
+    steps: u64,
+) -> laser_status {
+    call(|| {
+        // SAFETY: the host's promise.
+        let hooks = unsafe { laser_hooks::hold(hooks, "hooks")? };
+        let checkpoint = if path.is_null() {
+            None
+        } else {
+            // SAFETY: the host's promise.
+            let path = unsafe { text::read(path, "path")? };
+            let checkpoint = Checkpoint::new(Path::new(path), seconds, steps)?;
+            Some(Arc::new(checkpoint))
+        };
+        hooks.0.write()?.checkpoint = checkpoint;
+        Ok(())
+    })
+}
+
+/// Makes this process one of several ranks that make long calls together: trainings, refinements and two-sample scores. All ranks make the
+/// same call with the same options; each works on its own part of the rows of every batch and block, and the host sums what they found. So
+/// all take the same decisions and end with the same result, to the bit; with the same batch it is that of one process within rounding.
+///
+/// An array must be the same on every rank, which is checked. Callbacks of events are asked on every rank for a part of the events, which
+/// all ranks share then: they deliver without end, each its own (other seeds). The numbers of a batch are as of one process: with 64 ranks,
+/// take batches that are worth it. A checkpoint is written by rank 0, and read by all.
+///
+/// A rank that ends a call, by its hooks or by an error, takes the others with it: they return LASER_ERR_CALLBACK. So do all where the
+/// callback fails, or where they find that they do not do the same.
+///
+/// @param hooks what to change
+/// @param rank the number of this one, from 0
+/// @param ranks how many there are, at most 65536
+/// @param allreduce sums over them; NULL for a process by itself, whatever `rank` and `ranks` are
+/// @param user handed to the callback
+/// @return LASER_OK; LASER_ERR_NULL if `hooks` is NULL; LASER_ERR_INVALID_ARGUMENT if `rank` is not below `ranks`; LASER_ERR_BUSY
+///
+/// Threads: needs `hooks` alone. One call at a time may use hooks with ranks.
+#[no_mangle]
+pub unsafe extern "C" fn laser_hooks_set_allreduce(
+    hooks: *mut laser_hooks,
+    rank: usize,
+    ranks: usize,
+    allreduce: laser_allreduce_fn,
+    user: *mut c_void,
+) -> laser_status {
+    call(|| {
+        // SAFETY: the host's promise.
+        let hooks = unsafe { laser_hooks::hold(hooks, "hooks")? };
+        let ranks = match allreduce {
+            None => None,
+            Some(callback) => {
+                let user = User(user);
+                let host = Box::new(HostSum { callback, user });
+                Some(Arc::new(Ranks::new(rank, ranks, host)?))
+            }
+        };
+        hooks.0.write()?.ranks = ranks;
         Ok(())
     })
 }

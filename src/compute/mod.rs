@@ -2,6 +2,7 @@
 
 mod foreign;
 mod instance;
+mod ranks;
 mod session;
 mod weighing;
 

@@ -1,5 +1,6 @@
 //! What all parts of a task share: its settings, whom it tells, and the precision that it computes in.
 
+use super::ranks::RankedEvaluator;
 use super::{backend, threads, Instance};
 use crate::engine;
 use crate::model::{Dtype, Evaluator};
@@ -7,7 +8,8 @@ use crate::nn::{self, Number};
 use crate::objective::{Goal, Objective};
 use crate::options::{choices::Backend, keys, Key, Kind, Options};
 use crate::room::Gather;
-use crate::train::{train, Feed, Hooks, Identity, Journal, Progress, Record, Settings};
+use crate::train::{checksum, train, Shared};
+use crate::train::{Feed, Hooks, Identity, Journal, Progress, Record, Settings};
 use crate::{Error, Result};
 use std::time::Instant;
 
@@ -40,7 +42,7 @@ impl<'a> Session<'a> {
     pub fn journal(
         &self,
         call: &'static str,
-        of: impl FnOnce() -> Result<Vec<(String, String)>>,
+        of: impl FnOnce() -> Vec<(String, String)>,
     ) -> Result<Option<Journal<'a>>> {
         let Some(checkpoint) = self.hooks.checkpoint() else {
             return Ok(None);
@@ -48,9 +50,23 @@ impl<'a> Session<'a> {
         let identity = Identity {
             library: env!("CARGO_PKG_VERSION").into(),
             options: self.options.to_json(),
-            of: of()?,
+            of: of(),
         };
-        checkpoint.open(call, identity).map(Some)
+        let ranks = self.hooks.ranks();
+        checkpoint.open(call, identity, ranks).map(Some)
+    }
+
+    /// Checks that all ranks make the same call, of what `of` names.
+    ///
+    /// # Errors
+    /// [`Error::Host`] if they do not; those of [`Ranks`](crate::train::Ranks).
+    pub fn agree(&self, of: impl FnOnce() -> Vec<(String, String)>) -> Result<()> {
+        let Some(ranks) = self.hooks.ranks() else {
+            return Ok(());
+        };
+        let text = format!("{}{:?}", self.options.to_json(), of());
+        let text: Vec<f64> = text.bytes().map(f64::from).collect();
+        ranks.agree(checksum(&text), "options, array, file, generator or model")
     }
 
     /// The same call, with what keeps its trainings.
@@ -80,7 +96,16 @@ impl<'a> Session<'a> {
     /// # Errors
     /// Those of [`evaluator`](super::evaluator).
     pub fn evaluator(&self, model: &Instance) -> Result<Box<dyn Evaluator>> {
-        model.evaluator(self.options, threads(self.options))
+        let own = model.evaluator(self.options, threads(self.options))?;
+        Ok(self.shared(own))
+    }
+
+    /// Who computes, with the other ranks if there are any.
+    pub fn shared(&self, own: Box<dyn Evaluator>) -> Box<dyn Evaluator> {
+        match self.hooks.ranks() {
+            Some(ranks) => Box::new(RankedEvaluator::new(own, ranks.clone())),
+            None => own,
+        }
     }
 
     /// Trains in the session's precision, from and to parameters in double precision.
@@ -88,6 +113,20 @@ impl<'a> Session<'a> {
     /// # Errors
     /// Those of the training, of its feed and of the hooks; those of [`evaluator`](super::evaluator).
     pub fn fit(
+        &self,
+        goal: Goal,
+        settings: &Settings,
+        feed: &mut (impl Feed<f32> + Feed<f64>),
+        parameters: &mut [f64],
+    ) -> Result<Record> {
+        let record = self.fit_here(goal, settings, feed, parameters)?;
+        if let Some(ranks) = self.hooks.ranks() {
+            ranks.agree(checksum(parameters), "trained parameters")?;
+        }
+        Ok(record)
+    }
+
+    fn fit_here(
         &self,
         goal: Goal,
         settings: &Settings,
@@ -126,10 +165,14 @@ impl<'a> Session<'a> {
 
     /// Who makes the gradients: the engine or libtorch, as for [`evaluator`](super::evaluator).
     fn objective<'g, T: Number>(&self, goal: Goal<'g>) -> Result<Box<dyn Objective<T> + 'g>> {
-        match backend(self.options)? {
+        let own = match backend(self.options)? {
             Backend::Engine => engine::objective(goal, threads(self.options)),
             Backend::Torch => nn::objective(goal, self.dtype, self.options),
-        }
+        };
+        Ok(match self.hooks.ranks() {
+            Some(ranks) => Box::new(Shared::new(own?, ranks.clone())),
+            None => own?,
+        })
     }
 
     /// Begins a stage of `steps` steps that is no training.

@@ -4,6 +4,7 @@ use super::spread::width;
 use super::sum::{Squares, Sum};
 use crate::room::Gather;
 use crate::{Error, Result, Rows};
+use sha2::{Digest, Sha256};
 
 /// Borrowed events, finite all of them: rows of M features with one weight each, or weights of 1. Weights may be negative where their total
 /// is positive.
@@ -74,6 +75,17 @@ impl<'a> Sample<'a> {
     /// The weight of event `row`.
     pub fn weight(&self, row: usize) -> f64 {
         self.w.map_or(1.0, |w| w[row])
+    }
+
+    /// Of all events and their weights, in lowercase hexadecimal digits.
+    pub(crate) fn sha256(&self) -> String {
+        let mut hash = Sha256::new();
+        for row in 0..self.rows() {
+            let values = self.event(row).iter();
+            values.for_each(|x| hash.update(x.to_le_bytes()));
+            hash.update(self.weight(row).to_le_bytes());
+        }
+        format!("{:x}", hash.finalize())
     }
 
     pub(super) fn weights(&self) -> impl Iterator<Item = f64> + '_ {

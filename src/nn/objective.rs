@@ -171,7 +171,7 @@ fn play<T: Element>(
     let auxiliary = gan.auxiliary_dim();
     let (real, c) = columns(backend, batch, gan.refiner.outputs)?;
     let mut y = room::filled(batch.rows * auxiliary, 0.0)?;
-    gan.noise(part, batch.step, batch.rows, 0, &mut y);
+    gan.noise(part, batch.step, batch.whole(), batch.number(0), &mut y);
     let y = to_device(backend, &y, auxiliary)?;
     let y = match (gan.prior, prior) {
         (Some(maps), Some(tensors)) => {
@@ -207,7 +207,7 @@ fn bound<T: Element>(
     let latent = vae.latent_dim();
     let (u, c) = columns(backend, batch, vae.decoder.outputs)?;
     let mut epsilon = room::filled(batch.rows * latent, 0.0)?;
-    vae.noise(batch.step, 0, &mut epsilon);
+    vae.noise(batch.step, batch.number(0), &mut epsilon);
     let epsilon = to_device(backend, &epsilon, latent)?;
     let posterior = mlp::forward(vae.encoder, encoder, &mlp::beside(&u, &c)?)?;
     let mu = posterior.f_narrow(1, 0, latent as i64)?;
@@ -237,7 +237,7 @@ fn velocity<T: Element>(
     let z = rest.f_narrow(1, 0, n as i64)?;
     let c = rest.f_narrow(1, n as i64, rest.size()[1] - n as i64)?;
     let mut t = room::filled(batch.rows, 0.0)?;
-    matching.times(batch.step, 0, &mut t);
+    matching.times(batch.step, batch.number(0), &mut t);
     let t = to_device(backend, &t, 1)?;
     let w = to_device(backend, &batch.weights, 1)?;
     let way = z.f_sub(&y)?;

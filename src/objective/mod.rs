@@ -80,9 +80,21 @@ pub struct Batch<T> {
     pub labels: Vec<T>,
     /// Number of the update, from 0: an objective that needs noise derives it from this.
     pub step: u64,
+    /// Of the part of a batch that is one rank's: the number of its first row, and the rows of the whole batch; 0 of a whole one.
+    pub part: (usize, usize),
 }
 
 impl<T: Real> Batch<T> {
+    /// The number of row `row` within the whole batch.
+    pub(crate) fn number(&self, row: usize) -> usize {
+        self.part.0 + row
+    }
+
+    /// Rows of the whole batch.
+    pub(crate) fn whole(&self) -> usize {
+        self.part.1.max(self.rows)
+    }
+
     /// Of two classes, `rows` rows of label 1 and then as many of label 0.
     pub(crate) fn two_classes(&mut self, rows: usize) -> Result<()> {
         self.rows = 2 * rows;

@@ -9,7 +9,7 @@ use crate::noise::{self, places, places::Place, Noise, PhiloxRng};
 use crate::objective::{Batch, Goal, Separation};
 use crate::options::{keys, Options};
 use crate::room::{self, Gather, Grow};
-use crate::train::{initial_classifier, Feed, Hooks, Passes, Resume, Settings, Words};
+use crate::train::{initial_classifier, with_ranks, Feed, Hooks, Passes, Resume, Settings, Words};
 use crate::{Error, Result, Rows};
 use rand::seq::SliceRandom;
 use std::cmp::Ordering;
@@ -64,6 +64,17 @@ pub fn two_sample_auc(
     options: &Options,
     hooks: &dyn Hooks,
 ) -> Result<TwoSampleAuc> {
+    with_ranks(hooks.ranks(), || {
+        tell_apart(reference, sample, options, hooks)
+    })
+}
+
+fn tell_apart(
+    reference: &Sample,
+    sample: &Sample,
+    options: &Options,
+    hooks: &dyn Hooks,
+) -> Result<TwoSampleAuc> {
     let dim = reference.dim();
     if sample.dim() != dim {
         return Err(Error::InvalidArgument(format!(
@@ -73,6 +84,10 @@ pub fn two_sample_auc(
     }
     let network = networks::classifier(2 * dim, options)?;
     let session = Session::new(options, hooks);
+    session.agree(|| {
+        let named = |name: &str, sample: &Sample| (name.into(), sample.sha256());
+        vec![named("reference", reference), named("sample", sample)]
+    })?;
     let seed = session.seed;
     let [ones, zeros] = different(reference, sample)?;
     let (ones, judged_ones) = halves(

@@ -1,10 +1,11 @@
 //! What the host was warned of, kept in the model: one line says whether it is fit for use.
 
-use crate::train::{Checkpoint, Hooks, Level, Progress};
+use crate::train::{Checkpoint, Hooks, Level, Progress, Ranks};
 use crate::Result;
 use serde::{Deserialize, Serialize};
 use serde_json::{json, Map, Value};
 use std::cell::RefCell;
+use std::sync::Arc;
 
 /// A warning in a model's record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -97,6 +98,10 @@ impl Hooks for Witness<'_> {
 
     fn checkpoint(&self) -> Option<&Checkpoint> {
         self.hooks.checkpoint()
+    }
+
+    fn ranks(&self) -> Option<&Arc<Ranks>> {
+        self.hooks.ranks()
     }
 }
 

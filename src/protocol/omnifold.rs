@@ -77,14 +77,15 @@ fn ratios(
     rows: &[f64],
     weights: &[f64],
     inside: Option<&[bool]>,
-    options: &Options,
+    session: Session,
 ) -> Result<(Vec<f64>, f64)> {
     const BLOCK: usize = 1 << 16;
     let model = Model {
         support: None,
         ..model
     };
-    let mut evaluator = crate::compute::evaluator(&model, options)?;
+    let own = crate::compute::evaluator(&model, session.options)?;
+    let mut evaluator = session.shared(own);
     let mut out = room::filled(weights.len(), 0.0)?;
     let width = rows.len() / out.len();
     for (rows, out) in rows.chunks(BLOCK * width).zip(out.chunks_mut(BLOCK)) {
@@ -214,7 +215,7 @@ pub(super) fn unfold(
         };
         let of_events =
             |e: &mut dyn Evaluator, x: &[f64], n, out: &mut [f64]| e.log_weight(x, n, out);
-        let (ratio, mean) = ratios(model.clone(), of_events, &x, &nu, Some(&inside), options)?;
+        let (ratio, mean) = ratios(model.clone(), of_events, &x, &nu, Some(&inside), session)?;
         if first.is_none() {
             first = Some((on_events.classifier(-libm::log(mean))?, trained.0));
         }
@@ -229,7 +230,7 @@ pub(super) fn unfold(
         model.latent_classifier = Some(on_latents.classifier(0.0)?);
         let of_latents =
             |e: &mut dyn Evaluator, z: &[f64], n, out: &mut [f64]| e.pull_back(z, &[], n, out);
-        let (after, mean) = ratios(model, of_latents, &z, &ones, None, options)?;
+        let (after, mean) = ratios(model, of_latents, &z, &ones, None, session)?;
         latent_offset = -libm::log(mean);
         let squares = |values: &mut dyn Iterator<Item = f64>| {
             values.map(|v| v * v).sum::<f64>() / events as f64

@@ -25,7 +25,7 @@ use crate::compute::{computes, Instance, Session};
 use crate::model::{Classifier, GeneratorKind, Limits, Model, Scaling};
 use crate::options::{keys, Options};
 use crate::room::{self, Gather, Grow};
-use crate::train::{Hooks, Level, Record};
+use crate::train::{with_ranks, Hooks, Level, Record};
 use crate::{Error, Result};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -38,10 +38,15 @@ use sha2::{Digest, Sha256};
 /// [`Error::Unsupported`] for a flow of one-dimensional events (a coupling needs two) and for libtorch in a build without it;
 /// [`Error::Numerical`] if the training diverges; [`Error::Device`]. The source stays usable.
 pub fn train_generator(target: &mut Source, options: &Options, hooks: &dyn Hooks) -> Result<Model> {
+    with_ranks(hooks.ranks(), || train_here(target, options, hooks))
+}
+
+fn train_here(target: &mut Source, options: &Options, hooks: &dyn Hooks) -> Result<Model> {
     let witness = Witness::new(hooks);
     let session = Session::new(options, &witness);
-    target.release();
-    let journal = session.journal("generator", || Ok(target.identity()))?;
+    target.begin(hooks.ranks());
+    session.agree(|| target.identity())?;
+    let journal = session.journal("generator", || target.identity())?;
     let session = session.kept_in(&journal);
     let draft = draft(target, options)?;
     inspect(session, target, &draft.generator.scalings, &draft.names)?;
@@ -95,9 +100,26 @@ pub fn refine(
     options: &Options,
     hooks: &dyn Hooks,
 ) -> Result<Instance> {
+    with_ranks(hooks.ranks(), || {
+        refine_here(generator, target, options, hooks)
+    })
+}
+
+fn refine_here(
+    generator: &Instance,
+    target: &mut Source,
+    options: &Options,
+    hooks: &dyn Hooks,
+) -> Result<Instance> {
     let witness = Witness::new(hooks);
     let session = Session::new(options, &witness);
-    target.release();
+    target.begin(hooks.ranks());
+    let identity = |target: &Source| {
+        let mut of = target.identity();
+        of.push(("generator".into(), checksum(generator)));
+        of
+    };
+    session.agree(|| identity(target))?;
     let names = names::wanted(Some(generator), target.dim(), options)?;
     checks::refinement(
         &generator.generator,
@@ -106,11 +128,7 @@ pub fn refine(
         target,
         options,
     )?;
-    let journal = session.journal("refinement", || {
-        let mut of = target.identity();
-        of.push(("generator".into(), checksum(generator)));
-        Ok(of)
-    })?;
+    let journal = session.journal("refinement", || identity(target))?;
     let session = session.kept_in(&journal);
     let rounds = options.get(keys::ITERATION_ROUNDS);
     let mut model = once(session, generator, target)?;
@@ -275,6 +293,17 @@ pub fn refine_again(
     options: &Options,
     hooks: &dyn Hooks,
 ) -> Result<Instance> {
+    with_ranks(hooks.ranks(), || {
+        refine_again_here(model, target, options, hooks)
+    })
+}
+
+fn refine_again_here(
+    model: &Instance,
+    target: Option<&mut Source>,
+    options: &Options,
+    hooks: &dyn Hooks,
+) -> Result<Instance> {
     if model.classifier.is_none() {
         return Err(Error::Unsupported(
             "the model has no classifier; refine its generator first".into(),
@@ -287,7 +316,7 @@ pub fn refine_again(
     let conditions = match target {
         Some(target) if g.condition_dim() > 0 => {
             checks::same_columns(g, target)?;
-            target.release();
+            target.begin(hooks.ranks());
             Conditions::of(target, g.condition_dim(), options)?
         }
         None if g.condition_dim() > 0 => {
@@ -301,7 +330,9 @@ pub fn refine_again(
         dtype: model.dtype,
         ..Session::new(options, &witness)
     };
-    let journal = session.journal("refiner", || Ok(vec![("model".into(), checksum(model))]))?;
+    let identity = || vec![("model".into(), checksum(model))];
+    session.agree(identity)?;
+    let journal = session.journal("refiner", identity)?;
     let session = session.kept_in(&journal);
     let run = Run::pilot(session);
     let log_w = weighted_latents(session, model, &conditions, run, None)?.log_w;

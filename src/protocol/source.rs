@@ -6,11 +6,10 @@ use crate::model::{Region, Scaling, MAX_WIDTH};
 use crate::noise::places;
 use crate::options::{keys, Options};
 use crate::room::{self, Gather, Grow};
-use crate::train::{Passes, Settings, Words};
+use crate::train::{Passes, Ranks, Settings, Words};
 use crate::{Error, Result, Rows};
 use parking_lot::Mutex;
 use rand::seq::SliceRandom;
-use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 /// A stream of events of one host. Implemented for host callbacks; arrays need none.
@@ -160,6 +159,8 @@ pub struct Source<'a> {
     since: usize,
     pass: Option<usize>,
     served: u64,
+    /// The processes that ask their hosts for a part of a callback's events each.
+    ranks: Option<Arc<Ranks>>,
     /// Training events that were delivered: its position.
     drawn: u64,
     buffer: Events,
@@ -270,10 +271,17 @@ impl<'a> Source<'a> {
             pass: None,
             served: 0,
             drawn: 0,
+            ranks: None,
             buffer: Events::new(dim),
             scalings: Vec::new(),
             restriction: None,
         }
+    }
+
+    /// A call begins, of all `ranks` if there are any.
+    pub(super) fn begin(&mut self, ranks: Option<&Arc<Ranks>>) {
+        self.release();
+        self.ranks = ranks.cloned();
     }
 
     /// Ends what [`Source::restrict`] began: what told the region belongs to a call that is done. Events that were left out come back.
@@ -412,14 +420,10 @@ impl<'a> Source<'a> {
             return Err(Error::Internal("an array is not pulled".into()));
         };
         self.buffer.sized(rows)?;
-        let got = events
-            .get_mut()
-            .fill(&mut self.buffer.x, &mut self.buffer.w)?;
-        if got > rows {
-            return Err(Error::Data(format!(
-                "the event callback says it delivered {got} events, but {rows} were asked for"
-            )));
-        }
+        let got = match &self.ranks {
+            None => fill(events.get_mut(), &mut self.buffer.x, &mut self.buffer.w)?,
+            Some(ranks) => fill_together(ranks, events.get_mut(), &mut self.buffer)?,
+        };
         self.buffer.x.truncate(got * self.dim);
         self.buffer.w.truncate(got);
         unusable(&self.buffer, &self.scalings, self.served)?;
@@ -438,17 +442,10 @@ impl<'a> Source<'a> {
         let weights = if self.weighted { "weighted " } else { "" };
         let what = match &self.origin {
             Origin::Array(array) => {
-                let mut hash = Sha256::new();
-                for row in 0..array.events.rows() {
-                    let values = array.events.event(row).iter();
-                    values.for_each(|x| hash.update(x.to_le_bytes()));
-                    hash.update(array.events.weight(row).to_le_bytes());
-                }
+                let (rows, sha256) = (array.events.rows(), array.events.sha256());
                 format!(
-                    "{} {weights}events of {} values with the SHA-256 {:x}",
-                    array.events.rows(),
-                    self.dim,
-                    hash.finalize()
+                    "{rows} {weights}events of {} values with the SHA-256 {sha256}",
+                    self.dim
                 )
             }
             Origin::Callback(_) => format!("a stream of {weights}events of {} values", self.dim),
@@ -685,6 +682,47 @@ impl<'a> Source<'a> {
             .as_ref()
             .ok_or_else(|| Error::Internal("a prepared source has held-out rows".into()))
     }
+}
+
+/// Fills as many rows as the host delivers, and says how many.
+fn fill(events: &mut Box<dyn EventSource + '_>, x: &mut [f64], w: &mut [f64]) -> Result<usize> {
+    let got = events.fill(x, w)?;
+    if got > w.len() {
+        return Err(Error::Data(format!(
+            "the event callback says it delivered {got} events, but {} were asked for",
+            w.len()
+        )));
+    }
+    Ok(got)
+}
+
+/// Every rank asks its host for its part of the rows, and all get all of them.
+fn fill_together(
+    ranks: &Ranks,
+    events: &mut Box<dyn EventSource + '_>,
+    rows: &mut Events,
+) -> Result<usize> {
+    let (asked, dim) = (rows.len(), rows.dim);
+    let part = ranks.part(asked);
+    let mut sums = room::filled(asked * (dim + 1) + 1, 0.0)?;
+    let (x, rest) = sums.split_at_mut(asked * dim);
+    let (w, missing) = rest.split_at_mut(asked);
+    if !part.is_empty() {
+        let own = part.start * dim..part.end * dim;
+        w[part.clone()].fill(1.0);
+        let got = fill(events, &mut x[own], &mut w[part.clone()])?;
+        missing[0] = (part.len() - got) as f64;
+    }
+    ranks.sum(&mut sums)?;
+    if sums[asked * (dim + 1)] > 0.0 {
+        return Err(Error::Unsupported(
+            "the event callback of a rank has ended its events: with ranks, callbacks deliver events without end; take an array or a file".into(),
+        ));
+    }
+    rows.x.copy_from_slice(&sums[..asked * dim]);
+    rows.w
+        .copy_from_slice(&sums[asked * dim..asked * (dim + 1)]);
+    Ok(asked)
 }
 
 impl Array<'_> {

@@ -7,6 +7,7 @@
 //! The file is one of safetensors, as a model's: in the metadata key `laser` a JSON description with its checksum, and tensors `U8` that hold
 //! the numbers of the networks, little-endian, in the precision of the training.
 
+use super::ranks::{checksum, Ranks};
 use crate::aside::Aside;
 use crate::model::container::{self, StoredTensors, TensorWriter};
 use crate::model::Real;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The version of checkpoint files that this library writes, and the only one that it reads: a checkpoint is of one version of the library.
@@ -67,11 +69,21 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::InvalidArgument`] naming the difference, if the file's call was another; [`Error::Format`] for a file that is no checkpoint
     /// of this version, [`Error::Io`] for one that cannot be read; [`Error::Busy`] while another call uses it.
-    pub(crate) fn open(&self, call: &'static str, identity: Identity) -> Result<Journal<'_>> {
+    pub(crate) fn open(
+        &self,
+        call: &'static str,
+        identity: Identity,
+        ranks: Option<&Arc<Ranks>>,
+    ) -> Result<Journal<'_>> {
         let user = self.user.try_lock().ok_or(Error::Busy("checkpoint"))?;
         let mut calls = Vec::new();
         if self.path.exists() {
             calls = read(&self.path)?;
+        }
+        if let Some(ranks) = ranks {
+            let json = serde_json::to_vec(&calls).map_err(container::invalid)?;
+            let json: Vec<f64> = json.into_iter().map(f64::from).collect();
+            ranks.agree(checksum(&json), "checkpoint file; all must see the same")?;
         }
         let number = match calls.iter().position(|c| c.call == call) {
             Some(number) => {
@@ -91,6 +103,7 @@ impl Checkpoint {
         };
         Ok(Journal {
             checkpoint: self,
+            writes: ranks.is_none_or(|ranks| ranks.first()),
             state: RefCell::new(State {
                 calls,
                 number,
@@ -257,6 +270,8 @@ impl Kept {
 /// A call under way, and its file.
 pub(crate) struct Journal<'a> {
     checkpoint: &'a Checkpoint,
+    /// Of ranks, one does.
+    writes: bool,
     state: RefCell<State>,
     _user: MutexGuard<'a, ()>,
 }
@@ -320,6 +335,9 @@ impl Journal<'_> {
     /// # Errors
     /// [`Error::Memory`]. A file that cannot be written stops no training.
     pub(super) fn keep(&self, training: Kept) -> Result<Option<String>> {
+        if !self.writes {
+            return Ok(None);
+        }
         let mut state = self.state.borrow_mut();
         let (number, begun) = (state.number, state.begun);
         let trainings = &mut state.calls[number].trainings;

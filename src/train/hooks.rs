@@ -1,7 +1,8 @@
 //! How a host watches and stops a training.
 
-use super::Checkpoint;
+use super::{Checkpoint, Ranks};
 use crate::Result;
+use std::sync::Arc;
 
 /// Where a long computation stands. Losses are NaN until they are known.
 #[derive(Clone, Copy, Debug)]
@@ -72,6 +73,11 @@ pub trait Hooks {
 
     /// Where trainings are kept, and go on from; none unless it is overridden.
     fn checkpoint(&self) -> Option<&Checkpoint> {
+        None
+    }
+
+    /// The other processes that make the same call; none unless it is overridden.
+    fn ranks(&self) -> Option<&Arc<Ranks>> {
         None
     }
 }

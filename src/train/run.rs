@@ -195,8 +195,8 @@ impl<'a, T: Element> Run<'a, T> {
         let epoch = self.marks.steps / self.settings.steps;
         let whole = self.settings.schedule.at(self.marks.steps, steps, epoch);
         let rate = whole * libm::pow(0.5, self.marks.fallbacks.len() as f64);
-        self.torn = true;
         if let Err(Diverged(loss)) = self.descend(rate)? {
+            self.torn = true;
             return self.fall_back(&format!("loss {loss}"));
         }
         self.torn = false;
@@ -233,6 +233,7 @@ impl<'a, T: Element> Run<'a, T> {
             if clip(gradient, self.settings.clip, loss).is_none() {
                 return Ok(Err(Diverged(loss)));
             }
+            self.torn = true;
             self.optimisers[i].step(rate, &mut self.parameters[part.clone()], gradient);
             if i == 0 {
                 self.marks.sum += loss;

@@ -342,7 +342,9 @@ fn kept(
         pass: Some(4),
         ..rows([0.0, 1.0, 2.0, 3.0], &[1.0, 2.0, 0.5, 1.0])
     };
-    let journal = checkpoint.map(|c| c.open("bowl", identity())).transpose()?;
+    let journal = checkpoint
+        .map(|c| c.open("bowl", identity(), None))
+        .transpose()?;
     let record = run(
         settings,
         &mut Bowl,
@@ -415,7 +417,7 @@ fn checkpoints_of_something_else_are_refused_by_name() {
     let path = folder.path().join("checkpoint");
     let checkpoint = Checkpoint::new(&path, 60.0, 0).unwrap();
     kept(&settings(), &(), Some(&checkpoint)).unwrap();
-    let refused = |identity: Identity| match checkpoint.open("bowl", identity) {
+    let refused = |identity: Identity| match checkpoint.open("bowl", identity, None) {
         Err(Error::InvalidArgument(why)) => why,
         other => panic!("{:?}", other.map(drop)),
     };
@@ -437,7 +439,7 @@ fn checkpoints_of_something_else_are_refused_by_name() {
     });
     assert!(why.contains("liblaser 0 wrote it, this is 1"), "{why}");
     // The same options, but other held-out events.
-    let journal = checkpoint.open("bowl", identity()).unwrap();
+    let journal = checkpoint.open("bowl", identity(), None).unwrap();
     let mut feed = rows([0.0, 1.0, 2.0, 3.0], &[1.0, 2.5]);
     let began = run(
         &settings(),
@@ -450,7 +452,7 @@ fn checkpoints_of_something_else_are_refused_by_name() {
     let why = began.unwrap_err().to_string();
     assert!(why.contains("other networks or held-out events"), "{why}");
     assert!(matches!(
-        checkpoint.open("bowl", identity()),
+        checkpoint.open("bowl", identity(), None),
         Err(Error::Busy("checkpoint"))
     ));
     drop(journal);
@@ -458,7 +460,7 @@ fn checkpoints_of_something_else_are_refused_by_name() {
     let mut bytes = std::fs::read(&path).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     std::fs::write(&path, &bytes).unwrap();
-    let damaged = checkpoint.open("bowl", identity());
+    let damaged = checkpoint.open("bowl", identity(), None);
     assert!(matches!(damaged, Err(Error::Format(why)) if why.contains("damaged")));
     assert_eq!(std::fs::read(&path).unwrap(), bytes);
     for seconds in [0.0, -1.0, f64::NAN, f64::INFINITY] {
@@ -547,7 +549,7 @@ fn a_training_that_diverges_falls_back_and_in_the_end_keeps_its_best() {
     let folder = tempfile::tempdir().unwrap();
     let checkpoint = Checkpoint::new(&folder.path().join("c"), 60.0, 0).unwrap();
     let call = |trap: &mut Trap| {
-        let journal = checkpoint.open("bowl", identity()).unwrap();
+        let journal = checkpoint.open("bowl", identity(), None).unwrap();
         let mut p = [5.0, -5.0];
         run(&settings, trap, &mut begin(), &mut p, &(), Some(&journal)).map(|record| (record, p))
     };

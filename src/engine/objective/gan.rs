@@ -59,7 +59,8 @@ impl<'a, T: Element> Players<'a, T> {
         } = block;
         let auxiliary = self.gan.auxiliary_dim();
         let noise = &mut buffers.noise[..rows * auxiliary];
-        self.gan.noise(part, batch.step, batch.rows, first, noise);
+        let (whole, number) = (batch.whole(), batch.number(first));
+        self.gan.noise(part, batch.step, whole, number, noise);
         buffers.noise_rows.clear();
         buffers
             .noise_rows

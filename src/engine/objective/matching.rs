@@ -35,7 +35,9 @@ impl<'a, T: Element> Velocity<'a, T> {
             way, times, tape, ..
         } = buffers;
         let times = &mut times[..block.rows];
-        self.matching.times(block.batch.step, block.first, times);
+        let batch = block.batch;
+        self.matching
+            .times(batch.step, batch.number(block.first), times);
         let (point, rest) = tape[..self.network.inputs()].split_at_mut(n);
         let (time, conditions) = rest.split_at_mut(1);
         block.load(0, point);

@@ -37,7 +37,8 @@ impl<'a, T: Element> Coders<'a, T> {
     fn forward(&self, block: Block<T>, buffers: &mut Buffers<T>) -> f64 {
         let latent = self.vae.latent_dim();
         let noise = &mut buffers.noise[..block.rows * latent];
-        self.vae.noise(block.batch.step, block.first, noise);
+        let batch = block.batch;
+        self.vae.noise(batch.step, batch.number(block.first), noise);
         buffers.noise_rows.clear();
         buffers
             .noise_rows

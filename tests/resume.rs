@@ -1,0 +1,458 @@
+//! Calls that are stopped and made again with a checkpoint, and calls of many ranks: the whole protocol, of every network and stage.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests fail so
+
+use laser::noise::{domain, Noise};
+use laser::options::Options;
+use laser::protocol::{
+    refine, refine_again, train_generator, two_sample_auc, EventSource, Instance, Source,
+};
+use laser::train::{AllReduce, Checkpoint, Hooks, Ranks};
+use laser::{Error, Result, Rows};
+use parking_lot::Mutex;
+use std::cell::Cell;
+use std::sync::{Arc, Barrier};
+
+/// Events of two features, `z` and `z² + ½ z'`, by their number: another ask, or another process, gets the same.
+fn event(number: u64, x: &mut [f64]) {
+    Noise::new(5, 0, domain::LATENT).fill_normals(number, 1, 2, x);
+    x[1] = x[0] * x[0] + 0.5 * x[1];
+}
+
+struct Stream {
+    next: u64,
+    /// How far the numbers of its events lie apart.
+    stride: u64,
+}
+
+impl EventSource for Stream {
+    fn dim(&self) -> usize {
+        2
+    }
+
+    fn weighted(&self) -> bool {
+        false
+    }
+
+    fn fill(&mut self, x: &mut [f64], _: &mut [f64]) -> Result<usize> {
+        for row in x.chunks_exact_mut(2) {
+            event(self.next, row);
+            self.next += self.stride;
+        }
+        Ok(x.len() / 2)
+    }
+}
+
+fn array() -> Vec<f64> {
+    let mut x = vec![0.0; 12_000];
+    let rows = x.chunks_exact_mut(2).enumerate();
+    rows.for_each(|(number, row)| event(number as u64, row));
+    x
+}
+
+fn options(settings: &str) -> Options {
+    let json = r#"{"preset": "fast",
+        "flow": {"blocks": 2, "layers": 1, "units": 8, "epochs": 2, "steps": 20, "batch": 100},
+        "gan_generator": {"layers": 1, "units": 8, "epochs": 2, "steps": 20, "batch": 100},
+        "vae": {"layers": 1, "units": 8, "epochs": 2, "steps": 20, "batch": 100},
+        "classifier": {"layers": 1, "units": 8, "epochs": 2, "steps": 20, "batch": 100},
+        "gan": {"layers": 1, "units": 8, "epochs": 2, "steps": 20, "batch": 100, "pool": 2000},
+        "refiner_flow": {"blocks": 2, "layers": 1, "units": 8, "epochs": 2, "steps": 20, "batch": 100, "pool": 2000},
+        "matching": {"layers": 1, "units": 8, "epochs": 2, "steps": 20, "batch": 100, "pool": 2000},
+        "pullback": {"iterations": 2, "events": 2000, "epochs": 1},
+        "hmc": {"chains": 50, "burn_in": 5, "leapfrog": 3},
+        "validation.events": 500, "weights.events": 2000, "#;
+    Options::from_json(&format!("{json}{settings}}}")).unwrap()
+}
+
+/// Stops at its `left`-th question; keeps a checkpoint; is one of ranks.
+#[derive(Default)]
+struct Host<'c> {
+    left: Cell<u64>,
+    checkpoint: Option<&'c Checkpoint>,
+    ranks: Option<Arc<Ranks>>,
+}
+
+impl Hooks for Host<'_> {
+    fn check(&self, stage: &'static str) -> Result<()> {
+        match self.left.get() {
+            1 => Err(Error::Cancelled(stage)),
+            left => {
+                self.left.set(left.saturating_sub(1));
+                Ok(())
+            }
+        }
+    }
+
+    fn checkpoint(&self) -> Option<&Checkpoint> {
+        self.checkpoint
+    }
+
+    fn ranks(&self) -> Option<&Arc<Ranks>> {
+        self.ranks.as_ref()
+    }
+}
+
+/// A generator and its refinement, as one job.
+fn job(source: &mut Source, options: &Options, hooks: &dyn Hooks) -> Result<Vec<u8>> {
+    let generator = Instance::new(train_generator(source, options, hooks)?);
+    refine(&generator, source, options, hooks)?.to_bytes()
+}
+
+/// Every kind of generator, pull-back and refiner.
+const JOBS: [&str; 7] = [
+    r#""refiner.method": "flow""#,
+    r#""refiner.method": "gan", "classifier.ensemble": 2"#,
+    r#""refiner.method": "matching", "flow.coupling": "spline""#,
+    r#""generator.type": "gan", "refiner.method": "hmc""#,
+    r#""generator.type": "vae", "refiner.method": "resampling", "flow.ema": 0.9"#,
+    r#""pullback.method": "omnifold", "refiner.method": "rejection""#,
+    r#""refiner.method": "flow", "iteration.rounds": 2, "dtype": "float64""#,
+];
+
+#[test]
+fn a_job_that_is_stopped_again_and_again_ends_in_the_same_bits() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint");
+    let x = array();
+    let (mut points, mut calls) = (0, 0);
+    for (number, settings) in JOBS.into_iter().enumerate() {
+        let options = options(settings);
+        let mut whole = Vec::new();
+        // Of an array and of a callback, each against itself uninterrupted.
+        for stream in [false, true] {
+            let source = || match stream {
+                true => Source::from_events(Box::new(Stream { next: 0, stride: 1 })),
+                false => Source::from_rows(Rows::packed(&x, 2).unwrap(), None),
+            };
+            let source = || source().unwrap();
+            whole.push(job(&mut source(), &options, &()).unwrap());
+            // Each call comes a little further than the last, which had written its checkpoint when it was stopped or some time before.
+            for every in [0, 7] {
+                let checkpoint = Checkpoint::new(&path, 1e6, every).unwrap();
+                let mut patience = 5 + number as u64;
+                loop {
+                    let host = Host {
+                        left: Cell::new(patience),
+                        checkpoint: Some(&checkpoint),
+                        ranks: None,
+                    };
+                    calls += 1;
+                    match job(&mut source(), &options, &host) {
+                        Ok(model) => {
+                            assert!(model == whole[usize::from(stream)], "{settings}");
+                            break;
+                        }
+                        Err(Error::Cancelled(_)) => points += 1,
+                        Err(other) => panic!("{settings}: {other}"),
+                    }
+                    patience += 23;
+                    assert!(calls < 10_000, "{settings}: it does not come on");
+                }
+                std::fs::remove_file(&path).unwrap();
+            }
+        }
+        assert!(whole[0] != whole[1]);
+    }
+    println!("stopped at {points} points");
+    assert!(points >= 100, "{points}");
+}
+
+#[test]
+fn another_refiner_goes_on_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoint = Checkpoint::new(&folder.path().join("checkpoint"), 1e6, 0).unwrap();
+    let x = array();
+    let mut source = Source::from_rows(Rows::packed(&x, 2).unwrap(), None).unwrap();
+    let first = options(r#""refiner.method": "rejection""#);
+    let model = Instance::new(train_generator(&mut source, &first, &()).unwrap());
+    let model = refine(&model, &mut source, &first, &()).unwrap();
+    let flow = options(r#""refiner.method": "flow""#);
+    let whole = refine_again(&model, None, &flow, &()).unwrap();
+    let again = |patience| {
+        let host = Host {
+            left: Cell::new(patience),
+            checkpoint: Some(&checkpoint),
+            ranks: None,
+        };
+        refine_again(&model, None, &flow, &host)
+    };
+    assert!(matches!(again(30), Err(Error::Cancelled("refiner_flow"))));
+    let on = again(0).unwrap();
+    assert!(on.to_bytes().unwrap() == whole.to_bytes().unwrap());
+}
+
+#[test]
+fn jobs_of_other_options_events_or_generators_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoint = Checkpoint::new(&folder.path().join("checkpoint"), 1e6, 0).unwrap();
+    let host = Host {
+        checkpoint: Some(&checkpoint),
+        ..Host::default()
+    };
+    let x = array();
+    let mut source = Source::from_rows(Rows::packed(&x, 2).unwrap(), None).unwrap();
+    let asked = options(r#""refiner.method": "rejection""#);
+    let generator = Instance::new(train_generator(&mut source, &asked, &host).unwrap());
+    refine(&generator, &mut source, &asked, &host).unwrap();
+    let refused = |outcome: Result<Instance>, why: &str| {
+        let error = outcome.unwrap_err().to_string();
+        assert!(error.contains(why), "{error}");
+    };
+    let other = options(r#""refiner.method": "resampling""#);
+    refused(
+        refine(&generator, &mut source, &other, &host),
+        r#"its `refiner.method` is "rejection", not "resampling""#,
+    );
+    let mut moved = x.clone();
+    moved[7_777] += 1e-9;
+    let mut moved = Source::from_rows(Rows::packed(&moved, 2).unwrap(), None).unwrap();
+    refused(
+        refine(&generator, &mut moved, &asked, &host),
+        "its target is 6000 events of 2 values with the SHA-256",
+    );
+    let seed = options(r#""refiner.method": "rejection", "seed": 2"#);
+    let stranger = Instance::new(train_generator(&mut source, &seed, &()).unwrap());
+    refused(
+        refine(&stranger, &mut source, &asked, &host),
+        "its generator is one with the SHA-256",
+    );
+    // A stream has no checksum: its first events tell.
+    let path = folder.path().join("stream");
+    let checkpoint = Checkpoint::new(&path, 1e6, 0).unwrap();
+    let host = Host {
+        checkpoint: Some(&checkpoint),
+        ..Host::default()
+    };
+    let stream = |next| Source::from_events(Box::new(Stream { next, stride: 1 })).unwrap();
+    train_generator(&mut stream(0), &asked, &host).unwrap();
+    let error = train_generator(&mut stream(1), &asked, &host).unwrap_err();
+    assert!(
+        error.to_string().contains("it was given other events"),
+        "{error}"
+    );
+    // The file is what it was.
+    train_generator(&mut stream(0), &asked, &host).unwrap();
+}
+
+/// A sum over threads, in the order of their ranks.
+struct Threads {
+    rank: usize,
+    slots: Arc<Mutex<Vec<Vec<f64>>>>,
+    barrier: Arc<Barrier>,
+}
+
+impl AllReduce for Threads {
+    fn sum(&self, values: &mut [f64]) -> Result<()> {
+        self.slots.lock()[self.rank] = values.to_vec();
+        self.barrier.wait();
+        let slots = self.slots.lock().clone();
+        assert!(slots.iter().all(|slot| slot.len() == values.len()));
+        for (k, value) in values.iter_mut().enumerate() {
+            *value = slots.iter().map(|slot| slot[k]).sum();
+        }
+        self.barrier.wait();
+        Ok(())
+    }
+}
+
+/// What `call` comes to on every rank.
+fn on_ranks<R: Send>(ranks: usize, call: impl Fn(usize, Arc<Ranks>) -> R + Sync) -> Vec<R> {
+    let slots = Arc::new(Mutex::new(vec![Vec::new(); ranks]));
+    let barrier = Arc::new(Barrier::new(ranks));
+    let call = &call;
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..ranks)
+            .map(|rank| {
+                let host = Threads {
+                    rank,
+                    slots: slots.clone(),
+                    barrier: barrier.clone(),
+                };
+                let own = Arc::new(Ranks::new(rank, ranks, Box::new(host)).unwrap());
+                scope.spawn(move || call(rank, own))
+            })
+            .collect();
+        threads.into_iter().map(|t| t.join().unwrap()).collect()
+    })
+}
+
+fn losses(model: &[u8]) -> Vec<f64> {
+    let model = laser::model::Model::from_bytes(model).unwrap();
+    let stage = |name: &str| model.record.get(name)?["validation_loss"].as_f64();
+    ["flow", "vae", "classifier"]
+        .into_iter()
+        .filter_map(stage)
+        .collect()
+}
+
+#[test]
+fn ranks_end_in_the_same_bits_near_those_of_one_process() {
+    let x = array();
+    for settings in JOBS {
+        let options = options(settings);
+        let source = || Source::from_rows(Rows::packed(&x, 2).unwrap(), None).unwrap();
+        let alone = job(&mut source(), &options, &()).unwrap();
+        for ranks in [2, 3] {
+            let models = on_ranks(ranks, |_, ranks| {
+                let host = Host {
+                    ranks: Some(ranks),
+                    ..Host::default()
+                };
+                job(&mut source(), &options, &host).unwrap()
+            });
+            assert!(models.iter().all(|m| *m == models[0]), "{settings}");
+            let (together, alone) = (losses(&models[0]), losses(&alone));
+            assert!(!alone.is_empty() || settings.contains("gan_generator"));
+            for (a, b) in together.iter().zip(&alone) {
+                assert!((a - b).abs() < 2e-3, "{settings}: {together:?}, {alone:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn in_double_precision_two_ranks_agree_with_one_process_to_rounding() {
+    let x = array();
+    let options = options(r#""refiner.method": "rejection", "dtype": "float64""#);
+    let train = |hooks: &dyn Hooks| {
+        let mut source = Source::from_rows(Rows::packed(&x, 2).unwrap(), None).unwrap();
+        let generator = train_generator(&mut source, &options, hooks).unwrap();
+        generator.generator.parameters.to_vec()
+    };
+    let alone = train(&());
+    let models = on_ranks(2, |_, ranks| {
+        train(&Host {
+            ranks: Some(ranks),
+            ..Host::default()
+        })
+    });
+    let pairs = models[0].iter().zip(&alone);
+    let apart = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    assert!(apart > 0.0 && apart < 1e-9, "{apart}");
+}
+
+#[test]
+fn every_rank_asks_its_own_simulator() {
+    let options = options(r#""refiner.method": "rejection""#);
+    let models = on_ranks(3, |rank, ranks| {
+        let stream = Stream {
+            next: rank as u64,
+            stride: 3,
+        };
+        let mut source = Source::from_events(Box::new(stream)).unwrap();
+        let host = Host {
+            ranks: Some(ranks),
+            ..Host::default()
+        };
+        job(&mut source, &options, &host).unwrap()
+    });
+    assert!(models.iter().all(|m| *m == models[0]));
+}
+
+#[test]
+fn a_rank_that_ends_takes_the_others_with_it() {
+    let x = array();
+    let options = options(r#""refiner.method": "flow""#);
+    let mut places = Vec::new();
+    for patience in [1, 9, 40, 50, 70, 90, 110, 130] {
+        let outcomes = on_ranks(3, |rank, ranks| {
+            let mut source = Source::from_rows(Rows::packed(&x, 2).unwrap(), None).unwrap();
+            let host = Host {
+                left: Cell::new(if rank == 1 { patience } else { 0 }),
+                ranks: Some(ranks),
+                ..Host::default()
+            };
+            job(&mut source, &options, &host)
+        });
+        for (rank, outcome) in outcomes.iter().enumerate() {
+            match (rank, outcome) {
+                (1, Err(Error::Cancelled(stage))) => places.push(*stage),
+                (0 | 2, Err(Error::Host(why))) if why.to_string().contains("another rank") => {}
+                (_, other) => panic!("{rank}, {patience}: {:?}", other.as_ref().map(Vec::len)),
+            }
+        }
+    }
+    places.dedup();
+    assert!(places.len() >= 3, "{places:?}");
+}
+
+#[test]
+fn ranks_that_do_not_do_the_same_are_told() {
+    let x = array();
+    for what in ["options", "events", "samples"] {
+        let outcomes = on_ranks(2, |rank, ranks| {
+            let mut own = x.clone();
+            let seed = match (what, rank) {
+                ("options", 1) => 2,
+                _ => 1,
+            };
+            if what == "events" && rank == 1 {
+                own[3] = 0.5;
+            }
+            let options = options(&format!(r#""seed": {seed}"#));
+            let host = Host {
+                ranks: Some(ranks),
+                ..Host::default()
+            };
+            if what == "samples" {
+                own.truncate(6000 - 100 * rank);
+                let rows = |x| laser::metrics::Sample::new(Rows::packed(x, 2).unwrap(), None);
+                let (a, b) = (rows(&own).unwrap(), rows(&x).unwrap());
+                return two_sample_auc(&a, &b, &options, &host).map(drop);
+            }
+            let mut source = Source::from_rows(Rows::packed(&own, 2).unwrap(), None).unwrap();
+            train_generator(&mut source, &options, &host).map(drop)
+        });
+        for outcome in outcomes {
+            let error = outcome.unwrap_err().to_string();
+            assert!(error.contains("the ranks"), "{what}: {error}");
+        }
+    }
+    assert!(Ranks::new(2, 2, Box::new(Nobody)).is_err());
+    assert!(Ranks::new(0, 0, Box::new(Nobody)).is_err());
+}
+
+struct Nobody;
+
+impl AllReduce for Nobody {
+    fn sum(&self, _: &mut [f64]) -> Result<()> {
+        Err(Error::Host("the network is down".into()))
+    }
+}
+
+#[test]
+fn a_sum_that_fails_ends_the_call() {
+    let x = array();
+    let mut source = Source::from_rows(Rows::packed(&x, 2).unwrap(), None).unwrap();
+    let host = Host {
+        ranks: Some(Arc::new(Ranks::new(0, 2, Box::new(Nobody)).unwrap())),
+        ..Host::default()
+    };
+    let error = train_generator(&mut source, &options(r#""seed": 1"#), &host).unwrap_err();
+    assert!(error.to_string().contains("the network is down"), "{error}");
+}
+
+#[test]
+fn ranks_go_on_from_the_checkpoint_of_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint");
+    let x = array();
+    let options = options(r#""refiner.method": "rejection""#);
+    let run = |patience: u64| {
+        on_ranks(2, |rank, ranks| {
+            let checkpoint = Checkpoint::new(&path, 1e6, 0).unwrap();
+            let mut source = Source::from_rows(Rows::packed(&x, 2).unwrap(), None).unwrap();
+            let host = Host {
+                left: Cell::new(if rank == 1 { patience } else { 0 }),
+                checkpoint: Some(&checkpoint),
+                ranks: Some(ranks),
+            };
+            job(&mut source, &options, &host).ok()
+        })
+    };
+    assert!(run(60).iter().all(Option::is_none));
+    let on = run(0);
+    std::fs::remove_file(&path).unwrap();
+    let whole = run(0);
+    assert!(on == whole && on[0].is_some() && on[0] == on[1]);
+}
