@@ -9,3 +9,5 @@ pub mod events;
 pub mod failure;
 #[path = "../src/bin/laser/hepmc.rs"]
 pub mod hepmc;
+#[path = "../src/bin/laser/npz.rs"]
+pub mod npz;

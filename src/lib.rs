@@ -35,7 +35,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`error`], [`rows`] | the one error type; rows of arrays with a stride |
+//! | [`error`], [`rows`], [`table`] | the one error type; rows of arrays with a stride, and of files |
 //! | `guard` | panics inside a call of C, and the host's floating-point environment outside it |
 //! | [`formula`] | formulas in the features of events |
 //! | `room` | memory that may not be there |
@@ -74,6 +74,7 @@ pub mod options;
 pub mod protocol;
 mod room;
 pub mod rows;
+pub mod table;
 pub mod train;
 
 #[doc(hidden)] // public for the tests, which call it as a host does

@@ -15,7 +15,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::fd::FromRawFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -607,7 +607,7 @@ fn sample_says_what_is_wrong_and_writes_nothing() {
     );
     folder.usage(
         "sample model.laser -n 1 -o a.root",
-        "a.root: unknown kind of file; events are read from .npy or .csv",
+        "a.root: unknown kind of file; events are read from .npy, .npz or .csv",
     );
     folder.bad(
         "sample model.laser -n 1 -o no/a.npy",
@@ -1197,6 +1197,161 @@ fn named_fields_of_an_array_are_columns() {
     }
 }
 
+/// The bytes of a `.npy` file.
+fn array<T: npyz::AutoSerialize + Copy>(values: &[T], shape: &[u64]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let npy = npyz::WriteOptions::new().default_dtype().shape(shape);
+    let mut npy = npy.writer(&mut bytes).begin_nd().unwrap();
+    npy.extend(values.iter().copied()).unwrap();
+    npy.finish().unwrap();
+    bytes
+}
+
+/// Strings as NumPy keeps them in an array.
+fn words(words: &[&str]) -> Vec<u8> {
+    let letters = words.iter().flat_map(|word| {
+        let word = word.chars().map(|c| (c as u32).to_le_bytes());
+        word.chain(std::iter::repeat([0; 4])).take(8).flatten()
+    });
+    let header = format!(
+        "{{'descr': '<U8', 'fortran_order': False, 'shape': ({},), }}\n",
+        words.len()
+    );
+    let mut bytes = b"\x93NUMPY\x01\0".to_vec();
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.bytes().chain(letters));
+    bytes
+}
+
+impl Folder {
+    /// Writes an archive, packed or not.
+    fn npz(&self, name: &str, arrays: &[(&str, Vec<u8>)], packed: bool) {
+        let file = fs::File::create(self.at(name)).unwrap();
+        let mut zip = zip::ZipWriter::new(file);
+        let method = match packed {
+            true => zip::CompressionMethod::Deflated,
+            false => zip::CompressionMethod::Stored,
+        };
+        let options = zip::write::SimpleFileOptions::default().compression_method(method);
+        for (name, bytes) in arrays {
+            zip.start_file(format!("{name}.npy"), options).unwrap();
+            zip.write_all(bytes).unwrap();
+        }
+        zip.finish().unwrap();
+    }
+}
+
+#[test]
+fn arrays_of_archives_are_events() {
+    let folder = Folder::new();
+    let x = events(2, 1);
+    let (n, shape) = (ROWS as u64, [ROWS as u64, 2]);
+    let column = |c: usize| x.iter().skip(c).step_by(2).copied().collect::<Vec<f64>>();
+    let counts: Vec<i64> = (0..ROWS as i64).map(|i| i % 5).collect();
+    let table = || array(&x, &shape);
+    let other = || array(&[0.5; 6], &[3, 2]);
+    let same = |events: &str| {
+        let score = format!("score truth.npy {events} --repeats 2 --directions 1 --json");
+        let json = folder.json(&score);
+        for feature in json["features"].as_array().unwrap() {
+            assert_eq!(feature["emd"]["distance"], 0.0, "{events}: {feature}");
+        }
+        json["features"][1]["name"].clone()
+    };
+    for packed in [false, true] {
+        folder.npz("one.npz", &[("anything", table())], packed);
+        assert_eq!(same("one.npz"), "column 1");
+        let named = [
+            ("names", words(&["pt", "η"])),
+            ("events", table()),
+            ("o", other()),
+        ];
+        folder.npz("several.npz", &named, packed);
+        assert_eq!(same("several.npz"), "η");
+        assert_eq!(same("several.npz:events"), "η");
+        let pair = [
+            ("a", array(&column(0), &[n])),
+            ("b", array(&column(1), &[n])),
+        ];
+        folder.npz("columns.npz", &pair, packed);
+        assert_eq!(same("columns.npz"), "b");
+    }
+    let counted = [("a", array(&column(0), &[n])), ("n", array(&counts, &[n]))];
+    folder.npz("counted.npz", &counted, true);
+    folder.good("score counted.npz counted.npz --repeats 2 --directions 1");
+    folder.usage(
+        "score several.npz:z truth.npy",
+        "it has no array `z`; there are events, o",
+    );
+    folder.npz("two.npz", &[("a", table()), ("b", other())], true);
+    folder.bad(
+        "score two.npz truth.npy",
+        "it holds a, b: say which, `two.npz:a`",
+    );
+    assert_eq!(same("two.npz:a"), "column 1");
+    let uneven = [
+        ("a", array(&column(0), &[n])),
+        ("b", array(&[1.0, 2.0], &[2])),
+    ];
+    folder.npz("uneven.npz", &uneven, true);
+    folder.bad("score uneven.npz truth.npy", "`a` has 3000 values, `b` 2");
+    let few = [("names", words(&["pt"])), ("x", table())];
+    folder.npz("few.npz", &few, true);
+    folder.bad("score few.npz truth.npy", "few.npz: 1 names for 2 columns");
+    let twice = [("names", words(&["pt", "pt"])), ("x", table())];
+    folder.npz("twice.npz", &twice, true);
+    folder.bad("score twice.npz truth.npy", "two columns are called `pt`");
+    let numbers = [("names", other()), ("x", table())];
+    folder.npz("numbers.npz", &numbers, true);
+    folder.bad(
+        "score numbers.npz truth.npy",
+        "its array `names`: the names of columns are strings",
+    );
+    folder.npz("nothing.npz", &[], true);
+    folder.bad("score nothing.npz truth.npy", "nothing.npz: it holds");
+    folder.usage(
+        "sample model.laser -n 1 -o a.npz",
+        "archives are read, not written",
+    );
+}
+
+#[test]
+fn hostile_archives_are_refused_before_they_are_read() {
+    let folder = Folder::new();
+    let refused = |name: &str, bytes: &[u8], words: &str| {
+        fs::write(folder.at(name), bytes).unwrap();
+        folder.bad(&format!("score {name} truth.npy"), words);
+    };
+    // 80 MB of zeros in 80 kB.
+    let bomb = array(&vec![0.0; 10_000_000], &[10_000_000, 1]);
+    folder.npz("bomb.npz", &[("x", bomb)], true);
+    assert!(fs::metadata(folder.at("bomb.npz")).unwrap().len() < 100_000);
+    folder.bad("score bomb.npz truth.npy", "it would unpack to 80000");
+    // One byte that is another, of the array or of what the archive says of it, and every length that is too short.
+    let x = events(2, 1);
+    folder.npz("good.npz", &[("x", array(&x[..64], &[32, 2]))], false);
+    let good = fs::read(folder.at("good.npz")).unwrap();
+    let data = good.windows(6).position(|w| w == b"\x93NUMPY").unwrap();
+    let mut bytes = good.clone();
+    bytes[data + 300] ^= 1;
+    refused("damaged.npz", &bytes, "its array `x`: Invalid checksum");
+    refused(
+        "short.npz",
+        &good[..good.len() - 30],
+        "no archive of NumPy that can be read",
+    );
+    // The uncompressed size in the central directory.
+    let directory = good.windows(4).position(|w| w == b"PK\x01\x02").unwrap();
+    for (size, words) in [
+        (u32::MAX - 1, "it would unpack to 4294967294 bytes"),
+        (700, "its array `x`: "),
+    ] {
+        let mut bytes = good.clone();
+        bytes[directory + 24..directory + 28].copy_from_slice(&size.to_le_bytes());
+        refused("stated.npz", &bytes, words);
+    }
+}
+
 #[test]
 fn a_last_line_without_its_end_is_warned_of() {
     let folder = Folder::new();
@@ -1384,7 +1539,7 @@ fn score_says_which_file_is_wrong() {
         ),
         (
             "archive.npz",
-            "numpy.save(\"events.npy\", numpy.rec.fromarrays([*a.values()], names=[*a]))",
+            "archive.npz: no archive of NumPy that can be read",
         ),
         ("none.npy", "none.npy: No such file"),
         ("model.laser", "model.laser: unknown kind of file"),

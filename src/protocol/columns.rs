@@ -4,6 +4,7 @@ use crate::model::{called, Scaling, MAX_CELLS};
 use crate::room::{Gather, Grow};
 use crate::Result;
 use serde::Serialize;
+use std::f64::consts::PI;
 
 /// Something about columns of the target that a generator smears.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -38,6 +39,47 @@ pub enum Trait {
         /// What is left of its standard deviation where the others are known.
         spread: f64,
     },
+}
+
+/// Values at which the events of a column end abruptly, as a cut makes them.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Edges {
+    /// From 0.
+    column: usize,
+    /// Below all values, if they end there.
+    low: Option<f64>,
+    /// Above all values.
+    high: Option<f64>,
+}
+
+impl Edges {
+    /// Where they are, and the remedy.
+    fn describe(&self, names: &[String]) -> String {
+        let name = called(names, self.column);
+        match (self.low, self.high) {
+            (Some(low), Some(high)) => match turn(low, high) {
+                Some(turn) => {
+                    format!("{name} ends at {low} and {high} (an angle? `periodic({turn})`)")
+                }
+                None => format!("{name} ends at {low} and {high} (`logit({low}:{high})`)"),
+            },
+            (Some(low), None) => format!("{name} ends at {low} (a cut? `log({low})`)"),
+            (None, Some(high)) => format!(
+                "{name} ends at {high} (a cut? `log({})` for its negative)",
+                -high
+            ),
+            (None, None) => name,
+        }
+    }
+}
+
+/// A whole turn between these values, as `periodic` is told it.
+fn turn(low: f64, high: f64) -> Option<&'static str> {
+    const NEAR: f64 = 0.01;
+    let turns = [("-pi:pi", -PI, PI), ("0:2pi", 0.0, 2.0 * PI)];
+    let is =
+        |(_, from, to): &(&str, f64, f64)| (low - from).abs() < NEAR && (high - to).abs() < NEAR;
+    turns.into_iter().find(is).map(|(word, ..)| word)
 }
 
 impl Trait {
@@ -157,6 +199,88 @@ pub(super) fn inspect(x: &[f64], columns: usize, scalings: &[Scaling]) -> Result
         }
     }
     Ok(found)
+}
+
+/// Fewest events to tell an edge by: several lie within the outermost thousandth of them.
+const MANY: usize = 5000;
+/// Where a density is finite up to an edge, the outermost thousandth of the events takes a tenth of the width of the outermost hundredth, and
+/// that one a tenth of the outermost tenth's; more than 0.21 if it vanishes there as a square root or faster, as in every smooth tail.
+const ABRUPT: f64 = 0.18;
+
+/// Where events of columns with a scaling that has no bounds end abruptly, in words; none if nowhere.
+pub(super) fn edges(
+    x: &[f64],
+    columns: usize,
+    scalings: &[Scaling],
+    names: &[String],
+) -> Result<Option<String>> {
+    const NAMED: usize = 5;
+    let found = abrupt(x, columns, scalings)?;
+    let named: Vec<String> = found
+        .iter()
+        .take(NAMED)
+        .map(|e| e.describe(names))
+        .collect();
+    let more = match found.len() - named.len() {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    Ok((!found.is_empty()).then(|| {
+        format!(
+            "events end abruptly, which a smooth generator smears: {}{more}. A scaling with this bound (`features.scaling`) or a `support` keeps the edge",
+            named.join("; ")
+        )
+    }))
+}
+
+fn abrupt(x: &[f64], columns: usize, scalings: &[Scaling]) -> Result<Vec<Edges>> {
+    let rows = x.len() / columns.max(1);
+    let mut found = Vec::new();
+    if rows < MANY {
+        return Ok(found);
+    }
+    for (column, scaling) in scalings.iter().enumerate() {
+        if !matches!(
+            scaling,
+            Scaling::None | Scaling::Standardise { .. } | Scaling::Asinh { .. }
+        ) {
+            continue;
+        }
+        let mut values = x.iter().skip(column).step_by(columns).copied().gather()?;
+        values.sort_unstable_by(f64::total_cmp);
+        let low = edge(&values);
+        values.iter_mut().for_each(|x| *x = -*x);
+        values.reverse();
+        let high = edge(&values).map(|edge| -edge);
+        if low.is_some() || high.is_some() {
+            found.push(Edges { column, low, high });
+        }
+    }
+    Ok(found)
+}
+
+/// Where sorted values begin, if they do so abruptly: the roundest number that the edge can be.
+fn edge(values: &[f64]) -> Option<f64> {
+    let least = *values.first()?;
+    let width = |share: f64| values[(values.len() as f64 * share) as usize] - least;
+    let [thousandth, hundredth, tenth] = [0.001, 0.01, 0.1].map(width);
+    let abrupt = thousandth < ABRUPT * hundredth && hundredth < ABRUPT * tenth;
+    // Values that repeat are told of elsewhere.
+    if !abrupt || thousandth <= 0.0 {
+        return None;
+    }
+    let digits = -(libm::log10(least.abs().max(tenth)).floor() as i32);
+    let mut rounded = (digits..digits + 17).map(|d| {
+        let unit = libm::exp10(f64::from(d.abs()));
+        // 20 and 0.3 exactly: whole numbers, or quotients of them.
+        match d < 0 {
+            true => (least / unit).floor() * unit,
+            false => (least * unit).floor() / unit,
+        }
+    });
+    // It lies below the least value by about as much as the first values are apart.
+    let near = 5.0 * thousandth / (values.len() as f64 * 0.001);
+    rounded.find(|edge| least - edge <= near && *edge <= least)
 }
 
 /// Whether the value of one discrete column is known from that of another: in many events, not by chance.
@@ -292,7 +416,6 @@ fn residual<'a>(
 mod tests {
     use super::*;
     use crate::noise::{domain, Noise};
-    use std::f64::consts::PI;
 
     const ROWS: usize = 10_000;
 
@@ -459,5 +582,78 @@ mod tests {
         assert!(found[0].describe(&[]).contains("exactly 0 in 3"));
         assert_eq!(found.len(), 2);
         assert_eq!(traits(&x[..300], 3), [], "too few to tell");
+    }
+
+    /// What is told of a feature that is a function of a uniform one.
+    fn edges_of(feature: impl Fn(f64) -> f64) -> Option<String> {
+        let x: Vec<f64> = uniforms(1).into_iter().map(feature).collect();
+        edges(&x, 1, &[Scaling::None], &["pt".into()]).unwrap()
+    }
+
+    #[test]
+    fn abrupt_edges_are_told_with_the_number_they_are_at() {
+        for (low, width) in [
+            (20.0, 35.0),
+            (-3.5, 0.2),
+            (0.0, 1e-4),
+            (1234.0, 5000.0),
+            (0.25, 90.0),
+        ] {
+            let told = edges_of(|u| low - width * u.ln()).unwrap();
+            let hint = format!("`pt` ends at {low} (a cut? `log({low})`)");
+            assert!(told.contains(&hint), "{told}");
+        }
+        let told = edges_of(|u| 2.4 + 3.0 * u.ln()).unwrap();
+        assert!(
+            told.contains("`pt` ends at 2.4 (a cut? `log(-2.4)` for its negative)"),
+            "{told}"
+        );
+        let told = edges_of(|u| 5.0 * u - 2.5).unwrap();
+        assert!(
+            told.contains("`pt` ends at -2.5 and 2.5 (`logit(-2.5:2.5)`)"),
+            "{told}"
+        );
+        for (word, from) in [("-pi:pi", -PI), ("0:2pi", 0.0)] {
+            let told = edges_of(|u| from + 2.0 * PI * u).unwrap();
+            assert!(told.contains(&format!("`periodic({word})`")), "{told}");
+        }
+        // |η| of a normal one, and a density with a pole.
+        assert!(edges_of(|u| crate::model::normal_quantile(u).abs()).is_some());
+        assert!(edges_of(|u| u * u).is_some());
+    }
+
+    #[test]
+    fn smooth_tails_and_bounded_scalings_have_no_edges() {
+        let normal = crate::model::normal_quantile;
+        let tails: [(&str, &dyn Fn(f64) -> f64); 7] = [
+            ("normal", &normal),
+            ("log-normal", &|u| normal(u).exp()),
+            ("Cauchy", &|u| (PI * (u - 0.5)).tan()),
+            ("Student, two degrees", &|u| {
+                (2.0 * u - 1.0) / (2.0 * u * (1.0 - u)).sqrt()
+            }),
+            ("logistic", &|u| (u / (1.0 - u)).ln()),
+            ("Gumbel", &|u| -(-u.ln()).ln()),
+            ("linear at its ends", &|u| {
+                if u < 0.5 {
+                    (2.0 * u).sqrt()
+                } else {
+                    2.0 - (2.0 - 2.0 * u).sqrt()
+                }
+            }),
+        ];
+        for (name, feature) in tails {
+            assert_eq!(edges_of(feature), None, "{name}");
+        }
+        let x = uniforms(1);
+        let log = Scaling::Log {
+            low: 0.0,
+            mean: 0.0,
+            std: 1.0,
+        };
+        assert_eq!(abrupt(&x, 1, &[log]).unwrap(), []);
+        assert_eq!(abrupt(&x[..MANY - 1], 1, &[Scaling::None]).unwrap(), []);
+        // One value of many events is a pile.
+        assert_eq!(edges_of(|u| (normal(u) + 1.0).max(0.0)), None);
     }
 }

@@ -50,6 +50,12 @@ fn train_here(target: &mut Source, options: &Options, hooks: &dyn Hooks) -> Resu
     let session = session.kept_in(&journal);
     let draft = draft(target, options)?;
     inspect(session, target, &draft.generator.scalings, &draft.names)?;
+    if draft.support.is_none() {
+        let sample = target.measured(options)?;
+        let (scalings, names) = (&draft.generator.scalings, &draft.names);
+        let edges = columns::edges(&sample.x, sample.dim, scalings, names)?;
+        edges.map_or(Ok(()), |edges| session.hooks.log(Level::Info, &edges))?;
+    }
     copies::look(session, target)?;
     unused::in_training(options, hooks)?;
     if let Err(why) = checks::refinement(

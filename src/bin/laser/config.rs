@@ -1,10 +1,10 @@
 //! The configuration of `laser refine`: a JSON file.
 
-use crate::events::header;
 use crate::failure::{Failure, Result};
 use laser::aside::require_file;
 use laser::model::Model;
 use laser::options::{keys, Options};
+use laser::table::Table;
 use serde::de::IgnoredAny;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -104,10 +104,9 @@ impl Config {
 
 /// What to say about a configuration that is none.
 fn no_text(path: &Path) -> String {
-    let array = || fs::File::open(path).and_then(|mut file| header(&mut file));
     let what = if Model::load(path).is_ok() {
         "a model; `laser info` and `laser sample` take it, or `generator` in a configuration names it"
-    } else if array().is_ok() {
+    } else if Table::open(path).is_ok() {
         "an array of NumPy; `laser score` takes it, or `events` in a configuration names it"
     } else {
         "no text"

@@ -1,15 +1,15 @@
-//! Events from files: NumPy's .npy, or .csv.
+//! Events from files: NumPy's .npy and .npz, or .csv.
 
 use crate::failure::{Failure, Result};
+use crate::npz;
 use csv::{ReaderBuilder, Trim};
 use laser::aside::require_file;
 use laser::formula::{self, Formula};
+use laser::table::{Bytes, Layout};
 use laser::Rows;
-use npyz::{DType, Endianness, Field, NpyFile, NpyHeader, NpyReader, Order, TypeChar};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek};
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// A table of numbers, one event in a row.
@@ -35,6 +35,8 @@ pub struct Events {
 pub enum Kind {
     /// NumPy's.
     Npy,
+    /// NumPy's archives, which are read only.
+    Npz,
     /// Numbers with commas between.
     Csv,
     /// HepMC3's text, which is written only.
@@ -49,13 +51,10 @@ impl Kind {
             "npy" => Ok(Kind::Npy),
             "csv" => Ok(Kind::Csv),
             "hepmc" => Ok(Kind::Hepmc),
-            "npz" => Err(Failure::of(
-                path,
-                "an archive of NumPy arrays; take one out of it: `numpy.save(\"events.npy\", numpy.load(\"archive.npz\")[\"name\"])`, or, if each is a column, `a = numpy.load(\"archive.npz\"); numpy.save(\"events.npy\", numpy.rec.fromarrays([*a.values()], names=[*a]))`",
-            )),
+            "npz" => Ok(Kind::Npz),
             _ => Err(Failure::of(
                 path,
-                "unknown kind of file; events are read from .npy or .csv, and written to .npy, .csv or .hepmc",
+                "unknown kind of file; events are read from .npy, .npz or .csv, and written to .npy, .csv or .hepmc",
             )),
         }
     }
@@ -64,6 +63,7 @@ impl Kind {
 impl Events {
     /// Reads a whole file.
     pub fn read(path: &Path) -> Result<Self> {
+        let (path, array) = npz::member(path);
         let kind = Kind::of(path)?;
         if kind == Kind::Hepmc {
             return Err(Failure::of(
@@ -78,7 +78,12 @@ impl Events {
         let file = open().map_err(|e| Failure::of(path, e))?;
         let events = match kind {
             Kind::Csv => read_csv(path, file)?,
-            _ => read_npy(path, file)?,
+            Kind::Npz => npz::read(path, file, array)?,
+            _ => {
+                let length = file.metadata().map_err(|e| Failure::of(path, e))?.len();
+                let layout = Layout::of(&file, length).map_err(|e| Failure::of(path, e))?;
+                read_rows(path, &layout, &file)?
+            }
         };
         if events.rows == 0 || events.columns == 0 {
             return Err(Failure::of(path, "there are no events in it"));
@@ -135,6 +140,21 @@ impl Events {
         self.names.resize(self.columns, String::new());
         self.names.extend_from_slice(names);
         self.columns += columns.len();
+    }
+
+    /// Names its columns.
+    ///
+    /// # Errors
+    /// If there are not as many.
+    pub fn set_names(&mut self, names: Vec<String>) -> Result<()> {
+        if names.len() != self.columns {
+            let (names, columns) = (names.len(), self.columns);
+            let what = format!("{names} names for {columns} columns");
+            return Err(Failure::of(&self.path, what));
+        }
+        let names = unique(names).map_err(|what| Failure::of(&self.path, what))?;
+        self.names = names;
+        Ok(())
     }
 
     /// The names of all columns; none if they have none.
@@ -288,237 +308,25 @@ pub fn is_weight(name: &str) -> bool {
     words.contains(&name.as_str())
 }
 
-fn read_npy(path: &Path, file: File) -> Result<Events> {
-    let failed = |e: io::Error| Failure::of(path, format!("no .npy file that can be read: {e}"));
-    let length = file.metadata().map_err(failed)?.len();
-    let mut reader = BufReader::with_capacity(1 << 20, file);
-    let header = header(&mut reader).map_err(failed)?;
-    let data = length.saturating_sub(reader.stream_position().map_err(failed)?);
-    if let DType::Record(fields) = header.dtype() {
-        return read_records(path, &fields, header.shape(), reader, data);
-    }
-    let (rows, columns) = match *header.shape() {
-        [rows] => (rows, 1),
-        [rows, columns] => (rows, columns),
-        ref shape => {
-            return Err(Failure::of(
-                path,
-                format!("an array of shape {shape:?}; one event in a row is needed, two dimensions: `array.reshape(len(array), -1)`"),
-            ))
-        }
-    };
-    let (order, dtype) = (header.order(), header.dtype().descr());
-    let of_shape = |values: Result<Vec<f64>>| {
-        let (rows, columns) = (rows as usize, columns as usize);
-        values.map(|values| Events {
-            path: path.into(),
-            values: match order {
-                Order::C => values,
-                Order::Fortran => transpose(&values, rows),
-            },
-            rows,
-            columns,
-            names: Vec::new(),
-            lines: HashMap::new(),
-            warning: None,
-        })
-    };
-    // What the header says is compared with the file before memory is taken for it.
-    let check = |width: u64| {
-        let needed = rows.checked_mul(columns).and_then(|n| n.checked_mul(width));
-        match needed {
-            Some(needed) if needed == data => Ok((needed / width) as usize),
-            _ => Err(Failure::of(
-                path,
-                format!("{rows} x {columns} numbers of {width} bytes do not fit its {data} bytes of data: it is cut short, or no file of one array"),
-            )),
-        }
-    };
-    let npy = match NpyFile::with_header(header, reader).try_data::<f64>() {
-        Ok(values) => return of_shape(check(8).and_then(|n| collect(path, values, n))),
-        Err(npy) => npy,
-    };
-    match npy.try_data::<f32>() {
-        Ok(values) => of_shape(check(4).and_then(|n| collect(path, values, n))),
-        Err(_) => Err(Failure::of(
-            path,
-            format!("an array of {dtype}; numbers of double or single precision are needed: `array.astype(\"f8\")`"),
-        )),
-    }
-}
-
-/// A number in a record: its bytes, and how they are to be read.
-struct Number {
-    bytes: Range<usize>,
-    kind: TypeChar,
-    big_endian: bool,
-}
-
-impl Number {
-    /// That of a field, which begins at byte `start`; none if it holds something else.
-    fn of(dtype: &DType, start: usize) -> Option<Self> {
-        let DType::Plain(plain) = dtype else {
-            return None;
-        };
-        let size = plain.num_bytes()?;
-        let fits = match plain.type_char() {
-            TypeChar::Float => [4, 8].contains(&size),
-            TypeChar::Int | TypeChar::Uint => [1, 2, 4, 8].contains(&size),
-            _ => false,
-        };
-        fits.then_some(Number {
-            bytes: start..start + size,
-            kind: plain.type_char(),
-            big_endian: plain.endianness() == Endianness::Big,
-        })
-    }
-
-    fn read(&self, record: &[u8]) -> f64 {
-        let bytes = record[self.bytes.clone()].iter();
-        let push = |bits: u64, byte: &u8| bits << 8 | u64::from(*byte);
-        let bits = match self.big_endian {
-            true => bytes.fold(0, push),
-            false => bytes.rev().fold(0, push),
-        };
-        let unused = u64::BITS - 8 * self.bytes.len() as u32;
-        match (self.kind, unused) {
-            (TypeChar::Float, 0) => f64::from_bits(bits),
-            (TypeChar::Float, _) => f32::from_bits(bits as u32).into(),
-            // With its sign.
-            (TypeChar::Int, _) => ((bits << unused) as i64 >> unused) as f64,
-            _ => bits as f64,
-        }
-    }
-}
-
-/// An array with named fields, one record for each event.
-fn read_records(
-    path: &Path,
-    fields: &[Field],
-    shape: &[u64],
-    mut reader: impl Read,
-    data: u64,
-) -> Result<Events> {
-    let wrong = |what: String| Failure::of(path, what);
-    let [rows] = *shape else {
-        return Err(wrong(format!(
-            "an array of shape {shape:?} with named fields; one record for each event is needed: `array.ravel()`"
-        )));
-    };
-    let (mut names, mut numbers, mut width) = (Vec::new(), Vec::new(), 0_usize);
-    for Field { name, dtype } in fields {
-        // What has no name aligns the field behind it.
-        if !name.is_empty() {
-            let number = Number::of(dtype, width).ok_or_else(|| {
-                wrong(format!(
-                    "its field `{name}` is {}, and no number: take those that are, `array[[\"pt\", \"eta\"]]`",
-                    dtype.descr()
-                ))
-            })?;
-            names.push(name.clone());
-            numbers.push(number);
-        }
-        let end = dtype.num_bytes().and_then(|bytes| width.checked_add(bytes));
-        width = end.ok_or_else(|| wrong(format!("its field `{name}` has no size")))?;
-    }
-    if rows.checked_mul(width as u64) != Some(data) {
-        return Err(wrong(format!(
-            "{rows} records of {width} bytes do not fit its {data} bytes of data: it is cut short, or no file of one array"
-        )));
-    }
-    let (rows, columns) = (rows as usize, numbers.len());
+/// All rows of a table.
+pub fn read_rows(path: &Path, layout: &Layout, bytes: &(impl Bytes + ?Sized)) -> Result<Events> {
+    let (rows, columns) = (layout.rows(), layout.columns());
     let mut values = Vec::new();
-    let mut record = Vec::new();
-    let room = values.try_reserve_exact(rows.saturating_mul(columns));
-    let room = room.and_then(|()| record.try_reserve_exact(width));
+    let count = rows.saturating_mul(columns);
+    let room = values.try_reserve_exact(count);
     room.map_err(|e| Failure::of(path, e))?;
-    record.resize(width, 0);
-    // Without a column there are no events, however many records.
-    for _ in 0..rows.min(rows.saturating_mul(columns)) {
-        reader
-            .read_exact(&mut record)
-            .map_err(|e| Failure::of(path, e))?;
-        values.extend(numbers.iter().map(|number| number.read(&record)));
-    }
+    values.resize(count, 0.0);
+    let read = layout.read(bytes, 0..rows, &mut values);
+    read.map_err(|e| Failure::of(path, e))?;
     Ok(Events {
         path: path.into(),
         values,
         rows,
         columns,
-        names,
+        names: layout.names().to_vec(),
         lines: HashMap::new(),
         warning: None,
     })
-}
-
-/// Reads the header and nothing more. Its parser takes memory for whatever length is stated, and twice the time for every bracket within a
-/// bracket: both are bounded before.
-pub fn header(reader: &mut impl Read) -> io::Result<NpyHeader> {
-    // The whole header of a table takes about 100 bytes, and NumPy reads up to 10 000.
-    const LONGEST: usize = 1 << 16;
-    const DEEPEST: usize = 8;
-    let wrong = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
-    // Magic string, version, and the length in two bytes or, from version 2 on, four.
-    let mut head = vec![0; 10];
-    let mut filled = 0;
-    while filled < head.len() {
-        match reader.read(&mut head[filled..])? {
-            0 => break,
-            more => filled += more,
-        }
-    }
-    head.truncate(filled);
-    if filled == 10 && head.starts_with(b"\x93NUMPY") {
-        let mut length = usize::from(u16::from_le_bytes([head[8], head[9]]));
-        if head[6] > 1 {
-            let mut high = [0; 2];
-            reader.read_exact(&mut high)?;
-            head.extend(high);
-            length |= usize::from(u16::from_le_bytes(high)) << 16;
-        }
-        if length > LONGEST {
-            return Err(wrong(format!(
-                "a header of {length} bytes, longer than {LONGEST}"
-            )));
-        }
-        let start = head.len();
-        head.resize(start + length, 0);
-        reader.read_exact(&mut head[start..])?;
-        let mut depth = 0_usize;
-        for byte in &head[start..] {
-            match byte {
-                b'(' | b'[' | b'{' => depth += 1,
-                b')' | b']' | b'}' => depth = depth.saturating_sub(1),
-                _ => (),
-            }
-            if depth > DEEPEST {
-                return Err(wrong(format!("brackets within {DEEPEST} brackets")));
-            }
-        }
-    }
-    NpyHeader::from_reader(&head[..])
-}
-
-fn collect<T: npyz::Deserialize + Into<f64>>(
-    path: &Path,
-    values: NpyReader<T, impl Read>,
-    count: usize,
-) -> Result<Vec<f64>> {
-    let mut collected = Vec::new();
-    let room = collected.try_reserve_exact(count);
-    room.map_err(|e| Failure::of(path, e))?;
-    for value in values {
-        collected.push(value.map_err(|e| Failure::of(path, e))?.into());
-    }
-    Ok(collected)
-}
-
-/// Columns of `rows` values to rows.
-fn transpose(values: &[f64], rows: usize) -> Vec<f64> {
-    let columns = || values.chunks_exact(rows.max(1));
-    (0..rows)
-        .flat_map(|row| columns().map(move |column| column[row]))
-        .collect()
 }
 
 /// Numbers with commas between; a first line without any number names the columns, lines that begin with # are left out, but for names.
@@ -652,12 +460,17 @@ fn names_of(path: &Path, line: &str, record: &csv::StringRecord) -> Result<Vec<S
         return wrong("its first column has no name: it is the index of a table and no feature; write the table without it (pandas: `index=False`)".into());
     }
     let names: Vec<String> = record.iter().map(str::to_owned).collect();
+    unique(names).or_else(wrong)
+}
+
+/// Names, if none is given twice.
+fn unique(names: Vec<String>) -> std::result::Result<Vec<String>, String> {
     let twice = names
         .iter()
         .enumerate()
         .find(|(i, name)| names[..*i].contains(name));
     match twice {
-        Some((_, name)) => wrong(format!("two columns are called `{name}`")),
+        Some((_, name)) => Err(format!("two columns are called `{name}`")),
         None => Ok(names),
     }
 }

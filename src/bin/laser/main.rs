@@ -6,6 +6,7 @@ mod events;
 mod failure;
 mod hepmc;
 mod info;
+mod npz;
 mod output;
 mod refine;
 mod sample;

@@ -65,6 +65,7 @@ impl Output<'_> {
                 csv.flush().map_err(|e| failed(e.into()))?;
                 made
             }
+            Kind::Npz => return Err(no_archive(self.path)),
             Kind::Hepmc => {
                 let particles = self.particles.ok_or_else(|| no_particles(self.path))?;
                 let failed = |e: io::Error| match e.kind() {
@@ -94,6 +95,11 @@ impl Output<'_> {
         file.finish().map_err(failed)?;
         Ok(made)
     }
+}
+
+/// What to say where an archive is to be written.
+pub fn no_archive(path: &Path) -> Failure {
+    Failure::usage(path, "archives are read, not written; write .npy or .csv")
 }
 
 /// Why rows of numbers are no HepMC events.

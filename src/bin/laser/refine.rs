@@ -30,7 +30,7 @@ Example:
 
 where train.json is
   {
-    \"events\": \"truth.npy\",            .npy or .csv, one event in a row; conditions, if any, are the last columns
+    \"events\": \"truth.npy\",            .npy, .npz or .csv, one event in a row; conditions, if any, are the last columns
     \"weights_column\": false,          true: the last column is the events' weight; or the name of the column that is
     \"generator\": null,                a model file whose generator to refine; null trains one
     \"model\": \"model.laser\",           the file to write

@@ -97,6 +97,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let inputs: Vec<_> = inputs.map(PathBuf::as_path).collect();
     output::apart(output, &inputs).map_err(Failure::asked)?;
     match (kind, &arguments.hepmc_columns) {
+        (Kind::Npz, _) => return Err(output::no_archive(output)),
         (Kind::Hepmc, None) => return Err(output::no_particles(output)),
         (Kind::Hepmc, Some(_)) if arguments.latent => {
             let what = "HepMC has no place for latents; leave out --latent, or write .npy or .csv";
