@@ -699,9 +699,9 @@ laser_status laser_hooks_set_cancel(laser_hooks *hooks, const laser_cancel *canc
  * It is written so often as is said here, at the end of every training, and when a call is stopped by its hooks or fails; it appears whole
  * or not at all, so that a process may be killed at any moment.
  *
- * What is made again is what lies between the trainings. An array must be the same, which is checked; a callback must deliver the
- * same events again, from its beginning, and is asked for those that were used already once more. Where it does not, its first events
- * tell, and the call is LASER_ERR_INVALID_ARGUMENT, as it is with other options, another generator or another version of the library; the
+ * What is made again is what lies between the trainings. An array must be the same, which is checked; a callback of events must deliver
+ * the same events again, from its beginning, and is asked for those that were used already once more; a callback generator must make the
+ * same events of the same latents. Where they do not, the held-out events tell, and the call is LASER_ERR_INVALID_ARGUMENT, as it is with other options, another generator or another version of the library; the
  * message names the difference, and the file stays. One file serves one job: the training of a generator, its refinement, and that of
  * another refiner, in turn. When the job is done the file still has it: the same calls give the same results at once. Remove it when the
  * model is saved.

@@ -1648,6 +1648,127 @@ fn refine_trains_what_the_library_trains() {
 }
 
 #[test]
+fn a_training_killed_every_few_moments_ends_in_the_same_model() {
+    let folder = Folder::new();
+    let mut settings: Value = serde_json::from_str(OPTIONS).unwrap();
+    settings["refiner.method"] = "rejection".into();
+    settings["flow"]["epochs"] = 30.into();
+    settings["classifier"]["epochs"] = 20.into();
+    for model in ["whole", "killed"] {
+        folder.write(
+            &format!("{model}.json"),
+            &format!(
+                r#"{{"events": "truth.npy", "model": "{model}.laser", "options": {settings}}}"#
+            ),
+        );
+    }
+    folder.good("refine whole.json");
+    let command = "refine killed.json --checkpoint kept --every 0.02";
+    let mut killed = 0;
+    for number in 0..200_u64 {
+        let mut child = folder
+            .command(command)
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let patience = std::time::Duration::from_millis(60 + 23 * (number % 8));
+        let end = std::time::Instant::now() + patience;
+        let status = loop {
+            match child.try_wait().unwrap() {
+                Some(status) => break status,
+                None if std::time::Instant::now() > end => {
+                    child.kill().unwrap();
+                    break child.wait().unwrap();
+                }
+                None => std::thread::sleep(std::time::Duration::from_millis(5)),
+            }
+        };
+        if status.success() {
+            break;
+        }
+        assert_eq!(status.code(), None, "killed, not failed");
+        killed += 1;
+    }
+    println!("killed {killed} times");
+    let bytes = |name: &str| fs::read(folder.at(name)).unwrap();
+    assert!(killed > 4 && bytes("killed.laser") == bytes("whole.laser"));
+    assert!(!folder.at("kept").exists(), "it is of use no more");
+}
+
+#[test]
+fn an_interrupted_training_says_how_to_go_on_and_refuses_another() {
+    let folder = Folder::new();
+    let config = |lr: f64| {
+        folder.write("train.json", &format!(r#"{{"events": "truth.npy", "model": "a.laser", "options": {{"flow": {{"epochs": 1000000, "batch": 1000, "lr": {lr}}}}}}}"#));
+    };
+    config(1e-3);
+    let stderr = fs::File::create(folder.at("stderr")).unwrap();
+    let mut child = folder
+        .command("refine train.json --checkpoint kept")
+        .stderr(stderr)
+        .spawn()
+        .unwrap();
+    let said = || fs::read_to_string(folder.at("stderr")).unwrap();
+    wait_for(|| said().contains("flow: epoch 1 of"));
+    interrupt(&child, libc::SIGINT);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let end = "laser: interrupted; go on with: laser refine train.json --checkpoint kept\n";
+    assert!(said().ends_with(end), "{}", said());
+    config(2e-3);
+    folder.bad(
+        "refine train.json --checkpoint kept",
+        "the checkpoint kept is of something else: its `flow.lr` is 0.001, not 0.002",
+    );
+    folder.usage(
+        "refine train.json --checkpoint a.laser",
+        "needs a file of its own",
+    );
+    folder.bad("refine train.json --checkpoint truth.npy", "truth.npy");
+    folder.usage(
+        "refine train.json --checkpoint kept --every 0",
+        "a positive number",
+    );
+    folder.write("kept", "{}");
+    folder.bad("refine train.json --checkpoint kept", "kept: ");
+}
+
+#[test]
+fn a_model_that_cannot_be_saved_is_not_lost() {
+    let folder = Folder::new();
+    fs::create_dir(folder.at("out")).unwrap();
+    let mut settings: Value = serde_json::from_str(OPTIONS).unwrap();
+    settings["refiner.method"] = "rejection".into();
+    settings["classifier"]["epochs"] = 40.into();
+    folder.write(
+        "train.json",
+        &format!(r#"{{"events": "truth.npy", "model": "out/a.laser", "options": {settings}}}"#),
+    );
+    let run = |arguments: &str| {
+        let stderr = fs::File::create(folder.at("stderr")).unwrap();
+        let mut child = folder
+            .command(&format!("refine train.json{arguments}"))
+            .env("TMPDIR", folder.at("."))
+            .stderr(stderr)
+            .spawn()
+            .unwrap();
+        let said = || fs::read_to_string(folder.at("stderr")).unwrap();
+        // Its folder goes away while it trains.
+        wait_for(|| said().contains("classifier: epoch 1 of"));
+        fs::remove_dir_all(folder.at("out")).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(1), "{}", said());
+        fs::create_dir(folder.at("out")).unwrap();
+        said()
+    };
+    let said = run("");
+    let (_, name) = said.trim_end().rsplit_once("; it is in ").unwrap();
+    assert!(fs::read(name).unwrap().len() > 1000, "{said}");
+    let said = run(" --checkpoint kept");
+    assert!(said.contains("its trainings are in kept"), "{said}");
+    folder.good("refine train.json --checkpoint kept");
+    assert!(fs::read(name).unwrap() == fs::read(folder.at("out/a.laser")).unwrap());
+}
+
+#[test]
 fn refine_says_what_is_wrong_before_it_trains() {
     let folder = Folder::new();
     let bad = |config: &str, message: &str| {

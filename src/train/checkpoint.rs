@@ -77,7 +77,11 @@ impl Checkpoint {
     ) -> Result<Journal<'_>> {
         let user = self.user.try_lock().ok_or(Error::Busy("checkpoint"))?;
         let mut calls = Vec::new();
-        if self.path.exists() {
+        let there = self.path.try_exists().map_err(|source| Error::Io {
+            path: self.path.clone(),
+            source,
+        })?;
+        if there {
             calls = read(&self.path)?;
         }
         if let Some(ranks) = ranks {

@@ -485,6 +485,12 @@ impl<'a, T: Element> Run<'a, T> {
             self.best = room::copied(self.parameters)?;
             need("best", &mut self.best)?;
         }
+        if self.average.is_empty() && marks.averaged > 0 {
+            return Err(broken(format!(
+                "its training `{}` has an average that is not asked for",
+                kept.stage
+            )));
+        }
         if !self.average.is_empty() {
             need("average", &mut self.average)?;
         }

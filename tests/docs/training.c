@@ -37,7 +37,8 @@ int main(void)
     int state = 0;
     laser_options *options;
     laser_source *source;
-    check(laser_options_from_json("{\"preset\": \"fast\", \"flow\": {\"epochs\": 1, \"steps\": 20}}", &options));
+    check(laser_options_from_json("{\"preset\": \"fast\", \"flow\": {\"epochs\": 1, \"steps\": 20}, "
+                                  "\"classifier\": {\"epochs\": 1, \"steps\": 20}, \"weights.events\": 5000}", &options));
     check(laser_source_from_callback(2, 0, simulate, &state, &source));
     {
         /* block */

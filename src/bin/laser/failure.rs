@@ -22,6 +22,9 @@ pub enum Failure {
     /// By the user: Ctrl-C, or a batch system that ends its job.
     #[error("interrupted; nothing was written")]
     Interrupted,
+    /// The same, of a training that a checkpoint keeps.
+    #[error("interrupted; {0}")]
+    Kept(String),
     /// Whoever reads the output wants no more of it.
     #[error("the output is closed")]
     ClosedPipe,

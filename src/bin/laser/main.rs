@@ -57,8 +57,8 @@ fn main() -> ExitCode {
     let result: Result<()> = done.unwrap_or_else(|defect| Err(Failure::defect(&*defect)));
     let status = match result {
         Ok(()) | Err(Failure::ClosedPipe) => return ExitCode::SUCCESS,
-        Err(Failure::Interrupted) => {
-            terminal::say(&Failure::Interrupted.to_string());
+        Err(interrupted @ (Failure::Interrupted | Failure::Kept(_))) => {
+            terminal::say(&interrupted.to_string());
             130
         }
         Err(Failure::Doubtful(what)) => {

@@ -8,10 +8,10 @@ use crate::output::apart;
 use crate::terminal::{self, number, Stop};
 use indicatif::ProgressBar;
 use laser::aside::Aside;
-use laser::model::Generator;
-use laser::options::keys;
+use laser::model::{Generator, Model};
+use laser::options::{keys, Options};
 use laser::protocol::{self, Instance, Source};
-use laser::train::{Hooks, Level, Progress};
+use laser::train::{Checkpoint, Hooks, Level, Progress};
 use laser::Rows;
 use std::cell::RefCell;
 use std::io::Write;
@@ -21,8 +21,9 @@ use std::time::Instant;
 /// Train and refine a model of the events in a file
 ///
 /// Trains a generator on the events, unless the configuration names one, refines it, and writes the model and, beside it as MODEL.log, the
-/// training log; both when all is done. Then tells what `laser info` does. Ctrl-C stops within a training step and leaves nothing; a second
-/// one ends at once. Paths are relative to the folder that the command runs in.
+/// training log; both when all is done. Then tells what `laser info` does. Ctrl-C stops within a training step and leaves nothing, or with
+/// --checkpoint a file from which the same command goes on; a second one ends at once. Paths are relative to the folder that the command
+/// runs in.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Example:
@@ -40,6 +41,18 @@ without the explanations.")]
 pub struct Arguments {
     /// What to do, a JSON file
     config: PathBuf,
+    /// Keep the trainings in this file, and go on from it: a command that was stopped, or killed, is given again, and ends in the same
+    /// model. Removed when that is saved
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
+    /// Seconds from one writing of the checkpoint to the next; it is also written at the end of every training, and by Ctrl-C
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 60.0,
+        requires = "checkpoint"
+    )]
+    every: f64,
 }
 
 /// Runs the command.
@@ -61,7 +74,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let log = PathBuf::from(log);
     let mut inputs = vec![arguments.config.as_path(), &config.events];
     inputs.extend(config.generator.as_deref());
-    for output in [&config.model, &log] {
+    let outputs = [&config.model, &log];
+    for output in outputs.into_iter().chain(&arguments.checkpoint) {
         apart(output, &inputs)?;
         // Found out now, not when the training is done.
         Aside::new(output).map_err(|e| unwritable(output, e))?;
@@ -93,7 +107,26 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let mut target = Rows::packed(&events.values, columns)
         .and_then(|x| Source::from_rows(x, weights.as_deref()))
         .map_err(|e| Failure::of(&config.events, e))?;
-    let watch = Watch::new(Stop::listen()?)?;
+    let checkpoint = arguments.checkpoint.as_deref();
+    let watch = Watch::new(
+        Stop::listen()?,
+        match checkpoint {
+            Some(path) => {
+                let apart = outputs.into_iter().all(|output| output != path);
+                let checkpoint = Checkpoint::new(path, arguments.every, 0);
+                match apart {
+                    true => Some(checkpoint.map_err(|e| Failure::Usage(e.to_string()))?),
+                    false => {
+                        return Err(Failure::usage(
+                            path,
+                            "the checkpoint needs a file of its own",
+                        ))
+                    }
+                }
+            }
+            None => None,
+        },
+    )?;
     watch.note(&format!(
         "liblaser {}: {rows} events of {columns} columns from {}",
         env!("CARGO_PKG_VERSION"),
@@ -109,17 +142,21 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             config.events.display()
         ));
     }
-    let generator = match generator {
-        Some(generator) => generator,
-        None => {
-            protocol::check(&mut target, &options)?;
-            protocol::train_generator(&mut target, &options, &watch)?
-        }
-    };
-    let generator = Instance::new(generator);
-    let model = protocol::refine(&generator, &mut target, &options, &watch)?;
-    watch.check("saving")?;
-    model.save(&config.model)?;
+    let trained = train(generator, &mut target, &options, &watch);
+    let model = trained.map_err(|error| match (Failure::from(error), checkpoint) {
+        (Failure::Interrupted, Some(path)) if path.exists() => Failure::Kept(format!(
+            "go on with: laser refine {} --checkpoint {}",
+            arguments.config.display(),
+            path.display()
+        )),
+        (other, _) => other,
+    })?;
+    if let Err(error) = model.save(&config.model) {
+        return Err(saved_elsewhere(&model, checkpoint, &config.model, error));
+    }
+    if let Some(path) = checkpoint {
+        std::fs::remove_file(path).map_err(|e| Failure::of(path, e))?;
+    }
     watch.note(&format!("saved {}", config.model.display()));
     watch.save(&log)?;
     drop(watch);
@@ -131,6 +168,50 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         info::describe(&model)
     )?;
     Ok(stdout.flush()?)
+}
+
+/// A generator, unless there is one, and its refinement.
+fn train(
+    generator: Option<Model>,
+    target: &mut Source,
+    options: &Options,
+    watch: &Watch,
+) -> laser::Result<Instance> {
+    let generator = match generator {
+        Some(generator) => generator,
+        None => {
+            protocol::check(target, options)?;
+            protocol::train_generator(target, options, watch)?
+        }
+    };
+    let model = protocol::refine(&Instance::new(generator), target, options, watch)?;
+    watch.check("saving")?;
+    Ok(model)
+}
+
+/// Keeps a model that could not be saved where it should be: an hour's training is not lost for a full disk.
+fn saved_elsewhere(
+    model: &Instance,
+    checkpoint: Option<&Path>,
+    place: &Path,
+    error: laser::Error,
+) -> Failure {
+    if let Some(checkpoint) = checkpoint {
+        return Failure::Wrong(format!(
+            "the model cannot be saved: {error}; its trainings are in {}: make room, or name another `model`, and give the command again",
+            checkpoint.display()
+        ));
+    }
+    let mut name = std::ffi::OsString::from(format!("{}-", std::process::id()));
+    name.push(place.file_name().unwrap_or_default());
+    let elsewhere = std::env::temp_dir().join(name);
+    match model.save(&elsewhere) {
+        Ok(()) => Failure::Wrong(format!(
+            "the model cannot be saved where it should be: {error}; it is in {}",
+            elsewhere.display()
+        )),
+        Err(_) => error.into(),
+    }
 }
 
 /// Checks that the events are those of the generator with their conditions.
@@ -163,6 +244,7 @@ fn unwritable(path: &Path, error: std::io::Error) -> Failure {
 /// Shows where a training stands, on stderr and for the log, and looks whether to stop.
 struct Watch {
     stop: Stop,
+    checkpoint: Option<Checkpoint>,
     start: Instant,
     bar: ProgressBar,
     seen: RefCell<Seen>,
@@ -176,9 +258,10 @@ struct Seen {
 }
 
 impl Watch {
-    fn new(stop: Stop) -> Result<Self> {
+    fn new(stop: Stop, checkpoint: Option<Checkpoint>) -> Result<Self> {
         Ok(Watch {
             stop,
+            checkpoint,
             start: Instant::now(),
             bar: terminal::bar(0, "{bar:30} {percent:>3} %  {msg}")?,
             seen: RefCell::default(),
@@ -268,5 +351,9 @@ impl Hooks for Watch {
             true => Err(laser::Error::Cancelled(stage)),
             false => Ok(()),
         }
+    }
+
+    fn checkpoint(&self) -> Option<&Checkpoint> {
+        self.checkpoint.as_ref()
     }
 }
