@@ -198,6 +198,7 @@ pub(crate) fn batch<T: Real>(goal: &Goal, rows: usize) -> Batch<T> {
         weights: real(weights.collect()),
         labels: real((0..rows).map(|i| (i % 2) as f64).collect()),
         step: 7,
+        part: (0, 0),
     }
 }
 
@@ -252,6 +253,7 @@ pub(crate) fn known_values<'a>(make: impl for<'g> Fn(Goal<'g>) -> Box<dyn Object
         weights: vec![3.0, 1.0],
         labels: vec![1.0, 0.0],
         step: 0,
+        part: (0, 0),
     };
     // Logits 2 + ½ and −1 + ½.
     let p = [2.0, -1.0, 0.5];

@@ -65,7 +65,7 @@ mod exact {
     }
 
     pub mod list {
-        use super::*;
+        use serde::{Deserialize, Deserializer, Serializer};
 
         pub fn serialize<S: Serializer>(xs: &[f64], s: S) -> Result<S::Ok, S::Error> {
             s.collect_seq(xs.iter().map(|x| x.to_bits()))
@@ -78,7 +78,7 @@ mod exact {
     }
 
     pub mod option {
-        use super::*;
+        use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
         pub fn serialize<S: Serializer>(x: &Option<f64>, s: S) -> Result<S::Ok, S::Error> {
             x.map(f64::to_bits).serialize(s)

@@ -70,6 +70,7 @@ fn batch(x: &[f64], step: u64) -> Batch<f64> {
         weights: vec![1.0; x.len() / 2],
         labels: Vec::new(),
         step,
+        part: (0, 0),
     }
 }
 
