@@ -64,8 +64,8 @@ pub enum Error {
         /// What the operating system said.
         source: std::io::Error,
     },
-    /// A file that is not a valid model file.
-    #[error("not a valid liblaser model: {0}")]
+    /// A file that is no valid model file or checkpoint.
+    #[error("not a valid liblaser file: {0}")]
     Format(String),
     /// A callback of a C host returned nonzero.
     #[error("the {callback} callback returned {code}; 0 would go on")]

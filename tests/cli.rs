@@ -298,7 +298,7 @@ fn info_says_what_is_no_model() {
     folder.bad("info nothing.laser", "nothing.laser: No such file");
     folder.bad(
         "info truth.npy",
-        "not a valid liblaser model: truth.npy: it is an array of NumPy",
+        "not a valid liblaser file: truth.npy: it is an array of NumPy",
     );
     folder.write("train.json", "{\"events\": \"truth.npy\"}");
     folder.bad("info train.json", "train.json: it is JSON text");

@@ -157,6 +157,9 @@ impl Model {
     }
 }
 
+/// How the description of a checkpoint begins.
+const CHECKPOINT: &str = r#"{"checkpoint":"#;
+
 /// No description is nested deeper, so that reading one needs little of a thread's stack. What the library writes has a third of it.
 const DEEPEST: usize = 32;
 
@@ -189,6 +192,9 @@ fn read_description(json: &str) -> Result<(Model, String)> {
         )));
     }
     let broken = |error| invalid(format!("its description: {error}"));
+    if json.starts_with(CHECKPOINT) {
+        return Err(invalid("it is the checkpoint of a training that is not done; the call that wrote it, made again, goes on from it and makes the model"));
+    }
     let version: Version = serde_json::from_str(json).map_err(broken)?;
     if version.format_version > u64::from(FORMAT_VERSION) {
         return Err(invalid(format!(

@@ -407,7 +407,11 @@ fn read(path: &Path) -> Result<Vec<Call>> {
         let mut stored = StoredTensors::new(header, &data);
         let json = stored.description()?;
         let no_checkpoint = |why: serde_json::Error| {
-            container::invalid(format!("it is no checkpoint of this version: {why}"))
+            let what = match json.contains("\"format_version\"") {
+                true => "it is a model, and no checkpoint".into(),
+                false => format!("it is no checkpoint of this version: {why}"),
+            };
+            container::invalid(what)
         };
         room::for_text(json.len())?;
         let description: Description<Vec<Call>> =

@@ -457,6 +457,11 @@ fn checkpoints_of_something_else_are_refused_by_name() {
         Err(Error::Busy("checkpoint"))
     ));
     drop(journal);
+    let as_model = crate::model::Model::load(&path).unwrap_err().to_string();
+    assert!(
+        as_model.contains("it is the checkpoint of a training"),
+        "{as_model}"
+    );
     // Damage is found, and nothing is lost by it.
     let mut bytes = std::fs::read(&path).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
