@@ -5,6 +5,7 @@ use crate::{events, generator, made, message, model, name, ok, options, source, 
 use laser::capi::evaluate::*;
 use laser::capi::floors::*;
 use laser::capi::generator::*;
+use laser::capi::hooks::*;
 use laser::capi::host::*;
 use laser::capi::metrics::*;
 use laser::capi::model::*;
@@ -170,6 +171,36 @@ fn a_source_that_a_host_fills() {
         };
         inject("train on a callback's events", 10, &mut call);
         laser_options_free(options);
+    }
+}
+
+#[test]
+fn trainings_with_a_checkpoint() {
+    let _alone = alone();
+    let events = events();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint");
+    let file = CString::new(path.to_str().unwrap()).unwrap();
+    // SAFETY: see memory.rs.
+    unsafe {
+        let hooks = made(|out| laser_hooks_new(out));
+        ok(laser_hooks_set_checkpoint(hooks, file.as_ptr(), 1e6, 1));
+        let (options, target) = (options(r#""flow.ema": 0.9"#), source(&events, 2));
+        let mut once = making(
+            |out| laser_generator_train(target, options, hooks, out),
+            laser_generator_free,
+        );
+        let mut anew = || {
+            let _ = std::fs::remove_file(&path);
+            once()
+        };
+        inject("train with a checkpoint", 20, &mut anew);
+        // What is there is read, and all of it done.
+        inject("go on from a checkpoint", 10, &mut once);
+        drop(once);
+        laser_options_free(options);
+        laser_source_free(target);
+        laser_hooks_free(hooks);
     }
 }
 

@@ -56,8 +56,7 @@ fn files_that_cannot_be_read_or_written_are_named() {
     std::fs::write(at("empty"), "").unwrap();
     let message = Model::load(&at("empty")).unwrap_err().to_string();
     assert!(
-        message.starts_with("not a valid liblaser file")
-            && message.ends_with("empty: it is empty"),
+        message.starts_with("not a valid liblaser file") && message.ends_with("empty: it is empty"),
         "{message}"
     );
 
