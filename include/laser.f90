@@ -1222,7 +1222,7 @@ module laser
       procedure :: free => hooks_free
    end type laser_hooks
 
-   !> Where target events come from: an array, or a callback of the host. It must not be freed by its own callback.
+   !> Where target events come from: an array, a file, or a callback of the host. It must not be freed by its own callback.
    type :: laser_source
       private
       type(c_ptr) :: handle = c_null_ptr
@@ -1230,7 +1230,9 @@ module laser
       type(callback), pointer :: events => null()
    contains
       procedure :: from_array => source_from_array
+      procedure :: from_file => source_from_file
       procedure :: from_callback => source_from_callback
+      procedure :: event_dim => source_event_dim
       procedure :: free => source_free
    end type laser_source
 
@@ -2083,6 +2085,33 @@ contains
       if (code == LASER_OK) self%dim = size(x, 1)
       call settle(code, status)
    end subroutine source_from_array
+
+   !> The events of a file, as laser_source_from_file of laser.h takes it; source.weight of the options names the column of their weights.
+   subroutine source_from_file(self, path, options, status)
+      class(laser_source), intent(inout) :: self
+      character(len=*), intent(in) :: path
+      type(laser_options), intent(in), optional :: options
+      integer, intent(out), optional :: status
+      type(c_ptr) :: settings
+      integer(c_size_t), target :: found
+      integer(c_int32_t) :: code
+      if (taken(self%handle, "laser_source", status)) return
+      if (bad_options(options, settings, status)) return
+      code = laser_source_from_file(c_string(path), settings, self%handle)
+      if (code == LASER_OK) code = laser_source_event_dim(self%handle, c_loc(found))
+      if (code == LASER_OK) self%dim = int(found)
+      call settle(code, status)
+   end subroutine source_from_file
+
+   !> Values per event, conditions included; 0 on failure.
+   integer function source_event_dim(self, status) result(dim)
+      class(laser_source), intent(in) :: self
+      integer, intent(out), optional :: status
+      integer(c_size_t), target :: found
+      found = 0
+      call settle(laser_source_event_dim(self%handle, c_loc(found)), status)
+      dim = int(found)
+   end function source_event_dim
 
    !> A source that asks a procedure for events of dim values, batch by batch. weighted: it gives weights.
    subroutine source_from_callback(self, dim, weighted, events, context, status)

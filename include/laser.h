@@ -176,7 +176,7 @@ typedef struct laser_progress laser_progress;
 typedef struct laser_sampler laser_sampler;
 
 /**
- * Where target events come from: an array or a callback of the host.
+ * Where target events come from: an array, a file, or a callback of the host.
  *
  * One source can serve several trainings in turn; the events that it holds out of them stay the same. Threads: a training needs
  * it alone, else LASER_ERR_BUSY; const uses by any number of threads at once; it may move between threads.
@@ -237,7 +237,8 @@ typedef int32_t (*laser_allreduce_fn)(size_t n, double *values, void *user);
  * @param got set it to the number of rows filled, at most `n`; it is 0 when the callback begins. Less than `n` ends the
  * events: the next call begins them again, from the first or with fresh ones
  * @param user the pointer given with the callback
- * @return 0 to go on; anything else ends the training with LASER_ERR_CALLBACK and this number
+ * @return 0 to go on; anything else ends the training with LASER_ERR_CALLBACK and this number, unless the option
+ * "source.failures" has it asked again: a call that fails has delivered nothing
  */
 typedef int32_t (*laser_events_fn)(size_t n, size_t dim, double *x, double *w, size_t *got, void *user);
 
@@ -865,7 +866,45 @@ laser_status laser_source_from_array(const double *x,
                                      laser_source **out);
 
 /**
+ * Makes a source of the events in a file: NumPy's .npy of one or two dimensions, of doubles or single precision, in C or Fortran order, or one
+ * of named fields; or doubles behind a header of 24 bytes: the letters LASERF64, then the number of columns and the number of rows, each a
+ * little-endian integer of 8 bytes; behind it the rows, little-endian. Every row is an event, its conditions behind its features.
+ *
+ * A file that takes no more memory than "source.memory" is read now; it is what an array of the same rows is, with the same bits in all that
+ * is trained on it. A larger one stays open and is read in parts, each shuffled, as they are needed: memory and the time of this call do not
+ * grow with it. It must stay as it is until the source is freed; if it is cut meanwhile, the training ends with LASER_ERR_IO.
+ *
+ * @param path the file, in UTF-8
+ * @param options "source.weight": the column of the weights, by its name or number; "source.memory"; NULL for the defaults. Others do not
+ * matter here
+ * @param out receives the source; the caller frees it with laser_source_free
+ * @return LASER_OK; LASER_ERR_IO; LASER_ERR_DATA for a file of another kind or one that does not hold what its header states, and naming the
+ * first row and column that is NaN or infinite (of a large file the training says it); LASER_ERR_INVALID_ARGUMENT for a path that is not
+ * UTF-8, a column that there is not, no events or too many columns; LASER_ERR_MEMORY; LASER_ERR_NULL; LASER_ERR_BUSY while `options` are
+ * being changed
+ *
+ * Threads: any number at once.
+ */
+laser_status laser_source_from_file(const char *path,
+                                    const laser_options *options,
+                                    laser_source **out);
+
+/**
+ * Values per event, its conditions included and its weight not.
+ *
+ * @param source what to ask
+ * @param out receives the number
+ * @return LASER_OK; LASER_ERR_NULL; LASER_ERR_BUSY while a training uses `source`
+ *
+ * Threads: any number at once.
+ */
+laser_status laser_source_event_dim(const laser_source *source, size_t *out);
+
+/**
  * Makes a source that asks a callback for events, batch by batch. Memory does not grow with their number.
+ *
+ * The options of a training say how often a callback that fails is asked again ("source.failures"), among how many of its events the next
+ * is drawn ("source.shuffle"), and after how many they begin again without its saying so ("source.events").
  *
  * @param dim values per event, at least 1
  * @param weighted 1 if the callback gives weights, 0 if all events weigh 1

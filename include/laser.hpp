@@ -587,10 +587,28 @@ public:
         kept_ = std::move(kept);
     }
 
+    /** Events of a file, as laser_source_from_file takes it; "source.weight" of the options names the column of their weights. */
+    static Source from_file(const std::string &path, const Options &options = {})
+    {
+        Source source;
+        source.handle_ = detail::made_by<laser_source>(
+            [&](laser_source **out) { return laser_source_from_file(detail::c_string(path), options.handle(), out); });
+        return source;
+    }
+
+    /** Values per event, conditions included. */
+    std::size_t event_dim() const
+    {
+        std::size_t dim = 0;
+        detail::check(laser_source_event_dim(handle(), &dim));
+        return dim;
+    }
     laser_source *handle() noexcept { return handle_.get(); }
     const laser_source *handle() const noexcept { return handle_.get(); }
 
 private:
+    Source() = default;
+
     std::shared_ptr<void> kept_;
     detail::Handle<laser_source> handle_;
 };

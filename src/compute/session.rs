@@ -38,11 +38,11 @@ impl<'a> Session<'a> {
     /// What keeps the trainings of a call, if the hooks say so. `of` names what else than options and library the result depends on.
     ///
     /// # Errors
-    /// Those of [`Checkpoint::open`](crate::train::Checkpoint).
+    /// Those of [`Checkpoint::open`](crate::train::Checkpoint) and of `of`.
     pub fn journal(
         &self,
         call: &'static str,
-        of: impl FnOnce() -> Vec<(String, String)>,
+        of: impl FnOnce() -> Result<Vec<(String, String)>>,
     ) -> Result<Option<Journal<'a>>> {
         let Some(checkpoint) = self.hooks.checkpoint() else {
             return Ok(None);
@@ -50,7 +50,7 @@ impl<'a> Session<'a> {
         let identity = Identity {
             library: env!("CARGO_PKG_VERSION").into(),
             options: self.options.to_json(),
-            of: of(),
+            of: of()?,
         };
         let ranks = self.hooks.ranks();
         checkpoint.open(call, identity, ranks).map(Some)
@@ -59,12 +59,12 @@ impl<'a> Session<'a> {
     /// Checks that all ranks make the same call, of what `of` names.
     ///
     /// # Errors
-    /// [`Error::Host`] if they do not; those of [`Ranks`](crate::train::Ranks).
-    pub fn agree(&self, of: impl FnOnce() -> Vec<(String, String)>) -> Result<()> {
+    /// [`Error::Host`] if they do not; those of [`Ranks`](crate::train::Ranks) and of `of`.
+    pub fn agree(&self, of: impl FnOnce() -> Result<Vec<(String, String)>>) -> Result<()> {
         let Some(ranks) = self.hooks.ranks() else {
             return Ok(());
         };
-        let text = format!("{}{:?}", self.options.to_json(), of());
+        let text = format!("{}{:?}", self.options.to_json(), of()?);
         let text: Vec<f64> = text.bytes().map(f64::from).collect();
         ranks.agree(checksum(&text), "options, array, file, generator or model")
     }

@@ -5,9 +5,11 @@
 //! batches, threads and order of calls, the bits are the same. All places of the library are in one table, `places`.
 
 mod normal;
+mod permutation;
 mod philox;
 pub(crate) mod places;
 
+pub(crate) use permutation::Permutation;
 use rand::RngCore;
 
 /// What a random number is for; each purpose of [`domain`] has numbers of its own.

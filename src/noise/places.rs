@@ -101,6 +101,10 @@ places! {
     HELD_OUT: Once(domain::SHUFFLE, 0);
     /// The order of the others.
     TARGET_ROWS: Place(domain::SHUFFLE, 1);
+    /// The order within parts of a large file.
+    FILE_WINDOWS: Place(domain::SHUFFLE, 5);
+    /// Which event of a stream's pool is next.
+    STREAM_POOL: Place(domain::SHUFFLE, 6);
     /// The order of the conditions that events are made for.
     CONDITIONS: Once(domain::SHUFFLE, 2);
     /// The order of the pool that a refiner learns from.

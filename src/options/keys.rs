@@ -60,6 +60,18 @@ keys! {
         /// N, the latent dimensions of a GAN or VAE; 0 means as many as features, which a flow always has. A GAN leaves out less with twice as many.
         GENERATOR_LATENT: Int = int("generator.latent", 0, 65_536, 0);
     }
+    SOURCE {
+        /// Column of a file of events that holds their weights, by its name or number, from 0. Empty: they have none.
+        SOURCE_WEIGHT: Text = text("source.weight", &[], "");
+        /// MiB of events that a file is held in memory by: one that takes no more, in double precision, is read at once; of a larger one, parts of this size are read one after the other, and shuffled each.
+        SOURCE_MEMORY: Int = int("source.memory", 1, 1 << 20, 64);
+        /// Events of a callback among which the next is drawn, so that those which come one after the other are spread; 0: as they come. An array or a file is shuffled without.
+        SOURCE_SHUFFLE: Int = int("source.shuffle", 0, EVENTS, 0);
+        /// Events that a callback has from beginning to end, held-out ones included: it is never asked for more before they begin again. 0: it says so itself by delivering fewer.
+        SOURCE_EVENTS: Int = int("source.events", 0, MAX, 0);
+        /// How often in a row a callback of events may fail and is asked again, before its failure ends the call.
+        SOURCE_FAILURES: Int = int("source.failures", 0, 1_000_000, 0);
+    }
     FLOW {
         /// Coupling blocks (the paper takes 20 for the rings).
         FLOW_BLOCKS: Int = int("flow.blocks", 1, 1000, 12);
@@ -402,6 +414,7 @@ impl StageKeys {
 pub(super) fn table() -> impl Iterator<Item = &'static dyn Row> {
     static TABLE: &[&[&dyn Row]] = &[
         GENERAL,
+        SOURCE,
         FLOW,
         &FLOW_TRAINING.rows(),
         GAN_GENERATOR,

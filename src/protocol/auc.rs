@@ -86,7 +86,7 @@ fn tell_apart(
     let session = Session::new(options, hooks);
     session.agree(|| {
         let named = |name: &str, sample: &Sample| (name.into(), sample.sha256());
-        vec![named("reference", reference), named("sample", sample)]
+        Ok(vec![named("reference", reference), named("sample", sample)])
     })?;
     let seed = session.seed;
     let [ones, zeros] = different(reference, sample)?;

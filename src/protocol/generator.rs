@@ -172,7 +172,7 @@ pub(super) fn draft(target: &mut Source, options: &Options) -> Result<Draft> {
     let settings = recipe.settings(options);
     computes(options)?;
     let support = support::wanted(None, options)?;
-    let names = names::wanted(None, target.dim(), options)?;
+    let names = names::wanted(None, target, options)?;
     support::restrict(target, support.as_ref(), &names, None, options)?;
     let mut scalings = target.standardisation(&names, options)?;
     target.fills(&settings, options)?;

@@ -1,21 +1,29 @@
 //! The names of features and conditions that the options give.
 
+use super::source::Source;
 use crate::model::{listed_names, Model};
 use crate::options::{keys, Options};
 use crate::{room, Error, Result};
 
-/// The names of the option `features.names` for rows of `columns` values, or those of the generator if it names none.
+/// The names of the target's columns: those of the option `features.names` or, if it names none, of the target itself, or else of the
+/// generator.
 ///
 /// # Errors
 /// [`Error::InvalidArgument`] for names that are none, and for others than the generator's.
 pub(super) fn wanted(
     generator: Option<&Model>,
-    columns: usize,
+    target: &Source,
     options: &Options,
 ) -> Result<Vec<String>> {
     let own = generator.map_or(&[][..], |g| &g.names);
-    let names = listed_names(options.get(keys::FEATURES_NAMES), columns)
+    let listed = options.get(keys::FEATURES_NAMES);
+    let mut names = listed_names(listed, target.dim())
         .map_err(|e| Error::InvalidArgument(format!("option `features.names`: {e}")))?;
+    let mut whose = "`features.names` is";
+    if names.is_empty() {
+        names = room::copied(target.names())?;
+        whose = "the target's columns are called";
+    }
     if names.is_empty() {
         return room::copied(own);
     }
@@ -23,7 +31,7 @@ pub(super) fn wanted(
         return Ok(names);
     }
     Err(Error::InvalidArgument(format!(
-        "`features.names` is {}, but the generator was trained on {}; give the events in its order, and its names or none",
+        "{whose} {}, but the generator was trained on {}; give the events in its order, and its names or none",
         names.join(", "),
         own.join(", ")
     )))

@@ -121,12 +121,12 @@ fn refine_here(
     let session = Session::new(options, &witness);
     target.begin(hooks.ranks());
     let identity = |target: &Source| {
-        let mut of = target.identity();
+        let mut of = target.identity()?;
         of.push(("generator".into(), checksum(generator)));
-        of
+        Ok(of)
     };
     session.agree(|| identity(target))?;
-    let names = names::wanted(Some(generator), target.dim(), options)?;
+    let names = names::wanted(Some(generator), target, options)?;
     checks::refinement(
         &generator.generator,
         &names,
@@ -207,7 +207,7 @@ fn once(session: Session, generator: &Instance, target: &mut Source) -> Result<I
     let omnifold = omnifold::wanted(&generator.generator, options);
     let mut model = (**generator).clone().into_baseline();
     model.support = support::wanted(Some(generator), options)?;
-    model.names = names::wanted(Some(generator), target.dim(), options)?;
+    model.names = names::wanted(Some(generator), target, options)?;
     let support = model.support.as_ref();
     support::restrict(target, support, &model.names, Some(generator), options)?;
     let supported = generator.with_model(model.clone());
@@ -336,7 +336,7 @@ fn refine_again_here(
         dtype: model.dtype,
         ..Session::new(options, &witness)
     };
-    let identity = || vec![("model".into(), checksum(model))];
+    let identity = || Ok(vec![("model".into(), checksum(model))]);
     session.agree(identity)?;
     let journal = session.journal("refiner", identity)?;
     let session = session.kept_in(&journal);

@@ -135,6 +135,11 @@ Events of a simulator, pulled batch by batch: `deliver!(x)` fills the columns of
 filled; with less than `size(x, 2)` the events end, and begin again. If `weighted`, it is called as `deliver!(x, w)` and fills the vector `w` too. Neither may
 be kept.
 
+    load(Source, path; options = nothing)
+
+Events of a file: `.npy`, or doubles behind the header that `laser_source_from_file` of the C API tells. The option `source.weight` names the
+column of their weights; of a file that takes more than `source.memory`, parts are read as they are needed. [`event_dim`](@ref) tells how many values an event has.
+
 Threads: one call at a time.
 """
 mutable struct Source <: Handle{C.laser_source}
@@ -152,6 +157,15 @@ function Source(x::AbstractMatrix; weights::Maybe{AbstractVector} = nothing)
     w = dense("weights", weights, Float64, n)
     return Source(value(Ptr{C.laser_source}, C.laser_source_from_array, x, w, n, dim, stride), dim, (x, weights))
 end
+
+function load(::Type{Source}, path::AbstractString; options::Maybe{Options} = nothing)
+    pointer = value(Ptr{C.laser_source}, C.laser_source_from_file, path, options)
+    source = Source(pointer, 0, nothing)
+    source.dim = event_dim(source)
+    return source
+end
+
+event_dim(source::Source) = Int(value(Csize_t, C.laser_source_event_dim, source))
 
 function Source(deliver!, dim::Integer; weighted::Bool = false)
     callback = Callback(deliver!)

@@ -1,0 +1,316 @@
+//! Events of a host, pulled batch by batch.
+
+use super::events::Events;
+use super::restriction::Restriction;
+use super::{EventSource, Known, Origin, CHUNK, MEASURE};
+use crate::model::Scaling;
+use crate::noise::places;
+use crate::options::{keys, Options};
+use crate::room;
+use crate::train::Ranks;
+use crate::{Error, Result};
+use parking_lot::Mutex;
+use std::sync::Arc;
+
+pub(super) struct Callback<'a> {
+    /// The mutex is never locked: it lets threads share a source that none of them can pull.
+    events: Mutex<Box<dyn EventSource + 'a>>,
+    /// Rows that were pulled to measure the data and belong to the training.
+    pending: Events,
+    /// Rows to skip before it goes on: its held-out ones, met again.
+    skip: usize,
+    /// Training events that it has delivered since it began, and how many those are from beginning to end, once it has ended.
+    since: usize,
+    pass: Option<usize>,
+    served: u64,
+    /// What it has delivered since it began, of the events that it is declared to have.
+    begun: usize,
+    declared: Option<usize>,
+    /// Failures in a row that are borne.
+    failures: usize,
+    /// The processes that ask their hosts for a part of the events each.
+    ranks: Option<Arc<Ranks>>,
+    /// Rows among which the next one is drawn; empty if they come as they are.
+    pool: Events,
+    mixed: usize,
+    drawn: u64,
+    /// Events held out before some were left out.
+    before: Option<Events>,
+}
+
+/// Refuses rows of a callback, the first of which is event `first` of the stream, if one of them cannot be used.
+fn unusable(rows: &Events, scalings: &[Scaling], first: u64) -> Result<()> {
+    rows.defect(scalings).map_or(Ok(()), |defect| {
+        Err(Error::Data(format!(
+            "the event callback delivered an unusable event: {defect} (rows of a request count from 0; this one began at event {first} of the stream)"
+        )))
+    })
+}
+
+impl<'a> Callback<'a> {
+    pub fn new(events: Box<dyn EventSource + 'a>) -> Self {
+        let dim = events.dim();
+        Callback {
+            events: Mutex::new(events),
+            pending: Events::new(dim),
+            skip: 0,
+            since: 0,
+            pass: None,
+            served: 0,
+            begun: 0,
+            declared: None,
+            failures: 0,
+            ranks: None,
+            pool: Events::new(dim),
+            mixed: 0,
+            drawn: 0,
+            before: None,
+        }
+    }
+
+    /// Asks the host for `rows` rows.
+    fn ask(&mut self, rows: usize) -> Result<Events> {
+        let mut asked = Events::new(self.pending.dim);
+        asked.sized(rows)?;
+        let host = self.events.get_mut();
+        let got = match &self.ranks {
+            None => fill(host, self.failures, &mut asked.x, &mut asked.w)?,
+            Some(ranks) => fill_together(ranks, host, self.failures, &mut asked)?,
+        };
+        asked.x.truncate(got * asked.dim);
+        asked.w.truncate(got);
+        Ok(asked)
+    }
+
+    /// Pulls up to `rows` rows. False if the epoch ended.
+    fn pull(&mut self, known: &mut Known, rows: usize) -> Result<(Events, bool)> {
+        let left = self
+            .declared
+            .map(|all| all.saturating_sub(self.begun).max(1));
+        let asked = left.map_or(rows, |left| rows.min(left));
+        let mut events = self.ask(asked)?;
+        let got = events.len();
+        unusable(&events, &known.scalings, self.served)?;
+        let began = self.served;
+        self.served += got as u64;
+        self.begun += got;
+        let going_on = got == asked && left.is_none_or(|left| got < left);
+        if !going_on {
+            self.begun = 0;
+        }
+        if let Some(restriction) = &mut known.restriction {
+            let place = |row: usize| format!("event {} of the stream is", began + row as u64);
+            let inside = restriction.mark(&events.x, events.dim, place)?;
+            events.retain(&inside);
+        }
+        Ok((events, going_on))
+    }
+
+    /// The next `rows` training events as they come, of which there must be `least` in a pass.
+    fn in_order(&mut self, known: &mut Known, rows: usize, least: usize) -> Result<Events> {
+        let dim = known.dim;
+        let mut batch = Events::new(dim);
+        let pending = rows.min(self.pending.len());
+        batch.room(rows)?;
+        batch.x.extend(self.pending.x.drain(..pending * dim));
+        batch.w.extend(self.pending.w.drain(..pending));
+        let held_out = known.held_out.as_ref().map_or(0, Events::len);
+        while batch.len() < rows {
+            while self.skip > 0 {
+                let (met, going_on) = self.pull(known, CHUNK.min(self.skip))?;
+                if !going_on {
+                    return Err(Error::Data(format!(
+                        "the event callback ended within its first {held_out} events, which are held out; it must deliver the same events or more whenever it begins again"
+                    )));
+                }
+                self.skip -= met.len();
+            }
+            let (events, going_on) = self.pull(known, rows - batch.len())?;
+            self.since += events.len();
+            batch.put(&events)?;
+            if !going_on && self.end(held_out) < least {
+                return Err(Error::Data(format!(
+                    "the event callback ended after {} events to train on, besides {held_out} that are held out (`validation.events`), which do not fill a batch of {rows}; deliver more events or lower the batch",
+                    self.pass.unwrap_or(0)
+                )));
+            }
+        }
+        Ok(batch)
+    }
+
+    /// Its events are to begin again, the held-out ones first. Returns how many training events it has.
+    fn end(&mut self, held_out: usize) -> usize {
+        let pass = std::mem::take(&mut self.since);
+        self.pass = Some(pass);
+        self.skip = held_out;
+        pass
+    }
+}
+
+/// Fills as many rows as the host delivers, and says how many. Asks again if it fails: a call that fails has delivered nothing.
+fn fill(
+    events: &mut Box<dyn EventSource + '_>,
+    failures: usize,
+    x: &mut [f64],
+    w: &mut [f64],
+) -> Result<usize> {
+    let mut failed = 0;
+    loop {
+        match events.fill(x, w) {
+            Ok(got) if got > w.len() => {
+                return Err(Error::Data(format!(
+                    "the event callback says it delivered {got} events, but {} were asked for",
+                    w.len()
+                )))
+            }
+            Err(Error::Callback { .. } | Error::Host(_)) if failed < failures => {
+                failed += 1;
+                w.fill(1.0);
+            }
+            done => return done,
+        }
+    }
+}
+
+/// Every rank asks its host for its part of the rows, and all get all of them.
+fn fill_together(
+    ranks: &Ranks,
+    events: &mut Box<dyn EventSource + '_>,
+    failures: usize,
+    rows: &mut Events,
+) -> Result<usize> {
+    let (asked, dim) = (rows.len(), rows.dim);
+    let part = ranks.part(asked);
+    let mut sums = room::filled(asked * (dim + 1) + 1, 0.0)?;
+    let (x, rest) = sums.split_at_mut(asked * dim);
+    let (w, missing) = rest.split_at_mut(asked);
+    if !part.is_empty() {
+        let own = part.start * dim..part.end * dim;
+        w[part.clone()].fill(1.0);
+        let got = fill(events, failures, &mut x[own], &mut w[part.clone()])?;
+        missing[0] = (part.len() - got) as f64;
+    }
+    ranks.sum(&mut sums)?;
+    if sums[asked * (dim + 1)] > 0.0 {
+        return Err(Error::Unsupported(
+            "the event callback of a rank has ended its events: with ranks, callbacks deliver events without end; take an array or a file".into(),
+        ));
+    }
+    rows.x.copy_from_slice(&sums[..asked * dim]);
+    rows.w
+        .copy_from_slice(&sums[asked * dim..asked * (dim + 1)]);
+    Ok(asked)
+}
+
+impl Origin for Callback<'_> {
+    fn join(&mut self, ranks: Option<&Arc<Ranks>>) {
+        self.ranks = ranks.cloned();
+    }
+
+    fn begin(&mut self, options: &Options) {
+        self.failures = options.get(keys::SOURCE_FAILURES) as usize;
+        self.mixed = options.get(keys::SOURCE_SHUFFLE) as usize;
+        let declared = options.get(keys::SOURCE_EVENTS) as usize;
+        self.declared = Some(declared).filter(|&declared| declared > 0);
+    }
+
+    fn hold_out(&mut self, known: &mut Known, options: &Options) -> Result<Events> {
+        let rows = options.get(keys::VALIDATION_EVENTS) as usize;
+        let mut held_out = Events::new(known.dim);
+        while held_out.len() < rows {
+            let (events, going_on) = self.pull(known, CHUNK.min(rows - held_out.len()))?;
+            held_out.put(&events)?;
+            if !going_on {
+                let hint = if held_out.len() == 0 {
+                    " (did it set *got?)"
+                } else {
+                    ""
+                };
+                return Err(Error::Data(format!(
+                    "the event callback ended its first epoch after {} events{hint}, but {rows} are held out of the training (`validation.events`); deliver more events or hold out fewer",
+                    held_out.len()
+                )));
+            }
+        }
+        Ok(held_out)
+    }
+
+    fn next(&mut self, known: &mut Known, rows: usize, least: usize, seed: u64) -> Result<Events> {
+        if self.mixed == 0 {
+            self.pool = Events::new(known.dim);
+            return self.in_order(known, rows, least);
+        }
+        while self.pool.len() < self.mixed {
+            let more = rows.min(self.mixed - self.pool.len());
+            let events = self.in_order(known, more, least.min(more))?;
+            self.pool.put(&events)?;
+        }
+        // Every event takes the place of one of the pool, which comes in its stead: whatever is asked for at a time, the order is the same.
+        let mut batch = self.in_order(known, rows, least)?;
+        let noise = places::STREAM_POOL.noise(seed);
+        for row in 0..rows {
+            let mut u = [0.0];
+            noise.uniforms(self.drawn, 0, &mut u);
+            self.drawn += 1;
+            let chosen = (u[0] * self.pool.len() as f64) as usize;
+            batch.swap(row, &mut self.pool, chosen);
+        }
+        Ok(batch)
+    }
+
+    fn pass(&self) -> Option<usize> {
+        self.pass
+    }
+
+    fn measured(&mut self, known: &mut Known) -> Result<Events> {
+        let held_out = known.held_out.as_ref().map_or(0, Events::len);
+        let mut going_on = self.skip == 0;
+        while going_on && held_out + self.pending.len() < MEASURE {
+            let events;
+            (events, going_on) = self.pull(known, CHUNK)?;
+            self.since += events.len();
+            self.pending.put(&events)?;
+        }
+        if self.skip == 0 && !going_on {
+            self.end(held_out);
+        }
+        let mut sample = Events::new(known.dim);
+        for events in known.held_out.iter().chain([&self.pending]) {
+            sample.put(events)?;
+        }
+        Ok(sample)
+    }
+
+    fn restrict(&mut self, known: &mut Known, restriction: &mut Restriction) -> Result<()> {
+        self.before = known.held_out.as_ref().map(Events::copied).transpose()?;
+        let of_stream = |row: usize| format!("row {row} (from 0) of those held out is");
+        let kept = [&mut self.pending, &mut self.pool];
+        for rows in known.held_out.iter_mut().chain(kept) {
+            let inside = restriction.mark(&rows.x, known.dim, of_stream)?;
+            rows.retain(&inside);
+        }
+        Ok(())
+    }
+
+    fn release(&mut self, known: &mut Known) {
+        // The stream has gone on: what it has held out since stays so.
+        if let Some(held_out) = self.before.take() {
+            known.held_out = Some(held_out);
+        }
+    }
+
+    fn bound(&self, known: &Known) -> Result<()> {
+        let held_out = known.held_out.as_ref();
+        let before = held_out.map_or(0, Events::len) as u64;
+        held_out.map_or(Ok(()), |rows| unusable(rows, &known.scalings, 0))?;
+        unusable(&self.pending, &known.scalings, before)?;
+        unusable(&self.pool, &known.scalings, before)
+    }
+
+    fn identity(&self, known: &Known, weighted: &str) -> Result<String> {
+        Ok(format!(
+            "a stream of {weighted}events of {} values",
+            known.dim
+        ))
+    }
+}
