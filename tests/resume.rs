@@ -10,6 +10,7 @@ use laser::train::{AllReduce, Checkpoint, Hooks, Ranks};
 use laser::{Error, Result, Rows};
 use parking_lot::Mutex;
 use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Barrier};
 
 /// Events of two features, `z` and `z² + ½ z'`, by their number: another ask, or another process, gets the same.
@@ -18,10 +19,15 @@ fn event(number: u64, x: &mut [f64]) {
     x[1] = x[0] * x[0] + 0.5 * x[1];
 }
 
+#[derive(Default)]
 struct Stream {
     next: u64,
-    /// How far the numbers of its events lie apart.
-    stride: u64,
+    /// How far the numbers of its events lie apart, less one.
+    between: u64,
+    /// Whether it tells where it stands.
+    tells: bool,
+    /// Events that were made.
+    made: Arc<AtomicU64>,
 }
 
 impl EventSource for Stream {
@@ -36,10 +42,24 @@ impl EventSource for Stream {
     fn fill(&mut self, x: &mut [f64], _: &mut [f64]) -> Result<usize> {
         for row in x.chunks_exact_mut(2) {
             event(self.next, row);
-            self.next += self.stride;
+            self.next += self.between + 1;
         }
+        self.made.fetch_add(x.len() as u64 / 2, Ordering::Relaxed);
         Ok(x.len() / 2)
     }
+
+    fn position(&mut self) -> Result<Option<u64>> {
+        Ok(self.tells.then_some(self.next))
+    }
+
+    fn go_to(&mut self, position: u64) -> Result<()> {
+        self.next = position;
+        Ok(())
+    }
+}
+
+fn stream() -> Source<'static> {
+    Source::from_events(Box::new(Stream::default())).unwrap()
 }
 
 fn array() -> Vec<f64> {
@@ -119,12 +139,11 @@ fn a_job_that_is_stopped_again_and_again_ends_in_the_same_bits() {
         let options = options(settings);
         let mut whole = Vec::new();
         // Of an array and of a callback, each against itself uninterrupted.
-        for stream in [false, true] {
-            let source = || match stream {
-                true => Source::from_events(Box::new(Stream { next: 0, stride: 1 })),
-                false => Source::from_rows(Rows::packed(&x, 2).unwrap(), None),
+        for is_stream in [false, true] {
+            let source = || match is_stream {
+                true => stream(),
+                false => Source::from_rows(Rows::packed(&x, 2).unwrap(), None).unwrap(),
             };
-            let source = || source().unwrap();
             whole.push(job(&mut source(), &options, &()).unwrap());
             // Each call comes a little further than the last, which had written its checkpoint when it was stopped or some time before.
             for every in [0, 7] {
@@ -139,7 +158,7 @@ fn a_job_that_is_stopped_again_and_again_ends_in_the_same_bits() {
                     calls += 1;
                     match job(&mut source(), &options, &host) {
                         Ok(model) => {
-                            assert!(model == whole[usize::from(stream)], "{settings}");
+                            assert!(model == whole[usize::from(is_stream)], "{settings}");
                             break;
                         }
                         Err(Error::Cancelled(_)) => points += 1,
@@ -223,15 +242,100 @@ fn jobs_of_other_options_events_or_generators_are_refused() {
         checkpoint: Some(&checkpoint),
         ..Host::default()
     };
-    let stream = |next| Source::from_events(Box::new(Stream { next, stride: 1 })).unwrap();
-    train_generator(&mut stream(0), &asked, &host).unwrap();
-    let error = train_generator(&mut stream(1), &asked, &host).unwrap_err();
+    let from = |next| {
+        let stream = Stream {
+            next,
+            ..Stream::default()
+        };
+        Source::from_events(Box::new(stream)).unwrap()
+    };
+    train_generator(&mut from(0), &asked, &host).unwrap();
+    let error = train_generator(&mut from(1), &asked, &host).unwrap_err();
     assert!(
         error.to_string().contains("it was given other events"),
         "{error}"
     );
     // The file is what it was.
-    train_generator(&mut stream(0), &asked, &host).unwrap();
+    train_generator(&mut from(0), &asked, &host).unwrap();
+}
+
+#[test]
+fn a_source_that_has_gone_on_is_brought_back_to_where_the_call_began() {
+    let folder = tempfile::tempdir().unwrap();
+    let x = array();
+    let options =
+        options(r#""refiner.method": "flow", "support": "x1 > -1.5", "target.outside": 0.2"#);
+    let fresh = || Source::from_rows(Rows::packed(&x, 2).unwrap(), None).unwrap();
+    let whole = job(&mut fresh(), &options, &()).unwrap();
+    let checkpoint = Checkpoint::new(&folder.path().join("checkpoint"), 1e6, 0).unwrap();
+    // One source for all attempts, and for something else between.
+    let mut source = fresh();
+    let mut patience = 10;
+    loop {
+        let host = Host {
+            left: Cell::new(patience),
+            checkpoint: Some(&checkpoint),
+            ranks: None,
+        };
+        match job(&mut source, &options, &host) {
+            Ok(model) => break assert!(model == whole),
+            Err(Error::Cancelled(_)) => patience += 31,
+            Err(other) => panic!("{other}"),
+        }
+        train_generator(&mut source, &options, &()).unwrap();
+        assert!(patience < 1000);
+    }
+    // A callback cannot take its events back.
+    let checkpoint = Checkpoint::new(&folder.path().join("stream"), 1e6, 0).unwrap();
+    let host = |left| Host {
+        left: Cell::new(left),
+        checkpoint: Some(&checkpoint),
+        ranks: None,
+    };
+    let mut source = stream();
+    assert!(job(&mut source, &options, &host(30)).is_err());
+    let error = job(&mut source, &options, &host(0))
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("make a new source"), "{error}");
+    assert!(job(&mut stream(), &options, &host(0)).is_ok());
+}
+
+#[test]
+fn a_stream_that_tells_its_position_is_not_asked_again_for_what_was_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options =
+        options(r#""refiner.method": "rejection", "support": "x1 > -1.5", "target.outside": 0.2"#);
+    options.set_i64("flow.steps", 400).unwrap();
+    let whole = job(&mut stream(), &options, &()).unwrap();
+    for tells in [false, true] {
+        let path = folder.path().join(format!("{tells}"));
+        let checkpoint = Checkpoint::new(&path, 1e6, 0).unwrap();
+        let made = Arc::new(AtomicU64::new(0));
+        let run = |left| {
+            let stream = Stream {
+                tells,
+                made: made.clone(),
+                ..Stream::default()
+            };
+            let host = Host {
+                left: Cell::new(left),
+                checkpoint: Some(&checkpoint),
+                ranks: None,
+            };
+            job(
+                &mut Source::from_events(Box::new(stream)).unwrap(),
+                &options,
+                &host,
+            )
+        };
+        assert!(run(790).is_err());
+        let first = made.swap(0, Ordering::Relaxed);
+        assert!(run(0).unwrap() == whole, "{tells}");
+        let again = made.load(Ordering::Relaxed);
+        // Ten thousand or so to measure by are asked for again, and what was left to train on.
+        assert_eq!(again < first / 2, tells, "{first}, {again}");
+    }
 }
 
 /// A sum over threads, in the order of their ranks.
@@ -337,7 +441,8 @@ fn every_rank_asks_its_own_simulator() {
     let models = on_ranks(3, |rank, ranks| {
         let stream = Stream {
             next: rank as u64,
-            stride: 3,
+            between: 2,
+            ..Stream::default()
         };
         let mut source = Source::from_events(Box::new(stream)).unwrap();
         let host = Host {

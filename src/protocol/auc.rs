@@ -418,8 +418,9 @@ struct TwoSamples {
 }
 
 impl Resume for TwoSamples {
-    fn position(&self, words: &mut Vec<u64>) {
+    fn position(&self, words: &mut Vec<u64>) -> Result<()> {
         words.extend([self.ones.order.drawn(), self.zeros.order.drawn()]);
+        Ok(())
     }
 
     fn resume(&mut self, words: &mut Words) -> Result<()> {

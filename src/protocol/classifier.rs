@@ -106,9 +106,10 @@ impl ClassifierFeed<'_, '_, '_> {
 }
 
 impl Resume for ClassifierFeed<'_, '_, '_> {
-    fn position(&self, words: &mut Vec<u64>) {
-        self.target.position(words);
+    fn position(&self, words: &mut Vec<u64>) -> Result<()> {
+        self.target.position(words)?;
         words.push(self.generated);
+        Ok(())
     }
 
     fn resume(&mut self, words: &mut Words) -> Result<()> {

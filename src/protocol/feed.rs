@@ -134,10 +134,11 @@ fn mean_weight(weights: &[f64]) -> Result<f64> {
 }
 
 impl Resume for SourceFeed<'_, '_> {
-    fn position(&self, words: &mut Vec<u64>) {
-        self.source.position(words);
+    fn position(&self, words: &mut Vec<u64>) -> Result<()> {
+        self.source.position(words)?;
         words.push(self.rows.to_bits());
         words.extend(self.weight.words());
+        Ok(())
     }
 
     fn resume(&mut self, words: &mut Words) -> Result<()> {

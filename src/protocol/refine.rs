@@ -25,7 +25,7 @@ use crate::compute::{computes, Instance, Session};
 use crate::model::{Classifier, GeneratorKind, Limits, Model, Scaling};
 use crate::options::{keys, Options};
 use crate::room::{self, Gather, Grow};
-use crate::train::{with_ranks, Hooks, Level, Record};
+use crate::train::{with_ranks, Hooks, Journal, Level, Record};
 use crate::{Error, Result};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -47,6 +47,7 @@ fn train_here(target: &mut Source, options: &Options, hooks: &dyn Hooks) -> Resu
     target.begin(hooks.ranks());
     session.agree(|| target.identity())?;
     let journal = session.journal("generator", || target.identity())?;
+    begin(&journal, target, options)?;
     let session = session.kept_in(&journal);
     let draft = draft(target, options)?;
     inspect(session, target, &draft.generator.scalings, &draft.names)?;
@@ -135,6 +136,7 @@ fn refine_here(
         options,
     )?;
     let journal = session.journal("refinement", || identity(target))?;
+    begin(&journal, target, options)?;
     let session = session.kept_in(&journal);
     let rounds = options.get(keys::ITERATION_ROUNDS);
     let mut model = once(session, generator, target)?;
@@ -159,6 +161,15 @@ fn refine_here(
     witness.judge(&mut whole.record, &REFINED);
     witness.tell(&whole.record, "")?;
     Ok(model.with_model(whole))
+}
+
+/// Has the source where the call of a checkpoint began.
+fn begin(journal: &Option<Journal>, target: &mut Source, options: &Options) -> Result<()> {
+    let Some(journal) = journal else {
+        return Ok(());
+    };
+    let start = journal.start(|| target.place());
+    target.go_to(&start, options)
 }
 
 /// Of what a model's events and weights are a function of, for a checkpoint.

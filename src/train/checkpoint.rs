@@ -100,6 +100,7 @@ impl Checkpoint {
                 calls.push(Call {
                     call: call.into(),
                     identity,
+                    start: None,
                     trainings: Vec::new(),
                 });
                 calls.len() - 1
@@ -186,6 +187,8 @@ impl Identity {
 struct Call {
     call: String,
     identity: Identity,
+    /// Where the source stood when it began.
+    start: Option<Vec<u64>>,
     trainings: Vec<Kept>,
 }
 
@@ -292,6 +295,14 @@ struct State {
 }
 
 impl Journal<'_> {
+    /// Where the source stood when the call began for the first time, which is now unless the file says it.
+    pub fn start(&self, now: impl FnOnce() -> Vec<u64>) -> Vec<u64> {
+        let mut state = self.state.borrow_mut();
+        let number = state.number;
+        let start = &mut state.calls[number].start;
+        start.get_or_insert_with(now).clone()
+    }
+
     /// The next training begins; what is kept of it, if anything is.
     ///
     /// # Errors

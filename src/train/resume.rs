@@ -5,7 +5,10 @@ use crate::{Error, Result};
 /// Rows, events or random numbers that are drawn one after the other. Where it stands are some words of 64 bits, which a checkpoint keeps.
 pub trait Resume {
     /// Adds where it stands.
-    fn position(&self, words: &mut Vec<u64>);
+    ///
+    /// # Errors
+    /// Those of a host that is asked.
+    fn position(&self, words: &mut Vec<u64>) -> Result<()>;
 
     /// Goes on from a position that is not before its own, without delivering what lies between.
     ///

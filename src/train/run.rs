@@ -40,6 +40,8 @@ pub(crate) fn train<T: Element>(
         return run.end();
     };
     let fingerprint = run.fingerprint();
+    run.keeps = true;
+    run.feed.position(&mut run.marks.feed)?;
     if let Some(kept) = journal.begin(stage, &fingerprint)? {
         run.resume(&kept, journal)?;
     }
@@ -78,6 +80,8 @@ struct Run<'a, T> {
     average: Vec<T>,
     gradient: Vec<T>,
     batch: Batch<T>,
+    /// Whether it is kept, so that it matters where the feed stands.
+    keeps: bool,
     /// Whether an update has been left in its middle.
     torn: bool,
     start: Instant,
@@ -113,11 +117,10 @@ impl<'a, T: Element> Run<'a, T> {
             true => parameters.len(),
             false => 0,
         };
-        let mut marks = Marks {
+        let marks = Marks {
             settled: true,
             ..Marks::default()
         };
-        feed.position(&mut marks.feed);
         Ok(Run {
             look: look_every(settings, feed.pass()),
             near: 0.2 / (rows.max(1) as f64).sqrt(),
@@ -126,6 +129,7 @@ impl<'a, T: Element> Run<'a, T> {
             gradient: room::filled(longest.unwrap_or(0), T::default())?,
             best: Vec::new(),
             batch: Batch::default(),
+            keeps: false,
             torn: false,
             start: Instant::now(),
             settings,
@@ -204,8 +208,10 @@ impl<'a, T: Element> Run<'a, T> {
         marks.steps += 1;
         marks.rows += self.batch.rows as u64;
         marks.settled = false;
-        marks.feed.clear();
-        self.feed.position(&mut marks.feed);
+        if self.keeps {
+            marks.feed.clear();
+            self.feed.position(&mut marks.feed)?;
+        }
         let done = (marks.steps - 1) % self.settings.steps + 1;
         let elapsed = marks.seconds + self.start.elapsed().as_secs_f64();
         self.hooks.progress(&Progress {
@@ -346,8 +352,10 @@ impl<'a, T: Element> Run<'a, T> {
         marks.steps = epoch * each;
         marks.sum = 0.0;
         marks.settled = true;
-        marks.feed.clear();
-        self.feed.position(&mut marks.feed);
+        if self.keeps {
+            marks.feed.clear();
+            self.feed.position(&mut marks.feed)?;
+        }
         let times = marks.fallbacks.len() as u64;
         let told = format!(
             "{stage} training diverged in epoch {} (update {update}): {why}",

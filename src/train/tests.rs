@@ -75,8 +75,9 @@ fn batch(x: &[f64], step: u64) -> Batch<f64> {
 }
 
 impl Resume for Rows {
-    fn position(&self, words: &mut Vec<u64>) {
+    fn position(&self, words: &mut Vec<u64>) -> Result<()> {
         words.push(self.drawn);
+        Ok(())
     }
 
     fn resume(&mut self, words: &mut Words) -> Result<()> {

@@ -67,9 +67,10 @@ impl EventFeed<'_, '_, '_> {
 }
 
 impl Resume for EventFeed<'_, '_, '_> {
-    fn position(&self, words: &mut Vec<u64>) {
-        self.target.position(words);
+    fn position(&self, words: &mut Vec<u64>) -> Result<()> {
+        self.target.position(words)?;
         words.push(self.generated.order.drawn());
+        Ok(())
     }
 
     fn resume(&mut self, words: &mut Words) -> Result<()> {
@@ -125,8 +126,9 @@ impl LatentFeed<'_> {
 }
 
 impl Resume for LatentFeed<'_> {
-    fn position(&self, words: &mut Vec<u64>) {
+    fn position(&self, words: &mut Vec<u64>) -> Result<()> {
         words.push(self.latents.order.drawn());
+        Ok(())
     }
 
     fn resume(&mut self, words: &mut Words) -> Result<()> {

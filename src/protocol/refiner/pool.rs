@@ -45,8 +45,9 @@ pub(super) fn unit_weights(log_w: &[f64]) -> Result<Vec<f64>> {
 }
 
 impl Resume for Pool {
-    fn position(&self, words: &mut Vec<u64>) {
+    fn position(&self, words: &mut Vec<u64>) -> Result<()> {
         words.push(self.order.drawn());
+        Ok(())
     }
 
     fn resume(&mut self, words: &mut Words) -> Result<()> {

@@ -9,7 +9,7 @@ use crate::noise::places;
 use crate::options::{keys, Options};
 use crate::protocol::scaling::{self, Asked};
 use crate::room::{self, Gather, Grow};
-use crate::train::Passes;
+use crate::train::{Passes, Words};
 use crate::{Error, Result, Rows};
 use rand::seq::SliceRandom;
 
@@ -50,6 +50,8 @@ impl Stored<'_> {
 pub(super) struct Array<'a> {
     events: Stored<'a>,
     rows: Passes,
+    /// By which rows were held out.
+    seed: u64,
     /// What there was before events were left out, if any were: the rows, and the events held out.
     before: Option<(Passes, Option<Events>)>,
 }
@@ -59,8 +61,15 @@ impl<'a> Array<'a> {
         Ok(Array {
             rows: Passes::new((0..events.rows()).gather()?, 0),
             events,
+            seed: 0,
             before: None,
         })
+    }
+
+    /// Passes over rows, so many of which are held out.
+    fn arrange(&self, mut order: Vec<usize>, held_out: usize) -> Passes {
+        order.shuffle(&mut places::HELD_OUT.rng(self.seed));
+        Passes::new(order, held_out)
     }
 
     fn copy(&self, order: &[usize], dim: usize) -> Result<Events> {
@@ -80,10 +89,9 @@ impl Origin for Array<'_> {
         let fraction = options.get(keys::VALIDATION_FRACTION);
         let rows = wanted.min((self.rows.all().len() as f64 * fraction) as usize);
         // The array may be ordered: what is held out is drawn at random.
-        let seed = options.get(keys::SEED) as u64;
-        let mut order = room::copied(self.rows.all())?;
-        order.shuffle(&mut places::HELD_OUT.rng(seed));
-        self.rows = Passes::new(order, rows);
+        self.seed = options.get(keys::SEED) as u64;
+        let order = room::copied(self.rows.all())?;
+        self.rows = self.arrange(order, rows);
         self.copy(self.rows.held_out(), known.dim)
     }
 
@@ -92,9 +100,28 @@ impl Origin for Array<'_> {
         self.copy(&drawn, known.dim)
     }
 
-    fn skip(&mut self, _: &mut Known, rows: u64, seed: u64) -> Result<()> {
+    fn skip(&mut self, _: &mut Known, rows: u64, seed: u64, _: &mut Words) -> Result<()> {
         let noise = places::TARGET_ROWS.noise(seed);
         self.rows.resume(self.rows.drawn() + rows, noise);
+        Ok(())
+    }
+
+    fn place(&self) -> u64 {
+        self.rows.drawn()
+    }
+
+    fn reset(&mut self) -> Result<()> {
+        self.rows = Passes::new((0..self.events.rows()).gather()?, 0);
+        Ok(())
+    }
+
+    fn go_to(&mut self, _: &mut Known, place: u64, seed: u64) -> Result<()> {
+        if place < self.rows.drawn() {
+            // Rows that were drawn from are all of them: what was left out has come back.
+            let order = (0..self.events.rows()).gather()?;
+            self.rows = self.arrange(order, self.rows.held_out().len());
+        }
+        self.rows.resume(place, places::TARGET_ROWS.noise(seed));
         Ok(())
     }
 

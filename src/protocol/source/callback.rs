@@ -7,7 +7,7 @@ use crate::model::Scaling;
 use crate::noise::places;
 use crate::options::{keys, Options};
 use crate::room;
-use crate::train::Ranks;
+use crate::train::{Ranks, Words};
 use crate::{Error, Result};
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -34,6 +34,8 @@ pub(super) struct Callback<'a> {
     pool: Events,
     mixed: usize,
     drawn: u64,
+    /// Training events that were asked for.
+    delivered: u64,
     /// Events held out before some were left out.
     before: Option<Events>,
 }
@@ -64,6 +66,7 @@ impl<'a> Callback<'a> {
             pool: Events::new(dim),
             mixed: 0,
             drawn: 0,
+            delivered: 0,
             before: None,
         }
     }
@@ -145,6 +148,12 @@ impl<'a> Callback<'a> {
         self.skip = held_out;
         pass
     }
+}
+
+fn gone_on() -> Error {
+    Error::InvalidArgument(
+        "the source has gone on since the call of the checkpoint began, and a callback's events cannot be taken back: make a new source, whose callback begins anew".into(),
+    )
 }
 
 /// Fills as many rows as the host delivers, and says how many. Asks again if it fails: a call that fails has delivered nothing.
@@ -236,6 +245,7 @@ impl Origin for Callback<'_> {
     }
 
     fn next(&mut self, known: &mut Known, rows: usize, least: usize, seed: u64) -> Result<Events> {
+        self.delivered += rows as u64;
         if self.mixed == 0 {
             self.pool = Events::new(known.dim);
             return self.in_order(known, rows, least);
@@ -256,6 +266,58 @@ impl Origin for Callback<'_> {
             batch.swap(row, &mut self.pool, chosen);
         }
         Ok(batch)
+    }
+
+    fn position(&self, known: &Known, words: &mut Vec<u64>) -> Result<()> {
+        // Events that wait here are not the host's any more.
+        let waiting = self.pending.len() + self.pool.len();
+        let position = match waiting {
+            0 => self.events.lock().position()?,
+            _ => None,
+        };
+        let Some(position) = position else {
+            words.push(0);
+            return Ok(());
+        };
+        let restriction = known.restriction.as_ref();
+        let (seen, outside) = restriction.map_or((0, 0), |r| (r.seen, r.outside));
+        words.extend([1, position, self.served, self.delivered, seen, outside]);
+        let pass = self.pass.map_or(0, |pass| pass + 1);
+        words.extend([self.skip, self.since, self.begun, pass].map(|n| n as u64));
+        Ok(())
+    }
+
+    fn skip(&mut self, known: &mut Known, rows: u64, seed: u64, words: &mut Words) -> Result<()> {
+        if words.next_word()? == 0 {
+            return super::draw_and_forget(self, known, rows, seed);
+        }
+        let mut word = || words.next_word();
+        let position = word()?;
+        (self.served, self.delivered) = (word()?, word()?);
+        let (seen, outside) = (word()?, word()?);
+        if let Some(restriction) = &mut known.restriction {
+            (restriction.seen, restriction.outside) = (seen, outside);
+        }
+        let mut count = || word().map(|n| n as usize);
+        (self.skip, self.since, self.begun) = (count()?, count()?, count()?);
+        self.pass = count()?.checked_sub(1);
+        self.pending = Events::new(known.dim);
+        self.events.get_mut().go_to(position)
+    }
+
+    fn place(&self) -> u64 {
+        self.delivered
+    }
+
+    fn reset(&mut self) -> Result<()> {
+        Err(gone_on())
+    }
+
+    fn go_to(&mut self, known: &mut Known, place: u64, seed: u64) -> Result<()> {
+        if place < self.delivered {
+            return Err(gone_on());
+        }
+        super::draw_and_forget(self, known, place - self.delivered, seed)
     }
 
     fn pass(&self) -> Option<usize> {

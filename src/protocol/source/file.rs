@@ -7,6 +7,7 @@ use crate::noise::{places, Permutation};
 use crate::options::{keys, Options};
 use crate::room::{Gather, Grow};
 use crate::table::Table;
+use crate::train::Words;
 use crate::{Error, Result};
 use rand::RngCore;
 use sha2::{Digest, Sha256};
@@ -283,12 +284,26 @@ impl Origin for Rows {
         Ok(batch)
     }
 
-    fn skip(&mut self, known: &mut Known, rows: u64, seed: u64) -> Result<()> {
+    fn skip(&mut self, known: &mut Known, rows: u64, seed: u64, _: &mut Words) -> Result<()> {
         if known.restriction.is_some() {
             // How many are left out is known only from themselves.
             return super::draw_and_forget(self, known, rows, seed);
         }
         self.position += rows;
+        Ok(())
+    }
+
+    fn place(&self) -> u64 {
+        self.position
+    }
+
+    fn reset(&mut self) -> Result<()> {
+        self.position = 0;
+        Ok(())
+    }
+
+    fn go_to(&mut self, _: &mut Known, place: u64, _: u64) -> Result<()> {
+        self.position = place;
         Ok(())
     }
 

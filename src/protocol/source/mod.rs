@@ -35,6 +35,23 @@ pub trait EventSource: Send {
     /// # Errors
     /// Whatever the host stops with, as [`Error::Host`].
     fn fill(&mut self, x: &mut [f64], w: &mut [f64]) -> Result<usize>;
+
+    /// Where it stands, so that it can be brought there again: asked after every update of a training that a checkpoint keeps. None, unless it
+    /// is overridden: events that were used are asked for once more then.
+    ///
+    /// # Errors
+    /// Whatever the host stops with, as [`Error::Host`].
+    fn position(&mut self) -> Result<Option<u64>> {
+        Ok(None)
+    }
+
+    /// Goes to a position that it has told, in this process or another.
+    ///
+    /// # Errors
+    /// Whatever the host stops with, as [`Error::Host`].
+    fn go_to(&mut self, _position: u64) -> Result<()> {
+        Err(Error::Unsupported("the source has no positions".into()))
+    }
 }
 
 /// No network takes more features.
@@ -78,13 +95,34 @@ trait Origin: Send + Sync {
     /// As [`Origin::hold_out`].
     fn next(&mut self, known: &mut Known, rows: usize, least: usize, seed: u64) -> Result<Events>;
 
-    /// Passes over the next `rows` training events.
+    /// Adds what is to be known of where it stands, besides how many events were drawn.
+    ///
+    /// # Errors
+    /// Those of the host.
+    fn position(&self, _known: &Known, _words: &mut Vec<u64>) -> Result<()> {
+        Ok(())
+    }
+
+    /// Passes over the next `rows` training events, to where it stood as `words` says.
     ///
     /// # Errors
     /// As [`Origin::hold_out`].
-    fn skip(&mut self, known: &mut Known, rows: u64, seed: u64) -> Result<()> {
-        draw_and_forget(self, known, rows, seed)
-    }
+    fn skip(&mut self, known: &mut Known, rows: u64, seed: u64, words: &mut Words) -> Result<()>;
+
+    /// Where it stands between two calls, as a number of training events.
+    fn place(&self) -> u64;
+
+    /// As it was before anything was held out.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for a callback.
+    fn reset(&mut self) -> Result<()>;
+
+    /// As it stood at a place, what is held out being the same.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for a callback that has gone on from there; as [`Origin::hold_out`].
+    fn go_to(&mut self, known: &mut Known, place: u64, seed: u64) -> Result<()>;
 
     /// Training events from their beginning to their end; none if that is not known yet.
     fn pass(&self) -> Option<usize>;
@@ -353,12 +391,43 @@ impl<'a> Source<'a> {
         Ok(vec![("target".into(), what)])
     }
 
-    /// Adds where it stands.
-    pub(super) fn position(&self, words: &mut Vec<u64>) {
-        words.push(self.drawn);
+    /// Where it stands at the beginning of a call.
+    pub(super) fn place(&self) -> Vec<u64> {
+        let prepared = u64::from(self.known.held_out.is_some());
+        vec![self.drawn, prepared, self.origin.place()]
     }
 
-    /// Goes on from a position: the events of an array or a file are passed over, those of a callback asked for once more.
+    /// As it stood at a place, so that a call can go on that began there.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for a callback that has gone on from there; those of the host or the file.
+    pub(super) fn go_to(&mut self, place: &[u64], options: &Options) -> Result<()> {
+        let &[drawn, prepared, place] = place else {
+            return Err(Error::Format("the checkpoint has no beginning".into()));
+        };
+        if prepared == 0 && self.known.held_out.is_some() {
+            self.origin.reset()?;
+            self.known.held_out = None;
+        } else if prepared > 0 {
+            self.prepare(options)?;
+            let seed = options.get(keys::SEED) as u64;
+            self.origin.go_to(&mut self.known, place, seed)?;
+        }
+        self.drawn = drawn;
+        Ok(())
+    }
+
+    /// Adds where it stands.
+    ///
+    /// # Errors
+    /// Those of the host.
+    pub(super) fn position(&self, words: &mut Vec<u64>) -> Result<()> {
+        words.push(self.drawn);
+        self.origin.position(&self.known, words)
+    }
+
+    /// Goes on from a position: the events of an array or a file are passed over, those of a callback that has no positions asked for once
+    /// more.
     ///
     /// # Errors
     /// Those of the host.
@@ -366,7 +435,7 @@ impl<'a> Source<'a> {
         let to = words.next_word()?;
         let seed = options.get(keys::SEED) as u64;
         let rows = to.saturating_sub(self.drawn);
-        self.origin.skip(&mut self.known, rows, seed)?;
+        self.origin.skip(&mut self.known, rows, seed, words)?;
         self.drawn += rows;
         Ok(())
     }

@@ -498,7 +498,10 @@ fn passes_of_a_large_file_have_every_event_once_however_they_are_drawn() {
         assert_eq!(pieces, whole[..pieces.len()]);
         let mut on = of_file(&path, true);
         on.held_out(&options(1000)).unwrap();
-        on.origin.skip(&mut on.known, 150_000, 5).unwrap();
+        let mut words = Words([].iter());
+        on.origin
+            .skip(&mut on.known, 150_000, 5, &mut words)
+            .unwrap();
         assert_eq!(drawn(&mut on, 1000), whole[150_000..151_000]);
     }
 }
@@ -663,7 +666,7 @@ fn a_huge_file_is_opened_at_once() {
     assert_eq!(source.pass(), Some(rows as usize - 1000));
     source
         .origin
-        .skip(&mut source.known, 123_456_789_012, 5)
+        .skip(&mut source.known, 123_456_789_012, 5, &mut Words([].iter()))
         .unwrap();
     source.next(10, 5).unwrap();
 }
