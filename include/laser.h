@@ -243,6 +243,27 @@ typedef int32_t (*laser_allreduce_fn)(size_t n, double *values, void *user);
 typedef int32_t (*laser_events_fn)(size_t n, size_t dim, double *x, double *w, size_t *got, void *user);
 
 /**
+ * Tells where the events of a callback stand: a number that says, to the same program, what comes next, such as how many were made, or
+ * that of a saved state of its random numbers. Asked after every update of a training that a checkpoint keeps. The rules of laser_events_fn
+ * hold.
+ *
+ * @param position receives the number
+ * @param user the pointer given with the callback
+ * @return 0 to go on; anything else ends the training with LASER_ERR_CALLBACK and this number
+ */
+typedef int32_t (*laser_tell_fn)(uint64_t *position, void *user);
+
+/**
+ * Brings the events of a callback to where they stood when laser_tell_fn told this number, perhaps in another process. The rules of
+ * laser_events_fn hold.
+ *
+ * @param position the number
+ * @param user the pointer given with the callback
+ * @return 0 to go on; anything else ends the training with LASER_ERR_CALLBACK and this number
+ */
+typedef int32_t (*laser_seek_fn)(uint64_t position, void *user);
+
+/**
  * Makes events of latent points: a black-box generator, such as a detector simulation or a network of another framework.
  *
  * Called only on the thread that called into the library, never concurrently: while it runs for one thread, another that needs it gets
@@ -922,6 +943,25 @@ laser_status laser_source_from_callback(size_t dim,
                                         laser_events_fn events,
                                         void *user,
                                         laser_source **out);
+
+/**
+ * Gives a callback's events positions, so that a training that goes on from a checkpoint asks only for events that it has not used: without
+ * them it asks for all once more, which a slow simulator makes dear. The first of them, by which the events are measured and which are held
+ * out, are asked for in either case. A stream that is shuffled ("source.shuffle") is asked for all.
+ *
+ * @param source a source of laser_source_from_callback
+ * @param tell tells where the events stand; NULL, as `seek`, for no positions
+ * @param seek restores it
+ * @param user handed to both
+ * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT if one of the callbacks is NULL and the other is not, or for a source of another kind;
+ * LASER_ERR_NULL if `source` is NULL; LASER_ERR_BUSY while a training uses it
+ *
+ * Threads: needs `source` alone.
+ */
+laser_status laser_source_set_position(laser_source *source,
+                                       laser_tell_fn tell,
+                                       laser_seek_fn seek,
+                                       void *user);
 
 /**
  * Frees a source.

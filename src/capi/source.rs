@@ -9,27 +9,42 @@ use super::status::laser_status;
 use super::text;
 use crate::protocol::{EventSource, Source};
 use crate::{guard, Error, Result};
+use parking_lot::Mutex;
 use std::ffi::{c_char, c_void};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Where target events come from: an array, a file, or a callback of the host.
 ///
 /// One source can serve several trainings in turn; the events that it holds out of them stay the same. Threads: a training needs
 /// it alone, else LASER_ERR_BUSY; const uses by any number of threads at once; it may move between threads.
-pub struct laser_source(Gate<Source<'static>>);
+pub struct laser_source {
+    source: Gate<Source<'static>>,
+    /// Of a callback's events.
+    positions: Option<Positions>,
+}
 
 impl Handle for laser_source {}
 
 impl laser_source {
     fn new(source: Source<'static>) -> Self {
-        laser_source(Gate::new("source", source))
+        laser_source {
+            source: Gate::new("source", source),
+            positions: None,
+        }
     }
 
     /// The source of a training, which uses it alone.
     pub(super) fn gate(&self) -> &Gate<Source<'static>> {
-        &self.0
+        &self.source
     }
 }
+
+/// The callbacks that tell and restore the position of a callback's events, once they are set.
+type Positions = Arc<Mutex<Option<(Tell, Seek, User)>>>;
+
+type Tell = unsafe extern "C" fn(*mut u64, *mut c_void) -> i32;
+type Seek = unsafe extern "C" fn(u64, *mut c_void) -> i32;
 
 /// Delivers events: fills up to `n` rows of `dim` values each.
 ///
@@ -65,6 +80,7 @@ struct HostEvents {
     weighted: bool,
     events: Events,
     user: User,
+    positions: Positions,
 }
 
 impl EventSource for HostEvents {
@@ -105,6 +121,28 @@ impl EventSource for HostEvents {
         });
         go_on("events", code)?;
         Ok(got)
+    }
+
+    fn position(&mut self) -> Result<Option<u64>> {
+        let Some((tell, _, user)) = *self.positions.lock() else {
+            return Ok(None);
+        };
+        let mut position = 0;
+        // SAFETY: the host's promise when it set the callback.
+        let code = guard::host(|| unsafe { tell(&mut position, user.0) });
+        go_on("tell", code)?;
+        Ok(Some(position))
+    }
+
+    fn go_to(&mut self, position: u64) -> Result<()> {
+        let Some((_, seek, user)) = *self.positions.lock() else {
+            return Err(Error::InvalidArgument(
+                "the checkpoint has a position of the events; set the callbacks that restore it, with `laser_source_set_position`".into(),
+            ));
+        };
+        // SAFETY: the host's promise when it set the callback.
+        let code = guard::host(|| unsafe { seek(position, user.0) });
+        go_on("seek", code)
     }
 }
 
@@ -231,7 +269,9 @@ pub unsafe extern "C" fn laser_source_from_callback(
     call(|| {
         // SAFETY: the host's promise.
         let out = unsafe { Out::new("out", out)? };
+        let positions = Positions::default();
         let events = HostEvents {
+            positions: positions.clone(),
             dim,
             weighted: match weighted {
                 0 => false,
@@ -245,8 +285,70 @@ pub unsafe extern "C" fn laser_source_from_callback(
             events: events.ok_or(Error::NullPointer("events"))?,
             user: User(user),
         };
-        let source = Source::from_events(Box::new(events))?;
-        out.set(laser_source::new(source).give());
+        let source = laser_source {
+            positions: Some(positions),
+            ..laser_source::new(Source::from_events(Box::new(events))?)
+        };
+        out.set(source.give());
+        Ok(())
+    })
+}
+
+/// Tells where the events of a callback stand: a number that says, to the same program, what comes next, such as how many were made, or
+/// that of a saved state of its random numbers. Asked after every update of a training that a checkpoint keeps. The rules of laser_events_fn
+/// hold.
+///
+/// @param position receives the number
+/// @param user the pointer given with the callback
+/// @return 0 to go on; anything else ends the training with LASER_ERR_CALLBACK and this number
+pub type laser_tell_fn =
+    Option<unsafe extern "C" fn(position: *mut u64, user: *mut c_void) -> i32>;
+
+/// Brings the events of a callback to where they stood when laser_tell_fn told this number, perhaps in another process. The rules of
+/// laser_events_fn hold.
+///
+/// @param position the number
+/// @param user the pointer given with the callback
+/// @return 0 to go on; anything else ends the training with LASER_ERR_CALLBACK and this number
+pub type laser_seek_fn = Option<unsafe extern "C" fn(position: u64, user: *mut c_void) -> i32>;
+
+/// Gives a callback's events positions, so that a training that goes on from a checkpoint asks only for events that it has not used: without
+/// them it asks for all once more, which a slow simulator makes dear. The first of them, by which the events are measured and which are held
+/// out, are asked for in either case. A stream that is shuffled ("source.shuffle") is asked for all.
+///
+/// @param source a source of laser_source_from_callback
+/// @param tell tells where the events stand; NULL, as `seek`, for no positions
+/// @param seek restores it
+/// @param user handed to both
+/// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT if one of the callbacks is NULL and the other is not, or for a source of another kind;
+/// LASER_ERR_NULL if `source` is NULL; LASER_ERR_BUSY while a training uses it
+///
+/// Threads: needs `source` alone.
+#[no_mangle]
+pub unsafe extern "C" fn laser_source_set_position(
+    source: *mut laser_source,
+    tell: laser_tell_fn,
+    seek: laser_seek_fn,
+    user: *mut c_void,
+) -> laser_status {
+    call(|| {
+        // SAFETY: the host's promise.
+        let source = unsafe { laser_source::hold(source, "source")? };
+        let _alone = source.gate().write()?;
+        let Some(positions) = &source.positions else {
+            return Err(Error::InvalidArgument(
+                "the source is no callback: arrays and files know where they stand".into(),
+            ));
+        };
+        *positions.lock() = match (tell, seek) {
+            (Some(tell), Some(seek)) => Some((tell, seek, User(user))),
+            (None, None) => None,
+            _ => {
+                return Err(Error::InvalidArgument(
+                    "`tell` and `seek` belong together: one of them is NULL".into(),
+                ))
+            }
+        };
         Ok(())
     })
 }
