@@ -3,7 +3,7 @@
 use crate::engine::cpu::Cpu;
 use crate::engine::lanes::{self, Element};
 use crate::engine::size::{pass, MOST_BLOCKS};
-use crate::engine::threads;
+use crate::engine::threads::Team;
 use crate::objective::{Batch, Goal, Objective};
 use crate::Result;
 
@@ -121,6 +121,8 @@ pub(super) struct Blocks<'a, T: Element, L: Loss<T>> {
     cpu: Cpu,
     /// One per thread, with the loss of its share.
     workers: Vec<(L::Buffers, f64)>,
+    /// All but the caller's, for as long as the training lasts.
+    team: Team,
 }
 
 /// Fewest blocks that are worth a thread.
@@ -134,6 +136,7 @@ impl<'a, T: Element, L: Loss<T>> Blocks<'a, T, L> {
             goal,
             loss,
             cpu: Cpu::detect(),
+            team: Team::default(),
         })
     }
 
@@ -168,7 +171,7 @@ impl<'a, T: Element, L: Loss<T>> Blocks<'a, T, L> {
                 Ok(())
             }
         });
-        threads::all(work)?;
+        self.team.all(work)?;
         let sums = self.workers[..threads].iter();
         Ok((sums.map(|(_, sum)| sum).sum(), threads))
     }
