@@ -28,7 +28,7 @@ pub(crate) fn apply(
         let (rows, ([x], [out])) = (block.rows, block.slices());
         load::<f64>(x, inputs, &mut tape[..inputs], |_, x| x);
         packed.forward(cpu, rows, &mut tape);
-        store::<f64>(packed.output(&mut tape), outputs, out, |_, y| y);
+        store::<f64>(packed.output(1, &mut tape), outputs, out, |_, y| y);
     }
     Ok(())
 }

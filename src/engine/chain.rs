@@ -1,4 +1,4 @@
-//! [`Map`](model::Map)s applied one after the other to a block.
+//! [`Map`](model::Map)s applied one after the other to blocks.
 
 use super::flow::Coupling;
 use super::gradient::MlpGradient;
@@ -6,6 +6,7 @@ use super::lanes::Element;
 use super::map::{Map, Pass, Point};
 use super::matching::Matching;
 use super::mlp::Mlp;
+use super::size::Size;
 use crate::room::Gather;
 use crate::{model, Result};
 
@@ -59,9 +60,14 @@ impl<T: Element> Chain<T> {
         self.links.iter_mut().for_each(|link| link.pack(parameters));
     }
 
-    /// Sums for the gradient with respect to the parameters: one per link.
-    pub fn sums(&self) -> Result<Vec<MlpGradient<T>>> {
-        self.links.iter().map(|link| link.sums()).collect()
+    /// How large its networks are.
+    pub fn size(&self) -> Size {
+        self.links.iter().map(|link| link.size()).sum()
+    }
+
+    /// Sums for the gradient with respect to the parameters, of up to `blocks` blocks at once: one per link.
+    pub fn sums(&self, blocks: usize) -> Result<Vec<MlpGradient<T>>> {
+        self.links.iter().map(|link| link.sums(blocks)).collect()
     }
 
     /// Features of the point that goes in.
@@ -74,12 +80,12 @@ impl<T: Element> Chain<T> {
         self.outputs
     }
 
-    /// Features that the state must have room for.
+    /// Features that the state of a block must have room for.
     pub fn widest(&self) -> usize {
         self.widest
     }
 
-    /// Features of the tape, which every link uses after the other or, to keep what [`Chain::backward`] needs, beside it.
+    /// Features of the tape, of every block, which every link uses after the other or, to keep what [`Chain::backward`] needs, beside it.
     pub fn tape(&self, keep: bool) -> usize {
         let tapes = self.links.iter().map(|link| link.tape(keep));
         if keep {
@@ -93,7 +99,7 @@ impl<T: Element> Chain<T> {
     pub fn apply(&self, pass: &Pass<T>, point: &mut Point<T>, tape: &mut [T::Feature]) {
         let mut start = 0;
         for (_, link) in self.order(pass.inverse) {
-            let length = link.tape(pass.keep);
+            let length = pass.blocks() * link.tape(pass.keep);
             link.apply(pass, point, &mut tape[start..][..length]);
             if pass.keep {
                 start += length;
@@ -110,9 +116,9 @@ impl<T: Element> Chain<T> {
         mut sums: Option<&mut [MlpGradient<T>]>,
     ) {
         // Last applied, first undone.
-        let mut end = self.tape(true);
+        let mut end = pass.blocks() * self.tape(true);
         for (i, link) in self.order(!pass.inverse) {
-            let start = end - link.tape(true);
+            let start = end - pass.blocks() * link.tape(true);
             let sums = sums.as_deref_mut().map(|sums| &mut sums[i]);
             link.backward(pass, gradient, &mut tape[start..end], sums);
             end = start;

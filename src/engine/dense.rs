@@ -1,7 +1,7 @@
-//! The linear layer y = W x + b on a block.
+//! The linear layer y = W x + b on blocks.
 
 use super::cpu::{Cpu, Task};
-use super::lanes::Element;
+use super::lanes::{blocks, own, own_mut, Element};
 use super::simd::Simd;
 use crate::{room, Result};
 use std::array::from_fn;
@@ -86,7 +86,8 @@ impl<T: Element> Dense<T> {
         self.bias.len()
     }
 
-    /// Applies the layer to the first `rows` rows of a block; the others hold anything afterwards.
+    /// Applies the layer to the first `rows` rows of the blocks that these fill; the others hold anything afterwards. `x`: blocks × inputs,
+    /// `y`: blocks × outputs.
     pub(super) fn apply(
         &self,
         cpu: Cpu,
@@ -95,11 +96,12 @@ impl<T: Element> Dense<T> {
         y: &mut [T::Feature],
         finish: Finish<T>,
     ) {
+        let blocks = blocks::<T>(rows);
         let sums = Sums {
             layer: self,
             rows,
-            x: &x[..self.inputs],
-            y: &mut y[..self.bias.len()],
+            x: &x[..blocks * self.inputs],
+            y: &mut y[..blocks * self.bias.len()],
         };
         match finish {
             Finish::Rectify(slope) => cpu.run(Apply::<T, RECTIFY> { sums, slope }),
@@ -155,25 +157,29 @@ impl<T: Element, const FINISH: u8> Task<T> for Apply<'_, T, FINISH> {
     #[inline(always)]
     fn run<S: Simd<T>>(self, simd: S) {
         let Sums { layer, rows, x, y } = self.sums;
-        let (mut weights, mut bias, mut y) = (&layer.weights[..], &layer.bias[..], y);
-        while !y.is_empty() {
-            let width = panel(y.len());
-            let (w, b, panel);
-            (w, weights) = weights.split_at(width * layer.inputs);
-            (b, bias) = bias.split_at(width);
-            (panel, y) = y.split_at_mut(width);
-            let tiles = Panel {
-                weights: w,
-                bias: b,
-                slope: self.slope,
-                x,
-            };
-            match width {
-                OUTPUTS => tiles.apply::<OUTPUTS, FINISH, _>(simd, rows, panel),
-                4 => tiles.apply::<4, FINISH, _>(simd, rows, panel),
-                2 => tiles.apply::<2, FINISH, _>(simd, rows, panel),
-                _ => tiles.apply::<1, FINISH, _>(simd, rows, panel),
+        let (mut weights, outputs, mut first) = (&layer.weights[..], layer.bias.len(), 0);
+        while first < outputs {
+            let width = panel(outputs - first);
+            let own_weights;
+            (own_weights, weights) = weights.split_at(width * layer.inputs);
+            // A panel stays in the nearest cache while all blocks pass it.
+            for block in 0..blocks::<T>(rows) {
+                let tiles = Panel {
+                    weights: own_weights,
+                    bias: &layer.bias[first..first + width],
+                    slope: self.slope,
+                    x: own(x, layer.inputs, block),
+                };
+                let rows = T::ROWS.min(rows - block * T::ROWS);
+                let y = &mut own_mut(y, outputs, block)[first..first + width];
+                match width {
+                    OUTPUTS => tiles.apply::<OUTPUTS, FINISH, _>(simd, rows, y),
+                    4 => tiles.apply::<4, FINISH, _>(simd, rows, y),
+                    2 => tiles.apply::<2, FINISH, _>(simd, rows, y),
+                    _ => tiles.apply::<1, FINISH, _>(simd, rows, y),
+                }
             }
+            first += width;
         }
     }
 }
@@ -265,6 +271,32 @@ mod tests {
         let mut out = vec![0.0; n];
         Noise::new(3, stream, domain::INITIAL).normals(0, 0, &mut out);
         out.into_iter().map(T::from_f64).collect()
+    }
+
+    /// Blocks that pass together make the bits of each by itself.
+    #[test]
+    fn blocks_do_not_depend_on_others() {
+        let (inputs, outputs, rows) = (37, 13, 3 * f32::ROWS - 5);
+        let mut layer = Dense::new(inputs, outputs).unwrap();
+        layer.pack(
+            &random::<f32>(inputs * outputs, 1),
+            Order::Rows,
+            &random::<f32>(outputs, 2),
+        );
+        let x = block::<f32>(3 * inputs, 3);
+        for cpu in Cpu::all() {
+            let mut together = block::<f32>(3 * outputs, 4);
+            layer.apply(cpu, rows, &x, &mut together, Finish::Rectify(0.25));
+            for number in 0..3 {
+                let rows = f32::ROWS.min(rows - number * f32::ROWS);
+                let mut alone = block::<f32>(outputs, 4);
+                let x = own(&x, inputs, number);
+                layer.apply(cpu, rows, x, &mut alone, Finish::Rectify(0.25));
+                for (a, b) in alone.iter().zip(own(&together, outputs, number)) {
+                    assert_eq!(a.as_ref()[..rows], b.as_ref()[..rows]);
+                }
+            }
+        }
     }
 
     fn block<T: Element>(features: usize, stream: u64) -> Vec<T::Feature> {

@@ -153,7 +153,7 @@ mod tests {
     use crate::model::{Classifier, Generator, GeneratorKind, Scaling};
     use crate::noise::{domain, Noise};
 
-    fn model(dtype: Dtype) -> Model {
+    fn model(dtype: Dtype, hidden: &[usize]) -> Model {
         let random = |n, stream| {
             let mut out = vec![0.0; n];
             Noise::new(1, stream, domain::INITIAL).normals(0, 0, &mut out);
@@ -162,7 +162,7 @@ mod tests {
         };
         let network = |inputs, outputs| crate::model::Mlp {
             inputs,
-            hidden: vec![13, 6],
+            hidden: hidden.to_vec(),
             outputs,
             activation: Activation::Tanh,
         };
@@ -228,8 +228,11 @@ mod tests {
         }
     }
 
+    /// Columns of what [`all`] gives.
+    const COLUMNS: [usize; 6] = [3, 1, 1, 3, 1, 3];
+
     /// Everything the evaluator computes from `z`.
-    fn all<T: Element>(cpu: Cpu, model: &Model, z: &[f64]) -> Vec<f64> {
+    fn all<T: Element>(cpu: Cpu, model: &Model, z: &[f64]) -> [Vec<f64>; 6] {
         let mut e = EngineEvaluator::<T>::new(Arc::new(pack(model).unwrap()), cpu, 1);
         let rows = z.len() / 3;
         let (mut x, mut back) = (vec![0.0; z.len()], vec![0.0; z.len()]);
@@ -240,16 +243,16 @@ mod tests {
         e.latent(&x, rows, &mut back).unwrap();
         e.log_weight_gradient(z, rows, &mut w, &mut gradient)
             .unwrap();
-        [x, log_p, log_q, back, w, gradient].concat()
+        [x, log_p, log_q, back, w, gradient]
     }
 
     fn levels<T: Element>(dtype: Dtype, tolerance: f64) {
-        let model = model(dtype);
+        let model = model(dtype, &[13, 6]);
         let mut z = vec![0.0; 3 * 50];
         Noise::new(2, 0, domain::INITIAL).normals(0, 0, &mut z);
         let results: Vec<Vec<f64>> = Cpu::all()
             .into_iter()
-            .map(|cpu| all::<T>(cpu, &model, &z))
+            .map(|cpu| all::<T>(cpu, &model, &z).concat())
             .collect();
         let [fused @ .., portable] = &results[..] else {
             unreachable!()
@@ -263,6 +266,26 @@ mod tests {
                 assert!((a - b).abs() < tolerance * (1.0 + a.abs()), "{a}, {b}");
             }
         }
+    }
+
+    /// Blocks pass wide networks together.
+    fn rows_stand_alone<T: Element>(dtype: Dtype) {
+        let model = model(dtype, &[256; 3]);
+        let mut z = vec![0.0; 3 * 700];
+        Noise::new(2, 0, domain::INITIAL).normals(0, 0, &mut z);
+        let together = all::<T>(Cpu::detect(), &model, &z);
+        for (first, rows) in [(0, 1), (37, 7), (611, 89)] {
+            let few = all::<T>(Cpu::detect(), &model, &z[3 * first..3 * (first + rows)]);
+            for ((few, all), columns) in few.iter().zip(&together).zip(COLUMNS) {
+                assert_eq!(few, &all[columns * first..columns * (first + rows)]);
+            }
+        }
+    }
+
+    #[test]
+    fn rows_of_wide_networks_do_not_depend_on_others() {
+        rows_stand_alone::<f32>(Dtype::Float32);
+        rows_stand_alone::<f64>(Dtype::Float64);
     }
 
     #[test]

@@ -2,14 +2,16 @@
 
 use super::affine::{Affine, AffineGradient};
 use super::gradient::MlpGradient;
-use super::lanes::Element;
+use super::lanes::{own, own_mut, Element};
 use super::map::{Map, Pass, Point};
 use super::mlp::Mlp;
+use super::size::Size;
 use super::spline::{Form, Spline, SplineGradient};
 use crate::model::{self, Transform};
 use crate::{room, Result};
 
-/// The tape holds the active coordinates where the formula begins, what the transform keeps aside, and the tape of the subnet.
+/// The tape holds, of all blocks, the active coordinates where the formula begins, what the transform keeps aside, and the tape of the
+/// subnet.
 pub(super) struct Coupling<T> {
     active: Vec<usize>,
     passive: Vec<usize>,
@@ -23,8 +25,12 @@ impl<T: Element> Map<T> for Coupling<T> {
         self.subnet.pack(parameters);
     }
 
-    fn sums(&self) -> Result<MlpGradient<T>> {
-        self.subnet.sums()
+    fn size(&self) -> Size {
+        self.subnet.size()
+    }
+
+    fn sums(&self, blocks: usize) -> Result<MlpGradient<T>> {
+        self.subnet.sums(blocks)
     }
 
     fn tape(&self, _: bool) -> usize {
@@ -46,17 +52,20 @@ impl<T: Element> Map<T> for Coupling<T> {
         tape: &mut [T::Feature],
         sums: Option<&mut MlpGradient<T>>,
     ) {
-        let (start, aside, tape) = self.parts(tape);
-        let outputs = self.subnet.output(tape);
         if self.inverse == pass.inverse {
-            self.transform_back::<false>(pass, gradient, start, aside, outputs);
+            self.transform_back::<false>(pass, gradient, tape);
         } else {
-            self.transform_back::<true>(pass, gradient, start, aside, outputs);
+            self.transform_back::<true>(pass, gradient, tape);
         }
+        let (_, _, tape) = self.parts(pass.blocks(), tape);
         self.subnet.backward(pass.cpu, pass.rows, tape, sums);
-        for (add, &k) in tape.iter().zip(&self.passive) {
-            let lanes = gradient.state[k].as_mut().iter_mut().zip(add.as_ref());
-            lanes.for_each(|(g, &add)| *g = *g + add);
+        for block in 0..pass.blocks() {
+            let state = gradient.state(block);
+            let inputs = own(tape, self.subnet.inputs(), block);
+            for (add, &k) in inputs.iter().zip(&self.passive) {
+                let lanes = state[k].as_mut().iter_mut().zip(add.as_ref());
+                lanes.for_each(|(g, &add)| *g = *g + add);
+            }
         }
     }
 }
@@ -87,14 +96,15 @@ impl<T: Element> Coupling<T> {
     #[allow(clippy::type_complexity)]
     fn parts<'a>(
         &self,
+        blocks: usize,
         tape: &'a mut [T::Feature],
     ) -> (
         &'a mut [T::Feature],
         &'a mut [T::Feature],
         &'a mut [T::Feature],
     ) {
-        let (start, tape) = tape.split_at_mut(self.active.len());
-        let (aside, tape) = tape.split_at_mut(self.aside());
+        let (start, tape) = tape.split_at_mut(blocks * self.active.len());
+        let (aside, tape) = tape.split_at_mut(blocks * self.aside());
         (start, aside, tape)
     }
 
@@ -105,43 +115,51 @@ impl<T: Element> Coupling<T> {
         point: &mut Point<T>,
         tape: &mut [T::Feature],
     ) {
-        let (start, aside, tape) = self.parts(tape);
+        let (blocks, active) = (pass.blocks(), &self.active);
+        let (start, aside, tape) = self.parts(blocks, tape);
         let keep = |start: &mut [T::Feature], state: &[T::Feature]| {
-            for (to, &k) in start.iter_mut().zip(&self.active) {
+            for (to, &k) in start.iter_mut().zip(active) {
                 *to = state[k];
             }
         };
-        if !BACK {
-            keep(start, point.state);
+        for block in 0..blocks {
+            let state = point.state(block);
+            if !BACK {
+                keep(own_mut(start, active.len(), block), state);
+            }
+            let inputs = own_mut(tape, self.subnet.inputs(), block);
+            let (passive, given) = inputs.split_at_mut(self.passive.len());
+            for (to, &k) in passive.iter_mut().zip(&self.passive) {
+                *to = state[k];
+            }
+            given.copy_from_slice(pass.condition(block));
         }
-        let (passive, given) = tape.split_at_mut(self.passive.len());
-        for (to, &k) in passive.iter_mut().zip(&self.passive) {
-            *to = point.state[k];
-        }
-        given[..pass.conditions.len()].copy_from_slice(pass.conditions);
         self.subnet.forward(pass.cpu, pass.rows, tape);
-        let (active, outputs) = (&self.active, self.subnet.output(tape));
-        let (state, log_det) = (&mut *point.state, &mut point.log_det);
-        match self.transform {
-            Transform::Affine { clamp, soft_clamp } => pass.cpu.run(Affine::<T, BACK> {
-                clamp,
-                soft_clamp,
-                active,
-                outputs,
-                state,
-                log_det,
-            }),
-            Transform::Spline { bins, bound, knots } => pass.cpu.run(Spline::<T, BACK> {
-                form: Form::new(bins, bound, knots),
-                active,
-                outputs,
-                aside,
-                state,
-                log_det,
-            }),
-        }
-        if BACK {
-            keep(start, point.state);
+        let outputs = self.subnet.output(blocks, tape);
+        for block in 0..blocks {
+            let (state, log_det) = point.both(block);
+            let outputs = own_mut(outputs, self.subnet.outputs(), block);
+            match self.transform {
+                Transform::Affine { clamp, soft_clamp } => pass.cpu.run(Affine::<T, BACK> {
+                    clamp,
+                    soft_clamp,
+                    active,
+                    outputs,
+                    state,
+                    log_det,
+                }),
+                Transform::Spline { bins, bound, knots } => pass.cpu.run(Spline::<T, BACK> {
+                    form: Form::new(bins, bound, knots),
+                    active,
+                    outputs,
+                    aside: own_mut(aside, self.aside(), block),
+                    state,
+                    log_det,
+                }),
+            }
+            if BACK {
+                keep(own_mut(start, active.len(), block), point.state(block));
+            }
         }
     }
 
@@ -150,29 +168,35 @@ impl<T: Element> Coupling<T> {
         &self,
         pass: &Pass<T>,
         gradient: &mut Point<T>,
-        start: &[T::Feature],
-        aside: &[T::Feature],
-        outputs: &mut [T::Feature],
+        tape: &mut [T::Feature],
     ) {
-        let (active, log_det_gradient) = (&self.active, &gradient.log_det);
-        let gradient = &mut *gradient.state;
-        match self.transform {
-            Transform::Affine { .. } => pass.cpu.run(AffineGradient::<T, BACK> {
-                active,
-                start,
-                outputs,
-                gradient,
-                log_det_gradient,
-            }),
-            Transform::Spline { bins, bound, knots } => pass.cpu.run(SplineGradient::<T, BACK> {
-                form: Form::new(bins, bound, knots),
-                active,
-                start,
-                outputs,
-                aside,
-                gradient,
-                log_det_gradient,
-            }),
+        let (blocks, active) = (pass.blocks(), &self.active);
+        let (start, aside, tape) = self.parts(blocks, tape);
+        let outputs = self.subnet.output(blocks, tape);
+        for block in 0..blocks {
+            let (gradient, log_det_gradient) = gradient.both(block);
+            let start = own(start, active.len(), block);
+            let outputs = own_mut(outputs, self.subnet.outputs(), block);
+            match self.transform {
+                Transform::Affine { .. } => pass.cpu.run(AffineGradient::<T, BACK> {
+                    active,
+                    start,
+                    outputs,
+                    gradient,
+                    log_det_gradient,
+                }),
+                Transform::Spline { bins, bound, knots } => {
+                    pass.cpu.run(SplineGradient::<T, BACK> {
+                        form: Form::new(bins, bound, knots),
+                        active,
+                        start,
+                        outputs,
+                        aside: own(aside, self.aside(), block),
+                        gradient,
+                        log_det_gradient,
+                    });
+                }
+            }
         }
     }
 }

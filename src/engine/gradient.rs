@@ -4,14 +4,14 @@
 //! a vector holds several inputs of one row, and every sum runs over the rows in their order, the same bits for vectors of any width.
 
 use super::cpu::{Cpu, Task};
-use super::lanes::Element;
+use super::lanes::{own, Element};
 use super::simd::Simd;
 use crate::{room, Result};
 
 /// The sums of one network.
 pub(super) struct MlpGradient<T: Element> {
     layers: Vec<LayerGradient<T>>,
-    /// The input of a layer, rows × padded inputs.
+    /// The input of a layer, in columns of [`column`] inputs: of every row after the other.
     transposed: Vec<T>,
 }
 
@@ -30,14 +30,19 @@ const NARROW: usize = 4;
 /// Outputs of a tile of the matrix.
 const OUTPUTS: usize = 6;
 
+/// Inputs of a vector of the widest kind.
+const fn column<T: Element>() -> usize {
+    T::ROWS / 2
+}
+
 /// Inputs padded to whole vectors of the widest kind.
 fn padded<T: Element>(inputs: usize) -> usize {
-    inputs.next_multiple_of(T::ROWS / 2)
+    inputs.next_multiple_of(column::<T>())
 }
 
 impl<T: Element> MlpGradient<T> {
-    /// Sums of 0 of a network with layers of so many (inputs, outputs).
-    pub fn new(layers: impl Iterator<Item = (usize, usize)>) -> Result<Self> {
+    /// Sums of 0 of a network with layers of so many (inputs, outputs), for up to `blocks` blocks at once.
+    pub fn new(blocks: usize, layers: impl Iterator<Item = (usize, usize)>) -> Result<Self> {
         let mut widest = 0;
         let layers = layers.map(|(inputs, outputs)| {
             let (per_output, row) = if inputs <= NARROW {
@@ -55,7 +60,7 @@ impl<T: Element> MlpGradient<T> {
         });
         Ok(MlpGradient {
             layers: layers.collect::<Result<_>>()?,
-            transposed: room::filled(T::ROWS * widest, T::default())?,
+            transposed: room::filled(blocks * T::ROWS * widest, T::default())?,
         })
     }
 
@@ -67,28 +72,43 @@ impl<T: Element> MlpGradient<T> {
         }
     }
 
-    /// Adds one block: the gradients at the outputs of layer `layer` and its inputs, all lanes.
-    pub fn add(&mut self, cpu: Cpu, layer: usize, gradient: &[T::Feature], inputs: &[T::Feature]) {
+    /// Adds `blocks` blocks: the gradients at the outputs of layer `layer`, blocks × outputs, and its inputs, blocks × inputs, all lanes.
+    pub fn add(
+        &mut self,
+        cpu: Cpu,
+        layer: usize,
+        blocks: usize,
+        gradient: &[T::Feature],
+        inputs: &[T::Feature],
+    ) {
         let layer = &mut self.layers[layer];
-        cpu.run(AddLanes::<T> {
-            sums: &mut layer.lanes,
-            gradient,
-            inputs: if layer.inputs <= NARROW { inputs } else { &[] },
-        });
-        if layer.inputs <= NARROW {
+        let narrow = layer.inputs <= NARROW;
+        for block in 0..blocks {
+            cpu.run(AddLanes::<T> {
+                sums: &mut layer.lanes,
+                gradient: own(gradient, layer.outputs, block),
+                inputs: own(inputs, if narrow { layer.inputs } else { 0 }, block),
+            });
+        }
+        if narrow {
             return;
         }
-        let stride = padded::<T>(layer.inputs);
-        cpu.run(Transpose::<T> {
-            features: inputs,
-            stride,
-            rows: &mut self.transposed,
-        });
+        let rows = blocks * T::ROWS;
+        for block in 0..blocks {
+            cpu.run(Transpose::<T> {
+                features: own(inputs, layer.inputs, block),
+                first: block * T::ROWS,
+                rows,
+                to: &mut self.transposed,
+            });
+        }
         cpu.run(AddMatrix::<T> {
             sums: &mut layer.matrix,
-            stride,
-            gradient,
-            rows: &self.transposed,
+            stride: padded::<T>(layer.inputs),
+            outputs: layer.outputs,
+            gradient: &gradient[..blocks * layer.outputs],
+            rows,
+            inputs: &self.transposed,
         });
     }
 
@@ -167,27 +187,31 @@ impl<T: Element> Task<T> for AddLanes<'_, T> {
     }
 }
 
-/// Features in lanes to rows of `stride` numbers. What fills a row up is anything.
+/// Features in lanes to rows `first` and the following of columns of `rows` rows. What fills the last column up is anything.
 struct Transpose<'a, T: Element> {
     features: &'a [T::Feature],
-    stride: usize,
-    rows: &'a mut [T],
+    first: usize,
+    rows: usize,
+    to: &'a mut [T],
 }
 
 impl<T: Element> Task<T> for Transpose<'_, T> {
     #[inline(always)]
     fn run<S: Simd<T>>(self, simd: S) {
-        let edge = S::SQUARE;
+        let (edge, wide) = (S::SQUARE, column::<T>());
         let squares = self.features.len() / edge * edge;
-        for first in (0..squares).step_by(edge) {
+        let column = |feature: usize| feature / wide * self.rows * wide + feature % wide;
+        for feature in (0..squares).step_by(edge) {
+            let features = &self.features[feature..feature + edge];
             for row in (0..T::ROWS).step_by(edge) {
-                let to = &mut self.rows[row * self.stride + first..];
-                simd.transpose(&self.features[first..first + edge], row, to, self.stride);
+                let to = &mut self.to[column(feature) + (self.first + row) * wide..];
+                simd.transpose(features, row, to, wide);
             }
         }
         for (i, feature) in self.features.iter().enumerate().skip(squares) {
-            for (row, &x) in feature.as_ref().iter().enumerate() {
-                self.rows[row * self.stride + i] = x;
+            let to = self.to[column(i) + self.first * wide..].iter_mut();
+            for (to, &x) in to.step_by(wide).zip(feature.as_ref()) {
+                *to = x;
             }
         }
     }
@@ -197,13 +221,44 @@ impl<T: Element> Task<T> for Transpose<'_, T> {
 struct AddMatrix<'a, T: Element> {
     sums: &'a mut [T],
     stride: usize,
+    outputs: usize,
     gradient: &'a [T::Feature],
-    rows: &'a [T],
+    rows: usize,
+    inputs: &'a [T],
 }
 
 impl<T: Element> Task<T> for AddMatrix<'_, T> {
     #[inline(always)]
     fn run<S: Simd<T>>(mut self, simd: S) {
+        let mut first = 0;
+        while first < self.outputs {
+            match self.outputs - first {
+                OUTPUTS.. => {
+                    self.panel::<OUTPUTS, _>(simd, first);
+                    first += OUTPUTS;
+                }
+                4.. => {
+                    self.panel::<4, _>(simd, first);
+                    first += 4;
+                }
+                2.. => {
+                    self.panel::<2, _>(simd, first);
+                    first += 2;
+                }
+                _ => {
+                    self.panel::<1, _>(simd, first);
+                    first += 1;
+                }
+            }
+        }
+    }
+}
+
+#[allow(clippy::needless_range_loop)]
+impl<T: Element> AddMatrix<'_, T> {
+    /// `M` outputs from output `first` on, of all inputs: their gradients stay in the nearest cache.
+    #[inline(always)]
+    fn panel<const M: usize, S: Simd<T>>(&mut self, simd: S, first: usize) {
         let mut at = 0;
         while at < self.stride {
             let vectors = (self.stride - at) / S::LANES;
@@ -213,43 +268,15 @@ impl<T: Element> Task<T> for AddMatrix<'_, T> {
                 n => n.min(S::TILE),
             };
             match n {
-                3 => self.columns::<3, _>(simd, at),
-                2 => self.columns::<2, _>(simd, at),
-                _ => self.columns::<1, _>(simd, at),
+                3 => self.tile::<M, 3, _>(simd, first, at),
+                2 => self.tile::<M, 2, _>(simd, first, at),
+                _ => self.tile::<M, 1, _>(simd, first, at),
             }
             at += n * S::LANES;
         }
     }
-}
 
-#[allow(clippy::needless_range_loop)]
-impl<T: Element> AddMatrix<'_, T> {
-    /// `N` vectors of inputs from input `at` on, of all outputs.
-    #[inline(always)]
-    fn columns<const N: usize, S: Simd<T>>(&mut self, simd: S, at: usize) {
-        let mut first = 0;
-        while first < self.gradient.len() {
-            match self.gradient.len() - first {
-                OUTPUTS.. => {
-                    self.tile::<OUTPUTS, N, _>(simd, first, at);
-                    first += OUTPUTS;
-                }
-                4.. => {
-                    self.tile::<4, N, _>(simd, first, at);
-                    first += 4;
-                }
-                2.. => {
-                    self.tile::<2, N, _>(simd, first, at);
-                    first += 2;
-                }
-                _ => {
-                    self.tile::<1, N, _>(simd, first, at);
-                    first += 1;
-                }
-            }
-        }
-    }
-
+    /// The same, of `N` vectors of inputs from input `at` on.
     // Plain loops: closures here would not always be compiled for the caller's instructions.
     #[inline(always)]
     fn tile<const M: usize, const N: usize, S: Simd<T>>(
@@ -258,7 +285,7 @@ impl<T: Element> AddMatrix<'_, T> {
         first: usize,
         at: usize,
     ) {
-        let gradient = &self.gradient[first..first + M];
+        let wide = column::<T>();
         let mut sums = [[simd.splat(T::default()); N]; M];
         for m in 0..M {
             let from = &self.sums[(first + m) * self.stride + at..][..N * S::LANES];
@@ -266,16 +293,24 @@ impl<T: Element> AddMatrix<'_, T> {
                 sums[m][n] = simd.load(&from[n * S::LANES..]);
             }
         }
-        for row in 0..T::ROWS {
-            let from = &self.rows[row * self.stride + at..][..N * S::LANES];
-            let mut x = [simd.splat(T::default()); N];
+        for block in 0..self.rows / T::ROWS {
+            let gradient = &own(self.gradient, self.outputs, block)[first..first + M];
+            let mut inputs = [&self.inputs[..0]; N];
             for n in 0..N {
-                x[n] = simd.load(&from[n * S::LANES..]);
+                let at = at + n * S::LANES;
+                let start = (at / wide * self.rows + block * T::ROWS) * wide + at % wide;
+                inputs[n] = &self.inputs[start..][..(T::ROWS - 1) * wide + S::LANES];
             }
-            for m in 0..M {
-                let g = simd.splat(gradient[m].as_ref()[row]);
+            for row in 0..T::ROWS {
+                let mut x = [simd.splat(T::default()); N];
                 for n in 0..N {
-                    sums[m][n] = simd.add_product(sums[m][n], g, x[n]);
+                    x[n] = simd.load(&inputs[n][row * wide..]);
+                }
+                for m in 0..M {
+                    let g = simd.splat(gradient[m].as_ref()[row]);
+                    for n in 0..N {
+                        sums[m][n] = simd.add_product(sums[m][n], g, x[n]);
+                    }
                 }
             }
         }
@@ -320,11 +355,11 @@ mod tests {
             let blocks = [0, 2].map(|s| (features::<T>(outputs, s), features::<T>(inputs, s + 1)));
             let mut results = Vec::new();
             for cpu in Cpu::all() {
-                let mut sums = MlpGradient::<T>::new([(inputs, outputs)].into_iter()).unwrap();
-                sums.add(cpu, 0, &blocks[0].0, &blocks[0].1);
+                let mut sums = MlpGradient::<T>::new(2, [(inputs, outputs)].into_iter()).unwrap();
+                sums.add(cpu, 0, 1, &blocks[0].0, &blocks[0].1);
                 sums.clear();
                 for (gradient, x) in &blocks {
-                    sums.add(cpu, 0, gradient, x);
+                    sums.add(cpu, 0, 1, gradient, x);
                 }
                 let mut out = vec![T::from_f64(0.5); (inputs + 1) * outputs];
                 sums.add_to(&mut &mut out[..]);

@@ -62,6 +62,21 @@ const FEATURE_BYTES: usize = 128;
 /// The most rows that a block of any element has.
 pub(super) const MOST_ROWS: usize = <f32 as Element>::ROWS;
 
+/// Blocks that so many rows fill.
+pub(super) fn blocks<T: Element>(rows: usize) -> usize {
+    rows.div_ceil(T::ROWS)
+}
+
+/// Features of blocks that pass together lie block after block, `width` of each: those of block `block`.
+pub(super) fn own<F>(features: &[F], width: usize, block: usize) -> &[F] {
+    &features[block * width..][..width]
+}
+
+/// The same, to change them.
+pub(super) fn own_mut<F>(features: &mut [F], width: usize, block: usize) -> &mut [F] {
+    &mut features[block * width..][..width]
+}
+
 macro_rules! element {
     ($t:ident, $feature:ident, $($items:tt)*) => {
         /// One feature of a block; no vector of it crosses a cache line.

@@ -1,9 +1,10 @@
-//! [`Matching`](model::Matching) on a block: transport along learned velocities, forward and backward.
+//! [`Matching`](model::Matching) on blocks: transport along learned velocities, forward and backward.
 
 use super::gradient::MlpGradient;
-use super::lanes::Element;
+use super::lanes::{own, own_mut, Element};
 use super::map::{Map, Pass, Point};
 use super::mlp::Mlp;
+use super::size::Size;
 use crate::{model, Result};
 
 /// The field with its weights packed. The tape that is kept holds those of both evaluations of every step.
@@ -17,8 +18,12 @@ impl<T: Element> Map<T> for Matching<T> {
         self.network.pack(parameters);
     }
 
-    fn sums(&self) -> Result<MlpGradient<T>> {
-        self.network.sums()
+    fn size(&self) -> Size {
+        self.network.size()
+    }
+
+    fn sums(&self, blocks: usize) -> Result<MlpGradient<T>> {
+        self.network.sums(blocks)
     }
 
     fn tape(&self, keep: bool) -> usize {
@@ -26,26 +31,38 @@ impl<T: Element> Map<T> for Matching<T> {
     }
 
     fn apply(&self, pass: &Pass<T>, point: &mut Point<T>, tape: &mut [T::Feature]) {
-        let (n, length) = (self.network.outputs(), self.network.tape());
+        let (n, inputs, blocks) = (self.network.outputs(), self.network.inputs(), pass.blocks());
+        let length = blocks * self.network.tape();
         let apart = if pass.keep { length } else { 0 };
         let (whole, half) = self.step();
         for evaluation in 0..2 * self.steps {
             let start = evaluation * apart;
             let middle = evaluation % 2 == 1;
-            for (k, &z) in point.state[..n].iter().enumerate() {
-                tape[start + k] = if middle {
-                    along::<T>(z, half, tape[start - apart + length - n + k])
-                } else {
-                    z
-                };
+            let time = T::from_f64(0.5 * evaluation as f64 / self.steps as f64);
+            for block in 0..blocks {
+                // Where the evaluation before left its velocities.
+                let before = start + length - apart - (blocks - block) * n;
+                let to = start + block * inputs;
+                for (k, &z) in point.state(block)[..n].iter().enumerate() {
+                    tape[to + k] = if middle {
+                        along::<T>(z, half, tape[before + k])
+                    } else {
+                        z
+                    };
+                }
+                tape[to + n].as_mut().fill(time);
+                let condition = pass.condition(block);
+                tape[to + n + 1..][..condition.len()].copy_from_slice(condition);
             }
             let tape = &mut tape[start..][..length];
-            let time = 0.5 * evaluation as f64 / self.steps as f64;
-            tape[n].as_mut().fill(T::from_f64(time));
-            tape[n + 1..][..pass.conditions.len()].copy_from_slice(pass.conditions);
             self.network.forward(pass.cpu, pass.rows, tape);
-            if middle {
-                for (z, &v) in point.state.iter_mut().zip(&*self.network.output(tape)) {
+            if !middle {
+                continue;
+            }
+            let velocities = self.network.output(blocks, tape);
+            for block in 0..blocks {
+                let state = point.state(block).iter_mut();
+                for (z, &v) in state.zip(own(velocities, n, block)) {
                     *z = along::<T>(*z, whole, v);
                 }
             }
@@ -59,27 +76,45 @@ impl<T: Element> Map<T> for Matching<T> {
         tape: &mut [T::Feature],
         mut sums: Option<&mut MlpGradient<T>>,
     ) {
-        let (n, length) = (self.network.outputs(), self.network.tape());
+        let (n, inputs, blocks) = (self.network.outputs(), self.network.inputs(), pass.blocks());
+        let length = blocks * self.network.tape();
         let (whole, half) = self.step();
-        let zero = T::Feature::default();
-        let mut back = |tape: &mut [T::Feature], scale: T, gradient: &[T::Feature]| {
-            for (v, &g) in self.network.output(tape).iter_mut().zip(gradient) {
-                *v = along::<T>(zero, scale, g);
-            }
-            self.network
-                .backward(pass.cpu, pass.rows, tape, sums.as_deref_mut());
+        let (zero, one) = (T::Feature::default(), T::from_f64(1.0));
+        let mut back = |tape: &mut [T::Feature]| {
+            let sums = sums.as_deref_mut();
+            self.network.backward(pass.cpu, pass.rows, tape, sums);
         };
-        let one = T::from_f64(1.0);
-        for step in tape.chunks_exact_mut(2 * length).rev() {
+        // h times the gradient with respect to where the velocities led.
+        let push = |velocities: &mut [T::Feature], h: T, gradient: &[T::Feature]| {
+            for (v, &g) in velocities.iter_mut().zip(gradient) {
+                *v = along::<T>(zero, h, g);
+            }
+        };
+        for step in tape[..2 * self.steps * length]
+            .chunks_exact_mut(2 * length)
+            .rev()
+        {
             let (start, middle) = step.split_at_mut(length);
-            back(middle, whole, &gradient.state[..n]);
-            back(start, half, &middle[..n]);
-            for (g, (&a, &b)) in gradient
-                .state
-                .iter_mut()
-                .zip(start[..n].iter().zip(&*middle))
-            {
-                *g = along::<T>(along::<T>(*g, one, a), one, b);
+            let velocities = self.network.output(blocks, middle);
+            for block in 0..blocks {
+                push(own_mut(velocities, n, block), whole, gradient.state(block));
+            }
+            back(middle);
+            let velocities = self.network.output(blocks, start);
+            for block in 0..blocks {
+                push(
+                    own_mut(velocities, n, block),
+                    half,
+                    own(middle, inputs, block),
+                );
+            }
+            back(start);
+            for block in 0..blocks {
+                let (a, b) = (own(start, inputs, block), own(middle, inputs, block));
+                let by_starts = gradient.state(block).iter_mut().zip(&a[..n]);
+                for ((g, &a), &b) in by_starts.zip(b) {
+                    *g = along::<T>(along::<T>(*g, one, a), one, b);
+                }
             }
         }
     }

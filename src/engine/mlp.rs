@@ -1,18 +1,20 @@
-//! [`Mlp`](crate::model::Mlp) on a block, forward and backward.
+//! [`Mlp`](crate::model::Mlp) on blocks, forward and backward.
 
 use super::cpu::Cpu;
 use super::dense::{Dense, Finish, Order};
 use super::gradient::MlpGradient;
-use super::lanes::Element;
+use super::lanes::{blocks, own, own_mut, Element};
 use super::map::{Map, Pass, Point};
 use super::math;
+use super::size::Size;
 use crate::model::{self, Activation};
 use crate::Result;
 
 /// A fully connected network with its weights packed, for both directions. Immutable but for [`Mlp::pack`]. As a map, it is given the point
 /// followed by the condition.
 ///
-/// It computes on a tape of [`Mlp::tape`] features: the input, the activations of every hidden layer, the output.
+/// It computes on a tape of [`Mlp::tape`] features of every block: the inputs of all blocks, their activations of every hidden layer, their
+/// outputs.
 pub(super) struct Mlp<T> {
     layers: Vec<Layer<T>>,
     activation: Activation,
@@ -53,10 +55,23 @@ impl<T: Element> Mlp<T> {
         }
     }
 
-    /// Sums for the gradient with respect to the parameters, 0.
-    pub(super) fn sums(&self) -> Result<MlpGradient<T>> {
+    /// How large it is.
+    pub(super) fn size(&self) -> Size {
+        let layers = self.layers.iter().map(|layer| &layer.forward);
+        let layers = layers.map(|layer| Size {
+            weights: layer.inputs() * layer.outputs(),
+            widest: layer.inputs().max(layer.outputs()),
+        });
+        layers.sum()
+    }
+
+    /// Sums for the gradient with respect to the parameters, 0, of up to `blocks` blocks at once.
+    pub(super) fn sums(&self, blocks: usize) -> Result<MlpGradient<T>> {
         let layers = self.layers.iter();
-        MlpGradient::new(layers.map(|l| (l.forward.inputs(), l.forward.outputs())))
+        MlpGradient::new(
+            blocks,
+            layers.map(|l| (l.forward.inputs(), l.forward.outputs())),
+        )
     }
 
     /// Features of the input.
@@ -69,22 +84,23 @@ impl<T: Element> Mlp<T> {
         self.layers.last().map_or(0, |l| l.forward.outputs())
     }
 
-    /// Features of the tape.
+    /// Features of the tape, of every block.
     pub(super) fn tape(&self) -> usize {
         self.tape
     }
 
-    /// Where the output lies in a tape that ends with this network's.
-    pub(super) fn output<'a, F>(&self, tape: &'a mut [F]) -> &'a mut [F] {
-        let start = tape.len() - self.outputs();
+    /// Where the outputs of `blocks` blocks lie in a tape that ends with this network's.
+    pub(super) fn output<'a, F>(&self, blocks: usize, tape: &'a mut [F]) -> &'a mut [F] {
+        let start = tape.len() - blocks * self.outputs();
         &mut tape[start..]
     }
 
-    /// From the input at the front of the tape to the output at its end.
+    /// From the input at the front of the tape to the output at its end, of `rows` rows and the blocks that these fill.
     pub(super) fn forward(&self, cpu: Cpu, rows: usize, mut tape: &mut [T::Feature]) {
+        let blocks = blocks::<T>(rows);
         let last = self.layers.len() - 1;
         for (i, Layer { forward, .. }) in self.layers.iter().enumerate() {
-            let (x, y) = tape.split_at_mut(forward.inputs());
+            let (x, y) = tape.split_at_mut(blocks * forward.inputs());
             let slope = match self.activation {
                 Activation::LeakyRelu { slope } if i < last => slope,
                 _ => 1.0,
@@ -92,7 +108,7 @@ impl<T: Element> Mlp<T> {
             let finish = Finish::Rectify(T::from_f64(slope));
             forward.apply(cpu, rows, x, y, finish);
             if i < last && self.activation == Activation::Tanh {
-                cpu.run(math::Tanh::<T>(&mut y[..forward.outputs()]));
+                cpu.run(math::Tanh::<T>(&mut y[..blocks * forward.outputs()]));
             }
             tape = y;
         }
@@ -100,7 +116,7 @@ impl<T: Element> Mlp<T> {
 
     /// Back through what [`Mlp::forward`] left on the tape, the output replaced by the gradient with respect to it. Every layer's place
     /// then holds the gradient with respect to its sums, before the activation; the front, that with respect to the input. The gradient
-    /// with respect to the parameters is added to `sums`, if given; that takes the whole block, so rows that do not count must have the
+    /// with respect to the parameters is added to `sums`, if given; that takes whole blocks, so rows that do not count must have the
     /// output gradient 0 and finite activations.
     pub(super) fn backward(
         &self,
@@ -109,13 +125,14 @@ impl<T: Element> Mlp<T> {
         tape: &mut [T::Feature],
         mut sums: Option<&mut MlpGradient<T>>,
     ) {
-        let mut end = self.tape();
+        let blocks = blocks::<T>(rows);
+        let mut end = blocks * self.tape();
         for (i, Layer { backward, .. }) in self.layers.iter().enumerate().rev() {
-            let (rest, gradient) = tape[..end].split_at_mut(end - backward.inputs());
+            let (rest, gradient) = tape[..end].split_at_mut(end - blocks * backward.inputs());
             end = rest.len();
-            let inputs = &mut rest[end - backward.outputs()..];
+            let inputs = &mut rest[end - blocks * backward.outputs()..];
             if let Some(sums) = &mut sums {
-                sums.add(cpu, i, gradient, inputs);
+                sums.add(cpu, i, blocks, gradient, inputs);
             }
             let one = T::from_f64(1.0);
             let finish = match self.activation {
@@ -133,8 +150,12 @@ impl<T: Element> Map<T> for Mlp<T> {
         self.pack(parameters);
     }
 
-    fn sums(&self) -> Result<MlpGradient<T>> {
-        self.sums()
+    fn size(&self) -> Size {
+        self.size()
+    }
+
+    fn sums(&self, blocks: usize) -> Result<MlpGradient<T>> {
+        self.sums(blocks)
     }
 
     fn tape(&self, _: bool) -> usize {
@@ -142,12 +163,23 @@ impl<T: Element> Map<T> for Mlp<T> {
     }
 
     fn apply(&self, pass: &Pass<T>, point: &mut Point<T>, tape: &mut [T::Feature]) {
-        let (own, given) = tape.split_at_mut(self.inputs() - pass.conditions.len());
-        own.copy_from_slice(&point.state[..own.len()]);
-        given[..pass.conditions.len()].copy_from_slice(pass.conditions);
+        let blocks = pass.blocks();
+        for block in 0..blocks {
+            let condition = pass.condition(block);
+            let input = own_mut(tape, self.inputs(), block);
+            let (point_in, given) = input.split_at_mut(self.inputs() - condition.len());
+            point_in.copy_from_slice(&point.state(block)[..point_in.len()]);
+            given.copy_from_slice(condition);
+        }
         self.forward(pass.cpu, pass.rows, tape);
-        let output = self.output(tape);
-        point.state[..output.len()].copy_from_slice(output);
+        let outputs = self.output(blocks, tape);
+        for block in 0..blocks {
+            point.state(block)[..self.outputs()].copy_from_slice(own(
+                outputs,
+                self.outputs(),
+                block,
+            ));
+        }
     }
 
     fn backward(
@@ -157,10 +189,17 @@ impl<T: Element> Map<T> for Mlp<T> {
         tape: &mut [T::Feature],
         sums: Option<&mut MlpGradient<T>>,
     ) {
-        let output = self.output(tape);
-        output.copy_from_slice(&gradient.state[..output.len()]);
+        let blocks = pass.blocks();
+        let outputs = self.output(blocks, tape);
+        for block in 0..blocks {
+            let output = own_mut(outputs, self.outputs(), block);
+            output.copy_from_slice(&gradient.state(block)[..self.outputs()]);
+        }
         self.backward(pass.cpu, pass.rows, tape, sums);
-        let inputs = self.inputs() - pass.conditions.len();
-        gradient.state[..inputs].copy_from_slice(&tape[..inputs]);
+        for block in 0..blocks {
+            let inputs = self.inputs() - pass.condition(block).len();
+            gradient.state(block)[..inputs]
+                .copy_from_slice(&own(tape, self.inputs(), block)[..inputs]);
+        }
     }
 }

@@ -23,6 +23,7 @@ mod objective;
 mod packed;
 mod rows;
 mod simd;
+mod size;
 mod spline;
 mod threads;
 mod worker;

@@ -2,8 +2,10 @@
 
 use super::chain::Chain;
 use super::lanes::Element;
+use super::map::Point;
 use super::mlp::Mlp;
 use super::rows::{copy_conditions, store, store_scaled};
+use super::size::Size;
 use crate::model::{Classifier, Model, Parts, Scaling};
 use crate::room::{self, Gather};
 use crate::Result;
@@ -57,19 +59,33 @@ impl<T: Element> PackedMaps<T> {
         )
     }
 
+    /// How many blocks should pass together.
+    pub fn together(&self) -> usize {
+        self.chain.size().blocks::<T>()
+    }
+
     /// What comes out, to rows with the conditions of `from`, the rows that came in.
-    pub fn store(&self, block: &[T::Feature], from: &[f64], to: &mut [f64]) {
+    pub fn store(&self, point: &mut Point<T>, from: &[f64], to: &mut [f64]) {
         let (n, m, c) = self.dims();
-        if self.scaled {
-            store_scaled::<T>(&block[..m], &self.scalings, m + c, to);
-        } else {
-            store::<T>(&block[..m], m + c, to, |_, u| u);
+        for (block, to) in to.chunks_mut(T::ROWS * (m + c)).enumerate() {
+            let state = &point.state(block)[..m];
+            if self.scaled {
+                store_scaled::<T>(state, &self.scalings, m + c, to);
+            } else {
+                store::<T>(state, m + c, to, |_, u| u);
+            }
         }
         copy_conditions((from, n), (to, m), c);
     }
 }
 
 impl<T: Element> PackedClassifier<T> {
+    /// How many blocks should pass its networks together.
+    pub fn together(&self) -> usize {
+        let sizes = self.networks.iter().map(Mlp::size);
+        sizes.sum::<Size>().blocks::<T>()
+    }
+
     fn new(classifier: &Classifier) -> Result<Self> {
         let Classifier {
             network,

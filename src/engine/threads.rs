@@ -1,8 +1,12 @@
-//! Threads that live no longer than a call.
+//! Threads that do work for the one that calls.
 
-use crate::{guard, Result};
-use std::panic::resume_unwind;
-use std::thread::{self, Builder};
+use crate::guard::{self, Caught};
+use crate::Result;
+use parking_lot::{Condvar, Mutex, MutexGuard};
+use std::mem::{forget, replace, take};
+use std::process;
+use std::sync::Arc;
+use std::thread::{Builder, JoinHandle};
 
 /// Does all of `work` at once: the last on the calling thread, the others on threads of their own that end before this returns. What no
 /// thread can be had for is done on the calling thread too. A panic of any of it goes on on the calling thread.
@@ -10,27 +14,78 @@ use std::thread::{self, Builder};
 /// # Errors
 /// The first of the work, in its order.
 pub(crate) fn all<W: FnOnce() -> Result<()> + Send>(work: impl Iterator<Item = W>) -> Result<()> {
-    let mut work: Vec<Slot<W>> = work.map(|work| (Some(work), Ok(()))).collect();
-    let mut own = work.pop();
-    thread::scope(|scope| {
-        let inside = guard::inside();
-        // On failure the slot keeps its work.
-        let spawn = |slot| {
-            let work = move || guard::catch(inside, || guard::library(|| run(slot)));
-            Builder::new().spawn_scoped(scope, work).ok()
-        };
-        let others: Vec<_> = work.iter_mut().filter_map(spawn).collect();
+    Team::default().all(work)
+}
+
+/// Threads that stay from one call of [`Team::all`] to the next, asleep between them, and end with this. They are started when first needed,
+/// and again in the child of a fork, which has none of them.
+#[derive(Default)]
+pub(crate) struct Team {
+    helpers: Vec<Helper>,
+    /// The process that they are threads of.
+    process: u32,
+}
+
+impl Team {
+    /// As [`all`], but the threads stay.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn all<W: FnOnce() -> Result<()> + Send>(
+        &mut self,
+        work: impl Iterator<Item = W>,
+    ) -> Result<()> {
+        let mut work: Vec<Slot<W>> = work.map(|work| (Some(work), Ok(()))).collect();
+        let mut own = work.pop();
+        self.start(work.len());
+        let mut jobs: Vec<_> = work.iter_mut().map(|slot| move || run(slot)).collect();
+        let given = Given::new(&self.helpers, &mut jobs);
         own.iter_mut().for_each(run);
-        // The scope would wait too, but a panic comes out of `join` as it is, and ThreadSanitizer sees no other end of a thread.
-        for other in others {
-            let done = other.join().unwrap_or_else(|panic| resume_unwind(panic));
-            done.unwrap_or_else(|caught| caught.resume());
+        if let Some(caught) = given.wait() {
+            caught.resume();
         }
-    });
-    work.iter_mut().for_each(run);
-    work.into_iter()
-        .chain(own)
-        .try_for_each(|(_, result)| result)
+        drop(given);
+        drop(jobs);
+        work.iter_mut().for_each(run);
+        work.into_iter()
+            .chain(own)
+            .try_for_each(|(_, result)| result)
+    }
+
+    /// Sees that there are `wanted` helpers, or as many as can be had.
+    fn start(&mut self, wanted: usize) {
+        let process = process::id();
+        if self.process != process {
+            self.abandon();
+            self.process = process;
+        }
+        while self.helpers.len() < wanted {
+            match Helper::new() {
+                Some(helper) => self.helpers.push(helper),
+                None => break,
+            }
+        }
+    }
+
+    /// Forgets threads that are another process's: here they cannot be ended, and their locks may be held for ever.
+    fn abandon(&mut self) {
+        forget(take(&mut self.helpers));
+    }
+}
+
+impl Drop for Team {
+    fn drop(&mut self) {
+        if self.process != process::id() {
+            return self.abandon();
+        }
+        for helper in &self.helpers {
+            helper.desk.put(State::End);
+        }
+        for helper in self.helpers.drain(..) {
+            // It does not panic: its work is caught. ThreadSanitizer sees no other end of a thread.
+            let _ = helper.thread.join();
+        }
+    }
 }
 
 /// Work until it is done, and its result.
@@ -42,10 +97,141 @@ fn run<W: FnOnce() -> Result<()>>(slot: &mut Slot<W>) {
     }
 }
 
+struct Helper {
+    desk: Arc<Desk>,
+    thread: JoinHandle<()>,
+}
+
+impl Helper {
+    /// None where no thread can be had.
+    fn new() -> Option<Self> {
+        let desk = Arc::<Desk>::default();
+        let own = desk.clone();
+        let thread = Builder::new().spawn(move || own.serve()).ok()?;
+        Some(Helper { desk, thread })
+    }
+}
+
+/// Where a helper finds its work, and leaves how it ended.
+#[derive(Default)]
+struct Desk {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+enum State {
+    #[default]
+    Idle,
+    Work(Job),
+    Busy,
+    Done(std::result::Result<(), Caught>),
+    End,
+}
+
+/// What a helper is to do, for the thread that gave it.
+struct Job {
+    work: *mut (dyn FnMut() + Send),
+    /// Whether that thread works for a call of C.
+    inside: bool,
+}
+
+// SAFETY: what `work` points to may be sent, and only one thread at a time uses it, see `Given`.
+unsafe impl Send for Job {}
+
+impl Desk {
+    fn put(&self, state: State) {
+        *self.state.lock() = state;
+        self.changed.notify_one();
+    }
+
+    /// Does what is given, until the end.
+    fn serve(&self) {
+        let mut state = self.state.lock();
+        loop {
+            match replace(&mut *state, State::Busy) {
+                State::Work(Job { work, inside }) => {
+                    let done = MutexGuard::unlocked(&mut state, || {
+                        // SAFETY: `Given` keeps it where it is, and leaves it alone until this says that it is done.
+                        let work = unsafe { &mut *work };
+                        guard::catch(inside, || guard::library(work))
+                    });
+                    *state = State::Done(done);
+                    self.changed.notify_one();
+                }
+                State::End => return,
+                other => {
+                    *state = other;
+                    self.changed.wait(&mut state);
+                }
+            }
+        }
+    }
+
+    /// Waits until the work that was given is done.
+    fn wait(&self) -> std::result::Result<(), Caught> {
+        let mut state = self.state.lock();
+        loop {
+            match replace(&mut *state, State::Idle) {
+                State::Done(done) => return done,
+                State::Idle => return Ok(()),
+                other => {
+                    *state = other;
+                    self.changed.wait(&mut state);
+                }
+            }
+        }
+    }
+}
+
+/// Work that helpers have been given. It outlives nothing that the work borrows: it waits for all of it, also while a panic goes by.
+struct Given<'a> {
+    helpers: &'a [Helper],
+}
+
+impl<'a> Given<'a> {
+    /// Gives every job to a helper, as far as there are any.
+    fn new<J: FnMut() + Send>(helpers: &'a [Helper], jobs: &'a mut [J]) -> Self {
+        let given = Given {
+            helpers: &helpers[..jobs.len().min(helpers.len())],
+        };
+        let inside = guard::inside();
+        for (helper, job) in given.helpers.iter().zip(jobs) {
+            let work: *mut (dyn FnMut() + Send + 'a) = job;
+            // SAFETY: a pointer to the same, whose lifetime is not known to the helper: it is not used after `Drop`, which comes before
+            // the end of 'a.
+            let work = unsafe {
+                std::mem::transmute::<
+                    *mut (dyn FnMut() + Send + 'a),
+                    *mut (dyn FnMut() + Send + 'static),
+                >(work)
+            };
+            helper.desk.put(State::Work(Job { work, inside }));
+        }
+        given
+    }
+
+    /// Waits until all is done; the first panic, in the order of the work.
+    fn wait(&self) -> Option<Caught> {
+        let all = self.helpers.iter();
+        let panics: Vec<Caught> = all.filter_map(|helper| helper.desk.wait().err()).collect();
+        panics.into_iter().next()
+    }
+}
+
+impl Drop for Given<'_> {
+    fn drop(&mut self) {
+        self.wait();
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use crate::{guard, Error};
+    use super::*;
+    use crate::Error;
+    use std::collections::HashSet;
     use std::sync::atomic::{AtomicU32, Ordering};
+    use std::thread;
 
     #[test]
     fn all_work_is_done_once() {
@@ -61,6 +247,85 @@ mod tests {
             .unwrap();
             assert_eq!(done.into_inner(), (1 << n) - 1);
         }
+    }
+
+    #[test]
+    fn threads_stay_from_call_to_call_and_end_with_their_team() {
+        let mut team = Team::default();
+        let names = |team: &mut Team, n: usize| {
+            let names = Mutex::new(HashSet::new());
+            let work = (0..n).map(|_| {
+                || {
+                    names.lock().insert(thread::current().id());
+                    Ok(())
+                }
+            });
+            team.all(work).unwrap();
+            names.into_inner()
+        };
+        let first = names(&mut team, 3);
+        assert_eq!(first.len(), 3);
+        for n in [1, 2, 3, 3] {
+            assert!(names(&mut team, n).is_subset(&first));
+        }
+        assert_eq!(names(&mut team, 5).intersection(&first).count(), 3);
+        let desks: Vec<_> = team
+            .helpers
+            .iter()
+            .map(|h| Arc::downgrade(&h.desk))
+            .collect();
+        drop(team);
+        assert!(desks.len() == 4 && desks.iter().all(|desk| desk.upgrade().is_none()));
+    }
+
+    #[test]
+    fn a_team_goes_on_after_a_panic() {
+        let mut team = Team::default();
+        for panicking in 0..3 {
+            let done = AtomicU32::new(0);
+            let work = (0..3).map(|i| {
+                let done = &done;
+                move || {
+                    assert!(i != panicking, "bits fell out");
+                    done.fetch_add(1, Ordering::Relaxed);
+                    Ok(())
+                }
+            });
+            assert!(guard::catch(true, || team.all(work)).is_err());
+            assert_eq!(done.into_inner(), 2, "all others were done before");
+        }
+        team.all((0..3).map(|_| || Ok(()))).unwrap();
+    }
+
+    /// The child has no helpers of its parent's, and starts its own.
+    #[cfg(unix)]
+    #[test]
+    fn a_team_works_in_the_child_of_a_fork() {
+        let mut team = Team::default();
+        let count = |team: &mut Team| {
+            let done = AtomicU32::new(0);
+            let work = (0..3).map(|_| {
+                || {
+                    done.fetch_add(1, Ordering::Relaxed);
+                    Ok(())
+                }
+            });
+            team.all(work).map(|()| done.into_inner())
+        };
+        assert_eq!(count(&mut team).unwrap(), 3);
+        // SAFETY: the child does what is under test, and ends without returning to the test.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            let right = count(&mut team).is_ok_and(|done| done == 3);
+            drop(team);
+            // SAFETY: no handlers of the parent's run.
+            unsafe { libc::_exit(i32::from(!right)) };
+        }
+        let mut status = -1;
+        // SAFETY: the status is written to a place of its own.
+        assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+        assert_eq!(status, 0);
+        assert_eq!(count(&mut team).unwrap(), 3);
     }
 
     #[test]

@@ -1,13 +1,14 @@
-//! Threads' buffers, and what is computed in them block by block.
+//! Threads' buffers, and what is computed in them, of blocks that pass together.
 
 use super::cpu::Cpu;
-use super::lanes::Element;
+use super::lanes::{blocks, own, own_mut, Element};
 use super::map::{Pass, Point};
 use super::mlp::Mlp;
 use super::packed::{PackedClassifier, PackedMaps};
 use super::rows::{
     copy_conditions, load, load_conditions, load_seen, log_normal, log_scale, log_scale_of, store,
 };
+use super::size::pass;
 use super::threads;
 use crate::model::{optional, Arrays, Scaling, STEPS};
 use crate::room::Grow;
@@ -17,7 +18,7 @@ use crate::{Error, Result};
 /// followed by their conditions.
 pub(super) struct Workers<T: Element>(Vec<Worker<T>>);
 
-/// The buffers of one block, made when first needed.
+/// The buffers of blocks that pass together, made when first needed.
 struct Worker<T: Element> {
     maps: Passage<T>,
     classifier: Judge<T>,
@@ -28,8 +29,8 @@ struct Worker<T: Element> {
 /// For maps.
 struct Passage<T: Element> {
     cpu: Cpu,
-    /// The point under way through the maps, or the gradient with respect to it.
-    state: Vec<T::Feature>,
+    /// The points under way through the maps, or the gradient with respect to them.
+    states: Vec<T::Feature>,
     conditions: Vec<T::Feature>,
     tape: Vec<T::Feature>,
 }
@@ -50,7 +51,7 @@ impl<T: Element> Workers<T> {
         let worker = || Worker {
             maps: Passage {
                 cpu,
-                state: Vec::new(),
+                states: Vec::new(),
                 conditions: Vec::new(),
                 tape: Vec::new(),
             },
@@ -64,18 +65,20 @@ impl<T: Element> Workers<T> {
         Workers((0..threads.max(1)).map(|_| worker()).collect())
     }
 
-    /// Divides the rows among the workers and lets each do `task` on every block of its share.
+    /// Divides the rows among the workers and lets each do `task` on its share, at most `together` blocks at once.
     ///
     /// # Errors
     /// The first of the task.
     fn each<const I: usize, const O: usize>(
         &mut self,
+        together: usize,
         arrays: Arrays<I, O>,
         task: impl Fn(&mut Worker<T>, [&[f64]; I], [&mut [f64]; O]) -> Result<()> + Sync,
     ) -> Result<()> {
         let all = &|worker: &mut Worker<T>, share: Arrays<I, O>| {
-            share.blocks(T::ROWS).try_for_each(|block| {
-                let (inputs, outputs) = block.slices();
+            let rows = pass::<T>(share.rows, together);
+            share.blocks(rows).try_for_each(|blocks| {
+                let (inputs, outputs) = blocks.slices();
                 task(worker, inputs, outputs)
             })
         };
@@ -106,16 +109,25 @@ impl<T: Element> Workers<T> {
             inputs: [(z, n + c)],
             outputs: [(x, m + c), optional(log_prob)],
         };
-        self.each(arrays, |worker, [z], [x, log_prob]| {
+        self.each(maps.together(), arrays, |worker, [z], [x, log_prob]| {
             let (pass, mut point, tape) = worker.maps.enter(maps, z, false, false)?;
-            for (lane, out) in log_prob.iter_mut().enumerate() {
-                *out = log_normal::<T>(&point.state[..n], lane);
+            for (block, log_prob) in log_prob.chunks_mut(T::ROWS).enumerate() {
+                let z = &point.state(block)[..n];
+                for (lane, out) in log_prob.iter_mut().enumerate() {
+                    *out = log_normal::<T>(z, lane);
+                }
             }
             maps.chain.apply(&pass, &mut point, tape);
-            maps.store(point.state, z, x);
-            for (lane, (out, x)) in log_prob.iter_mut().zip(x.chunks_exact(m + c)).enumerate() {
-                let scale = log_scale_of::<T>(point.state, lane, x, &maps.scalings);
-                *out += scale - point.log_det.as_ref()[lane].to_f64();
+            maps.store(&mut point, z, x);
+            let blocks = log_prob
+                .chunks_mut(T::ROWS)
+                .zip(x.chunks(T::ROWS * (m + c)));
+            for (block, (log_prob, x)) in blocks.enumerate() {
+                let (u, log_det) = point.both(block);
+                for (lane, (out, x)) in log_prob.iter_mut().zip(x.chunks_exact(m + c)).enumerate() {
+                    let scale = log_scale_of::<T>(u, lane, x, &maps.scalings);
+                    *out += scale - log_det.as_ref()[lane].to_f64();
+                }
             }
             Ok(())
         })
@@ -135,13 +147,17 @@ impl<T: Element> Workers<T> {
             inputs: [(x, m + c)],
             outputs: [(out, 1)],
         };
-        self.each(arrays, |worker, [x], [out]| {
+        self.each(flow.together(), arrays, |worker, [x], [out]| {
             let (pass, mut point, tape) = worker.maps.enter(flow, x, true, false)?;
             flow.chain.apply(&pass, &mut point, tape);
-            for (lane, (out, x)) in out.iter_mut().zip(x.chunks_exact(m + c)).enumerate() {
-                *out = log_normal::<T>(point.state, lane)
-                    + point.log_det.as_ref()[lane].to_f64()
-                    + log_scale(x, &flow.scalings);
+            let blocks = out.chunks_mut(T::ROWS).zip(x.chunks(T::ROWS * (m + c)));
+            for (block, (out, x)) in blocks.enumerate() {
+                let (z, log_det) = point.both(block);
+                for (lane, (out, x)) in out.iter_mut().zip(x.chunks_exact(m + c)).enumerate() {
+                    *out = log_normal::<T>(z, lane)
+                        + log_det.as_ref()[lane].to_f64()
+                        + log_scale(x, &flow.scalings);
+                }
             }
             Ok(())
         })
@@ -161,10 +177,12 @@ impl<T: Element> Workers<T> {
             inputs: [(x, m + c)],
             outputs: [(z, n + c)],
         };
-        self.each(arrays, |worker, [x], [z]| {
+        self.each(flow.together(), arrays, |worker, [x], [z]| {
             let (pass, mut point, tape) = worker.maps.enter(flow, x, true, false)?;
             flow.chain.apply(&pass, &mut point, tape);
-            store::<T>(point.state, n + c, z, |_, z| z);
+            for (block, z) in z.chunks_mut(T::ROWS * (n + c)).enumerate() {
+                store::<T>(point.state(block), n + c, z, |_, z| z);
+            }
             copy_conditions((x, m), (z, n), c);
             Ok(())
         })
@@ -183,7 +201,7 @@ impl<T: Element> Workers<T> {
             inputs: [(x, classifier.scalings.len())],
             outputs: [(out, 1)],
         };
-        self.each(arrays, |worker, [x], [out]| {
+        self.each(classifier.together(), arrays, |worker, [x], [out]| {
             worker.classifier.logit(classifier, x, out)
         })
     }
@@ -206,11 +224,13 @@ impl<T: Element> Workers<T> {
             inputs: [(x, width)],
             outputs: [(log_w, 1), (gradient, n)],
         };
-        self.each(arrays, |worker, [x], [log_w, gradient]| {
+        let together = classifier.together();
+        self.each(together, arrays, |worker, [x], [log_w, gradient]| {
             let by_features = worker.classifier.gradient(classifier, x, log_w)?;
             let rows = gradient.chunks_exact_mut(n).zip(x.chunks_exact(width));
-            for (lane, (g, x)) in rows.enumerate() {
-                let mut inputs = by_features.iter();
+            for (row, (g, x)) in rows.enumerate() {
+                let (block, lane) = (row / T::ROWS, row % T::ROWS);
+                let mut inputs = own(by_features, classifier.inputs, block).iter();
                 for ((g, &x), scaling) in g.iter_mut().zip(x).zip(scalings) {
                     *g = by_value::<T>(scaling, x, &mut inputs, lane);
                 }
@@ -236,34 +256,38 @@ impl<T: Element> Workers<T> {
             inputs: [(z, n + c)],
             outputs: [(log_w, 1), (gradient, n)],
         };
-        self.each(arrays, |worker, [z], [log_w, gradient]| {
+        let together = maps.together().max(classifier.together());
+        self.each(together, arrays, |worker, [z], [log_w, gradient]| {
             let (pass, mut point, tape) = worker.maps.enter(maps, z, false, true)?;
             maps.chain.apply(&pass, &mut point, tape);
             // Through x, in double precision: log w(z) has the bits of log w(g(z)).
-            let x = sized(&mut worker.events, T::ROWS * (m + c))?;
-            let x = &mut x[..log_w.len() * (m + c)];
-            maps.store(point.state, z, x);
+            let x = sized(&mut worker.events, log_w.len() * (m + c))?;
+            maps.store(&mut point, z, x);
             let by_features = worker.classifier.gradient(classifier, x, log_w)?;
-            let mut by_z = Point::<T>::new(point.state);
-            for (lane, x) in x.chunks_exact(m + c).enumerate() {
+            let mut by_z = point.gradient();
+            for (row, x) in x.chunks_exact(m + c).enumerate() {
+                let (block, lane) = (row / T::ROWS, row % T::ROWS);
+                let by_z = by_z.state(block);
                 let scalings = maps.scalings.iter().zip(&classifier.scalings);
-                let mut inputs = by_features.iter();
+                let mut inputs = own(by_features, classifier.inputs, block).iter();
                 for (k, (&x, (from, to))) in x.iter().zip(scalings).enumerate() {
                     // By u, of the generator.
                     let by_x = by_value::<T>(to, x, &mut inputs, lane);
                     let by_u = by_x * libm::exp(-from.log_derivative(x));
-                    by_z.state[k].as_mut()[lane] = T::from_f64(by_u);
+                    by_z[k].as_mut()[lane] = T::from_f64(by_u);
                 }
             }
             maps.chain.backward(&pass, &mut by_z, tape, None);
-            store::<T>(&by_z.state[..n], n, gradient, |_, g| g);
+            for (block, gradient) in gradient.chunks_mut(T::ROWS * n).enumerate() {
+                store::<T>(&by_z.state(block)[..n], n, gradient, |_, g| g);
+            }
             Ok(())
         })
     }
 }
 
 impl<T: Element> Passage<T> {
-    /// The block's rows at the entrance of the maps, scaled where what comes out of them goes in: how they pass, where they are, and the
+    /// The rows at the entrance of the maps, scaled where what comes out of them goes in: how they pass, where they are, and the
     /// tape.
     #[allow(clippy::type_complexity)]
     fn enter(
@@ -275,30 +299,34 @@ impl<T: Element> Passage<T> {
     ) -> Result<(Pass<'_, T>, Point<'_, T>, &mut [T::Feature])> {
         let (n, m, c) = maps.dims();
         let dim = if inverse { m } else { n };
-        let state = sized(&mut self.state, maps.chain.widest())?;
-        let conditions = sized(&mut self.conditions, c)?;
-        if inverse {
-            load::<T>(from, m + c, &mut state[..m], |k, x| {
-                maps.scalings[k].forward(x)
-            });
-        } else {
-            load::<T>(from, n + c, &mut state[..n], |_, z| z);
+        let (rows, width) = (from.len() / (dim + c), maps.chain.widest());
+        let blocks = blocks::<T>(rows);
+        let states = sized(&mut self.states, blocks * width)?;
+        let conditions = sized(&mut self.conditions, blocks * c)?;
+        for (block, from) in from.chunks(T::ROWS * (dim + c)).enumerate() {
+            let state = &mut own_mut(states, width, block)[..dim];
+            if inverse {
+                load::<T>(from, m + c, state, |k, x| maps.scalings[k].forward(x));
+            } else {
+                load::<T>(from, n + c, state, |_, z| z);
+            }
+            let conditions = own_mut(conditions, c, block);
+            load_conditions::<T>(from, dim, &maps.conditions, conditions);
         }
-        load_conditions::<T>(from, dim, &maps.conditions, conditions);
         let pass = Pass {
             cpu: self.cpu,
-            rows: from.len() / (dim + c),
+            rows,
             conditions,
             inverse,
             keep,
         };
-        let tape = sized(&mut self.tape, maps.chain.tape(keep))?;
-        Ok((pass, Point::new(state), tape))
+        let tape = sized(&mut self.tape, blocks * maps.chain.tape(keep))?;
+        Ok((pass, Point::new(states, width), tape))
     }
 }
 
 impl<T: Element> Judge<T> {
-    /// log w of the block's rows.
+    /// log w of the rows.
     fn logit(
         &mut self,
         classifier: &PackedClassifier<T>,
@@ -318,7 +346,9 @@ impl<T: Element> Judge<T> {
         let (cpu, rows) = (self.cpu, log_w.len());
         let share = T::from_f64(1.0 / classifier.networks.len() as f64);
         self.judge(classifier, x, log_w, |network, tape, sums| {
-            network.output(tape)[0].as_mut().fill(share);
+            for output in network.output(blocks::<T>(rows), tape) {
+                output.as_mut().fill(share);
+            }
             network.backward(cpu, rows, tape, None);
             for (sum, own) in sums.iter_mut().zip(&*tape) {
                 let lanes = sum.as_mut().iter_mut().zip(own.as_ref());
@@ -327,7 +357,7 @@ impl<T: Element> Judge<T> {
         })
     }
 
-    /// log w of the block's rows; calls `member` with every network after its logits are on its tape, and with what it returns, 0 before.
+    /// log w of the rows; calls `member` with every network after its logits are on its tape, and with what it returns, 0 before.
     fn judge(
         &mut self,
         classifier: &PackedClassifier<T>,
@@ -337,21 +367,28 @@ impl<T: Element> Judge<T> {
     ) -> Result<&[T::Feature]> {
         let scalings = &classifier.scalings;
         let (width, rows) = (classifier.inputs, log_w.len());
-        let features = sized(&mut self.features, 2 * width)?;
-        let (sums, inputs) = features.split_at_mut(width);
-        if width == scalings.len() {
-            load::<T>(x, width, inputs, |k, x| scalings[k].forward(x));
-        } else {
-            load_seen::<T>(x, scalings, inputs);
+        let blocks = blocks::<T>(rows);
+        let features = sized(&mut self.features, 2 * blocks * width)?;
+        let (sums, inputs) = features.split_at_mut(blocks * width);
+        for (block, x) in x.chunks(T::ROWS * scalings.len()).enumerate() {
+            let inputs = own_mut(inputs, width, block);
+            if width == scalings.len() {
+                load::<T>(x, width, inputs, |k, x| scalings[k].forward(x));
+            } else {
+                load_seen::<T>(x, scalings, inputs);
+            }
         }
         sums.fill(T::Feature::default());
         log_w.fill(0.0);
         for network in &classifier.networks {
-            let tape = sized(&mut self.tape, network.tape())?;
-            tape[..width].copy_from_slice(inputs);
+            let tape = sized(&mut self.tape, blocks * network.tape())?;
+            tape[..inputs.len()].copy_from_slice(inputs);
             network.forward(self.cpu, rows, tape);
-            for (sum, logit) in log_w.iter_mut().zip(network.output(tape)[0].as_ref()) {
-                *sum += logit.to_f64();
+            let logits = network.output(blocks, tape).iter();
+            for (sums, logits) in log_w.chunks_mut(T::ROWS).zip(logits) {
+                for (sum, logit) in sums.iter_mut().zip(logits.as_ref()) {
+                    *sum += logit.to_f64();
+                }
             }
             member(network, tape, sums);
         }

@@ -1,8 +1,9 @@
 //! What a loss is, and its sum over the blocks of a batch.
 
 use crate::engine::cpu::Cpu;
-use crate::engine::lanes::Element;
-use crate::engine::threads;
+use crate::engine::lanes::{self, Element};
+use crate::engine::size::{pass, MOST_BLOCKS};
+use crate::engine::threads::Team;
 use crate::objective::{Batch, Goal, Objective};
 use crate::Result;
 
@@ -14,17 +15,55 @@ pub(super) trait Loss<T: Element>: Sync {
     /// Takes over the parameters of all parts.
     fn pack(&mut self, parameters: &[T]);
 
+    /// How many blocks should pass its networks together: the most that it is given at once.
+    fn together(&self) -> usize;
+
     /// Buffers, their sums 0.
     fn buffers(&self) -> Result<Self::Buffers>;
 
-    /// The share of one block in the loss of part `part`. Its share in the gradient is added to the buffers' sums.
-    fn add(&self, part: usize, block: Block<T>, buffers: &mut Self::Buffers) -> f64;
+    /// Adds the share of every block of the group in the loss of part `part` to its own of `losses`. Their shares in the gradient are added
+    /// to the buffers' sums, in the order of the blocks.
+    fn add(&self, part: usize, group: Group<T>, buffers: &mut Self::Buffers, losses: &mut [f64]);
 
     /// As [`Loss::add`], without the gradient.
-    fn loss(&self, part: usize, block: Block<T>, buffers: &mut Self::Buffers) -> f64;
+    fn loss(&self, part: usize, group: Group<T>, buffers: &mut Self::Buffers, losses: &mut [f64]);
 
     /// Adds the sums to the gradient of part `part` and makes them 0.
     fn collect(&self, part: usize, buffers: &mut Self::Buffers, gradient: &mut [T]);
+}
+
+/// Rows `first` to `first + rows` of a batch, in blocks that pass together.
+#[derive(Clone, Copy)]
+pub(super) struct Group<'a, T> {
+    pub batch: &'a Batch<T>,
+    pub first: usize,
+    pub rows: usize,
+    pub cpu: Cpu,
+}
+
+impl<'a, T: Element> Group<'a, T> {
+    /// How many blocks there are.
+    pub fn len(&self) -> usize {
+        lanes::blocks::<T>(self.rows)
+    }
+
+    /// All rows of the blocks, those that do not count too.
+    pub fn lanes(&self) -> usize {
+        self.len() * T::ROWS
+    }
+
+    /// The blocks with their numbers.
+    pub fn blocks(self) -> impl Iterator<Item = (usize, Block<'a, T>)> {
+        let starts = (0..self.rows).step_by(T::ROWS).enumerate();
+        starts.map(move |(block, start)| {
+            let own = Block {
+                batch: self.batch,
+                first: self.first + start,
+                rows: T::ROWS.min(self.rows - start),
+            };
+            (block, own)
+        })
+    }
 }
 
 /// Rows `first` to `first + rows` of a batch, at most a block of them.
@@ -33,7 +72,6 @@ pub(super) struct Block<'a, T> {
     pub batch: &'a Batch<T>,
     pub first: usize,
     pub rows: usize,
-    pub cpu: Cpu,
 }
 
 impl<T: Element> Block<'_, T> {
@@ -83,6 +121,8 @@ pub(super) struct Blocks<'a, T: Element, L: Loss<T>> {
     cpu: Cpu,
     /// One per thread, with the loss of its share.
     workers: Vec<(L::Buffers, f64)>,
+    /// All but the caller's, for as long as the training lasts.
+    team: Team,
 }
 
 /// Fewest blocks that are worth a thread.
@@ -96,6 +136,7 @@ impl<'a, T: Element, L: Loss<T>> Blocks<'a, T, L> {
             goal,
             loss,
             cpu: Cpu::detect(),
+            team: Team::default(),
         })
     }
 
@@ -103,7 +144,7 @@ impl<'a, T: Element, L: Loss<T>> Blocks<'a, T, L> {
     fn sum(
         &mut self,
         batch: &Batch<T>,
-        f: impl Fn(&L, Block<T>, &mut L::Buffers) -> f64 + Sync,
+        f: impl Fn(&L, Group<T>, &mut L::Buffers, &mut [f64]) + Sync,
     ) -> Result<(f64, usize)> {
         let (rows, cpu, loss, f) = (batch.rows, self.cpu, &self.loss, &f);
         let useful = rows.div_ceil(BLOCKS_PER_THREAD * T::ROWS);
@@ -112,21 +153,25 @@ impl<'a, T: Element, L: Loss<T>> Blocks<'a, T, L> {
         let workers = self.workers[..threads].iter_mut().enumerate();
         let work = workers.map(|(i, (buffers, sum))| {
             move || {
-                let end = rows.min((i + 1) * share);
+                let (begin, end) = (i * share, rows.min((i + 1) * share));
+                let pass = pass::<T>(end.saturating_sub(begin), loss.together());
                 *sum = 0.0;
-                for first in (i * share..end).step_by(T::ROWS) {
-                    let block = Block {
+                for first in (begin..end).step_by(pass) {
+                    let group = Group {
                         batch,
                         first,
-                        rows: T::ROWS.min(end - first),
+                        rows: pass.min(end - first),
                         cpu,
                     };
-                    *sum += f(loss, block, buffers);
+                    let mut losses = [0.0; MOST_BLOCKS];
+                    let losses = &mut losses[..group.len()];
+                    f(loss, group, buffers, losses);
+                    losses.iter().for_each(|loss| *sum += loss);
                 }
                 Ok(())
             }
         });
-        threads::all(work)?;
+        self.team.all(work)?;
         let sums = self.workers[..threads].iter();
         Ok((sums.map(|(_, sum)| sum).sum(), threads))
     }
@@ -149,9 +194,9 @@ impl<T: Element, L: Loss<T>> Objective<T> for Blocks<'_, T, L> {
         gradient: &mut [T],
     ) -> Result<f64> {
         self.loss.pack(parameters);
-        let add =
-            |loss: &L, block: Block<T>, buffers: &mut L::Buffers| loss.add(part, block, buffers);
-        let (sum, threads) = self.sum(batch, add)?;
+        let (sum, threads) = self.sum(batch, |loss, group, buffers, losses| {
+            loss.add(part, group, buffers, losses);
+        })?;
         gradient.fill(T::default());
         for (buffers, _) in &mut self.workers[..threads] {
             self.loss.collect(part, buffers, gradient);
@@ -161,7 +206,9 @@ impl<T: Element, L: Loss<T>> Objective<T> for Blocks<'_, T, L> {
 
     fn loss(&mut self, parameters: &[T], batch: &Batch<T>) -> Result<f64> {
         self.loss.pack(parameters);
-        let (sum, _) = self.sum(batch, |loss, block, buffers| loss.loss(0, block, buffers))?;
+        let (sum, _) = self.sum(batch, |loss, group, buffers, losses| {
+            loss.loss(0, group, buffers, losses);
+        })?;
         Ok(sum)
     }
 }

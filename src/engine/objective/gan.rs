@@ -1,9 +1,9 @@
 //! The weighted GAN: a discriminator and the refiner, each with its own loss.
 
-use super::blocks::{load, Block, Loss};
+use super::blocks::{load, Block, Group, Loss};
 use crate::engine::chain::Chain;
 use crate::engine::gradient::MlpGradient;
-use crate::engine::lanes::Element;
+use crate::engine::lanes::{own, own_mut, Element};
 use crate::engine::map::{Pass, Point};
 use crate::engine::mlp::Mlp;
 use crate::objective::{sigmoid, softplus, Gan};
@@ -17,8 +17,8 @@ pub(super) struct Players<'a, T> {
 }
 
 pub(super) struct Buffers<T: Element> {
-    /// What is on its way through the prior, with its condition and its tape.
-    prior_state: Vec<T::Feature>,
+    /// What is on its way through the prior, with its conditions and its tape.
+    prior_states: Vec<T::Feature>,
     prior_conditions: Vec<T::Feature>,
     prior_tape: Vec<T::Feature>,
     discriminator_tape: Vec<T::Feature>,
@@ -49,60 +49,82 @@ impl<'a, T: Element> Players<'a, T> {
         })
     }
 
-    /// z = Φ(y) and the condition to the front of the discriminator's tape.
-    fn refine(&self, part: usize, block: Block<T>, buffers: &mut Buffers<T>) {
-        let Block {
-            batch,
-            first,
-            rows,
-            cpu,
-        } = block;
-        let auxiliary = self.gan.auxiliary_dim();
-        let noise = &mut buffers.noise[..rows * auxiliary];
-        let (whole, number) = (batch.whole(), batch.number(first));
-        self.gan.noise(part, batch.step, whole, number, noise);
-        buffers.noise_rows.clear();
-        buffers
-            .noise_rows
-            .extend(noise.iter().map(|&y| T::from_f64(y)));
-        let tape = &mut buffers.refiner_tape;
-        let latents = self.refiner.outputs();
-        let inputs = self.refiner.inputs() - self.gan.conditions;
-        block.load(latents, &mut tape[inputs..self.refiner.inputs()]);
-        match &self.prior {
-            None => load(&buffers.noise_rows, (0, auxiliary), &mut tape[..inputs]),
-            Some(prior) => {
-                let state = &mut buffers.prior_state[..];
-                load(&buffers.noise_rows, (0, auxiliary), &mut state[..auxiliary]);
-                block.load(latents, &mut buffers.prior_conditions);
-                let pass = Pass {
-                    cpu,
-                    rows: T::ROWS,
-                    conditions: &buffers.prior_conditions,
-                    inverse: false,
-                    keep: false,
-                };
-                prior.apply(&pass, &mut Point::new(state), &mut buffers.prior_tape);
-                tape[..inputs].copy_from_slice(&state[..inputs]);
+    /// z = Φ(y) and the condition to the front of the discriminator's tape, of every block to the place of block `place` of its number.
+    fn refine(
+        &self,
+        part: usize,
+        group: Group<T>,
+        buffers: &mut Buffers<T>,
+        place: impl Fn(usize) -> usize,
+    ) {
+        let Buffers {
+            prior_states,
+            prior_conditions,
+            prior_tape,
+            discriminator_tape,
+            noise,
+            noise_rows,
+            ..
+        } = buffers;
+        let (cpu, blocks, conditions) = (group.cpu, group.len(), self.gan.conditions);
+        let (latents, auxiliary) = (self.refiner.outputs(), self.gan.auxiliary_dim());
+        let tape = &mut buffers.refiner_tape[..blocks * self.refiner.tape()];
+        let width = self.prior.as_ref().map_or(0, Chain::widest);
+        for (number, block) in group.blocks() {
+            let Block {
+                batch, first, rows, ..
+            } = block;
+            let noise = &mut noise[..rows * auxiliary];
+            let (whole, row) = (batch.whole(), batch.number(first));
+            self.gan.noise(part, batch.step, whole, row, noise);
+            noise_rows.clear();
+            noise_rows.extend(noise.iter().map(|&y| T::from_f64(y)));
+            let inputs = own_mut(tape, self.refiner.inputs(), number);
+            let (inputs, given) = inputs.split_at_mut(inputs.len() - conditions);
+            block.load(latents, given);
+            if self.prior.is_none() {
+                load(noise_rows, (0, auxiliary), inputs);
+                continue;
+            }
+            let state = own_mut(prior_states, width, number);
+            load(noise_rows, (0, auxiliary), &mut state[..auxiliary]);
+            block.load(latents, own_mut(prior_conditions, conditions, number));
+        }
+        if let Some(prior) = &self.prior {
+            let pass = Pass {
+                cpu,
+                rows: group.lanes(),
+                conditions: &prior_conditions[..blocks * conditions],
+                inverse: false,
+                keep: false,
+            };
+            let mut point = Point::new(prior_states, width);
+            prior.apply(&pass, &mut point, prior_tape);
+            for block in 0..blocks {
+                let inputs = own_mut(tape, self.refiner.inputs(), block);
+                let inputs = &mut inputs[..self.refiner.inputs() - conditions];
+                inputs.copy_from_slice(&point.state(block)[..inputs.len()]);
             }
         }
-        self.refiner.forward(cpu, T::ROWS, tape);
-        let inputs = self.discriminator.inputs();
-        let (z, conditions) = buffers.discriminator_tape[..inputs].split_at_mut(latents);
-        z.copy_from_slice(self.refiner.output(tape));
-        block.load(latents, conditions);
+        self.refiner.forward(cpu, group.lanes(), tape);
+        let refined = self.refiner.output(blocks, tape);
+        for (number, block) in group.blocks() {
+            let inputs = self.discriminator.inputs();
+            let inputs = own_mut(discriminator_tape, inputs, place(number));
+            let (z, conditions) = inputs.split_at_mut(latents);
+            z.copy_from_slice(own(refined, latents, number));
+            block.load(latents, conditions);
+        }
     }
 
-    /// Σ weight · softplus(∓D) over the latents at the front of the tape; leaves its derivatives in the place of the logits.
+    /// Σ weight · softplus(∓D) of a block; leaves its derivatives in the place of the logits.
     fn judge(
-        &self,
         block: Block<T>,
         target: Target,
         weight: impl Fn(usize) -> f64,
-        tape: &mut [T::Feature],
+        logits: &mut T::Feature,
     ) -> f64 {
-        self.discriminator.forward(block.cpu, T::ROWS, tape);
-        let logits = self.discriminator.output(tape)[0].as_mut();
+        let logits = logits.as_mut();
         let sign = match target {
             Target::Real => -1.0,
             Target::Fake => 1.0,
@@ -117,37 +139,41 @@ impl<'a, T: Element> Players<'a, T> {
         sum
     }
 
-    /// The discriminator's loss; calls `then` after the real and after the refined latents, when the tape holds its derivatives.
-    fn discriminate(
-        &self,
-        block: Block<T>,
-        buffers: &mut Buffers<T>,
-        then: impl Fn(&mut Buffers<T>),
-    ) -> f64 {
-        let weights = block.weights();
+    /// The discriminator's losses: of every block, of the real latents and of as many refined ones, which pass it one after the other.
+    fn discriminate(&self, group: Group<T>, buffers: &mut Buffers<T>, losses: &mut [f64]) {
         let inputs = self.discriminator.inputs();
-        block.load(0, &mut buffers.discriminator_tape[..inputs]);
-        let real = |lane: usize| 0.5 * weights.as_ref()[lane].to_f64();
-        let on_real = self.judge(block, Target::Real, real, &mut buffers.discriminator_tape);
-        then(buffers);
-        self.refine(0, block, buffers);
-        let mean = 0.5 / block.batch.rows as f64;
-        let tape = &mut buffers.discriminator_tape;
-        let on_fake = self.judge(block, Target::Fake, |_| mean, tape);
-        then(buffers);
-        on_real + on_fake
+        for (number, block) in group.blocks() {
+            block.load(
+                0,
+                own_mut(&mut buffers.discriminator_tape, inputs, 2 * number),
+            );
+        }
+        self.refine(0, group, buffers, |number| 2 * number + 1);
+        let blocks = 2 * group.len();
+        let tape = &mut buffers.discriminator_tape[..blocks * self.discriminator.tape()];
+        self.discriminator
+            .forward(group.cpu, 2 * group.lanes(), tape);
+        let mean = 0.5 / group.batch.rows as f64;
+        let logits = self.discriminator.output(blocks, tape).chunks_exact_mut(2);
+        for (((_, block), logits), loss) in group.blocks().zip(logits).zip(losses) {
+            let weights = block.weights();
+            let real = |lane: usize| 0.5 * weights.as_ref()[lane].to_f64();
+            *loss += Self::judge(block, Target::Real, real, &mut logits[0]);
+            *loss += Self::judge(block, Target::Fake, |_| mean, &mut logits[1]);
+        }
     }
 
-    /// The refiner's loss: the discriminator is to take its latents for real.
-    fn deceive(&self, block: Block<T>, buffers: &mut Buffers<T>) -> f64 {
-        self.refine(1, block, buffers);
-        let mean = 1.0 / block.batch.rows as f64;
-        self.judge(
-            block,
-            Target::Real,
-            |_| mean,
-            &mut buffers.discriminator_tape,
-        )
+    /// The refiner's losses: the discriminator is to take its latents for real.
+    fn deceive(&self, group: Group<T>, buffers: &mut Buffers<T>, losses: &mut [f64]) {
+        self.refine(1, group, buffers, |number| number);
+        let blocks = group.len();
+        let tape = &mut buffers.discriminator_tape[..blocks * self.discriminator.tape()];
+        self.discriminator.forward(group.cpu, group.lanes(), tape);
+        let mean = 1.0 / group.batch.rows as f64;
+        let logits = self.discriminator.output(blocks, tape);
+        for (((_, block), logits), loss) in group.blocks().zip(logits).zip(losses) {
+            *loss += Self::judge(block, Target::Real, |_| mean, logits);
+        }
     }
 }
 
@@ -159,49 +185,56 @@ impl<T: Element> Loss<T> for Players<'_, T> {
         self.refiner.pack(&mut parameters);
     }
 
+    fn together(&self) -> usize {
+        let prior = self.prior.as_ref().map(Chain::size);
+        let sizes = [self.discriminator.size(), self.refiner.size()];
+        let sizes = sizes.into_iter().chain(prior);
+        sizes.map(|size| size.blocks::<T>()).fold(1, usize::max)
+    }
+
     fn buffers(&self) -> Result<Buffers<T>> {
-        let numbers = T::ROWS * self.gan.auxiliary_dim();
+        let (blocks, numbers) = (self.together(), T::ROWS * self.gan.auxiliary_dim());
         let prior = self.prior.as_ref();
+        let features = |each: usize| room::filled(blocks * each, T::Feature::default());
         Ok(Buffers {
-            prior_state: room::filled(prior.map_or(0, Chain::widest), T::Feature::default())?,
-            prior_conditions: room::filled(self.gan.conditions, T::Feature::default())?,
-            prior_tape: room::filled(
-                prior.map_or(0, |prior| prior.tape(false)),
-                T::Feature::default(),
-            )?,
-            discriminator_tape: room::filled(self.discriminator.tape(), T::Feature::default())?,
-            refiner_tape: room::filled(self.refiner.tape(), T::Feature::default())?,
-            discriminator_sums: self.discriminator.sums()?,
-            refiner_sums: self.refiner.sums()?,
+            prior_states: features(prior.map_or(0, Chain::widest))?,
+            prior_conditions: features(self.gan.conditions)?,
+            prior_tape: features(prior.map_or(0, |prior| prior.tape(false)))?,
+            discriminator_tape: features(2 * self.discriminator.tape())?,
+            refiner_tape: features(self.refiner.tape())?,
+            discriminator_sums: self.discriminator.sums(2 * blocks)?,
+            refiner_sums: self.refiner.sums(blocks)?,
             noise: room::filled(numbers, 0.0)?,
             noise_rows: room::empty(numbers)?,
         })
     }
 
-    fn add(&self, part: usize, block: Block<T>, buffers: &mut Buffers<T>) -> f64 {
-        let cpu = block.cpu;
+    fn add(&self, part: usize, group: Group<T>, buffers: &mut Buffers<T>, losses: &mut [f64]) {
+        let (cpu, blocks, rows) = (group.cpu, group.len(), group.lanes());
         if part == 0 {
-            return self.discriminate(block, buffers, |buffers| {
-                let sums = Some(&mut buffers.discriminator_sums);
-                let tape = &mut buffers.discriminator_tape;
-                self.discriminator.backward(cpu, T::ROWS, tape, sums);
-            });
+            self.discriminate(group, buffers, losses);
+            let sums = Some(&mut buffers.discriminator_sums);
+            let tape = &mut buffers.discriminator_tape;
+            self.discriminator.backward(cpu, 2 * rows, tape, sums);
+            return;
         }
-        let loss = self.deceive(block, buffers);
-        let tape = &mut buffers.discriminator_tape;
-        self.discriminator.backward(cpu, T::ROWS, tape, None);
-        let z = self.refiner.output(&mut buffers.refiner_tape);
-        z.copy_from_slice(&tape[..z.len()]);
+        self.deceive(group, buffers, losses);
+        let by_latents = &mut buffers.discriminator_tape;
+        self.discriminator.backward(cpu, rows, by_latents, None);
+        let tape = &mut buffers.refiner_tape[..blocks * self.refiner.tape()];
+        let (outputs, latents) = (self.refiner.output(blocks, tape), self.refiner.outputs());
+        for block in 0..blocks {
+            let by_latents = own(by_latents, self.discriminator.inputs(), block);
+            own_mut(outputs, latents, block).copy_from_slice(&by_latents[..latents]);
+        }
         let sums = Some(&mut buffers.refiner_sums);
-        self.refiner
-            .backward(cpu, T::ROWS, &mut buffers.refiner_tape, sums);
-        loss
+        self.refiner.backward(cpu, rows, tape, sums);
     }
 
-    fn loss(&self, part: usize, block: Block<T>, buffers: &mut Buffers<T>) -> f64 {
+    fn loss(&self, part: usize, group: Group<T>, buffers: &mut Buffers<T>, losses: &mut [f64]) {
         match part {
-            0 => self.discriminate(block, buffers, |_| ()),
-            _ => self.deceive(block, buffers),
+            0 => self.discriminate(group, buffers, losses),
+            _ => self.deceive(group, buffers, losses),
         }
     }
 

@@ -1,9 +1,9 @@
 //! Weighted maximum likelihood of a flow.
 
-use super::blocks::{Block, Loss};
+use super::blocks::{Group, Loss};
 use crate::engine::chain::Chain;
 use crate::engine::gradient::MlpGradient;
-use crate::engine::lanes::Element;
+use crate::engine::lanes::{own_mut, Element};
 use crate::engine::map::{Pass, Point};
 use crate::engine::rows::log_normal;
 use crate::model::{self, Map};
@@ -15,7 +15,7 @@ pub(super) struct Likelihood<T> {
 }
 
 pub(super) struct Buffers<T: Element> {
-    state: Vec<T::Feature>,
+    states: Vec<T::Feature>,
     conditions: Vec<T::Feature>,
     tape: Vec<T::Feature>,
     sums: Vec<MlpGradient<T>>,
@@ -29,40 +29,49 @@ impl<T: Element> Likelihood<T> {
         })
     }
 
-    /// Events to latents; Σ −w log p / rows, and w / rows.
+    /// Events to latents; Σ −w log p / rows of every block, and w / rows.
     fn forward(
         &self,
-        block: Block<T>,
+        group: Group<T>,
         pass: &Pass<T>,
         point: &mut Point<T>,
         tape: &mut [T::Feature],
-    ) -> (f64, T::Feature) {
+        losses: &mut [f64],
+    ) {
         self.flow.apply(pass, point, tape);
-        let weights = block.weights();
-        let rows = block.lanes().map(|lane| {
-            let log_p = log_normal::<T>(point.state, lane) + point.log_det.as_ref()[lane].to_f64();
-            -weights.as_ref()[lane].to_f64() * log_p
-        });
-        (rows.sum(), weights)
+        for ((number, block), loss) in group.blocks().zip(losses) {
+            let (z, log_det) = point.both(number);
+            let weights = block.weights();
+            let rows = block.lanes().map(|lane| {
+                let log_p = log_normal::<T>(z, lane) + log_det.as_ref()[lane].to_f64();
+                -weights.as_ref()[lane].to_f64() * log_p
+            });
+            *loss += rows.sum::<f64>();
+        }
     }
-}
 
-/// The block's events, and how they become latents.
-fn enter<'a, T: Element>(
-    block: Block<T>,
-    state: &'a mut [T::Feature],
-    conditions: &'a mut [T::Feature],
-) -> (Pass<'a, T>, Point<'a, T>) {
-    block.load(0, state);
-    block.load(state.len(), conditions);
-    let pass = Pass {
-        cpu: block.cpu,
-        rows: T::ROWS,
-        conditions,
-        inverse: true,
-        keep: true,
-    };
-    (pass, Point::new(state))
+    /// The events, and how they become latents.
+    fn enter<'a>(
+        &self,
+        group: Group<T>,
+        states: &'a mut [T::Feature],
+        conditions: &'a mut [T::Feature],
+    ) -> (Pass<'a, T>, Point<'a, T>) {
+        let width = self.flow.widest();
+        let conditions = &mut conditions[..group.len() * self.conditions];
+        for (number, block) in group.blocks() {
+            block.load(0, own_mut(states, width, number));
+            block.load(width, own_mut(conditions, self.conditions, number));
+        }
+        let pass = Pass {
+            cpu: group.cpu,
+            rows: group.lanes(),
+            conditions,
+            inverse: true,
+            keep: true,
+        };
+        (pass, Point::new(states, width))
+    }
 }
 
 impl<T: Element> Loss<T> for Likelihood<T> {
@@ -72,44 +81,47 @@ impl<T: Element> Loss<T> for Likelihood<T> {
         self.flow.pack(&mut parameters);
     }
 
+    fn together(&self) -> usize {
+        self.flow.size().blocks::<T>()
+    }
+
     fn buffers(&self) -> Result<Buffers<T>> {
+        let blocks = self.together();
+        let features = |each: usize| room::filled(blocks * each, T::Feature::default());
         Ok(Buffers {
-            state: room::filled(self.flow.widest(), T::Feature::default())?,
-            conditions: room::filled(self.conditions, T::Feature::default())?,
-            tape: room::filled(self.flow.tape(true), T::Feature::default())?,
-            sums: self.flow.sums()?,
+            states: features(self.flow.widest())?,
+            conditions: features(self.conditions)?,
+            tape: features(self.flow.tape(true))?,
+            sums: self.flow.sums(blocks)?,
         })
     }
 
-    fn add(&self, _: usize, block: Block<T>, buffers: &mut Buffers<T>) -> f64 {
+    fn add(&self, _: usize, group: Group<T>, buffers: &mut Buffers<T>, losses: &mut [f64]) {
         let Buffers {
-            state,
+            states,
             conditions,
             tape,
             sums,
         } = buffers;
-        let (pass, mut point) = enter(block, state, conditions);
-        let (loss, weights) = self.forward(block, &pass, &mut point, tape);
+        let (pass, mut point) = self.enter(group, states, conditions);
+        self.forward(group, &pass, &mut point, tape, losses);
         // −w log p = w (½ |z|² − log |det| + …).
-        for z in &mut *point.state {
-            let lanes = z.as_mut().iter_mut().zip(weights.as_ref());
-            lanes.for_each(|(z, &w)| *z = *z * w);
+        for (number, block) in group.blocks() {
+            let weights = block.weights();
+            let (z, log_det) = point.both(number);
+            for z in z {
+                let lanes = z.as_mut().iter_mut().zip(weights.as_ref());
+                lanes.for_each(|(z, &w)| *z = *z * w);
+            }
+            *log_det = weights;
+            log_det.as_mut().iter_mut().for_each(|w| *w = -*w);
         }
-        point.log_det = weights;
-        point.log_det.as_mut().iter_mut().for_each(|w| *w = -*w);
         self.flow.backward(&pass, &mut point, tape, Some(sums));
-        loss
     }
 
-    fn loss(&self, _: usize, block: Block<T>, buffers: &mut Buffers<T>) -> f64 {
-        let Buffers {
-            state,
-            conditions,
-            tape,
-            ..
-        } = buffers;
-        let (pass, mut point) = enter(block, state, conditions);
-        self.forward(block, &pass, &mut point, tape).0
+    fn loss(&self, _: usize, group: Group<T>, buffers: &mut Buffers<T>, losses: &mut [f64]) {
+        let (pass, mut point) = self.enter(group, &mut buffers.states, &mut buffers.conditions);
+        self.forward(group, &pass, &mut point, &mut buffers.tape, losses);
     }
 
     fn collect(&self, _: usize, buffers: &mut Buffers<T>, mut gradient: &mut [T]) {

@@ -1,8 +1,8 @@
 //! Flow matching: velocities along straight ways.
 
-use super::blocks::{Block, Loss};
+use super::blocks::{Block, Group, Loss};
 use crate::engine::gradient::MlpGradient;
-use crate::engine::lanes::Element;
+use crate::engine::lanes::{own_mut, Element};
 use crate::engine::mlp::Mlp;
 use crate::objective::Matching;
 use crate::{room, Result};
@@ -28,17 +28,19 @@ impl<'a, T: Element> Velocity<'a, T> {
         })
     }
 
-    /// Point, time and condition to the front of the tape, z − y to `way`.
-    fn depart(&self, block: Block<T>, buffers: &mut Buffers<T>) {
+    /// Point, time and condition of a block to `inputs`, z − y to `way`.
+    fn depart(
+        &self,
+        block: Block<T>,
+        times: &mut [f64],
+        inputs: &mut [T::Feature],
+        way: &mut [T::Feature],
+    ) {
         let n = self.matching.dim();
-        let Buffers {
-            way, times, tape, ..
-        } = buffers;
         let times = &mut times[..block.rows];
-        let batch = block.batch;
-        self.matching
-            .times(batch.step, batch.number(block.first), times);
-        let (point, rest) = tape[..self.network.inputs()].split_at_mut(n);
+        let number = block.batch.number(block.first);
+        self.matching.times(block.batch.step, number, times);
+        let (point, rest) = inputs.split_at_mut(n);
         let (time, conditions) = rest.split_at_mut(1);
         block.load(0, point);
         block.load(n, way);
@@ -57,24 +59,33 @@ impl<'a, T: Element> Velocity<'a, T> {
         }
     }
 
-    /// The loss; leaves its derivatives in the place of the velocities.
-    fn forward(&self, block: Block<T>, buffers: &mut Buffers<T>) -> f64 {
-        self.depart(block, buffers);
-        let Buffers { way, tape, .. } = buffers;
-        self.network.forward(block.cpu, T::ROWS, tape);
-        let weights = block.weights();
-        let mut sum = 0.0;
-        for (velocity, way) in self.network.output(tape).iter_mut().zip(way) {
-            let velocity = velocity.as_mut();
-            for lane in block.lanes() {
-                let w = weights.as_ref()[lane].to_f64();
-                let error = velocity[lane].to_f64() - way.as_ref()[lane].to_f64();
-                sum += w * error * error;
-                velocity[lane] = T::from_f64(2.0 * w * error);
-            }
-            velocity[block.rows..].fill(T::default());
+    /// The losses; leaves their derivatives in the place of the velocities.
+    fn forward(&self, group: Group<T>, buffers: &mut Buffers<T>, losses: &mut [f64]) {
+        let (n, blocks) = (self.matching.dim(), group.len());
+        let Buffers {
+            way, times, tape, ..
+        } = buffers;
+        let tape = &mut tape[..blocks * self.network.tape()];
+        for (number, block) in group.blocks() {
+            let inputs = own_mut(tape, self.network.inputs(), number);
+            self.depart(block, times, inputs, own_mut(way, n, number));
         }
-        sum
+        self.network.forward(group.cpu, group.lanes(), tape);
+        let velocities = self.network.output(blocks, tape);
+        for ((number, block), sum) in group.blocks().zip(losses) {
+            let weights = block.weights();
+            let ways = own_mut(way, n, number);
+            for (velocity, way) in own_mut(velocities, n, number).iter_mut().zip(ways) {
+                let velocity = velocity.as_mut();
+                for lane in block.lanes() {
+                    let w = weights.as_ref()[lane].to_f64();
+                    let error = velocity[lane].to_f64() - way.as_ref()[lane].to_f64();
+                    *sum += w * error * error;
+                    velocity[lane] = T::from_f64(2.0 * w * error);
+                }
+                velocity[block.rows..].fill(T::default());
+            }
+        }
     }
 }
 
@@ -85,24 +96,30 @@ impl<T: Element> Loss<T> for Velocity<'_, T> {
         self.network.pack(&mut parameters);
     }
 
+    fn together(&self) -> usize {
+        self.network.size().blocks::<T>()
+    }
+
     fn buffers(&self) -> Result<Buffers<T>> {
+        let blocks = self.together();
+        let features = |each: usize| room::filled(blocks * each, T::Feature::default());
         Ok(Buffers {
-            way: room::filled(self.matching.dim(), T::Feature::default())?,
+            way: features(self.matching.dim())?,
             times: room::filled(T::ROWS, 0.0)?,
-            tape: room::filled(self.network.tape(), T::Feature::default())?,
-            sums: self.network.sums()?,
+            tape: features(self.network.tape())?,
+            sums: self.network.sums(blocks)?,
         })
     }
 
-    fn add(&self, _: usize, block: Block<T>, buffers: &mut Buffers<T>) -> f64 {
-        let loss = self.forward(block, buffers);
+    fn add(&self, _: usize, group: Group<T>, buffers: &mut Buffers<T>, losses: &mut [f64]) {
+        self.forward(group, buffers, losses);
         let Buffers { tape, sums, .. } = buffers;
-        self.network.backward(block.cpu, T::ROWS, tape, Some(sums));
-        loss
+        self.network
+            .backward(group.cpu, group.lanes(), tape, Some(sums));
     }
 
-    fn loss(&self, _: usize, block: Block<T>, buffers: &mut Buffers<T>) -> f64 {
-        self.forward(block, buffers)
+    fn loss(&self, _: usize, group: Group<T>, buffers: &mut Buffers<T>, losses: &mut [f64]) {
+        self.forward(group, buffers, losses);
     }
 
     fn collect(&self, _: usize, buffers: &mut Buffers<T>, mut gradient: &mut [T]) {

@@ -15,7 +15,7 @@ use crate::objective::{Goal, Objective};
 use crate::Result;
 use blocks::Blocks;
 
-/// The objective of a goal, on up to `threads` threads.
+/// The objective of a goal, on up to `threads` threads, which live as long as it.
 pub(crate) fn objective<'a, T: Element>(
     goal: Goal<'a>,
     threads: usize,
