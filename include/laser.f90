@@ -404,6 +404,23 @@ module laser_c
          integer(c_int32_t) :: laser_source_from_array
       end function laser_source_from_array
 
+      !> Makes a source of the events in a file.
+      function laser_source_from_file(path, options, out) bind(c)
+         import
+         character(kind=c_char), intent(in) :: path(*)
+         type(c_ptr), value :: options
+         type(c_ptr), intent(inout) :: out
+         integer(c_int32_t) :: laser_source_from_file
+      end function laser_source_from_file
+
+      !> Values per event, its conditions included and its weight not.
+      function laser_source_event_dim(source, out) bind(c)
+         import
+         type(c_ptr), value :: source
+         type(c_ptr), value :: out
+         integer(c_int32_t) :: laser_source_event_dim
+      end function laser_source_event_dim
+
       !> Makes a source that asks a callback for events, batch by batch.
       function laser_source_from_callback(dim, weighted, events, user, out) bind(c)
          import
@@ -2188,7 +2205,8 @@ contains
       call settle(code, status)
    end subroutine source_from_array
 
-   !> The events of a file, as laser_source_from_file of laser.h takes it; source.weight of the options names the column of their weights.
+   !> The events of a file, as laser_source_from_file of laser.h takes it; source.weight of the options names the column of their
+   !! weights.
    subroutine source_from_file(self, path, options, status)
       class(laser_source), intent(inout) :: self
       character(len=*), intent(in) :: path

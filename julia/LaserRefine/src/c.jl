@@ -236,6 +236,14 @@ laser_source_from_array(x, w, n, dim, stride, out) =
           (Ptr{Float64}, Ptr{Float64}, Csize_t, Csize_t, Csize_t, Ptr{Ptr{laser_source}}),
           x, w, n, dim, stride, out)
 
+# Makes a source of the events in a file
+laser_source_from_file(path, options, out) =
+    ccall((:laser_source_from_file, liblaser), Int32, (Cstring, Ptr{laser_options}, Ptr{Ptr{laser_source}}), path, options, out)
+
+# Values per event, its conditions included and its weight not
+laser_source_event_dim(source, out) =
+    ccall((:laser_source_event_dim, liblaser), Int32, (Ptr{laser_source}, Ptr{Csize_t}), source, out)
+
 # Makes a source that asks a callback for events, batch by batch
 laser_source_from_callback(dim, weighted, events, user, out) =
     ccall((:laser_source_from_callback, liblaser), Int32,
