@@ -20,6 +20,7 @@ static int rank, ranks;
 static MPI_Comm comm;
 static laser_options *options;
 static double rows[EVENTS * TOY_DIM];
+static int simulated; /* whether events come of a simulator on each rank, and not of the array */
 
 /* What the victim does, from an update or a sum on. */
 typedef struct {
@@ -63,7 +64,11 @@ static laser_status job(plan *p, const char *checkpoint, laser_model **model)
         REQUIRE_OK(laser_hooks_set_cancel(hooks, p->cancel));
         REQUIRE_OK(laser_hooks_set_checkpoint(hooks, checkpoint, 1e6, 0));
     }
-    REQUIRE_OK(laser_source_from_array(rows, NULL, EVENTS, TOY_DIM, 0, &source));
+    uint64_t state = 1 + (uint64_t)rank;
+    if (simulated)
+        source = toy_source(&state);
+    else
+        REQUIRE_OK(laser_source_from_array(rows, NULL, EVENTS, TOY_DIM, 0, &source));
     laser_status status = laser_generator_train(source, options, hooks, &generator);
     if (status == LASER_OK)
         status = laser_refine(generator, source, options, hooks, model);
@@ -112,13 +117,13 @@ static void same(void)
     laser_model_free(together), laser_model_free(alone);
 }
 
-static void checkpoint(void)
+static void checkpoint_of(const char *events)
 {
     char file[64];
     plan whole = {0, 0, 0, 0, 0, 0, NULL};
     laser_model *uninterrupted = NULL, *model = NULL;
     double here[LEARNED], there[LEARNED];
-    snprintf(file, sizeof file, "mpi_%d.checkpoint", ranks);
+    snprintf(file, sizeof file, "mpi_%d_%s.checkpoint", ranks, events);
     remove(file);
     MPI_Barrier(comm);
     REQUIRE_OK(job(&whole, NULL, &uninterrupted));
@@ -137,6 +142,13 @@ static void checkpoint(void)
     laser_model_free(uninterrupted), laser_model_free(model);
     MPI_Barrier(comm);
     remove(file);
+}
+
+static void checkpoint(void)
+{
+    checkpoint_of("array");
+    simulated = 1;
+    checkpoint_of("simulator");
 }
 
 static void stop(void)
