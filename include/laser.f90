@@ -57,6 +57,15 @@ module laser_c
          integer(c_int32_t) :: laser_log_fn
       end function laser_log_fn
 
+      !> Sums numbers over ranks.
+      function laser_allreduce_fn(n, values, user) bind(c)
+         import
+         integer(c_size_t), value :: n
+         type(c_ptr), value :: values
+         type(c_ptr), value :: user
+         integer(c_int32_t) :: laser_allreduce_fn
+      end function laser_allreduce_fn
+
       !> Delivers events.
       function laser_events_fn(n, dim, x, w, got, user) bind(c)
          import
@@ -300,6 +309,27 @@ module laser_c
          integer(c_int32_t) :: laser_hooks_set_cancel
       end function laser_hooks_set_cancel
 
+      !> Sets a checkpoint.
+      function laser_hooks_set_checkpoint(hooks, path, seconds, steps) bind(c)
+         import
+         type(c_ptr), value :: hooks
+         character(kind=c_char), intent(in) :: path(*)
+         real(c_double), value :: seconds
+         integer(c_int64_t), value :: steps
+         integer(c_int32_t) :: laser_hooks_set_checkpoint
+      end function laser_hooks_set_checkpoint
+
+      !> Makes this process one of several ranks that make long calls together.
+      function laser_hooks_set_allreduce(hooks, rank, ranks, allreduce, user) bind(c)
+         import
+         type(c_ptr), value :: hooks
+         integer(c_size_t), value :: rank
+         integer(c_size_t), value :: ranks
+         type(c_funptr), value :: allreduce
+         type(c_ptr), value :: user
+         integer(c_int32_t) :: laser_hooks_set_allreduce
+      end function laser_hooks_set_allreduce
+
       !> Frees hooks.
       subroutine laser_hooks_free(hooks) bind(c)
          import
@@ -373,6 +403,23 @@ module laser_c
          type(c_ptr), intent(inout) :: out
          integer(c_int32_t) :: laser_source_from_array
       end function laser_source_from_array
+
+      !> Makes a source of the events in a file.
+      function laser_source_from_file(path, options, out) bind(c)
+         import
+         character(kind=c_char), intent(in) :: path(*)
+         type(c_ptr), value :: options
+         type(c_ptr), intent(inout) :: out
+         integer(c_int32_t) :: laser_source_from_file
+      end function laser_source_from_file
+
+      !> Values per event, its conditions included and its weight not.
+      function laser_source_event_dim(source, out) bind(c)
+         import
+         type(c_ptr), value :: source
+         type(c_ptr), value :: out
+         integer(c_int32_t) :: laser_source_event_dim
+      end function laser_source_event_dim
 
       !> Makes a source that asks a callback for events, batch by batch.
       function laser_source_from_callback(dim, weighted, events, user, out) bind(c)
@@ -1096,7 +1143,7 @@ module laser
    public :: laser_options, laser_source, laser_generator, laser_model, laser_sampler, laser_histogram, laser_hooks, laser_cancel
    public :: laser_progress
    public :: laser_events_callback, laser_generate_callback, laser_support_callback, laser_noise_callback
-   public :: laser_progress_callback, laser_log_callback
+   public :: laser_progress_callback, laser_log_callback, laser_allreduce_callback
    public :: laser_status_name, laser_last_error, laser_last_callback_code, laser_version, laser_abi_version, laser_device_check
    public :: laser_jsd, laser_jsd_floor, laser_emd, laser_emd_floor, laser_emd_1d, laser_sliced_emd, laser_kolmogorov_smirnov
    public :: laser_two_sample_auc, laser_two_sample_auc_by_family, laser_auc, laser_effective_size, laser_chain_diagnostics
@@ -1170,6 +1217,14 @@ module laser
          integer, intent(inout) :: code
          class(*), intent(inout) :: context
       end subroutine laser_log_callback
+
+      !> Sums over ranks: replaces every value by its sum over all of them, to the same bits on each, as MPI_Allreduce does.
+      subroutine laser_allreduce_callback(values, code, context)
+         import :: c_double
+         real(c_double), intent(inout), contiguous :: values(:)
+         integer, intent(inout) :: code
+         class(*), intent(inout) :: context
+      end subroutine laser_allreduce_callback
    end interface
 
    !> What the `user` pointer of C points to: one of the procedures, and its context.
@@ -1180,6 +1235,7 @@ module laser
       procedure(laser_noise_callback), pointer, nopass :: noise => null()
       procedure(laser_progress_callback), pointer, nopass :: progress => null()
       procedure(laser_log_callback), pointer, nopass :: log => null()
+      procedure(laser_allreduce_callback), pointer, nopass :: allreduce => null()
       class(*), pointer :: context => null()
    end type callback
 
@@ -1209,16 +1265,19 @@ module laser
       procedure :: free => cancel_free
    end type laser_cancel
 
-   !> How a host watches and stops long calls. They must not be changed or freed while a call that was given them runs.
+   !> How a host watches and stops long calls, where they are kept, and who shares them. They must not be changed or freed while
+   !! a call that was given them runs.
    type :: laser_hooks
       private
       type(c_ptr) :: handle = c_null_ptr
-      type(callback), pointer :: progress => null(), log => null() ! made and freed with the handle, so that copies of it share them
+      type(callback), pointer :: progress => null(), log => null(), allreduce => null() ! with the handle: copies of it share them
    contains
       procedure :: new => hooks_new
       procedure :: set_progress => hooks_set_progress
       procedure :: set_log => hooks_set_log
       procedure :: set_cancel => hooks_set_cancel
+      procedure :: set_checkpoint => hooks_set_checkpoint
+      procedure :: set_allreduce => hooks_set_allreduce
       procedure :: free => hooks_free
    end type laser_hooks
 
@@ -1789,6 +1848,21 @@ contains
       status = int(code, c_int32_t)
    end function call_log
 
+   recursive function call_allreduce(n, values, user) bind(c, name="") result(status)
+      integer(c_size_t), value :: n
+      type(c_ptr), value :: values
+      type(c_ptr), value :: user
+      integer(c_int32_t) :: status
+      type(callback), pointer :: host
+      real(c_double), pointer, contiguous :: numbers(:)
+      integer :: code
+      call c_f_pointer(user, host)
+      call c_f_pointer(values, numbers, [n])
+      code = 0
+      call host%allreduce(numbers, code, host%context)
+      status = int(code, c_int32_t)
+   end function call_allreduce
+
    ! --- the library ---
 
    !> Version of the loaded library, as "0.1.0", with blanks at its end.
@@ -1985,7 +2059,7 @@ contains
       integer(c_int32_t) :: code
       if (taken(self%handle, "laser_hooks", status)) return
       code = laser_hooks_new(self%handle)
-      if (code == LASER_OK) allocate (self%progress, self%log)
+      if (code == LASER_OK) allocate (self%progress, self%log, self%allreduce)
       call settle(code, status)
    end subroutine hooks_new
 
@@ -2039,10 +2113,55 @@ contains
       call settle(laser_hooks_set_cancel(self%handle, token), status)
    end subroutine hooks_set_cancel
 
+   !> Sets the file in which trainings are kept every so many seconds (absent: 60) and updates (absent or 0: not counted): the same
+   !! call, made again, goes on from it to the same bits. See laser_hooks_set_checkpoint in laser.h.
+   subroutine hooks_set_checkpoint(self, path, seconds, steps, status)
+      class(laser_hooks), intent(inout) :: self
+      character(len=*), intent(in) :: path
+      real(c_double), intent(in), optional :: seconds
+      integer, intent(in), optional :: steps
+      integer, intent(out), optional :: status
+      real(c_double) :: every
+      integer(c_int64_t) :: each
+      if (unmade(self%handle, "laser_hooks", status)) return
+      every = 60
+      if (present(seconds)) every = seconds
+      each = 0
+      if (present(steps)) then
+         if (negative(steps, "steps", status)) return
+         each = int(steps, c_int64_t)
+      end if
+      call settle(laser_hooks_set_checkpoint(self%handle, c_string(path), every, each), status)
+   end subroutine hooks_set_checkpoint
+
+   !> Makes this process number rank, from 0, of ranks that make long calls together: allreduce sums over them. What it fails with
+   !! ends the call on all: see laser_hooks_set_allreduce in laser.h. Absent allreduce: a process by itself.
+   subroutine hooks_set_allreduce(self, rank, ranks, allreduce, context, status)
+      class(laser_hooks), intent(inout) :: self
+      integer, intent(in) :: rank, ranks
+      procedure(laser_allreduce_callback), optional :: allreduce
+      class(*), intent(inout), target, optional :: context
+      integer, intent(out), optional :: status
+      procedure(laser_allreduce_fn), pointer :: trampoline
+      type(c_funptr) :: sum
+      if (unmade(self%handle, "laser_hooks", status)) return
+      if (negative(rank, "rank", status)) return
+      if (negative(ranks, "ranks", status)) return
+      sum = c_null_funptr
+      if (present(allreduce)) then
+         trampoline => call_allreduce
+         self%allreduce%allreduce => allreduce
+         call remember(self%allreduce, context)
+         sum = c_funloc(trampoline)
+      end if
+      call settle(laser_hooks_set_allreduce(self%handle, int(rank, c_size_t), int(ranks, c_size_t), sum, c_loc(self%allreduce)), &
+         status)
+   end subroutine hooks_set_allreduce
+
    subroutine hooks_free(self)
       class(laser_hooks), intent(inout) :: self
       call laser_hooks_free(self%handle)
-      if (c_associated(self%handle)) deallocate (self%progress, self%log)
+      if (c_associated(self%handle)) deallocate (self%progress, self%log, self%allreduce)
       self%handle = c_null_ptr
    end subroutine hooks_free
 
@@ -2086,7 +2205,8 @@ contains
       call settle(code, status)
    end subroutine source_from_array
 
-   !> The events of a file, as laser_source_from_file of laser.h takes it; source.weight of the options names the column of their weights.
+   !> The events of a file, as laser_source_from_file of laser.h takes it; source.weight of the options names the column of their
+   !! weights.
    subroutine source_from_file(self, path, options, status)
       class(laser_source), intent(inout) :: self
       character(len=*), intent(in) :: path

@@ -482,8 +482,8 @@ private:
 };
 
 /**
- * How a host watches and stops long calls. Must outlive the calls it is given to (not the samplers); wherever hooks are taken, `{}` means
- * none.
+ * How a host watches and stops long calls, where they are kept, and who shares them. Must outlive the calls it is given to (not the
+ * samplers); wherever hooks are taken, `{}` means none.
  */
 class Hooks {
 public:
@@ -516,8 +516,32 @@ public:
         detail::check(laser_hooks_set_cancel(present(), cancel.handle()));
         return *this;
     }
+    /**
+     * The file, in UTF-8, in which trainings are kept every so many seconds and, unless `steps` is 0, every so many updates: the same call,
+     * made again, goes on from it to the same bits. See laser_hooks_set_checkpoint.
+     */
+    Hooks &set_checkpoint(const std::string &path, double seconds = 60.0, std::uint64_t steps = 0)
+    {
+        detail::check(laser_hooks_set_checkpoint(present(), detail::c_string(path), seconds, steps));
+        return *this;
+    }
+    /**
+     * Makes this process rank `rank`, from 0, of `ranks` that make long calls together. sum(Span<double>) replaces every value by its sum
+     * over all of them, to the same bits on each, as MPI_Allreduce does. What it throws ends the call on all: the others throw
+     * CallbackError. See laser_hooks_set_allreduce.
+     */
+    template <class Callable> Hooks &set_allreduce(std::size_t rank, std::size_t ranks, Callable sum)
+    {
+        auto kept = std::make_shared<Callable>(std::move(sum));
+        const auto trampoline = [](std::size_t n, double *values, void *user) -> std::int32_t {
+            return detail::guarded([&] { (*static_cast<Callable *>(user))(Span<double>(values, n)); });
+        };
+        detail::check(laser_hooks_set_allreduce(present(), rank, ranks, trampoline, kept.get()));
+        allreduce_ = std::move(kept);
+        return *this;
+    }
     const laser_hooks *handle() const noexcept { return handle_.get(); }
-    /** The callables, which samplers need as well. */
+    /** The callables that samplers need as well; they sum nothing. */
     std::array<std::shared_ptr<void>, 2> callables() const { return {progress_, log_}; }
 
 private:
@@ -528,7 +552,7 @@ private:
         return handle_.get();
     }
 
-    std::shared_ptr<void> progress_, log_;
+    std::shared_ptr<void> progress_, log_, allreduce_;
     detail::Handle<laser_hooks> handle_;
 };
 

@@ -376,6 +376,57 @@ fn sampled_files_hold_the_librarys_bits() {
     assert!(bits(&values) == bits(&expected));
 }
 
+/// The tasks of packaging/slurm/events.sbatch, without Slurm.
+#[test]
+fn an_array_job_makes_the_events_of_one_job() {
+    let folder = Folder::new();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/slurm/events.sbatch");
+    let program = Path::new(env!("CARGO_BIN_EXE_laser")).parent().unwrap();
+    let path = std::env::var("PATH").unwrap();
+    let task = |number: usize, tasks: usize| {
+        let mut command = Command::new("bash");
+        command.arg(script).current_dir(folder.0.path());
+        command.env("PATH", format!("{}:{path}", program.display()));
+        command.env("SLURM_ARRAY_TASK_ID", number.to_string());
+        command.env("TASKS", tasks.to_string());
+        command.env("OUT", format!("in_{tasks}"));
+        for (name, value) in [
+            ("MODEL", "model.laser"),
+            ("EVENTS", "10007"),
+            ("SEED", "5"),
+            ("STREAM", "3"),
+        ] {
+            command.env(name, value);
+        }
+        command.output().unwrap()
+    };
+    folder.good("sample model.laser -n 10007 --seed 5 --stream 3 -o whole.npy");
+    let (_, whole) = folder.read("whole.npy");
+    for tasks in [1, 3, 16] {
+        let mut parts = Vec::new();
+        // In any order.
+        for number in (0..tasks).rev() {
+            let output = task(number, tasks);
+            assert!(output.status.success(), "{output:?}");
+        }
+        for number in 0..tasks {
+            parts.extend(folder.read(&format!("in_{tasks}/part-{number:05}.npy")).1);
+        }
+        assert!(bits(&parts) == bits(&whole), "{tasks} tasks");
+    }
+    // What is there already is left as it is.
+    folder.write("in_3/part-00001.npy", "there");
+    assert!(task(1, 3).status.success());
+    assert_eq!(
+        fs::read(folder.at("in_3/part-00001.npy")).unwrap(),
+        b"there"
+    );
+    let output = task(3, 3);
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{errors}");
+    assert!(errors.contains("task 3 of 3"), "{errors}");
+}
+
 #[test]
 fn text_files_hold_the_same_numbers() {
     let folder = Folder::new();

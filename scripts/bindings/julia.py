@@ -81,7 +81,7 @@ BASE = set("""
     InterruptException Libdl LogLevel Logging Matrix MersenneTwister MethodError NaN NamedTuple Nothing Pair Ptr Real Ref StridedMatrix
     StridedVector String Symbol Test Threads Tuple Type TypeError UInt32 UInt64 UInt8 Union VERSION Vararg Vector VersionNumber all
     append! axes catch_backtrace ccall close collect copy current_exceptions dirname disable_sigint error fetch finalizer get getindex
-    getpid hcat include isapprox isempty isequal isfinite isnan isopen iszero joinpath last length log map merge merge! min mktempdir
+    getpid hcat identity include isapprox isempty isequal isfile isfinite isnan isopen iszero joinpath last length log map merge merge! min mktempdir
     nameof new nothing occursin ones parse permutedims pi pipeline pointer_from_objref pop! position print println push! rand rand!
     randn randn! reenable_sigint repr reshape rethrow seek setenv showerror similar sincos size sprint sqrt startswith stderr stride
     string success take! task_local_storage throw time typemax typeof undef unsafe_pointer_to_objref unsafe_store! unsafe_string

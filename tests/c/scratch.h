@@ -36,6 +36,18 @@ static inline int scratch_files(void)
     return count;
 }
 
+/* Whether two files hold the same bytes. */
+static inline int scratch_same(const char *a, const char *b)
+{
+    FILE *one = fopen(a, "rb"), *other = fopen(b, "rb");
+    int x = 0, y = 0;
+    REQUIRE(one && other);
+    while (x == y && x != EOF)
+        x = fgetc(one), y = fgetc(other);
+    fclose(one), fclose(other);
+    return x == y;
+}
+
 /* Removes the scratch directory with its files. */
 static inline void scratch_remove(void)
 {

@@ -1,7 +1,8 @@
 //! Cancel tokens and hooks, without a call that uses them: those are in `training.rs`.
 
-use crate::{made, ok};
+use crate::{made, ok, refused};
 use laser::capi::hooks::*;
+use laser::capi::status::*;
 use std::ptr::{null, null_mut};
 
 #[test]
@@ -67,6 +68,49 @@ fn callbacks_can_be_set_and_cleared() {
         ok(laser_hooks_set_progress(hooks, Some(stop), null_mut()));
         ok(laser_hooks_set_progress(hooks, None, null_mut()));
         ok(laser_hooks_set_log(hooks, None, null_mut()));
+        laser_hooks_free(hooks);
+    }
+}
+
+unsafe extern "C" fn sum(_: usize, _: *mut f64, _: *mut std::ffi::c_void) -> i32 {
+    0
+}
+
+#[test]
+fn checkpoints_and_ranks_can_be_set_and_cleared() {
+    // SAFETY: see main.rs.
+    unsafe {
+        let hooks = made(|out| laser_hooks_new(out));
+        let path = c"nowhere/checkpoint".as_ptr();
+        ok(laser_hooks_set_checkpoint(hooks, path, 1.0, 7));
+        for seconds in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            refused(
+                laser_hooks_set_checkpoint(hooks, path, seconds, 0),
+                LASER_ERR_INVALID_ARGUMENT,
+                "it must be a positive number",
+            );
+        }
+        refused(
+            laser_hooks_set_checkpoint(hooks, c"\xff".as_ptr(), 1.0, 0),
+            LASER_ERR_INVALID_ARGUMENT,
+            "path",
+        );
+        ok(laser_hooks_set_checkpoint(hooks, null(), 1.0, 0));
+        ok(laser_hooks_set_allreduce(
+            hooks,
+            2,
+            3,
+            Some(sum),
+            null_mut(),
+        ));
+        for (rank, ranks) in [(3, 3), (0, 0), (0, 65537)] {
+            refused(
+                laser_hooks_set_allreduce(hooks, rank, ranks, Some(sum), null_mut()),
+                LASER_ERR_INVALID_ARGUMENT,
+                &format!("rank {rank} of {ranks}"),
+            );
+        }
+        ok(laser_hooks_set_allreduce(hooks, 3, 3, None, null_mut()));
         laser_hooks_free(hooks);
     }
 }

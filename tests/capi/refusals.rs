@@ -145,6 +145,14 @@ fn hooks() {
         );
         null_is_refused(laser_hooks_set_log(null_mut(), None, null_mut()), "hooks");
         null_is_refused(laser_hooks_set_cancel(null_mut(), null()), "hooks");
+        null_is_refused(
+            laser_hooks_set_checkpoint(null_mut(), null(), 60.0, 0),
+            "hooks",
+        );
+        null_is_refused(
+            laser_hooks_set_allreduce(null_mut(), 0, 1, None, null_mut()),
+            "hooks",
+        );
         laser_hooks_free(null_mut());
 
         assert_eq!(CStr::from_ptr(laser_progress_stage(null())), c"");

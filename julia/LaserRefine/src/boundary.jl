@@ -168,6 +168,14 @@ end
 
 log_pointer() = @cfunction(log_fn, Int32, (Int32, Cstring, Ptr{Cvoid}))
 
+function allreduce_fn(n::Csize_t, values::Ptr{Float64}, user::Ptr{Cvoid})::Int32
+    guarded(user) do sum!
+        sum!(unsafe_wrap(Array, values, Int(n)))
+    end
+end
+
+allreduce_pointer() = @cfunction(allreduce_fn, Int32, (Csize_t, Ptr{Float64}, Ptr{Cvoid}))
+
 function events_fn(n::Csize_t, dim::Csize_t, x::Ptr{Float64}, w::Ptr{Float64}, got::Ptr{Csize_t}, user::Ptr{Cvoid})::Int32
     guarded(user) do deliver!
         events = matrix(x, dim, n)

@@ -145,15 +145,15 @@ function edges(reference::Source, sample::Source, support::AbstractString; names
 end
 
 """
-    two_sample_auc(reference, sample; options = nothing, progress = nothing, log = …, cancel = nothing) -> (auc = …, error = …)
+    two_sample_auc(reference, sample; options = nothing, …) -> (auc = …, error = …)
 
 A classifier two-sample test: trains fresh classifiers of two families, a network and gradient-boosted trees, on one half of both samples,
 and gives the larger area under their ROC curves on the other halves. 0.5 within the error: they find no difference. The samples must not
 share events; copies within one of them count as one event. Keywords: see [`train`](@ref).
 """
 function two_sample_auc(reference::Source, sample::Source; options::Maybe{Options} = nothing, progress = nothing, log = logged,
-                        cancel::Maybe{Cancel} = nothing)
-    hooks = Hooks(progress, log, cancel)
+                        cancel::Maybe{Cancel} = nothing, checkpoint::Maybe{Checkpoint} = nothing, ranks::Maybe{Ranks} = nothing)
+    hooks = Hooks(progress, log, cancel, checkpoint, ranks)
     return doubles((:auc, :error), C.laser_two_sample_auc, reference, sample, options, hooks)
 end
 
@@ -163,8 +163,8 @@ end
 As [`two_sample_auc`](@ref), with the areas of both families.
 """
 function two_sample_auc_by_family(reference::Source, sample::Source; options::Maybe{Options} = nothing, progress = nothing, log = logged,
-                                  cancel::Maybe{Cancel} = nothing)
-    hooks = Hooks(progress, log, cancel)
+                                  cancel::Maybe{Cancel} = nothing, checkpoint::Maybe{Checkpoint} = nothing, ranks::Maybe{Ranks} = nothing)
+    hooks = Hooks(progress, log, cancel, checkpoint, ranks)
     return doubles((:network, :network_error, :trees, :trees_error), C.laser_two_sample_auc_by_family, reference, sample, options, hooks)
 end
 

@@ -100,22 +100,59 @@ reset!(cancel::Cancel) = call(C.laser_cancel_reset, cancel)
 """
 istripped(cancel::Cancel) = C.laser_cancel_is_tripped(cancel) == 1
 
+"""
+    Checkpoint(path; seconds = 60, steps = 0)
+
+A file in which trainings are kept every so many seconds and, unless `steps` is 0, every so many updates; at the end of every training, too,
+and when a call is stopped. The same call, made again, goes on from it to the same bits. A function of events must deliver the same again. One
+file serves one job: a generator's training, its refinement, and that of another refiner. Another job is an error that names the difference.
+
+    generator = train(source; options, checkpoint = Checkpoint("job.checkpoint"))
+"""
+struct Checkpoint
+    path::String
+    seconds::Float64
+    steps::Int
+    Checkpoint(path::AbstractString; seconds::Real = 60, steps::Integer = 0) = new(path, seconds, steps)
+end
+
+"""
+    Ranks(sum!, rank, ranks)
+
+This process among `ranks` that make long calls together; `rank` counts from 0. `sum!(values)` replaces every value of a vector by its sum over
+all of them, to the same bits on each, as MPI's `Allreduce!` does; the vector must not be kept. All make the same call with the same options and
+matrix, or each with a function that delivers other events, and end with the same result. One that fails ends the call on all.
+
+    ranks = Ranks(values -> MPI.Allreduce!(values, +, comm), MPI.Comm_rank(comm), MPI.Comm_size(comm))
+    generator = train(source; options, ranks)
+"""
+struct Ranks
+    sum!::Any
+    rank::Int
+    ranks::Int
+end
+
 # The keywords of long calls; the object keeps the functions for the call that it is given to.
 mutable struct Hooks <: Handle{C.laser_hooks}
     pointer::Ptr{C.laser_hooks}
     progress::Callback
     log::Callback
-    Hooks(pointer::Ptr{C.laser_hooks}, progress, log) = finalizer(close, new(pointer, progress, log))
+    sum!::Callback
+    Hooks(pointer::Ptr{C.laser_hooks}, functions...) = finalizer(close, new(pointer, functions...))
 end
 
 free(pointer::Ptr{C.laser_hooks}) = C.laser_hooks_free(pointer)
 
-function Hooks(progress, log, cancel::Maybe{Cancel})
-    hooks = Hooks(value(Ptr{C.laser_hooks}, C.laser_hooks_new), Callback(progress), Callback(log))
+function Hooks(progress, log, cancel::Maybe{Cancel}, checkpoint::Maybe{Checkpoint} = nothing, ranks::Maybe{Ranks} = nothing)
+    sum! = ranks === nothing ? nothing : ranks.sum!
+    hooks = Hooks(value(Ptr{C.laser_hooks}, C.laser_hooks_new), Callback(progress), Callback(log), Callback(sum!))
     # Set without a function too: each update is an occasion for Ctrl-C.
     call(C.laser_hooks_set_progress, hooks, progress_pointer(), hooks.progress)
     log === nothing || call(C.laser_hooks_set_log, hooks, log_pointer(), hooks.log)
     call(C.laser_hooks_set_cancel, hooks, cancel)
+    checkpoint === nothing ||
+        call(C.laser_hooks_set_checkpoint, hooks, checkpoint.path, checkpoint.seconds, checkpoint.steps)
+    ranks === nothing || call(C.laser_hooks_set_allreduce, hooks, ranks.rank, ranks.ranks, allreduce_pointer(), hooks.sum!)
     return hooks
 end
 
@@ -219,17 +256,18 @@ function with_support(mark!, generator::Generator)
 end
 
 """
-    train(target; options = nothing, progress = nothing, log = …, cancel = nothing) -> Generator
+    train(target; options = nothing, progress = nothing, log = …, cancel = nothing, checkpoint = nothing, ranks = nothing) -> Generator
 
 Trains a generator, by default a normalizing flow, on the events of a [`Source`](@ref). The defaults are the paper's long training.
 
 Keywords of all long calls: `options`, see [`Options`](@ref); `progress`, a function that gets a [`Progress`](@ref) after each update;
 `log`, a function that gets the level (`Logging.Info` or `Logging.Warn`) and text of messages, by default Julia's logging, `nothing` for
-silence; `cancel`, a [`Cancel`](@ref) token. All run in the calling task. An exception in any of them, or Ctrl-C, ends the call; all
-arguments stay usable.
+silence; `cancel`, a [`Cancel`](@ref) token; `checkpoint`, a [`Checkpoint`](@ref) to go on from; `ranks`, [`Ranks`](@ref) that share the call.
+All run in the calling task. An exception in any of them, or Ctrl-C, ends the call; all arguments stay usable.
 """
-function train(target::Source; options::Maybe{Options} = nothing, progress = nothing, log = logged, cancel::Maybe{Cancel} = nothing)
-    hooks = Hooks(progress, log, cancel)
+function train(target::Source; options::Maybe{Options} = nothing, progress = nothing, log = logged, cancel::Maybe{Cancel} = nothing,
+               checkpoint::Maybe{Checkpoint} = nothing, ranks::Maybe{Ranks} = nothing)
+    hooks = Hooks(progress, log, cancel, checkpoint, ranks)
     return Generator(value(Ptr{C.laser_generator}, C.laser_generator_train, target, options, hooks))
 end
 
@@ -254,7 +292,7 @@ free(pointer::Ptr{C.laser_model}) = C.laser_model_free(pointer)
 Model(generator::Generator) = Model(value(Ptr{C.laser_model}, C.laser_model_from_generator, generator), generator.callbacks)
 
 """
-    refine(generator, target; options = nothing, progress = nothing, log = …, cancel = nothing) -> Model
+    refine(generator, target; options = nothing, …) -> Model
 
 Refines a generator (LaSeR): trains a classifier of target against generated events, pulls its weights back to the latent space, and
 prepares or trains the refiner that option "refiner.method" names. `target` may be the source that trained the generator. Keywords: see
@@ -265,14 +303,14 @@ prepares or trains the refiner that option "refiner.method" names. `target` may 
 Gives a model another refiner and keeps its classifier. Only a model with conditions needs the target for that.
 """
 function refine(generator::Generator, target::Source; options::Maybe{Options} = nothing, progress = nothing, log = logged,
-                cancel::Maybe{Cancel} = nothing)
-    hooks = Hooks(progress, log, cancel)
+                cancel::Maybe{Cancel} = nothing, checkpoint::Maybe{Checkpoint} = nothing, ranks::Maybe{Ranks} = nothing)
+    hooks = Hooks(progress, log, cancel, checkpoint, ranks)
     return Model(value(Ptr{C.laser_model}, C.laser_refine, generator, target, options, hooks), generator.callbacks)
 end
 
 function refine(model::Model, target::Maybe{Source} = nothing; options::Maybe{Options} = nothing, progress = nothing, log = logged,
-                cancel::Maybe{Cancel} = nothing)
-    hooks = Hooks(progress, log, cancel)
+                cancel::Maybe{Cancel} = nothing, checkpoint::Maybe{Checkpoint} = nothing, ranks::Maybe{Ranks} = nothing)
+    hooks = Hooks(progress, log, cancel, checkpoint, ranks)
     return Model(value(Ptr{C.laser_model}, C.laser_model_refine, model, target, options, hooks), model.callbacks)
 end
 

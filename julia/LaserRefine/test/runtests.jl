@@ -248,6 +248,29 @@ end
     @test !istripped(cancel)
     @test event_dim(train(toy_source(1); options = options, cancel = cancel, silent...)) == 2
 
+    # Where trainings are kept, and who shares them.
+    mktempdir() do folder
+        path = joinpath(folder, "checkpoint")
+        whole = generate(Sampler(Model(train(toy_source(1); options = options, silent...)), 1), 10)
+        kept = Checkpoint(path)
+        @test fails_with(() -> train(toy_source(1); options = options, progress = stop, cancel = cancel, checkpoint = kept, silent...),
+                         LASER_ERR_CANCELLED)
+        reset!(cancel)
+        @test isfile(path)
+        @test fails_with(() -> train(toy_source(1); options = toy_options("seed" => 2), checkpoint = kept, silent...),
+                         LASER_ERR_INVALID_ARGUMENT, "its `seed` is")
+        again = train(toy_source(1); options = options, checkpoint = Checkpoint(path; seconds = 1, steps = 2), silent...)
+        @test generate(Sampler(Model(again), 1), 10) == whole
+    end
+    @test fails_with(() -> train(toy_source(1); options = options, checkpoint = Checkpoint("c"; seconds = 0), silent...),
+                     LASER_ERR_INVALID_ARGUMENT, "it must be a positive number")
+    sums = Ref(0)
+    alone = Ranks(values -> (sums[] += length(values)), 0, 1)
+    @test event_dim(train(toy_source(1); options = options, ranks = alone, silent...)) == 2
+    @test sums[] > 0
+    @test failure(() -> train(toy_source(1); options = options, ranks = Ranks(values -> throw(e), 0, 1), silent...)) === e
+    @test fails_with(() -> train(toy_source(1); options = options, ranks = Ranks(identity, 1, 1), silent...), LASER_ERR_INVALID_ARGUMENT)
+
     # Trainings in several tasks, one of which fails: each gets its own events and its own exception.
     events(i; keywords...) = generate(Sampler(Model(train(toy_source(i); options = options, silent..., keywords...)), 1), 10)
     tasks = map(1:4) do i
