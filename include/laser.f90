@@ -57,6 +57,15 @@ module laser_c
          integer(c_int32_t) :: laser_log_fn
       end function laser_log_fn
 
+      !> Sums numbers over ranks.
+      function laser_allreduce_fn(n, values, user) bind(c)
+         import
+         integer(c_size_t), value :: n
+         type(c_ptr), value :: values
+         type(c_ptr), value :: user
+         integer(c_int32_t) :: laser_allreduce_fn
+      end function laser_allreduce_fn
+
       !> Delivers events.
       function laser_events_fn(n, dim, x, w, got, user) bind(c)
          import
@@ -300,6 +309,27 @@ module laser_c
          integer(c_int32_t) :: laser_hooks_set_cancel
       end function laser_hooks_set_cancel
 
+      !> Sets a checkpoint.
+      function laser_hooks_set_checkpoint(hooks, path, seconds, steps) bind(c)
+         import
+         type(c_ptr), value :: hooks
+         character(kind=c_char), intent(in) :: path(*)
+         real(c_double), value :: seconds
+         integer(c_int64_t), value :: steps
+         integer(c_int32_t) :: laser_hooks_set_checkpoint
+      end function laser_hooks_set_checkpoint
+
+      !> Makes this process one of several ranks that make long calls together.
+      function laser_hooks_set_allreduce(hooks, rank, ranks, allreduce, user) bind(c)
+         import
+         type(c_ptr), value :: hooks
+         integer(c_size_t), value :: rank
+         integer(c_size_t), value :: ranks
+         type(c_funptr), value :: allreduce
+         type(c_ptr), value :: user
+         integer(c_int32_t) :: laser_hooks_set_allreduce
+      end function laser_hooks_set_allreduce
+
       !> Frees hooks.
       subroutine laser_hooks_free(hooks) bind(c)
          import
@@ -373,6 +403,23 @@ module laser_c
          type(c_ptr), intent(inout) :: out
          integer(c_int32_t) :: laser_source_from_array
       end function laser_source_from_array
+
+      !> Makes a source of the events in a file.
+      function laser_source_from_file(path, options, out) bind(c)
+         import
+         character(kind=c_char), intent(in) :: path(*)
+         type(c_ptr), value :: options
+         type(c_ptr), intent(inout) :: out
+         integer(c_int32_t) :: laser_source_from_file
+      end function laser_source_from_file
+
+      !> Values per event, its conditions included and its weight not.
+      function laser_source_event_dim(source, out) bind(c)
+         import
+         type(c_ptr), value :: source
+         type(c_ptr), value :: out
+         integer(c_int32_t) :: laser_source_event_dim
+      end function laser_source_event_dim
 
       !> Makes a source that asks a callback for events, batch by batch.
       function laser_source_from_callback(dim, weighted, events, user, out) bind(c)
@@ -2086,7 +2133,7 @@ contains
       call settle(code, status)
    end subroutine source_from_array
 
-   !> The events of a file, as laser_source_from_file of laser.h takes it; source.weight of the options names the column of their weights.
+   !> The events of a file, as laser_source_from_file of laser.h takes it. source.weight of the options names the column of weights.
    subroutine source_from_file(self, path, options, status)
       class(laser_source), intent(inout) :: self
       character(len=*), intent(in) :: path

@@ -69,6 +69,8 @@ struct laser_source <: Opaque end
 const laser_progress_fn = Ptr{Cvoid}
 # Int32, (Int32, Cstring, Ptr{Cvoid})
 const laser_log_fn = Ptr{Cvoid}
+# Int32, (Csize_t, Ptr{Float64}, Ptr{Cvoid})
+const laser_allreduce_fn = Ptr{Cvoid}
 # Int32, (Csize_t, Csize_t, Ptr{Float64}, Ptr{Float64}, Ptr{Csize_t}, Ptr{Cvoid})
 const laser_events_fn = Ptr{Cvoid}
 # Int32, (Csize_t, Ptr{Float64}, Csize_t, Ptr{Float64}, Csize_t, Ptr{Float64}, Csize_t, Ptr{Cvoid})
@@ -182,6 +184,16 @@ laser_hooks_set_log(hooks, log, user) =
 laser_hooks_set_cancel(hooks, cancel) =
     ccall((:laser_hooks_set_cancel, liblaser), Int32, (Ptr{laser_hooks}, Ptr{laser_cancel}), hooks, cancel)
 
+# Sets a checkpoint
+laser_hooks_set_checkpoint(hooks, path, seconds, steps) =
+    ccall((:laser_hooks_set_checkpoint, liblaser), Int32, (Ptr{laser_hooks}, Cstring, Float64, UInt64), hooks, path, seconds, steps)
+
+# Makes this process one of several ranks that make long calls together
+laser_hooks_set_allreduce(hooks, rank, ranks, allreduce, user) =
+    ccall((:laser_hooks_set_allreduce, liblaser), Int32,
+          (Ptr{laser_hooks}, Csize_t, Csize_t, laser_allreduce_fn, Ptr{Cvoid}),
+          hooks, rank, ranks, allreduce, user)
+
 # Frees hooks
 laser_hooks_free(hooks) =
     ccall((:laser_hooks_free, liblaser), Cvoid, (Ptr{laser_hooks},), hooks)
@@ -223,6 +235,14 @@ laser_source_from_array(x, w, n, dim, stride, out) =
     ccall((:laser_source_from_array, liblaser), Int32,
           (Ptr{Float64}, Ptr{Float64}, Csize_t, Csize_t, Csize_t, Ptr{Ptr{laser_source}}),
           x, w, n, dim, stride, out)
+
+# Makes a source of the events in a file
+laser_source_from_file(path, options, out) =
+    ccall((:laser_source_from_file, liblaser), Int32, (Cstring, Ptr{laser_options}, Ptr{Ptr{laser_source}}), path, options, out)
+
+# Values per event, its conditions included and its weight not
+laser_source_event_dim(source, out) =
+    ccall((:laser_source_event_dim, liblaser), Int32, (Ptr{laser_source}, Ptr{Csize_t}), source, out)
 
 # Makes a source that asks a callback for events, batch by batch
 laser_source_from_callback(dim, weighted, events, user, out) =
