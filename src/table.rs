@@ -271,14 +271,6 @@ impl Layout {
         &self.names
     }
 
-    /// Bytes of a row in the file.
-    pub(crate) fn row_bytes(&self) -> u64 {
-        match self.together {
-            true => self.stride,
-            false => self.stride * self.columns.len() as u64,
-        }
-    }
-
     /// Keeps these columns, in this order; each is below [`Layout::columns`].
     pub fn select(&mut self, columns: &[usize]) {
         self.columns = columns.iter().map(|&c| self.columns[c].clone()).collect();

@@ -1366,6 +1366,100 @@ fn arrays_of_archives_are_events() {
     );
 }
 
+/// Options of trainings that hold 1 MiB of events.
+const STREAMED: &str = r#"{
+    "preset": "fast", "source.memory": 1, "validation.events": 1000,
+    "flow": {"blocks": 2, "layers": 1, "units": 16, "epochs": 1, "steps": 20, "batch": 100},
+    "classifier": {"layers": 1, "units": 16, "epochs": 1, "steps": 20, "batch": 100},
+    "weights.events": 5000
+}"#;
+
+#[test]
+fn large_arrays_are_trained_on_in_parts() {
+    let folder = Folder::new();
+    let rows = 60_000;
+    let x: Vec<f64> = (0..rows)
+        .flat_map(|i| {
+            let t = f64::from(i);
+            let x = (1.3 * t).sin() + 0.1 * (7.7 * t).cos();
+            [x, 1.0 + f64::from(i % 2), x * x + (2.9 * t).cos()]
+        })
+        .collect();
+    let records = x.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
+    let fields = "('a', '<f8'), ('w', '<f8'), ('b', '<f8')";
+    folder.structured("large.npy", fields, &format!("({rows},)"), &records);
+    let config = |events: &str, generator: &str| {
+        let generator = match generator {
+            "" => String::new(),
+            name => format!("\"generator\": \"{name}\", "),
+        };
+        format!("{{\"events\": \"{events}\", \"weights_column\": \"w\", {generator}\"model\": \"m.laser\", \"options\": {STREAMED}}}")
+    };
+    folder.write("large.json", &config("large.npy", ""));
+    let said = folder.run("refine large.json");
+    let said = String::from_utf8(said.stderr).unwrap();
+    assert!(
+        said.contains("60000 events of 2 columns from large.npy"),
+        "{said}"
+    );
+    let model = Model::load(&folder.at("m.laser")).unwrap();
+    assert_eq!(model.names, ["a", "b"]);
+    // The library makes the same of the same file.
+    let mut options = Options::from_json(STREAMED).unwrap();
+    let generator = {
+        options.set_str("source.weight", "w").unwrap();
+        let mut target = Source::from_file(&folder.at("large.npy"), &options).unwrap();
+        train_generator(&mut target, &options, &()).unwrap()
+    };
+    assert_eq!(generator.generator.parameters, model.generator.parameters);
+    // With a generator, its columns are found by their names.
+    model.save(&folder.at("g.laser")).unwrap();
+    let turned: Vec<u8> = x
+        .chunks(3)
+        .flat_map(|x| [x[1], x[2], x[0]])
+        .flat_map(f64::to_le_bytes)
+        .collect();
+    let fields = "('w', '<f8'), ('b', '<f8'), ('a', '<f8')";
+    folder.structured("turned.npy", fields, &format!("({rows},)"), &turned);
+    folder.write("first.json", &config("large.npy", "g.laser"));
+    folder.good("refine first.json");
+    let expected = Model::load(&folder.at("m.laser")).unwrap();
+    folder.write("second.json", &config("turned.npy", "g.laser"));
+    folder.good("refine second.json");
+    let made = Model::load(&folder.at("m.laser")).unwrap();
+    let classifier = |model: &Model| model.classifier.clone().unwrap().parameters;
+    assert_eq!(
+        format!("{:?}", classifier(&made)),
+        format!("{:?}", classifier(&expected))
+    );
+    let named =
+        config("large.npy", "").replace("\"preset\"", "\"source.weight\": \"w\", \"preset\"");
+    folder.write("named.json", &named);
+    folder.bad("refine named.json", "are named by `weights_column`");
+    // An index is seen, and what is not finite wherever it is.
+    let index: Vec<f64> = (0..rows)
+        .flat_map(|i| [f64::from(i), x[3 * i as usize], 1.0])
+        .collect();
+    folder.npy("index.npy", &index, 3, Order::C);
+    folder.write(
+        "index.json",
+        &config("index.npy", "").replace("\"w\"", "true"),
+    );
+    folder.bad("refine index.json", "column 0 (from 0) counts the rows");
+    let mut nan = x.clone();
+    nan[3 * 50_000..3 * 50_001].fill(f64::NAN);
+    let nan: Vec<u8> = nan.iter().flat_map(|x| x.to_le_bytes()).collect();
+    folder.structured(
+        "nan.npy",
+        "('a', '<f8'), ('w', '<f8'), ('b', '<f8')",
+        &format!("({rows},)"),
+        &nan,
+    );
+    let longer = config("nan.npy", "").replace("\"steps\": 20", "\"steps\": 700");
+    folder.write("nan.json", &longer);
+    folder.bad("refine nan.json", "row 50000, column 0 of nan.npy");
+}
+
 #[test]
 fn hostile_archives_are_refused_before_they_are_read() {
     let folder = Folder::new();

@@ -98,6 +98,9 @@ impl Config {
         if options.get(keys::SAMPLER_THREADS) != 1 {
             return Err(wrong(&"`sampler.threads` is for samplers, as `laser sample --threads` is; the trainings have `threads`"));
         }
+        if !options.get(keys::SOURCE_WEIGHT).is_empty() {
+            return Err(wrong(&"the weights of `events` are named by `weights_column`, beside `options`, and not by `source.weight`"));
+        }
         Ok(options)
     }
 }

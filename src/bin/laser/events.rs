@@ -5,7 +5,7 @@ use crate::npz;
 use csv::{ReaderBuilder, Trim};
 use laser::aside::require_file;
 use laser::formula::{self, Formula};
-use laser::table::{Bytes, Layout};
+use laser::table::{Bytes, Layout, Table};
 use laser::Rows;
 use std::collections::HashMap;
 use std::fs::File;
@@ -24,6 +24,8 @@ pub struct Events {
     pub columns: usize,
     /// Of the columns: those of a .csv with a header, or of the fields of a .npy.
     names: Vec<String>,
+    /// Where the columns are in the file.
+    places: Vec<usize>,
     /// Lines of a .csv, of those rows that hold NaN or infinities.
     lines: HashMap<usize, u64>,
     /// What to warn of.
@@ -91,6 +93,28 @@ impl Events {
         Ok(events)
     }
 
+    /// The first rows of a table that is not read as a whole, enough to judge its columns by.
+    pub fn head(table: &Table) -> Result<Self> {
+        const ROWS: usize = 1000;
+        let layout = table.layout();
+        let (rows, columns) = (layout.rows().min(ROWS), layout.columns());
+        let mut values = Vec::new();
+        let room = values.try_reserve_exact(rows.saturating_mul(columns));
+        room.map_err(|e| Failure::of(table.path(), e))?;
+        values.resize(rows * columns, 0.0);
+        table.read(0..rows, &mut values)?;
+        Ok(Events {
+            path: table.path().into(),
+            values,
+            rows,
+            columns,
+            names: layout.names().to_vec(),
+            places: (0..columns).collect(),
+            lines: HashMap::new(),
+            warning: None,
+        })
+    }
+
     /// What a column is called, if it has a name.
     pub fn name(&self, column: usize) -> Option<&str> {
         let name = self.names.get(column).map(String::as_str);
@@ -139,6 +163,8 @@ impl Events {
             .collect();
         self.names.resize(self.columns, String::new());
         self.names.extend_from_slice(names);
+        self.places
+            .extend(self.columns..self.columns + columns.len());
         self.columns += columns.len();
     }
 
@@ -288,8 +314,14 @@ impl Events {
         if !self.names.is_empty() {
             self.names = columns.iter().map(|&c| self.names[c].clone()).collect();
         }
+        self.places = columns.iter().map(|&c| self.places[c]).collect();
         self.columns = columns.len();
         Ok(())
+    }
+
+    /// Where the columns are in the file.
+    pub fn places(&self) -> &[usize] {
+        &self.places
     }
 }
 
@@ -324,6 +356,7 @@ pub fn read_rows(path: &Path, layout: &Layout, bytes: &(impl Bytes + ?Sized)) ->
         rows,
         columns,
         names: layout.names().to_vec(),
+        places: (0..columns).collect(),
         lines: HashMap::new(),
         warning: None,
     })
@@ -351,6 +384,7 @@ fn read_csv(path: &Path, mut file: File) -> Result<Events> {
         rows: 0,
         columns: 0,
         names: Vec::new(),
+        places: Vec::new(),
         lines: HashMap::new(),
         warning: (!whole).then(warning),
     };
@@ -361,6 +395,7 @@ fn read_csv(path: &Path, mut file: File) -> Result<Events> {
         let is_number = |field: &str| field.parse::<f64>().is_ok();
         if events.columns == 0 {
             events.columns = record.len();
+            events.places = (0..events.columns).collect();
             if !record.iter().any(is_number) {
                 let names = record.iter().filter(|name| name.contains([';', '\t']));
                 if let Some(what) = names.filter_map(separated).next() {

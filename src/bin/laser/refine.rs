@@ -11,6 +11,7 @@ use laser::aside::Aside;
 use laser::model::{Generator, Model};
 use laser::options::{keys, Options};
 use laser::protocol::{self, Instance, Source};
+use laser::table::Table;
 use laser::train::{Checkpoint, Hooks, Level, Progress};
 use laser::Rows;
 use std::cell::RefCell;
@@ -80,7 +81,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         // Found out now, not when the training is done.
         Aside::new(output).map_err(|e| unwritable(output, e))?;
     }
-    let mut events = Events::read(&config.events)?;
+    let large = large(&config.events, &options)?;
+    let mut events = match &large {
+        Some(table) => Events::head(table)?,
+        None => Events::read(&config.events)?,
+    };
     events.require_finite(|_| true)?;
     events.refuse_index(|_| true)?;
     let weights = match &config.weights_column {
@@ -88,6 +93,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         WeightsColumn::Last(true) => Some(events.weights_column(None)?),
         WeightsColumn::Named(name) => Some(events.weights_column(Some(name))?),
     };
+    let weight_place = weights.map(|column| events.places()[column]);
     let weights = weights.map(|c| events.split_weights(c)).transpose()?;
     let generator = match &config.generator {
         Some(path) => {
@@ -103,10 +109,19 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if !named && options.get(keys::FEATURES_NAMES).is_empty() && !events.names().is_empty() {
         options.set_str(keys::FEATURES_NAMES.name(), &events.names().join(","))?;
     }
-    let (rows, columns) = (events.rows, events.columns);
-    let mut target = Rows::packed(&events.values, columns)
-        .and_then(|x| Source::from_rows(x, weights.as_deref()))
-        .map_err(|e| Failure::of(&config.events, e))?;
+    let columns = events.columns;
+    let rows = large.as_ref().map_or(events.rows, |t| t.layout().rows());
+    let mut target = match large {
+        Some(mut table) => {
+            let mut places = events.places().to_vec();
+            places.extend(weight_place);
+            table.select(&places);
+            Source::from_table(table, weight_place.map(|_| columns), &options)?
+        }
+        None => Rows::packed(&events.values, columns)
+            .and_then(|x| Source::from_rows(x, weights.as_deref()))
+            .map_err(|e| Failure::of(&config.events, e))?,
+    };
     let checkpoint = arguments.checkpoint.as_deref();
     let watch = Watch::new(
         Stop::listen()?,
@@ -168,6 +183,23 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         info::describe(&model)
     )?;
     Ok(stdout.flush()?)
+}
+
+/// The table of a `.npy` file that takes more than the memory which the options give to events.
+fn large(path: &Path, options: &Options) -> Result<Option<Table>> {
+    if !path
+        .extension()
+        .is_some_and(|end| end.eq_ignore_ascii_case("npy"))
+    {
+        return Ok(None);
+    }
+    let table = Table::open(path)?;
+    let layout = table.layout();
+    let bytes = layout
+        .rows()
+        .saturating_mul(layout.columns() * size_of::<f64>());
+    let memory = (options.get(keys::SOURCE_MEMORY) as usize) << 20;
+    Ok((bytes > memory).then_some(table))
 }
 
 /// A generator, unless there is one, and its refinement.

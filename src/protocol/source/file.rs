@@ -12,7 +12,7 @@ use crate::{Error, Result};
 use rand::RngCore;
 use sha2::{Digest, Sha256};
 
-/// Bytes of neighbouring rows that are read together: a compromise between disks and how well a window is mixed.
+/// Bytes of neighbouring rows, in memory, that are read together: a compromise between disks and how well a window is mixed.
 const BLOCK: usize = 1 << 16;
 /// Rows that a checkpoint knows the file by, besides its size.
 const KNOWN_BY: usize = 1000;
@@ -57,7 +57,8 @@ impl Rows {
     pub fn new(table: Table, weighted: bool, memory: usize) -> Self {
         let width = table.layout().columns();
         let fit = (memory / (width * size_of::<f64>())).max(1);
-        let block = BLOCK / table.layout().row_bytes().max(1) as usize;
+        // Of doubles, whatever the file has: the order is that of the events.
+        let block = BLOCK / (width * size_of::<f64>());
         let block = block.clamp(1, fit);
         Rows {
             table,
@@ -275,7 +276,7 @@ impl Origin for Rows {
             }
             if let Some(restriction) = &mut known.restriction {
                 let place = |row: usize| self.place(file_row(at + row));
-                let inside = restriction.mark(&drawn.x, known.dim, place)?;
+                let inside = restriction.mark_neighbours(&drawn.x, known.dim, place)?;
                 drawn.retain(&inside);
             }
             batch.put(&drawn)?;

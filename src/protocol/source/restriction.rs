@@ -29,25 +29,54 @@ impl Restriction {
     /// Marks the rows that are inside, and counts the others.
     ///
     /// # Errors
-    /// [`Error::Data`] if they are more than may be; `place` tells where the rows begin.
+    /// [`Error::Data`] if they are more than may be; `place` tells where a row is.
     pub fn mark(
         &mut self,
         x: &[f64],
         dim: usize,
         place: impl Fn(usize) -> String,
     ) -> Result<Vec<bool>> {
+        let inside = self.count(x, dim)?;
+        self.judge(&inside, x, dim, place)?;
+        Ok(inside)
+    }
+
+    /// The same, of rows that lay beside each other: by their share nothing can be told, where a share is allowed.
+    pub fn mark_neighbours(
+        &mut self,
+        x: &[f64],
+        dim: usize,
+        place: impl Fn(usize) -> String,
+    ) -> Result<Vec<bool>> {
+        let inside = self.count(x, dim)?;
+        if self.allowed == 0.0 {
+            self.judge(&inside, x, dim, place)?;
+        }
+        Ok(inside)
+    }
+
+    fn count(&mut self, x: &[f64], dim: usize) -> Result<Vec<bool>> {
         let mut inside = room::filled(x.len() / dim, true)?;
         self.region.inside(x, &mut inside)?;
         self.seen += inside.len() as u64;
-        let outside = inside.iter().filter(|inside| !**inside).count() as u64;
-        self.outside += outside;
+        self.outside += inside.iter().filter(|inside| !**inside).count() as u64;
+        Ok(inside)
+    }
+
+    fn judge(
+        &self,
+        inside: &[bool],
+        x: &[f64],
+        dim: usize,
+        place: impl Fn(usize) -> String,
+    ) -> Result<()> {
         let most = match self.allowed * self.seen as f64 {
             0.0 => 0.0,
             expected => expected + TOO_MANY * (1.0 + expected.sqrt()),
         };
         let first = inside.iter().position(|inside| !inside);
         let Some(row) = first.filter(|_| self.outside as f64 > most) else {
-            return Ok(inside);
+            return Ok(());
         };
         let values = x[row * dim..][..dim].iter().enumerate().take(8);
         let values: Vec<String> = values.map(|(i, x)| format!("x{i} = {x}")).collect();
