@@ -84,7 +84,7 @@ pub struct Batch<T> {
     pub part: (usize, usize),
 }
 
-impl<T: Real> Batch<T> {
+impl<T> Batch<T> {
     /// The number of row `row` within the whole batch.
     pub(crate) fn number(&self, row: usize) -> usize {
         self.part.0 + row
@@ -94,7 +94,9 @@ impl<T: Real> Batch<T> {
     pub(crate) fn whole(&self) -> usize {
         self.part.1.max(self.rows)
     }
+}
 
+impl<T: Real> Batch<T> {
     /// Of two classes, `rows` rows of label 1 and then as many of label 0.
     pub(crate) fn two_classes(&mut self, rows: usize) -> Result<()> {
         self.rows = 2 * rows;
