@@ -104,7 +104,9 @@ impl Rows {
             while left_out.next_if(|before| **before <= event).is_some() {
                 row.next();
             }
-            row.next().map(|row| out.copy_from_slice(row));
+            if let Some(row) = row.next() {
+                out.copy_from_slice(row);
+            }
         }
         Ok(())
     }
