@@ -4,7 +4,7 @@
 //! signal that ends the process.
 
 use crate::aside::require_file;
-use crate::room::{self, Gather};
+use crate::room::{self, Gather, Grow};
 use crate::{Error, Result};
 use npyz::{DType, Endianness, Field, NpyHeader, Order, TypeChar};
 use std::fs::{self, File};
@@ -344,9 +344,10 @@ pub fn header(mut reader: impl Read) -> io::Result<(NpyHeader, u64)> {
     const DEEPEST: usize = 8;
     let wrong = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
     // Magic string, version, and the length in two bytes or, from version 2 on, four.
-    let mut head = vec![0; 10];
-    let filled = fill(&mut reader, &mut head)?;
-    head.truncate(filled);
+    let missing = |_| io::Error::from(io::ErrorKind::OutOfMemory);
+    let mut first = [0; 10];
+    let filled = fill(&mut reader, &mut first)?;
+    let mut head = room::copied(&first[..filled]).map_err(missing)?;
     if filled == 10 && head.starts_with(b"\x93NUMPY") {
         let mut length = usize::from(u16::from_le_bytes([head[8], head[9]]));
         if head[6] > 1 {
@@ -361,7 +362,7 @@ pub fn header(mut reader: impl Read) -> io::Result<(NpyHeader, u64)> {
             )));
         }
         let start = head.len();
-        head.resize(start + length, 0);
+        head.sized(start + length, 0).map_err(missing)?;
         reader.read_exact(&mut head[start..])?;
         let mut depth = 0_usize;
         for byte in &head[start..] {

@@ -301,8 +301,7 @@ pub unsafe extern "C" fn laser_source_from_callback(
 /// @param position receives the number
 /// @param user the pointer given with the callback
 /// @return 0 to go on; anything else ends the training with LASER_ERR_CALLBACK and this number
-pub type laser_tell_fn =
-    Option<unsafe extern "C" fn(position: *mut u64, user: *mut c_void) -> i32>;
+pub type laser_tell_fn = Option<unsafe extern "C" fn(position: *mut u64, user: *mut c_void) -> i32>;
 
 /// Brings the events of a callback to where they stood when laser_tell_fn told this number, perhaps in another process. The rules of
 /// laser_events_fn hold.

@@ -15,7 +15,7 @@ use laser::capi::sampler::*;
 use laser::capi::source::*;
 use laser::capi::status::*;
 use laser::capi::support::*;
-use std::ffi::{c_char, c_void, CStr};
+use std::ffi::{c_char, c_void, CStr, CString};
 use std::ptr::{dangling_mut, null, null_mut};
 
 /// `call` is refused because `argument` is NULL.
@@ -237,7 +237,47 @@ fn sources() {
             laser_source_from_callback(2, -1, Some(no_events), null_mut(), o),
             "`weighted` is -1",
         );
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events");
+        let mut bytes = b"LASERF64".to_vec();
+        bytes.extend([3u64, 2].map(u64::to_le_bytes).as_flattened());
+        bytes.extend((0..6).flat_map(|i| f64::from(i).to_le_bytes()));
+        std::fs::write(&path, &bytes).unwrap();
+        let file = CString::new(path.to_str().unwrap()).unwrap();
+        let file = file.as_ptr();
+        null_is_refused(laser_source_from_file(null(), null(), o), "path");
+        null_is_refused(laser_source_from_file(file, null(), null_mut()), "out");
+        refused(
+            laser_source_from_file(c"none".as_ptr(), null(), o),
+            LASER_ERR_IO,
+            "none: ",
+        );
+        let weighted = made(|out| laser_options_new(null(), out));
+        ok(laser_options_set_str(
+            weighted,
+            c"source.weight".as_ptr(),
+            c"3".as_ptr(),
+        ));
+        invalid(
+            laser_source_from_file(file, weighted, o),
+            "no column is called `3`; its 3 columns have no names and count from 0",
+        );
+        laser_options_free(weighted);
         assert_eq!(out, dangling_mut());
+        let source = made(|out| laser_source_from_file(file, null(), out));
+        let mut dim = 0;
+        ok(laser_source_event_dim(source, &mut dim));
+        assert_eq!(dim, 3);
+        null_is_refused(laser_source_event_dim(null(), &mut dim), "source");
+        null_is_refused(laser_source_event_dim(source, null_mut()), "out");
+        laser_source_free(source);
+        std::fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+        refused(
+            laser_source_from_file(file, null(), o),
+            LASER_ERR_DATA,
+            "2 rows of 3 doubles do not fit its 47 bytes",
+        );
+
         laser_source_free(null_mut());
         laser_source_free(made(|out| laser_source_from_array(p, none, 1, 2, 0, out)));
     }

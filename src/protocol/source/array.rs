@@ -1,8 +1,8 @@
 //! Events in memory: an array of the host, or what a file of moderate size holds.
 
 use super::events::{objection, Events};
+use super::origin::{Known, Origin, CHUNK, MEASURE};
 use super::restriction::Restriction;
-use super::{Known, Origin, CHUNK, MEASURE};
 use crate::metrics::Sample;
 use crate::model::Scaling;
 use crate::noise::places;

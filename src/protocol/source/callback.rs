@@ -1,8 +1,8 @@
 //! Events of a host, pulled batch by batch.
 
 use super::events::Events;
+use super::origin::{EventSource, Known, Origin, CHUNK, MEASURE};
 use super::restriction::Restriction;
-use super::{EventSource, Known, Origin, CHUNK, MEASURE};
 use crate::model::Scaling;
 use crate::noise::places;
 use crate::options::{keys, Options};
@@ -289,7 +289,7 @@ impl Origin for Callback<'_> {
 
     fn skip(&mut self, known: &mut Known, rows: u64, seed: u64, words: &mut Words) -> Result<()> {
         if words.next_word()? == 0 {
-            return super::draw_and_forget(self, known, rows, seed);
+            return super::origin::draw_and_forget(self, known, rows, seed);
         }
         let mut word = || words.next_word();
         let position = word()?;
@@ -317,7 +317,7 @@ impl Origin for Callback<'_> {
         if place < self.delivered {
             return Err(gone_on());
         }
-        super::draw_and_forget(self, known, place - self.delivered, seed)
+        super::origin::draw_and_forget(self, known, place - self.delivered, seed)
     }
 
     fn pass(&self) -> Option<usize> {

@@ -1,8 +1,8 @@
 //! Events in a file that is too large to be held: read window by window.
 
 use super::events::{objection, Events};
+use super::origin::{Known, Origin, CHUNK, MEASURE};
 use super::restriction::Restriction;
-use super::{Known, Origin, CHUNK, MEASURE};
 use crate::noise::{places, Permutation};
 use crate::options::{keys, Options};
 use crate::room::{Gather, Grow};
@@ -104,7 +104,9 @@ impl Rows {
             while left_out.next_if(|before| **before <= event).is_some() {
                 row.next();
             }
-            row.next().map(|row| out.copy_from_slice(row));
+            if let Some(row) = row.next() {
+                out.copy_from_slice(row);
+            }
         }
         Ok(())
     }
@@ -288,7 +290,7 @@ impl Origin for Rows {
     fn skip(&mut self, known: &mut Known, rows: u64, seed: u64, _: &mut Words) -> Result<()> {
         if known.restriction.is_some() {
             // How many are left out is known only from themselves.
-            return super::draw_and_forget(self, known, rows, seed);
+            return super::origin::draw_and_forget(self, known, rows, seed);
         }
         self.position += rows;
         Ok(())
