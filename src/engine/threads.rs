@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
 /// Does all of `work` at once: the last on the calling thread, the others on threads of their own that end before this returns. What no
-/// thread can be had for is done on the calling thread too. A panic of any of it goes on on the calling thread.
+/// thread can be had for, or none has begun when the calling thread is done with its own, is done there too. A panic of any of it goes on on the calling thread.
 ///
 /// # Errors
 /// The first of the work, in its order.
@@ -168,13 +168,13 @@ impl Desk {
         }
     }
 
-    /// Waits until the work that was given is done.
+    /// Waits until the work that was given is done, or takes it back if it has not begun: on a busy machine a helper may wake late.
     fn wait(&self) -> std::result::Result<(), Caught> {
         let mut state = self.state.lock();
         loop {
             match replace(&mut *state, State::Idle) {
                 State::Done(done) => return done,
-                State::Idle => return Ok(()),
+                State::Idle | State::Work(_) => return Ok(()),
                 other => {
                     *state = other;
                     self.changed.wait(&mut state);
@@ -184,7 +184,7 @@ impl Desk {
     }
 }
 
-/// Work that helpers have been given. It outlives nothing that the work borrows: it waits for all of it, also while a panic goes by.
+/// Work that helpers have been given. It outlives nothing that the work borrows: no helper is at it when this ends, also by a panic.
 struct Given<'a> {
     helpers: &'a [Helper],
 }
@@ -211,7 +211,7 @@ impl<'a> Given<'a> {
         given
     }
 
-    /// Waits until all is done; the first panic, in the order of the work.
+    /// Waits until all that was begun is done; the first panic, in the order of the work.
     fn wait(&self) -> Option<Caught> {
         let all = self.helpers.iter();
         let panics: Vec<Caught> = all.filter_map(|helper| helper.desk.wait().err()).collect();
@@ -231,6 +231,7 @@ mod tests {
     use crate::Error;
     use std::collections::HashSet;
     use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::Barrier;
     use std::thread;
 
     #[test]
@@ -254,8 +255,11 @@ mod tests {
         let mut team = Team::default();
         let names = |team: &mut Team, n: usize| {
             let names = Mutex::new(HashSet::new());
+            // None is done before all are begun.
+            let all = Barrier::new(n);
             let work = (0..n).map(|_| {
                 || {
+                    all.wait();
                     names.lock().insert(thread::current().id());
                     Ok(())
                 }
@@ -282,17 +286,19 @@ mod tests {
     fn a_team_goes_on_after_a_panic() {
         let mut team = Team::default();
         for panicking in 0..3 {
+            let all = Barrier::new(3);
             let done = AtomicU32::new(0);
             let work = (0..3).map(|i| {
-                let done = &done;
+                let (all, done) = (&all, &done);
                 move || {
+                    all.wait();
                     assert!(i != panicking, "bits fell out");
                     done.fetch_add(1, Ordering::Relaxed);
                     Ok(())
                 }
             });
             assert!(guard::catch(true, || team.all(work)).is_err());
-            assert_eq!(done.into_inner(), 2, "all others were done before");
+            assert_eq!(done.into_inner(), 2, "what was begun is done");
         }
         team.all((0..3).map(|_| || Ok(()))).unwrap();
     }
