@@ -2,10 +2,10 @@
 
 use crate::guard::{self, Caught};
 use crate::Result;
-use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::mem::{forget, replace, take};
 use std::process;
-use std::sync::Arc;
+// Not parking_lot's, whose waiting threads lie in a table of the process: its locks may be held in the child of a fork.
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
 /// Does all of `work` at once: the last on the calling thread, the others on threads of their own that end before this returns. What no
@@ -140,29 +140,38 @@ struct Job {
 unsafe impl Send for Job {}
 
 impl Desk {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Until the state may have changed.
+    fn sleep<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        let woken = self.changed.wait(state);
+        woken.unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn put(&self, state: State) {
-        *self.state.lock() = state;
+        *self.lock() = state;
         self.changed.notify_one();
     }
 
     /// Does what is given, until the end.
     fn serve(&self) {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         loop {
             match replace(&mut *state, State::Busy) {
                 State::Work(Job { work, inside }) => {
-                    let done = MutexGuard::unlocked(&mut state, || {
-                        // SAFETY: `Given` keeps it where it is, and leaves it alone until this says that it is done.
-                        let work = unsafe { &mut *work };
-                        guard::catch(inside, || guard::library(work))
-                    });
-                    *state = State::Done(done);
-                    self.changed.notify_one();
+                    drop(state);
+                    // SAFETY: `Given` keeps it where it is, and leaves it alone until this says that it is done.
+                    let work = unsafe { &mut *work };
+                    let done = guard::catch(inside, || guard::library(work));
+                    self.put(State::Done(done));
+                    state = self.lock();
                 }
                 State::End => return,
                 other => {
                     *state = other;
-                    self.changed.wait(&mut state);
+                    state = self.sleep(state);
                 }
             }
         }
@@ -170,14 +179,14 @@ impl Desk {
 
     /// Waits until the work that was given is done, or takes it back if it has not begun: on a busy machine a helper may wake late.
     fn wait(&self) -> std::result::Result<(), Caught> {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         loop {
             match replace(&mut *state, State::Idle) {
                 State::Done(done) => return done,
                 State::Idle | State::Work(_) => return Ok(()),
                 other => {
                     *state = other;
-                    self.changed.wait(&mut state);
+                    state = self.sleep(state);
                 }
             }
         }
@@ -260,12 +269,12 @@ mod tests {
             let work = (0..n).map(|_| {
                 || {
                     all.wait();
-                    names.lock().insert(thread::current().id());
+                    names.lock().unwrap().insert(thread::current().id());
                     Ok(())
                 }
             });
             team.all(work).unwrap();
-            names.into_inner()
+            names.into_inner().unwrap()
         };
         let first = names(&mut team, 3);
         assert_eq!(first.len(), 3);
