@@ -441,7 +441,8 @@ fn judge(
     let mut coverage = Coverage::new(target.held_out(options)?, dims.features);
     coverage.add(&generated, &log_w);
     let of_events = log_w_of_events.as_ref().unwrap_or(&log_w);
-    let opinion = SecondOpinion::new(session, target.held_out(options)?, &generated, &log_w)?;
+    let seen = target.events_to_look_at(options)?;
+    let opinion = SecondOpinion::new(session, &seen, &generated, &log_w)?;
     if let Some(classifier) = &model.classifier {
         let together = || {
             let held_out = held_out.as_ref();
