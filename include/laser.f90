@@ -78,6 +78,23 @@ module laser_c
          integer(c_int32_t) :: laser_events_fn
       end function laser_events_fn
 
+      !> Tells where the events of a callback stand.
+      function laser_tell_fn(position, user) bind(c)
+         import
+         type(c_ptr), value :: position
+         type(c_ptr), value :: user
+         integer(c_int32_t) :: laser_tell_fn
+      end function laser_tell_fn
+
+      !> Brings the events of a callback to where they stood when laser_tell_fn told this number, perhaps in another
+      !! process.
+      function laser_seek_fn(position, user) bind(c)
+         import
+         integer(c_int64_t), value :: position
+         type(c_ptr), value :: user
+         integer(c_int32_t) :: laser_seek_fn
+      end function laser_seek_fn
+
       !> Makes events of latent points.
       function laser_generate_fn(n, z, zdim, c, cdim, x, xdim, user) bind(c)
          import
@@ -431,6 +448,17 @@ module laser_c
          type(c_ptr), intent(inout) :: out
          integer(c_int32_t) :: laser_source_from_callback
       end function laser_source_from_callback
+
+      !> Gives a callback's events positions, so that a training that goes on from a checkpoint asks only for events
+      !! that it has not used.
+      function laser_source_set_position(source, tell, seek, user) bind(c)
+         import
+         type(c_ptr), value :: source
+         type(c_funptr), value :: tell
+         type(c_funptr), value :: seek
+         type(c_ptr), value :: user
+         integer(c_int32_t) :: laser_source_set_position
+      end function laser_source_set_position
 
       !> Frees a source.
       subroutine laser_source_free(source) bind(c)
@@ -1142,7 +1170,8 @@ module laser
 
    public :: laser_options, laser_source, laser_generator, laser_model, laser_sampler, laser_histogram, laser_hooks, laser_cancel
    public :: laser_progress
-   public :: laser_events_callback, laser_generate_callback, laser_support_callback, laser_noise_callback
+   public :: laser_events_callback, laser_tell_callback, laser_seek_callback
+   public :: laser_generate_callback, laser_support_callback, laser_noise_callback
    public :: laser_progress_callback, laser_log_callback, laser_allreduce_callback
    public :: laser_status_name, laser_last_error, laser_last_callback_code, laser_version, laser_abi_version, laser_device_check
    public :: laser_jsd, laser_jsd_floor, laser_emd, laser_emd_floor, laser_emd_1d, laser_sliced_emd, laser_kolmogorov_smirnov
@@ -1173,6 +1202,22 @@ module laser
          integer, intent(inout) :: code
          class(*), intent(inout) :: context
       end subroutine laser_events_callback
+
+      !> Tells where the events of a callback stand, by a number of which the same program knows what comes next.
+      subroutine laser_tell_callback(position, code, context)
+         import :: int64
+         integer(int64), intent(out) :: position
+         integer, intent(inout) :: code
+         class(*), intent(inout) :: context
+      end subroutine laser_tell_callback
+
+      !> Brings the events of a callback to where they stood when this number was told, perhaps in another process.
+      subroutine laser_seek_callback(position, code, context)
+         import :: int64
+         integer(int64), intent(in) :: position
+         integer, intent(inout) :: code
+         class(*), intent(inout) :: context
+      end subroutine laser_seek_callback
 
       !> Makes events of latent points. Event i must depend on z(:, i) and c(:, i) alone, besides randomness of its own if it
       !! was declared stochastic. An event that is not finite is replaced by another.
@@ -1230,6 +1275,8 @@ module laser
    !> What the `user` pointer of C points to: one of the procedures, and its context.
    type :: callback
       procedure(laser_events_callback), pointer, nopass :: events => null()
+      procedure(laser_tell_callback), pointer, nopass :: tell => null()
+      procedure(laser_seek_callback), pointer, nopass :: seek => null()
       procedure(laser_generate_callback), pointer, nopass :: generate => null()
       procedure(laser_support_callback), pointer, nopass :: support => null()
       procedure(laser_noise_callback), pointer, nopass :: noise => null()
@@ -1286,11 +1333,12 @@ module laser
       private
       type(c_ptr) :: handle = c_null_ptr
       integer :: dim = 0
-      type(callback), pointer :: events => null()
+      type(callback), pointer :: events => null(), position => null() ! with the handle: copies of it share them
    contains
       procedure :: from_array => source_from_array
       procedure :: from_file => source_from_file
       procedure :: from_callback => source_from_callback
+      procedure :: set_position => source_set_position
       procedure :: event_dim => source_event_dim
       procedure :: free => source_free
    end type laser_source
@@ -1752,6 +1800,32 @@ contains
          rows_filled = int(filled, c_size_t)
       end if
    end function call_events
+
+   recursive function call_tell(position, user) bind(c, name="") result(status)
+      type(c_ptr), value :: position
+      type(c_ptr), value :: user
+      integer(c_int32_t) :: status
+      type(callback), pointer :: host
+      integer(c_int64_t), pointer :: number
+      integer :: code
+      call c_f_pointer(user, host)
+      call c_f_pointer(position, number)
+      code = 0
+      call host%tell(number, code, host%context)
+      status = int(code, c_int32_t)
+   end function call_tell
+
+   recursive function call_seek(position, user) bind(c, name="") result(status)
+      integer(c_int64_t), value :: position
+      type(c_ptr), value :: user
+      integer(c_int32_t) :: status
+      type(callback), pointer :: host
+      integer :: code
+      call c_f_pointer(user, host)
+      code = 0
+      call host%seek(position, code, host%context)
+      status = int(code, c_int32_t)
+   end function call_seek
 
    recursive function call_generate(n, z, zdim, c, cdim, x, xdim, user) bind(c, name="") result(status)
       integer(c_size_t), value :: n
@@ -2246,7 +2320,7 @@ contains
       if (taken(self%handle, "laser_source", status)) return
       if (negative(dim, "dim", status)) return
       trampoline => call_events
-      allocate (self%events)
+      allocate (self%events, self%position)
       self%events%events => events
       call remember(self%events, context)
       code = laser_source_from_callback(int(dim, c_size_t), merge(1_c_int32_t, 0_c_int32_t, weighted), c_funloc(trampoline), &
@@ -2254,15 +2328,50 @@ contains
       if (code == LASER_OK) then
          self%dim = dim
       else
-         deallocate (self%events)
+         deallocate (self%events, self%position)
       end if
       call settle(code, status)
    end subroutine source_from_callback
 
+   !> Gives the events of a callback positions, so that a training that goes on from a checkpoint asks only for events that it has
+   !! not used: see laser_source_set_position in laser.h. Absent tell and seek: none. The number is an unsigned one to C.
+   subroutine source_set_position(self, tell, seek, context, status)
+      class(laser_source), intent(inout) :: self
+      procedure(laser_tell_callback), optional :: tell
+      procedure(laser_seek_callback), optional :: seek
+      class(*), intent(inout), target, optional :: context
+      integer, intent(out), optional :: status
+      procedure(laser_tell_fn), pointer :: call_to_tell
+      procedure(laser_seek_fn), pointer :: call_to_seek
+      type(c_funptr) :: teller, seeker
+      type(c_ptr) :: user
+      integer(c_int32_t) :: code
+      if (unmade(self%handle, "laser_source", status)) return
+      teller = c_null_funptr
+      seeker = c_null_funptr
+      user = c_null_ptr
+      if (present(tell)) then
+         call_to_tell => call_tell
+         teller = c_funloc(call_to_tell)
+      end if
+      if (present(seek)) then
+         call_to_seek => call_seek
+         seeker = c_funloc(call_to_seek)
+      end if
+      if (associated(self%position)) user = c_loc(self%position)
+      code = laser_source_set_position(self%handle, teller, seeker, user)
+      if (code == LASER_OK .and. present(tell)) then ! not before: a training may be using those that there are
+         self%position%tell => tell
+         self%position%seek => seek
+         call remember(self%position, context)
+      end if
+      call settle(code, status)
+   end subroutine source_set_position
+
    subroutine source_free(self)
       class(laser_source), intent(inout) :: self
       call laser_source_free(self%handle)
-      if (associated(self%events)) deallocate (self%events)
+      if (associated(self%events)) deallocate (self%events, self%position)
       self%handle = c_null_ptr
       self%dim = 0
    end subroutine source_free

@@ -753,7 +753,8 @@ laser_status laser_hooks_set_checkpoint(laser_hooks *hooks,
  *
  * An array must be the same on every rank, which is checked. Callbacks of events are asked on every rank for a part of the events, which
  * all ranks share then: they deliver without end, each its own (other seeds). The numbers of a batch are as of one process: with 64 ranks,
- * take batches that are worth it. A checkpoint is written by rank 0, and read by all.
+ * take batches that are worth it. A checkpoint is written by rank 0, and read by all: after a call that was stopped let the ranks meet, as
+ * by MPI_Barrier, before the next with the same checkpoint, since rank 0 may still be writing it.
  *
  * A rank that ends a call, by its hooks or by an error, takes the others with it: they return LASER_ERR_CALLBACK. So do all where the
  * callback fails, or where they find that they do not do the same.

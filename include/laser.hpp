@@ -620,6 +620,30 @@ public:
         return source;
     }
 
+    /**
+     * Gives a callable's events positions, so that a training that goes on from a checkpoint asks only for events that it has not used:
+     * std::uint64_t tell() says where they stand, seek(std::uint64_t) brings them back there, perhaps in another process. See
+     * laser_source_set_position.
+     */
+    template <class Tell, class Seek> void set_position(Tell tell, Seek seek)
+    {
+        using Both = std::pair<Tell, Seek>;
+        auto kept = std::make_shared<Both>(std::move(tell), std::move(seek));
+        const auto telling = [](std::uint64_t *position, void *user) -> std::int32_t {
+            return detail::guarded([&] { *position = static_cast<std::uint64_t>(static_cast<Both *>(user)->first()); });
+        };
+        const auto seeking = [](std::uint64_t position, void *user) -> std::int32_t {
+            return detail::guarded([&] { static_cast<Both *>(user)->second(position); });
+        };
+        detail::check(laser_source_set_position(handle(), telling, seeking, kept.get()));
+        position_ = std::move(kept);
+    }
+    /** Takes them away. */
+    void set_position(std::nullptr_t)
+    {
+        detail::check(laser_source_set_position(handle(), nullptr, nullptr, nullptr));
+        position_.reset();
+    }
     /** Values per event, conditions included. */
     std::size_t event_dim() const
     {
@@ -633,7 +657,7 @@ public:
 private:
     Source() = default;
 
-    std::shared_ptr<void> kept_;
+    std::shared_ptr<void> kept_, position_;
     detail::Handle<laser_source> handle_;
 };
 

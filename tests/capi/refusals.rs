@@ -44,6 +44,14 @@ pub(crate) unsafe extern "C" fn no_events(
     0
 }
 
+unsafe extern "C" fn no_tell(_: *mut u64, _: *mut c_void) -> i32 {
+    0
+}
+
+unsafe extern "C" fn no_seek(_: u64, _: *mut c_void) -> i32 {
+    0
+}
+
 const NOT_UTF8: &CStr = c"flow.bl\xffcks";
 
 #[test]
@@ -237,6 +245,27 @@ fn sources() {
             laser_source_from_callback(2, -1, Some(no_events), null_mut(), o),
             "`weighted` is -1",
         );
+        let stream = made(|out| laser_source_from_callback(2, 0, Some(no_events), null_mut(), out));
+        let (tell, seek) = (Some(no_tell as _), Some(no_seek as _));
+        null_is_refused(
+            laser_source_set_position(null_mut(), tell, seek, null_mut()),
+            "source",
+        );
+        for (tell, seek) in [(tell, None), (None, seek)] {
+            invalid(
+                laser_source_set_position(stream, tell, seek, null_mut()),
+                "one of them is NULL",
+            );
+        }
+        ok(laser_source_set_position(stream, tell, seek, null_mut()));
+        ok(laser_source_set_position(stream, None, None, null_mut()));
+        laser_source_free(stream);
+        let array = made(|out| laser_source_from_array(p, none, 1, 2, 0, out));
+        invalid(
+            laser_source_set_position(array, tell, seek, null_mut()),
+            "the source is no callback",
+        );
+        laser_source_free(array);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("events");
         let mut bytes = b"LASERF64".to_vec();

@@ -54,6 +54,92 @@ void checkpoints()
     std::filesystem::remove("resume.checkpoint");
 }
 
+struct Trouble {};
+
+template <class Body> bool throws_trouble(Body &&body)
+{
+    try {
+        body();
+        return false;
+    } catch (const Trouble &) {
+        return true;
+    }
+}
+
+// A simulator whose events are functions of their numbers: any can be made again.
+struct Simulator {
+    std::uint64_t next = 0, made = 0;
+
+    void fill(laser::Rows<double> x)
+    {
+        std::normal_distribution<double> normal;
+        for (std::size_t i = 0; i < x.rows(); i++) {
+            std::mt19937_64 random(next++);
+            x[i][0] = 1.0 + normal(random);
+            x[i][1] = -2.0 + 0.5 * normal(random);
+            normal.reset();
+        }
+        made += x.rows();
+    }
+};
+
+void positions()
+{
+    // More updates than the events that are made before the first of them, to measure by, are enough for.
+    laser::Options options = toy_options();
+    options.set("flow.steps", 800);
+    const auto made = [&](const laser::Hooks &hooks, bool tells, std::string *bytes) {
+        Simulator simulator;
+        laser::Source source(2, [&](laser::Rows<double> x) { simulator.fill(x); });
+        if (tells)
+            source.set_position([&] { return simulator.next; }, [&](std::uint64_t position) { simulator.next = position; });
+        try {
+            *bytes = bytes_of(laser::refine(laser::Generator::train(source, options, hooks), source, options, hooks));
+        } catch (const laser::Cancelled &) {
+            bytes->clear();
+        }
+        return simulator.made;
+    };
+    std::string whole, bytes;
+    const std::uint64_t all = made({}, false, &whole);
+    const laser::CancelToken cancel;
+    laser::Hooks stopped, on;
+    stopped.set_cancel(cancel).on_progress([&](const laser::Progress &p) {
+        if (p.step() == 790)
+            cancel.trip();
+    });
+    stopped.set_checkpoint("position.checkpoint"), on.set_checkpoint("position.checkpoint");
+    for (const bool tells : {false, true}) {
+        std::filesystem::remove("position.checkpoint");
+        made(stopped, tells, &bytes);
+        CHECK(bytes.empty());
+        cancel.reset();
+        if (tells) {
+            laser::Source source(2, [simulator = Simulator()](laser::Rows<double> x) mutable { simulator.fill(x); });
+            source.set_position([] { return 0; }, [](std::uint64_t) { throw Trouble(); });
+            CHECK(throws_trouble([&] { laser::Generator::train(source, options, on); }));
+        }
+        const std::uint64_t again = made(on, tells, &bytes);
+        CHECK(bytes == whole);
+        CHECK(tells ? again < all / 2 : again == all);
+    }
+
+    std::filesystem::remove("position.checkpoint");
+    laser::Source source = toy_source();
+    source.set_position([]() -> std::uint64_t { throw Trouble(); }, [](std::uint64_t) {});
+    CHECK(throws_trouble([&] { laser::Generator::train(source, options, on); }));
+    const auto witness = std::make_shared<int>(7);
+    source.set_position([witness] { return 0; }, [witness](std::uint64_t) {});
+    source.set_position([witness] { return 0; }, [](std::uint64_t) {});
+    CHECK(witness.use_count() == 2);
+    source.set_position(nullptr);
+    CHECK(witness.use_count() == 1);
+    laser::Source array(std::vector<double>(200, 1.0), 2);
+    CHECK_THROWS(array.set_position([witness] { return 0; }, [](std::uint64_t) {}), laser::InvalidArgument, "the source is no callback");
+    CHECK(witness.use_count() == 1);
+    std::filesystem::remove("position.checkpoint");
+}
+
 // Sums over two threads; both wait for each other.
 class Pair {
 public:
@@ -85,8 +171,6 @@ private:
     unsigned round_ = 0;
     std::vector<double> given_, sums_;
 };
-
-struct Trouble {};
 
 // What every rank comes to: the events of its generator, and what its training threw. On rank 1 progress throws at `step`.
 void on_two_ranks(std::uint64_t step, std::vector<double> *events, std::string *thrown)
@@ -127,15 +211,11 @@ void ranks()
 
     // What the sum throws comes back as it was.
     laser::Source source = toy_source();
-    bool same = false;
-    try {
+    CHECK(throws_trouble([&] {
         laser::Hooks hooks;
         hooks.set_allreduce(0, 1, [](laser::Span<double>) { throw Trouble(); });
         laser::Generator::train(source, toy_options(), hooks);
-    } catch (const Trouble &) {
-        same = true;
-    }
-    CHECK(same);
+    }));
     CHECK_THROWS(laser::Hooks().set_allreduce(2, 2, [](laser::Span<double>) {}), laser::InvalidArgument, "rank 2 of 2");
     const auto witness = std::make_shared<int>(7);
     laser::Hooks hooks;
@@ -147,5 +227,5 @@ void ranks()
 
 int main()
 {
-    return run([] { CHECK(second_unit_works()); }, checkpoints, ranks);
+    return run([] { CHECK(second_unit_works()); }, checkpoints, positions, ranks);
 }

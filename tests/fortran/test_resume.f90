@@ -1,13 +1,20 @@
 ! Checkpoints to go on from, and the sum over ranks.
 module resuming
    use laser
-   use, intrinsic :: iso_fortran_env, only: real64
+   use toy, only: fill, random
+   use, intrinsic :: iso_fortran_env, only: int64, real64
    implicit none
 
    type :: stopper
       type(laser_cancel) :: cancel
-      character(len=16) :: stage = "" !< tripped at its third step
+      character(len=16) :: stage = "" !< tripped at this step of it
+      integer :: step = 3
    end type stopper
+
+   !> Its state says what comes next.
+   type, extends(random) :: simulator
+      integer :: made = 0
+   end type simulator
 
    type :: summer
       integer :: calls = 0, numbers = 0, stop_at = 0
@@ -22,9 +29,47 @@ contains
       code = 0
       select type (context)
       type is (stopper)
-         if (progress%stage == trim(context%stage) .and. progress%step == 3) call context%cancel%trip()
+         if (progress%stage == trim(context%stage) .and. progress%step == context%step) call context%cancel%trip()
       end select
    end subroutine watch
+
+   subroutine deliver(x, w, got, code, context)
+      real(real64), intent(out) :: x(:, :), w(:)
+      integer, intent(inout) :: got, code
+      class(*), intent(inout) :: context
+      w = 1
+      code = 0
+      select type (context)
+      type is (simulator)
+         call fill(context, x(:, :got))
+         context%made = context%made + got
+      end select
+   end subroutine deliver
+
+   subroutine tell(position, code, context)
+      integer(int64), intent(out) :: position
+      integer, intent(inout) :: code
+      class(*), intent(inout) :: context
+      position = 0
+      select type (context)
+      type is (simulator)
+         position = context%state
+      class default
+         code = 23
+      end select
+   end subroutine tell
+
+   subroutine seek(position, code, context)
+      integer(int64), intent(in) :: position
+      integer, intent(inout) :: code
+      class(*), intent(inout) :: context
+      select type (context)
+      type is (simulator)
+         context%state = position
+      class default
+         code = 24
+      end select
+   end subroutine seek
 
    !> Of one rank: what it is given.
    subroutine allreduce(values, code, context)
@@ -65,6 +110,7 @@ program test_resume
    call job(options, whole, status)
    call expect_ok(status, "the whole job")
    call checkpoints()
+   call positions()
    call ranks()
    call hooks%free()
    call options%free()
@@ -132,6 +178,106 @@ contains
       call hooks%free()
       call host%cancel%free()
    end subroutine checkpoints
+
+   !> A generator's training, its events, and how many events were made for it.
+   subroutine flow(options, tells, x, made, status, context)
+      type(laser_options), intent(in) :: options
+      logical, intent(in) :: tells
+      real(real64), intent(out) :: x(:, :)
+      integer, intent(out) :: made, status
+      class(*), intent(inout), target, optional :: context
+      type(simulator), target :: events
+      type(laser_source) :: source
+      type(laser_generator) :: generator
+      type(laser_model) :: model
+      type(laser_sampler) :: sampler
+      x = 0
+      call source%from_callback(2, .false., deliver, events)
+      if (present(context)) then
+         call source%set_position(tell, seek, context)
+      else if (tells) then
+         call source%set_position(tell, seek, events)
+      end if
+      call generator%train(source, options, hooks, status)
+      if (status == LASER_OK) then
+         call model%from_generator(generator)
+         call sampler%new(model, 1_int64, 0_int64)
+         call sampler%generate(x)
+      end if
+      made = events%made
+      call sampler%free()
+      call model%free()
+      call generator%free()
+      call source%free()
+   end subroutine flow
+
+   subroutine positions()
+      character(len=*), parameter :: path = "test_resume.position"
+      type(laser_options) :: long
+      type(laser_source) :: array
+      real(real64), target :: points(2, 100)
+      real(real64) :: complete(2, 50)
+      real(real64), pointer :: p(:, :)
+      integer :: unit, all, again, k
+      integer, target :: stranger = 0
+      logical :: tells
+      call long%from_json(settings)
+      call long%set("flow.steps", 600) ! for which the events that are measured first are not enough
+      call hooks%new()
+      call flow(long, .false., complete, all, status)
+      call expect_ok(status, "a training")
+      call host%cancel%new()
+      call hooks%set_cancel(host%cancel)
+      call hooks%set_progress(watch, host)
+      call hooks%set_checkpoint(path)
+      do k = 1, 2
+         tells = k == 2
+         open (newunit=unit, file=path)
+         close (unit, status="delete")
+         host%stage = "flow"
+         host%step = 590
+         call flow(long, tells, x, again, status)
+         call expect_failure(status, LASER_ERR_CANCELLED, "during flow", "a training that is stopped near its end")
+         call host%cancel%reset()
+         host%stage = ""
+         if (tells) then
+            call flow(long, tells, x, again, status, stranger)
+            call expect_failure(status, LASER_ERR_CALLBACK, "seek", "a position that cannot be restored")
+            call expect(laser_last_callback_code() == 24, "and its code")
+         end if
+         call flow(long, tells, x, again, status)
+         call expect_ok(status, "the training gone on with")
+         call expect(same(x, complete), "it has the events of one that was not stopped")
+         if (tells) call expect(again < all / 2, "what was used is not asked for again")
+         if (.not. tells) call expect(again == all, "without positions all is asked for again")
+      end do
+      open (newunit=unit, file=path)
+      close (unit, status="delete")
+      call flow(long, .true., x, again, status, stranger)
+      call expect_failure(status, LASER_ERR_CALLBACK, "tell", "a position that cannot be told")
+      call expect(laser_last_callback_code() == 23, "and its code")
+      call array%set_position(tell, seek, stranger, status)
+      call expect_failure(status, LASER_ERR_NULL, "laser_source was not made", "a source that was not made")
+      call random_number(points)
+      p => points
+      call array%from_array(p)
+      call array%set_position(tell, seek, stranger, status)
+      call expect_failure(status, LASER_ERR_INVALID_ARGUMENT, "the source is no callback", "positions of an array")
+      call array%free()
+      call array%from_callback(2, .false., deliver, stranger)
+      call array%set_position(tell, status=status)
+      call expect_failure(status, LASER_ERR_INVALID_ARGUMENT, "one of them is NULL", "tell without seek")
+      call array%set_position(tell, seek, stranger, status)
+      call expect_ok(status, "positions")
+      call array%set_position(status=status)
+      call expect_ok(status, "and none again")
+      call array%free()
+      open (newunit=unit, file=path)
+      close (unit, status="delete")
+      call hooks%free()
+      call host%cancel%free()
+      call long%free()
+   end subroutine positions
 
    subroutine ranks()
       type(summer), target :: sums

@@ -188,6 +188,23 @@ end
 
 events_pointer() = @cfunction(events_fn, Int32, (Csize_t, Csize_t, Ptr{Float64}, Ptr{Float64}, Ptr{Csize_t}, Ptr{Cvoid}))
 
+# Of a source's positions: the functions are two, (tell, seek).
+function tell_fn(position::Ptr{UInt64}, user::Ptr{Cvoid})::Int32
+    guarded(user) do both
+        unsafe_store!(position, both[1]())
+    end
+end
+
+tell_pointer() = @cfunction(tell_fn, Int32, (Ptr{UInt64}, Ptr{Cvoid}))
+
+function seek_fn(position::UInt64, user::Ptr{Cvoid})::Int32
+    guarded(user) do both
+        both[2](position)
+    end
+end
+
+seek_pointer() = @cfunction(seek_fn, Int32, (UInt64, Ptr{Cvoid}))
+
 function generate_fn(n::Csize_t, z::Ptr{Float64}, zdim::Csize_t, c::Ptr{Float64}, cdim::Csize_t, x::Ptr{Float64}, xdim::Csize_t,
                      user::Ptr{Cvoid})::Int32
     guarded(user) do simulate!

@@ -73,6 +73,10 @@ const laser_log_fn = Ptr{Cvoid}
 const laser_allreduce_fn = Ptr{Cvoid}
 # Int32, (Csize_t, Csize_t, Ptr{Float64}, Ptr{Float64}, Ptr{Csize_t}, Ptr{Cvoid})
 const laser_events_fn = Ptr{Cvoid}
+# Int32, (Ptr{UInt64}, Ptr{Cvoid})
+const laser_tell_fn = Ptr{Cvoid}
+# Int32, (UInt64, Ptr{Cvoid})
+const laser_seek_fn = Ptr{Cvoid}
 # Int32, (Csize_t, Ptr{Float64}, Csize_t, Ptr{Float64}, Csize_t, Ptr{Float64}, Csize_t, Ptr{Cvoid})
 const laser_generate_fn = Ptr{Cvoid}
 # Int32, (Csize_t, Csize_t, Ptr{Float64}, Ptr{Int32}, Ptr{Cvoid})
@@ -249,6 +253,12 @@ laser_source_from_callback(dim, weighted, events, user, out) =
     ccall((:laser_source_from_callback, liblaser), Int32,
           (Csize_t, Int32, laser_events_fn, Ptr{Cvoid}, Ptr{Ptr{laser_source}}),
           dim, weighted, events, user, out)
+
+# Gives a callback's events positions, so that a training that goes on from a checkpoint asks only for events that it has not used
+laser_source_set_position(source, tell, seek, user) =
+    ccall((:laser_source_set_position, liblaser), Int32,
+          (Ptr{laser_source}, laser_tell_fn, laser_seek_fn, Ptr{Cvoid}),
+          source, tell, seek, user)
 
 # Frees a source
 laser_source_free(source) =

@@ -183,7 +183,8 @@ mutable struct Source <: Handle{C.laser_source}
     pointer::Ptr{C.laser_source}
     dim::Int
     lent::Any # what the library borrows
-    Source(pointer::Ptr{C.laser_source}, dim, lent) = finalizer(close, new(pointer, dim, lent))
+    position::Maybe{Callback}
+    Source(pointer::Ptr{C.laser_source}, dim, lent) = finalizer(close, new(pointer, dim, lent, nothing))
 end
 
 free(pointer::Ptr{C.laser_source}) = C.laser_source_free(pointer)
@@ -207,6 +208,23 @@ event_dim(source::Source) = Int(value(Csize_t, C.laser_source_event_dim, source)
 function Source(deliver!, dim::Integer; weighted::Bool = false)
     callback = Callback(deliver!)
     return Source(value(Ptr{C.laser_source}, C.laser_source_from_callback, dim, weighted, events_pointer(), callback), dim, callback)
+end
+
+"""
+    set_position!(source; tell = nothing, seek = nothing)
+
+Gives the events of a function positions, so that a training that goes on from a [`Checkpoint`](@ref) asks only for events that it has not used:
+`tell()` returns where they stand, an integer from 0 that says, to the same program, what comes next; `seek(position)` brings them back there,
+perhaps in another process, and gets the number as a `UInt64`. Without them such a training asks for all once more, as it does in either case for
+the first, by which the events are measured.
+
+    set_position!(source; tell = () -> made[], seek = position -> made[] = position)
+"""
+function set_position!(source::Source; tell = nothing, seek = nothing)
+    callback = Callback((tell, seek))
+    call(C.laser_source_set_position, source, tell === nothing ? C_NULL : tell_pointer(), seek === nothing ? C_NULL : seek_pointer(), callback)
+    source.position = callback
+    return source
 end
 
 # --- generators ---

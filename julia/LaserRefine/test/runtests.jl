@@ -262,6 +262,47 @@ end
         again = train(toy_source(1); options = options, checkpoint = Checkpoint(path; seconds = 1, steps = 2), silent...)
         @test generate(Sampler(Model(again), 1), 10) == whole
     end
+    # More updates than the events that are measured first are enough for: what was used is asked for again only without positions.
+    mktempdir() do folder
+        long = toy_options("flow.steps" => 600)
+        stop_late(p) = p.step == 590 && trip!(cancel)
+        made = Ref(0)
+        function numbered(tells)
+            next = Ref(UInt64(0))
+            made[] = 0
+            source = Source(2) do x
+                for i in axes(x, 2)
+                    toy_events!(MersenneTwister(next[]), view(x, :, i:i))
+                    next[] += 1
+                    made[] += 1
+                end
+                size(x, 2)
+            end
+            tells && set_position!(source; tell = () -> next[], seek = told -> (next[] = told))
+            collect_garbage()
+            return source
+        end
+        whole = generate(Sampler(Model(train(numbered(false); options = long, silent...)), 1), 10)
+        all_made = made[]
+        for tells in (false, true)
+            kept = Checkpoint(joinpath(folder, string(tells)))
+            @test fails_with(() -> train(numbered(tells); options = long, progress = stop_late, cancel = cancel, checkpoint = kept, silent...),
+                             LASER_ERR_CANCELLED)
+            reset!(cancel)
+            if tells
+                lost = set_position!(numbered(false); tell = () -> 0, seek = told -> throw(e))
+                @test failure(() -> train(lost; options = long, checkpoint = kept, silent...)) === e
+            end
+            again = train(numbered(tells); options = long, checkpoint = kept, silent...)
+            @test generate(Sampler(Model(again), 1), 10) == whole
+            @test tells ? made[] < all_made / 2 : made[] == all_made
+        end
+        mute = set_position!(numbered(false); tell = () -> -1, seek = told -> nothing)
+        @test failure(() -> train(mute; options = long, checkpoint = Checkpoint(joinpath(folder, "mute")), silent...)) isa InexactError
+        @test set_position!(mute) === mute
+        @test fails_with(() -> set_position!(mute; tell = () -> 0), LASER_ERR_INVALID_ARGUMENT, "one of them is NULL")
+        @test fails_with(() -> set_position!(Source(toy_events(1, 100))), LASER_ERR_INVALID_ARGUMENT, "the source is no callback")
+    end
     @test fails_with(() -> train(toy_source(1); options = options, checkpoint = Checkpoint("c"; seconds = 0), silent...),
                      LASER_ERR_INVALID_ARGUMENT, "it must be a positive number")
     sums = Ref(0)
