@@ -261,7 +261,9 @@ impl<T: Element> Workers<T> {
             let (pass, mut point, tape) = worker.maps.enter(maps, z, false, true)?;
             maps.chain.apply(&pass, &mut point, tape);
             // Through x, in double precision: log w(z) has the bits of log w(g(z)).
-            let x = sized(&mut worker.events, log_w.len() * (m + c))?;
+            // For whole blocks, as the other buffers.
+            let lanes = blocks::<T>(log_w.len()) * T::ROWS;
+            let x = &mut sized(&mut worker.events, lanes * (m + c))?[..log_w.len() * (m + c)];
             maps.store(&mut point, z, x);
             let by_features = worker.classifier.gradient(classifier, x, log_w)?;
             let mut by_z = point.gradient();
