@@ -235,6 +235,30 @@ fn jobs_of_other_options_events_or_generators_are_refused() {
         refine(&stranger, &mut source, &asked, &host),
         "its generator is one with the SHA-256",
     );
+    // Two processes with one file: who finds another's there ends.
+    let other = Checkpoint::new(checkpoint.path(), 1e6, 0).unwrap();
+    let model = refine(&generator, &mut source, &asked, &()).unwrap();
+    let again = options(r#""refiner.method": "flow""#);
+    struct Between<'c>(&'c Checkpoint, Cell<bool>);
+    impl Hooks for Between<'_> {
+        fn check(&self, _: &'static str) -> Result<()> {
+            if !self.1.replace(true) {
+                let path = self.0.path();
+                let bytes = std::fs::read(path).unwrap();
+                std::fs::remove_file(path).unwrap();
+                std::fs::write(path, bytes).unwrap();
+            }
+            Ok(())
+        }
+        fn checkpoint(&self) -> Option<&Checkpoint> {
+            Some(self.0)
+        }
+    }
+    let intruded = Between(&other, Cell::new(false));
+    refused(
+        refine_again(&model, None, &again, &intruded),
+        "has been written by another process",
+    );
     // A stream has no checksum: its first events tell.
     let path = folder.path().join("stream");
     let checkpoint = Checkpoint::new(&path, 1e6, 0).unwrap();

@@ -47,12 +47,16 @@ impl<'a> Session<'a> {
         let Some(checkpoint) = self.hooks.checkpoint() else {
             return Ok(None);
         };
+        let ranks = self.hooks.ranks();
+        // Sums over other numbers of ranks have other bits.
+        let number = ranks.map_or(1, |ranks| ranks.count());
+        let mut of = of()?;
+        of.push(("number of ranks".into(), number.to_string()));
         let identity = Identity {
             library: env!("CARGO_PKG_VERSION").into(),
             options: self.options.to_json(),
-            of: of()?,
+            of,
         };
-        let ranks = self.hooks.ranks();
         checkpoint.open(call, identity, ranks).map(Some)
     }
 

@@ -219,6 +219,9 @@ fn validation_loss(
 /// be further.
 const INDISTINGUISHABLE: f64 = 1e-3;
 
+/// One so far above it says that the training has made the classifier worse than none.
+const FAILED: f64 = 0.05;
+
 /// Tells the host if the classifier's training, by its record, has found next to nothing.
 /// `epochs` is the option that makes the training longer, `differs` whether another family of classifiers finds a difference, or was not
 /// asked.
@@ -230,6 +233,12 @@ pub(super) fn warn(
 ) -> Result<()> {
     let ignorant = session.get(keys::CLASSIFIER_LOSS).ignorant();
     let held_out = record["validation_loss"].as_f64();
+    if let Some(loss) = held_out.filter(|l| *l > ignorant + FAILED) {
+        return session.hooks.warn(
+            "classifier",
+            &format!("the classifier's held-out loss is {loss:.3e}, that of an ignorant one {ignorant:.5}: its training has failed. Lower `classifier.lr`, set `classifier.clip`, or look for outliers in the events"),
+        );
+    }
     let Some(loss) = held_out.filter(|l| *l > ignorant - INDISTINGUISHABLE) else {
         return Ok(());
     };

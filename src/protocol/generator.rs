@@ -19,7 +19,7 @@ use crate::noise::places;
 use crate::objective::Goal;
 use crate::options::{choices, keys, Options};
 use crate::room::{self, Gather};
-use crate::train::{Record, Settings};
+use crate::train::{Level, Record, Settings};
 use crate::{Error, Result};
 use recipe::Recipe;
 use serde_json::json;
@@ -118,6 +118,15 @@ fn warn_of_few(session: Session, settings: &Settings, trained: &Record) -> Resul
     if !trained.stopped_early || 2 * trained.kept_step > planned {
         return Ok(());
     }
+    // What is learned by heart is known better than what is held out.
+    let last = |losses: &[f64]| losses.last().copied().unwrap_or(f64::NAN);
+    if last(&trained.losses) >= last(&trained.validation_losses) {
+        let message = format!(
+            "{}: the held-out loss has not fallen since update {} of {planned}; train longer with more `{}.patience`, or slower",
+            settings.stage, trained.kept_step, settings.group
+        );
+        return session.hooks.log(Level::Info, &message);
+    }
     let seen = trained.passes.unwrap_or(f64::NAN) * trained.kept_step as f64 / trained.steps as f64;
     session.hooks.warn(
         "events",
@@ -130,6 +139,32 @@ fn warn_of_few(session: Session, settings: &Settings, trained: &Record) -> Resul
 
 /// A held-out loss this far above that of a normal distribution, which every flow can be, is no chance.
 const WORSE: f64 = 0.05;
+
+/// A flow that is no more than this below a normal distribution has learned nothing, and a classifier that tells its events from the target's
+/// with such an area under its ROC curve says that there was something.
+const NO_BETTER: f64 = 0.01;
+const APART: f64 = 0.55;
+
+/// Tells the host of a flow that knows no more than the target's covariance, where a classifier tells its events from the target's with
+/// this area under the ROC curve.
+pub(super) fn warn_of_ignorance(session: Session, model: &Model, auc: f64) -> Result<()> {
+    let Some(flow) = model.record.get("flow") else {
+        return Ok(());
+    };
+    let (loss, reference) = (flow["validation_loss"].as_f64(), flow["reference"].as_f64());
+    let Some((loss, reference)) = loss.zip(reference) else {
+        return Ok(());
+    };
+    if loss < reference - NO_BETTER || auc < APART {
+        return Ok(());
+    }
+    session.hooks.warn(
+        "generator",
+        &format!(
+            "the flow has learned nothing: its held-out loss is {loss:.3}, that of a normal distribution with the same covariance {reference:.3}, and the classifier tells its events from the target's (AUC {auc:.3}). Train it longer (`flow.epochs`), or faster (`flow.lr`)"
+        ),
+    )
+}
 
 fn warn_of_flow(session: Session, group: &str, loss: f64, reference: f64) -> Result<()> {
     if loss <= reference + WORSE || !reference.is_finite() {

@@ -441,8 +441,14 @@ fn judge(
     let mut coverage = Coverage::new(target.held_out(options)?, dims.features);
     coverage.add(&generated, &log_w);
     let of_events = log_w_of_events.as_ref().unwrap_or(&log_w);
-    let seen = target.events_to_look_at(options)?;
-    let opinion = SecondOpinion::new(session, &seen, &generated, &log_w)?;
+    // Where nothing is held out, all that there is was learned from.
+    let opinion = match target.held_out(options)?.len() {
+        0 => None,
+        _ => {
+            let seen = target.events_to_look_at(options)?;
+            SecondOpinion::new(session, &seen, &generated, &log_w)?
+        }
+    };
     if let Some(classifier) = &model.classifier {
         let together = || {
             let held_out = held_out.as_ref();
@@ -476,6 +482,9 @@ fn judge(
             "events",
             "no target events are held out (`validation.events`), so nothing is known of how right the weights are",
         )?,
+    }
+    if let Some(calibration) = &report.calibration {
+        generator::warn_of_ignorance(session, model, calibration.auc)?;
     }
     report.second_opinion = opinion;
     opinion.map_or(Ok(()), |o| o.warn(hooks))?;

@@ -20,7 +20,7 @@ use std::cell::RefCell;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// The version of checkpoint files that this library writes, and the only one that it reads: a checkpoint is of one version of the library.
 const FORMAT_VERSION: u32 = 1;
@@ -115,6 +115,7 @@ impl Checkpoint {
                 begun: 0,
                 written: Instant::now(),
                 failed: false,
+                seen: Stamp::of(&self.path),
             }),
             _user: user,
         })
@@ -292,6 +293,31 @@ struct State {
     written: Instant,
     /// Whether the file could not be written when it was last tried.
     failed: bool,
+    /// The file as it was last read or written.
+    seen: Option<Stamp>,
+}
+
+/// What tells one file of a name from another that has taken its place.
+#[derive(Debug, PartialEq)]
+struct Stamp {
+    length: u64,
+    modified: Option<SystemTime>,
+    number: u64,
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Option<Self> {
+        let metadata = std::fs::metadata(path).ok()?;
+        #[cfg(unix)]
+        let number = std::os::unix::fs::MetadataExt::ino(&metadata);
+        #[cfg(not(unix))]
+        let number = 0;
+        Some(Stamp {
+            length: metadata.len(),
+            modified: metadata.modified().ok(),
+            number,
+        })
+    }
 }
 
 impl Journal<'_> {
@@ -348,7 +374,7 @@ impl Journal<'_> {
     /// Writes the file, with the training that has begun last as it stands. What has to be told of a failure, once for all in a row.
     ///
     /// # Errors
-    /// [`Error::Memory`]. A file that cannot be written stops no training.
+    /// [`Error::InvalidArgument`] if another process has written it; [`Error::Memory`]. A file that cannot be written stops no training.
     pub(super) fn keep(&self, training: Kept) -> Result<Option<String>> {
         if !self.writes {
             return Ok(None);
@@ -359,8 +385,19 @@ impl Journal<'_> {
         trainings.truncate(begun.saturating_sub(1));
         trainings.put_all([training])?;
         state.written = Instant::now();
-        match write(&self.checkpoint.path, &state.calls) {
-            Ok(()) => state.failed = false,
+        let path = &self.checkpoint.path;
+        let now = Stamp::of(path);
+        if now.is_some() && now != state.seen {
+            return Err(Error::InvalidArgument(format!(
+                "the checkpoint {} has been written by another process: jobs that run at the same time need files of their own",
+                path.display()
+            )));
+        }
+        match write(path, &state.calls) {
+            Ok(()) => {
+                state.failed = false;
+                state.seen = Stamp::of(path);
+            }
             Err(error @ Error::Io { .. }) => {
                 let told = std::mem::replace(&mut state.failed, true);
                 return Ok((!told).then(|| {

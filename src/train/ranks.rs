@@ -56,6 +56,11 @@ impl Ranks {
         })
     }
 
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.ranks
+    }
+
     /// Whether this is the one that writes what one has to write.
     pub(crate) fn first(&self) -> bool {
         self.rank == 0

@@ -432,7 +432,7 @@ impl<'a, T: Element> Run<'a, T> {
             };
             self.hooks.warn(
                 "training",
-                &format!("the {stage} training diverged {times} times (at updates {:?}), {end}: lower `{}.lr`, or look for outliers in the events", record.fallbacks, settings.group),
+                &format!("the {stage} training diverged, {times} in all (at updates {:?}), {end}: lower `{}.lr`, or look for outliers in the events", record.fallbacks, settings.group),
             )?;
         }
         let seconds = marks.seconds + self.start.elapsed().as_secs_f64();

@@ -307,7 +307,7 @@ fn trainings(model: &Model, text: &mut String) {
     }
     let _ = writeln!(
         text,
-        "\n  {:<14}{:>8}{:>9}{:>10}{:>10}{:>12}",
+        "\n  {:<14}{:>8}{:>9}{:>10}{:>10}{:>15}",
         "training", "epochs", "updates", "loss", "held out", "events seen"
     );
     for [stage, epochs, steps, loss, held_out, passes] in rows {
@@ -317,7 +317,7 @@ fn trainings(model: &Model, text: &mut String) {
         };
         let _ = writeln!(
             text,
-            "  {stage:<14}{epochs:>8}{steps:>9}{loss:>10}{held_out:>10}{seen:>12}"
+            "  {stage:<14}{epochs:>8}{steps:>9}{loss:>10}{held_out:>10}{seen:>15}"
         );
     }
 }

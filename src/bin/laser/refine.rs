@@ -170,7 +170,12 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         return Err(saved_elsewhere(&model, checkpoint, &config.model, error));
     }
     if let Some(path) = checkpoint {
-        std::fs::remove_file(path).map_err(|e| Failure::of(path, e))?;
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Failure::of(path, error));
+            }
+            _ => (),
+        }
     }
     watch.note(&format!("saved {}", config.model.display()));
     watch.save(&log)?;
@@ -268,7 +273,7 @@ fn unwritable(path: &Path, error: std::io::Error) -> Failure {
     Failure::of(
         path,
         format!(
-            "cannot be written: {error}; name a model in a folder that is there and yours to write"
+            "cannot be written: {error}; name a file in a folder that is there and yours to write"
         ),
     )
 }
@@ -345,7 +350,10 @@ impl Hooks for Watch {
                 self.epoch(&last, f64::NAN);
                 self.bar.reset();
             }
-            Some(last) if last.epoch != now.epoch => self.epoch(&last, now.validation_loss),
+            // Three hundred lines of trees would bury the others.
+            Some(last) if last.epoch != now.epoch && now.stage != "trees" => {
+                self.epoch(&last, now.validation_loss)
+            }
             _ => (),
         }
         let mut message = now.stage.to_owned();
