@@ -1797,8 +1797,8 @@ fn a_training_killed_every_few_moments_ends_in_the_same_model() {
     let folder = Folder::new();
     let mut settings: Value = serde_json::from_str(OPTIONS).unwrap();
     settings["refiner.method"] = "rejection".into();
-    settings["flow"]["epochs"] = 30.into();
-    settings["classifier"]["epochs"] = 20.into();
+    settings["flow"]["epochs"] = 200.into();
+    settings["classifier"]["epochs"] = 150.into();
     for model in ["whole", "killed"] {
         folder.write(
             &format!("{model}.json"),
@@ -1816,7 +1816,7 @@ fn a_training_killed_every_few_moments_ends_in_the_same_model() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let patience = std::time::Duration::from_millis(60 + 23 * (number % 8));
+        let patience = std::time::Duration::from_millis(40 + 17 * (number % 8) + 2 * number);
         let end = std::time::Instant::now() + patience;
         let status = loop {
             match child.try_wait().unwrap() {

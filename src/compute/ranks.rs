@@ -29,11 +29,12 @@ impl RankedEvaluator {
     /// Fills the outputs: `call` those of the rows that it is given.
     fn share<const O: usize>(
         &mut self,
+        fewest: usize,
         rows: usize,
         mut outputs: [&mut [f64]; O],
         call: impl FnOnce(&mut dyn Evaluator, Range<usize>, [&mut [f64]; O]) -> Result<()>,
     ) -> Result<()> {
-        if rows < FEWEST {
+        if rows < fewest {
             return call(self.own.as_mut(), 0..rows, outputs);
         }
         let part = self.ranks.part(rows);
@@ -87,36 +88,37 @@ impl Evaluator for RankedEvaluator {
         x: &mut [f64],
         log_prob: Option<&mut [f64]>,
     ) -> Result<()> {
+        // All of them: a generator may have random numbers of its own.
         match log_prob {
-            Some(log_prob) => self.share(rows, [x, log_prob], |own, part, [x, log_prob]| {
+            Some(log_prob) => self.share(1, rows, [x, log_prob], |own, part, [x, log_prob]| {
                 own.generate(of(z, rows, &part), part.len(), x, Some(log_prob))
             }),
-            None => self.share(rows, [x], |own, part, [x]| {
+            None => self.share(1, rows, [x], |own, part, [x]| {
                 own.generate(of(z, rows, &part), part.len(), x, None)
             }),
         }
     }
 
     fn log_prob(&mut self, x: &[f64], rows: usize, out: &mut [f64]) -> Result<()> {
-        self.share(rows, [out], |own, part, [out]| {
+        self.share(FEWEST, rows, [out], |own, part, [out]| {
             own.log_prob(of(x, rows, &part), part.len(), out)
         })
     }
 
     fn latent(&mut self, x: &[f64], rows: usize, z: &mut [f64]) -> Result<()> {
-        self.share(rows, [z], |own, part, [z]| {
+        self.share(FEWEST, rows, [z], |own, part, [z]| {
             own.latent(of(x, rows, &part), part.len(), z)
         })
     }
 
     fn log_weight(&mut self, x: &[f64], rows: usize, out: &mut [f64]) -> Result<()> {
-        self.share(rows, [out], |own, part, [out]| {
+        self.share(FEWEST, rows, [out], |own, part, [out]| {
             own.log_weight(of(x, rows, &part), part.len(), out)
         })
     }
 
     fn pull_back(&mut self, z: &[f64], x: &[f64], rows: usize, out: &mut [f64]) -> Result<()> {
-        self.share(rows, [out], |own, part, [out]| {
+        self.share(FEWEST, rows, [out], |own, part, [out]| {
             own.pull_back(of(z, rows, &part), of(x, rows, &part), part.len(), out)
         })
     }
@@ -128,9 +130,14 @@ impl Evaluator for RankedEvaluator {
         log_w: &mut [f64],
         gradient: &mut [f64],
     ) -> Result<()> {
-        self.share(rows, [log_w, gradient], |own, part, [log_w, gradient]| {
-            own.event_weight_gradient(of(x, rows, &part), part.len(), log_w, gradient)
-        })
+        self.share(
+            FEWEST,
+            rows,
+            [log_w, gradient],
+            |own, part, [log_w, gradient]| {
+                own.event_weight_gradient(of(x, rows, &part), part.len(), log_w, gradient)
+            },
+        )
     }
 
     fn log_weight_gradient(
@@ -140,19 +147,24 @@ impl Evaluator for RankedEvaluator {
         log_w: &mut [f64],
         gradient: &mut [f64],
     ) -> Result<()> {
-        self.share(rows, [log_w, gradient], |own, part, [log_w, gradient]| {
-            own.log_weight_gradient(of(z, rows, &part), part.len(), log_w, gradient)
-        })
+        self.share(
+            FEWEST,
+            rows,
+            [log_w, gradient],
+            |own, part, [log_w, gradient]| {
+                own.log_weight_gradient(of(z, rows, &part), part.len(), log_w, gradient)
+            },
+        )
     }
 
     fn refine(&mut self, y: &[f64], rows: usize, z: &mut [f64]) -> Result<()> {
-        self.share(rows, [z], |own, part, [z]| {
+        self.share(FEWEST, rows, [z], |own, part, [z]| {
             own.refine(of(y, rows, &part), part.len(), z)
         })
     }
 
     fn refined_log_prob(&mut self, z: &[f64], rows: usize, out: &mut [f64]) -> Result<()> {
-        self.share(rows, [out], |own, part, [out]| {
+        self.share(FEWEST, rows, [out], |own, part, [out]| {
             own.refined_log_prob(of(z, rows, &part), part.len(), out)
         })
     }

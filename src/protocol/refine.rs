@@ -38,7 +38,13 @@ use sha2::{Digest, Sha256};
 /// [`Error::Unsupported`] for a flow of one-dimensional events (a coupling needs two) and for libtorch in a build without it;
 /// [`Error::Numerical`] if the training diverges; [`Error::Device`]. The source stays usable.
 pub fn train_generator(target: &mut Source, options: &Options, hooks: &dyn Hooks) -> Result<Model> {
-    with_ranks(hooks.ranks(), || train_here(target, options, hooks))
+    let trained = with_ranks(hooks.ranks(), || {
+        let model = train_here(target, options, hooks)?;
+        agree(&model, hooks)?;
+        Ok(model)
+    });
+    target.begin(None);
+    trained
 }
 
 fn train_here(target: &mut Source, options: &Options, hooks: &dyn Hooks) -> Result<Model> {
@@ -107,9 +113,23 @@ pub fn refine(
     options: &Options,
     hooks: &dyn Hooks,
 ) -> Result<Instance> {
-    with_ranks(hooks.ranks(), || {
-        refine_here(generator, target, options, hooks)
-    })
+    let refined = with_ranks(hooks.ranks(), || {
+        let model = refine_here(generator, target, options, hooks)?;
+        agree(&model, hooks)?;
+        Ok(model)
+    });
+    target.begin(None);
+    refined
+}
+
+/// Checks that all ranks end with the same model.
+fn agree(model: &Model, hooks: &dyn Hooks) -> Result<()> {
+    let Some(ranks) = hooks.ranks() else {
+        return Ok(());
+    };
+    let text = format!("{}{}", checksum(model), json!(model));
+    let text: Vec<f64> = text.bytes().map(f64::from).collect();
+    ranks.agree(crate::train::checksum(&text), "model")
 }
 
 fn refine_here(
@@ -306,13 +326,19 @@ fn column_scalings(
 /// target.
 pub fn refine_again(
     model: &Instance,
-    target: Option<&mut Source>,
+    mut target: Option<&mut Source>,
     options: &Options,
     hooks: &dyn Hooks,
 ) -> Result<Instance> {
-    with_ranks(hooks.ranks(), || {
-        refine_again_here(model, target, options, hooks)
-    })
+    let refined = with_ranks(hooks.ranks(), || {
+        let model = refine_again_here(model, target.as_deref_mut(), options, hooks)?;
+        agree(&model, hooks)?;
+        Ok(model)
+    });
+    if let Some(target) = target {
+        target.begin(None);
+    }
+    refined
 }
 
 fn refine_again_here(
@@ -330,10 +356,23 @@ fn refine_again_here(
     let witness = Witness::new(hooks);
     let g = &model.generator;
     checks::refiner(g, model.latent_classifier.is_some(), options)?;
+    let session = Session {
+        dtype: model.dtype,
+        ..Session::new(options, &witness)
+    };
+    let mut target = target.filter(|_| g.condition_dim() > 0);
+    let mut of = vec![("model".into(), checksum(model))];
+    if let Some(target) = &mut target {
+        checks::same_columns(g, target)?;
+        target.begin(hooks.ranks());
+        of.extend(target.identity()?);
+    }
+    session.agree(|| Ok(of.clone()))?;
+    let journal = session.journal("refiner", || Ok(of))?;
+    let session = session.kept_in(&journal);
     let conditions = match target {
-        Some(target) if g.condition_dim() > 0 => {
-            checks::same_columns(g, target)?;
-            target.begin(hooks.ranks());
+        Some(target) => {
+            begin(&journal, target, options)?;
             Conditions::of(target, g.condition_dim(), options)?
         }
         None if g.condition_dim() > 0 => {
@@ -343,14 +382,6 @@ fn refine_again_here(
         }
         _ => Conditions::none(),
     };
-    let session = Session {
-        dtype: model.dtype,
-        ..Session::new(options, &witness)
-    };
-    let identity = || Ok(vec![("model".into(), checksum(model))]);
-    session.agree(identity)?;
-    let journal = session.journal("refiner", identity)?;
-    let session = session.kept_in(&journal);
     let run = Run::pilot(session);
     let log_w = weighted_latents(session, model, &conditions, run, None)?.log_w;
     let mut report = WeightReport::new(&log_w, options.get(keys::REJECTION_OVERWEIGHT))?;
@@ -441,9 +472,9 @@ fn judge(
     let mut coverage = Coverage::new(target.held_out(options)?, dims.features);
     coverage.add(&generated, &log_w);
     let of_events = log_w_of_events.as_ref().unwrap_or(&log_w);
-    // Where nothing is held out, all that there is was learned from.
+    // Where little is held out, all that there is was learned from.
     let opinion = match target.held_out(options)?.len() {
-        0 => None,
+        0..FEW => None,
         _ => {
             let seen = target.events_to_look_at(options)?;
             SecondOpinion::new(session, &seen, &generated, &log_w)?

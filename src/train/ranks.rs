@@ -6,7 +6,7 @@
 
 use crate::model::Real;
 use crate::objective::{Batch, Objective};
-use crate::room::Grow;
+use crate::room::{self, Gather, Grow};
 use crate::{Error, Result};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,6 +20,9 @@ pub trait AllReduce: Send + Sync {
     /// Whatever the host stops with, as [`Error::Host`].
     fn sum(&self, values: &mut [f64]) -> Result<()>;
 }
+
+/// Numbers of so many bits have squares whose sum over the most ranks a double holds.
+const COUNTED: u32 = (1 << 18) - 1;
 
 /// This process among those that make a call together.
 pub struct Ranks {
@@ -61,6 +64,31 @@ impl Ranks {
         self.ranks
     }
 
+    /// The number of this one.
+    pub(crate) fn rank(&self) -> usize {
+        self.rank
+    }
+
+    /// The words of every rank, in the order of ranks; each has as many.
+    ///
+    /// # Errors
+    /// Those of [`Ranks::sum`].
+    pub(crate) fn gather(&self, words: &[u64]) -> Result<Vec<u64>> {
+        // Halves: a double holds 53 bits.
+        let mut halves = room::filled(2 * words.len() * self.ranks, 0.0)?;
+        let own = halves.chunks_exact_mut(2 * words.len()).nth(self.rank);
+        for (pair, word) in own
+            .into_iter()
+            .flat_map(|h| h.chunks_exact_mut(2))
+            .zip(words)
+        {
+            pair.copy_from_slice(&[(word >> 32) as f64, (word & 0xffff_ffff) as f64]);
+        }
+        self.sum(&mut halves)?;
+        let whole = |pair: &[f64]| (pair[0] as u64) << 32 | pair[1] as u64;
+        halves.chunks_exact(2).map(whole).gather()
+    }
+
     /// Whether this is the one that writes what one has to write.
     pub(crate) fn first(&self) -> bool {
         self.rank == 0
@@ -90,7 +118,9 @@ impl Ranks {
         if self.apart.load(Ordering::Relaxed) {
             return Err(Error::Internal("ranks that are apart do not sum".into()));
         }
-        let length = length as f64;
+        // Mixed, so that no two lengths are near each other.
+        let length = (length as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        let length = (length as u32 & COUNTED) as f64;
         let mut head = [f64::from(u8::from(ended)), length, length * length];
         let met = self.host.sum(&mut head);
         let ranks = self.ranks as f64;
@@ -101,7 +131,7 @@ impl Ranks {
             Ok(()) if head[0] > 0.0 => {
                 Some(Error::Host("another rank has ended the call".into()))
             }
-            // Lengths are below 2²⁶: their squares, and sums of these, are exact.
+            // Sums of squares are exact; where numbers are equal, so are these products.
             Ok(()) if head[1] * head[1] != ranks * head[2] => Some(Error::Host(
                 "the ranks do not do the same: they must make the same call with the same options, array or file".into(),
             )),
@@ -113,12 +143,12 @@ impl Ranks {
         })
     }
 
-    /// Checks that a number below 2²⁴ is the same on all ranks.
+    /// Checks that a checksum is the same on all ranks.
     ///
     /// # Errors
     /// [`Error::Host`] if it is not; those of [`Ranks::sum`].
     pub(crate) fn agree(&self, number: u32, what: &str) -> Result<()> {
-        let number = f64::from(number & 0xff_ffff);
+        let number = f64::from(number & COUNTED);
         let mut sums = [number, number * number];
         self.sum(&mut sums)?;
         if sums[0] * sums[0] == self.ranks as f64 * sums[1] {
@@ -258,12 +288,12 @@ impl<T: Real> Objective<T> for Shared<'_, T> {
     }
 }
 
-/// A number below 2²⁴ that differs where values do, but for chance.
+/// A number that differs where values do, but for chance.
 pub(crate) fn checksum<T: Real>(values: &[T]) -> u32 {
     use sha2::{Digest, Sha256};
     let mut hash = Sha256::new();
     let values = values.iter().map(|v| v.to_f64().to_le_bytes());
     values.for_each(|bytes| hash.update(bytes));
     let hash = hash.finalize();
-    u32::from_le_bytes([hash[0], hash[1], hash[2], 0])
+    u32::from_le_bytes([hash[0], hash[1], hash[2], hash[3]])
 }

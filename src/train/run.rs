@@ -209,8 +209,9 @@ impl<'a, T: Element> Run<'a, T> {
         marks.rows += self.batch.rows as u64;
         marks.settled = false;
         if self.keeps {
-            marks.feed.clear();
-            self.feed.position(&mut marks.feed)?;
+            let mut feed = Vec::new();
+            self.feed.position(&mut feed)?;
+            marks.feed = feed;
         }
         let done = (marks.steps - 1) % self.settings.steps + 1;
         let elapsed = marks.seconds + self.start.elapsed().as_secs_f64();
@@ -353,8 +354,9 @@ impl<'a, T: Element> Run<'a, T> {
         marks.sum = 0.0;
         marks.settled = true;
         if self.keeps {
-            marks.feed.clear();
-            self.feed.position(&mut marks.feed)?;
+            let mut feed = Vec::new();
+            self.feed.position(&mut feed)?;
+            marks.feed = feed;
         }
         let times = marks.fallbacks.len() as u64;
         let told = format!(

@@ -83,6 +83,14 @@ impl<'a> Array<'a> {
     }
 }
 
+/// A number that differs where orders do, but for chance (FNV-1a, of whole rows).
+pub(super) fn checksum(order: &[usize]) -> u64 {
+    const START: u64 = 0xcbf2_9ce4_8422_2325;
+    const PRIME: u64 = 0x0100_0000_01b3;
+    let add = |hash: u64, row: &usize| (hash ^ *row as u64).wrapping_mul(PRIME);
+    order.iter().fold(START, add)
+}
+
 impl Origin for Array<'_> {
     fn hold_out(&mut self, known: &mut Known, options: &Options) -> Result<Events> {
         let wanted = options.get(keys::VALIDATION_EVENTS) as usize;
@@ -106,8 +114,10 @@ impl Origin for Array<'_> {
         Ok(())
     }
 
-    fn place(&self) -> u64 {
-        self.rows.drawn()
+    fn place(&self, words: &mut Vec<u64>) {
+        let order = checksum(self.rows.all());
+        let held_out = self.rows.held_out().len() as u64;
+        words.extend([self.rows.drawn(), order, held_out]);
     }
 
     fn reset(&mut self) -> Result<()> {
@@ -115,13 +125,13 @@ impl Origin for Array<'_> {
         Ok(())
     }
 
-    fn go_to(&mut self, _: &mut Known, place: u64, seed: u64) -> Result<()> {
-        if place < self.rows.drawn() {
+    fn go_to(&mut self, drawn: u64, seed: u64) -> Result<()> {
+        if drawn < self.rows.drawn() {
             // Rows that were drawn from are all of them: what was left out has come back.
             let order = (0..self.events.rows()).gather()?;
             self.rows = self.arrange(order, self.rows.held_out().len());
         }
-        self.rows.resume(place, places::TARGET_ROWS.noise(seed));
+        self.rows.resume(drawn, places::TARGET_ROWS.noise(seed));
         Ok(())
     }
 

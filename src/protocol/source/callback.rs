@@ -36,6 +36,9 @@ pub(super) struct Callback<'a> {
     drawn: u64,
     /// Training events that were asked for.
     delivered: u64,
+    /// Rows that the host of this process has delivered, and whether it has ended its events with the last.
+    own: u64,
+    ended: bool,
     /// Events held out before some were left out.
     before: Option<Events>,
 }
@@ -67,6 +70,8 @@ impl<'a> Callback<'a> {
             mixed: 0,
             drawn: 0,
             delivered: 0,
+            own: 0,
+            ended: false,
             before: None,
         }
     }
@@ -77,8 +82,18 @@ impl<'a> Callback<'a> {
         asked.sized(rows)?;
         let host = self.events.get_mut();
         let got = match &self.ranks {
-            None => fill(host, self.failures, &mut asked.x, &mut asked.w)?,
-            Some(ranks) => fill_together(ranks, host, self.failures, &mut asked)?,
+            None => {
+                let got = fill(host, self.failures, &mut asked.x, &mut asked.w)?;
+                self.own += got as u64;
+                self.ended = got < rows;
+                got
+            }
+            Some(ranks) => {
+                let got = fill_together(ranks, host, self.failures, &mut asked)?;
+                // All of them delivered what they were asked for.
+                self.own += ranks.part(rows).len() as u64;
+                got
+            }
         };
         asked.x.truncate(got * asked.dim);
         asked.w.truncate(got);
@@ -118,6 +133,7 @@ impl<'a> Callback<'a> {
         batch.x.extend(self.pending.x.drain(..pending * dim));
         batch.w.extend(self.pending.w.drain(..pending));
         let held_out = known.held_out.as_ref().map_or(0, Events::len);
+        let mut fruitless = 0;
         while batch.len() < rows {
             while self.skip > 0 {
                 let (met, going_on) = self.pull(known, CHUNK.min(self.skip))?;
@@ -130,6 +146,12 @@ impl<'a> Callback<'a> {
             }
             let (events, going_on) = self.pull(known, rows - batch.len())?;
             self.since += events.len();
+            fruitless = if events.len() > 0 { 0 } else { fruitless + 1 };
+            if fruitless > MOST_FRUITLESS {
+                return Err(Error::Data(format!(
+                    "{MOST_FRUITLESS} times in a row no event of the callback was within the support, but those that may be left out (`target.outside`)"
+                )));
+            }
             batch.put(&events)?;
             if !going_on && self.end(held_out) < least {
                 return Err(Error::Data(format!(
@@ -141,6 +163,47 @@ impl<'a> Callback<'a> {
         Ok(batch)
     }
 
+    /// Asks the host of this process, as often as it has been asked, for what is used already.
+    fn deliver_again(&mut self, own: u64, ended: bool) -> Result<()> {
+        let mut rows = Events::new(self.pending.dim);
+        let mut idle = 0;
+        while self.own < own {
+            let asked = CHUNK.min(usize::try_from(own - self.own).unwrap_or(CHUNK));
+            rows.sized(asked)?;
+            let got = fill(
+                self.events.get_mut(),
+                self.failures,
+                &mut rows.x,
+                &mut rows.w,
+            )?;
+            self.own += got as u64;
+            self.ended = got < asked;
+            idle = if got > 0 { 0 } else { idle + 1 };
+            if idle > 1 {
+                return Err(Error::Data(
+                    "the event callback delivers nothing where it delivered events before".into(),
+                ));
+            }
+        }
+        if ended && !self.ended {
+            // It has said so when it was asked for more.
+            rows.sized(1)?;
+            let got = fill(
+                self.events.get_mut(),
+                self.failures,
+                &mut rows.x,
+                &mut rows.w,
+            )?;
+            if got > 0 {
+                return Err(Error::Data(
+                    "the event callback goes on where its events ended before".into(),
+                ));
+            }
+            self.ended = true;
+        }
+        Ok(())
+    }
+
     /// Its events are to begin again, the held-out ones first. Returns how many training events it has.
     fn end(&mut self, held_out: usize) -> usize {
         let pass = std::mem::take(&mut self.since);
@@ -150,9 +213,12 @@ impl<'a> Callback<'a> {
     }
 }
 
+/// So many requests in a row without an event to use are no chance.
+const MOST_FRUITLESS: usize = 10_000;
+
 fn gone_on() -> Error {
     Error::InvalidArgument(
-        "the source has gone on since the call of the checkpoint began, and a callback's events cannot be taken back: make a new source, whose callback begins anew".into(),
+        "the source does not stand where it stood when the call of the checkpoint began, and a callback's events cannot be taken back: make a new source, whose callback begins anew, and make all calls of the job again, in their order".into(),
     )
 }
 
@@ -271,28 +337,45 @@ impl Origin for Callback<'_> {
     fn position(&self, known: &Known, words: &mut Vec<u64>) -> Result<()> {
         // Events that wait here are not the host's any more.
         let waiting = self.pending.len() + self.pool.len();
-        let position = match waiting {
-            0 => self.events.lock().position()?,
-            _ => None,
-        };
-        let Some(position) = position else {
+        if waiting > 0 {
             words.push(0);
             return Ok(());
-        };
+        }
+        // The host's own number, or how much it has delivered; of every rank.
+        let told = self.events.lock().position()?;
+        let own = [u64::from(told.is_some()), told.unwrap_or(self.own)];
+        let ranks = self.ranks.as_ref();
+        let all = ranks.map_or_else(|| Ok(own.to_vec()), |ranks| ranks.gather(&own))?;
         let restriction = known.restriction.as_ref();
         let (seen, outside) = restriction.map_or((0, 0), |r| (r.seen, r.outside));
-        words.extend([1, position, self.served, self.delivered, seen, outside]);
+        words.push(all.len() as u64);
+        words.extend(all);
+        words.extend([self.served, self.delivered, seen, outside]);
         let pass = self.pass.map_or(0, |pass| pass + 1);
         words.extend([self.skip, self.since, self.begun, pass].map(|n| n as u64));
+        words.push(u64::from(self.ended));
         Ok(())
     }
 
     fn skip(&mut self, known: &mut Known, rows: u64, seed: u64, words: &mut Words) -> Result<()> {
-        if words.next_word()? == 0 {
+        let of_all = words.next_word()?;
+        if of_all == 0 {
+            if self.ranks.is_some() && rows > self.pending.len() as u64 {
+                return Err(Error::Unsupported(
+                    "with ranks, a training on a stream that is shuffled (`source.shuffle`) cannot go on: make it without, or take a file".into(),
+                ));
+            }
             return super::origin::draw_and_forget(self, known, rows, seed);
         }
         let mut word = || words.next_word();
-        let position = word()?;
+        let rank = self.ranks.as_ref().map_or(0, |ranks| ranks.rank());
+        let (mut told, mut position) = (0, 0);
+        for of_rank in 0..of_all / 2 {
+            let own = (word()?, word()?);
+            if of_rank == rank as u64 {
+                (told, position) = own;
+            }
+        }
         (self.served, self.delivered) = (word()?, word()?);
         let (seen, outside) = (word()?, word()?);
         if let Some(restriction) = &mut known.restriction {
@@ -301,23 +384,26 @@ impl Origin for Callback<'_> {
         let mut count = || word().map(|n| n as usize);
         (self.skip, self.since, self.begun) = (count()?, count()?, count()?);
         self.pass = count()?.checked_sub(1);
+        let ended = word()? > 0;
         self.pending = Events::new(known.dim);
-        self.events.get_mut().go_to(position)
+        match told {
+            0 => self.deliver_again(position, ended),
+            _ => self.events.get_mut().go_to(position),
+        }
     }
 
-    fn place(&self) -> u64 {
-        self.delivered
+    fn place(&self, words: &mut Vec<u64>) {
+        let waiting = [self.pending.len(), self.pool.len(), self.skip, self.since];
+        words.extend([self.delivered, self.served, self.drawn]);
+        words.extend(waiting.map(|n| n as u64));
     }
 
     fn reset(&mut self) -> Result<()> {
         Err(gone_on())
     }
 
-    fn go_to(&mut self, known: &mut Known, place: u64, seed: u64) -> Result<()> {
-        if place < self.delivered {
-            return Err(gone_on());
-        }
-        super::origin::draw_and_forget(self, known, place - self.delivered, seed)
+    fn go_to(&mut self, _: u64, _: u64) -> Result<()> {
+        Err(gone_on())
     }
 
     fn pass(&self) -> Option<usize> {

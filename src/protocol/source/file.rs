@@ -1,5 +1,6 @@
 //! Events in a file that is too large to be held: read window by window.
 
+use super::array::checksum;
 use super::events::{objection, Events};
 use super::origin::{Known, Origin, CHUNK, MEASURE};
 use super::restriction::Restriction;
@@ -241,6 +242,8 @@ impl Origin for Rows {
             self.leave_out(restriction, &mut events, &mut numbers)?;
         }
         (self.held, self.numbers, self.order) = (held, numbers, Some(order));
+        // Its numbers are of other events.
+        self.loaded = None;
         Ok(events)
     }
 
@@ -255,6 +258,7 @@ impl Origin for Rows {
         let width = self.table.layout().columns();
         let mut batch = Events::new(known.dim);
         batch.room(rows)?;
+        let mut fruitless = 0;
         while batch.len() < rows {
             let (pass, at) = (self.position / all as u64, self.position % all as u64);
             let (number, at) = (at as usize / self.window, at as usize % self.window);
@@ -283,6 +287,13 @@ impl Origin for Rows {
             }
             batch.put(&drawn)?;
             self.position += take as u64;
+            fruitless = if drawn.len() > 0 { 0 } else { fruitless + take };
+            if fruitless > all {
+                return Err(Error::Data(format!(
+                    "no event of {} is within the support, but those that may be left out (`target.outside`)",
+                    self.table.path().display()
+                )));
+            }
         }
         Ok(batch)
     }
@@ -296,17 +307,19 @@ impl Origin for Rows {
         Ok(())
     }
 
-    fn place(&self) -> u64 {
-        self.position
+    fn place(&self, words: &mut Vec<u64>) {
+        words.extend([self.position, checksum(&self.numbers), checksum(&self.held)]);
     }
 
     fn reset(&mut self) -> Result<()> {
         self.position = 0;
+        self.loaded = None;
+        (self.held, self.numbers, self.order) = (Vec::new(), Vec::new(), None);
         Ok(())
     }
 
-    fn go_to(&mut self, _: &mut Known, place: u64, _: u64) -> Result<()> {
-        self.position = place;
+    fn go_to(&mut self, drawn: u64, _: u64) -> Result<()> {
+        self.position = drawn;
         Ok(())
     }
 

@@ -219,27 +219,37 @@ impl<'a> Source<'a> {
     /// Where it stands at the beginning of a call.
     pub(super) fn place(&self) -> Vec<u64> {
         let prepared = u64::from(self.known.held_out.is_some());
-        vec![self.drawn, prepared, self.origin.place()]
+        let mut words = vec![self.drawn, prepared];
+        self.origin.place(&mut words);
+        words
     }
 
     /// As it stood at a place, so that a call can go on that began there.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for a callback that has gone on from there; those of the host or the file.
+    /// [`Error::InvalidArgument`] if it cannot be brought there, as a callback; those of the host or the file.
     pub(super) fn go_to(&mut self, place: &[u64], options: &Options) -> Result<()> {
-        let &[drawn, prepared, place] = place else {
+        if self.place() == place {
+            return Ok(());
+        }
+        let &[drawn, prepared, of_origin, ..] = place else {
             return Err(Error::Format("the checkpoint has no beginning".into()));
         };
-        if prepared == 0 && self.known.held_out.is_some() {
+        if prepared == 0 {
             self.origin.reset()?;
             self.known.held_out = None;
-        } else if prepared > 0 {
+        } else {
             self.prepare(options)?;
             let seed = options.get(keys::SEED) as u64;
-            self.origin.go_to(&mut self.known, place, seed)?;
+            self.origin.go_to(of_origin, seed)?;
         }
         self.drawn = drawn;
-        Ok(())
+        if self.place() == place {
+            return Ok(());
+        }
+        Err(Error::InvalidArgument(
+            "the source does not stand where it stood when the call of the checkpoint began: make all calls of the job again, in their order and with the options that they had".into(),
+        ))
     }
 
     /// Adds where it stands.

@@ -88,8 +88,8 @@ pub(super) trait Origin: Send + Sync {
     /// As [`Origin::hold_out`].
     fn skip(&mut self, known: &mut Known, rows: u64, seed: u64, words: &mut Words) -> Result<()>;
 
-    /// Where it stands between two calls, as a number of training events.
-    fn place(&self) -> u64;
+    /// Adds where it stands between two calls: all that the next call depends on, as a number of training events and checksums of the rest.
+    fn place(&self, words: &mut Vec<u64>);
 
     /// As it was before anything was held out.
     ///
@@ -97,11 +97,11 @@ pub(super) trait Origin: Send + Sync {
     /// [`Error::InvalidArgument`] for a callback.
     fn reset(&mut self) -> Result<()>;
 
-    /// As it stood at a place, what is held out being the same.
+    /// Nearer to where it stood when so many training events had been drawn, with this seed and what is held out now.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for a callback that has gone on from there; as [`Origin::hold_out`].
-    fn go_to(&mut self, known: &mut Known, place: u64, seed: u64) -> Result<()>;
+    /// [`Error::InvalidArgument`] for a callback; as [`Origin::hold_out`].
+    fn go_to(&mut self, drawn: u64, seed: u64) -> Result<()>;
 
     /// Training events from their beginning to their end; none if that is not known yet.
     fn pass(&self) -> Option<usize>;
