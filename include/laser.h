@@ -725,7 +725,7 @@ laser_status laser_hooks_set_cancel(laser_hooks *hooks, const laser_cancel *canc
  * the same events again, from its beginning, and is asked for those that were used already once more; a callback generator must make the
  * same events of the same latents. Where they do not, the held-out events tell, and the call is LASER_ERR_INVALID_ARGUMENT, as it is with other options, another generator or another version of the library; the
  * message names the difference, and the file stays. One file serves one job: the training of a generator, its refinement, and that of
- * another refiner, in turn. When the job is done the file still has it: the same calls give the same results at once. Remove it when the
+ * another refiner, in turn; a job of several calls is made again from its first, in their order. When the job is done the file still has it: the same calls give the same results at once. Remove it when the
  * model is saved.
  *
  * Where the file cannot be written, a warning goes to the log callback and the training goes on. A training that has failed for good

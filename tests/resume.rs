@@ -362,8 +362,84 @@ fn a_stream_that_tells_its_position_is_not_asked_again_for_what_was_used() {
     }
 }
 
+#[test]
+fn another_refiner_of_other_conditions_is_another_call() {
+    let folder = tempfile::tempdir().unwrap();
+    let x = array();
+    let y: Vec<f64> = x.chunks(2).flat_map(|r| [r[0], 0.3 * r[1] + 5.0]).collect();
+    fn source(x: &[f64]) -> Source<'_> {
+        Source::from_rows(Rows::packed(x, 2).unwrap(), None).unwrap()
+    }
+    let gan = r#""generator.type": "gan", "generator.latent": 2, "conditions": 1"#;
+    let first = options(&format!(r#"{gan}, "refiner.method": "rejection""#));
+    let flow = options(&format!(r#"{gan}, "refiner.method": "flow""#));
+    let mut target = source(&x);
+    let model = Instance::new(train_generator(&mut target, &first, &()).unwrap());
+    let model = refine(&model, &mut target, &first, &()).unwrap();
+    let checkpoint = Checkpoint::new(&folder.path().join("c"), 1e6, 0).unwrap();
+    let again = |x: &[f64], left| {
+        let host = Host {
+            left: Cell::new(left),
+            checkpoint: Some(&checkpoint),
+            ranks: None,
+        };
+        refine_again(&model, Some(&mut source(x)), &flow, &host)
+    };
+    assert!(matches!(again(&x, 30), Err(Error::Cancelled(_))));
+    let error = again(&y, 0).unwrap_err().to_string();
+    assert!(error.contains("its target is 6000 events"), "{error}");
+    let whole = refine_again(&model, Some(&mut source(&x)), &flow, &()).unwrap();
+    assert!(again(&x, 0).unwrap().to_bytes().unwrap() == whole.to_bytes().unwrap());
+}
+
+#[test]
+fn a_position_that_cannot_be_told_once_loses_nothing() {
+    struct Once(Stream, u64);
+    impl EventSource for Once {
+        fn dim(&self) -> usize {
+            2
+        }
+        fn weighted(&self) -> bool {
+            false
+        }
+        fn fill(&mut self, x: &mut [f64], w: &mut [f64]) -> Result<usize> {
+            self.0.fill(x, w)
+        }
+        fn position(&mut self) -> Result<Option<u64>> {
+            self.1 = self.1.saturating_sub(1);
+            match self.1 {
+                1 => Err(Error::Host("the disk is full".into())),
+                _ => self.0.position(),
+            }
+        }
+        fn go_to(&mut self, position: u64) -> Result<()> {
+            self.0.go_to(position)
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(r#""refiner.method": "rejection""#);
+    options.set_i64("flow.steps", 200).unwrap();
+    let checkpoint = Checkpoint::new(&folder.path().join("c"), 1e6, 50).unwrap();
+    let run = |fails| {
+        let told = Stream {
+            tells: true,
+            ..Stream::default()
+        };
+        let source = Source::from_events(Box::new(Once(told, fails)));
+        let host = Host {
+            checkpoint: Some(&checkpoint),
+            ..Host::default()
+        };
+        job(&mut source.unwrap(), &options, &host)
+    };
+    assert!(matches!(run(40), Err(Error::Host(_))));
+    assert!(run(0).unwrap() == job(&mut stream(), &options, &()).unwrap());
+}
+
 /// A sum over threads, in the order of their ranks.
 struct Threads {
+    /// Whether the sums of many numbers differ in their last bit on rank 1.
+    unlike: bool,
     rank: usize,
     slots: Arc<Mutex<Vec<Vec<f64>>>>,
     barrier: Arc<Barrier>,
@@ -377,6 +453,9 @@ impl AllReduce for Threads {
         assert!(slots.iter().all(|slot| slot.len() == values.len()));
         for (k, value) in values.iter_mut().enumerate() {
             *value = slots.iter().map(|slot| slot[k]).sum();
+            if self.unlike && self.rank == 1 && slots[0].len() > 1500 && *value != 0.0 {
+                *value = f64::from_bits(value.to_bits() ^ 1);
+            }
         }
         self.barrier.wait();
         Ok(())
@@ -385,6 +464,14 @@ impl AllReduce for Threads {
 
 /// What `call` comes to on every rank.
 fn on_ranks<R: Send>(ranks: usize, call: impl Fn(usize, Arc<Ranks>) -> R + Sync) -> Vec<R> {
+    on_unlike_ranks(ranks, false, call)
+}
+
+fn on_unlike_ranks<R: Send>(
+    ranks: usize,
+    unlike: bool,
+    call: impl Fn(usize, Arc<Ranks>) -> R + Sync,
+) -> Vec<R> {
     let slots = Arc::new(Mutex::new(vec![Vec::new(); ranks]));
     let barrier = Arc::new(Barrier::new(ranks));
     let call = &call;
@@ -392,6 +479,7 @@ fn on_ranks<R: Send>(ranks: usize, call: impl Fn(usize, Arc<Ranks>) -> R + Sync)
         let threads: Vec<_> = (0..ranks)
             .map(|rank| {
                 let host = Threads {
+                    unlike,
                     rank,
                     slots: slots.clone(),
                     barrier: barrier.clone(),
@@ -559,6 +647,64 @@ fn a_sum_that_fails_ends_the_call() {
     };
     let error = train_generator(&mut source, &options(r#""seed": 1"#), &host).unwrap_err();
     assert!(error.to_string().contains("the network is down"), "{error}");
+}
+
+#[test]
+fn sums_that_differ_in_their_last_bit_are_noticed() {
+    let x = array();
+    let options = options(r#""refiner.method": "hmc""#);
+    let outcomes = on_unlike_ranks(2, true, |_, ranks| {
+        let mut source = Source::from_rows(Rows::packed(&x, 2).unwrap(), None).unwrap();
+        let host = Host {
+            ranks: Some(ranks),
+            ..Host::default()
+        };
+        job(&mut source, &options, &host).map(drop)
+    });
+    for outcome in outcomes {
+        let error = outcome.unwrap_err().to_string();
+        assert!(error.contains("the ranks have not the same"), "{error}");
+    }
+}
+
+#[test]
+fn ranks_with_simulators_go_on_and_leave_their_sources_to_themselves() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(r#""refiner.method": "rejection""#);
+    options.set_i64("flow.steps", 150).unwrap();
+    for (ranks, tells) in [(2, true), (3, false), (3, true)] {
+        let path = folder.path().join(format!("{ranks}-{tells}"));
+        let run = |patience: u64, path: &std::path::Path| {
+            on_ranks(ranks, |rank, ranks| {
+                let checkpoint = Checkpoint::new(path, 1e6, 0).unwrap();
+                // Every host counts for itself.
+                let stream = Stream {
+                    next: 1_000_000 * rank as u64,
+                    tells,
+                    ..Stream::default()
+                };
+                let mut source = Source::from_events(Box::new(stream)).unwrap();
+                let host = Host {
+                    left: Cell::new(if rank == 1 { patience } else { 0 }),
+                    checkpoint: Some(&checkpoint),
+                    ranks: Some(ranks),
+                };
+                let done = job(&mut source, &options, &host).ok();
+                // By itself: a call without ranks does not wait for them.
+                if rank == 0 {
+                    laser::protocol::check(&mut source, &options).unwrap();
+                }
+                done
+            })
+        };
+        assert!(run(250, &path).iter().all(Option::is_none));
+        let on = run(0, &path);
+        let whole = run(0, &folder.path().join(format!("{ranks}-{tells}-whole")));
+        assert!(
+            on == whole && on[0].is_some() && on[0] == on[1],
+            "{ranks}, {tells}"
+        );
+    }
 }
 
 #[test]

@@ -111,6 +111,15 @@ fn large_files_of_the_same_events_make_the_same_model() {
         models.push(made(&mut file, &options));
     }
     assert!(models[0] == models[1]);
+    // Without any event in it, the support is not looked for for ever.
+    let mut file = Source::from_file(&path, &options).unwrap();
+    let generator = laser::protocol::train_generator(&mut file, &options, &()).unwrap();
+    let generator = laser::protocol::Instance::new(generator);
+    options.set_str("support", "x0 > 1e9").unwrap();
+    options.set_f64("target.outside", 0.99).unwrap();
+    let mut file = Source::from_file(&path, &options).unwrap();
+    let error = laser::protocol::refine(&generator, &mut file, &options, &()).unwrap_err();
+    assert!(error.to_string().contains("within the support"), "{error}");
 }
 
 /// Events as they come in an order of their own, without end.

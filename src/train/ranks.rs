@@ -297,3 +297,34 @@ pub(crate) fn checksum<T: Real>(values: &[T]) -> u32 {
     let hash = hash.finalize();
     u32::from_le_bytes([hash[0], hash[1], hash[2], hash[3]])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As if all ranks had the same values.
+    struct Alike(f64);
+
+    impl AllReduce for Alike {
+        fn sum(&self, values: &mut [f64]) -> Result<()> {
+            // One after the other, as a host may.
+            for value in values {
+                *value = (0..self.0 as u32).fold(0.0, |sum, _| sum + *value);
+            }
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn any_number_of_ranks_that_have_the_same_agree() {
+        for ranks in [2, 33, 64, 1000, 65_536] {
+            let all = Ranks::new(0, ranks, Box::new(Alike(ranks as f64))).unwrap();
+            for number in [0, 1, 0x0001_2345, 0x0003_ffff, 0xdead_beef, u32::MAX] {
+                all.agree(number, "number").unwrap();
+            }
+            for length in [1, 3, 20_000_001] {
+                all.meet(false, length).unwrap();
+            }
+        }
+    }
+}

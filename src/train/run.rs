@@ -203,7 +203,8 @@ impl<'a, T: Element> Run<'a, T> {
             self.torn = true;
             return self.fall_back(&format!("loss {loss}"));
         }
-        self.torn = false;
+        // Until it is known where the feed stands.
+        self.torn = true;
         let marks = &mut self.marks;
         marks.steps += 1;
         marks.rows += self.batch.rows as u64;
@@ -213,6 +214,7 @@ impl<'a, T: Element> Run<'a, T> {
             self.feed.position(&mut feed)?;
             marks.feed = feed;
         }
+        self.torn = false;
         let done = (marks.steps - 1) % self.settings.steps + 1;
         let elapsed = marks.seconds + self.start.elapsed().as_secs_f64();
         self.hooks.progress(&Progress {
@@ -343,7 +345,7 @@ impl<'a, T: Element> Run<'a, T> {
             false => &self.best,
         };
         self.parameters.copy_from_slice(good);
-        self.torn = false;
+        self.torn = true;
         for (part, optimiser) in self.parts.iter().zip(&mut self.optimisers) {
             *optimiser = Adam::new(part.len(), self.settings.adam)?;
         }
@@ -358,6 +360,7 @@ impl<'a, T: Element> Run<'a, T> {
             self.feed.position(&mut feed)?;
             marks.feed = feed;
         }
+        self.torn = false;
         let times = marks.fallbacks.len() as u64;
         let told = format!(
             "{stage} training diverged in epoch {} (update {update}): {why}",

@@ -345,7 +345,7 @@ impl Origin for Callback<'_> {
         let told = self.events.lock().position()?;
         let own = [u64::from(told.is_some()), told.unwrap_or(self.own)];
         let ranks = self.ranks.as_ref();
-        let all = ranks.map_or_else(|| Ok(own.to_vec()), |ranks| ranks.gather(&own))?;
+        let all = ranks.map_or_else(|| Ok(own.into()), |ranks| ranks.gather(&own))?;
         let restriction = known.restriction.as_ref();
         let (seen, outside) = restriction.map_or((0, 0), |r| (r.seen, r.outside));
         words.push(all.len() as u64);
