@@ -23,7 +23,7 @@ pub struct SecondOpinion {
 /// Fewest events of either sample to have an opinion on, and most that are looked at.
 const FEWEST: usize = 1_000;
 const MOST: usize = 80_000;
-/// An area this far above 0.5, and by so many errors, is a difference.
+/// An area this far above 0.5, by its error, and by so many errors, is a difference.
 const DIFFERENT: f64 = 0.01;
 const ERRORS: f64 = 4.0;
 
@@ -78,7 +78,7 @@ impl SecondOpinion {
     }
 
     fn differs(&self, auc: f64) -> bool {
-        auc - 0.5 > DIFFERENT.max(ERRORS * self.error)
+        auc - 0.5 > (DIFFERENT + self.error).max(ERRORS * self.error)
     }
 
     /// Tells the host if the weights leave a difference.

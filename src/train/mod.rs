@@ -1,6 +1,6 @@
 //! One loop trains every network: source → batch → gradient → step → schedule → held-out loss → progress.
 //!
-//! It sees a network through one trait, [`Objective`]: flat parameters and a batch in, loss and flat gradient out. The optimiser works on
+//! It sees a network through one trait, [`Objective`](crate::objective::Objective): flat parameters and a batch in, loss and flat gradient out. The optimiser works on
 //! the flat buffer here; the trait's implementations, in `engine` and on libtorch in `nn`, keep no state of the training.
 
 mod adam;
