@@ -33,8 +33,9 @@ pub(super) struct Marks {
     pub averaged: u64,
     /// Updates of every optimiser.
     pub optimised: Vec<i32>,
-    /// What is left of the learning rate, in halves.
+    /// Updates that diverged; each halves the learning rate of what follows.
     pub fallbacks: Vec<u64>,
+    /// Whether it was over with the last of them.
     pub failed: bool,
     /// Those of the feed.
     pub feed: Vec<u64>,
