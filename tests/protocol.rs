@@ -1013,3 +1013,28 @@ fn engine_and_libtorch_train_alike() {
         }
     }
 }
+
+#[test]
+fn networks_that_learned_nothing_or_exploded_are_named() {
+    // x1 = x0² and some noise: no normal distribution.
+    let mut x = vec![0.0; 40_000];
+    Noise::new(7, 0, domain::LATENT).fill_normals(0, 20_000, 2, &mut x);
+    x.chunks_exact_mut(2)
+        .for_each(|x| x[1] = x[0] * x[0] + 0.3 * x[1]);
+    let warnings = |settings: &[(&str, f64)]| {
+        let options = options(settings);
+        let mut target = Source::from_rows(Rows::packed(&x, 2).unwrap(), None).unwrap();
+        let generator = train_generator(&mut target, &options, &()).unwrap();
+        let model = refine(&Instance::new(generator), &mut target, &options, &()).unwrap();
+        model.record["judgement"]["warnings"].to_string()
+    };
+    let idle = warnings(&[("flow.lr", 1e-9)]);
+    assert!(idle.contains("the flow has learned nothing"), "{idle}");
+    let burst = warnings(&[("classifier.lr", 10.0), ("classifier.patience", 0.0)]);
+    assert!(burst.contains("its training has failed"), "{burst}");
+    let good = warnings(&[]);
+    assert!(
+        !good.contains("learned nothing") && !good.contains("has failed"),
+        "{good}"
+    );
+}

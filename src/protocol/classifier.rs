@@ -220,7 +220,7 @@ fn validation_loss(
 const INDISTINGUISHABLE: f64 = 1e-3;
 
 /// One so far above it says that the training has made the classifier worse than none.
-const FAILED: f64 = 0.05;
+const FAILED: f64 = 5e-3;
 
 /// Tells the host if the classifier's training, by its record, has found next to nothing.
 /// `epochs` is the option that makes the training longer, `differs` whether another family of classifiers finds a difference, or was not
