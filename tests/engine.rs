@@ -252,7 +252,10 @@ fn model(shape: &Shape, dtype: Dtype) -> Model {
     };
     let subnets: Vec<&Mlp> = blocks.iter().map(|b| &b.subnet).collect();
     // Not the generator's: the pulled-back gradient must go through both. Angles as circles.
-    let seen: Vec<Scaling> = (1..=dim).map(|k| scaling(k).of_classifier()).collect();
+    let mut seen: Vec<Scaling> = (1..=dim).map(|k| scaling(k).of_classifier()).collect();
+    // Of some the latents behind the events.
+    let latents = if blocks.len() % 2 == 1 { dim } else { 0 };
+    seen.extend(vec![Scaling::None; latents]);
     let inputs = seen.iter().map(Scaling::inputs).sum();
     let (classifier, refiner) = (network(inputs, 1), network(dim + 2, dim));
     let mut flow_parameters = parameters(&subnets, 1);
@@ -280,6 +283,7 @@ fn model(shape: &Shape, dtype: Dtype) -> Model {
             log_ratio_offset: 0.25,
             limits: None,
             members: 2,
+            latents,
         }),
         latent_classifier: None,
         refinement: Some(Refinement {
@@ -303,6 +307,7 @@ fn model(shape: &Shape, dtype: Dtype) -> Model {
                 map: Map::Network(refiner),
             }),
             log_inside: 0.0,
+            mixture: None,
             pilot: None,
         }),
         names: Vec::new(),
@@ -372,7 +377,7 @@ fn distance(a: &[f64], b: &[f64]) -> f64 {
 }
 
 fn evaluator(model: &Model) -> Box<dyn Evaluator> {
-    Engine::new(model).unwrap().evaluator(1)
+    laser::protocol::evaluator(model, &Options::new()).unwrap()
 }
 
 #[cfg(feature = "torch")]
@@ -533,7 +538,12 @@ fn gradients_are_those_of_central_differences() {
         let mut weigh = |z: &[f64]| {
             let (mut x, mut l) = (vec![0.0; rows * dim], vec![0.0; rows]);
             e.generate(z, rows, &mut x, None).unwrap();
-            e.log_weight(&x, rows, &mut l).unwrap();
+            e.pull_back(z, &x, rows, &mut l).unwrap();
+            // Of the event alone, whose latent is found again.
+            let mut of_x = vec![0.0; rows];
+            e.log_weight(&x, rows, &mut of_x).unwrap();
+            let close = |(a, b): (&f64, &f64)| (a - b).abs() < 1e-9;
+            assert!(l.iter().zip(&of_x).all(close));
             l
         };
         assert_eq!(log_w, weigh(&z), "log w(z) = log w(g(z)), to the bit");
@@ -582,11 +592,17 @@ fn densities_and_inverses_belong_to_the_map() {
 fn a_row_has_the_same_bits_in_any_company() {
     for shape in &SHAPES {
         for dtype in [Dtype::Float32, Dtype::Float64] {
-            let engine = Engine::new(&model(shape, dtype)).unwrap();
+            let engine = Instance::new(model(shape, dtype));
             let (dim, rows) = (shape.dim, 101);
             let (z, y) = inputs(dim, rows);
-            let together = evaluate(&mut *engine.evaluator(1), &z, &y, rows, None);
-            let mut e = engine.evaluator(1);
+            let together = evaluate(
+                &mut *engine.evaluator(&Options::new(), 1).unwrap(),
+                &z,
+                &y,
+                rows,
+                None,
+            );
+            let mut e = engine.evaluator(&Options::new(), 1).unwrap();
             for size in [1, 3, 8, 15, 16, 17, 32, 33, 100] {
                 let mut apart: Option<Results> = None;
                 for start in (0..rows).step_by(size) {
@@ -623,12 +639,24 @@ fn a_row_has_the_same_bits_in_any_company() {
 fn helpers_change_no_bit() {
     for shape in &SHAPES {
         for dtype in [Dtype::Float32, Dtype::Float64] {
-            let engine = Engine::new(&model(shape, dtype)).unwrap();
+            let engine = Instance::new(model(shape, dtype));
             for rows in [1, 64, 65, 1000] {
                 let (z, y) = inputs(shape.dim, rows);
-                let alone = evaluate(&mut *engine.evaluator(1), &z, &y, rows, None);
+                let alone = evaluate(
+                    &mut *engine.evaluator(&Options::new(), 1).unwrap(),
+                    &z,
+                    &y,
+                    rows,
+                    None,
+                );
                 for threads in [2, 3, 16] {
-                    let together = evaluate(&mut *engine.evaluator(threads), &z, &y, rows, None);
+                    let together = evaluate(
+                        &mut *engine.evaluator(&Options::new(), threads).unwrap(),
+                        &z,
+                        &y,
+                        rows,
+                        None,
+                    );
                     assert!(
                         together == alone,
                         "{shape:?}, {rows} rows, {threads} threads"
@@ -641,13 +669,27 @@ fn helpers_change_no_bit() {
 
 #[test]
 fn threads_share_one_engine() {
-    let engine = Engine::new(&model(&SHAPES[0], Dtype::Float32)).unwrap();
+    let engine = Instance::new(model(&SHAPES[0], Dtype::Float32));
     let (z, y) = inputs(2, 500);
-    let expected = evaluate(&mut *engine.evaluator(1), &z, &y, 500, None);
+    let expected = evaluate(
+        &mut *engine.evaluator(&Options::new(), 1).unwrap(),
+        &z,
+        &y,
+        500,
+        None,
+    );
     std::thread::scope(|scope| {
         let threads = [(); 64].map(|()| {
             scope.spawn(|| {
-                assert!(evaluate(&mut *engine.evaluator(1), &z, &y, 500, None) == expected);
+                assert!(
+                    evaluate(
+                        &mut *engine.evaluator(&Options::new(), 1).unwrap(),
+                        &z,
+                        &y,
+                        500,
+                        None
+                    ) == expected
+                );
             })
         });
         for thread in threads {
@@ -934,6 +976,13 @@ fn weights_pull_back_through_a_transport() {
             maps: vec![refiner.map],
         };
         model.generator.parameters = refiner.parameters;
+        // It has no inverse: its classifier sees events alone.
+        let classifier = model.classifier.as_mut().unwrap();
+        classifier.scalings.truncate(shape.dim);
+        let inputs = classifier.scalings.iter().map(Scaling::inputs).sum();
+        (classifier.latents, classifier.network.inputs) = (0, inputs);
+        let network = &classifier.network;
+        classifier.parameters = parameters(&[network, network], 2).into();
         let z = random(rows * dim, 1.0, 7);
         let mut e = evaluator(&model);
         let (mut log_w, mut gradient) = (vec![0.0; rows], vec![0.0; rows * dim]);

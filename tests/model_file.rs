@@ -96,6 +96,7 @@ fn model(dtype: Dtype, conditions: usize) -> Model {
         log_ratio_offset: -1e-300 / 7.0,
         limits: None,
         members: 1,
+        latents: 0,
     };
     let network = Mlp::new(4 + conditions, 1, 2, 2, 0.01);
     let refiner = Refiner {
@@ -120,6 +121,7 @@ fn model(dtype: Dtype, conditions: usize) -> Model {
         },
         refiner: Some(refiner),
         log_inside: 0.0,
+        mixture: None,
         pilot: Some(Pilot {
             acceptance: 1.0 / 3.0,
             overweight: 0.001,

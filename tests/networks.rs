@@ -91,6 +91,7 @@ fn model(dim: usize, blocks: usize, activation: Activation, transform: Transform
             log_ratio_offset: 0.25,
             limits: None,
             members: 1,
+            latents: 0,
         }),
         latent_classifier: None,
         refinement: None,

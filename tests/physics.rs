@@ -3,6 +3,8 @@
 //! The short part runs with all tests. The long part prints tables: `make physics`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests fail so
 
+#[path = "physics/classifiers.rs"]
+mod classifiers;
 #[path = "physics/targets.rs"]
 mod targets;
 

@@ -155,9 +155,17 @@ fn splines_learn_peaks_that_affine_couplings_cannot() {
 
 #[test]
 fn the_classifiers_weight_is_the_exact_ratio_of_two_normals() {
-    let options = options(&[]);
+    has_the_exact_ratio("events");
+    has_the_exact_ratio("both");
+}
+
+fn has_the_exact_ratio(inputs: &str) {
+    let mut options = options(&[]);
+    options.set_str("classifier.inputs", inputs).unwrap();
     let generator = unit_normal(&options);
     let model = refine(&generator, &mut normal(0.5, 1.0), &options, &()).unwrap();
+    let latents = if inputs == "both" { 2 } else { 0 };
+    assert_eq!(model.classifier.as_ref().unwrap().latents, latents);
     let grid: Vec<f64> = (0..49)
         .flat_map(|i| [(i / 7) as f64 * 0.5 - 1.25, (i % 7) as f64 * 0.5 - 1.25])
         .collect();
@@ -600,8 +608,19 @@ fn refined_densities_are_normalised() {
     options.set_str("refiner.method", "flow").unwrap();
     let flow = refine(&generator, &mut normal(0.5, 1.0), &options, &()).unwrap();
     let flow = Arc::new(flow);
-    for (method, shift) in [("baseline", 0.0), ("rejection", 0.5), ("flow", 0.5)] {
-        let model = if method == "flow" { &flow } else { &model };
+    options.set_str("refiner.method", "mixture").unwrap();
+    let mixture = Arc::new(refine_again(&flow, None, &options, &()).unwrap());
+    for (method, shift) in [
+        ("baseline", 0.0),
+        ("rejection", 0.5),
+        ("flow", 0.5),
+        ("mixture", 0.5),
+    ] {
+        let model = match method {
+            "flow" => &flow,
+            "mixture" => &mixture,
+            _ => &model,
+        };
         options.set_str("sampler.method", method).unwrap();
         let mut sampler = Sampler::new(model.clone(), 1, 0, &options).unwrap();
         let (mut x, mut l) = (vec![0.0; 2000], vec![0.0; 1000]);
@@ -621,6 +640,58 @@ fn refined_densities_are_normalised() {
             "{method}: log p is off by {difference}"
         );
     }
+}
+
+/// A flow that knows the weights makes proposals of which nearly all are accepted; one that has learned nothing costs, and harms not.
+#[test]
+fn mixtures_are_exact_and_ask_the_generator_less() {
+    let mut options = options(&[
+        ("classifier.epochs", 6.0),
+        ("refiner_flow.blocks", 4.0),
+        ("refiner_flow.epochs", 4.0),
+        ("refiner_flow.steps", 100.0),
+        ("refiner_flow.batch", 500.0),
+        ("refiner_flow.pool", 50000.0),
+    ]);
+    options.set_str("refiner.method", "mixture").unwrap();
+    let generator = unit_normal(&options);
+    let learned = refine(&generator, &mut normal(1.0, 1.0), &options, &()).unwrap();
+    assert_eq!(learned.refinement.as_ref().unwrap().method, Method::Mixture);
+    let mut idle = options.clone();
+    for (key, value) in [("refiner_flow.epochs", 1), ("refiner_flow.steps", 1)] {
+        idle.set_i64(key, value).unwrap();
+    }
+    let log = Still(RefCell::default());
+    let untrained = refine_again(&learned, None, &idle, &Messages(&log)).unwrap();
+    let warned = |m: &&String| m.contains("the flow has learned too little of the weights");
+    assert_eq!(log.0.borrow().iter().filter(warned).count(), 1);
+    let mut calls = |model: Instance| {
+        let model = Arc::new(model);
+        let promised = model.refinement.as_ref().unwrap().mixture.unwrap();
+        let mut of = [0.0; 2];
+        for (method, calls) in ["mixture", "rejection"].into_iter().zip(&mut of) {
+            let (mean, variance) = mean_and_variance(&model, method, 40_000, &options);
+            assert!((mean - 1.0).abs() < 0.05, "{method}: mean {mean}");
+            assert!(
+                (variance - 1.0).abs() < 0.08,
+                "{method}: variance {variance}"
+            );
+            options.set_str("sampler.method", method).unwrap();
+            let mut sampler = Sampler::new(model.clone(), 2, 0, &options).unwrap();
+            draw(&mut sampler, 20_000);
+            *calls = sampler.diagnostic("calls_per_event").unwrap();
+            if method == "mixture" {
+                let off = *calls * promised.acceptance;
+                assert!((off - 1.0).abs() < 0.05, "{calls}, {promised:?}");
+            }
+        }
+        of
+    };
+    let [mixture, rejection] = calls(learned);
+    println!("{mixture} calls an event, rejection {rejection}");
+    assert!(mixture < 0.1 * rejection);
+    let [mixture, rejection] = calls(untrained);
+    assert!(mixture < 1.3 * rejection && mixture > 0.8 * rejection);
 }
 
 /// Cancels, or stops with an error, once `stage` has made `after` steps.
@@ -970,6 +1041,23 @@ fn what_cannot_end_well_does_not_begin() {
             "{error}"
         );
     }
+    // There is no latent to see where one event has many.
+    let mut both = small.clone();
+    both.set_str("classifier.inputs", "both").unwrap();
+    for (key, word) in [
+        ("pullback.method", "omnifold"),
+        ("generator.type", "vae"),
+        ("features.scaling", "zeros(-20), standardise"),
+    ] {
+        let mut options = both.clone();
+        options.set_str(key, word).unwrap();
+        let error = check(&mut target, &options).unwrap_err();
+        assert!(
+            matches!(&error, Error::InvalidArgument(why) if why.contains("`classifier.inputs` is `both`")),
+            "{key}: {error}"
+        );
+    }
+    check(&mut target, &both).unwrap();
     // What the generator's own training lacks is its error.
     let mut wide = small.clone();
     wide.set_i64("flow.batch", 1801).unwrap();

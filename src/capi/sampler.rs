@@ -31,8 +31,8 @@ struct Shared(Mutex<Sampler>);
 /// @param model shared with the sampler: either may be freed first
 /// @param seed k, any number
 /// @param stream s, any number: other streams of a seed are independent of each other
-/// @param options keys "sampler.method" ("model", "baseline", "reweight", "rejection", "resampling", "gan", "flow", "matching", "langevin",
-/// "mala" or "hmc"), "sampler.threads", "backend", "device"; copied; NULL for the defaults. A sampler works on the calling thread alone
+/// @param options keys "sampler.method" ("model", "baseline", "reweight", "rejection", "resampling", "gan", "flow", "matching", "mixture",
+/// "langevin", "mala" or "hmc"), "sampler.threads", "backend", "device"; copied; NULL for the defaults. A sampler works on the calling thread alone
 /// unless "sampler.threads" allows more, which live no longer than a call and change no bit
 /// @param out receives the sampler; the caller frees it with laser_sampler_free
 /// @return LASER_OK; LASER_ERR_UNSUPPORTED if the model lacks what the method needs, or the library libtorch; LASER_ERR_INVALID_ARGUMENT
@@ -83,9 +83,9 @@ pub type laser_noise_fn =
 /// An event is then a function of the model and of the numbers drawn for it, whatever seed and stream. A call that makes n events draws
 /// for these n and keeps nothing back, so that the host may set its generator anew between any two calls: take many events per call
 /// where speed counts. In blocks of at most 1024 events the callback is asked for all numbers of the first
-/// proposals at once, event by event: those that become its latent point (of a learned refiner, its auxiliary one), then for "rejection"
-/// the one that decides; then for the second proposals of those that need one, and so on: with "rejection", what an event gets depends on
-/// the events asked for with it. Chains draw for a trajectory of all of them at once, and keep a state of each; "resampling" draws for a
+/// proposals at once, event by event: those that become its latent point (of a learned refiner, its auxiliary one; with "mixture" one more, which
+/// chooses between prior and flow), then for "rejection" and "mixture" the one that decides; then for the second proposals of those that need
+/// one, and so on: what an event of these gets depends on the events asked for with it. Chains draw for a trajectory of all of them at once, and keep a state of each; "resampling" draws for a
 /// block of 1024 events, and keeps those not asked for: set the callback again to drop them and begin anew. When a call fails, the stream
 /// stays where it stood, and the numbers it drew are gone.
 ///
@@ -124,7 +124,7 @@ pub unsafe extern "C" fn laser_sampler_set_noise_callback(
 ///
 /// Warnings come by the log callback (LASER_LOG_WARNING), each once to the hooks that are set, when what the sampler meets contradicts the
 /// pilot run in its model, or deserves no trust: a weight above ten times the largest of the pilot run; more than twice the share of the
-/// weight above w_max that "rejection.overweight" leaves there; an acceptance of "rejection" off by a factor of two; ten events that carry
+/// weight above w_max that "rejection.overweight" leaves there; an acceptance of "rejection" or "mixture" off by a factor of two; ten events that carry
 /// more than 1 % of the weight, and ten times as much as ten others; more than 1 % of the weight at the largest that the classifier gives;
 /// more than 0.1 % of the conditions of a call beyond 4 standard deviations of the training's; 1 % of the proposals not finite; chains of which 1 % of the
 /// trajectories diverge, less than 1 % is accepted, or R-hat is above 1.1 (more for fewer than 64 events of each, and from 20 on).
@@ -221,7 +221,7 @@ pub unsafe extern "C" fn laser_sampler_tell(
 /// @param n number of events; 0 does nothing
 /// @param stride doubles between the beginnings of rows, at least M; 0 for packed rows
 /// @param x receives `n` rows of M doubles; row i begins at x + i * stride; what lies between rows is left alone
-/// @param w receives `n` weights: w(z) for the method "reweight"; else 1, but w / w_max for the events of "rejection" above w_max;
+/// @param w receives `n` weights: w(z) for the method "reweight"; else 1, but w / w_max for the events of "rejection" and "mixture" above w_max;
 /// NULL if not wanted
 /// @param logp receives `n` logarithms of the density of the events, in 1 / (product of the units of x): that of the generator for
 /// "baseline" and "reweight", that of the refiner for "flow", the refined one for all others; of features that have values with a
@@ -281,7 +281,7 @@ pub unsafe extern "C" fn laser_sampler_generate_f32(
 /// @param x receives `n` rows of M doubles; row i begins at x + i * x_stride; what lies between rows is left alone
 /// @param z_stride doubles between the beginnings of rows of `z`, at least N; 0 for packed rows
 /// @param z receives `n` rows of N doubles, x = g(z); row i begins at z + i * z_stride; what lies between rows is left alone
-/// @param w receives `n` weights: w(z) for the method "reweight"; else 1, but w / w_max for the events of "rejection" above w_max;
+/// @param w receives `n` weights: w(z) for the method "reweight"; else 1, but w / w_max for the events of "rejection" and "mixture" above w_max;
 /// NULL if not wanted
 /// @return as laser_sampler_generate
 ///
@@ -472,8 +472,9 @@ unsafe fn generate<T: Real>(
 /// Reads a diagnostic of the sampler, counted since it was made.
 ///
 /// @param sampler what to ask
-/// @param key "events" (made inside, some of them ahead), "proposals", "acceptance" (accepted fraction of the proposals),
-/// "overweight_fraction" (share of the weight that lies above w_max), "overweight_events" (fraction of the events of "rejection" that lie
+/// @param key "events" (made inside, some of them ahead), "proposals", "calls_per_event" (latents that the generator was asked to make events
+/// of, for gradients of their weights too, over events), "acceptance" (accepted fraction of the proposals),
+/// "overweight_fraction" (share of the weight that lies above w_max), "overweight_events" (fraction of the events of "rejection" or "mixture" that lie
 /// above w_max and carry a weight above 1), "largest_weight" (of an event), "weight_of_largest" (share of the weight that the ten heaviest
 /// events carry), "events_at_limit" and "weight_at_limit" (the share of the events, and of their weight, whose weight is at the largest that
 /// the classifier gives: there the generator makes next to nothing), "non_finite" (proposals whose weight is not finite) or "divergences" (proposals of chains whose trajectory diverged); of

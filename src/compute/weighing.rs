@@ -1,6 +1,6 @@
 //! Weights as a model has them: 0 outside its support, and within its limits.
 
-use crate::model::{Dims, Evaluator, Limits, Model, Region};
+use crate::model::{join, Dims, Evaluator, Limits, Model, Region};
 use crate::room::Grow;
 use crate::{Error, Result};
 use std::sync::Arc;
@@ -16,6 +16,8 @@ pub(super) struct WeighingEvaluator {
     /// Of log w(x), and of log w(z).
     events: Option<Limits>,
     latents: Option<Limits>,
+    /// How many values of the latent the classifier sees behind those of an event.
+    beside: usize,
     /// Whether there is a support, and what tells it once it is attached.
     supported: bool,
     region: Option<Arc<dyn Region>>,
@@ -24,10 +26,13 @@ pub(super) struct WeighingEvaluator {
     z: Vec<f64>,
     x: Vec<f64>,
     log_w: Vec<f64>,
+    /// Of given events, and rows of all that the classifier sees.
+    latents_of: Vec<f64>,
+    seen: Vec<f64>,
 }
 
 impl WeighingEvaluator {
-    /// `inner` itself if the model neither limits its weights nor says where events can be.
+    /// `inner` itself if the model neither limits its weights nor says where events can be, and its classifier sees these alone.
     pub fn around(
         model: &Model,
         region: Option<Arc<dyn Region>>,
@@ -36,7 +41,8 @@ impl WeighingEvaluator {
         let events = model.classifier.as_ref().and_then(|c| c.limits);
         let latents = model.latent_limits();
         let supported = model.support.is_some();
-        if events.is_none() && latents.is_none() && !supported {
+        let beside = model.classifier.as_ref().map_or(0, |c| c.latents);
+        if events.is_none() && latents.is_none() && !supported && beside == 0 {
             return inner;
         }
         Box::new(WeighingEvaluator {
@@ -44,12 +50,15 @@ impl WeighingEvaluator {
             dims: model.generator.dims(),
             events,
             latents,
+            beside,
             supported,
             region,
             inside: Vec::new(),
             z: Vec::new(),
             x: Vec::new(),
             log_w: Vec::new(),
+            latents_of: Vec::new(),
+            seen: Vec::new(),
         })
     }
 
@@ -65,8 +74,11 @@ impl WeighingEvaluator {
         Ok(self.inside.iter().all(|inside| *inside))
     }
 
-    /// Copies the rows that are inside, latents if there are any; returns how many.
-    fn gather(&mut self, z: &[f64], x: &[f64]) -> Result<usize> {
+    /// log w of rows, −∞ of those outside.
+    fn weigh(&mut self, of: Of, z: &[f64], x: &[f64], rows: usize, out: &mut [f64]) -> Result<()> {
+        if !self.supported || self.mark(x, rows)? {
+            return self.judge(of, z, x, rows, out);
+        }
         let keep = |rows: &[f64], width: usize, to: &mut Vec<f64>| {
             to.clear();
             to.room(rows.len())?;
@@ -75,22 +87,36 @@ impl WeighingEvaluator {
                 .for_each(|(row, _)| to.extend_from_slice(row));
             Ok::<_, Error>(())
         };
-        keep(z, self.dims.latent_row(), &mut self.z)?;
-        keep(x, self.dims.event_row(), &mut self.x)?;
-        let rows = self.x.len() / self.dims.event_row();
-        self.log_w.clear();
-        self.log_w.sized(rows, 0.0)?;
-        Ok(rows)
-    }
-
-    /// Gives the rows that are inside their log w, and the others none.
-    fn scatter(&self, out: &mut [f64]) {
-        let mut weights = self.log_w.iter();
+        let [mut z_inside, mut x_inside, mut log_w] =
+            [&mut self.z, &mut self.x, &mut self.log_w].map(std::mem::take);
+        keep(z, self.dims.latent_row(), &mut z_inside)?;
+        keep(x, self.dims.event_row(), &mut x_inside)?;
+        let few = x_inside.len() / self.dims.event_row();
+        log_w.clear();
+        log_w.sized(few, 0.0)?;
+        self.judge(of, &z_inside, &x_inside, few, &mut log_w)?;
+        let mut weights = log_w.iter();
         for (out, inside) in out.iter_mut().zip(&self.inside) {
             *out = match inside {
                 true => weights.next().copied().unwrap_or(f64::NAN),
                 false => f64::NEG_INFINITY,
             };
+        }
+        (self.z, self.x, self.log_w) = (z_inside, x_inside, log_w);
+        Ok(())
+    }
+
+    /// log w of rows, all of which are inside.
+    fn judge(&mut self, of: Of, z: &[f64], x: &[f64], rows: usize, out: &mut [f64]) -> Result<()> {
+        match of {
+            Of::Events => self.inner.log_weight(x, rows, out),
+            Of::Latents => self.inner.pull_back(z, x, rows, out),
+            Of::Both => {
+                self.seen.clear();
+                let (x, z) = ((x, self.dims.event_row()), (z, self.dims.latent_row()));
+                join(x, z, self.beside, &mut self.seen)?;
+                self.inner.log_weight(&self.seen, rows, out)
+            }
         }
     }
 
@@ -104,6 +130,14 @@ impl WeighingEvaluator {
             }
         }
     }
+}
+
+/// What a weight is computed of.
+#[derive(Clone, Copy)]
+enum Of {
+    Events,
+    Latents,
+    Both,
 }
 
 /// Takes log w into the limits.
@@ -162,29 +196,26 @@ impl Evaluator for WeighingEvaluator {
     }
 
     fn log_weight(&mut self, x: &[f64], rows: usize, out: &mut [f64]) -> Result<()> {
-        if self.mark(x, rows)? {
-            self.inner.log_weight(x, rows, out)?;
-            limit(self.events, out);
-            return Ok(());
+        if self.beside == 0 {
+            self.weigh(Of::Events, &[], x, rows, out)?;
+        } else {
+            let mut z = std::mem::take(&mut self.latents_of);
+            z.sized(rows * self.dims.latent_row(), 0.0)?;
+            self.inner.latent(x, rows, &mut z)?;
+            self.weigh(Of::Both, &z, x, rows, out)?;
+            self.latents_of = z;
         }
-        let few = self.gather(&[], x)?;
-        self.inner.log_weight(&self.x, few, &mut self.log_w)?;
-        limit(self.events, &mut self.log_w);
-        self.scatter(out);
+        limit(self.events, out);
         Ok(())
     }
 
     fn pull_back(&mut self, z: &[f64], x: &[f64], rows: usize, out: &mut [f64]) -> Result<()> {
-        if !self.supported || self.mark(x, rows)? {
-            self.inner.pull_back(z, x, rows, out)?;
-            limit(self.latents, out);
-            return Ok(());
-        }
-        let few = self.gather(z, x)?;
-        self.inner
-            .pull_back(&self.z, &self.x, few, &mut self.log_w)?;
-        limit(self.latents, &mut self.log_w);
-        self.scatter(out);
+        let of = match self.beside > 0 && !self.inner.weighs_latents() {
+            true => Of::Both,
+            false => Of::Latents,
+        };
+        self.weigh(of, z, x, rows, out)?;
+        limit(self.latents, out);
         Ok(())
     }
 

@@ -219,6 +219,7 @@ mod tests {
                 log_ratio_offset: 0.25,
                 limits: None,
                 members: 1,
+                latents: 0,
             }),
             latent_classifier: None,
             names: Vec::new(),

@@ -27,6 +27,8 @@ pub(super) struct PackedClassifier<T> {
     /// The members of the ensemble, all of one shape.
     pub networks: Vec<Mlp<T>>,
     pub scalings: Vec<Scaling>,
+    /// How many values of a row, the last, are those of the latent.
+    pub latents: usize,
     /// Values that the networks see of a row.
     pub inputs: usize,
     log_ratio_offset: f64,
@@ -90,6 +92,7 @@ impl<T: Element> PackedClassifier<T> {
         let Classifier {
             network,
             members,
+            latents,
             scalings,
             log_ratio_offset,
             limits: _, // whoever asks for weights sets their limits
@@ -104,6 +107,7 @@ impl<T: Element> PackedClassifier<T> {
         });
         Ok(PackedClassifier {
             networks: packed.collect::<Result<_>>()?,
+            latents: *latents,
             scalings: room::copied(scalings)?,
             inputs: network.inputs,
             log_ratio_offset: *log_ratio_offset,

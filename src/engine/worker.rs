@@ -10,7 +10,7 @@ use super::rows::{
 };
 use super::size::pass;
 use super::threads;
-use crate::model::{optional, Arrays, Scaling, STEPS};
+use crate::model::{join, optional, Arrays, Scaling, STEPS};
 use crate::room::Grow;
 use crate::{Error, Result};
 
@@ -24,6 +24,8 @@ struct Worker<T: Element> {
     classifier: Judge<T>,
     /// Event rows.
     events: Vec<f64>,
+    /// The same with their latents.
+    seen: Vec<f64>,
 }
 
 /// For maps.
@@ -61,6 +63,7 @@ impl<T: Element> Workers<T> {
                 tape: Vec::new(),
             },
             events: Vec::new(),
+            seen: Vec::new(),
         };
         Workers((0..threads.max(1)).map(|_| worker()).collect())
     }
@@ -265,23 +268,51 @@ impl<T: Element> Workers<T> {
             let lanes = blocks::<T>(log_w.len()) * T::ROWS;
             let x = &mut sized(&mut worker.events, lanes * (m + c))?[..log_w.len() * (m + c)];
             maps.store(&mut point, z, x);
-            let by_features = worker.classifier.gradient(classifier, x, log_w)?;
+            let width = classifier.scalings.len();
+            let seen = match classifier.latents {
+                0 => &*x,
+                latents => {
+                    worker.seen.clear();
+                    join((x, m + c), (z, n + c), latents, &mut worker.seen)?;
+                    &worker.seen
+                }
+            };
+            let by_features = worker.classifier.gradient(classifier, seen, log_w)?;
             let mut by_z = point.gradient();
-            for (row, x) in x.chunks_exact(m + c).enumerate() {
+            let rows = seen.chunks_exact(width).zip(gradient.chunks_exact_mut(n));
+            for (row, (x, direct)) in rows.enumerate() {
                 let (block, lane) = (row / T::ROWS, row % T::ROWS);
                 let by_z = by_z.state(block);
-                let scalings = maps.scalings.iter().zip(&classifier.scalings);
                 let mut inputs = own(by_features, classifier.inputs, block).iter();
-                for (k, (&x, (from, to))) in x.iter().zip(scalings).enumerate() {
+                let mut columns = x.iter().zip(&classifier.scalings);
+                let mut by_column = || {
+                    let (&x, scaling) = columns.next()?;
+                    Some((x, by_value::<T>(scaling, x, &mut inputs, lane)))
+                };
+                for (by_u, from) in by_z.iter_mut().zip(&maps.scalings) {
                     // By u, of the generator.
-                    let by_x = by_value::<T>(to, x, &mut inputs, lane);
-                    let by_u = by_x * libm::exp(-from.log_derivative(x));
-                    by_z[k].as_mut()[lane] = T::from_f64(by_u);
+                    let Some((x, by_x)) = by_column() else { break };
+                    by_u.as_mut()[lane] = T::from_f64(by_x * libm::exp(-from.log_derivative(x)));
+                }
+                // What the classifier sees of z itself, behind the conditions.
+                let latents = std::iter::from_fn(by_column).skip(c);
+                direct.fill(0.0);
+                for (direct, (_, by_z)) in direct.iter_mut().zip(latents) {
+                    *direct = by_z;
                 }
             }
             maps.chain.backward(&pass, &mut by_z, tape, None);
             for (block, gradient) in gradient.chunks_mut(T::ROWS * n).enumerate() {
-                store::<T>(&by_z.state(block)[..n], n, gradient, |_, g| g);
+                let through = &by_z.state(block)[..n];
+                if classifier.latents == 0 {
+                    store::<T>(through, n, gradient, |_, g| g);
+                    continue;
+                }
+                for (lane, row) in gradient.chunks_exact_mut(n).enumerate() {
+                    for (sum, g) in row.iter_mut().zip(through) {
+                        *sum += g.as_ref()[lane].to_f64();
+                    }
+                }
             }
             Ok(())
         })

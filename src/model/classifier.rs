@@ -33,6 +33,9 @@ impl Limits {
 /// f: event x (M), followed by its condition (C), ↦ logit ℓ(x); log w(x) = ℓ(x) + log_ratio_offset is the log density ratio
 /// target / generated.
 ///
+/// Of a generator that can be inverted the latent z = g⁻¹(x) may follow (N). It tells nothing that x does not, but what is thin in x, as the
+/// threads between clumps that topology makes a flow draw, is broad in z.
+///
 /// ℓ is the mean of the logits of one or more networks of the same shape. In the logit the errors of independently trained networks are
 /// about symmetric, so their mean has less of them and no bias towards large w, which the mean of the ratios themselves would have: e^ℓ
 /// exaggerates upward errors.
@@ -44,6 +47,9 @@ pub struct Classifier {
     /// Networks of that shape, at least one.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub members: usize,
+    /// How many values of a row, the last, are those of the latent.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub latents: usize,
     /// One per value of a row; the network sees the [`Scaling::inputs`] of them.
     pub scalings: Vec<Scaling>,
     /// Corrects the ratio when the two classes had different total weight in training.
@@ -62,6 +68,10 @@ fn one() -> usize {
 
 fn is_one(n: &usize) -> bool {
     *n == 1
+}
+
+fn is_zero(n: &usize) -> bool {
+    *n == 0
 }
 
 impl Classifier {
@@ -86,6 +96,7 @@ impl Classifier {
         Ok(Classifier {
             network: self.network.clone(),
             members: 1,
+            latents: self.latents,
             scalings: self.scalings.clone(),
             log_ratio_offset: self.log_ratio_offset,
             limits: self.limits,
@@ -93,20 +104,19 @@ impl Classifier {
         })
     }
 
-    /// Checks the description against the generator's event dimension.
+    /// Checks the description against the values of what it classifies, latents aside.
     ///
     /// # Errors
     /// [`Error::Format`] naming what does not fit.
-    pub fn validate(&self, event_dim: usize) -> Result<()> {
+    pub fn validate(&self, values: usize) -> Result<()> {
         self.network.validate()?;
         self.scalings.iter().try_for_each(Scaling::validate)?;
         let inputs: usize = self.scalings.iter().map(Scaling::inputs).sum();
-        if self.network.inputs != inputs
-            || self.network.outputs != 1
-            || self.scalings.len() != event_dim
+        let row = values + self.latents;
+        if self.network.inputs != inputs || self.network.outputs != 1 || self.scalings.len() != row
         {
             return Err(Error::Format(format!(
-                "the classifier maps {} values to {}; its {} scalings make {inputs} of a row of {event_dim}, and 1 is needed",
+                "the classifier maps {} values to {}; its {} scalings make {inputs} of a row of {row}, and 1 is needed",
                 self.network.inputs,
                 self.network.outputs,
                 self.scalings.len(),

@@ -1,5 +1,7 @@
 //! What can be computed with a model, whoever computes it.
 
+use super::Real;
+use crate::room::Grow;
 use crate::Result;
 
 /// What is said where a density is asked for and there is none.
@@ -65,7 +67,8 @@ pub trait Evaluator: Send {
     /// As [`Evaluator::generate`].
     fn latent(&mut self, x: &[f64], rows: usize, z: &mut [f64]) -> Result<()>;
 
-    /// log w(x), the logit of the classifier with its offset. `x`: event rows, `out`: rows.
+    /// log w(x), the logit of the classifier with its offset. `x`: event rows (of networks alone: rows of all that their classifier sees),
+    /// `out`: rows.
     ///
     /// # Errors
     /// [`crate::Error::Unsupported`] if the model has no classifier; those of the backend.
@@ -153,4 +156,20 @@ impl<'a, const I: usize, const O: usize> Arrays<'a, I, O> {
 /// An output that need not be wanted, of one column.
 pub(crate) fn optional(out: Option<&mut [f64]>) -> (&mut [f64], usize) {
     out.map_or((&mut [], 0), |out| (out, 1))
+}
+
+/// Appends rows, of `columns` values each, followed by the first `latents` of the latent rows beside them.
+pub(crate) fn join<T: Real>(
+    (x, columns): (&[T], usize),
+    (z, latent_columns): (&[f64], usize),
+    latents: usize,
+    to: &mut Vec<T>,
+) -> Result<()> {
+    to.room(x.len() / columns.max(1) * (columns + latents))?;
+    let rows = x.chunks_exact(columns).zip(z.chunks_exact(latent_columns));
+    for (x, z) in rows {
+        to.extend_from_slice(x);
+        to.extend(z[..latents].iter().map(|&z| T::from_f64(z)));
+    }
+    Ok(())
 }

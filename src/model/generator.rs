@@ -131,6 +131,11 @@ impl Generator {
         !maps.is_empty() && maps.iter().all(Map::invertible)
     }
 
+    /// Whether x determines z: not where features have values with a probability, each of which many latents make.
+    pub fn determines_latents(&self) -> bool {
+        self.invertible() && !self.scalings.iter().any(Scaling::stepped)
+    }
+
     /// Whether x has a gradient with respect to z.
     pub fn differentiable(&self) -> bool {
         self.no_gradient().is_none()

@@ -40,6 +40,8 @@ methods! {
     Flow("flow") { needs: Needs::Training(|map| matches!(map, Map::Flow(_))), correlation: Correlation::None, density: Density::Own }
     /// z = Φ(y), Φ the transport along velocities that flow matching has learned.
     Matching("matching") { needs: Needs::Training(|map| matches!(map, Map::Matching(_))), correlation: Correlation::None, density: Density::None }
+    /// z from a mixture of p(z) and a flow of the weighted latents, accepted by its exact weight.
+    Mixture("mixture") { needs: Needs::Training(|map| matches!(map, Map::Flow(_))), correlation: Correlation::None, density: Density::Refined }
     /// z from Langevin chains of q(z) without the Metropolis test (DDLS, arXiv:2003.06060): biased by its step.
     Langevin("langevin") { needs: Needs::Gradient, correlation: Correlation::Chain, density: Density::Refined }
     /// z from Langevin chains of q(z) with it.
@@ -112,6 +114,11 @@ impl Method {
     /// Whether events are states of Markov chains.
     pub fn is_chain(self) -> bool {
         self.facts().correlation == Correlation::Chain
+    }
+
+    /// Whether it accepts proposals by their weights; events of those above w_max have a weight of their own.
+    pub fn rejects(self) -> bool {
+        matches!(self, Method::Rejection | Method::Mixture)
     }
 
     /// Whether it makes events in common, so that they cannot have conditions of their own.

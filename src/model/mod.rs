@@ -20,7 +20,7 @@ mod support;
 pub use chains::{HmcSettings, Start};
 pub use classifier::{Classifier, Limits};
 pub use evaluator::Evaluator;
-pub(crate) use evaluator::{optional, Arrays, NO_DENSITY};
+pub(crate) use evaluator::{join, optional, Arrays, NO_DENSITY};
 pub use file::FORMAT_VERSION;
 /// Files of tensors with a description that is sealed by a checksum.
 pub(crate) mod container {
@@ -39,7 +39,7 @@ pub use network::{
 };
 pub(crate) use parts::Parts;
 pub use real::Real;
-pub use refinement::{Pilot, Refinement, MOST_TRIES};
+pub use refinement::{Mixture, Pilot, Refinement, MOST_TRIES};
 pub use refiner::Refiner;
 pub(crate) use scaling::{above_zero, normal_quantile};
 pub use scaling::{Scaling, MAX_CELLS};
@@ -115,12 +115,22 @@ impl Model {
         }
         if let Some(classifier) = &self.classifier {
             classifier.validate(self.generator.event_dim() + self.generator.condition_dim())?;
+            let latents = match self.generator.determines_latents() {
+                true => self.generator.latent_dim(),
+                false => 0,
+            };
+            if classifier.latents != 0 && classifier.latents != latents {
+                return Err(Error::Format(format!(
+                    "the classifier sees {} latents of events that have {latents}",
+                    classifier.latents
+                )));
+            }
         }
         if let Some(classifier) = &self.latent_classifier {
             classifier.validate(self.generator.latent_dim() + self.generator.condition_dim())?;
-            if self.classifier.is_none() {
+            if self.classifier.is_none() || classifier.latents != 0 {
                 return Err(Error::Format(
-                    "a classifier of latents without one of events".into(),
+                    "a classifier of latents without one of events, or beside latents".into(),
                 ));
             }
         }
@@ -135,7 +145,8 @@ impl Model {
             refiner.validate(self.generator.latent_dim(), self.generator.condition_dim())?;
         }
         let method = refinement.method;
-        if method.learned() && refinement.learned(method).is_none() {
+        let unmixed = method == Method::Mixture && refinement.mixture.is_none();
+        if unmixed || method.learned() && refinement.learned(method).is_none() {
             return Err(Error::Format(format!(
                 "the method is `{}`, but there is no such refiner",
                 method.name()

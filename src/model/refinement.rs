@@ -28,6 +28,9 @@ pub struct Refinement {
     /// log of the share of the learned refiner's events that are within the support; 0 without one.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub log_inside: f64,
+    /// What the proposals of the method `mixture` are drawn and accepted by; none if it was not prepared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mixture: Option<Mixture>,
     /// What a sampler can expect of the weights; none in a file that was written without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pilot: Option<Pilot>,
@@ -49,7 +52,28 @@ pub struct Pilot {
     pub log_largest: f64,
 }
 
+/// Proposals of α p(z) + (1 − α) p_Φ(z).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mixture {
+    /// α, the share of the prior.
+    pub prior: f64,
+    /// log of the largest w p / q that is accepted with its probability; those above carry a weight.
+    pub log_w_max: f64,
+    /// Fraction of the proposals that are accepted, by the pilot run.
+    pub acceptance: f64,
+}
+
 impl Refinement {
+    /// What a sampler of `method` can expect.
+    pub fn expected(&self, method: Method) -> Option<Pilot> {
+        let mut pilot = self.pilot?;
+        if let (Method::Mixture, Some(mixture)) = (method, &self.mixture) {
+            pilot.acceptance = mixture.acceptance;
+        }
+        Some(pilot)
+    }
+
     /// The learned refiner, if `method` has trained it.
     pub fn learned(&self, method: Method) -> Option<&Refiner> {
         let trained = !self.method.learned() || self.method == method;
@@ -69,6 +93,13 @@ impl Refinement {
                 && (0.0..1.0).contains(&pilot.overweight)
                 && pilot.log_largest.is_finite()
         };
+        let mixed = |mixture: &Mixture| {
+            mixture.prior > 0.0
+                && mixture.prior < 1.0
+                && mixture.log_w_max.is_finite()
+                && mixture.acceptance > 0.0
+                && mixture.acceptance.is_finite()
+        };
         let checks = [
             ("log_w_max", self.log_w_max.is_finite()),
             ("log_mean_weight", self.log_mean_weight.is_finite()),
@@ -78,6 +109,7 @@ impl Refinement {
                 self.log_inside <= 0.0 && self.log_inside.is_finite(),
             ),
             ("pool", (1..=1000).contains(&self.pool)),
+            ("mixture", self.mixture.as_ref().is_none_or(mixed)),
             ("pilot", self.pilot.as_ref().is_none_or(sound)),
         ];
         match checks.iter().find(|(_, good)| !good) {

@@ -377,7 +377,11 @@ impl Evaluator for TorchEvaluator {
                 };
                 let from = room::joined(&from, &self.conditions)?;
                 let u = mlp::beside(&u, &given)?;
-                let u = scaling::rescale(&u, &from, &classifier.scalings)?;
+                let u = scaling::rescale(&u, &from, &classifier.scalings[..from.len()])?;
+                let u = match classifier.latents {
+                    0 => u,
+                    _ => mlp::beside(&u, &point)?,
+                };
                 let logit = mean_logit(classifier, parameters, &u)?;
                 // Rows are independent: the gradient of the sum holds every row's own.
                 let sum = logit.f_sum(self.backend.kind)?;

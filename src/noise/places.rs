@@ -141,6 +141,10 @@ places! {
 
     /// What a learned refiner maps to see how much of it is within the support.
     SUPPORT: Place(domain::PILOT, 1);
+    /// Latents of the run that the proposals of a mixture are judged by: those of the prior.
+    MIXTURE_PRIOR: Place(domain::PILOT, 2);
+    /// What the flow maps to the others.
+    MIXTURE_FLOW: Place(domain::PILOT, 3);
 
     /// Bootstrap samples.
     BOOTSTRAP: Place(domain::SCORES, 0);

@@ -42,6 +42,15 @@ pub enum Pullback {
     OmniFold,
 }
 
+/// What the classifier sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inputs {
+    /// The event.
+    Events,
+    /// The event and its latent.
+    Both,
+}
+
 /// Masses of the dimensions of chains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mass {
@@ -68,6 +77,7 @@ impl Choice for Backend {}
 impl Choice for Coupling {}
 impl Choice for Dtype {}
 impl Choice for Generator {}
+impl Choice for Inputs {}
 impl Choice for Mass {}
 impl Choice for Method {}
 impl Choice for Pullback {}

@@ -3,7 +3,7 @@
 //! The default is the paper's setting (Winterhalder, Bellagente, Nachman, sections 4.1 to 4.3, as the text has it)
 //! wherever the paper gives one. `.fast(..)` is the value in the preset `fast`, where it differs.
 
-use super::choices::{methods, Backend, Coupling, Generator, Mass, Pullback, Schedule};
+use super::choices::{methods, Backend, Coupling, Generator, Inputs, Mass, Pullback, Schedule};
 use super::key::{choice, float, int, text, Interval, Key, Row};
 use crate::model::{Dtype, Method, Start, Transform, MOST_TRIES};
 use crate::objective::Separation;
@@ -119,6 +119,12 @@ keys! {
         CLASSIFIER_UNITS: Int = int("classifier.units", 1, 65_536, 96);
         /// LeakyReLU slope below zero; the paper's text gives none.
         CLASSIFIER_SLOPE: Float = float("classifier.slope", Interval::from_below(0.0, 1.0), 0.01);
+        /// What the classifier sees: the event, or beside it the latent that the generator makes it of, g⁻¹(x), in which threads and edges of the event are broad. `auto`: both, of a generator that can be inverted.
+        CLASSIFIER_INPUTS: Option<Inputs> = choice(
+            "classifier.inputs",
+            &[("auto", None), ("events", Some(Inputs::Events)), ("both", Some(Inputs::Both))],
+            None,
+        );
         /// What the classifier minimises: cross-entropy, the squared error of f, or the maximum-likelihood-classifier loss of the ratio itself. All are least where f / (1 − f) is the density ratio.
         CLASSIFIER_LOSS: Separation = choice(
             "classifier.loss",

@@ -8,7 +8,7 @@ use super::scaling;
 use super::source::Source;
 use crate::compute::computes;
 use crate::model::{Dtype, Generator, GeneratorKind, Needs, Scaling};
-use crate::options::{keys, Options};
+use crate::options::{choices::Inputs, keys, Options};
 use crate::train::Settings;
 use crate::{room, Error, Result};
 
@@ -60,6 +60,12 @@ pub(super) fn refinement(
     }
     let unfolded = omnifold::wanted(generator, options);
     refiner(generator, unfolded, options)?;
+    let both = options.get(keys::CLASSIFIER_INPUTS) == Some(Inputs::Both);
+    if both && (unfolded || !generator.determines_latents()) {
+        return Err(Error::InvalidArgument(
+            "`classifier.inputs` is `both`, but the events of this generator do not tell their latents: it is no flow, has values with a probability (scalings `integer`, `category`, `zeros`), or `pullback.method` is `omnifold`; take `auto` or `events`".into(),
+        ));
+    }
     networks::classifier(target.dim(), options)?;
     if unfolded {
         networks::classifier(generator.dims().latent_row(), options)?;

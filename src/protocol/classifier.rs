@@ -5,10 +5,10 @@ use super::ensemble::{Ensemble, Together};
 use super::feed::SourceFeed;
 use super::source::Source;
 use crate::compute::Session;
-use crate::model::{Classifier, Dims, Evaluator, Generator, Real, Scaling};
+use crate::model::{join, Classifier, Dims, Evaluator, Generator, Real, Scaling};
 use crate::noise::places::{self, Place};
 use crate::objective::{Batch, Separation};
-use crate::options::{keys, Options};
+use crate::options::{choices::Inputs, keys, Options};
 use crate::room::{self, Gather, Grow};
 use crate::train::{Feed, Level, Record, Resume, Settings, Words};
 use crate::{Error, Result};
@@ -16,12 +16,15 @@ use crate::{Error, Result};
 /// Latents for one event before the generator is given up.
 const FINITE_TRIES: u64 = 100;
 
-/// Target events (label 1) and as many freshly generated ones (label 0), given the same conditions; no generated event is used twice.
+/// Target events (label 1) and as many freshly generated ones (label 0), given the same conditions, with their latents where the classifier
+/// sees them; no generated event is used twice.
 struct ClassifierFeed<'f, 's, 'a> {
     target: SourceFeed<'s, 'a>,
     evaluator: &'f mut dyn Evaluator,
     scalings: &'f [Scaling],
     dims: Dims,
+    /// Values of the latent that the classifier sees behind those of an event.
+    beside: usize,
     seed: u64,
     generated: u64,
 }
@@ -46,7 +49,8 @@ impl ClassifierFeed<'_, '_, '_> {
         let mut x = room::filled(rows * columns, 0.0)?;
         // The conditions, one value each, are the last of what is seen of a row.
         let seen = batch.x.len() / rows.max(1);
-        let features = seen - conditions;
+        let features = seen - conditions - self.beside;
+        let mut latents_of = room::filled(rows * self.beside, 0.0)?;
         // Rows whose event is not finite yet; it is made of another latent then.
         let mut open = (0..rows).gather()?;
         for attempt in 0..FINITE_TRIES {
@@ -61,12 +65,14 @@ impl ClassifierFeed<'_, '_, '_> {
             }
             let mut made = room::filled(open.len() * columns, 0.0)?;
             self.evaluator.generate(&z, open.len(), &mut made, None)?;
-            let mut events = made.chunks_exact(columns);
+            let mut events = made.chunks_exact(columns).zip(z.chunks_exact(width));
+            let beside = self.beside;
             open.retain(|&row| {
-                let event = events.next().unwrap_or_default();
+                let (event, z) = events.next().unwrap_or_default();
                 let finite = event.iter().all(|v| v.is_finite());
                 if finite {
                     x[row * columns..][..columns].copy_from_slice(event);
+                    latents_of[row * beside..][..beside].copy_from_slice(&z[..beside]);
                 }
                 !finite
             });
@@ -85,7 +91,11 @@ impl ClassifierFeed<'_, '_, '_> {
                 scaling.each_input(x, 0.5, |u| batch.x.push(T::from_f64(u)));
             }
             let at = row * seen;
-            batch.x.extend_from_within(at + features..at + seen);
+            batch
+                .x
+                .extend_from_within(at + features..at + seen - self.beside);
+            let z = latents_of[row * self.beside..][..self.beside].iter();
+            batch.x.extend(z.map(|&z| T::from_f64(z)));
         }
         batch.weights.room(rows)?;
         if conditions == 0 {
@@ -105,6 +115,28 @@ impl ClassifierFeed<'_, '_, '_> {
     }
 }
 
+/// Puts the latents of the events `x` behind the rows of `batch` that were made of them.
+fn beside<T: Real>(
+    evaluator: &mut dyn Evaluator,
+    (dims, latents): (Dims, usize),
+    x: &[f64],
+    batch: &mut Batch<T>,
+) -> Result<()> {
+    if latents == 0 {
+        return Ok(());
+    }
+    let mut z = room::filled(batch.rows * dims.latent_row(), 0.0)?;
+    evaluator.latent(x, batch.rows, &mut z)?;
+    let seen = batch.x.len() / batch.rows.max(1);
+    let x = std::mem::take(&mut batch.x);
+    join(
+        (&x, seen.max(1)),
+        (&z, dims.latent_row()),
+        latents,
+        &mut batch.x,
+    )
+}
+
 impl Resume for ClassifierFeed<'_, '_, '_> {
     fn position(&self, words: &mut Vec<u64>) -> Result<()> {
         self.target.position(words)?;
@@ -122,6 +154,11 @@ impl Resume for ClassifierFeed<'_, '_, '_> {
 impl<T: Real> Feed<T> for ClassifierFeed<'_, '_, '_> {
     fn fill(&mut self, rows: usize, batch: &mut Batch<T>) -> Result<()> {
         self.target.fill(rows, batch)?;
+        let Self {
+            target, evaluator, ..
+        } = self;
+        let x = &target.source.buffer().x;
+        beside(&mut **evaluator, (self.dims, self.beside), x, batch)?;
         self.append_generated(places::CLASSIFIER_TRAINING, self.generated, batch)?;
         self.generated += rows as u64;
         Ok(())
@@ -136,6 +173,12 @@ impl<T: Real> Feed<T> for ClassifierFeed<'_, '_, '_> {
         let mut first = 0;
         for batch in &mut batches {
             let rows = batch.rows as u64;
+            if self.beside > 0 {
+                let all = self.target.source.held_out(self.target.options)?;
+                let columns = self.dims.event_row();
+                let x = room::copied(&all.x[first as usize * columns..][..batch.rows * columns])?;
+                beside(self.evaluator, (self.dims, self.beside), &x, batch)?;
+            }
             self.append_generated(places::CLASSIFIER_HELD_OUT, first, batch)?;
             first += rows;
         }
@@ -156,12 +199,18 @@ pub(super) fn train_classifier(
     target: &mut Source,
 ) -> Result<(Classifier, Vec<Record>)> {
     let Session { options, seed, .. } = session;
-    let mut ensemble = Ensemble::new(scalings, places::CLASSIFIER, session)?;
+    let beside = match options.get(keys::CLASSIFIER_INPUTS) {
+        Some(Inputs::Events) => 0,
+        _ if generator.determines_latents() => generator.latent_dim(),
+        _ => 0,
+    };
+    let mut ensemble = Ensemble::new(scalings, beside, places::CLASSIFIER, session)?;
     let mut feed = ClassifierFeed {
         target: SourceFeed::new(target, scalings, options)?,
         evaluator,
         scalings,
         dims: generator.dims(),
+        beside,
         seed,
         generated: 0,
     };

@@ -32,23 +32,31 @@ pub(super) struct Together {
 }
 
 impl Ensemble {
-    /// Of values that are scaled so, with initial weights.
+    /// Of values that are scaled so and, behind them, as many as `latents` of the latent, with initial weights.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] if it is too large; those of the hooks.
-    pub fn new(scalings: &[Scaling], initial: Places, session: Session) -> Result<Self> {
+    pub fn new(
+        scalings: &[Scaling],
+        latents: usize,
+        initial: Places,
+        session: Session,
+    ) -> Result<Self> {
+        let values = scalings.len();
+        let scalings = room::joined(scalings, &room::filled(latents, Scaling::None)?)?;
         let classifier = Classifier {
             network: networks::classifier(
                 scalings.iter().map(Scaling::inputs).sum(),
                 session.options,
             )?,
             members: session.get(keys::CLASSIFIER_ENSEMBLE) as usize,
-            scalings: room::copied(scalings)?,
+            latents,
+            scalings,
             log_ratio_offset: 0.0,
             limits: None,
             parameters: Arc::default(),
         };
-        let checked = classifier.validate(scalings.len());
+        let checked = classifier.validate(values);
         checked.map_err(Error::of_options)?;
         let mut parameters = Vec::new();
         for member in 0..classifier.members as u64 {

@@ -165,8 +165,8 @@ pub(super) fn unfold(
     let (z, x) = draw(session, g.dims(), evaluator, conditions)?;
     let mut latent_scalings = room::filled(g.latent_dim(), Scaling::None)?;
     latent_scalings.put_all(g.conditions.iter().cloned())?;
-    let mut on_events = Ensemble::new(scalings, places::OMNIFOLD_EVENTS, session)?;
-    let mut on_latents = Ensemble::new(&latent_scalings, places::OMNIFOLD_LATENTS, session)?;
+    let mut on_events = Ensemble::new(scalings, 0, places::OMNIFOLD_EVENTS, session)?;
+    let mut on_latents = Ensemble::new(&latent_scalings, 0, places::OMNIFOLD_LATENTS, session)?;
     let events = z.len() / latent_scalings.len();
     let mut inside = room::filled(events, true)?;
     evaluator.inside(&x, events, &mut inside)?;

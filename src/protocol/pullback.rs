@@ -136,8 +136,12 @@ pub struct WeightReport {
     pub w_max: f64,
     /// Σ max(0, w − w_max) / Σ w: the share of the weight above w_max.
     pub overweight_fraction: f64,
+    /// Standard error of it.
+    pub overweight_error: f64,
     /// Fraction of proposals that rejection will accept.
     pub acceptance: f64,
+    /// What other budgets (`rejection.overweight`) would give.
+    pub budgets: Vec<Budget>,
     /// Whether w is the ratio of the densities, by the pilot's events and the held-out ones of the target; none if nothing was held out.
     pub calibration: Option<Calibration>,
     /// How far the held-out events of the target reach, feature by feature, and the share of the weights beyond; empty if nothing was held
@@ -153,6 +157,99 @@ pub struct WeightReport {
 
 /// Events above w_max, as a fraction of those accepted, for the share of the weight there.
 const EVENTS: f64 = 10.0;
+
+/// What rejection does with the w_max that a share of the weight, which may lie above it, allows.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Budget {
+    /// The share that may lie above w_max, its standard error included.
+    pub overweight: f64,
+    /// The smallest w_max that it allows.
+    pub w_max: f64,
+    /// The share that the pilot run has above it.
+    pub overweight_fraction: f64,
+    /// Standard error of that.
+    pub overweight_error: f64,
+    /// Fraction of proposals accepted: 1 / acceptance calls of the generator make an event.
+    pub acceptance: f64,
+}
+
+/// Budgets that are reported beside the one that is spent.
+const BUDGETS: [f64; 6] = [0.0, 1e-4, 1e-3, 3e-3, 1e-2, 3e-2];
+
+/// A weight of a sample, and how many events have it.
+#[derive(Clone, Copy)]
+pub(super) struct Weighed {
+    pub w: f64,
+    pub times: f64,
+}
+
+impl Budget {
+    /// Of a sample in any order, in which what is not finite counts as 0. None if no weight is positive, or all exceed double precision in
+    /// their sum.
+    ///
+    /// # Errors
+    /// [`Error::Memory`].
+    pub(super) fn of(
+        overweight: f64,
+        sample: impl Iterator<Item = Weighed>,
+    ) -> Result<Option<Self>> {
+        let finite = |of: Weighed| Weighed {
+            w: if of.w.is_finite() { of.w } else { 0.0 },
+            ..of
+        };
+        let mut sample = sample.map(finite).gather()?;
+        sample.sort_unstable_by(|a, b| b.w.total_cmp(&a.w));
+        let sum: f64 = sample.iter().map(|of| of.times * of.w).sum();
+        let count: f64 = sample.iter().map(|of| of.times).sum();
+        let sound = sum > 0.0 && sum.is_finite();
+        Ok(sound.then(|| Self::new(overweight, sample.iter().copied(), count, sum)))
+    }
+
+    /// Of `count` weights, from the largest down, whose sum is `sum`.
+    fn new(
+        overweight: f64,
+        mut falling: impl Iterator<Item = Weighed>,
+        count: f64,
+        sum: f64,
+    ) -> Self {
+        let first = falling.next().unwrap_or(Weighed { w: 0.0, times: 0.0 });
+        let most = first.w;
+        let mut found = Budget {
+            overweight,
+            w_max: most,
+            overweight_fraction: 0.0,
+            overweight_error: 0.0,
+            acceptance: sum / (count * most),
+        };
+        // Σ times, and Σ times² with Σ (w − bound), of the weights above; Σ times² (w − bound)². The fraction of events above may fall again.
+        let (mut above, mut squared) = (first.times, first.times * first.times);
+        let (mut share, mut cross, mut squares, mut bound) = (0.0, 0.0, 0.0, most);
+        for next in falling {
+            let step = bound - next.w;
+            squares += step * (2.0 * cross + squared * step);
+            cross += squared * step;
+            share += above * step;
+            bound = next.w;
+            let error = libm::sqrt(squares);
+            if bound <= 0.0 || share > overweight * sum {
+                break;
+            }
+            let accepted = (sum - share) / bound;
+            if share + error <= overweight * sum && above <= EVENTS * overweight * accepted {
+                found = Budget {
+                    overweight,
+                    w_max: bound,
+                    overweight_fraction: share / sum,
+                    overweight_error: error / sum,
+                    acceptance: accepted / count,
+                };
+            }
+            above += next.times;
+            squared += next.times * next.times;
+        }
+        found
+    }
+}
 
 /// Quantiles of the weights of a pilot run.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -177,8 +274,8 @@ pub struct Quantiles {
 const FEW: u64 = 10_000;
 
 impl WeightReport {
-    /// From log w of latents drawn from the prior. `overweight` is the share of the total weight that may lie above w_max, a tenth of the
-    /// fraction of the accepted proposals that may.
+    /// From log w of latents drawn from the prior. `overweight` is the share of the total weight that may lie above w_max, with the
+    /// standard error of what the pilot run found there, and a tenth of the fraction of the accepted proposals that may.
     ///
     /// # Errors
     /// [`Error::Numerical`] if no weight is positive and finite.
@@ -197,22 +294,11 @@ impl WeightReport {
                 "of the weights of {n} generated events none is positive, or they exceed double precision ({non_finite} are NaN or infinite); the classifier's training has failed"
             )));
         }
-        // From the largest weight down: raise the share above w_max until the budget is spent. The fraction of events above it may fall
-        // again.
-        let (mut above, mut w_max) = (0.0, w[n - 1]);
-        let (mut share, mut bound) = (above, w_max);
-        for (count, pair) in (1..).zip(w.windows(2).rev()) {
-            let count = f64::from(count);
-            share += count * (bound - pair[0]);
-            bound = pair[0];
-            if share > overweight * sum || bound <= 0.0 {
-                break;
-            }
-            let accepted = (sum - share) / bound;
-            if count <= EVENTS * overweight * accepted {
-                (above, w_max) = (share, bound);
-            }
-        }
+        let budget = |overweight| {
+            let falling = w.iter().rev().map(|&w| Weighed { w, times: 1.0 });
+            Budget::new(overweight, falling, n as f64, sum)
+        };
+        let (spent, budgets) = (budget(overweight), BUDGETS.map(budget));
         let quantile = |q: f64| w[((n - 1) as f64 * q).round() as usize];
         Ok(WeightReport {
             events: n as u64,
@@ -232,9 +318,11 @@ impl WeightReport {
             },
             effective_sample_size: effective,
             effective_fraction: effective / n as f64,
-            w_max,
-            overweight_fraction: above / sum,
-            acceptance: (sum - above) / (n as f64 * w_max),
+            w_max: spent.w_max,
+            overweight_fraction: spent.overweight_fraction,
+            overweight_error: spent.overweight_error,
+            acceptance: spent.acceptance,
+            budgets: room::copied(&budgets)?,
             calibration: None,
             features: Vec::new(),
             second_opinion: None,
@@ -316,12 +404,50 @@ mod tests {
         assert!((r.effective_sample_size - 100.0 / 30.0).abs() < 1e-12);
         assert!((r.w_max - 4.0).abs() < 1e-12 && r.overweight_fraction == 0.0);
         assert!((r.acceptance - 2.5 / 4.0).abs() < 1e-12);
-        // A budget of 10 % of the weight (1) pays for w_max = 3 exactly; one of 30 % (3) for w_max = 2.
-        let r = WeightReport::new(&log_w, 0.1 + 1e-9).unwrap();
-        assert!((r.w_max - 3.0).abs() < 1e-12 && (r.overweight_fraction - 0.1).abs() < 1e-12);
-        assert!((r.acceptance - 9.0 / 12.0).abs() < 1e-12);
-        let r = WeightReport::new(&log_w, 0.3 + 1e-9).unwrap();
-        assert!((r.w_max - 2.0).abs() < 1e-12 && (r.overweight_fraction - 0.3).abs() < 1e-12);
+        // Above w_max = 3 lies 1, with an error of 1: 20 % of the weight pay for that. Above 2 lie 1 and 2, with an error of √5.
+        let close = |a: f64, b: f64| (a - b).abs() < 1e-12;
+        let r = WeightReport::new(&log_w, 0.2 + 1e-9).unwrap();
+        assert!(
+            close(r.w_max, 3.0)
+                && close(r.overweight_fraction, 0.1)
+                && close(r.overweight_error, 0.1)
+        );
+        assert!(close(r.acceptance, 9.0 / 12.0));
+        let enough = (3.0 + 5f64.sqrt()) / 10.0;
+        let r = WeightReport::new(&log_w, enough - 1e-9).unwrap();
+        assert!(close(r.w_max, 3.0));
+        let r = WeightReport::new(&log_w, enough + 1e-9).unwrap();
+        assert!(close(r.w_max, 2.0) && close(r.overweight_fraction, 0.3));
+        assert!(close(r.overweight_error, 5f64.sqrt() / 10.0));
+    }
+
+    /// What a pilot run leaves above its w_max is, with the error, what another sample has there.
+    #[test]
+    fn budgets_hold_in_other_samples() {
+        // Weights are log-normal, of width 1 and mean 1: E[(w − c)+] = P(Z > (ln c − ½)) − c P(Z > ln c + ½).
+        let above = |c: f64| {
+            let beyond = |z: f64| 0.5 * libm::erfc(z / 2f64.sqrt());
+            beyond(c.ln() - 0.5) - c * beyond(c.ln() + 0.5)
+        };
+        let mut within = 0;
+        for stream in 0..40 {
+            let mut z = vec![0.0; 20_000];
+            crate::noise::Noise::new(5, stream, crate::noise::domain::PILOT).normals(0, 0, &mut z);
+            let log_w: Vec<f64> = z.iter().map(|z| z - 0.5).collect();
+            let r = WeightReport::new(&log_w, 0.01).unwrap();
+            let acceptances: Vec<f64> = r.budgets.iter().map(|b| b.acceptance).collect();
+            assert!(acceptances.is_sorted(), "{acceptances:?}");
+            for b in &r.budgets {
+                assert!(b.overweight_fraction + b.overweight_error <= b.overweight + 1e-12);
+            }
+            let same = r.budgets.iter().find(|b| b.overweight == 0.01).unwrap();
+            assert_eq!((same.w_max, same.acceptance), (r.w_max, r.acceptance));
+            let off = (above(r.w_max) - r.overweight_fraction) / r.overweight_error;
+            assert!(off.abs() < 4.0, "{off} standard errors");
+            within += usize::from(above(r.w_max) <= 0.01);
+        }
+        // By one standard error: five in six.
+        assert!(within >= 28, "{within} of 40");
     }
 
     /// Weights just above all others exceed w_max by little, but as many events as they are would carry a weight of their own.

@@ -50,7 +50,7 @@ pub struct Outputs<'a, T> {
     pub x: Option<RowsMut<'a, T>>,
     /// The latents they came from: rows × N.
     pub z: Option<RowsMut<'a, T>>,
-    /// Weights: rows × 1. w(z) for the method `reweight`; otherwise 1, but w / w_max for the events of `rejection` above w_max.
+    /// Weights: rows × 1. w(z) for the method `reweight`; otherwise 1, but w / w_max for the events of `rejection` and `mixture` above w_max.
     pub w: Option<RowsMut<'a, T>>,
     /// log density of the events: rows × 1. `baseline`, `reweight`: log p_g(x). `flow`: log q_Φ(z) − log |det ∂x/∂z|, exact. `gan`,
     /// `matching`: not tractable. All others: the density that they aim at, log p_g(x) + log w − log of the mean weight in the pilot run.
@@ -79,7 +79,7 @@ impl Sampler {
         let own = model.refinement.as_ref().map(|r| r.method);
         let method = options.get(keys::SAMPLER_METHOD).or(own);
         let method = method.unwrap_or(Method::Baseline);
-        let pilot = model.refinement.as_ref().and_then(|r| r.pilot);
+        let pilot = model.refinement.as_ref().and_then(|r| r.expected(method));
         let threads = options.get(keys::SAMPLER_THREADS) as usize;
         if threads > 1 && backend(options)? == Backend::Torch {
             return Err(Error::InvalidArgument(
@@ -138,7 +138,7 @@ impl Sampler {
     ///
     /// Warnings come by [`Hooks::log`], each once, when what is met contradicts the pilot run of the model or deserves no trust: a weight
     /// above ten times the largest of the pilot run; more than twice the share of the weight above w_max that it was to leave there; an
-    /// acceptance of `rejection` off by a factor of two; ten events that carry more than 1 % of the weight (and ten times as much as ten
+    /// acceptance of `rejection` or `mixture` off by a factor of two; ten events that carry more than 1 % of the weight (and ten times as much as ten
     /// others); more than 1 % of the weight at the classifier's limit; more
     /// than 0.1 % of the conditions of a call beyond 4 standard deviations of the training's; 1 % of the proposals that are not finite; chains of which 1 % of the trajectories diverge, less than 1 % is accepted, or R̂
     /// is above 1.1 (more for fewer than 64 events of each, and from 20 on). All count since the sampler was made; to hooks that are set
@@ -275,7 +275,8 @@ impl Sampler {
         )
     }
 
-    /// A diagnostic since the sampler was made: `events` and `proposals` (made, which blocks round up), `acceptance` (their accepted
+    /// A diagnostic since the sampler was made: `events` and `proposals` (made, which blocks round up), `calls_per_event` (latents that the generator was asked to make events of,
+    /// for gradients of their weights too, over events), `acceptance` (their accepted
     /// fraction), `overweight_fraction` (Σ max(0, w − w_max) / Σ w of the rejection method), `overweight_events` (fraction of its events
     /// with w > w_max), `largest_weight` and `weight_of_largest` (the share of the weight in the ten heaviest events), `events_at_limit` and `weight_at_limit`
     /// (the share of the events, and of their weight, whose log w is at the limit that the classifier has; 0 without one), `non_finite` and

@@ -16,7 +16,8 @@ const NETWORKS: [(&str, Generator); 3] = [
 pub(super) fn in_training(options: &Options, hooks: &dyn Hooks) -> Result<()> {
     let kind = options.get(keys::GENERATOR_TYPE);
     // Of a refiner that is a flow too.
-    let refiner = options.get(keys::REFINER_METHOD) == Some(Method::Flow);
+    let refiner = options.get(keys::REFINER_METHOD);
+    let refiner = refiner.is_some_and(has_flow);
     let unused = NETWORKS
         .iter()
         .filter(|(name, of)| *of != kind && !(refiner && *name == "flow"));
@@ -32,11 +33,11 @@ pub(super) fn in_refinement(model: &Model, options: &Options, hooks: &dyn Hooks)
     };
     let changed = options.changed();
     let learned = [
-        ("gan", Method::Gan),
-        ("refiner_flow", Method::Flow),
-        ("matching", Method::Matching),
+        ("gan", method == Method::Gan),
+        ("refiner_flow", has_flow(method)),
+        ("matching", method == Method::Matching),
     ];
-    let learned = learned.iter().filter(|(_, of)| *of != method);
+    let learned = learned.iter().filter(|(_, used)| !used);
     let mut unused: Vec<&str> = learned.map(|(name, _)| *name).collect();
     if !method.is_chain() {
         unused.extend(["hmc.pilot", "hmc.target_acceptance", "hmc.mass"]);
@@ -55,7 +56,7 @@ pub(super) fn in_refinement(model: &Model, options: &Options, hooks: &dyn Hooks)
         return Ok(());
     }
     let mut unused: Vec<&str> = NETWORKS.iter().map(|(name, _)| *name).collect();
-    unused.retain(|name| !(method == Method::Flow && *name == "flow"));
+    unused.retain(|name| !(has_flow(method) && *name == "flow"));
     unused.push("generator");
     let mut set = changed;
     if let GeneratorKind::Networks { .. } = model.generator.kind {
@@ -70,6 +71,11 @@ pub(super) fn in_refinement(model: &Model, options: &Options, hooks: &dyn Hooks)
     }
     let why = "the generator is there already, and not trained";
     tell(&among(&set, &unused), why, hooks)
+}
+
+/// Whether a method trains a flow.
+fn has_flow(method: Method) -> bool {
+    matches!(method, Method::Flow | Method::Mixture)
 }
 
 /// Those of the options that are one of `unused`, or in a group of that name.

@@ -67,6 +67,7 @@ fn refined_after(pilot: Option<Pilot>) -> ModelFile {
         },
         refiner: None,
         log_inside: 0.0,
+        mixture: None,
         pilot,
     }))
 }
@@ -117,6 +118,7 @@ fn saved(refinement: Option<Refinement>) -> ModelFile {
             log_ratio_offset: 0.0,
             limits: None,
             members: 1,
+            latents: 0,
         }),
         latent_classifier: None,
         names: Vec::new(),

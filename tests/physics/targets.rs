@@ -89,8 +89,21 @@ pub const TARGETS: [Target; 6] = [
     JETS,
 ];
 
+/// Three rings of a quarter of the width: topology and edges are hard on flows.
+pub const NARROW_RINGS: Target = Target {
+    name: "narrow rings",
+    dim: 2,
+    scaling: "standardise",
+    support: "",
+    event: |u, x| ring_of(u, 12.0 * pick(u[0], 3) - 12.0, 0.25, x),
+};
+
 fn ring(u: &[f64], centre: f64, x: &mut [f64]) {
-    let (radius, angle) = (4.0 + normal(u[1]), 2.0 * PI * u[2]);
+    ring_of(u, centre, 1.0, x);
+}
+
+fn ring_of(u: &[f64], centre: f64, width: f64, x: &mut [f64]) {
+    let (radius, angle) = (4.0 + width * normal(u[1]), 2.0 * PI * u[2]);
     (x[0], x[1]) = (centre + radius * angle.cos(), radius * angle.sin());
 }
 

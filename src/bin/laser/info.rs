@@ -371,6 +371,18 @@ fn weights(model: &Model, text: &mut String) {
         );
         line("w_max", number(w_max), &meaning);
     }
+    let budgets = report.pointer("/budgets").and_then(Value::as_array);
+    for budget in budgets.into_iter().flatten() {
+        let of = |key: &str| budget[key].as_f64().unwrap_or(f64::NAN);
+        let meaning = format!(
+            "with w_max {}: {} ± {} of the weight above",
+            number(of("w_max")),
+            percent(of("overweight_fraction")),
+            percent(of("overweight_error"))
+        );
+        let name = format!("overweight {}", percent(of("overweight")));
+        line(&format!("  {name}"), percent(of("acceptance")), &meaning);
+    }
     if let Some(auc) = at("/calibration/auc") {
         let meaning = match auc {
             a if a < 0.51 && calibrated => "the classifier hardly finds a difference: a good generator, or too short a training",

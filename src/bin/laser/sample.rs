@@ -414,14 +414,14 @@ fn summary(sampler: &Sampler, method: Method, path: &Path, rows: u64, seconds: f
         ("effective_fraction", "effective fraction of the pools"),
         ("distinct_fraction", "distinct events"),
     ];
-    let tries = method == Method::Rejection || method.is_chain();
+    let tries = method.rejects() || method.is_chain();
     for (key, name) in words {
         let value = sampler.diagnostic(key)?;
         if value.is_finite() && (tries || key != "acceptance") {
             about.push(format!("{name} {}", percent(value)));
         }
     }
-    if method == Method::Rejection {
+    if method.rejects() {
         about.push(format!(
             "{} of the events have weights above 1, {} of the weight is lost without them",
             percent(sampler.diagnostic("overweight_events")?),

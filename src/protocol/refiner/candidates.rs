@@ -64,6 +64,9 @@ impl Candidates {
         let rows = log_w.len();
         let places = (0..rows).map(|row| first.wrapping_add(row as u64));
         let of_pool = (of, places.clone());
+        if !evaluator.weighs_latents() {
+            statistics.calls += (self.each * rows) as u64;
+        }
         statistics.non_finite += self.draw(evaluator, draws, of_pool, z.len(), stage)?;
         let highest = self.highest();
         if highest == f64::NEG_INFINITY {
@@ -134,6 +137,7 @@ impl Candidates {
         let rows = log_w.len();
         let (n, m) = (z.len() / rows, x.len() / rows);
         evaluator.generate(z, rows, x, None)?;
+        statistics.calls += rows as u64;
         let fails = |x: &[f64], row: usize| !x[row * m..][..m].iter().all(|x| x.is_finite());
         let mut failed = (0..rows).filter(|&row| fails(x, row)).gather()?;
         let (mut u, mut again, mut made) = (Vec::new(), Vec::new(), Vec::new());
@@ -156,6 +160,7 @@ impl Candidates {
             }
             made.sized(failed.len() * m, 0.0)?;
             evaluator.generate(&again, failed.len(), &mut made, None)?;
+            statistics.calls += failed.len() as u64;
             for (&row, made) in failed.iter().zip(made.chunks_exact(m)) {
                 x[row * m..][..m].copy_from_slice(made);
             }

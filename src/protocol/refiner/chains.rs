@@ -152,6 +152,7 @@ impl Running {
         for (z, made) in parts.zip(made.chunks_mut(AT_ONCE * dim)) {
             stage.check()?;
             evaluator.generate(z, made.len() / dim, made, None)?;
+            statistics.calls += (made.len() / dim) as u64;
         }
         let finite = |event: &[f64]| event.iter().all(|x| x.is_finite());
         let mut without = None;

@@ -10,6 +10,7 @@ mod history;
 mod home;
 mod learned;
 mod matching;
+mod mixture;
 mod pilot;
 mod pool;
 mod prepare;

@@ -36,6 +36,7 @@ pub(in crate::protocol) fn prepare(
         hmc: chains::settings(model.generator.latent_dim(), session.options)?,
         refiner: None,
         log_inside: 0.0,
+        mixture: None,
         pilot: Some(Pilot {
             acceptance: report.acceptance,
             overweight: session.get(keys::REJECTION_OVERWEIGHT),

@@ -29,7 +29,7 @@ pub(super) struct Reweight;
 impl Proposals for Reweight {
     const WEIGHTED: bool = true;
 
-    fn judge(&mut self, log_w: f64, _: f64, _: &mut Statistics) -> Option<f64> {
+    fn judge(&mut self, _: usize, log_w: f64, _: f64, _: &mut Statistics) -> Option<f64> {
         let w = libm::exp(log_w);
         w.is_finite().then_some(w)
     }
@@ -97,17 +97,8 @@ impl Proposals for Accepted {
         self.max_tries
     }
 
-    fn judge(&mut self, log_w: f64, u: f64, statistics: &mut Statistics) -> Option<f64> {
-        let ratio = libm::exp(log_w - self.log_w_max);
-        if !ratio.is_finite() {
-            statistics.non_finite += 1;
-            return None;
-        }
-        statistics.weight += ratio;
-        let above = (ratio - 1.0).max(0.0);
-        statistics.overweight += above;
-        statistics.overweight_squares += above * above;
-        (u < ratio).then_some(ratio.max(1.0))
+    fn judge(&mut self, _: usize, log_w: f64, u: f64, statistics: &mut Statistics) -> Option<f64> {
+        statistics.rejection(libm::exp(log_w - self.log_w_max), u)
     }
 
     fn count(&self, weight: f64, statistics: &mut Statistics) {

@@ -44,8 +44,8 @@ pub(super) trait Proposals: Send {
         Ok(())
     }
 
-    /// The weight of the event if the proposal is accepted; u is uniform in (0, 1).
-    fn judge(&mut self, _log_w: f64, _u: f64, _: &mut Statistics) -> Option<f64> {
+    /// The weight of the event if this proposal, by its number among those just made, is accepted; u is uniform in (0, 1).
+    fn judge(&mut self, _proposal: usize, _log_w: f64, _u: f64, _: &mut Statistics) -> Option<f64> {
         Some(1.0)
     }
 
@@ -153,6 +153,7 @@ impl<P: Proposals> Independent<P> {
         if made > 0 {
             let (z, x) = (&self.z[..made * n], &mut self.x[..made * m]);
             evaluator.generate(z, made, x, None)?;
+            statistics.calls += made as u64;
         }
         self.inside.clear();
         self.inside.sized(made, true)?;
@@ -203,7 +204,7 @@ impl<P: Proposals> Independent<P> {
             return;
         }
         let u = self.accept.get(i).copied().unwrap_or_default();
-        self.weights[i] = self.method.judge(log_w, u, statistics);
+        self.weights[i] = self.method.judge(i, log_w, u, statistics);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Where the homes of all methods are found.
 
 use super::home::Home;
-use super::{chains, flow, gan, matching, prior, resampling};
+use super::{chains, flow, gan, matching, mixture, prior, resampling};
 use crate::model::Method;
 use crate::{Error, Result};
 
@@ -16,6 +16,7 @@ pub(super) static REFINERS: &[&dyn Home] = &[
     &chains::LANGEVIN,
     &matching::MatchingRefiner,
     &flow::FlowRefiner,
+    &mixture::Mixed,
     &gan::GanRefiner,
 ];
 

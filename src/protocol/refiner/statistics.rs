@@ -10,6 +10,8 @@ pub(in crate::protocol) struct Statistics {
     pub events: u64,
     /// Latents proposed (by chains: trajectories, burn-in included).
     pub proposals: u64,
+    /// Latents that the generator was asked to make an event of; by chains also for the gradient of its weight.
+    pub calls: u64,
     /// Of these, accepted.
     pub accepted: u64,
     /// Proposals dropped because event or weight were NaN or infinite.
@@ -113,6 +115,20 @@ impl std::ops::AddAssign<&Resampled> for Resampled {
 }
 
 impl Statistics {
+    /// Accepts a proposal of weight w, `ratio` = w / w_max, with probability w / w_max where `u` is uniform: the weight of its event, above
+    /// 1 where w is above w_max. Counts what that leaves above.
+    pub fn rejection(&mut self, ratio: f64, u: f64) -> Option<f64> {
+        if !ratio.is_finite() {
+            self.non_finite += 1;
+            return None;
+        }
+        self.weight += ratio;
+        let above = (ratio - 1.0).max(0.0);
+        self.overweight += above;
+        self.overweight_squares += above * above;
+        (u < ratio).then_some(ratio.max(1.0))
+    }
+
     /// The share of the weight at the classifier's limit.
     pub fn limited_weight(&self) -> f64 {
         self.limited.weight / self.heaviest.sum
@@ -137,6 +153,7 @@ impl Statistics {
         Ok(match key {
             "events" => self.events as f64,
             "proposals" => self.proposals as f64,
+            "calls_per_event" => self.calls as f64 / self.events as f64,
             "acceptance" => self.accepted as f64 / self.proposals as f64,
             "overweight_fraction" if self.weight > 0.0 => self.overweight / self.weight,
             "overweight_fraction" if self.proposals > 0 => 0.0,
@@ -153,7 +170,7 @@ impl Statistics {
             "distinct_fraction" => self.resampled.distinct as f64 / self.resampled.rows as f64,
             _ => return self.of_chains(key, history, latent_dim).ok_or_else(|| {
                 Error::InvalidArgument(format!(
-                    "there is no diagnostic `{key}`; there are events, proposals, acceptance, overweight_fraction, overweight_events, largest_weight, weight_of_largest, events_at_limit, weight_at_limit, non_finite, divergences, effective_fraction, distinct_fraction, r_hat, effective_sample_size, and the last two with a dimension of z from 0 to {}, as in r_hat.0",
+                    "there is no diagnostic `{key}`; there are events, proposals, calls_per_event, acceptance, overweight_fraction, overweight_events, largest_weight, weight_of_largest, events_at_limit, weight_at_limit, non_finite, divergences, effective_fraction, distinct_fraction, r_hat, effective_sample_size, and the last two with a dimension of z from 0 to {}, as in r_hat.0",
                     latent_dim.saturating_sub(1)
                 ))
             }),

@@ -12,6 +12,7 @@ use crate::{Error, Result};
 mod chains;
 mod judged_first;
 mod learned;
+mod mixture;
 mod resampling;
 mod watch;
 
@@ -171,8 +172,12 @@ impl Evaluator for Exact {
         Ok(())
     }
 
-    fn refined_log_prob(&mut self, _: &[f64], _: usize, _: &mut [f64]) -> Result<()> {
-        unreachable!()
+    fn refined_log_prob(&mut self, z: &[f64], _: usize, out: &mut [f64]) -> Result<()> {
+        for (z, out) in z.chunks_exact(2).zip(out) {
+            let squares = (0.5 * z[0]).powi(2) + z[1] * z[1];
+            *out = -0.5 * squares - (4.0 * std::f64::consts::PI).ln();
+        }
+        Ok(())
     }
 }
 

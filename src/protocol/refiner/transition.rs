@@ -242,6 +242,9 @@ impl Transition {
         for step in 1..=self.settings.leapfrog {
             path.drift(dim, &self.scales);
             path.points.evaluate(evaluator, stage)?;
+            if !evaluator.weighs_latents() {
+                statistics.calls += path.points.log_w.len() as u64;
+            }
             let last = step == self.settings.leapfrog;
             path.kick(if last { 0.5 } else { 1.0 }, dim, &self.scales);
         }

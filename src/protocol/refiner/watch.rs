@@ -144,7 +144,7 @@ fn overweight(seen: &Seen) -> Option<String> {
 /// An acceptance of rejection that the pilot run did not promise, by three standard errors.
 fn acceptance(seen: &Seen) -> Option<String> {
     let (pilot, s) = (seen.pilot?, seen.statistics);
-    if seen.method != Method::Rejection || seen.conditional {
+    if !seen.method.rejects() || seen.conditional {
         return None;
     }
     let (accepted, expected) = (s.accepted as f64, pilot.acceptance * s.proposals as f64);
@@ -152,7 +152,8 @@ fn acceptance(seen: &Seen) -> Option<String> {
     let off = accepted > most + 3.0 * most.sqrt() || accepted < least - 3.0 * least.sqrt();
     off.then(|| {
         format!(
-            "rejection accepts {:.3} % of its proposals, where the pilot run found {:.3} %: the weights are not those of the pilot run. Refine with a larger one (`weights.events`)",
+            "`{}` accepts {:.3} % of its proposals, where the pilot run found {:.3} %: the weights are not those of the pilot run. Refine with a larger one (`weights.events`)",
+            seen.method.name(),
             100.0 * accepted / s.proposals as f64,
             100.0 * pilot.acceptance
         )

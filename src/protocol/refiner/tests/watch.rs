@@ -224,7 +224,7 @@ fn the_pilot_is_contradicted_once_by_each_kind() {
     assert_warned(&rejected(&mut open, 1.5f64.ln(), None), &[]);
     // All weights are a tenth of the pilot's, or ten times as large.
     let mut exact = Exact::new(1.0, 1.0);
-    let accepts = "rejection accepts";
+    let accepts = "`rejection` accepts";
     let log_w_max = 0.5 + 10f64.ln();
     assert_warned(&rejected(&mut exact, log_w_max, pilot()), &[accepts]);
     let low = Pilot {
