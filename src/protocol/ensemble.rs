@@ -62,7 +62,19 @@ impl Ensemble {
         for member in 0..classifier.members as u64 {
             let noise = initial.at(member).noise(session.seed);
             let go_on = || session.hooks.check("classifier");
-            parameters.put_all(initial_classifier(&classifier.network, noise, &go_on)?)?;
+            // As that of the events alone: what it is to see of latents comes in by training, or a network of many inputs learns its
+            // events by heart.
+            let inputs = classifier.network.inputs - latents;
+            let mut network = classifier.network.clone();
+            network.inputs = inputs;
+            let initial = initial_classifier(&network, noise, &go_on)?;
+            let units = network.layers().next().map_or(0, |(_, outputs)| outputs);
+            let (first, rest) = initial.split_at(units * inputs);
+            for unit in first.chunks_exact(inputs) {
+                parameters.put_all(unit.iter().copied())?;
+                parameters.sized(parameters.len() + latents, 0.0)?;
+            }
+            parameters.put_all(rest.iter().copied())?;
         }
         Ok(Ensemble {
             classifier,

@@ -389,4 +389,8 @@ fn methods(hashes: &mut Hashes, dtype: &str) {
     sample("gan", "gan", &with(Some(network(4, 2))));
     sample("flow", "flow", &with(Some(flow(2, 0, &spline("tanh")))));
     sample("matching", "matching", &with(Some(matching(2))));
+    let mut mixture = with(Some(flow(2, 0, &spline("tanh"))));
+    mixture["refinement"]["method"] = "mixture".into();
+    mixture["refinement"]["mixture"] = json!({"prior": 0.25, "log_w_max": 0.5, "acceptance": 0.5});
+    sample("mixture", "mixture", &mixture);
 }

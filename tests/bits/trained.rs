@@ -181,6 +181,8 @@ fn classifiers(hashes: &mut Hashes) {
             ("mse", json!({"classifier.loss": "mse"})),
             ("mlc", json!({"classifier.loss": "mlc"})),
             ("ensemble", json!({"classifier.ensemble": 3})),
+            ("of both", json!({"classifier.inputs": "both"})),
+            ("of events", json!({"classifier.inputs": "events"})),
             ("threads 2", json!({"threads": 2})),
         ] {
             let more = above(&more, json!({"dtype": dtype, "refiner.method": "reweight"}));
@@ -203,6 +205,7 @@ fn refiners(hashes: &mut Hashes) {
             "gan",
             "flow",
             "matching",
+            "mixture",
             "langevin",
             "mala",
             "hmc",

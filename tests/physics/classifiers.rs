@@ -4,7 +4,9 @@ use super::targets::{Target, NARROW_RINGS, TARGETS};
 use super::{options, source, words};
 use laser::metrics::{jsd, Histogram2d};
 use laser::options::Options;
-use laser::protocol::{evaluator, refine, train_generator, Instance, Outputs, Sampler};
+use laser::protocol::{
+    evaluator, refine, refine_again, train_generator, Instance, Outputs, Sampler,
+};
 use laser::{Rows, RowsMut};
 use std::io::Write;
 use std::sync::Arc;
@@ -35,7 +37,18 @@ fn histogram(x: &[f64], w: Option<&[f64]>, dim: usize, ranges: [[f64; 2]; 2]) ->
     of
 }
 
-/// Events of the target and of the generator, log w of both, and what is found with them.
+/// Of the first two features, five standard deviations wide.
+fn window(truth: &[f64], dim: usize) -> [[f64; 2]; 2] {
+    let n = truth.len() as f64 / dim as f64;
+    [0, 1].map(|k| {
+        let column = || truth.iter().skip(k).step_by(dim);
+        let mean = column().sum::<f64>() / n;
+        let std = (column().map(|x| (x - mean).powi(2)).sum::<f64>() / n).sqrt();
+        [mean - 2.5 * std, mean + 2.5 * std]
+    })
+}
+
+/// On events of the target and of the generator that no training has seen: the loss, and the JSD before and after reweighting.
 fn judge(target: &Target, model: &Arc<Instance>, truth: &[f64], settings: &Options) -> [f64; 3] {
     let dim = target.dim;
     let rows = truth.len() / dim;
@@ -91,13 +104,7 @@ fn judge(target: &Target, model: &Arc<Instance>, truth: &[f64], settings: &Optio
             .map(|l| softplus(*l))
             .sum::<f64>()
             / rows as f64;
-    let n = truth.len() as f64 / dim as f64;
-    let ranges = [0, 1].map(|k| {
-        let column = || truth.iter().skip(k).step_by(dim);
-        let mean = column().sum::<f64>() / n;
-        let std = (column().map(|x| (x - mean).powi(2)).sum::<f64>() / n).sqrt();
-        [mean - 2.5 * std, mean + 2.5 * std]
-    });
+    let ranges = window(truth, dim);
     let p = histogram(truth, None, dim, ranges);
     let before = jsd(&p, &histogram(&made, None, dim, ranges)).unwrap().value;
     let after = jsd(&p, &histogram(&made, Some(&weights), dim, ranges))
@@ -130,13 +137,7 @@ fn classifiers() {
         set(&mut settings, &general);
         let generator = train_generator(&mut source(&x, target.dim), &settings, &()).unwrap();
         let generator = Instance::new(generator);
-        let ranges = [0, 1].map(|k| {
-            let column = || truth.iter().skip(k).step_by(target.dim);
-            let n = FRESH as f64;
-            let mean = column().sum::<f64>() / n;
-            let std = (column().map(|x| (x - mean).powi(2)).sum::<f64>() / n).sqrt();
-            [mean - 2.5 * std, mean + 2.5 * std]
-        });
+        let ranges = window(&truth, target.dim);
         let floor = jsd(
             &histogram(&truth, None, target.dim, ranges),
             &histogram(&other, None, target.dim, ranges),
@@ -167,5 +168,45 @@ fn classifiers() {
             );
             std::io::stdout().flush().unwrap();
         }
+    }
+}
+
+/// Calls of the generator for an event, of rejection from the prior and from a mixture: `TARGETS=… OPTIONS=… cargo test … calls`
+#[test]
+#[ignore = "half an hour: make physics"]
+fn calls() {
+    const ROWS: usize = 260_000;
+    const EVENTS: usize = 50_000;
+    let (chosen, general) = (words("TARGETS", ""), words("OPTIONS", "")[0].clone());
+    println!("| target | calls, rejection | mixture | share of the prior | training, s | µs an event, rejection | mixture |\n|---|---|---|---|---|---|---|");
+    for target in TARGETS.into_iter().chain([NARROW_RINGS]) {
+        if !chosen[0].is_empty() && !chosen.iter().any(|name| name == target.name) {
+            continue;
+        }
+        let x = target.events(ROWS, 1);
+        let mut settings = options(target.scaling, target.support, &[]);
+        settings.set_str("refiner.method", "rejection").unwrap();
+        set(&mut settings, &general);
+        let generator = train_generator(&mut source(&x, target.dim), &settings, &()).unwrap();
+        let generator = Instance::new(generator);
+        let model = refine(&generator, &mut source(&x, target.dim), &settings, &()).unwrap();
+        settings.set_str("refiner.method", "mixture").unwrap();
+        let start = Instant::now();
+        let model = Arc::new(refine_again(&model, None, &settings, &()).unwrap());
+        let seconds = start.elapsed().as_secs_f64();
+        let [rejection, mixture] = ["rejection", "mixture"].map(|method| {
+            settings.set_str("sampler.method", method).unwrap();
+            let mut sampler = Sampler::new(model.clone(), 3, 0, &settings).unwrap();
+            let start = Instant::now();
+            sampler.generate(EVENTS, Outputs::<f64>::default()).unwrap();
+            let time = 1e6 * start.elapsed().as_secs_f64() / EVENTS as f64;
+            (sampler.diagnostic("calls_per_event").unwrap(), time)
+        });
+        let share = model.refinement.as_ref().unwrap().mixture.unwrap().prior;
+        println!(
+            "| {} | {:.2} | {:.2} | {share} | {seconds:.0} | {:.1} | {:.1} |",
+            target.name, rejection.0, mixture.0, rejection.1, mixture.1
+        );
+        std::io::stdout().flush().unwrap();
     }
 }
