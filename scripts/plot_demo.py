@@ -28,6 +28,7 @@ TITLES = {
     "gan": "GAN",
     "flow": "Flow refiner",
     "matching": "Flow matching",
+    "mixture": "Mixture",
     "hmc": "HMC",
 }
 ROWS = (

@@ -4,8 +4,8 @@
 use laser::engine::Engine;
 use laser::model::{
     Activation, Classifier, Coupling, Dtype, Evaluator, Flow, Generator, GeneratorKind,
-    HmcSettings, Knots, Map, Matching, Method, Mlp, Model, Refinement, Refiner, Scaling, SoftClamp,
-    Start, Transform,
+    HmcSettings, Knots, Map, Matching, Method, Mixture, Mlp, Model, Refinement, Refiner, Scaling,
+    SoftClamp, Start, Transform,
 };
 use laser::noise;
 use laser::options::Options;
@@ -750,7 +750,16 @@ fn samplers_allocate_nothing_after_their_first_blocks() {
     let refinement = model.refinement.as_mut().unwrap();
     (refinement.max_tries, refinement.log_w_max) = (100_000, 0.0);
     let [flow, matching] = refiners(&SHAPES[0], Dtype::Float32);
-    let [gan, flow, matching] = [model, flow, matching].map(|m| Arc::new(Instance::new(m)));
+    let mut mixture = flow.clone();
+    let refinement = mixture.refinement.as_mut().unwrap();
+    (refinement.method, refinement.max_tries) = (Method::Mixture, 100_000);
+    refinement.mixture = Some(Mixture {
+        prior: 0.5,
+        log_w_max: 0.0,
+        acceptance: 0.5,
+    });
+    let models = [model, flow, matching, mixture];
+    let [gan, flow, matching, mixture] = models.map(|m| Arc::new(Instance::new(m)));
     for method in [
         "baseline",
         "reweight",
@@ -759,6 +768,7 @@ fn samplers_allocate_nothing_after_their_first_blocks() {
         "gan",
         "flow",
         "matching",
+        "mixture",
         "langevin",
         "mala",
         "hmc",
@@ -766,6 +776,7 @@ fn samplers_allocate_nothing_after_their_first_blocks() {
         let model = match method {
             "flow" => &flow,
             "matching" => &matching,
+            "mixture" => &mixture,
             _ => &gan,
         };
         let dense = !["gan", "matching"].contains(&method);

@@ -119,10 +119,11 @@ fn job(source: &mut Source, options: &Options, hooks: &dyn Hooks) -> Result<Vec<
 }
 
 /// Every kind of generator, pull-back and refiner.
-const JOBS: [&str; 7] = [
+const JOBS: [&str; 8] = [
     r#""refiner.method": "flow""#,
     r#""refiner.method": "gan", "classifier.ensemble": 2"#,
     r#""refiner.method": "matching", "flow.coupling": "spline""#,
+    r#""refiner.method": "mixture", "classifier.inputs": "events""#,
     r#""generator.type": "gan", "refiner.method": "hmc""#,
     r#""generator.type": "vae", "refiner.method": "resampling", "flow.ema": 0.9"#,
     r#""pullback.method": "omnifold", "refiner.method": "rejection""#,

@@ -35,6 +35,7 @@ static const method methods[METHODS] = {
     {"hmc", "{\"preset\": \"fast\", \"refiner.method\": \"hmc\", \"hmc\": {\"chains\": 50000, \"target_acceptance\": 0.9}}", 0},
     {"gan", "{\"preset\": \"fast\", \"refiner.method\": \"gan\", \"gan\": {\"epochs\": 100, \"pool\": 2000000}}", 0},
     {"flow", "{\"preset\": \"fast\", \"refiner.method\": \"flow\", \"refiner_flow\": {\"epochs\": 40, \"pool\": 4000000}}", 0},
+    {"mixture", "{\"preset\": \"fast\", \"refiner.method\": \"mixture\", \"refiner_flow\": {\"epochs\": 40, \"pool\": 4000000}}", 0},
     {"matching",
      "{\"preset\": \"fast\", \"refiner.method\": \"matching\", \"matching\": {\"epochs\": 160, \"group\": 4096, \"pool\": 480000}}",
      0},

@@ -256,6 +256,7 @@ fn refiners_and_samplers() {
         ("gan", ""),
         ("flow", ""),
         ("matching", ""),
+        ("mixture", ""),
     ] {
         let options = options(&format!(r#""refiner.method": "{method}"{more}"#));
         // SAFETY: see memory.rs.
