@@ -393,6 +393,45 @@ fn another_refiner_of_other_conditions_is_another_call() {
 }
 
 #[test]
+fn the_way_back_can_be_cancelled_and_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(r#""refiner.method": "rejection""#);
+    options.set_i64("flow.steps", 400).unwrap();
+    for shuffle in [0, 300] {
+        options.set_i64("source.shuffle", shuffle).unwrap();
+        let whole = job(&mut stream(), &options, &()).unwrap();
+        let path = folder.path().join(format!("{shuffle}"));
+        let checkpoint = Checkpoint::new(&path, 1e6, 0).unwrap();
+        let made = Arc::new(AtomicU64::new(0));
+        let run = |left| {
+            let stream = Stream {
+                made: made.clone(),
+                ..Stream::default()
+            };
+            let host = Host {
+                left: Cell::new(left),
+                checkpoint: Some(&checkpoint),
+                ranks: None,
+            };
+            let mut source = Source::from_events(Box::new(stream)).unwrap();
+            job(&mut source, &options, &host)
+        };
+        assert!(matches!(run(790), Err(Error::Cancelled("flow"))));
+        let (first, kept) = (
+            made.swap(0, Ordering::Relaxed),
+            std::fs::read(&path).unwrap(),
+        );
+        assert!(first > 70_000, "{first}");
+        // Some batches after those that it is measured by.
+        assert!(matches!(run(10), Err(Error::Cancelled("flow"))));
+        let again = made.swap(0, Ordering::Relaxed);
+        assert!(again < 16_000, "{again}");
+        assert!(std::fs::read(&path).unwrap() == kept);
+        assert!(run(0).unwrap() == whole);
+    }
+}
+
+#[test]
 fn a_position_that_cannot_be_told_once_loses_nothing() {
     struct Once(Stream, u64);
     impl EventSource for Once {

@@ -53,7 +53,7 @@ fn train_here(target: &mut Source, options: &Options, hooks: &dyn Hooks) -> Resu
     target.begin(hooks.ranks());
     session.agree(|| target.identity())?;
     let journal = session.journal("generator", || target.identity())?;
-    begin(&journal, target, options)?;
+    begin(&journal, target, session)?;
     let session = session.kept_in(&journal);
     let draft = draft(target, options)?;
     inspect(session, target, &draft.generator.scalings, &draft.names)?;
@@ -156,7 +156,7 @@ fn refine_here(
         options,
     )?;
     let journal = session.journal("refinement", || identity(target))?;
-    begin(&journal, target, options)?;
+    begin(&journal, target, session)?;
     let session = session.kept_in(&journal);
     let rounds = options.get(keys::ITERATION_ROUNDS);
     let mut model = once(session, generator, target)?;
@@ -184,12 +184,13 @@ fn refine_here(
 }
 
 /// Has the source where the call of a checkpoint began.
-fn begin(journal: &Option<Journal>, target: &mut Source, options: &Options) -> Result<()> {
+fn begin(journal: &Option<Journal>, target: &mut Source, session: Session) -> Result<()> {
     let Some(journal) = journal else {
         return Ok(());
     };
     let start = journal.start(|| target.place());
-    target.go_to(&start, options)
+    let go_on = || session.hooks.check("source");
+    target.go_to(&start, session.options, &go_on)
 }
 
 /// Of what a model's events and weights are a function of, for a checkpoint.
@@ -372,7 +373,7 @@ fn refine_again_here(
     let session = session.kept_in(&journal);
     let conditions = match target {
         Some(target) => {
-            begin(&journal, target, options)?;
+            begin(&journal, target, session)?;
             Conditions::of(target, g.condition_dim(), options)?
         }
         None if g.condition_dim() > 0 => {

@@ -7,7 +7,7 @@ use crate::model::Scaling;
 use crate::noise::places;
 use crate::options::{keys, Options};
 use crate::room;
-use crate::train::{Ranks, Words};
+use crate::train::{GoOn, Ranks, Words};
 use crate::{Error, Result};
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -163,12 +163,26 @@ impl<'a> Callback<'a> {
         Ok(batch)
     }
 
+    /// How many the host can have delivered for the events of a training: a pass has at least one, and the held-out ones before it; where some
+    /// are left out, so many requests for a batch may come to one event.
+    fn most_delivered(&self, known: &Known, words: &Words) -> u64 {
+        let held_out = known.held_out.as_ref().map_or(0, Events::len) as u64;
+        let each = match known.restriction {
+            Some(_) => (MOST_FRUITLESS + 1).saturating_mul(words.batch),
+            None => 1,
+        };
+        let drawn = words.most.saturating_add(1);
+        let passes = held_out.saturating_add(1);
+        drawn.saturating_mul(passes).saturating_mul(each as u64)
+    }
+
     /// Asks the host of this process, as often as it has been asked, for what is used already.
-    fn deliver_again(&mut self, own: u64, ended: bool) -> Result<()> {
+    fn deliver_again(&mut self, own: u64, ended: bool, words: &Words) -> Result<()> {
         let mut rows = Events::new(self.pending.dim);
         let mut idle = 0;
         while self.own < own {
-            let asked = CHUNK.min(usize::try_from(own - self.own).unwrap_or(CHUNK));
+            (words.go_on)()?;
+            let asked = (own - self.own).min(words.batch as u64) as usize;
             rows.sized(asked)?;
             let got = fill(
                 self.events.get_mut(),
@@ -360,12 +374,7 @@ impl Origin for Callback<'_> {
     fn skip(&mut self, known: &mut Known, rows: u64, seed: u64, words: &mut Words) -> Result<()> {
         let of_all = words.next_word()?;
         if of_all == 0 {
-            if self.ranks.is_some() && rows > self.pending.len() as u64 {
-                return Err(Error::Unsupported(
-                    "with ranks, a training on a stream that is shuffled (`source.shuffle`) cannot go on: make it without, or take a file".into(),
-                ));
-            }
-            return super::origin::draw_and_forget(self, known, rows, seed);
+            return super::origin::draw_and_forget(self, known, rows, seed, words);
         }
         let mut word = || words.next_word();
         let rank = self.ranks.as_ref().map_or(0, |ranks| ranks.rank());
@@ -387,7 +396,16 @@ impl Origin for Callback<'_> {
         let ended = word()? > 0;
         self.pending = Events::new(known.dim);
         match told {
-            0 => self.deliver_again(position, ended),
+            0 => {
+                let most = self.most_delivered(known, words);
+                if position.saturating_sub(self.own) > most {
+                    return Err(Error::Format(format!(
+                        "{position} events delivered by the callback, of which {} were before it, and it can have asked for at most {most}",
+                        self.own
+                    )));
+                }
+                self.deliver_again(position, ended, words)
+            }
             _ => self.events.get_mut().go_to(position),
         }
     }
@@ -402,7 +420,7 @@ impl Origin for Callback<'_> {
         Err(gone_on())
     }
 
-    fn go_to(&mut self, _: u64, _: u64) -> Result<()> {
+    fn go_to(&mut self, _: u64, _: u64, _: GoOn) -> Result<()> {
         Err(gone_on())
     }
 

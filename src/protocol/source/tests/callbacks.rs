@@ -271,3 +271,23 @@ fn a_pool_spreads_what_comes_one_after_the_other() {
     assert!(whole.windows(2).filter(|w| w[0] + 1 == w[1]).count() < 60);
     assert!(whole.iter().all(|&row| row >= 100), "none that is held out");
 }
+
+#[test]
+fn a_callback_goes_back_as_far_as_its_training_can_have_come_and_can_be_stopped() {
+    let go = |position: u64, go_on: GoOn| {
+        let mut source = counter(1000, false);
+        source.held_out(&options(10)).unwrap();
+        // Of one host, which told no position of its own.
+        let words = [2, 0, position, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        let mut words = Words::new(&words, 5, 10, go_on);
+        let gone = source.origin.skip(&mut source.known, 50, 5, &mut words);
+        gone.map(|()| source.origin.next(&mut source.known, 1, 1, 5).unwrap().x[0])
+    };
+    assert_eq!(go(60, &|| Ok(())).unwrap(), 60.0);
+    let cancelled = go(60, &|| Err(Error::Cancelled("flow")));
+    assert!(matches!(cancelled, Err(Error::Cancelled("flow"))));
+    let error = go(1 << 60, &|| Ok(())).unwrap_err();
+    assert!(matches!(error, Error::Format(_)));
+    let words = "1152921504606846976 events delivered by the callback, of which 10 were before";
+    assert!(error.to_string().contains(words), "{error}");
+}

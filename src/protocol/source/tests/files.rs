@@ -161,7 +161,7 @@ fn passes_of_a_large_file_have_every_event_once_however_they_are_drawn() {
         assert_eq!(pieces, whole[..pieces.len()]);
         let mut on = of_file(&path, true);
         on.held_out(&options(1000)).unwrap();
-        let mut words = Words([].iter());
+        let mut words = Words::new(&[], u64::MAX, 1000, &|| Ok(()));
         on.origin
             .skip(&mut on.known, 150_000, 5, &mut words)
             .unwrap();
@@ -333,7 +333,7 @@ fn a_huge_file_is_opened_at_once() {
             &mut source.known,
             123_456_789_012,
             5,
-            &mut Words([].iter()),
+            &mut Words::new(&[], u64::MAX, 1000, &|| Ok(())),
         )
         .unwrap();
     source.next(10, 5).unwrap();
