@@ -89,6 +89,11 @@ impl<'a> Callback<'a> {
                 got
             }
             Some(ranks) => {
+                if self.declared.is_some() {
+                    return Err(Error::Unsupported(
+                        "`source.events` is set, but with ranks, callbacks deliver events without end; take an array or a file".into(),
+                    ));
+                }
                 let got = fill_together(ranks, host, self.failures, &mut asked)?;
                 // All of them delivered what they were asked for.
                 self.own += ranks.part(rows).len() as u64;
