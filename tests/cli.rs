@@ -1168,6 +1168,27 @@ fn columns_go_by_their_names() {
         "refine train.json",
         "no column is called `w`; there are weight, pt, eta",
     );
+    // By its number it is the same column, in a file with names and in one without.
+    let by_name = fs::read(folder.at("named.laser")).unwrap();
+    config("first.csv", r#", "weights_column": 0"#);
+    folder.good("refine train.json");
+    assert!(fs::read(folder.at("named.laser")).unwrap() == by_name);
+    config("first.csv", r#", "weights_column": 3"#);
+    folder.bad(
+        "refine train.json",
+        "no column is called `3`; there are weight, pt, eta",
+    );
+    folder.npy("plain.npy", &[0.5, 1.5, 2.5, 1.0, 1.0, 4.0], 3, Order::C);
+    config("plain.npy", r#", "weights_column": 3"#);
+    folder.bad(
+        "refine train.json",
+        "no column is called `3`; its 3 columns have no names and count from 0",
+    );
+    config("plain.npy", r#", "weights_column": -1"#);
+    folder.bad(
+        "refine train.json",
+        "the name or the number, from 0, of a column",
+    );
 }
 
 #[test]
@@ -1556,6 +1577,10 @@ fn weights_and_columns_are_chosen() {
         "score weighted.npy weighted.npy --weights {quick}"
     ));
     assert_eq!(json["features"][1]["emd"]["distance"], 0.0);
+    let by_number = folder.json(&format!(
+        "score weighted.npy weighted.npy --weights --weight-column 2 {quick}"
+    ));
+    assert_eq!(by_number, json);
     let json = folder.json(&format!("score truth.npy weighted.npy --columns 1 {quick}"));
     assert_eq!(json["features"].as_array().unwrap().len(), 1);
     assert_eq!(json["features"][0]["column"], 1);

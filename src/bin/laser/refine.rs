@@ -33,7 +33,7 @@ Example:
 where train.json is
   {
     \"events\": \"truth.npy\",            .npy, .npz or .csv, one event in a row; conditions, if any, are the last columns
-    \"weights_column\": false,          true: the last column is the events' weight; or the name of the column that is
+    \"weights_column\": false,          true: the last column is the events' weight; or the name or number of the column that is
     \"generator\": null,                a model file whose generator to refine; null trains one
     \"model\": \"model.laser\",           the file to write
     \"options\": {\"preset\": \"fast\"}     liblaser's options, see docs/options.md; without a preset, the paper's long trainings
@@ -92,6 +92,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         WeightsColumn::Last(false) => None,
         WeightsColumn::Last(true) => Some(events.weights_column(None)?),
         WeightsColumn::Named(name) => Some(events.weights_column(Some(name))?),
+        WeightsColumn::Numbered(number) => Some(events.weights_column(Some(&number.to_string()))?),
     };
     let weight_place = weights.map(|column| events.places()[column]);
     let weights = weights.map(|c| events.split_weights(c)).transpose()?;
