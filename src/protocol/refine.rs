@@ -76,6 +76,7 @@ fn train_here(target: &mut Source, options: &Options, hooks: &dyn Hooks) -> Resu
         session.hooks.warn("options", &message)?;
     }
     let mut model = generator::train(session, draft, target)?;
+    tell_failures(target, hooks)?;
     witness.judge(&mut model.record, &[]);
     witness.tell(&model.record, "the generator")?;
     Ok(model)
@@ -178,6 +179,7 @@ fn refine_here(
         whole.record.insert("iteration".into(), json!(scores));
     }
     unused::in_refinement(&whole, options, hooks)?;
+    tell_failures(target, hooks)?;
     witness.judge(&mut whole.record, &REFINED);
     witness.tell(&whole.record, "")?;
     Ok(model.with_model(whole))
@@ -191,6 +193,12 @@ fn begin(journal: &Option<Journal>, target: &mut Source, session: Session) -> Re
     let start = journal.start(|| target.place());
     let go_on = || session.hooks.check("source");
     target.go_to(&start, session.options, &go_on)
+}
+
+/// Tells the host how often its source has failed. The model has no word of it: it is what it would have been.
+fn tell_failures(target: &Source, hooks: &dyn Hooks) -> Result<()> {
+    let told = target.failures();
+    told.map_or(Ok(()), |what| hooks.log(Level::Warning, &what))
 }
 
 /// Of what a model's events and weights are a function of, for a checkpoint.
@@ -374,7 +382,9 @@ fn refine_again_here(
     let conditions = match target {
         Some(target) => {
             begin(&journal, target, session)?;
-            Conditions::of(target, g.condition_dim(), options)?
+            let conditions = Conditions::of(target, g.condition_dim(), options)?;
+            tell_failures(target, hooks)?;
+            conditions
         }
         None if g.condition_dim() > 0 => {
             return Err(Error::InvalidArgument(

@@ -26,8 +26,7 @@ pub(super) struct Callback<'a> {
     /// What it has delivered since it began, of the events that it is declared to have.
     begun: usize,
     declared: Option<usize>,
-    /// Failures in a row that are borne.
-    failures: usize,
+    failures: Failures,
     /// The processes that ask their hosts for a part of the events each.
     ranks: Option<Arc<Ranks>>,
     /// Rows among which the next one is drawn; empty if they come as they are.
@@ -41,6 +40,16 @@ pub(super) struct Callback<'a> {
     ended: bool,
     /// Events held out before some were left out.
     before: Option<Events>,
+}
+
+/// Of a host, in a call.
+#[derive(Default)]
+struct Failures {
+    /// So many in a row are borne.
+    allowed: usize,
+    /// So many were, the last of them for this.
+    borne: u64,
+    last: String,
 }
 
 /// Refuses rows of a callback, the first of which is event `first` of the stream, if one of them cannot be used.
@@ -64,7 +73,7 @@ impl<'a> Callback<'a> {
             served: 0,
             begun: 0,
             declared: None,
-            failures: 0,
+            failures: Failures::default(),
             ranks: None,
             pool: Events::new(dim),
             mixed: 0,
@@ -83,7 +92,7 @@ impl<'a> Callback<'a> {
         let host = self.events.get_mut();
         let got = match &self.ranks {
             None => {
-                let got = fill(host, self.failures, &mut asked.x, &mut asked.w)?;
+                let got = fill(host, &mut self.failures, &mut asked.x, &mut asked.w)?;
                 self.own += got as u64;
                 self.ended = got < rows;
                 got
@@ -94,7 +103,7 @@ impl<'a> Callback<'a> {
                         "`source.events` is set, but with ranks, callbacks deliver events without end; take an array or a file".into(),
                     ));
                 }
-                let got = fill_together(ranks, host, self.failures, &mut asked)?;
+                let got = fill_together(ranks, host, &mut self.failures, &mut asked)?;
                 // All of them delivered what they were asked for.
                 self.own += ranks.part(rows).len() as u64;
                 got
@@ -191,7 +200,7 @@ impl<'a> Callback<'a> {
             rows.sized(asked)?;
             let got = fill(
                 self.events.get_mut(),
-                self.failures,
+                &mut self.failures,
                 &mut rows.x,
                 &mut rows.w,
             )?;
@@ -209,7 +218,7 @@ impl<'a> Callback<'a> {
             rows.sized(1)?;
             let got = fill(
                 self.events.get_mut(),
-                self.failures,
+                &mut self.failures,
                 &mut rows.x,
                 &mut rows.w,
             )?;
@@ -244,7 +253,7 @@ fn gone_on() -> Error {
 /// Fills as many rows as the host delivers, and says how many. Asks again if it fails: a call that fails has delivered nothing.
 fn fill(
     events: &mut Box<dyn EventSource + '_>,
-    failures: usize,
+    failures: &mut Failures,
     x: &mut [f64],
     w: &mut [f64],
 ) -> Result<usize> {
@@ -257,8 +266,10 @@ fn fill(
                     w.len()
                 )))
             }
-            Err(Error::Callback { .. } | Error::Host(_)) if failed < failures => {
+            Err(why @ (Error::Callback { .. } | Error::Host(_))) if failed < failures.allowed => {
                 failed += 1;
+                failures.borne += 1;
+                failures.last = why.to_string();
                 w.fill(1.0);
             }
             done => return done,
@@ -270,7 +281,7 @@ fn fill(
 fn fill_together(
     ranks: &Ranks,
     events: &mut Box<dyn EventSource + '_>,
-    failures: usize,
+    failures: &mut Failures,
     rows: &mut Events,
 ) -> Result<usize> {
     let (asked, dim) = (rows.len(), rows.dim);
@@ -299,10 +310,18 @@ fn fill_together(
 impl Origin for Callback<'_> {
     fn join(&mut self, ranks: Option<&Arc<Ranks>>) {
         self.ranks = ranks.cloned();
+        self.failures = Failures::default();
+    }
+
+    fn failures(&self) -> Option<String> {
+        let Failures { borne, last, .. } = &self.failures;
+        (*borne > 0).then(|| {
+            format!("the event callback failed {borne} times, and was asked again each time (`source.failures`), which changes nothing in the result; the last time: {last}")
+        })
     }
 
     fn begin(&mut self, options: &Options) {
-        self.failures = options.get(keys::SOURCE_FAILURES) as usize;
+        self.failures.allowed = options.get(keys::SOURCE_FAILURES) as usize;
         self.mixed = options.get(keys::SOURCE_SHUFFLE) as usize;
         let declared = options.get(keys::SOURCE_EVENTS) as usize;
         self.declared = Some(declared).filter(|&declared| declared > 0);

@@ -168,6 +168,11 @@ impl<'a> Source<'a> {
         Ok(())
     }
 
+    /// What has to be told of failures of a host since the call began that were borne: no part of the result.
+    pub(super) fn failures(&self) -> Option<String> {
+        self.origin.failures()
+    }
+
     /// Events looked at for being within the support, and those of them that were left out.
     pub(super) fn left_out(&self) -> Option<(u64, u64)> {
         let restriction = self.known.restriction.as_ref();

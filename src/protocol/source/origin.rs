@@ -58,6 +58,11 @@ pub(super) trait Origin: Send + Sync {
     /// A call begins, of all `ranks` if there are any.
     fn join(&mut self, _: Option<&Arc<Ranks>>) {}
 
+    /// What has to be told of failures of the host since the call began that were borne.
+    fn failures(&self) -> Option<String> {
+        None
+    }
+
     /// What follows is of a call that has these options.
     fn begin(&mut self, _: &Options) {}
 
