@@ -3,7 +3,7 @@
 use super::adam::Adam;
 use super::checkpoint::{Journal, Kept};
 use super::marks::{Best, Marks};
-use super::{Feed, Hooks, Level, Progress, Record, Settings, Words};
+use super::{Decay, Feed, Hooks, Level, Progress, Record, Settings, Words};
 use crate::engine::Element;
 use crate::model::Real;
 use crate::objective::{Batch, Objective};
@@ -301,7 +301,10 @@ impl<'a, T: Element> Run<'a, T> {
         self.look(loss, (epoch + 1, self.marks.steps))?;
         let marks = &mut self.marks;
         let best = marks.best.map_or((0, 0), |best| best.at);
-        if marks.away == patience && marks.steps < self.settings.epochs.saturating_mul(each) {
+        // One cycle is good at its end: before, its steps are too large for that.
+        let whole = self.settings.schedule.decay == Decay::OneCycle;
+        let left = marks.steps < self.settings.epochs.saturating_mul(each);
+        if marks.away == patience && left && !whole {
             if !epoch_ends {
                 marks.losses.put(mean)?;
                 marks.validation_losses.put(loss)?;

@@ -225,6 +225,34 @@ fn early_stopping_keeps_the_best_parameters() {
 }
 
 #[test]
+fn one_cycle_goes_to_its_end_and_keeps_the_best() {
+    // As above: what is best comes before the end, and here may come again.
+    let training = |decay| {
+        let mut p = [0.0, 0.0];
+        let mut feed = rows([10.0, 0.0, 10.0, 0.0], &[5.0, 0.0]);
+        let settings = Settings {
+            patience: 2,
+            schedule: Schedule {
+                decay,
+                rate: 0.02,
+                warmup: 0,
+            },
+            ..settings()
+        };
+        let record = train(&settings, &mut Bowl, &mut feed, &mut p, &()).unwrap();
+        (record, p)
+    };
+    assert!(training(Decay::Cosine).0.stopped_early);
+    let (record, p) = training(Decay::OneCycle);
+    assert!(!record.stopped_early);
+    assert_eq!((record.steps, record.losses.len()), (1000, 20));
+    assert!(record.kept_step < 1000);
+    let losses = record.validation_losses.iter().copied();
+    assert_eq!(record.validation_loss, losses.reduce(f64::min));
+    assert!((p[0] - 5.0).abs() < 1.5, "{p:?}");
+}
+
+#[test]
 fn few_events_are_looked_at_often_and_a_training_is_so_many_updates() {
     // The held-out event lies on the way: 2 rows are learned by heart within the first epoch.
     let stopped = |pass, steps| {
