@@ -1868,7 +1868,26 @@ fn a_training_killed_every_few_moments_ends_in_the_same_model() {
     println!("killed {killed} times");
     let bytes = |name: &str| fs::read(folder.at(name)).unwrap();
     assert!(killed > 4 && bytes("killed.laser") == bytes("whole.laser"));
-    assert!(!folder.at("kept").exists(), "it is of use no more");
+    let log = String::from_utf8(bytes("killed.laser.log")).unwrap();
+    for part in ["flow", "classifier"] {
+        let lines = log
+            .lines()
+            .filter(|line| line.contains(&format!("{part}: goes on after")));
+        println!(
+            "{} processes went on with the {part}",
+            lines.clone().count()
+        );
+        assert!(lines.count() > 0, "{log}");
+    }
+    let begun = log
+        .lines()
+        .filter(|line| line.contains("events of 2 columns from truth.npy"));
+    assert!(begun.count() > 2, "{log}");
+    let last = log.lines().last().unwrap();
+    assert!(last.contains("saved killed.laser"), "{log}");
+    for kept in ["kept", "kept.log"] {
+        assert!(!folder.at(kept).exists(), "it is of use no more");
+    }
 }
 
 #[test]
@@ -1905,7 +1924,9 @@ fn an_interrupted_training_says_how_to_go_on_and_refuses_another() {
         "a positive number",
     );
     folder.write("kept", "{}");
+    fs::remove_file(folder.at("kept.log")).unwrap();
     folder.bad("refine train.json --checkpoint kept", "kept: ");
+    assert!(!folder.at("kept.log").exists());
 }
 
 #[test]
