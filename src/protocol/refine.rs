@@ -38,11 +38,7 @@ use sha2::{Digest, Sha256};
 /// [`Error::Unsupported`] for a flow of one-dimensional events (a coupling needs two) and for libtorch in a build without it;
 /// [`Error::Numerical`] if the training diverges; [`Error::Device`]. The source stays usable.
 pub fn train_generator(target: &mut Source, options: &Options, hooks: &dyn Hooks) -> Result<Model> {
-    let trained = with_ranks(hooks.ranks(), || {
-        let model = train_here(target, options, hooks)?;
-        agree(&model, hooks)?;
-        Ok(model)
-    });
+    let trained = with_ranks(hooks.ranks(), || train_here(target, options, hooks));
     target.begin(None);
     trained
 }
@@ -79,6 +75,7 @@ fn train_here(target: &mut Source, options: &Options, hooks: &dyn Hooks) -> Resu
     tell_failures(target, hooks)?;
     witness.judge(&mut model.record, &[]);
     witness.tell(&model.record, "the generator")?;
+    agree(&model, hooks)?;
     Ok(model)
 }
 
@@ -115,9 +112,7 @@ pub fn refine(
     hooks: &dyn Hooks,
 ) -> Result<Instance> {
     let refined = with_ranks(hooks.ranks(), || {
-        let model = refine_here(generator, target, options, hooks)?;
-        agree(&model, hooks)?;
-        Ok(model)
+        refine_here(generator, target, options, hooks)
     });
     target.begin(None);
     refined
@@ -182,6 +177,7 @@ fn refine_here(
     tell_failures(target, hooks)?;
     witness.judge(&mut whole.record, &REFINED);
     witness.tell(&whole.record, "")?;
+    agree(&whole, hooks)?;
     Ok(model.with_model(whole))
 }
 
@@ -340,9 +336,7 @@ pub fn refine_again(
     hooks: &dyn Hooks,
 ) -> Result<Instance> {
     let refined = with_ranks(hooks.ranks(), || {
-        let model = refine_again_here(model, target.as_deref_mut(), options, hooks)?;
-        agree(&model, hooks)?;
-        Ok(model)
+        refine_again_here(model, target.as_deref_mut(), options, hooks)
     });
     if let Some(target) = target {
         target.begin(None);
@@ -416,6 +410,7 @@ fn refine_again_here(
     unused::in_refinement(&whole, options, hooks)?;
     witness.judge(&mut whole.record, &["weights", "chains"]);
     witness.tell(&whole.record, "")?;
+    agree(&whole, hooks)?;
     Ok(refined.with_model(whole))
 }
 
