@@ -104,7 +104,7 @@ install: $(if $(filter 1,$(STANDALONE)),standalone,build) ## install to PREFIX (
 	@cmake -DLIBRARY='$(library)' -DPROGRAM='$(dir $(library))laser' -DPREFIX='$(PREFIX)' -DLIBDIR='$(LIBDIR)' -P cmake/install.cmake
 	@echo "install: liblaser is in $${DESTDIR-}$(PREFIX); CMake projects: find_package(laser), link laser::laser"
 
-standalone: ## build build/standalone/: library and program, all but CUDA and TorchScript, without libtorch; they need libc only
+standalone: ## build build/standalone/: library and program, all but CUDA and TorchScript, without libtorch; the library needs libc only
 	@command -v cc >/dev/null || scripts/setup --base
 	@echo 'standalone: cargo build --profile standalone --no-default-features --features cli'
 	@env -u LIBTORCH cargo build --profile standalone --no-default-features --features cli

@@ -727,8 +727,8 @@ laser_status laser_hooks_set_cancel(laser_hooks *hooks, const laser_cancel *canc
  * tell, if there are any, and the call is LASER_ERR_INVALID_ARGUMENT, as it is with other options, another generator, another number of
  * ranks, another version of the library, or another process at the same file; the message names the difference, and the file stays. One
  * file serves one job: the training of a generator, its refinement, and that of another refiner, in turn; a job of several calls is made
- * again from its first, in their order. When the job is done the file still has it: the same calls give the same results at once. Remove
- * it when the model is saved.
+ * again from its first, in their order. Of ranks (laser_hooks_set_allreduce) all set one, with the same file. When the job is done the
+ * file still has it: the same calls give the same results at once. Remove it when the model is saved.
  *
  * Where the file cannot be written, a warning goes to the log callback and the training goes on. A training that has failed for good
  * (LASER_ERR_NUMERICAL) leaves its best parameters in the file: the same call, made again, goes on with them, with a warning in the model.

@@ -78,7 +78,8 @@ pub enum Error {
     /// A callback of a Rust host failed; the error is its own.
     #[error(transparent)]
     Host(Box<dyn std::error::Error + Send + Sync>),
-    /// The cancel token was tripped, during the stage that [`Progress`](crate::train::Progress) names so.
+    /// The cancel token was tripped, during the stage that [`Progress`](crate::train::Progress) names so, or `source`: on the way back to where
+    /// the call of a checkpoint began.
     #[error("cancelled by the caller's token during {0}")]
     Cancelled(&'static str),
     /// A handle is in use by another call, on another thread or further up this one.

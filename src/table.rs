@@ -3,10 +3,12 @@
 //! The file is read by calls of the operating system, not mapped into memory: a file that is cut while it is read is then an error, and not the
 //! signal that ends the process.
 
+pub mod npy;
+
 use crate::aside::require_file;
-use crate::room::{self, Gather, Grow};
+use crate::room::{self, Gather};
 use crate::{Error, Result};
-use npyz::{DType, Endianness, Field, NpyHeader, Order, TypeChar};
+use npy::{Element, Type};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::ops::Range;
@@ -52,27 +54,26 @@ struct Number {
     /// Bytes after the beginning of the data.
     offset: u64,
     size: usize,
-    kind: TypeChar,
+    /// NumPy's: `f`, `i` or `u`.
+    letter: u8,
     big_endian: bool,
 }
 
 impl Number {
     /// That of a type, of the first row at `offset`; none if it holds something else.
-    fn of(dtype: &DType, offset: u64) -> Option<Self> {
-        let DType::Plain(plain) = dtype else {
-            return None;
-        };
-        let size = plain.num_bytes()?;
-        let fits = match plain.type_char() {
-            TypeChar::Float => [4, 8].contains(&size),
-            TypeChar::Int | TypeChar::Uint => [1, 2, 4, 8].contains(&size),
+    fn of(kind: &Type, offset: u64) -> Option<Self> {
+        let (letter, size) = (kind.letter?, kind.size?);
+        let fits = match letter {
+            b'f' => [4, 8].contains(&size),
+            b'i' | b'u' => [1, 2, 4, 8].contains(&size),
             _ => false,
         };
+        let big_endian = kind.big_endian.or((size == 1).then_some(false))?;
         fits.then_some(Number {
             offset,
-            size,
-            kind: plain.type_char(),
-            big_endian: plain.endianness() == Endianness::Big,
+            size: size as usize,
+            letter,
+            big_endian,
         })
     }
 
@@ -85,11 +86,11 @@ impl Number {
         }
         let bits = u64::from_le_bytes(word);
         let unused = u64::BITS - 8 * self.size as u32;
-        match (self.kind, unused) {
-            (TypeChar::Float, 0) => f64::from_bits(bits),
-            (TypeChar::Float, _) => f32::from_bits(bits as u32).into(),
+        match (self.letter, unused) {
+            (b'f', 0) => f64::from_bits(bits),
+            (b'f', _) => f32::from_bits(bits as u32).into(),
             // With its sign.
-            (TypeChar::Int, _) => ((bits << unused) as i64 >> unused) as f64,
+            (b'i', _) => ((bits << unused) as i64 >> unused) as f64,
             _ => bits as f64,
         }
     }
@@ -128,30 +129,31 @@ impl Layout {
         if head == *MAGIC {
             return Self::plain(reader, length);
         }
-        let (header, start) = header(head[..filled].chain(reader)).map_err(failed)?;
+        let header = npy::read(head[..filled].chain(reader)).map_err(failed)?;
+        let (start, shape) = (header.start, &header.shape[..]);
         let data = length.saturating_sub(start);
-        let dtype = header.dtype();
-        if let DType::Record(fields) = &dtype {
-            return Self::records(fields, header.shape(), start, data);
-        }
-        let (rows, columns) = match *header.shape() {
+        let kind = match &header.element {
+            Element::Value(kind) => kind,
+            Element::Record(fields) => return Self::records(fields, shape, start, data),
+        };
+        let (rows, columns) = match *shape {
             [rows] => (rows, 1),
             [rows, columns] => (rows, columns),
-            ref shape => {
+            _ => {
                 return Err(format!("an array of shape {shape:?}; one event in a row is needed, two dimensions: `array.reshape(len(array), -1)`"))
             }
         };
         // Whole numbers are a column as those of a named field are; of a table they are no events.
-        let fits = |n: &Number| n.kind == TypeChar::Float || header.shape().len() == 1;
-        let number = Number::of(&dtype, 0).filter(fits);
+        let fits = |n: &Number| n.letter == b'f' || shape.len() == 1;
+        let number = Number::of(kind, 0).filter(fits);
         let number = number.ok_or_else(|| {
             format!(
                 "an array of {}; numbers of double or single precision are needed: `array.astype(\"f8\")`",
-                dtype.descr()
+                kind.text
             )
         })?;
         let width = number.size as u64;
-        let together = header.order() == Order::C;
+        let together = !header.fortran;
         Self::array((rows, columns), start, data, together, number).ok_or_else(|| {
             format!("{rows} x {columns} numbers of {width} bytes do not fit its {data} bytes of data: it is cut short, or no file of one array")
         })
@@ -171,7 +173,7 @@ impl Layout {
         let number = Number {
             offset: 0,
             size: 8,
-            kind: TypeChar::Float,
+            letter: b'f',
             big_endian: false,
         };
         Self::array((rows, columns), start, data, true, number).ok_or_else(|| {
@@ -212,7 +214,7 @@ impl Layout {
 
     /// An array with named fields, one record for each event.
     fn records(
-        fields: &[Field],
+        fields: &[(String, Type)],
         shape: &[u64],
         start: u64,
         data: u64,
@@ -223,21 +225,19 @@ impl Layout {
             ));
         };
         let (mut names, mut columns, mut width) = (Vec::new(), Vec::new(), 0_u64);
-        for Field { name, dtype } in fields {
+        for (name, kind) in fields {
             // What has no name aligns the field behind it.
             if !name.is_empty() {
-                let number = Number::of(dtype, width).ok_or_else(|| {
+                let number = Number::of(kind, width).ok_or_else(|| {
                     format!(
                         "its field `{name}` is {}, and no number: take those that are, `array[[\"pt\", \"eta\"]]`",
-                        dtype.descr()
+                        kind.text
                     )
                 })?;
                 names.push(name.clone());
                 columns.push(number);
             }
-            let end = dtype
-                .num_bytes()
-                .and_then(|bytes| width.checked_add(bytes as u64));
+            let end = kind.size.and_then(|bytes| width.checked_add(bytes));
             width = end.ok_or_else(|| format!("its field `{name}` has no size"))?;
         }
         if rows.checked_mul(width) != Some(data) {
@@ -331,52 +331,6 @@ fn fill(reader: &mut impl Read, out: &mut [u8]) -> io::Result<usize> {
         }
     }
     Ok(filled)
-}
-
-/// Reads the header of a `.npy` file and nothing more; with its length. Its parser takes memory for whatever length is stated, and twice the
-/// time for every bracket within a bracket: both are bounded before.
-///
-/// # Errors
-/// Those of the reader; [`io::ErrorKind::InvalidData`] for what is no header.
-pub fn header(mut reader: impl Read) -> io::Result<(NpyHeader, u64)> {
-    // The whole header of a table takes about 100 bytes, and NumPy reads up to 10 000.
-    const LONGEST: usize = 1 << 16;
-    const DEEPEST: usize = 8;
-    let wrong = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
-    // Magic string, version, and the length in two bytes or, from version 2 on, four.
-    let missing = |_| io::Error::from(io::ErrorKind::OutOfMemory);
-    let mut first = [0; 10];
-    let filled = fill(&mut reader, &mut first)?;
-    let mut head = room::copied(&first[..filled]).map_err(missing)?;
-    if filled == 10 && head.starts_with(b"\x93NUMPY") {
-        let mut length = usize::from(u16::from_le_bytes([head[8], head[9]]));
-        if head[6] > 1 {
-            let mut high = [0; 2];
-            reader.read_exact(&mut high)?;
-            head.extend(high);
-            length |= usize::from(u16::from_le_bytes(high)) << 16;
-        }
-        if length > LONGEST {
-            return Err(wrong(format!(
-                "a header of {length} bytes, longer than {LONGEST}"
-            )));
-        }
-        let start = head.len();
-        head.sized(start + length, 0).map_err(missing)?;
-        reader.read_exact(&mut head[start..])?;
-        let mut depth = 0_usize;
-        for byte in &head[start..] {
-            match byte {
-                b'(' | b'[' | b'{' => depth += 1,
-                b')' | b']' | b'}' => depth = depth.saturating_sub(1),
-                _ => (),
-            }
-            if depth > DEEPEST {
-                return Err(wrong(format!("brackets within {DEEPEST} brackets")));
-            }
-        }
-    }
-    Ok((NpyHeader::from_reader(&head[..])?, head.len() as u64))
 }
 
 /// An open file of rows.

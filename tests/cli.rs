@@ -611,11 +611,17 @@ fn headers_of_arrays_cost_no_more_than_they_are() {
         }
         folder.bad(&format!("score {name} truth.npy"), words);
     };
-    // Every bracket doubles what the parser does, and the length is that of the memory it takes.
-    let nested = "[".repeat(60) + &"]".repeat(60);
-    let mut bytes = b"\x93NUMPY\x01\0\x78\0".to_vec();
+    // Brackets within brackets take neither time nor stack, and the length stated is no memory that is taken.
+    let nested = format!(
+        "{{'descr': {}{}}}",
+        "[(".repeat(15_000),
+        ")]".repeat(15_000)
+    );
+    let mut bytes = b"\x93NUMPY\x01\0".to_vec();
+    bytes.extend((nested.len() as u16).to_le_bytes());
     bytes.extend(nested.bytes());
-    score("nested.npy", &bytes, None, "brackets within 8 brackets");
+    let words = "nested.npy: no .npy file that can be read: its header has no text";
+    score("nested.npy", &bytes, None, words);
     let long = b"\x93NUMPY\x02\0\xff\xff\xff\xff{}";
     let words = "a header of 4294967295 bytes, longer than 65536";
     score("long.npy", long, None, words);
@@ -1162,6 +1168,27 @@ fn columns_go_by_their_names() {
         "refine train.json",
         "no column is called `w`; there are weight, pt, eta",
     );
+    // By its number it is the same column, in a file with names and in one without.
+    let by_name = fs::read(folder.at("named.laser")).unwrap();
+    config("first.csv", r#", "weights_column": 0"#);
+    folder.good("refine train.json");
+    assert!(fs::read(folder.at("named.laser")).unwrap() == by_name);
+    config("first.csv", r#", "weights_column": 3"#);
+    folder.bad(
+        "refine train.json",
+        "no column is called `3`; there are weight, pt, eta",
+    );
+    folder.npy("plain.npy", &[0.5, 1.5, 2.5, 1.0, 1.0, 4.0], 3, Order::C);
+    config("plain.npy", r#", "weights_column": 3"#);
+    folder.bad(
+        "refine train.json",
+        "no column is called `3`; its 3 columns have no names and count from 0",
+    );
+    config("plain.npy", r#", "weights_column": -1"#);
+    folder.bad(
+        "refine train.json",
+        "the name or the number, from 0, of a column",
+    );
 }
 
 #[test]
@@ -1550,6 +1577,10 @@ fn weights_and_columns_are_chosen() {
         "score weighted.npy weighted.npy --weights {quick}"
     ));
     assert_eq!(json["features"][1]["emd"]["distance"], 0.0);
+    let by_number = folder.json(&format!(
+        "score weighted.npy weighted.npy --weights --weight-column 2 {quick}"
+    ));
+    assert_eq!(by_number, json);
     let json = folder.json(&format!("score truth.npy weighted.npy --columns 1 {quick}"));
     assert_eq!(json["features"].as_array().unwrap().len(), 1);
     assert_eq!(json["features"][0]["column"], 1);
@@ -1837,7 +1868,26 @@ fn a_training_killed_every_few_moments_ends_in_the_same_model() {
     println!("killed {killed} times");
     let bytes = |name: &str| fs::read(folder.at(name)).unwrap();
     assert!(killed > 4 && bytes("killed.laser") == bytes("whole.laser"));
-    assert!(!folder.at("kept").exists(), "it is of use no more");
+    let log = String::from_utf8(bytes("killed.laser.log")).unwrap();
+    for part in ["flow", "classifier"] {
+        let lines = log
+            .lines()
+            .filter(|line| line.contains(&format!("{part}: goes on after")));
+        println!(
+            "{} processes went on with the {part}",
+            lines.clone().count()
+        );
+        assert!(lines.count() > 0, "{log}");
+    }
+    let begun = log
+        .lines()
+        .filter(|line| line.contains("events of 2 columns from truth.npy"));
+    assert!(begun.count() > 2, "{log}");
+    let last = log.lines().last().unwrap();
+    assert!(last.contains("saved killed.laser"), "{log}");
+    for kept in ["kept", "kept.log"] {
+        assert!(!folder.at(kept).exists(), "it is of use no more");
+    }
 }
 
 #[test]
@@ -1874,7 +1924,9 @@ fn an_interrupted_training_says_how_to_go_on_and_refuses_another() {
         "a positive number",
     );
     folder.write("kept", "{}");
+    fs::remove_file(folder.at("kept.log")).unwrap();
     folder.bad("refine train.json --checkpoint kept", "kept: ");
+    assert!(!folder.at("kept.log").exists());
 }
 
 #[test]

@@ -394,6 +394,45 @@ fn another_refiner_of_other_conditions_is_another_call() {
 }
 
 #[test]
+fn the_way_back_can_be_cancelled_and_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(r#""refiner.method": "rejection""#);
+    options.set_i64("flow.steps", 400).unwrap();
+    for shuffle in [0, 300] {
+        options.set_i64("source.shuffle", shuffle).unwrap();
+        let whole = job(&mut stream(), &options, &()).unwrap();
+        let path = folder.path().join(format!("{shuffle}"));
+        let checkpoint = Checkpoint::new(&path, 1e6, 0).unwrap();
+        let made = Arc::new(AtomicU64::new(0));
+        let run = |left| {
+            let stream = Stream {
+                made: made.clone(),
+                ..Stream::default()
+            };
+            let host = Host {
+                left: Cell::new(left),
+                checkpoint: Some(&checkpoint),
+                ranks: None,
+            };
+            let mut source = Source::from_events(Box::new(stream)).unwrap();
+            job(&mut source, &options, &host)
+        };
+        assert!(matches!(run(790), Err(Error::Cancelled("flow"))));
+        let (first, kept) = (
+            made.swap(0, Ordering::Relaxed),
+            std::fs::read(&path).unwrap(),
+        );
+        assert!(first > 70_000, "{first}");
+        // Some batches after those that it is measured by.
+        assert!(matches!(run(10), Err(Error::Cancelled("flow"))));
+        let again = made.swap(0, Ordering::Relaxed);
+        assert!(again < 16_000, "{again}");
+        assert!(std::fs::read(&path).unwrap() == kept);
+        assert!(run(0).unwrap() == whole);
+    }
+}
+
+#[test]
 fn a_position_that_cannot_be_told_once_loses_nothing() {
     struct Once(Stream, u64);
     impl EventSource for Once {
@@ -639,6 +678,72 @@ impl AllReduce for Nobody {
 }
 
 #[test]
+fn a_checkpoint_of_one_rank_alone_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoint = Checkpoint::new(&folder.path().join("c"), 1e6, 0).unwrap();
+    let x = array();
+    for of_rank in [0, 1] {
+        let outcomes = on_ranks(2, |rank, ranks| {
+            let host = Host {
+                checkpoint: (rank == of_rank).then_some(&checkpoint),
+                ranks: Some(ranks),
+                ..Host::default()
+            };
+            let mut source = Source::from_rows(Rows::packed(&x, 2).unwrap(), None).unwrap();
+            train_generator(&mut source, &options(r#""seed": 1"#), &host).map(drop)
+        });
+        for outcome in outcomes {
+            let error = outcome.unwrap_err().to_string();
+            assert!(error.contains("it must be set on all of them"), "{error}");
+        }
+    }
+    assert!(!checkpoint.path().exists());
+}
+
+#[test]
+fn streams_that_end_do_not_go_with_ranks() {
+    for declared in [0, 3000] {
+        let mut options = options(r#""refiner.method": "rejection""#);
+        options.set_i64("source.events", declared).unwrap();
+        let outcomes = on_ranks(2, |rank, ranks| {
+            let stream = Ending(Stream::default(), if rank == 1 { 2000 } else { u64::MAX });
+            let mut source = Source::from_events(Box::new(stream)).unwrap();
+            let host = Host {
+                ranks: Some(ranks),
+                ..Host::default()
+            };
+            train_generator(&mut source, &options, &host).map(drop)
+        });
+        for outcome in outcomes {
+            let error = outcome.unwrap_err();
+            let said = error.to_string();
+            assert!(matches!(error, Error::Unsupported(_)), "{said}");
+            assert!(said.contains("deliver events without end"), "{said}");
+            assert_eq!(said.contains("`source.events`"), declared > 0, "{said}");
+        }
+    }
+}
+
+/// Ends after so many events.
+struct Ending(Stream, u64);
+
+impl EventSource for Ending {
+    fn dim(&self) -> usize {
+        2
+    }
+
+    fn weighted(&self) -> bool {
+        false
+    }
+
+    fn fill(&mut self, x: &mut [f64], w: &mut [f64]) -> Result<usize> {
+        let rows = w.len().min((self.1 - self.0.next) as usize);
+        self.0.fill(&mut x[..2 * rows], w)?;
+        Ok(rows)
+    }
+}
+
+#[test]
 fn a_sum_that_fails_ends_the_call() {
     let x = array();
     let mut source = Source::from_rows(Rows::packed(&x, 2).unwrap(), None).unwrap();
@@ -673,8 +778,9 @@ fn ranks_with_simulators_go_on_and_leave_their_sources_to_themselves() {
     let folder = tempfile::tempdir().unwrap();
     let mut options = options(r#""refiner.method": "rejection""#);
     options.set_i64("flow.steps", 150).unwrap();
-    for (ranks, tells) in [(2, true), (3, false), (3, true)] {
-        let path = folder.path().join(format!("{ranks}-{tells}"));
+    for (ranks, tells, shuffle) in [(2, true, 0), (3, false, 0), (3, true, 0), (3, false, 700)] {
+        options.set_i64("source.shuffle", shuffle).unwrap();
+        let path = folder.path().join(format!("{ranks}-{tells}-{shuffle}"));
         let run = |patience: u64, path: &std::path::Path| {
             on_ranks(ranks, |rank, ranks| {
                 let checkpoint = Checkpoint::new(path, 1e6, 0).unwrap();
@@ -700,10 +806,15 @@ fn ranks_with_simulators_go_on_and_leave_their_sources_to_themselves() {
         };
         assert!(run(250, &path).iter().all(Option::is_none));
         let on = run(0, &path);
-        let whole = run(0, &folder.path().join(format!("{ranks}-{tells}-whole")));
+        let whole = run(
+            0,
+            &folder
+                .path()
+                .join(format!("{ranks}-{tells}-{shuffle}-whole")),
+        );
         assert!(
             on == whole && on[0].is_some() && on[0] == on[1],
-            "{ranks}, {tells}"
+            "{ranks}, {tells}, {shuffle}"
         );
     }
 }

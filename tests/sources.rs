@@ -4,6 +4,7 @@
 use laser::model::Model;
 use laser::options::Options;
 use laser::protocol::{self, EventSource, Instance, Source};
+use laser::train::{Hooks, Level};
 use laser::{Error, Result, Rows};
 use std::env;
 use std::fs::File;
@@ -164,6 +165,19 @@ impl EventSource for Failing {
     }
 }
 
+/// Keeps what is told of the callback.
+#[derive(Default)]
+struct Told(std::cell::RefCell<Vec<String>>);
+
+impl Hooks for Told {
+    fn log(&self, _: Level, message: &str) -> Result<()> {
+        if message.contains("callback") {
+            self.0.borrow_mut().push(message.into());
+        }
+        Ok(())
+    }
+}
+
 #[test]
 fn failures_that_are_borne_change_no_bit() {
     let listed = || Listed((0..4000).map(event).collect(), 0);
@@ -172,6 +186,21 @@ fn failures_that_are_borne_change_no_bit() {
     let expected = made(&mut plain, &options);
     let mut failing = Source::from_events(Box::new(Failing(listed(), 3, 0))).unwrap();
     assert!(made(&mut failing, &options) == expected);
+    // It is told at the end of the call, once.
+    let told = Told::default();
+    let mut failing = Source::from_events(Box::new(Failing(listed(), 3, 0))).unwrap();
+    protocol::train_generator(&mut failing, &options, &told).unwrap();
+    protocol::train_generator(&mut plain, &options, &told).unwrap();
+    let told = told.0.into_inner();
+    assert_eq!(told.len(), 1, "{told:?}");
+    for words in [
+        "failed ",
+        " times",
+        "`source.failures`",
+        "the last time: no events now",
+    ] {
+        assert!(told[0].contains(words), "{told:?}");
+    }
     // One more than is borne ends the call; the source stays usable.
     let mut failing = Source::from_events(Box::new(Failing(listed(), 4, 3))).unwrap();
     let error = loop {

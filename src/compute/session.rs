@@ -44,10 +44,17 @@ impl<'a> Session<'a> {
         call: &'static str,
         of: impl FnOnce() -> Result<Vec<(String, String)>>,
     ) -> Result<Option<Journal<'a>>> {
-        let Some(checkpoint) = self.hooks.checkpoint() else {
+        let (checkpoint, ranks) = (self.hooks.checkpoint(), self.hooks.ranks());
+        if let Some(ranks) = ranks {
+            let set = u32::from(checkpoint.is_some());
+            ranks.agree(
+                set,
+                "checkpoint: it must be set on all of them, with the same file, or on none",
+            )?;
+        }
+        let Some(checkpoint) = checkpoint else {
             return Ok(None);
         };
-        let ranks = self.hooks.ranks();
         // Sums over other numbers of ranks have other bits.
         let number = ranks.map_or(1, |ranks| ranks.count());
         let mut of = of()?;

@@ -307,7 +307,7 @@ macro_rules! training {
                 Schedule::Exponential,
             )
             .fast(Schedule::Cosine)
-            .doc("How the learning rate falls. `one_cycle` (Smith, Topin, arXiv:1708.07120) first rises to it from a 25th, over three tenths of the updates, without other warm-up."),
+            .doc("How the learning rate falls. `one_cycle` (Smith, Topin, arXiv:1708.07120) first rises to it from a 25th, over three tenths of the updates, without other warm-up; it is not stopped before its end."),
             gamma: float(
                 concat!($stage, ".gamma"),
                 Interval::above_to(0.0, 1.0),
@@ -338,7 +338,7 @@ macro_rules! training {
             epsilon: float(concat!($stage, ".epsilon"), Interval::above(0.0), 1e-8)
                 .doc("Adam: added to the root of the mean squared gradient."),
             patience: int(concat!($stage, ".patience"), 0, MAX, $patience)
-                .doc("Looks at the held-out loss (every epoch, or about every pass where an epoch goes through an array several times) that do not come near the best (0.2 over the root of the held-out events) before a training stops; the best parameters are kept. 0 never stops, and keeps the last."),
+                .doc("Looks at the held-out loss (every epoch, or about every pass where an epoch goes through an array several times) that do not come near the best (0.2 over the root of the held-out events) before a training stops, unless its schedule is `one_cycle`; the best parameters are kept. 0 never stops, and keeps the last."),
             clip: float(concat!($stage, ".clip"), Interval::at_least(0.0), $clip)
                 .doc("Largest norm of the gradient; 0 does not clip."),
             ema: float(

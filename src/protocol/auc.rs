@@ -425,7 +425,8 @@ impl Resume for TwoSamples {
 
     fn resume(&mut self, words: &mut Words) -> Result<()> {
         for class in [&mut self.ones, &mut self.zeros] {
-            class.order.resume(words.next_word()?, class.noise);
+            let to = words.next_drawn(class.order.drawn())?;
+            class.order.resume(to, class.noise, words.go_on)?;
         }
         Ok(())
     }

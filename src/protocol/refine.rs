@@ -38,11 +38,7 @@ use sha2::{Digest, Sha256};
 /// [`Error::Unsupported`] for a flow of one-dimensional events (a coupling needs two) and for libtorch in a build without it;
 /// [`Error::Numerical`] if the training diverges; [`Error::Device`]. The source stays usable.
 pub fn train_generator(target: &mut Source, options: &Options, hooks: &dyn Hooks) -> Result<Model> {
-    let trained = with_ranks(hooks.ranks(), || {
-        let model = train_here(target, options, hooks)?;
-        agree(&model, hooks)?;
-        Ok(model)
-    });
+    let trained = with_ranks(hooks.ranks(), || train_here(target, options, hooks));
     target.begin(None);
     trained
 }
@@ -53,7 +49,7 @@ fn train_here(target: &mut Source, options: &Options, hooks: &dyn Hooks) -> Resu
     target.begin(hooks.ranks());
     session.agree(|| target.identity())?;
     let journal = session.journal("generator", || target.identity())?;
-    begin(&journal, target, options)?;
+    begin(&journal, target, session)?;
     let session = session.kept_in(&journal);
     let draft = draft(target, options)?;
     inspect(session, target, &draft.generator.scalings, &draft.names)?;
@@ -76,8 +72,10 @@ fn train_here(target: &mut Source, options: &Options, hooks: &dyn Hooks) -> Resu
         session.hooks.warn("options", &message)?;
     }
     let mut model = generator::train(session, draft, target)?;
+    tell_failures(target, hooks)?;
     witness.judge(&mut model.record, &[]);
     witness.tell(&model.record, "the generator")?;
+    agree(&model, hooks)?;
     Ok(model)
 }
 
@@ -114,9 +112,7 @@ pub fn refine(
     hooks: &dyn Hooks,
 ) -> Result<Instance> {
     let refined = with_ranks(hooks.ranks(), || {
-        let model = refine_here(generator, target, options, hooks)?;
-        agree(&model, hooks)?;
-        Ok(model)
+        refine_here(generator, target, options, hooks)
     });
     target.begin(None);
     refined
@@ -156,7 +152,7 @@ fn refine_here(
         options,
     )?;
     let journal = session.journal("refinement", || identity(target))?;
-    begin(&journal, target, options)?;
+    begin(&journal, target, session)?;
     let session = session.kept_in(&journal);
     let rounds = options.get(keys::ITERATION_ROUNDS);
     let mut model = once(session, generator, target)?;
@@ -178,18 +174,27 @@ fn refine_here(
         whole.record.insert("iteration".into(), json!(scores));
     }
     unused::in_refinement(&whole, options, hooks)?;
+    tell_failures(target, hooks)?;
     witness.judge(&mut whole.record, &REFINED);
     witness.tell(&whole.record, "")?;
+    agree(&whole, hooks)?;
     Ok(model.with_model(whole))
 }
 
 /// Has the source where the call of a checkpoint began.
-fn begin(journal: &Option<Journal>, target: &mut Source, options: &Options) -> Result<()> {
+fn begin(journal: &Option<Journal>, target: &mut Source, session: Session) -> Result<()> {
     let Some(journal) = journal else {
         return Ok(());
     };
     let start = journal.start(|| target.place());
-    target.go_to(&start, options)
+    let go_on = || session.hooks.check("source");
+    target.go_to(&start, session.options, &go_on)
+}
+
+/// Tells the host how often its source has failed. The model has no word of it: it is what it would have been.
+fn tell_failures(target: &Source, hooks: &dyn Hooks) -> Result<()> {
+    let told = target.failures();
+    told.map_or(Ok(()), |what| hooks.log(Level::Warning, &what))
 }
 
 /// Of what a model's events and weights are a function of, for a checkpoint.
@@ -331,9 +336,7 @@ pub fn refine_again(
     hooks: &dyn Hooks,
 ) -> Result<Instance> {
     let refined = with_ranks(hooks.ranks(), || {
-        let model = refine_again_here(model, target.as_deref_mut(), options, hooks)?;
-        agree(&model, hooks)?;
-        Ok(model)
+        refine_again_here(model, target.as_deref_mut(), options, hooks)
     });
     if let Some(target) = target {
         target.begin(None);
@@ -372,8 +375,10 @@ fn refine_again_here(
     let session = session.kept_in(&journal);
     let conditions = match target {
         Some(target) => {
-            begin(&journal, target, options)?;
-            Conditions::of(target, g.condition_dim(), options)?
+            begin(&journal, target, session)?;
+            let conditions = Conditions::of(target, g.condition_dim(), options)?;
+            tell_failures(target, hooks)?;
+            conditions
         }
         None if g.condition_dim() > 0 => {
             return Err(Error::InvalidArgument(
@@ -405,6 +410,7 @@ fn refine_again_here(
     unused::in_refinement(&whole, options, hooks)?;
     witness.judge(&mut whole.record, &["weights", "chains"]);
     witness.tell(&whole.record, "")?;
+    agree(&whole, hooks)?;
     Ok(refined.with_model(whole))
 }
 

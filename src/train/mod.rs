@@ -21,7 +21,7 @@ pub use hooks::{Hooks, Level, Progress};
 pub(crate) use initial::{initial_classifier, initial_flow, initial_mlp};
 pub(crate) use ranks::{checksum, with_ranks, Shared};
 pub use ranks::{AllReduce, Ranks};
-pub use resume::{Resume, Words};
+pub use resume::{GoOn, Resume, Words};
 pub(crate) use run::train;
 pub use schedule::{Decay, Schedule};
 pub(crate) use shuffle::Passes;

@@ -17,17 +17,52 @@ pub trait Resume {
     fn resume(&mut self, words: &mut Words) -> Result<()>;
 }
 
-/// The words of a position, in the order in which they were added.
-#[derive(Debug)]
-pub struct Words<'a>(pub std::slice::Iter<'a, u64>);
+/// Asked now and then by what takes long: whether to go on. An error ends it.
+pub type GoOn<'a> = &'a dyn Fn() -> Result<()>;
 
-impl Words<'_> {
+/// The words of a position, in the order in which they were added.
+pub struct Words<'a> {
+    words: std::slice::Iter<'a, u64>,
+    /// The most rows of a kind that the training can have drawn.
+    pub most: u64,
+    /// Rows of a kind that an update draws.
+    pub batch: usize,
+    /// Asked for every block of rows that are passed over on the way there.
+    pub go_on: GoOn<'a>,
+}
+
+impl<'a> Words<'a> {
+    /// Of a training that can have made `updates` updates with `batch` rows of a kind each.
+    pub fn new(words: &'a [u64], updates: u64, batch: usize, go_on: GoOn<'a>) -> Self {
+        Words {
+            words: words.iter(),
+            most: updates.saturating_mul(batch as u64),
+            batch,
+            go_on,
+        }
+    }
+
+    /// The next of them, as a number of rows drawn, of which `drawn` were before the training.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if there is none, or it cannot be.
+    pub fn next_drawn(&mut self, drawn: u64) -> Result<u64> {
+        let to = self.next_word()?;
+        match to.checked_sub(drawn) {
+            Some(rows) if rows <= self.most => Ok(to),
+            _ => Err(Error::Format(format!(
+                "{to} rows drawn, where there were {drawn} before it and it can have drawn at most {}",
+                self.most
+            ))),
+        }
+    }
+
     /// The next of them.
     ///
     /// # Errors
     /// [`Error::Format`] if there is none.
     pub fn next_word(&mut self) -> Result<u64> {
-        let word = self.0.next().copied();
+        let word = self.words.next().copied();
         word.ok_or_else(|| Error::Format("the checkpoint says too little of its source".into()))
     }
 }

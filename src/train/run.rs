@@ -3,7 +3,7 @@
 use super::adam::Adam;
 use super::checkpoint::{Journal, Kept};
 use super::marks::{Best, Marks};
-use super::{Feed, Hooks, Level, Progress, Record, Settings, Words};
+use super::{Decay, Feed, Hooks, Level, Progress, Record, Settings, Words};
 use crate::engine::Element;
 use crate::model::Real;
 use crate::objective::{Batch, Objective};
@@ -301,7 +301,10 @@ impl<'a, T: Element> Run<'a, T> {
         self.look(loss, (epoch + 1, self.marks.steps))?;
         let marks = &mut self.marks;
         let best = marks.best.map_or((0, 0), |best| best.at);
-        if marks.away == patience && marks.steps < self.settings.epochs.saturating_mul(each) {
+        // One cycle is good at its end: before, its steps are too large for that.
+        let whole = self.settings.schedule.decay == Decay::OneCycle;
+        let left = marks.steps < self.settings.epochs.saturating_mul(each);
+        if marks.away == patience && left && !whole {
             if !epoch_ends {
                 marks.losses.put(mean)?;
                 marks.validation_losses.put(loss)?;
@@ -481,9 +484,31 @@ impl<'a, T: Element> Run<'a, T> {
         failure.map_or(Ok(()), |why| self.hooks.log(Level::Warning, &why))
     }
 
+    /// The most batches that a training at these marks can have drawn: one an update, and again those that a fall-back took back.
+    ///
+    /// # Errors
+    /// What cannot be.
+    fn most_updates(&self, marks: &Marks) -> std::result::Result<u64, String> {
+        let (steps, each) = (self.steps(), self.settings.steps);
+        let fallbacks = marks.fallbacks.len() as u64;
+        if marks.steps > steps || fallbacks > self.settings.fallbacks.saturating_add(1) {
+            return Err(format!(
+                "{} updates of {steps}, after {fallbacks} fall-backs of {}",
+                marks.steps, self.settings.fallbacks
+            ));
+        }
+        Ok(marks.steps.saturating_add(fallbacks.saturating_mul(each)))
+    }
+
     /// Goes on from what was kept.
     fn resume(&mut self, kept: &Kept, journal: &Journal) -> Result<()> {
         let broken = |why: String| Error::Format(format!("{}: {why}", journal.path().display()));
+        let of_training = |why: String| {
+            broken(format!(
+                "its training `{}` cannot stand where it says: {why}",
+                kept.stage
+            ))
+        };
         let marks: Marks = serde_json::from_str(&kept.marks)
             .map_err(|e| broken(format!("its training `{}`: {e}", kept.stage)))?;
         let need = |name: &str, values: &mut [T]| match kept.take(name, values)? {
@@ -522,9 +547,17 @@ impl<'a, T: Element> Run<'a, T> {
                 need(&format!("second.{part}"), second)?;
             }
         }
-        self.feed.resume(&mut Words(marks.feed.iter()))?;
+        let updates = self.most_updates(&marks).map_err(of_training)?;
+        let Settings { stage, batch, .. } = *self.settings;
+        let go_on = || self.hooks.check(stage);
+        let resumed = self
+            .feed
+            .resume(&mut Words::new(&marks.feed, updates, batch, &go_on));
+        resumed.map_err(|error| match error {
+            Error::Format(why) => of_training(why),
+            other => other,
+        })?;
         self.marks = marks;
-        let Settings { stage, .. } = *self.settings;
         let (steps, path) = (self.marks.steps, journal.path().display());
         let message = match self.marks.over {
             true => format!("{stage}: done before, {steps} updates, from {path}"),

@@ -1,5 +1,6 @@
 //! Rows that trainings draw from again and again.
 
+use super::GoOn;
 use crate::noise::Noise;
 use crate::{room, Result};
 use rand::seq::SliceRandom;
@@ -100,11 +101,21 @@ impl Passes {
     }
 
     /// Draws, and forgets, until it is at position `drawn`.
-    pub fn resume(&mut self, drawn: u64, noise: Noise) {
+    ///
+    /// # Errors
+    /// Those of `go_on`.
+    pub fn resume(&mut self, drawn: u64, noise: Noise, go_on: GoOn) -> Result<()> {
+        const BLOCK: u64 = 1 << 16;
+        let mut asked = self.drawn;
         while self.drawn < drawn && self.rows() > 0 {
+            if self.drawn - asked >= BLOCK {
+                asked = self.drawn;
+                go_on()?;
+            }
             let most = usize::try_from(drawn - self.drawn).unwrap_or(usize::MAX);
             self.advance(most.min(self.order.len()), noise);
         }
+        Ok(())
     }
 }
 
@@ -133,11 +144,14 @@ mod tests {
         // Whoever goes on from a position draws what would have come.
         let mut on = Passes::new((0..10).collect(), 3);
         on.draw(2, noise).unwrap();
-        on.resume(15, noise);
+        on.resume(15, noise, &|| Ok(())).unwrap();
         assert_eq!(
             (on.drawn(), on.draw(6, noise).unwrap()),
             (15, whole[15..].to_vec())
         );
+        // Far away, it asks whether to go on.
+        let stop = || Err(crate::Error::Cancelled("far"));
+        assert!(on.resume(u64::MAX, noise, &stop).is_err());
         assert!(Passes::new(vec![0, 1], 2)
             .draw(3, noise)
             .unwrap()

@@ -81,7 +81,7 @@ impl Resume for Rows {
     }
 
     fn resume(&mut self, words: &mut Words) -> Result<()> {
-        self.drawn = words.next_word()?;
+        self.drawn = words.next_drawn(0)?;
         Ok(())
     }
 }
@@ -222,6 +222,34 @@ fn early_stopping_keeps_the_best_parameters() {
         (kept - best).abs() < 1e-15,
         "the parameters are those of the best epoch"
     );
+}
+
+#[test]
+fn one_cycle_goes_to_its_end_and_keeps_the_best() {
+    // As above: what is best comes before the end, and here may come again.
+    let training = |decay| {
+        let mut p = [0.0, 0.0];
+        let mut feed = rows([10.0, 0.0, 10.0, 0.0], &[5.0, 0.0]);
+        let settings = Settings {
+            patience: 2,
+            schedule: Schedule {
+                decay,
+                rate: 0.02,
+                warmup: 0,
+            },
+            ..settings()
+        };
+        let record = train(&settings, &mut Bowl, &mut feed, &mut p, &()).unwrap();
+        (record, p)
+    };
+    assert!(training(Decay::Cosine).0.stopped_early);
+    let (record, p) = training(Decay::OneCycle);
+    assert!(!record.stopped_early);
+    assert_eq!((record.steps, record.losses.len()), (1000, 20));
+    assert!(record.kept_step < 1000);
+    let losses = record.validation_losses.iter().copied();
+    assert_eq!(record.validation_loss, losses.reduce(f64::min));
+    assert!((p[0] - 5.0).abs() < 1.5, "{p:?}");
 }
 
 #[test]
@@ -473,6 +501,57 @@ fn checkpoints_of_something_else_are_refused_by_name() {
     for seconds in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         assert!(Checkpoint::new(&path, seconds, 0).is_err(), "{seconds}");
     }
+}
+
+#[test]
+fn positions_that_cannot_be_are_no_way_to_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint");
+    let checkpoint = Checkpoint::new(&path, 1e6, 0).unwrap();
+    let training = |drawn: u64, cancel_at: u64| {
+        let journal = checkpoint.open("bowl", identity(), None).unwrap();
+        let mut feed = Rows {
+            drawn,
+            ..rows([0.0, 1.0, 2.0, 3.0], &[])
+        };
+        let watch = Watch {
+            cancel_at,
+            ..Watch::default()
+        };
+        let mut p = [5.0, -5.0];
+        run(
+            &settings(),
+            &mut Bowl,
+            &mut feed,
+            &mut p,
+            &watch,
+            Some(&journal),
+        )
+    };
+    // Ten updates of two rows.
+    for (drawn, said) in [
+        (1 << 60, "1152921504606846986 rows drawn"),
+        (20, "30 rows drawn"),
+    ] {
+        assert!(training(drawn, 11).is_err());
+        let before = std::fs::read(&path).unwrap();
+        let why = training(0, 0).unwrap_err();
+        assert!(matches!(why, Error::Format(_)), "{why}");
+        let why = why.to_string();
+        for words in [
+            said,
+            "training `bowl`",
+            "at most 20",
+            path.to_str().unwrap(),
+        ] {
+            assert!(why.contains(words), "{why}");
+        }
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+        std::fs::remove_file(&path).unwrap();
+    }
+    // Settings by which there are as many updates, and no more.
+    assert!(training(10, 11).is_err());
+    assert!(training(0, 0).is_ok());
 }
 
 #[test]

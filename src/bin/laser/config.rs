@@ -34,13 +34,15 @@ pub struct Config {
 #[derive(Deserialize)]
 #[serde(
     untagged,
-    expecting = "`weights_column` is true (the last), false (none) or the name of a column"
+    expecting = "`weights_column` is true (the last), false (none), or the name or the number, from 0, of a column"
 )]
 pub enum WeightsColumn {
     /// The last or none.
     Last(bool),
     /// That of the name.
     Named(String),
+    /// That of the number, from 0.
+    Numbered(u64),
 }
 
 impl Default for WeightsColumn {

@@ -188,18 +188,24 @@ impl Events {
         &self.names
     }
 
-    /// The column of the weights: that of the name asked for, or else the last.
+    /// The column of the weights: that of the name asked for, or with the number, from 0; or else the last.
     ///
     /// # Errors
-    /// If there is no such name or only one column, or if the last is not what the header calls the weight.
+    /// If there is no such column or only one, or if the last is not what the header calls the weight.
     pub fn weights_column(&self, asked: Option<&str>) -> Result<usize> {
         let listed = || match self.names.join(", ") {
-            none if none.is_empty() => "it has no header".into(),
+            none if none.is_empty() => {
+                format!(
+                    "its {} columns have no names and count from 0",
+                    self.columns
+                )
+            }
             names => format!("there are {names}"),
         };
         if let Some(name) = asked {
-            let column = self.names.iter().position(|n| n == name);
-            return column.ok_or_else(|| {
+            let named = self.names.iter().position(|n| n == name);
+            let numbered = || name.parse().ok().filter(|&number| number < self.columns);
+            return named.or_else(numbered).ok_or_else(|| {
                 Failure::of(
                     &self.path,
                     format!("no column is called `{name}`; {}", listed()),

@@ -2,8 +2,8 @@
 
 use crate::events::{read_rows, Events};
 use crate::failure::{Failure, Result};
-use laser::table::{header, Layout};
-use npyz::{DType, TypeChar};
+use laser::table::npy::{self, Element};
+use laser::table::Layout;
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
@@ -75,34 +75,30 @@ impl Archive<'_> {
     fn words(&mut self, name: &str) -> Result<Vec<String>> {
         let bytes = self.array(name)?;
         let wrong = |what: &str| Failure::of(self.path, format!("its array `{name}`: {what}"));
-        let (header, start) = header(&bytes[..]).map_err(|e| wrong(&e.to_string()))?;
+        let header = npy::read(&bytes[..]).map_err(|e| wrong(&e.to_string()))?;
         let none = || {
             wrong(
                 "the names of columns are strings, one dimension: `numpy.array([\"pt\", \"eta\"])`",
             )
         };
-        let DType::Plain(plain) = header.dtype() else {
+        let Element::Value(kind) = header.element else {
             return Err(none());
         };
-        let size = plain
-            .num_bytes()
-            .filter(|size| *size > 0)
-            .ok_or_else(none)?;
-        let [words] = *header.shape() else {
+        let size = kind.size.filter(|size| *size > 0).ok_or_else(none)?;
+        let [words] = header.shape[..] else {
             return Err(none());
         };
-        let data = &bytes[start as usize..];
-        if words.checked_mul(size as u64) != Some(data.len() as u64) {
+        let data = &bytes[header.start as usize..];
+        if words.checked_mul(size) != Some(data.len() as u64) {
             return Err(wrong("its strings do not fit its size"));
         }
-        let big_endian = plain.endianness() == npyz::Endianness::Big;
         let word = |bytes: &[u8]| -> Option<String> {
-            let letters: Option<String> = match plain.type_char() {
-                TypeChar::ByteStr => str::from_utf8(bytes).ok().map(str::to_owned),
-                TypeChar::UnicodeStr => {
+            let letters: Option<String> = match kind.letter {
+                Some(b'S' | b'a') => str::from_utf8(bytes).ok().map(str::to_owned),
+                Some(b'U') => {
                     let letters = bytes.chunks_exact(4).map(|b| {
                         let code = b.try_into().ok()?;
-                        char::from_u32(match big_endian {
+                        char::from_u32(match kind.big_endian? {
                             true => u32::from_be_bytes(code),
                             false => u32::from_le_bytes(code),
                         })
@@ -113,7 +109,7 @@ impl Archive<'_> {
             };
             letters.map(|word| word.trim_end_matches('\0').to_owned())
         };
-        data.chunks_exact(size)
+        data.chunks_exact(size as usize)
             .map(word)
             .collect::<Option<_>>()
             .ok_or_else(none)

@@ -4,9 +4,9 @@ use crate::events::Kind;
 use crate::failure::{Failure, Result};
 use crate::hepmc::{self, Particles};
 use laser::aside::Aside;
-use npyz::WriterBuilder;
+use laser::table::npy;
 use std::fs;
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 /// The file to write, and what is in it.
@@ -47,12 +47,13 @@ impl Output<'_> {
         let mut file = BufWriter::with_capacity(1 << 20, Aside::new(self.path).map_err(failed)?);
         let made = match Kind::of(self.path)? {
             Kind::Npy => {
-                let npy = npyz::WriteOptions::new().default_dtype();
-                let npy = npy.shape(&[self.rows, width as u64]).writer(&mut file);
-                let mut npy = npy.begin_nd().map_err(failed)?;
-                let made = events(&mut |rows| npy.extend(rows.iter().copied()).map_err(failed))?;
-                npy.finish().map_err(failed)?;
-                made
+                file.write_all(&npy::head(self.rows, width))
+                    .map_err(failed)?;
+                events(&mut |rows| {
+                    let mut rows = rows.iter();
+                    rows.try_for_each(|x| file.write_all(&x.to_le_bytes()))
+                        .map_err(failed)
+                })?
             }
             Kind::Csv => {
                 let failed = |e: csv::Error| failed(e.into());

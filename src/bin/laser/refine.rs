@@ -15,6 +15,7 @@ use laser::table::Table;
 use laser::train::{Checkpoint, Hooks, Level, Progress};
 use laser::Rows;
 use std::cell::RefCell;
+use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -23,8 +24,8 @@ use std::time::Instant;
 ///
 /// Trains a generator on the events, unless the configuration names one, refines it, and writes the model and, beside it as MODEL.log, the
 /// training log; both when all is done. Then tells what `laser info` does. Ctrl-C stops within a training step and leaves nothing, or with
-/// --checkpoint a file from which the same command goes on; a second one ends at once. Paths are relative to the folder that the command
-/// runs in.
+/// --checkpoint FILE a file from which the same command goes on, and its log so far, FILE.log; a second one ends at once. Paths are
+/// relative to the folder that the command runs in.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Example:
@@ -33,7 +34,7 @@ Example:
 where train.json is
   {
     \"events\": \"truth.npy\",            .npy, .npz or .csv, one event in a row; conditions, if any, are the last columns
-    \"weights_column\": false,          true: the last column is the events' weight; or the name of the column that is
+    \"weights_column\": false,          true: the last column is the events' weight; or the name or number of the column that is
     \"generator\": null,                a model file whose generator to refine; null trains one
     \"model\": \"model.laser\",           the file to write
     \"options\": {\"preset\": \"fast\"}     liblaser's options, see docs/options.md; without a preset, the paper's long trainings
@@ -70,13 +71,16 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             ),
         ));
     }
-    let mut log = config.model.clone().into_os_string();
-    log.push(".log");
-    let log = PathBuf::from(log);
+    let log = log_of(&config.model);
     let mut inputs = vec![arguments.config.as_path(), &config.events];
     inputs.extend(config.generator.as_deref());
     let outputs = [&config.model, &log];
-    for output in outputs.into_iter().chain(&arguments.checkpoint) {
+    let kept = arguments.checkpoint.as_deref().map(log_of);
+    for output in outputs
+        .into_iter()
+        .chain(&arguments.checkpoint)
+        .chain(&kept)
+    {
         apart(output, &inputs)?;
         // Found out now, not when the training is done.
         Aside::new(output).map_err(|e| unwritable(output, e))?;
@@ -92,6 +96,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         WeightsColumn::Last(false) => None,
         WeightsColumn::Last(true) => Some(events.weights_column(None)?),
         WeightsColumn::Named(name) => Some(events.weights_column(Some(name))?),
+        WeightsColumn::Numbered(number) => Some(events.weights_column(Some(&number.to_string()))?),
     };
     let weight_place = weights.map(|column| events.places()[column]);
     let weights = weights.map(|c| events.split_weights(c)).transpose()?;
@@ -127,7 +132,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         Stop::listen()?,
         match checkpoint {
             Some(path) => {
-                let apart = outputs.into_iter().all(|output| output != path);
+                let taken = |output: &&PathBuf| *output == path || Some(*output) == kept.as_ref();
+                let apart = !outputs.iter().any(taken);
                 let checkpoint = Checkpoint::new(path, arguments.every, 0);
                 match apart {
                     true => Some(checkpoint.map_err(|e| Failure::Usage(e.to_string()))?),
@@ -158,6 +164,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         ));
     }
     let trained = train(generator, &mut target, &options, &watch);
+    if trained.is_err() {
+        // Its end may have written the first checkpoint.
+        let _ = watch.keep();
+    }
     let model = trained.map_err(|error| match (Failure::from(error), checkpoint) {
         (Failure::Interrupted, Some(path)) if path.exists() => Failure::Kept(format!(
             "go on with: laser refine {} --checkpoint {}",
@@ -170,7 +180,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         return Err(saved_elsewhere(&model, checkpoint, &config.model, error));
     }
     if let Some(path) = checkpoint {
-        match std::fs::remove_file(path) {
+        match fs::remove_file(path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(Failure::of(path, error));
             }
@@ -188,6 +198,13 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         info::describe(&model)
     )?;
     Ok(stdout.flush()?)
+}
+
+/// Where the messages go of a model or, until that is made, of a checkpoint.
+fn log_of(path: &Path) -> PathBuf {
+    let mut log = path.as_os_str().to_owned();
+    log.push(".log");
+    log.into()
 }
 
 /// The table of a `.npy` file that takes more than the memory which the options give to events.
@@ -289,13 +306,22 @@ struct Watch {
 
 #[derive(Default)]
 struct Seen {
+    /// Whether it has begun to train.
+    begun: bool,
     /// The last update that was told of.
     last: Option<Progress>,
     log: Vec<String>,
+    /// Lines of it that are kept.
+    kept: usize,
 }
 
 impl Watch {
     fn new(stop: Stop, checkpoint: Option<Checkpoint>) -> Result<Self> {
+        let path = checkpoint.as_ref().map(Checkpoint::path);
+        if let Some(path) = path.filter(|path| !path.exists()) {
+            // Of a checkpoint that somebody has removed.
+            let _ = fs::remove_file(log_of(path));
+        }
         Ok(Watch {
             stop,
             checkpoint,
@@ -310,6 +336,24 @@ impl Watch {
         let line = format!("{:>8.1} s  {message}", self.start.elapsed().as_secs_f64());
         self.bar.suspend(|| terminal::say(&line));
         self.seen.borrow_mut().log.push(line);
+        // What cannot be kept now is tried again with the next line.
+        let _ = self.keep();
+    }
+
+    /// Keeps the lines for a process that goes on: beside the checkpoint, once this one has to do with it.
+    fn keep(&self) -> std::io::Result<()> {
+        let mut seen = self.seen.borrow_mut();
+        let path = self.checkpoint.as_ref().map(Checkpoint::path);
+        let Some(path) = path.filter(|path| seen.begun && path.exists()) else {
+            return Ok(());
+        };
+        let mut file = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(log_of(path))?;
+        file.write_all((seen.log[seen.kept..].join("\n") + "\n").as_bytes())?;
+        seen.kept = seen.log.len();
+        Ok(())
     }
 
     /// A line about the epoch that has ended with `last`; its held-out loss is known if another has followed.
@@ -330,21 +374,36 @@ impl Watch {
         ));
     }
 
-    /// Writes the log.
+    /// Writes the log: of all processes that have trained.
     fn save(&self, path: &Path) -> Result<()> {
-        let lines = self.seen.borrow().log.join("\n") + "\n";
+        let seen = self.seen.borrow();
+        let kept = self.checkpoint.as_ref().map(|c| log_of(c.path()));
+        let before = kept.as_ref().and_then(|kept| fs::read(kept).ok());
+        let new = match before {
+            Some(_) => seen.kept,
+            None => 0,
+        };
         let write = || {
             let mut file = Aside::new(path)?;
-            file.write_all(lines.as_bytes())?;
+            file.write_all(&before.unwrap_or_default())?;
+            file.write_all((seen.log[new..].join("\n") + "\n").as_bytes())?;
             file.finish()
         };
-        write().map_err(|e| unwritable(path, e))
+        write().map_err(|e| unwritable(path, e))?;
+        if let Some(kept) = kept {
+            let _ = fs::remove_file(kept);
+        }
+        Ok(())
     }
 }
 
 impl Hooks for Watch {
     fn progress(&self, now: &Progress) -> laser::Result<()> {
-        let last = self.seen.borrow_mut().last.replace(*now);
+        let last = {
+            let mut seen = self.seen.borrow_mut();
+            seen.begun = true;
+            seen.last.replace(*now)
+        };
         match last {
             Some(last) if last.stage != now.stage || now.step <= last.step => {
                 self.epoch(&last, f64::NAN);

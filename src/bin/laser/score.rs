@@ -43,8 +43,8 @@ pub struct Arguments {
     /// The last column is the events' weight, of both files or of one
     #[arg(long, value_name = "WHICH", num_args = 0..=1, require_equals = true, default_missing_value = "both")]
     weights: Option<Weighted>,
-    /// The name of the column that holds the weights, in the place of the last
-    #[arg(long, value_name = "NAME", requires = "weights")]
+    /// The column that holds the weights, in the place of the last: its name, or its number, from 0
+    #[arg(long, value_name = "COLUMN", requires = "weights")]
     weight_column: Option<String>,
     /// Columns whose JSD to print, as 0,1; can be given again. By default all pairs of up to four columns
     #[arg(long, value_name = "X,Y", value_parser = pair)]

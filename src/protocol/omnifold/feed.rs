@@ -31,8 +31,8 @@ impl Shuffled {
     }
 
     fn resume(&mut self, words: &mut Words) -> Result<()> {
-        self.order.resume(words.next_word()?, self.shuffle);
-        Ok(())
+        let to = words.next_drawn(self.order.drawn())?;
+        self.order.resume(to, self.shuffle, words.go_on)
     }
 
     fn held_out(&self) -> usize {

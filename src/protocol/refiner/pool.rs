@@ -51,8 +51,8 @@ impl Resume for Pool {
     }
 
     fn resume(&mut self, words: &mut Words) -> Result<()> {
-        self.order.resume(words.next_word()?, self.shuffle);
-        Ok(())
+        let to = words.next_drawn(self.order.drawn())?;
+        self.order.resume(to, self.shuffle, words.go_on)
     }
 }
 

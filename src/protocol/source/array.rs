@@ -9,7 +9,7 @@ use crate::noise::places;
 use crate::options::{keys, Options};
 use crate::protocol::scaling::{self, Asked};
 use crate::room::{self, Gather, Grow};
-use crate::train::{Passes, Words};
+use crate::train::{GoOn, Passes, Words};
 use crate::{Error, Result, Rows};
 use rand::seq::SliceRandom;
 
@@ -108,10 +108,10 @@ impl Origin for Array<'_> {
         self.copy(&drawn, known.dim)
     }
 
-    fn skip(&mut self, _: &mut Known, rows: u64, seed: u64, _: &mut Words) -> Result<()> {
+    fn skip(&mut self, _: &mut Known, rows: u64, seed: u64, words: &mut Words) -> Result<()> {
         let noise = places::TARGET_ROWS.noise(seed);
-        self.rows.resume(self.rows.drawn() + rows, noise);
-        Ok(())
+        let to = self.rows.drawn() + rows;
+        self.rows.resume(to, noise, words.go_on)
     }
 
     fn place(&self, words: &mut Vec<u64>) {
@@ -125,14 +125,14 @@ impl Origin for Array<'_> {
         Ok(())
     }
 
-    fn go_to(&mut self, drawn: u64, seed: u64) -> Result<()> {
+    fn go_to(&mut self, drawn: u64, seed: u64, go_on: GoOn) -> Result<()> {
         if drawn < self.rows.drawn() {
             // Rows that were drawn from are all of them: what was left out has come back.
             let order = (0..self.events.rows()).gather()?;
             self.rows = self.arrange(order, self.rows.held_out().len());
         }
-        self.rows.resume(drawn, places::TARGET_ROWS.noise(seed));
-        Ok(())
+        self.rows
+            .resume(drawn, places::TARGET_ROWS.noise(seed), go_on)
     }
 
     fn pass(&self) -> Option<usize> {

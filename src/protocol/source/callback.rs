@@ -7,7 +7,7 @@ use crate::model::Scaling;
 use crate::noise::places;
 use crate::options::{keys, Options};
 use crate::room;
-use crate::train::{Ranks, Words};
+use crate::train::{GoOn, Ranks, Words};
 use crate::{Error, Result};
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -26,8 +26,7 @@ pub(super) struct Callback<'a> {
     /// What it has delivered since it began, of the events that it is declared to have.
     begun: usize,
     declared: Option<usize>,
-    /// Failures in a row that are borne.
-    failures: usize,
+    failures: Failures,
     /// The processes that ask their hosts for a part of the events each.
     ranks: Option<Arc<Ranks>>,
     /// Rows among which the next one is drawn; empty if they come as they are.
@@ -41,6 +40,16 @@ pub(super) struct Callback<'a> {
     ended: bool,
     /// Events held out before some were left out.
     before: Option<Events>,
+}
+
+/// Of a host, in a call.
+#[derive(Default)]
+struct Failures {
+    /// So many in a row are borne.
+    allowed: usize,
+    /// So many were, the last of them for this.
+    borne: u64,
+    last: String,
 }
 
 /// Refuses rows of a callback, the first of which is event `first` of the stream, if one of them cannot be used.
@@ -64,7 +73,7 @@ impl<'a> Callback<'a> {
             served: 0,
             begun: 0,
             declared: None,
-            failures: 0,
+            failures: Failures::default(),
             ranks: None,
             pool: Events::new(dim),
             mixed: 0,
@@ -83,13 +92,18 @@ impl<'a> Callback<'a> {
         let host = self.events.get_mut();
         let got = match &self.ranks {
             None => {
-                let got = fill(host, self.failures, &mut asked.x, &mut asked.w)?;
+                let got = fill(host, &mut self.failures, &mut asked.x, &mut asked.w)?;
                 self.own += got as u64;
                 self.ended = got < rows;
                 got
             }
             Some(ranks) => {
-                let got = fill_together(ranks, host, self.failures, &mut asked)?;
+                if self.declared.is_some() {
+                    return Err(Error::Unsupported(
+                        "`source.events` is set, but with ranks, callbacks deliver events without end; take an array or a file".into(),
+                    ));
+                }
+                let got = fill_together(ranks, host, &mut self.failures, &mut asked)?;
                 // All of them delivered what they were asked for.
                 self.own += ranks.part(rows).len() as u64;
                 got
@@ -163,16 +177,30 @@ impl<'a> Callback<'a> {
         Ok(batch)
     }
 
+    /// How many the host can have delivered for the events of a training: a pass has at least one, and the held-out ones before it; where some
+    /// are left out, so many requests for a batch may come to one event.
+    fn most_delivered(&self, known: &Known, words: &Words) -> u64 {
+        let held_out = known.held_out.as_ref().map_or(0, Events::len) as u64;
+        let each = match known.restriction {
+            Some(_) => (MOST_FRUITLESS + 1).saturating_mul(words.batch),
+            None => 1,
+        };
+        let drawn = words.most.saturating_add(1);
+        let passes = held_out.saturating_add(1);
+        drawn.saturating_mul(passes).saturating_mul(each as u64)
+    }
+
     /// Asks the host of this process, as often as it has been asked, for what is used already.
-    fn deliver_again(&mut self, own: u64, ended: bool) -> Result<()> {
+    fn deliver_again(&mut self, own: u64, ended: bool, words: &Words) -> Result<()> {
         let mut rows = Events::new(self.pending.dim);
         let mut idle = 0;
         while self.own < own {
-            let asked = CHUNK.min(usize::try_from(own - self.own).unwrap_or(CHUNK));
+            (words.go_on)()?;
+            let asked = (own - self.own).min(words.batch as u64) as usize;
             rows.sized(asked)?;
             let got = fill(
                 self.events.get_mut(),
-                self.failures,
+                &mut self.failures,
                 &mut rows.x,
                 &mut rows.w,
             )?;
@@ -190,7 +218,7 @@ impl<'a> Callback<'a> {
             rows.sized(1)?;
             let got = fill(
                 self.events.get_mut(),
-                self.failures,
+                &mut self.failures,
                 &mut rows.x,
                 &mut rows.w,
             )?;
@@ -225,7 +253,7 @@ fn gone_on() -> Error {
 /// Fills as many rows as the host delivers, and says how many. Asks again if it fails: a call that fails has delivered nothing.
 fn fill(
     events: &mut Box<dyn EventSource + '_>,
-    failures: usize,
+    failures: &mut Failures,
     x: &mut [f64],
     w: &mut [f64],
 ) -> Result<usize> {
@@ -238,8 +266,10 @@ fn fill(
                     w.len()
                 )))
             }
-            Err(Error::Callback { .. } | Error::Host(_)) if failed < failures => {
+            Err(why @ (Error::Callback { .. } | Error::Host(_))) if failed < failures.allowed => {
                 failed += 1;
+                failures.borne += 1;
+                failures.last = why.to_string();
                 w.fill(1.0);
             }
             done => return done,
@@ -251,7 +281,7 @@ fn fill(
 fn fill_together(
     ranks: &Ranks,
     events: &mut Box<dyn EventSource + '_>,
-    failures: usize,
+    failures: &mut Failures,
     rows: &mut Events,
 ) -> Result<usize> {
     let (asked, dim) = (rows.len(), rows.dim);
@@ -280,10 +310,18 @@ fn fill_together(
 impl Origin for Callback<'_> {
     fn join(&mut self, ranks: Option<&Arc<Ranks>>) {
         self.ranks = ranks.cloned();
+        self.failures = Failures::default();
+    }
+
+    fn failures(&self) -> Option<String> {
+        let Failures { borne, last, .. } = &self.failures;
+        (*borne > 0).then(|| {
+            format!("the event callback failed {borne} times, and was asked again each time (`source.failures`), which changes nothing in the result; the last time: {last}")
+        })
     }
 
     fn begin(&mut self, options: &Options) {
-        self.failures = options.get(keys::SOURCE_FAILURES) as usize;
+        self.failures.allowed = options.get(keys::SOURCE_FAILURES) as usize;
         self.mixed = options.get(keys::SOURCE_SHUFFLE) as usize;
         let declared = options.get(keys::SOURCE_EVENTS) as usize;
         self.declared = Some(declared).filter(|&declared| declared > 0);
@@ -360,12 +398,7 @@ impl Origin for Callback<'_> {
     fn skip(&mut self, known: &mut Known, rows: u64, seed: u64, words: &mut Words) -> Result<()> {
         let of_all = words.next_word()?;
         if of_all == 0 {
-            if self.ranks.is_some() && rows > self.pending.len() as u64 {
-                return Err(Error::Unsupported(
-                    "with ranks, a training on a stream that is shuffled (`source.shuffle`) cannot go on: make it without, or take a file".into(),
-                ));
-            }
-            return super::origin::draw_and_forget(self, known, rows, seed);
+            return super::origin::draw_and_forget(self, known, rows, seed, words);
         }
         let mut word = || words.next_word();
         let rank = self.ranks.as_ref().map_or(0, |ranks| ranks.rank());
@@ -387,7 +420,16 @@ impl Origin for Callback<'_> {
         let ended = word()? > 0;
         self.pending = Events::new(known.dim);
         match told {
-            0 => self.deliver_again(position, ended),
+            0 => {
+                let most = self.most_delivered(known, words);
+                if position.saturating_sub(self.own) > most {
+                    return Err(Error::Format(format!(
+                        "{position} events delivered by the callback, of which {} were before it, and it can have asked for at most {most}",
+                        self.own
+                    )));
+                }
+                self.deliver_again(position, ended, words)
+            }
             _ => self.events.get_mut().go_to(position),
         }
     }
@@ -402,7 +444,7 @@ impl Origin for Callback<'_> {
         Err(gone_on())
     }
 
-    fn go_to(&mut self, _: u64, _: u64) -> Result<()> {
+    fn go_to(&mut self, _: u64, _: u64, _: GoOn) -> Result<()> {
         Err(gone_on())
     }
 

@@ -8,7 +8,7 @@ use crate::noise::{places, Permutation};
 use crate::options::{keys, Options};
 use crate::room::{Gather, Grow};
 use crate::table::Table;
-use crate::train::Words;
+use crate::train::{GoOn, Words};
 use crate::{Error, Result};
 use rand::RngCore;
 use sha2::{Digest, Sha256};
@@ -298,10 +298,10 @@ impl Origin for Rows {
         Ok(batch)
     }
 
-    fn skip(&mut self, known: &mut Known, rows: u64, seed: u64, _: &mut Words) -> Result<()> {
+    fn skip(&mut self, known: &mut Known, rows: u64, seed: u64, words: &mut Words) -> Result<()> {
         if known.restriction.is_some() {
             // How many are left out is known only from themselves.
-            return super::origin::draw_and_forget(self, known, rows, seed);
+            return super::origin::draw_and_forget(self, known, rows, seed, words);
         }
         self.position += rows;
         Ok(())
@@ -318,7 +318,7 @@ impl Origin for Rows {
         Ok(())
     }
 
-    fn go_to(&mut self, drawn: u64, _: u64) -> Result<()> {
+    fn go_to(&mut self, drawn: u64, _: u64, _: GoOn) -> Result<()> {
         self.position = drawn;
         Ok(())
     }

@@ -13,7 +13,7 @@ use crate::model::{listed_names, Region, Scaling, MAX_WIDTH};
 use crate::options::{keys, Options};
 use crate::room::{self, Gather};
 use crate::table::Table;
-use crate::train::{Ranks, Settings, Words};
+use crate::train::{GoOn, Ranks, Settings, Words};
 use crate::{Error, Result, Rows};
 use array::{Array, Stored};
 use callback::Callback;
@@ -168,6 +168,11 @@ impl<'a> Source<'a> {
         Ok(())
     }
 
+    /// What has to be told of failures of a host since the call began that were borne: no part of the result.
+    pub(super) fn failures(&self) -> Option<String> {
+        self.origin.failures()
+    }
+
     /// Events looked at for being within the support, and those of them that were left out.
     pub(super) fn left_out(&self) -> Option<(u64, u64)> {
         let restriction = self.known.restriction.as_ref();
@@ -227,8 +232,8 @@ impl<'a> Source<'a> {
     /// As it stood at a place, so that a call can go on that began there.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] if it cannot be brought there, as a callback; those of the host or the file.
-    pub(super) fn go_to(&mut self, place: &[u64], options: &Options) -> Result<()> {
+    /// [`Error::InvalidArgument`] if it cannot be brought there, as a callback; those of the host or the file, and of `go_on`.
+    pub(super) fn go_to(&mut self, place: &[u64], options: &Options, go_on: GoOn) -> Result<()> {
         if self.place() == place {
             return Ok(());
         }
@@ -241,7 +246,7 @@ impl<'a> Source<'a> {
         } else {
             self.prepare(options)?;
             let seed = options.get(keys::SEED) as u64;
-            self.origin.go_to(of_origin, seed)?;
+            self.origin.go_to(of_origin, seed, go_on)?;
         }
         self.drawn = drawn;
         if self.place() == place {
@@ -265,11 +270,10 @@ impl<'a> Source<'a> {
     /// more.
     ///
     /// # Errors
-    /// Those of the host.
+    /// Those of the host and of [`Words`].
     pub(super) fn resume(&mut self, words: &mut Words, options: &Options) -> Result<()> {
-        let to = words.next_word()?;
+        let rows = words.next_drawn(self.drawn)? - self.drawn;
         let seed = options.get(keys::SEED) as u64;
-        let rows = to.saturating_sub(self.drawn);
         self.origin.skip(&mut self.known, rows, seed, words)?;
         self.drawn += rows;
         Ok(())

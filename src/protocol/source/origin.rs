@@ -6,7 +6,7 @@ use crate::metrics::Sample;
 use crate::model::Scaling;
 use crate::options::Options;
 use crate::protocol::scaling::Asked;
-use crate::train::{Ranks, Words};
+use crate::train::{GoOn, Ranks, Words};
 use crate::{Error, Result};
 use std::sync::Arc;
 
@@ -58,6 +58,11 @@ pub(super) trait Origin: Send + Sync {
     /// A call begins, of all `ranks` if there are any.
     fn join(&mut self, _: Option<&Arc<Ranks>>) {}
 
+    /// What has to be told of failures of the host since the call began that were borne.
+    fn failures(&self) -> Option<String> {
+        None
+    }
+
     /// What follows is of a call that has these options.
     fn begin(&mut self, _: &Options) {}
 
@@ -85,7 +90,7 @@ pub(super) trait Origin: Send + Sync {
     /// Passes over the next `rows` training events, to where it stood as `words` says.
     ///
     /// # Errors
-    /// As [`Origin::hold_out`].
+    /// As [`Origin::hold_out`]; [`Error::Format`] for a place where it cannot have stood; those of [`Words::go_on`].
     fn skip(&mut self, known: &mut Known, rows: u64, seed: u64, words: &mut Words) -> Result<()>;
 
     /// Adds where it stands between two calls: all that the next call depends on, as a number of training events and checksums of the rest.
@@ -100,8 +105,8 @@ pub(super) trait Origin: Send + Sync {
     /// Nearer to where it stood when so many training events had been drawn, with this seed and what is held out now.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for a callback; as [`Origin::hold_out`].
-    fn go_to(&mut self, drawn: u64, seed: u64) -> Result<()>;
+    /// [`Error::InvalidArgument`] for a callback; as [`Origin::hold_out`]; those of `go_on`.
+    fn go_to(&mut self, drawn: u64, seed: u64, go_on: GoOn) -> Result<()>;
 
     /// Training events from their beginning to their end; none if that is not known yet.
     fn pass(&self) -> Option<usize>;
@@ -169,15 +174,17 @@ pub(super) trait Origin: Send + Sync {
     fn identity(&self, known: &Known, weighted: &str) -> Result<String>;
 }
 
-/// Passes over events by drawing them.
+/// Passes over events by drawing them, as they were drawn: what ranks ask their hosts for depends on how many are drawn at a time.
 pub(super) fn draw_and_forget(
     origin: &mut (impl Origin + ?Sized),
     known: &mut Known,
     mut rows: u64,
     seed: u64,
+    words: &Words,
 ) -> Result<()> {
     while rows > 0 {
-        let drawn = rows.min(CHUNK as u64);
+        (words.go_on)()?;
+        let drawn = rows.min(words.batch as u64);
         origin.next(known, drawn as usize, 1, seed)?;
         rows -= drawn;
     }
