@@ -691,7 +691,11 @@ fn mixtures_are_exact_and_ask_the_generator_less() {
     println!("{mixture} calls an event, rejection {rejection}");
     assert!(mixture < 0.1 * rejection);
     let [mixture, rejection] = calls(untrained);
-    assert!(mixture < 1.3 * rejection && mixture > 0.8 * rejection);
+    // w has no bound: two pilot runs know its largest values no better.
+    assert!(
+        mixture < 2.0 * rejection && mixture > 0.5 * rejection,
+        "{mixture}, {rejection}"
+    );
 }
 
 /// Cancels, or stops with an error, once `stage` has made `after` steps.

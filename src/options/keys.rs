@@ -283,7 +283,7 @@ pub struct StageKeys {
 macro_rules! training {
     ($stage:literal, epochs: $epochs:literal (fast $fast_epochs:literal), batch: $batch:literal (fast $fast_batch:literal),
      lr: $lr:literal (fast $fast_lr:literal), weight_decay: $decay:literal,
-     betas: ($beta1:literal, $beta2:literal), patience: $patience:literal, clip: $clip:literal) => {
+     betas: ($beta1:literal, $beta2:literal), patience: $patience:literal, clip: $clip:literal $(, ema: (fast $fast_ema:literal))?) => {
         StageKeys {
             epochs: int(concat!($stage, ".epochs"), 1, MAX, $epochs)
                 .fast($fast_epochs)
@@ -346,7 +346,8 @@ macro_rules! training {
                 Interval::from_below(0.0, 1.0),
                 0.0,
             )
-            .doc("Decay, from update to update, of the exponential average of the parameters that is held out and kept in their place, as 0.999. 0 takes none."),
+            $(.fast($fast_ema))?
+            .doc("Decay, from update to update, of the exponential average of the parameters that is held out and kept in their place, as 0.999; of the first updates the average goes over about the last tenth. 0 takes none."),
         }
     };
 }
@@ -365,7 +366,8 @@ pub const VAE_TRAINING: StageKeys = training!("vae",
 
 /// Training of the classifier.
 pub const CLASSIFIER_TRAINING: StageKeys = training!("classifier",
-    epochs: 50 (fast 24), batch: 2000 (fast 1000), lr: 1e-3 (fast 1.3e-3), weight_decay: 0.0, betas: (0.9, 0.999), patience: 10, clip: 0.0);
+    epochs: 50 (fast 24), batch: 2000 (fast 1000), lr: 1e-3 (fast 1.3e-3), weight_decay: 0.0, betas: (0.9, 0.999), patience: 10, clip: 0.0,
+    ema: (fast 0.998));
 
 /// Training of the GAN refiner; generator and discriminator alike.
 pub const GAN_TRAINING: StageKeys = training!("gan",

@@ -249,11 +249,11 @@ impl<'a, T: Element> Run<'a, T> {
             }
         }
         if !self.average.is_empty() {
-            // The mean of all parameters so far with weights that fall by the decay from update to update.
+            // Weights fall by the decay from update to update. While there are too few updates for that, the first count for next to
+            // nothing: they grow as the ninth power of an update's number.
             self.marks.averaged += 1;
-            let decay = self.settings.ema;
-            let of_all = 1.0 - libm::pow(decay, self.marks.averaged as f64);
-            let share = T::from_f64((1.0 - decay) / of_all);
+            let share = YOUNG / (self.marks.averaged as f64 + YOUNG - 1.0);
+            let share = T::from_f64(share.max(1.0 - self.settings.ema));
             let pairs = self.average.iter_mut().zip(&*self.parameters);
             pairs.for_each(|(mean, p)| *mean = *mean + share * (*p - *mean));
         }
@@ -569,6 +569,9 @@ impl<'a, T: Element> Run<'a, T> {
         self.hooks.log(Level::Info, &message)
     }
 }
+
+/// Of an average of n updates, where n is small, the last weighs so many n-ths: what it lags behind is an eleventh of n.
+const YOUNG: f64 = 10.0;
 
 /// The parameters that are held out, and kept in the end: the average, if there is one.
 fn kept<'p, T>(marks: &Marks, parameters: &'p [T], average: &'p [T]) -> &'p [T] {

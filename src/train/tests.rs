@@ -694,26 +694,28 @@ fn the_average_is_that_of_the_formula() {
             Ok(p[0])
         }
     }
-    let settings = Settings {
+    let settings = |ema| Settings {
         epochs: 1,
         steps: 30,
-        ema: 0.8,
+        ema,
         schedule: Schedule {
             rate: 0.1,
             warmup: 0,
             decay: Decay::Constant,
         },
-        ..settings()
+        ..self::settings()
     };
-    let mut p = [0.0, 0.0];
-    let mut feed = rows([0.0; 4], &[1.0, 2.0]);
-    let record = train(&settings, &mut Slope, &mut feed, &mut p, &()).unwrap();
-    // θ_n = −0.1 n; Σ d^(30−n) θ_n / Σ d^(30−n).
-    let weights = (1..=30).map(|n| (0.8f64.powi(30 - n), -0.1 * f64::from(n)));
-    let (sum, total) = weights.fold((0.0, 0.0), |(s, t), (w, p)| (s + w * p, t + w));
-    assert!((p[0] - sum / total).abs() < 1e-7, "{p:?}, {}", sum / total);
-    assert!(
-        (record.validation_loss.unwrap() - p[0]).abs() < 1e-15,
-        "the average is held out"
-    );
+    // θ_k = −0.1 k with weights k (k + 1) … (k + 8), whose mean is −0.1 (10 n + 1) / 11, up to n = 30; or up to n = 11, where each update
+    // begins to count half: what the mean lags behind then goes from 0.1 (11 − 111 / 11) to 0.1 by halves.
+    let halves = 0.1 + (0.1 * (11.0 - 111.0 / 11.0) - 0.1) * 0.5f64.powi(19);
+    for (ema, mean) in [(0.8, -0.1 * 301.0 / 11.0), (0.5, -3.0 + halves)] {
+        let mut p = [0.0, 0.0];
+        let mut feed = rows([0.0; 4], &[1.0, 2.0]);
+        let record = train(&settings(ema), &mut Slope, &mut feed, &mut p, &()).unwrap();
+        assert!((p[0] - mean).abs() < 1e-7, "{p:?}, {mean}");
+        assert!(
+            (record.validation_loss.unwrap() - p[0]).abs() < 1e-15,
+            "the average is held out"
+        );
+    }
 }
