@@ -11,8 +11,8 @@ mod longer;
 
 use laser::model::{
     Activation, Classifier, Coupling, Dtype, Flow, Generator, GeneratorKind, HmcSettings, Map,
-    Matching, Method, Mlp, Model, Pilot, Refinement, Refiner, Scaling, Start, Support, Transform,
-    FORMAT_VERSION,
+    Matching, Method, Mixture, Mlp, Model, Pilot, Refinement, Refiner, Scaling, Start, Support,
+    Transform, FORMAT_VERSION,
 };
 use laser::Error;
 use serde_json::{json, Value};
@@ -424,6 +424,52 @@ fn models_that_could_not_be_read_are_not_written() {
     refused(
         &|m| m.refinement.as_mut().unwrap().log_w_max = f64::NAN,
         "log_w_max",
+    );
+    // Latents that events do not have, or that nothing makes room for.
+    for latents in [1, 3, usize::MAX] {
+        refused(
+            &|m| m.classifier.as_mut().unwrap().latents = latents,
+            "scalings make",
+        );
+        refused(
+            &|m| {
+                let classifier = m.classifier.as_mut().unwrap();
+                classifier.latents = 1;
+                classifier.scalings.push(Scaling::None);
+                classifier.network.inputs += 1;
+                let n = classifier.network.parameter_count().unwrap();
+                classifier.parameters = vec![0.1; n].into();
+            },
+            "sees 1 latents of events that have 2",
+        );
+    }
+    let mixture = |m: &mut Model, prior, log_w_max, acceptance| {
+        m.refinement.as_mut().unwrap().mixture = Some(Mixture {
+            prior,
+            log_w_max,
+            acceptance,
+        });
+    };
+    for (prior, log_w_max, acceptance) in [
+        (0.0, 0.0, 0.5),
+        (1.0, 0.0, 0.5),
+        (f64::NAN, 0.0, 0.5),
+        (0.5, f64::INFINITY, 0.5),
+        (0.5, 0.0, 0.0),
+    ] {
+        refused(&|m| mixture(m, prior, log_w_max, acceptance), "mixture");
+    }
+    // A method without what it needs.
+    refused(
+        &|m| m.refinement.as_mut().unwrap().method = Method::Mixture,
+        "`mixture`",
+    );
+    refused(
+        &|m| {
+            mixture(m, 0.5, 0.0, 0.5);
+            m.refinement.as_mut().unwrap().method = Method::Mixture;
+        },
+        "`mixture`",
     );
     let unsound = Pilot {
         acceptance: 0.5,

@@ -112,7 +112,7 @@ impl Classifier {
         self.network.validate()?;
         self.scalings.iter().try_for_each(Scaling::validate)?;
         let inputs: usize = self.scalings.iter().map(Scaling::inputs).sum();
-        let row = values + self.latents;
+        let row = values.saturating_add(self.latents);
         if self.network.inputs != inputs || self.network.outputs != 1 || self.scalings.len() != row
         {
             return Err(Error::Format(format!(
