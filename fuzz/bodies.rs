@@ -6,7 +6,7 @@ use crate::hepmc::{Particles, Writer};
 use laser::formula::Formula;
 use laser::model::{Method, Model};
 use laser::options::Options;
-use laser::protocol::{Instance, Outputs, Sampler};
+use laser::protocol::{Instance, Outputs, Reweighter, Sampler, Weights};
 use laser::train::Hooks;
 use laser::{Error, Result, Rows, RowsMut};
 use sha2::{Digest, Sha256};
@@ -25,7 +25,10 @@ pub fn model(data: &[u8]) {
         let written = model.to_bytes().expect("what was read can be written");
         let again = Model::from_bytes(&written).expect("what was written can be read");
         assert_eq!(again.to_bytes().ok(), Some(written));
-        sample(model, data.len());
+        match Reweighter::new(model.clone()) {
+            Ok(reweighter) => weigh(&reweighter),
+            Err(_) => sample(model, data.len()),
+        }
     }
 }
 
@@ -71,6 +74,27 @@ impl Hooks for Few {
             1 => Err(Error::Cancelled(stage)),
             _ => Ok(()),
         }
+    }
+}
+
+/// Weights of some events: finite, or an error.
+fn weigh(reweighter: &Reweighter) {
+    let dim = reweighter.generator.dims().event_row();
+    if dim > 64 || reweighter.to_bytes().map_or(0, |bytes| bytes.len()) > 1 << 16 {
+        return;
+    }
+    let x: Vec<f64> = (0..4 * dim).map(|i| 0.7 * i as f64 - dim as f64).collect();
+    let Ok(rows) = Rows::packed(&x, dim) else {
+        return;
+    };
+    let (mut w, mut spread) = ([0.0; 4], [0.0; 4]);
+    let out = Weights {
+        w: Some(RowsMut::column(&mut w)),
+        log_w: None,
+        spread: Some(RowsMut::column(&mut spread)),
+    };
+    if reweighter.weights(&Options::new(), rows, out).is_ok() {
+        assert!(w.iter().all(|w: &f64| w.is_finite()), "{w:?}");
     }
 }
 

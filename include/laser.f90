@@ -739,6 +739,100 @@ module laser_c
          integer(c_int32_t) :: laser_model_generate
       end function laser_model_generate
 
+      !> Trains a reweighter.
+      function laser_reweighter_train(from, to, options, hooks, out) bind(c)
+         import
+         type(c_ptr), value :: from
+         type(c_ptr), value :: to
+         type(c_ptr), value :: options
+         type(c_ptr), value :: hooks
+         type(c_ptr), intent(inout) :: out
+         integer(c_int32_t) :: laser_reweighter_train
+      end function laser_reweighter_train
+
+      !> The weights of events.
+      function laser_reweighter_weights(reweighter, options, n, x, stride, w, log_w, spread) bind(c)
+         import
+         type(c_ptr), value :: reweighter
+         type(c_ptr), value :: options
+         integer(c_size_t), value :: n
+         type(c_ptr), value :: x
+         integer(c_size_t), value :: stride
+         type(c_ptr), value :: w
+         type(c_ptr), value :: log_w
+         type(c_ptr), value :: spread
+         integer(c_int32_t) :: laser_reweighter_weights
+      end function laser_reweighter_weights
+
+      !> Saves a reweighter to one file, a model file as laser_model_save writes them.
+      function laser_reweighter_save(reweighter, path) bind(c)
+         import
+         type(c_ptr), value :: reweighter
+         character(kind=c_char), intent(in) :: path(*)
+         integer(c_int32_t) :: laser_reweighter_save
+      end function laser_reweighter_save
+
+      !> Loads a reweighter.
+      function laser_reweighter_load(path, options, out) bind(c)
+         import
+         character(kind=c_char), intent(in) :: path(*)
+         type(c_ptr), value :: options
+         type(c_ptr), intent(inout) :: out
+         integer(c_int32_t) :: laser_reweighter_load
+      end function laser_reweighter_load
+
+      !> M, the values per event, without conditions.
+      function laser_reweighter_event_dim(reweighter, out) bind(c)
+         import
+         type(c_ptr), value :: reweighter
+         type(c_ptr), value :: out
+         integer(c_int32_t) :: laser_reweighter_event_dim
+      end function laser_reweighter_event_dim
+
+      !> C, the values of the condition of an event.
+      function laser_reweighter_condition_dim(reweighter, out) bind(c)
+         import
+         type(c_ptr), value :: reweighter
+         type(c_ptr), value :: out
+         integer(c_int32_t) :: laser_reweighter_condition_dim
+      end function laser_reweighter_condition_dim
+
+      !> What a value of an event is called.
+      function laser_reweighter_feature_name(reweighter, column, buf, cap, needed) bind(c)
+         import
+         type(c_ptr), value :: reweighter
+         integer(c_size_t), value :: column
+         type(c_ptr), value :: buf
+         integer(c_size_t), value :: cap
+         type(c_ptr), value :: needed
+         integer(c_int32_t) :: laser_reweighter_feature_name
+      end function laser_reweighter_feature_name
+
+      !> Describes a reweighter.
+      function laser_reweighter_info(reweighter, buf, cap, needed) bind(c)
+         import
+         type(c_ptr), value :: reweighter
+         type(c_ptr), value :: buf
+         integer(c_size_t), value :: cap
+         type(c_ptr), value :: needed
+         integer(c_int32_t) :: laser_reweighter_info
+      end function laser_reweighter_info
+
+      !> Reads a number of the training record.
+      function laser_reweighter_get_f64(reweighter, key, out) bind(c)
+         import
+         type(c_ptr), value :: reweighter
+         character(kind=c_char), intent(in) :: key(*)
+         type(c_ptr), value :: out
+         integer(c_int32_t) :: laser_reweighter_get_f64
+      end function laser_reweighter_get_f64
+
+      !> Frees a reweighter.
+      subroutine laser_reweighter_free(reweighter) bind(c)
+         import
+         type(c_ptr), value :: reweighter
+      end subroutine laser_reweighter_free
+
       !> Makes a sampler that stands at event 0.
       function laser_sampler_new(model, seed, stream, options, out) bind(c)
          import
@@ -1169,7 +1263,7 @@ module laser
    private
 
    public :: laser_options, laser_source, laser_generator, laser_model, laser_sampler, laser_histogram, laser_hooks, laser_cancel
-   public :: laser_progress
+   public :: laser_progress, laser_reweighter
    public :: laser_events_callback, laser_tell_callback, laser_seek_callback
    public :: laser_generate_callback, laser_support_callback, laser_noise_callback
    public :: laser_progress_callback, laser_log_callback, laser_allreduce_callback
@@ -1384,6 +1478,23 @@ module laser
       procedure :: free => model_free
       procedure, private :: refine_generator, refine_model
    end type laser_model
+
+   !> Weights for events that are there, w(x) = p_to(x) / p_from(x) of two sources: no generator is needed. Immutable.
+   type :: laser_reweighter
+      private
+      type(c_ptr) :: handle = c_null_ptr
+   contains
+      procedure :: train => reweighter_train
+      procedure :: load => reweighter_load
+      procedure :: save => reweighter_save
+      procedure :: event_dim => reweighter_event_dim
+      procedure :: condition_dim => reweighter_condition_dim
+      procedure :: feature_name => reweighter_feature_name
+      procedure :: info => reweighter_info
+      procedure :: get => reweighter_get
+      procedure :: weights => reweighter_weights
+      procedure :: free => reweighter_free
+   end type laser_reweighter
 
    !> A stream of events from a model: event i of stream s with seed k depends on the model, k, s and i alone. One for each thread.
    type :: laser_sampler
@@ -2801,6 +2912,142 @@ contains
       call laser_model_free(self%handle)
       self%handle = c_null_ptr
    end subroutine model_free
+
+   ! --- laser_reweighter ---
+
+   !> Learns the weights that make the events of `from` like those of `to`, which may have weights of either sign. Without
+   !! conditions in `from`, its events stand for all those of `to`. Options: the group "classifier" and others, see laser.h.
+   recursive subroutine reweighter_train(self, from, to, options, hooks, status)
+      class(laser_reweighter), intent(inout) :: self
+      type(laser_source), intent(inout) :: from, to
+      type(laser_options), intent(in), optional :: options
+      type(laser_hooks), intent(in), optional :: hooks
+      integer, intent(out), optional :: status
+      type(c_ptr) :: settings, watch
+      if (taken(self%handle, "laser_reweighter", status)) return
+      if (bad_options(options, settings, status)) return
+      if (bad_hooks(hooks, watch, status)) return
+      call settle(laser_reweighter_train(from%handle, to%handle, settings, watch, self%handle), status)
+   end subroutine reweighter_train
+
+   !> The saved and the loaded reweighter give the same bits. LASER_ERR_UNSUPPORTED for the file of a model with a generator.
+   subroutine reweighter_load(self, path, options, status)
+      class(laser_reweighter), intent(inout) :: self
+      character(len=*), intent(in) :: path
+      type(laser_options), intent(in), optional :: options
+      integer, intent(out), optional :: status
+      type(c_ptr) :: settings
+      if (taken(self%handle, "laser_reweighter", status)) return
+      if (bad_options(options, settings, status)) return
+      call settle(laser_reweighter_load(c_string(path), settings, self%handle), status)
+   end subroutine reweighter_load
+
+   !> The file appears whole or not at all, and replaces what had its name.
+   subroutine reweighter_save(self, path, status)
+      class(laser_reweighter), intent(in) :: self
+      character(len=*), intent(in) :: path
+      integer, intent(out), optional :: status
+      call settle(laser_reweighter_save(self%handle, c_string(path)), status)
+   end subroutine reweighter_save
+
+   !> M, the values per event; 0 on failure.
+   integer function reweighter_event_dim(self, status) result(dim)
+      class(laser_reweighter), intent(in) :: self
+      integer, intent(out), optional :: status
+      integer(c_size_t), target :: found
+      found = 0
+      call settle(laser_reweighter_event_dim(self%handle, c_loc(found)), status)
+      dim = int(found)
+   end function reweighter_event_dim
+
+   !> C, the values of the condition of an event, 0 without conditions; 0 on failure.
+   integer function reweighter_condition_dim(self, status) result(dim)
+      class(laser_reweighter), intent(in) :: self
+      integer, intent(out), optional :: status
+      integer(c_size_t), target :: found
+      found = 0
+      call settle(laser_reweighter_condition_dim(self%handle, c_loc(found)), status)
+      dim = int(found)
+   end function reweighter_condition_dim
+
+   !> What value `column`, from 1, of an event is called, features before conditions; empty on failure.
+   subroutine reweighter_feature_name(self, column, name, status)
+      class(laser_reweighter), intent(in) :: self
+      integer, intent(in) :: column
+      character(len=:), allocatable, intent(out) :: name
+      integer, intent(out), optional :: status
+      character(kind=c_char), allocatable, target :: buffer(:)
+      integer(c_size_t), target :: needed
+      integer(c_int32_t) :: code
+      name = ""
+      if (column < 1) then
+         call refuse(LASER_ERR_INVALID_ARGUMENT, "column is " // trim(decimal(int(column, int64))) // &
+            ", but the first is 1", status)
+         return
+      end if
+      needed = 1
+      code = laser_reweighter_feature_name(self%handle, int(column - 1, c_size_t), c_null_ptr, 0_c_size_t, c_loc(needed))
+      allocate (buffer(needed))
+      if (code == LASER_OK) &
+         code = laser_reweighter_feature_name(self%handle, int(column - 1, c_size_t), c_loc(buffer), needed, c_null_ptr)
+      call settle(code, status)
+      name = text_of(buffer)
+   end subroutine reweighter_feature_name
+
+   !> JSON: networks, scalings, and the record of the training; empty on failure.
+   subroutine reweighter_info(self, json, status)
+      class(laser_reweighter), intent(in) :: self
+      character(len=:), allocatable, intent(out) :: json
+      integer, intent(out), optional :: status
+      character(kind=c_char), allocatable, target :: buffer(:)
+      integer(c_size_t), target :: needed
+      integer(c_int32_t) :: code
+      needed = 1
+      code = laser_reweighter_info(self%handle, c_null_ptr, 0_c_size_t, c_loc(needed))
+      allocate (buffer(needed))
+      if (code == LASER_OK) code = laser_reweighter_info(self%handle, c_loc(buffer), needed, c_null_ptr)
+      call settle(code, status)
+      json = text_of(buffer)
+   end subroutine reweighter_info
+
+   !> A number of the training record, as "weights.calibration.chi_square"; NaN on failure.
+   real(c_double) function reweighter_get(self, key, status) result(number)
+      class(laser_reweighter), intent(in) :: self
+      character(len=*), intent(in) :: key
+      integer, intent(out), optional :: status
+      real(c_double), target :: found
+      found = ieee_value(found, ieee_quiet_nan)
+      call settle(laser_reweighter_get_f64(self%handle, c_string(key), c_loc(found)), status)
+      number = found
+   end function reweighter_get
+
+   !> w(n), log_w(n) and the spread(n) of log w between the networks of the ensemble, of the events x(M + C, n), which their
+   !! conditions follow; those that are wanted. Options: "backend", "device", "threads". LASER_ERR_DATA for events that are not
+   !! finite.
+   recursive subroutine reweighter_weights(self, x, w, log_w, spread, options, status)
+      class(laser_reweighter), intent(in) :: self
+      real(c_double), intent(in), target :: x(:, :)
+      real(c_double), intent(out), optional, target, contiguous :: w(:), log_w(:), spread(:)
+      type(laser_options), intent(in), optional :: options
+      integer, intent(out), optional :: status
+      type(c_ptr) :: settings, events
+      integer(c_size_t) :: stride
+      if (unmade(self%handle, "laser_reweighter", status)) return
+      if (bad_options(options, settings, status)) return
+      if (unequal("x", size(x, 1), "values per event", self%event_dim() + self%condition_dim(), status)) return
+      if (too_short_or_long(w, "w", size(x, 2), status)) return
+      if (too_short_or_long(log_w, "log_w", size(x, 2), status)) return
+      if (too_short_or_long(spread, "spread", size(x, 2), status)) return
+      if (rows(x, "x", events, stride, status)) return
+      call settle(laser_reweighter_weights(self%handle, settings, size(x, 2, c_size_t), events, stride, first(w), first(log_w), &
+         first(spread)), status)
+   end subroutine reweighter_weights
+
+   subroutine reweighter_free(self)
+      class(laser_reweighter), intent(inout) :: self
+      call laser_reweighter_free(self%handle)
+      self%handle = c_null_ptr
+   end subroutine reweighter_free
 
    ! --- laser_sampler ---
 

@@ -10,6 +10,10 @@
  *     laser_model         g, the classifier, the refiner and all scalings; one immutable file
  *     laser_sampler       a reproducible stream of events from a model
  *
+ * For events that are there already the density ratio is enough, and no generator is needed:
+ *
+ *     laser_reweighter    weights that make the events of one source like those of another
+ *
  * Method: Winterhalder, Bellagente, Nachman, Latent Space Refinement for Deep Generative Models, arXiv:2106.00792.
  *
  * @par Status and errors
@@ -166,6 +170,12 @@ typedef struct laser_options laser_options;
  * the laser_progress_* functions.
  */
 typedef struct laser_progress laser_progress;
+
+/**
+ * Weights for events of the host: w(x) = p_to(x) / p_from(x), the ratio of the densities of two sources. Immutable. Threads: any number
+ * at once.
+ */
+typedef struct laser_reweighter laser_reweighter;
 
 /**
  * A stream of events from a model. Make one per thread, with streams of their own.
@@ -1023,8 +1033,8 @@ laser_status laser_generator_save(const laser_generator *generator, const char *
  * @param options for a module, "generator.latent": N, "conditions": C, and "dtype", in which it computes; else no key changes how this
  * version reads files; NULL for the defaults
  * @param out receives the generator; the caller frees it with laser_generator_free
- * @return LASER_OK; LASER_ERR_IO; LASER_ERR_FORMAT for a file that is neither; LASER_ERR_INVALID_ARGUMENT for a path that is not UTF-8, a
- * module without "generator.latent" or one that returns no rows; LASER_ERR_TORCH for a module that does not load or run;
+ * @return LASER_OK; LASER_ERR_IO; LASER_ERR_FORMAT for a file that is neither; LASER_ERR_UNSUPPORTED for that of a reweighter;
+ * LASER_ERR_INVALID_ARGUMENT for a path that is not UTF-8, a module without "generator.latent" or one that returns no rows; LASER_ERR_TORCH for a module that does not load or run;
  * LASER_ERR_UNSUPPORTED for one without libtorch; LASER_ERR_NULL; LASER_ERR_BUSY while `options` are being changed
  *
  * Threads: any number at once.
@@ -1250,8 +1260,8 @@ laser_status laser_model_save(const laser_model *model,
  * @param path the file, in UTF-8
  * @param options NULL for the defaults; no key changes how this version reads files
  * @param out receives the model; the caller frees it with laser_model_free
- * @return LASER_OK; LASER_ERR_IO; LASER_ERR_FORMAT for a file that is not a valid model; LASER_ERR_INVALID_ARGUMENT for a path
- * that is not UTF-8; LASER_ERR_NULL; LASER_ERR_BUSY while `options` are being changed
+ * @return LASER_OK; LASER_ERR_IO; LASER_ERR_FORMAT for a file that is not a valid model; LASER_ERR_UNSUPPORTED for that of a reweighter;
+ * LASER_ERR_INVALID_ARGUMENT for a path that is not UTF-8; LASER_ERR_NULL; LASER_ERR_BUSY while `options` are being changed
  *
  * Threads: any number at once.
  */
@@ -1469,6 +1479,175 @@ laser_status laser_model_generate(const laser_model *model,
                                   size_t z_stride,
                                   double *x,
                                   size_t x_stride);
+
+/**
+ * Trains a reweighter: the classifier between the events of two sources, whose ratio of densities is w. No generator is needed. The
+ * weights are judged on events of both that were held out, and the log callback is told what is wrong with them.
+ *
+ * Weights of either source may be negative, wherever those of a region sum to more than 0, and have any unit. Both densities are
+ * normalised to 1: the sum of v * w over the events of `from`, of weights v, is about the sum of v.
+ *
+ * With option "conditions" = C the last C values of a row of `to` are conditions, as the energy of a particle or the parameters of a
+ * simulation. If rows of `from` have them too, w is the ratio of the densities of events with their conditions. If they have not, every
+ * event of `from` stands for all conditions of `to`, and w(x | c) = p_to(x | c) / p_from(x), interpolated between the conditions of `to`.
+ *
+ * The calling thread works until it is done; the callbacks of sources and hooks are called on it.
+ *
+ * @param from the events to be weighted, of M + C or M values; in use until the call returns. Arrays, files and callbacks, in any
+ * combination with `to`
+ * @param to the events that they are to be like, of M + C values; another handle than `from`; in use until the call returns
+ * @param options the groups "classifier", "features", "target" and "validation", "conditions", "support", "weights.tail", "weights.margin",
+ * "seed", "dtype", "backend", "device", "threads"; copied; NULL for the defaults, which take longer than the preset "fast"
+ * @param hooks progress, log, cancel, checkpoint and ranks; copied; NULL for none
+ * @param out receives the reweighter; the caller frees it with laser_reweighter_free
+ * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT if the sources differ in columns; LASER_ERR_BUSY for one handle as both sources; else as
+ * laser_generator_train
+ *
+ * Threads: needs `from` and `to` alone; the others may be shared.
+ */
+laser_status laser_reweighter_train(laser_source *from,
+                                    laser_source *to,
+                                    const laser_options *options,
+                                    const laser_hooks *hooks,
+                                    laser_reweighter **out);
+
+/**
+ * The weights of events.
+ *
+ * @param reweighter what to ask
+ * @param options keys "backend", "device", "threads"; NULL for the defaults. The number of threads changes no bit
+ * @param n number of events; 0 does nothing
+ * @param x `n` rows of M + C doubles, events followed by their conditions; row i begins at x + i * stride
+ * @param stride doubles between the beginnings of rows, at least M + C; 0 for packed rows
+ * @param w receives `n` weights w(x); NULL if they are not wanted. 0 outside the support
+ * @param log_w receives `n` logarithms log w(x); NULL if they are not wanted. Minus infinity outside the support
+ * @param spread receives `n` standard deviations of log w(x) between the networks of the ensemble (option "classifier.ensemble"), 0 of a
+ * single one; NULL if they are not wanted. They take as much time again. What the networks have in common, as too few events, they do not
+ * show
+ * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for wrong sizes or arrays that overlap; LASER_ERR_DATA for events that are not finite;
+ * LASER_ERR_NUMERICAL for weights that are not; LASER_ERR_DEVICE; LASER_ERR_TORCH; LASER_ERR_NULL, also if nothing is wanted; LASER_ERR_BUSY while `options` are being changed
+ *
+ * Threads: any number at once.
+ */
+laser_status laser_reweighter_weights(const laser_reweighter *reweighter,
+                                      const laser_options *options,
+                                      size_t n,
+                                      const double *x,
+                                      size_t stride,
+                                      double *w,
+                                      double *log_w,
+                                      double *spread);
+
+/**
+ * Saves a reweighter to one file, a model file as laser_model_save writes them. It appears whole or not at all, and replaces what had its
+ * name.
+ *
+ * @param reweighter what to save
+ * @param path the file, in UTF-8
+ * @return LASER_OK; LASER_ERR_IO; LASER_ERR_INVALID_ARGUMENT for a path that is not UTF-8; LASER_ERR_NULL
+ *
+ * Threads: any number at once.
+ */
+laser_status laser_reweighter_save(const laser_reweighter *reweighter,
+                                   const char *path);
+
+/**
+ * Loads a reweighter. The saved and the loaded one give the same bits.
+ *
+ * @param path the file, in UTF-8
+ * @param options NULL for the defaults; no key changes how this version reads files
+ * @param out receives the reweighter; the caller frees it with laser_reweighter_free
+ * @return LASER_OK; LASER_ERR_IO; LASER_ERR_FORMAT for a file that is not a valid model file; LASER_ERR_UNSUPPORTED for that of a model
+ * with a generator; LASER_ERR_INVALID_ARGUMENT for a path that is not UTF-8; LASER_ERR_NULL; LASER_ERR_BUSY while `options` are being
+ * changed
+ *
+ * Threads: any number at once.
+ */
+laser_status laser_reweighter_load(const char *path,
+                                   const laser_options *options,
+                                   laser_reweighter **out);
+
+/**
+ * M, the values per event, without conditions.
+ *
+ * @param reweighter what to ask
+ * @param out receives M
+ * @return LASER_OK; LASER_ERR_NULL
+ *
+ * Threads: any number at once.
+ */
+laser_status laser_reweighter_event_dim(const laser_reweighter *reweighter, size_t *out);
+
+/**
+ * C, the values of the condition of an event; 0 without conditions.
+ *
+ * @param reweighter what to ask
+ * @param out receives C
+ * @return LASER_OK; LASER_ERR_NULL
+ *
+ * Threads: any number at once.
+ */
+laser_status laser_reweighter_condition_dim(const laser_reweighter *reweighter, size_t *out);
+
+/**
+ * What a value of an event is called.
+ *
+ * @param reweighter what to ask
+ * @param column which value, from 0: a feature below M, behind them a condition, below M + C
+ * @param buf receives the name, NUL-terminated: that of option "features.names" or of the source or, without names, x0 ... of features and
+ * c0 ... of conditions; NULL with `cap` 0 asks for the size only
+ * @param cap size of `buf` in bytes
+ * @param needed receives the size of the name in bytes, its NUL included, also if `buf` is too small; may be NULL
+ * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for a column beyond the last, or too small a buffer; LASER_ERR_NULL
+ *
+ * Threads: any number at once.
+ */
+laser_status laser_reweighter_feature_name(const laser_reweighter *reweighter,
+                                           size_t column,
+                                           char *buf,
+                                           size_t cap,
+                                           size_t *needed);
+
+/**
+ * Describes a reweighter: networks, scalings, and the record of its training with settings, losses and the weight report.
+ *
+ * @param reweighter what to describe
+ * @param buf receives JSON, NUL-terminated, as laser_model_info gives it; NULL with `cap` 0 asks for the size only
+ * @param cap size of `buf` in bytes
+ * @param needed receives the size of the JSON in bytes, its NUL included, also if `buf` is too small; may be NULL
+ * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for too small a buffer; LASER_ERR_NULL
+ *
+ * Threads: any number at once.
+ */
+laser_status laser_reweighter_info(const laser_reweighter *reweighter,
+                                   char *buf,
+                                   size_t cap,
+                                   size_t *needed);
+
+/**
+ * Reads a number of the training record.
+ *
+ * @param reweighter what to ask
+ * @param key path into the record with dots, as of laser_model_get_f64: "classifier.…" of the training; "weights.…" of the weights that
+ * events of `from` get, in the unit of their own mean weight; "weights.calibration.…" of held-out events of both; "weights.gaps.0.…" of
+ * what `from` does not reach of `to`; "weights.features.0.…", "weights.limit.…", "weights.second_opinion.…"
+ * @param out receives the number
+ * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT if there is no such number, with the keys that there are; LASER_ERR_NULL
+ *
+ * Threads: any number at once.
+ */
+laser_status laser_reweighter_get_f64(const laser_reweighter *reweighter,
+                                      const char *key,
+                                      double *out);
+
+/**
+ * Frees a reweighter.
+ *
+ * @param reweighter what to free; NULL is fine
+ *
+ * Threads: no other thread may use `reweighter` any more.
+ */
+void laser_reweighter_free(laser_reweighter *reweighter);
 
 /**
  * Makes a sampler that stands at event 0.

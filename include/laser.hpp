@@ -326,6 +326,7 @@ struct Free {
     void operator()(laser_source *p) const noexcept { laser_source_free(p); }
     void operator()(laser_generator *p) const noexcept { laser_generator_free(p); }
     void operator()(laser_model *p) const noexcept { laser_model_free(p); }
+    void operator()(laser_reweighter *p) const noexcept { laser_reweighter_free(p); }
     void operator()(laser_sampler *p) const noexcept { laser_sampler_free(p); }
     void operator()(laser_histogram *p) const noexcept { laser_histogram_free(p); }
 };
@@ -919,6 +920,78 @@ inline Model refine(const Generator &generator, Source &target, const Options &o
                  }),
                  generator.callables());
 }
+
+/** Weights for events that are there, w(x) = p_to(x) / p_from(x) of two sources: no generator is needed. Immutable. */
+class Reweighter {
+public:
+    /** Trains one on the events of `from`, which are to be weighted, and of `to`, which they are to be like. */
+    static Reweighter train(Source &from, Source &to, const Options &options = {}, const Hooks &hooks = {})
+    {
+        return Reweighter(detail::made_by<laser_reweighter>([&](laser_reweighter **out) {
+            return laser_reweighter_train(from.handle(), to.handle(), options.handle(), hooks.handle(), out);
+        }));
+    }
+    static Reweighter load(const std::string &path, const Options &options = {})
+    {
+        return Reweighter(detail::made_by<laser_reweighter>(
+            [&](laser_reweighter **out) { return laser_reweighter_load(detail::c_string(path), options.handle(), out); }));
+    }
+    /** Atomic: the file appears whole or not at all. */
+    void save(const std::string &path) const { detail::check(laser_reweighter_save(handle(), detail::c_string(path))); }
+
+    /** M */
+    std::size_t event_dim() const { return dim(laser_reweighter_event_dim); }
+    /** C */
+    std::size_t condition_dim() const { return dim(laser_reweighter_condition_dim); }
+    /** What value `column` of an event is called, features before conditions. */
+    std::string feature_name(std::size_t column) const
+    {
+        return detail::text_of([&](char *buf, std::size_t cap, std::size_t *needed) {
+            return laser_reweighter_feature_name(handle(), column, buf, cap, needed);
+        });
+    }
+    /** Networks, scalings and training record, as JSON. */
+    std::string info() const
+    {
+        return detail::text_of(
+            [&](char *buf, std::size_t cap, std::size_t *needed) { return laser_reweighter_info(handle(), buf, cap, needed); });
+    }
+    /** A number of the training record, as "weights.calibration.chi_square". */
+    double get(const std::string &key) const
+    {
+        return detail::result_of<double>([&](double *out) { return laser_reweighter_get_f64(handle(), detail::c_string(key), out); });
+    }
+
+    /** w of every event; rows of M + C values. */
+    std::vector<double> weights(Rows<const double> x, const Options &options = {}) const
+    {
+        std::vector<double> w(x.rows());
+        if (!w.empty())
+            weights(x, w, {}, {}, options);
+        return w;
+    }
+    /** w, log w and the spread of log w between the networks of the ensemble, of those that are wanted. */
+    void weights(Rows<const double> x, Span<double> w, Span<double> log_w, Span<double> spread = {}, const Options &options = {}) const
+    {
+        detail::require_columns(x, event_dim() + condition_dim(), "x");
+        double *const weights = detail::optional_column(w, x.rows(), detail::weights_do_not_fit);
+        double *const logs = detail::optional_column(log_w, x.rows(), detail::weights_do_not_fit);
+        double *const spreads = detail::optional_column(spread, x.rows(), detail::weights_do_not_fit);
+        if (x.rows() != 0)
+            detail::check(laser_reweighter_weights(handle(), options.handle(), x.rows(), x.data(), x.stride(), weights, logs, spreads));
+    }
+
+    const laser_reweighter *handle() const noexcept { return handle_.get(); }
+
+private:
+    explicit Reweighter(detail::Handle<laser_reweighter> handle) noexcept : handle_(std::move(handle)) {}
+    std::size_t dim(laser_status (*function)(const laser_reweighter *, std::size_t *)) const
+    {
+        return detail::result_of<std::size_t>([&](std::size_t *out) { return function(handle(), out); });
+    }
+
+    detail::Handle<laser_reweighter> handle_;
+};
 
 /** A stream of events from a model: one per thread. Event i of stream s with seed k depends on the model, k, s and i alone. */
 class Sampler {

@@ -7,7 +7,8 @@ use laser::model::Model;
 use laser::noise::{domain, Noise};
 use laser::options::Options;
 use laser::protocol::{
-    host_generator, refine, train_generator, two_sample_auc, Instance, Outputs, Sampler, Source,
+    host_generator, refine, train_generator, train_reweighter, two_sample_auc, Instance, Outputs,
+    Reweighter, Sampler, Source, Weights,
 };
 use laser::{Rows, RowsMut};
 use npyz::{NpyFile, Order, WriterBuilder};
@@ -331,7 +332,14 @@ fn a_closed_pipe_ends_a_command_quietly() {
 #[test]
 fn help_has_examples_and_usage_errors_have_their_status() {
     let folder = Folder::new();
-    for command in ["info", "sample", "score", "refine"] {
+    for command in [
+        "info",
+        "sample",
+        "score",
+        "refine",
+        "reweight train",
+        "reweight apply",
+    ] {
         let help = folder.good(&format!("{command} --help"));
         assert!(
             help.contains(&format!("Example:\n  laser {command} ")),
@@ -2146,4 +2154,173 @@ fn an_interrupted_training_leaves_nothing() {
     let mut after = folder.files();
     after.remove(Path::new(&folder.at("stderr")));
     assert_eq!(after, before);
+}
+
+/// Of events of two features with a third, which stands for a weight: 1, or −½ of every fifth.
+fn weighted_events(seed: u64) -> Vec<f64> {
+    let rows = events(2, seed);
+    let rows = rows.chunks_exact(2).enumerate();
+    rows.flat_map(|(row, x)| {
+        let w = if row % 5 == 0 { -0.5 } else { 1.0 };
+        [0.9 * x[0], x[1], w]
+    })
+    .collect()
+}
+
+#[test]
+fn reweight_trains_and_weighs_as_the_library_does() {
+    let folder = Folder::new();
+    folder.write("options.json", OPTIONS);
+    let x = events(2, 1);
+    let to = weighted_events(2);
+    folder.npy("to.npy", &to, 3, Order::C);
+    let told = folder
+        .good("reweight train truth.npy to.npy -o r.laser --options options.json --weights=to");
+    assert!(told.starts_with("r.laser\n"), "{told}");
+    for line in [
+        "events       2 features, float32",
+        "weights of 3000 events of `from`",
+    ] {
+        assert!(told.contains(line), "{told}");
+    }
+    assert!(
+        !told.contains("method") && !told.contains("proposals"),
+        "{told}"
+    );
+    let log = fs::read_to_string(folder.at("r.laser.log")).unwrap();
+    assert!(
+        log.contains("3000 events of 2 columns from to.npy"),
+        "{log}"
+    );
+    let options = Options::from_json(OPTIONS).unwrap();
+    let features: Vec<f64> = to.chunks_exact(3).flat_map(|x| [x[0], x[1]]).collect();
+    let w: Vec<f64> = to.chunks_exact(3).map(|x| x[2]).collect();
+    let source = |x, w| Source::from_rows(Rows::packed(x, 2).unwrap(), w).unwrap();
+    let (mut from, mut target) = (source(&x, None), source(&features, Some(&w[..])));
+    let made = train_reweighter(&mut from, &mut target, &options, &()).unwrap();
+    assert!(made.to_bytes().unwrap() == fs::read(folder.at("r.laser")).unwrap());
+    let info = folder.json("info r.laser --json");
+    assert!(info["method"].is_null() && info["latent_dim"] == 0);
+    assert!(folder
+        .good("info r.laser")
+        .contains("r.laser: a reweighter"));
+
+    // The weights of the library, of every kind of file, in one piece or two.
+    let loaded = Reweighter::load(&folder.at("r.laser")).unwrap();
+    let [mut w, mut log_w] = [(); 2].map(|()| vec![0.0; ROWS]);
+    let out = Weights {
+        w: Some(RowsMut::column(&mut w)),
+        log_w: Some(RowsMut::column(&mut log_w)),
+        spread: None,
+    };
+    let rows = Rows::packed(&x, 2).unwrap();
+    loaded.weights(&options, rows, out).unwrap();
+    let said = folder.run("reweight apply r.laser truth.npy -o w.npy --threads 2");
+    let said = String::from_utf8(said.stderr).unwrap();
+    assert!(said.contains("weights of 3000 events in"), "{said}");
+    assert_eq!(folder.read("w.npy"), (vec![ROWS as u64, 1], w.clone()));
+    folder.good("reweight apply r.laser truth.npy -o all.npy --events-too --log --spread");
+    let (shape, all) = folder.read("all.npy");
+    assert_eq!(shape, [ROWS as u64, 5]);
+    let expected = x.chunks_exact(2).zip(w.iter().zip(&log_w));
+    let expected: Vec<f64> = expected
+        .flat_map(|(x, (w, log_w))| [x[0], x[1], *w, *log_w, 0.0])
+        .collect();
+    assert_eq!(all, expected);
+    folder.good("reweight apply r.laser truth.npy -o w.csv");
+    let text = fs::read_to_string(folder.at("w.csv")).unwrap();
+    let (head, numbers) = text.split_once('\n').unwrap();
+    let numbers: Vec<f64> = numbers.lines().map(|line| line.parse().unwrap()).collect();
+    assert!(head == "w" && numbers == w);
+
+    // Mistakes.
+    folder.bad(
+        "reweight apply r.laser to.npy -o x.npy",
+        "it has 3 columns, and 2 are needed",
+    );
+    folder.usage(
+        "reweight apply model.laser truth.npy -o x.npy",
+        "this is a model with a generator, and no reweighter",
+    );
+    folder.usage(
+        "sample r.laser -n 10 -o x.npy",
+        "this is a reweighter, which has weights for events of the host",
+    );
+    folder.usage(
+        "reweight apply r.laser truth.npy -o x.hepmc",
+        "a column of numbers",
+    );
+    folder.usage(
+        "reweight apply r.laser truth.npy -o truth.npy",
+        "read by the same command",
+    );
+    folder.usage(
+        "reweight apply r.laser truth.npy -o x.npy --conditions 1",
+        "1 numbers, and the reweighter has 0 conditions",
+    );
+    folder.usage(
+        "reweight train truth.npy to.npy -o x.laser --preset slow",
+        "no preset",
+    );
+    folder.bad(
+        "reweight train truth.npy to.npy -o x.laser --options options.json",
+        "the events of `from` have 2 columns, those of `to` 3",
+    );
+    let mut broken = x.clone();
+    broken[2 * 17 + 1] = f64::NAN;
+    folder.npy("nan.npy", &broken, 2, Order::C);
+    folder.bad(
+        "reweight apply r.laser nan.npy -o x.npy",
+        "row 17 (from 0): x1 is not finite",
+    );
+}
+
+#[test]
+fn reweight_goes_by_names_and_takes_parameters() {
+    let folder = Folder::new();
+    let options = OPTIONS.replacen('{', "{\"conditions\": 1,", 1);
+    folder.write("options.json", &options);
+    let x = events(2, 1);
+    let (mut from, mut to, mut other) = (
+        String::from("pt,eta\n"),
+        String::from("eta,pt,mass\n"),
+        String::from("run,mass,pt,eta\n"),
+    );
+    for (i, x) in x.chunks_exact(2).enumerate() {
+        let mass = 0.5 * (i % 3) as f64;
+        from += &format!("{},{}\n", x[0], x[1]);
+        to += &format!("{},{},{mass}\n", x[1], x[0] + mass);
+        other += &format!("{},0.5,{},{}\n", i * i, x[0], x[1]);
+    }
+    folder.write("from.csv", &from);
+    folder.write("to.csv", &to);
+    folder.write("other.csv", &other);
+    folder.good("reweight train from.csv to.csv -o r.laser --options options.json");
+    let model = Model::load(&folder.at("r.laser")).unwrap();
+    assert_eq!(model.names, ["eta", "pt", "mass"]);
+    assert_eq!(model.generator.dims().conditions, 1);
+    folder.good("reweight apply r.laser from.csv -o one.npy --conditions 0.5");
+    folder.good("reweight apply r.laser other.csv -o two.npy");
+    assert_eq!(folder.read("one.npy"), folder.read("two.npy"));
+    folder.bad(
+        "reweight apply r.laser from.csv -o x.npy",
+        "no column is called `mass`",
+    );
+}
+
+#[test]
+fn a_large_array_is_weighed_in_parts() {
+    let folder = Folder::new();
+    folder.write("options.json", OPTIONS);
+    folder.npy("to.npy", &weighted_events(2), 3, Order::C);
+    folder.good("reweight train truth.npy to.npy -o r.laser --options options.json --weights=to");
+    let x = events(2, 1).repeat(150);
+    folder.npy("many.npy", &x, 2, Order::C);
+    folder.npy("fortran.npy", &x, 2, Order::Fortran);
+    folder.good("reweight apply r.laser many.npy -o w.npy");
+    folder.good("reweight apply r.laser fortran.npy -o f.npy");
+    let (shape, w) = folder.read("w.npy");
+    assert_eq!(shape, [150 * ROWS as u64, 1]);
+    assert!(w.chunks_exact(ROWS).all(|part| part == &w[..ROWS]));
+    assert!(folder.read("f.npy").1 == w);
 }

@@ -294,6 +294,45 @@ fn models_come_back_bit_for_bit() {
     }
 }
 
+#[test]
+fn reweighters_are_models_without_a_generator() {
+    let reweighter = |conditions| {
+        let mut m = model(Dtype::Float32, conditions);
+        m.generator.kind = GeneratorKind::Events;
+        m.generator.parameters = Arc::default();
+        m.refinement = None;
+        m
+    };
+    for conditions in [0, 1] {
+        let model = reweighter(conditions);
+        let bytes = model.to_bytes().unwrap();
+        let read = Model::from_bytes(&bytes).unwrap();
+        assert_eq!(read, model);
+        assert_eq!(read.generator.latent_dim(), 0);
+        assert_eq!(read.to_bytes().unwrap(), bytes);
+    }
+    let whole = model(Dtype::Float32, 0);
+    let refused = |change: &dyn Fn(&mut Model), words: &str| {
+        let mut model = reweighter(0);
+        change(&mut model);
+        let message = model.to_bytes().unwrap_err().to_string();
+        assert!(message.contains(words), "{message}");
+    };
+    let parts = "a reweighter has a classifier of events, and neither one of latents nor a refiner";
+    refused(&|m| m.classifier = None, parts);
+    refused(&|m| m.refinement = whole.refinement.clone(), parts);
+    refused(
+        &|m| {
+            m.generator.scalings.clear();
+            m.names.clear();
+        },
+        "a reweighter of events of dimension 0",
+    );
+    let bytes = reweighter(0).to_bytes().unwrap();
+    let other = with_description(&bytes, |d| d["latent_dim"] = json!(2));
+    refused_with(&other, "latent_dim is 2, but the generator has 0");
+}
+
 /// Models were written before there was a pilot in them.
 #[test]
 fn a_file_without_a_pilot_is_read() {

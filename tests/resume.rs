@@ -4,7 +4,8 @@
 use laser::noise::{domain, Noise};
 use laser::options::Options;
 use laser::protocol::{
-    refine, refine_again, train_generator, two_sample_auc, EventSource, Instance, Source,
+    refine, refine_again, train_generator, train_reweighter, two_sample_auc, EventSource, Instance,
+    Source,
 };
 use laser::train::{AllReduce, Checkpoint, Hooks, Ranks};
 use laser::{Error, Result, Rows};
@@ -530,6 +531,87 @@ fn on_unlike_ranks<R: Send>(
             .collect();
         threads.into_iter().map(|t| t.join().unwrap()).collect()
     })
+}
+
+/// Weights of the events of an array, as a file.
+fn reweighting(
+    one: &[f64],
+    to: &mut Source,
+    options: &Options,
+    hooks: &dyn Hooks,
+) -> Result<Vec<u8>> {
+    let mut from = Source::from_rows(Rows::packed(one, to.dim()).unwrap(), None).unwrap();
+    train_reweighter(&mut from, to, options, hooks)?.to_bytes()
+}
+
+#[test]
+fn a_reweighter_that_is_stopped_again_and_again_ends_in_the_same_bits() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint");
+    let x = array();
+    let moved: Vec<f64> = x.iter().map(|x| x + 0.3).collect();
+    for (is_stream, settings) in [
+        (false, r#""classifier.ensemble": 2"#),
+        (true, r#""classifier.ema": 0.9"#),
+        (true, r#""conditions": 1"#),
+    ] {
+        let options = options(settings);
+        let first: Vec<f64> = moved.chunks_exact(2).map(|x| x[0]).collect();
+        let given = settings.contains("conditions");
+        let call = |hooks: &dyn Hooks| {
+            let mut to = match is_stream {
+                true => stream(),
+                false => Source::from_rows(Rows::packed(&x, 2).unwrap(), None).unwrap(),
+            };
+            match given {
+                true => {
+                    let rows = Rows::packed(&first, 1).unwrap();
+                    let mut from = Source::from_rows(rows, None).unwrap();
+                    train_reweighter(&mut from, &mut to, &options, hooks)?.to_bytes()
+                }
+                false => reweighting(&moved, &mut to, &options, hooks),
+            }
+        };
+        let whole = call(&()).unwrap();
+        let checkpoint = Checkpoint::new(&path, 1e6, 7).unwrap();
+        let (mut patience, mut stopped) = (5, 0);
+        loop {
+            let host = Host {
+                left: Cell::new(patience),
+                checkpoint: Some(&checkpoint),
+                ranks: None,
+            };
+            match call(&host) {
+                Ok(model) => break assert!(model == whole, "{settings}"),
+                Err(Error::Cancelled(_)) => stopped += 1,
+                Err(other) => panic!("{settings}: {other}"),
+            }
+            patience += 5;
+        }
+        assert!(stopped >= 3, "{settings}: stopped at {stopped} points");
+        std::fs::remove_file(&path).unwrap();
+        // What a checkpoint is of, the other events are not.
+        let host = Host {
+            left: Cell::new(30),
+            checkpoint: Some(&checkpoint),
+            ranks: None,
+        };
+        assert!(call(&host).is_err());
+        let other = reweighting(&x, &mut stream(), &options, &host).unwrap_err();
+        assert!(other.to_string().contains("from") || given, "{other}");
+        std::fs::remove_file(&path).unwrap();
+        let models = on_ranks(2, |_, ranks| {
+            let host = Host {
+                ranks: Some(ranks),
+                ..Host::default()
+            };
+            call(&host).unwrap()
+        });
+        assert!(models[0] == models[1], "{settings}");
+        for (a, b) in losses(&models[0]).iter().zip(losses(&whole)) {
+            assert!((a - b).abs() < 2e-3, "{settings}: {a}, {b}");
+        }
+    }
 }
 
 fn losses(model: &[u8]) -> Vec<f64> {

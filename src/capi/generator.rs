@@ -106,8 +106,8 @@ pub unsafe extern "C" fn laser_generator_save(
 /// @param options for a module, "generator.latent": N, "conditions": C, and "dtype", in which it computes; else no key changes how this
 /// version reads files; NULL for the defaults
 /// @param out receives the generator; the caller frees it with laser_generator_free
-/// @return LASER_OK; LASER_ERR_IO; LASER_ERR_FORMAT for a file that is neither; LASER_ERR_INVALID_ARGUMENT for a path that is not UTF-8, a
-/// module without "generator.latent" or one that returns no rows; LASER_ERR_TORCH for a module that does not load or run;
+/// @return LASER_OK; LASER_ERR_IO; LASER_ERR_FORMAT for a file that is neither; LASER_ERR_UNSUPPORTED for that of a reweighter;
+/// LASER_ERR_INVALID_ARGUMENT for a path that is not UTF-8, a module without "generator.latent" or one that returns no rows; LASER_ERR_TORCH for a module that does not load or run;
 /// LASER_ERR_UNSUPPORTED for one without libtorch; LASER_ERR_NULL; LASER_ERR_BUSY while `options` are being changed
 ///
 /// Threads: any number at once.

@@ -40,6 +40,8 @@ pub mod model;
 
 pub mod evaluate;
 
+pub mod reweighter;
+
 pub mod sampler;
 
 pub mod metrics;

@@ -182,8 +182,8 @@ pub unsafe extern "C" fn laser_model_save(
 /// @param path the file, in UTF-8
 /// @param options NULL for the defaults; no key changes how this version reads files
 /// @param out receives the model; the caller frees it with laser_model_free
-/// @return LASER_OK; LASER_ERR_IO; LASER_ERR_FORMAT for a file that is not a valid model; LASER_ERR_INVALID_ARGUMENT for a path
-/// that is not UTF-8; LASER_ERR_NULL; LASER_ERR_BUSY while `options` are being changed
+/// @return LASER_OK; LASER_ERR_IO; LASER_ERR_FORMAT for a file that is not a valid model; LASER_ERR_UNSUPPORTED for that of a reweighter;
+/// LASER_ERR_INVALID_ARGUMENT for a path that is not UTF-8; LASER_ERR_NULL; LASER_ERR_BUSY while `options` are being changed
 ///
 /// Threads: any number at once.
 #[no_mangle]
@@ -199,6 +199,7 @@ pub unsafe extern "C" fn laser_model_load(
             (text::read(path, "path")?, Out::new("out", out)?)
         };
         let model = Model::load(Path::new(path))?;
+        model.generator.makes_events()?;
         out.set(laser_model(Arc::new(Instance::new(model))).give());
         Ok(())
     })
@@ -312,12 +313,7 @@ pub unsafe extern "C" fn laser_model_feature_name(
     call(|| {
         // SAFETY: the host's promise.
         let model = unsafe { laser_model::hold(model, "model")? };
-        let name = model.0.column_name(column).ok_or_else(|| {
-            Error::InvalidArgument(format!(
-                "argument `column` is {column}, but events have {} values, counted from 0",
-                model.0.generator.dims().event_row()
-            ))
-        })?;
+        let name = name_of(&model.0, column)?;
         // SAFETY: the host's promise.
         unsafe { text::write(&name, buf, cap, needed) }
     })
@@ -342,8 +338,7 @@ pub unsafe extern "C" fn laser_model_info(
     call(|| {
         // SAFETY: the host's promise.
         let model = unsafe { laser_model::hold(model, "model")? };
-        let json =
-            serde_json::to_string_pretty(&**model.0).map_err(|e| Error::Internal(e.to_string()))?;
+        let json = describe(&model.0)?;
         // SAFETY: the host's promise.
         unsafe { text::write(&json, buf, cap, needed) }
     })
@@ -393,8 +388,27 @@ pub unsafe extern "C" fn laser_model_get_f64(
     })
 }
 
+/// What a value of an event is called.
+pub(super) fn name_of(model: &Model, column: usize) -> Result<String> {
+    model.column_name(column).ok_or_else(|| {
+        Error::InvalidArgument(format!(
+            "argument `column` is {column}, but events have {} values, counted from 0",
+            model.generator.dims().event_row()
+        ))
+    })
+}
+
+/// A model as JSON.
+pub(super) fn describe(model: &Model) -> Result<String> {
+    serde_json::to_string_pretty(model).map_err(|e| Error::Internal(e.to_string()))
+}
+
 /// The number at a dotted path into the record, of which `path` is left.
-fn number(level: &serde_json::Map<String, Value>, path: &str, whole: &str) -> Result<f64> {
+pub(super) fn number(
+    level: &serde_json::Map<String, Value>,
+    path: &str,
+    whole: &str,
+) -> Result<f64> {
     let (key, inner_path) = match path.split_once('.') {
         Some((key, inner_path)) => (key, Some(inner_path)),
         None => (path, None),

@@ -113,7 +113,7 @@ impl Instance {
             }
         };
         let host = match self.model.generator.kind {
-            GeneratorKind::Networks { .. } => {
+            GeneratorKind::Networks { .. } | GeneratorKind::Events => {
                 return Ok(WeighingEvaluator::around(
                     &self.model,
                     self.region()?,

@@ -82,7 +82,8 @@ impl WeighingEvaluator {
         let keep = |rows: &[f64], width: usize, to: &mut Vec<f64>| {
             to.clear();
             to.room(rows.len())?;
-            let rows = rows.chunks_exact(width).zip(&self.inside);
+            // A reweighter has no latents.
+            let rows = rows.chunks_exact(width.max(1)).zip(&self.inside);
             rows.filter(|(_, inside)| **inside)
                 .for_each(|(row, _)| to.extend_from_slice(row));
             Ok::<_, Error>(())

@@ -1,6 +1,6 @@
 //! The generator g.
 
-use super::host::{NO_GRADIENT, STEPS};
+use super::host::{NO_EVENTS, NO_GRADIENT, STEPS};
 use super::map::{self, Map};
 use super::{Flow, Parameter, Scaling, MAX_WIDTH};
 use crate::{Error, Result};
@@ -31,6 +31,8 @@ pub enum GeneratorKind {
         /// Length of the module.
         bytes: usize,
     },
+    /// No generator: events of the host, which the classifier has weights for. What has these is a reweighter.
+    Events,
 }
 
 impl GeneratorKind {
@@ -104,6 +106,7 @@ impl Generator {
             GeneratorKind::Host { latent_dim, .. } | GeneratorKind::Script { latent_dim, .. } => {
                 *latent_dim
             }
+            GeneratorKind::Events => 0,
         }
     }
 
@@ -141,10 +144,22 @@ impl Generator {
         self.no_gradient().is_none()
     }
 
+    /// Checks that it makes events, and is not the host's.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] saying what would be right.
+    pub(crate) fn makes_events(&self) -> Result<()> {
+        match self.kind {
+            GeneratorKind::Events => Err(Error::Unsupported(NO_EVENTS.into())),
+            _ => Ok(()),
+        }
+    }
+
     /// Why x has no gradient with respect to z, if it has none.
     pub(crate) fn no_gradient(&self) -> Option<&'static str> {
         match self.kind {
             GeneratorKind::Host { .. } => Some(NO_GRADIENT),
+            GeneratorKind::Events => Some(NO_EVENTS),
             _ if self.scalings.iter().any(Scaling::stepped) => Some(STEPS),
             _ => None,
         }
@@ -193,6 +208,14 @@ impl Generator {
                 if let Some(dim) = dims.iter().find(|d| !(1..=MAX_WIDTH).contains(*d)) {
                     return Err(Error::Format(format!(
                         "a foreign generator of dimension {dim}; it maps between 1 and {MAX_WIDTH} values"
+                    )));
+                }
+            }
+            GeneratorKind::Events => {
+                let dims = [features, self.conditions.len() + 1];
+                if let Some(dim) = dims.iter().find(|d| !(1..=MAX_WIDTH).contains(*d)) {
+                    return Err(Error::Format(format!(
+                        "a reweighter of events of dimension {dim}; it has between 1 and {MAX_WIDTH} values"
                     )));
                 }
             }

@@ -31,6 +31,10 @@ pub trait HostGenerator: Send + Sync {
 pub(crate) const STEPS: &str =
     "log w(z) has steps where features have values with a probability (scalings `integer`, `category`, `zeros`), and no gradient there; refine with a method that needs none (`rejection`, `resampling`, a learned refiner), or learn the weights in the latent space (`pullback.method` = `omnifold`)";
 
+/// What is said where events are asked of what has weights alone.
+pub(crate) const NO_EVENTS: &str =
+    "this is a reweighter, which has weights for events of the host and makes none; load it by `laser_reweighter_load`, or use it by `laser reweight apply`";
+
 /// What is said where a gradient is asked of a generator without one.
 pub(crate) const NO_GRADIENT: &str =
     "log w(z) has no gradient through a generator that is a callback of the host; refine with a method that needs none (`rejection`, `resampling`, a learned refiner), or learn the weights in the latent space (`pullback.method` = `omnifold`)";

@@ -134,6 +134,14 @@ impl Model {
                 ));
             }
         }
+        if let GeneratorKind::Events = self.generator.kind {
+            let more = self.latent_classifier.is_some() || self.refinement.is_some();
+            if more || self.classifier.is_none() {
+                return Err(Error::Format(
+                    "a reweighter has a classifier of events, and neither one of latents nor a refiner".into(),
+                ));
+            }
+        }
         let Some(refinement) = &self.refinement else {
             return Ok(());
         };

@@ -156,6 +156,9 @@ places! {
     /// The same, of held-out events.
     SPREAD_HELD_OUT: Place(domain::TRAINING, 7);
 
+    /// By how much the conditions of a batch are turned, where a reweighter's source `from` has none of its own.
+    REWEIGHT_CONDITIONS: Place(domain::TRAINING, 8);
+
     /// Initial weights of the network that is to tell two samples apart.
     TWO_SAMPLE: Place(domain::TWO_SAMPLE, 0);
     /// The half of the sample that is trained on.

@@ -1,5 +1,6 @@
 //! Checking the classifier's ratio on events that it was not trained on.
 
+use super::judgement::Subject;
 use super::source::Source;
 use crate::compute::evaluator;
 use crate::model::{Classifier, Model};
@@ -101,19 +102,20 @@ struct Event {
     log_w: f64,
     /// Of the total weight of the target, and of the number of its events.
     target: (f64, f64),
-    /// Of the number of generated events.
-    generated: f64,
+    /// Of the total weight and of the number of the generated events.
+    generated: (f64, f64),
 }
 
 impl Event {
     /// w / n of a generated event.
     fn share(&self) -> f64 {
-        self.generated * libm::exp(self.log_w)
+        self.generated.0 * libm::exp(self.log_w)
     }
 }
 
-/// All events by rising log w; what is not finite counts as weight 0, as in the weight report.
-fn events(held_out: &HeldOut, generated: &[f64]) -> Result<Vec<Event>> {
+/// All events by rising log w; what is not finite counts as weight 0, as in the weight report. `own`: weights that the generated events have
+/// besides.
+fn events(held_out: &HeldOut, generated: &[f64], own: Option<&[f64]>) -> Result<Vec<Event>> {
     let finite = |log_w: f64| match libm::exp(log_w).is_finite() {
         true => log_w,
         false => f64::NEG_INFINITY,
@@ -124,13 +126,14 @@ fn events(held_out: &HeldOut, generated: &[f64]) -> Result<Vec<Event>> {
     let target = target.map(|(&log_w, w)| Event {
         log_w: finite(log_w),
         target: (w / total, count),
-        generated: 0.0,
+        generated: (0.0, 0.0),
     });
     let each = 1.0 / generated.len() as f64;
-    let generated = generated.iter().map(|&log_w| Event {
+    let all: f64 = own.unwrap_or_default().iter().sum();
+    let generated = generated.iter().enumerate().map(|(i, &log_w)| Event {
         log_w: finite(log_w),
         target: (0.0, 0.0),
-        generated: each,
+        generated: (own.map_or(each, |own| own[i] / all), each),
     });
     let events = target.chain(generated).gather()?;
     // Of equal log w, in the order that they are in.
@@ -144,7 +147,7 @@ fn runs(events: &[Event], effective: f64) -> Vec<&[Event]> {
     let mut runs = Vec::new();
     let (mut start, mut share, mut expected) = (0, 0.0, 0.0);
     for (i, event) in events.iter().enumerate() {
-        share += 0.5 * (event.target.1 + event.generated);
+        share += 0.5 * (event.target.1 + event.generated.1);
         expected += event.share() * effective;
         if share >= 1.0 / BINS && expected >= FEWEST {
             runs.push(&events[start..=i]);
@@ -158,15 +161,14 @@ fn runs(events: &[Event], effective: f64) -> Vec<&[Event]> {
 }
 
 impl CalibrationBin {
-    /// `squares`: Σ w² of all target events, in units of their total weight.
-    fn new(events: &[Event], squares: f64) -> Self {
+    /// `squares`: Σ w² of all target events, in units of their total weight; `each`: the same of the generated ones.
+    fn new(events: &[Event], squares: f64, each: f64) -> Self {
         let sum = |f: &dyn Fn(&Event) -> f64| events.iter().map(f).sum::<f64>();
-        let generated = sum(&|e| e.generated);
+        let generated = sum(&|e| e.generated.0);
         let (observed, predicted) = (sum(&|e| e.target.0), sum(&Event::share));
         // Of a multinomial share, by the weights that are there or, where few are, should be.
         let own = sum(&|e| e.target.0.powi(2)).max(predicted * squares);
         let of_target = own * (1.0 - observed.clamp(0.0, 1.0));
-        let each = events.iter().map(|e| e.generated).fold(0.0, f64::max);
         let of_generated = sum(&|e| e.share().powi(2)) - predicted.powi(2) * each;
         let error = (of_target + of_generated.max(0.0)).sqrt();
         let difference = observed - predicted;
@@ -185,7 +187,7 @@ impl CalibrationBin {
 fn auc(events: &[Event]) -> f64 {
     let (mut below, mut area) = (0.0, 0.0);
     for ties in events.chunk_by(|a, b| a.log_w == b.log_w) {
-        let generated: f64 = ties.iter().map(|e| e.generated).sum();
+        let generated: f64 = ties.iter().map(|e| e.generated.0).sum();
         let target: f64 = ties.iter().map(|e| e.target.0).sum();
         area += target * (below + 0.5 * generated);
         below += generated;
@@ -197,17 +199,21 @@ impl Calibration {
     /// A larger χ² per degree of freedom is no fluctuation.
     pub const BAD: f64 = 3.0;
 
-    /// `generated`: log w of freshly generated events.
+    /// `generated`: log w of events that the classifier has not seen, `own`: weights that they have besides.
     ///
     /// # Errors
     /// [`Error::Memory`](crate::Error::Memory).
-    pub(super) fn new(held_out: &HeldOut, generated: &[f64]) -> Result<Self> {
-        let events = events(held_out, generated)?;
+    pub(super) fn new(held_out: &HeldOut, generated: &[f64], own: Option<&[f64]>) -> Result<Self> {
+        let events = events(held_out, generated, own)?;
+        let each = match own {
+            None => 1.0 / generated.len() as f64,
+            Some(_) => events.iter().map(|e| e.generated.0.powi(2)).sum(),
+        };
         let squares: f64 = events.iter().map(|e| e.target.0.powi(2)).sum();
         let runs = runs(&events, 1.0 / squares);
         let bins: Vec<CalibrationBin> = runs
             .into_iter()
-            .map(|run| CalibrationBin::new(run, squares))
+            .map(|run| CalibrationBin::new(run, squares, each))
             .collect();
         let pulls = bins.iter().map(|bin| bin.pull);
         Ok(Calibration {
@@ -220,12 +226,13 @@ impl Calibration {
     }
 
     /// Tells the host if the ratio is not what it should be.
-    pub(super) fn warn(&self, hooks: &dyn Hooks) -> Result<()> {
+    pub(super) fn warn(&self, hooks: &dyn Hooks, subject: Subject) -> Result<()> {
+        let ratio = subject.choose("target / generated", "`to` / `from`");
         let worst =
             |a: &&CalibrationBin, b: &&CalibrationBin| a.pull.abs().total_cmp(&b.pull.abs());
         match self.bins.iter().max_by(worst) {
             Some(bin) if self.chi_square > Self::BAD => hooks.warn("calibration", &format!(
-                    "the classifier is not calibrated: on held-out events χ² per degree of freedom is {:.1}; worst where it predicts a ratio target / generated of {:.3}, which is {:.3} ± {:.3}. Train it longer (`classifier.epochs`) or, if its held-out loss rises again, stop it there (`classifier.patience`); average several networks (`classifier.ensemble`); deliver more events",
+                    "the classifier is not calibrated: on held-out events χ² per degree of freedom is {:.1}; worst where it predicts a ratio {ratio} of {:.3}, which is {:.3} ± {:.3}. Train it longer (`classifier.epochs`) or, if its held-out loss rises again, stop it there (`classifier.patience`); average several networks (`classifier.ensemble`); deliver more events",
                     self.chi_square, bin.predicted, bin.observed, bin.error
                 ),
             ),

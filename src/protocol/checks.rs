@@ -39,6 +39,7 @@ pub(super) fn refinement(
     target: &mut Source,
     options: &Options,
 ) -> Result<()> {
+    generator.makes_events()?;
     same_columns(generator, target)?;
     let dtype = options.get(keys::DTYPE);
     if dtype != own_dtype {

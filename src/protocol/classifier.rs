@@ -3,6 +3,7 @@
 use super::calibration::HeldOut;
 use super::ensemble::{Ensemble, Together};
 use super::feed::SourceFeed;
+use super::judgement::Subject;
 use super::source::Source;
 use crate::compute::Session;
 use crate::model::{join, Classifier, Dims, Evaluator, Generator, Real, Scaling};
@@ -279,6 +280,7 @@ pub(super) fn warn(
     record: &serde_json::Value,
     epochs: &str,
     differs: bool,
+    subject: Subject,
 ) -> Result<()> {
     let ignorant = session.get(keys::CLASSIFIER_LOSS).ignorant();
     let held_out = record["validation_loss"].as_f64();
@@ -292,10 +294,12 @@ pub(super) fn warn(
         return Ok(());
     };
     let found = format!(
-        "the classifier's held-out loss is {loss:.5}, that of an ignorant one {ignorant:.5}: it hardly tells generated events from the target's"
+        "the classifier's held-out loss is {loss:.5}, that of an ignorant one {ignorant:.5}: it hardly tells {}",
+        subject.choose("generated events from the target's", "events of `from` from those of `to`")
     );
     if !differs {
-        let message = format!("{found}, nor do boosted trees: there is little to refine");
+        let little = subject.choose("refine", "reweight");
+        let message = format!("{found}, nor do boosted trees: there is little to {little}");
         return session.hooks.log(Level::Info, &message);
     }
     session.hooks.warn(

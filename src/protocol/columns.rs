@@ -1,5 +1,6 @@
 //! What a smooth map cannot make of the target's columns: values that repeat, and features that are functions of others.
 
+use super::judgement::Subject;
 use crate::model::{called, Scaling, MAX_CELLS};
 use crate::room::{Gather, Grow};
 use crate::Result;
@@ -84,13 +85,15 @@ fn turn(low: f64, high: f64) -> Option<&'static str> {
 
 impl Trait {
     /// What it is, and the remedy.
-    pub fn describe(&self, names: &[String]) -> String {
+    pub(super) fn describe(&self, names: &[String], subject: Subject) -> String {
         match self {
             Trait::PileUp { column, value, share, lowest } => format!(
-                "{} is exactly {value} in {:.1} % of the events, which a smooth generator smears: {}",
+                "{} is exactly {value} in {:.1} % of the events, which {}: {}",
                 called(names, *column),
                 100.0 * share,
+                subject.choose("a smooth generator smears", "a smooth classifier hardly tells from what is near"),
                 match lowest {
+                    false if subject == Subject::Events => "let a further feature say where it is".into(),
                     true => format!("`features.scaling` = `zeros({value})` or `zeros({value}, log)` for it"),
                     false => "treat these events apart, or spread the value by noise below its resolution before the training and put it back after".into(),
                 }
@@ -542,7 +545,10 @@ mod tests {
             })
             .collect();
         let found = traits(&x, 2);
-        let words: Vec<String> = found.iter().map(|f| f.describe(&[])).collect();
+        let words: Vec<String> = found
+            .iter()
+            .map(|f| f.describe(&[], Subject::Generator))
+            .collect();
         assert!(words[0].contains("`integer(-1:1)`"), "{}", words[0]);
         assert!(words[1].contains("`integer(2:)`"), "{}", words[1]);
     }
@@ -579,7 +585,9 @@ mod tests {
             panic!("{found:?}")
         };
         assert!(value == 0.0 && (share - 0.37).abs() < 0.02);
-        assert!(found[0].describe(&[]).contains("exactly 0 in 3"));
+        assert!(found[0]
+            .describe(&[], Subject::Generator)
+            .contains("exactly 0 in 3"));
         assert_eq!(found.len(), 2);
         assert_eq!(traits(&x[..300], 3), [], "too few to tell");
     }

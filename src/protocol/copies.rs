@@ -13,8 +13,8 @@ const FEW: f64 = 0.01;
 /// How many of the values that repeat repeat with their events, and of the different events have values of their own, where events are copies.
 const NEARLY: f64 = 0.9;
 
-/// Warns of events that occur several times.
-pub(super) fn look(session: Session, target: &mut Source) -> Result<()> {
+/// Warns of events that occur several times; `whose` they are.
+pub(super) fn look(session: Session, target: &mut Source, whose: &str) -> Result<()> {
     let columns = target.dim();
     let events = target.events_to_look_at(session.options)?;
     let share = share(&events.x, columns)?;
@@ -22,7 +22,7 @@ pub(super) fn look(session: Session, target: &mut Source) -> Result<()> {
         return Ok(());
     }
     let message = format!(
-        "{:.1} % of the target's events are exact copies of others: so are those held out, which then do not tell what was learned by heart; give each event once, with its weight",
+        "{:.1} % of {whose} are exact copies of others: so are those held out, which then do not tell what was learned by heart; give each event once, with its weight",
         100.0 * share
     );
     session.hooks.warn("events", &message)

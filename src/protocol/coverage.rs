@@ -1,5 +1,6 @@
 //! Whether generated events stay where the target's are.
 
+use super::judgement::Subject;
 use super::source::Events;
 use crate::model::called;
 use crate::train::Hooks;
@@ -62,13 +63,12 @@ impl Coverage {
         }
     }
 
-    /// Counts generated events; those that are not finite, or whose weight is not, count for nothing.
-    pub fn add(&mut self, x: &[f64], log_w: &[f64]) {
+    /// Counts generated events with their weights; those that are not finite, or whose weight is not, count for nothing.
+    pub fn add(&mut self, x: &[f64], weights: &[f64]) {
         if self.features.is_empty() {
             return;
         }
-        for (row, log_w) in x.chunks(self.columns).zip(log_w) {
-            let w = libm::exp(*log_w);
+        for (row, &w) in x.chunks(self.columns).zip(weights) {
             if !w.is_finite() {
                 continue;
             }
@@ -94,7 +94,7 @@ impl Coverage {
     }
 
     /// Tells the host of features with events so far out that they are none of the target's tails.
-    fn warn_of_far(&self, hooks: &dyn Hooks, names: &[String]) -> Result<()> {
+    fn warn_of_far(&self, hooks: &dyn Hooks, names: &[String], subject: Subject) -> Result<()> {
         let features = (0..).zip(&self.far).filter(|(_, far)| **far >= SEVERAL);
         let far: Vec<String> = features
             .map(|(j, far)| format!("{far} have {}", called(names, j)))
@@ -105,15 +105,17 @@ impl Coverage {
         hooks.warn(
             "range",
             &format!(
-                "of the generated events, {} more than {FAR} times the range of the {} held-out target events beyond it: a few outliers, or values that stand for missing ones, have spoilt the scaling; look for them in the events",
+                "of the {}, {} more than {FAR} times the range of the {} held-out {} beyond it: a few outliers, or values that stand for missing ones, have spoilt the scaling; look for them in the events",
+                subject.choose("generated events", "events of `from`"),
                 far.join(", "),
-                self.target
+                self.target,
+                subject.choose("target events", "events of `to`"),
             ),
         )
     }
 
     /// Tells the host, at once, of the features whose events go where none of the target's are.
-    pub fn warn(&self, hooks: &dyn Hooks, names: &[String]) -> Result<()> {
+    pub fn warn(&self, hooks: &dyn Hooks, names: &[String], subject: Subject) -> Result<()> {
         let limit = FEWEST.max(BEYOND_CHANCE / self.target as f64);
         let features = self.features();
         let sides = features
@@ -130,7 +132,7 @@ impl Coverage {
                 format!("{:.2} % have {name} {side} {}", 100.0 * share, value(*end))
             })
             .collect();
-        self.warn_of_far(hooks, names)?;
+        self.warn_of_far(hooks, names, subject)?;
         if list.is_empty() {
             return Ok(());
         }
@@ -138,9 +140,15 @@ impl Coverage {
             list.push(format!("and {} more", others.len()));
         }
         hooks.warn("range", &format!(
-                "of the refined events, {}, where none of {} held-out target events is. If that is a bound of the feature itself, train the generator with `features.scaling`, as `logit(low:high)` or `log(low)`, of whole numbers `integer(low:high)`, of exact zeros `zeros(low)`, which keeps events within; an edge that several features make together is cut as sharply as the classifier has learned it: train that longer",
+                "of {}, {}, where none of {} held-out {} is. If that is a bound of the feature itself, {}; an edge that several features make together is cut as sharply as the classifier has learned it: train that longer",
+                subject.refined(),
                 list.join(", "),
-                self.target
+                self.target,
+                subject.choose("target events", "events of `to`"),
+                subject.choose(
+                    "train the generator with `features.scaling`, as `logit(low:high)` or `log(low)`, of whole numbers `integer(low:high)`, of exact zeros `zeros(low)`, which keeps events within",
+                    "a `support` gives events beyond it the weight 0",
+                ),
             ),
         )
     }
@@ -178,10 +186,10 @@ mod tests {
         }
         let mut coverage = Coverage::new(&rows, 1);
         for &(x, w) in generated {
-            coverage.add(&[x, -9.0], &[w.ln()]);
+            coverage.add(&[x, -9.0], &[w]);
         }
         let log = Log(RefCell::new(Vec::new()));
-        coverage.warn(&log, &[]).unwrap();
+        coverage.warn(&log, &[], Subject::Generator).unwrap();
         (coverage.features(), log.0.into_inner())
     }
 
@@ -212,7 +220,7 @@ mod tests {
             total: 1.0,
         };
         let log = Log(RefCell::new(Vec::new()));
-        coverage.warn(&log, &[]).unwrap();
+        coverage.warn(&log, &[], Subject::Generator).unwrap();
         let log = log.0.into_inner();
         let list = "7.00 % have feature 7 above 1.000000, 6.00 % have feature 6 above 1.000000, 5.00 % have feature 5 above 1.000000, and 4 more, where";
         assert!(log.len() == 1 && log[0].contains(list), "{log:?}");
@@ -228,7 +236,7 @@ mod tests {
     #[test]
     fn nothing_held_out_tells_nothing() {
         let mut coverage = Coverage::new(&Events::new(2), 1);
-        coverage.add(&[1.0, 2.0], &[0.0]);
+        coverage.add(&[1.0, 2.0], &[1.0]);
         assert!(coverage.features().is_empty());
     }
 }

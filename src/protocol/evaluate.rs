@@ -1,7 +1,7 @@
 //! Evaluating a model's functions on events of the host.
 
-use crate::compute::Instance;
-use crate::model::{called, Evaluator, Scaling};
+use crate::compute::{self, Instance};
+use crate::model::{called, Evaluator, Model, Scaling};
 use crate::options::Options;
 use crate::room::Grow;
 use crate::{Error, Result, Rows, RowsMut};
@@ -11,7 +11,7 @@ const BLOCK: usize = 1 << 16;
 
 /// One row per row, by `f(evaluator, packed rows, rows, packed results)`, in blocks. `columns` are those of a row, of a result, and those
 /// that `f` puts behind every result and nobody wants.
-fn per_row(
+fn to_rows(
     model: &Instance,
     options: &Options,
     input: Rows<f64>,
@@ -20,17 +20,33 @@ fn per_row(
     f: impl Fn(&mut dyn Evaluator, &[f64], usize, &mut [f64]) -> Result<()>,
 ) -> Result<()> {
     let rows = input.rows();
-    if input.dim() != from {
-        return Err(Error::InvalidArgument(format!(
-            "an input of rows of {}; rows of {from} are required",
-            input.dim()
-        )));
-    }
     if out.dim() != to || out.rows() < rows {
         return Err(Error::InvalidArgument(format!(
             "an output of {} rows of {} for {rows} rows of {to}",
             out.rows(),
             out.dim()
+        )));
+    }
+    let columns = [from, to + behind];
+    per_row(model, options, input, columns, f, |row, result| {
+        out.set(row, result.iter().copied());
+    })
+}
+
+/// The same, where `put(row, result)` takes the results, in order.
+pub(super) fn per_row(
+    model: &Instance,
+    options: &Options,
+    input: Rows<f64>,
+    [from, width]: [usize; 2],
+    mut f: impl FnMut(&mut dyn Evaluator, &[f64], usize, &mut [f64]) -> Result<()>,
+    mut put: impl FnMut(usize, &[f64]),
+) -> Result<()> {
+    let rows = input.rows();
+    if input.dim() != from {
+        return Err(Error::InvalidArgument(format!(
+            "an input of rows of {}; rows of {from} are required",
+            input.dim()
         )));
     }
     let mut evaluator = model.training_evaluator(options)?;
@@ -52,13 +68,31 @@ fn per_row(
             packed.extend_from_slice(event);
         }
         results.clear();
-        results.sized(block.len() * (to + behind), 0.0)?;
+        results.sized(block.len() * width, 0.0)?;
         f(evaluator.as_mut(), &packed, block.len(), &mut results)?;
-        for (row, result) in block.zip(results.chunks_exact(to + behind)) {
-            out.set(row, result.iter().copied());
+        for (row, result) in block.zip(results.chunks_exact(width)) {
+            put(row, result);
         }
     }
     Ok(())
+}
+
+/// The networks of a model's classifier, each by itself; none of a model without one.
+///
+/// # Errors
+/// Those of [`compute::evaluator`].
+pub(super) fn members(model: &Model, options: &Options) -> Result<Vec<Box<dyn Evaluator>>> {
+    let Some(classifier) = &model.classifier else {
+        return Ok(Vec::new());
+    };
+    let members = (0..classifier.members).map(|k| {
+        let alone = Model {
+            classifier: Some(classifier.member(k)?),
+            ..model.clone()
+        };
+        compute::evaluator(&alone, options)
+    });
+    members.collect()
 }
 
 /// log w(x) of given events (paper, Eq. 1 and Sec. 2): log of the density ratio target / generated. `x`: rows × (M + C), `out`: rows × 1.
@@ -74,7 +108,7 @@ pub fn log_weight(
 ) -> Result<()> {
     let g = &model.generator;
     let columns = [g.event_dim() + g.condition_dim(), 1, 0];
-    per_row(model, options, x, out, columns, |e, x, n, out| {
+    to_rows(model, options, x, out, columns, |e, x, n, out| {
         e.log_weight(x, n, out)
     })
 }
@@ -92,7 +126,7 @@ pub fn log_prob(
     let g = &model.generator;
     one_latent(model)?;
     let columns = [g.event_dim() + g.condition_dim(), 1, 0];
-    per_row(model, options, x, out, columns, |e, x, n, out| {
+    to_rows(model, options, x, out, columns, |e, x, n, out| {
         e.log_prob(x, n, out)
     })
 }
@@ -117,7 +151,7 @@ pub fn latent(model: &Instance, options: &Options, x: Rows<f64>, z: RowsMut<f64>
     let c = g.condition_dim();
     one_latent(model)?;
     let columns = [g.event_dim() + c, g.latent_dim(), c];
-    per_row(model, options, x, z, columns, |e, x, n, z| {
+    to_rows(model, options, x, z, columns, |e, x, n, z| {
         e.latent(x, n, z)
     })
 }
@@ -130,7 +164,7 @@ pub fn generate(model: &Instance, options: &Options, z: Rows<f64>, x: RowsMut<f6
     let g = &model.generator;
     let c = g.condition_dim();
     let columns = [g.latent_dim() + c, g.event_dim(), c];
-    per_row(model, options, z, x, columns, |e, z, n, x| {
+    to_rows(model, options, z, x, columns, |e, z, n, x| {
         e.generate(z, n, x, None)
     })
 }

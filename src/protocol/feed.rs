@@ -99,6 +99,19 @@ impl<'s, 'a> SourceFeed<'s, 'a> {
         Ok(feed)
     }
 
+    /// Draws so many events into the source's buffer, and counts them.
+    ///
+    /// # Errors
+    /// Those of the source.
+    pub fn draw(&mut self, rows: usize) -> Result<()> {
+        let seed = self.options.get(keys::SEED) as u64;
+        self.source.next(rows, seed)?;
+        let buffer = self.source.buffer();
+        self.rows += buffer.len() as f64;
+        self.weight.merge(&buffer.w.iter().copied().collect());
+        Ok(())
+    }
+
     fn append<T: Real>(
         (scalings, features): (&[Scaling], usize),
         noise: (Noise, u64),
@@ -153,16 +166,14 @@ impl Resume for SourceFeed<'_, '_> {
 impl<T: Real> Feed<T> for SourceFeed<'_, '_> {
     fn fill(&mut self, rows: usize, batch: &mut Batch<T>) -> Result<()> {
         let seed = self.options.get(keys::SEED) as u64;
-        self.source.next(rows, seed)?;
+        let noise = (places::SPREAD_TRAINING.noise(seed), self.rows as u64);
+        self.draw(rows)?;
         *batch = Batch {
             step: batch.step,
             ..Batch::default()
         };
-        let buffer = self.source.buffer();
-        let noise = (places::SPREAD_TRAINING.noise(seed), self.rows as u64);
-        self.rows += buffer.len() as f64;
-        self.weight.merge(&buffer.w.iter().copied().collect());
         let columns = (self.scalings, self.spread);
+        let buffer = self.source.buffer();
         Self::append(columns, noise, self.weight_unit, buffer, batch)
     }
 

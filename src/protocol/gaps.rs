@@ -1,9 +1,11 @@
 //! Whether the generator reaches everywhere the target does: what it never makes, no weight can bring back.
 
 use super::coverage::value;
+use super::judgement::Subject;
 use crate::metrics::Normal;
 use crate::model::{called, Scaling};
 use crate::room::{Gather, Grow};
+use crate::train::Hooks;
 use crate::{Error, Result};
 use serde::Serialize;
 
@@ -24,14 +26,16 @@ pub struct Gap {
 
 impl Gap {
     /// In words.
-    pub fn describe(&self) -> String {
+    pub(super) fn describe(&self, subject: Subject) -> String {
+        let has = subject.choose("the generator makes", "`from` has");
         let generated = match self.generated {
-            0.0 => "the generator makes none".into(),
-            share => format!("the generator makes {:.2} %", 100.0 * share),
+            0.0 => format!("{has} none"),
+            share => format!("{has} {:.2} %", 100.0 * share),
         };
         format!(
-            "{:.2} % of the target lie {} {} = {}, where {generated}",
+            "{:.2} % of {} lie {} {} = {}, where {generated}",
             100.0 * self.target,
+            subject.target(),
             self.side,
             self.direction,
             value(self.from)
@@ -43,11 +47,39 @@ impl Gap {
 const TAIL: f64 = 0.05;
 /// A tail counts as not reached if so many times fewer events are generated there than the target has.
 const FEWER: f64 = 10.0;
+/// The same of events of the host, whose weights are meant to make up for such differences.
+const FEWER_GIVEN: f64 = 100.0;
 /// And if equal laws make that with a smaller probability: hundreds of tails are looked at.
 const CHANCE: f64 = 1e-6;
 
+/// Tells the host of the largest of the gaps.
+pub(super) fn warn(gaps: &[Gap], hooks: &dyn Hooks, subject: Subject) -> Result<()> {
+    const NAMED: usize = 3;
+    let named = gaps.iter().take(NAMED).map(|gap| gap.describe(subject));
+    let named: Vec<String> = named.collect();
+    if named.is_empty() {
+        return Ok(());
+    }
+    let more = match gaps.len() - named.len() {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    let message = format!(
+        "{} does not reach all of {}, and no weight can bring back what it never {}: {}{more}. {}",
+        subject.choose("the generator", "`from`"),
+        subject.target(),
+        subject.choose("makes", "has"),
+        named.join("; "),
+        subject.choose(
+            "Train it longer, or on features with `features.scaling` that draws tails in (`asinh`, `log(low)`, `zeros(low, log)`)",
+            "Where a region is empty the weights cannot be right: take events that reach it, or leave it out of both by cuts",
+        ),
+    );
+    hooks.warn("coverage", &message)
+}
+
 /// The tails of the target, feature by feature and along the principal axes of its scaled features, in both directions, that hold at least
-/// ten times the share of the generator's own events, which are not weighted. `target` and `generated` are rows of M features and what
+/// ten times the share of the generator's own events, a hundred times that of events of the host; these are not weighted. `target` and `generated` are rows of M features and what
 /// stands behind them, `weights` the target's.
 pub(super) fn gaps(
     target: &[f64],
@@ -55,8 +87,13 @@ pub(super) fn gaps(
     generated: &[f64],
     (scalings, names): (&[Scaling], &[String]),
     columns: usize,
+    subject: Subject,
 ) -> Result<Vec<Gap>> {
     let m = scalings.len();
+    let fewer = match subject {
+        Subject::Generator => FEWER,
+        Subject::Events => FEWER_GIVEN,
+    };
     let finite = |row: &&[f64]| row.iter().all(|v| v.is_finite());
     let scaled = |rows: &[f64]| {
         let mut scaled = Vec::new();
@@ -75,7 +112,7 @@ pub(super) fn gaps(
         let t = target.chunks_exact(m).map(of).gather()?;
         let g = generated.chunks_exact(m).map(of).gather()?;
         for (side, sign) in [("below", -1.0), ("above", 1.0)] {
-            if let Some(gap) = tail(&t, weights, &g, sign)? {
+            if let Some(gap) = tail(&t, weights, &g, sign, fewer)? {
                 gaps.push(Gap {
                     direction: direction.clone(),
                     side,
@@ -123,6 +160,7 @@ fn tail(
     weights: &[f64],
     generated: &[f64],
     sign: f64,
+    fewer: f64,
 ) -> Result<Option<(f64, f64, f64)>> {
     let mut order = (0..target.len()).gather()?;
     order.sort_unstable_by(|&i, &j| {
@@ -142,7 +180,7 @@ fn tail(
         let from = sign * target[row];
         let beyond = generated.partition_point(|&g| g >= from);
         let made = beyond as f64 / generated.len() as f64;
-        if made * FEWER <= share && chance(count, beyond, target.len(), generated.len()) < CHANCE {
+        if made * fewer <= share && chance(count, beyond, target.len(), generated.len()) < CHANCE {
             found = Some((sign * from, share, made));
         }
     }
@@ -174,7 +212,15 @@ mod tests {
 
     fn found(target: &[f64], generated: &[f64]) -> Vec<Gap> {
         let weights = vec![1.0; target.len() / 2];
-        gaps(target, &weights, generated, (&UNSCALED, &[]), 2).unwrap()
+        gaps(
+            target,
+            &weights,
+            generated,
+            (&UNSCALED, &[]),
+            2,
+            Subject::Generator,
+        )
+        .unwrap()
     }
 
     #[test]
@@ -206,7 +252,7 @@ mod tests {
         assert!(gap.side == "above" && gap.from < 18.0, "{gap:?}");
         assert!((0.005..0.0056).contains(&gap.target) && gap.generated <= gap.target / 10.0);
         assert!(gap
-            .describe()
+            .describe(Subject::Generator)
             .contains("of the target lie above feature 0 ="));
         assert!(!gaps.iter().any(|g| g.direction == "feature 1"));
         // A generator that has it too.
@@ -247,7 +293,14 @@ mod tests {
         };
         let (target, generated) = (with(normals(1), 0.0), with(normals(2), 9.0));
         let of = |target: &[f64], weights: &[f64]| {
-            gaps(target, weights, &generated, (&UNSCALED, &[]), 3)
+            gaps(
+                target,
+                weights,
+                &generated,
+                (&UNSCALED, &[]),
+                3,
+                Subject::Generator,
+            )
         };
         assert!(of(&target, &[1.0; ROWS]).unwrap().is_empty());
         assert!(of(&[], &[]).unwrap().is_empty());

@@ -17,7 +17,7 @@ const ZIP: &[u8] = b"PK\x03\x04";
 /// C conditions, in; one of rows of M features, out. A row must depend on its own row alone.
 ///
 /// # Errors
-/// [`Error::Io`]; [`Error::Format`] for a file that is neither; for a module [`Error::InvalidArgument`] if `generator.latent` is 0 or the
+/// [`Error::Io`]; [`Error::Format`] for a file that is neither; [`Error::Unsupported`] for that of a reweighter; for a module [`Error::InvalidArgument`] if `generator.latent` is 0 or the
 /// module does not return rows, [`Error::Torch`] if it does not load or run, [`Error::Unsupported`] in a build without libtorch.
 pub fn load_generator(path: &Path, options: &Options) -> Result<Model> {
     let mut start = Vec::new();
@@ -35,7 +35,9 @@ pub fn load_generator(path: &Path, options: &Options) -> Result<Model> {
     if start == ZIP {
         return script(path, options);
     }
-    Ok(Model::load(path)?.into_baseline())
+    let model = Model::load(path)?;
+    model.generator.makes_events()?;
+    Ok(model.into_baseline())
 }
 
 fn script(path: &Path, options: &Options) -> Result<Model> {

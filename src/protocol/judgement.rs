@@ -15,6 +15,35 @@ struct Finding {
     message: String,
 }
 
+/// What is weighted, and towards what, as messages say it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Subject {
+    /// Events of a generator, towards the target.
+    Generator,
+    /// Events of the source `from`, towards those of `to`.
+    Events,
+}
+
+impl Subject {
+    /// The words for it: of these two.
+    pub fn choose<'t>(self, generator: &'t str, events: &'t str) -> &'t str {
+        match self {
+            Subject::Generator => generator,
+            Subject::Events => events,
+        }
+    }
+
+    /// What is to be reached.
+    pub fn target(self) -> &'static str {
+        self.choose("the target", "`to`")
+    }
+
+    /// The events with their weights.
+    pub fn refined(self) -> &'static str {
+        self.choose("the refined events", "the weighted events of `from`")
+    }
+}
+
 /// A host's hooks, and every warning that goes through them.
 pub(super) struct Witness<'a> {
     hooks: &'a dyn Hooks,

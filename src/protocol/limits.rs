@@ -52,19 +52,16 @@ pub struct LimitReport {
 pub(in crate::protocol) const TOO_MUCH: f64 = 0.01;
 
 impl LimitReport {
-    /// Of log w within the limits.
-    pub fn new(limits: Limits, log_w: &[f64]) -> Self {
-        let at = || log_w.iter().filter(|l| **l >= limits.high);
-        let sum: f64 = log_w
-            .iter()
-            .map(|l| libm::exp(*l))
-            .filter(|w| w.is_finite())
-            .sum();
+    /// Of events with their log w, within the limits, and the weights that they end with.
+    pub fn new(limits: Limits, log_w: &[f64], weights: &[f64]) -> Self {
+        let events = || log_w.iter().zip(weights);
+        let at = || events().filter(|(l, _)| **l >= limits.high);
+        let sum: f64 = weights.iter().filter(|w| w.is_finite()).sum();
         LimitReport {
             low: libm::exp(limits.low),
             high: libm::exp(limits.high),
             events: at().count() as f64 / log_w.len() as f64,
-            weight: at().map(|l| libm::exp(*l)).sum::<f64>() / sum,
+            weight: at().map(|(_, w)| w).sum::<f64>() / sum,
         }
     }
 }
@@ -91,7 +88,8 @@ mod tests {
         assert_eq!(limits(&target, &generated, 0.0, 2.0).unwrap(), None);
         assert_eq!(limits(&[], &[f64::NAN; 5], 1e-4, 2.0).unwrap(), None);
         generated.iter_mut().for_each(|l| *l = found.apply(*l));
-        let report = LimitReport::new(found, &generated);
+        let weights: Vec<f64> = generated.iter().map(|l| l.exp()).collect();
+        let report = LimitReport::new(found, &generated, &weights);
         assert!((report.high - 2.0 * 0.9999f64.exp()).abs() < 1e-9);
         assert_eq!(report.events, 1e-4);
         // One of 10 000 weights whose mean is e − 1.

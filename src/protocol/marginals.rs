@@ -1,5 +1,6 @@
 //! Whether each feature by itself is distributed as the target's: what classifiers of all features together overlook, as a narrow peak.
 
+use super::judgement::Subject;
 use super::source::Source;
 use crate::compute::Session;
 use crate::metrics::{kolmogorov_smirnov, Sample};
@@ -12,20 +13,21 @@ const SMALL: f64 = 0.01;
 const CHANCE: f64 = 1e-6;
 
 /// Warns of features whose generated events, with their weights, differ from the target's: from all events of an array, or from those held
-/// out of a stream. `generated` are packed rows with conditions, of as many features as are to be looked at.
+/// out of a stream. `generated` are packed rows with conditions and the weights that they end with, of as many features as are to be looked
+/// at.
 pub(super) fn look(
     session: Session,
     target: &mut Source,
-    (generated, log_w): (&[f64], &[f64]),
+    (generated, weights): (&[f64], &[f64]),
     features: usize,
     names: &[String],
+    subject: Subject,
 ) -> Result<()> {
     let columns = target.dim();
     let (mut x, mut w) = (Vec::new(), Vec::new());
     x.room(generated.len())?;
-    w.room(log_w.len())?;
-    for (row, log_w) in generated.chunks_exact(columns).zip(log_w) {
-        let weight = libm::exp(*log_w);
+    w.room(weights.len())?;
+    for (row, &weight) in generated.chunks_exact(columns).zip(weights) {
         if weight.is_finite() && row.iter().all(|v| v.is_finite()) {
             x.extend(row.iter().copied());
             w.push(weight);
@@ -64,6 +66,7 @@ pub(super) fn look(
         features,
         names,
         columns,
+        subject,
     )?;
     if found.is_empty() {
         return Ok(());
@@ -71,8 +74,11 @@ pub(super) fn look(
     session.hooks.warn(
         "features",
         &format!(
-            "single features of the refined events are not distributed as the target's, in the largest distance of their distribution functions: {}. Look at them with `laser score`; a narrow peak needs `flow.coupling` = `spline` or features that widen it, and longer trainings",
-            found.join(", ")
+            "single features of {} are not distributed as {}, in the largest distance of their distribution functions: {}. Look at them with `laser score`; a narrow peak needs {}features that widen it, and longer trainings",
+            subject.refined(),
+            subject.choose("the target's", "those of `to`"),
+            found.join(", "),
+            subject.choose("`flow.coupling` = `spline` or ", ""),
         ),
     )
 }
@@ -92,6 +98,7 @@ fn foreign(
     features: usize,
     names: &[String],
     columns: usize,
+    subject: Subject,
 ) -> Result<()> {
     for feature in 0..features {
         let of = |rows: &[f64]| {
@@ -129,10 +136,16 @@ fn foreign(
             .collect();
         let more = if runs.len() > NAMED { ", …" } else { "" };
         let message = format!(
-            "{:.2} % of the refined events have values of {} that no target event has: {}{more}. With both bounds `integer(low:high)` makes none that an array of events has not, as `category(classes)` of codes that are numbered; a `support` excludes them",
+            "{:.2} % of {} have values of {} that no {} has: {}{more}. {}; a `support` excludes them",
             100.0 * share,
+            subject.refined(),
             called(names, feature),
-            values.join(", ")
+            subject.choose("target event", "event of `to`"),
+            values.join(", "),
+            subject.choose(
+                "With both bounds `integer(low:high)` makes none that an array of events has not, as `category(classes)` of codes that are numbered",
+                "`category(classes)`, of codes that are numbered, shows them to the classifier one by one",
+            ),
         );
         session.hooks.warn("features", &message)?;
     }

@@ -1,6 +1,7 @@
 //! A second opinion on a refinement, by classifiers of another family, which the protocol has not trained: trees.
 
 use super::auc::trees_auc;
+use super::judgement::Subject;
 use super::source::Events;
 use crate::compute::Session;
 use crate::metrics::{Auc, Sample};
@@ -28,7 +29,8 @@ const DIFFERENT: f64 = 0.01;
 const ERRORS: f64 = 4.0;
 
 impl SecondOpinion {
-    /// Of packed generated rows, conditions included, and their log w. None of too few events.
+    /// Of packed generated rows, conditions included, the weights that they end with, and those that they have before, 1 if left out. None
+    /// of too few events.
     ///
     /// # Errors
     /// Those of the hooks.
@@ -36,16 +38,17 @@ impl SecondOpinion {
         session: Session,
         target: &Events,
         generated: &[f64],
-        log_w: &[f64],
+        weights: &[f64],
+        before: Option<&[f64]>,
     ) -> Result<Option<Self>> {
         let columns = target.dim;
-        let rows = generated.chunks_exact(columns).zip(log_w);
-        let usable =
-            rows.filter(|(x, l)| x.iter().all(|v| v.is_finite()) && libm::exp(**l).is_finite());
-        let (mut x, mut w) = (Vec::new(), Vec::new());
-        for (row, log_w) in usable.take(MOST) {
+        let rows = generated.chunks_exact(columns).zip(weights).enumerate();
+        let usable = rows.filter(|(_, (x, w))| x.iter().all(|v| v.is_finite()) && w.is_finite());
+        let (mut x, mut w, mut own) = (Vec::new(), Vec::new(), Vec::new());
+        for (i, (row, weight)) in usable.take(MOST) {
             x.put_all(row.iter().copied())?;
-            w.put(libm::exp(*log_w))?;
+            w.put(*weight)?;
+            own.put_all(before.map(|before| before[i]))?;
         }
         let held_out = target.len().min(MOST);
         if w.len() < FEWEST || held_out < FEWEST {
@@ -63,7 +66,7 @@ impl SecondOpinion {
                 Err(other) => Err(other),
             }
         };
-        Ok(auc(None)?
+        Ok(auc(before.map(|_| &own[..]))?
             .zip(auc(Some(&w))?)
             .map(|(generated, refined)| SecondOpinion {
                 generated: generated.value,
@@ -82,15 +85,21 @@ impl SecondOpinion {
     }
 
     /// Tells the host if the weights leave a difference.
-    pub fn warn(&self, hooks: &dyn Hooks) -> Result<()> {
+    pub(super) fn warn(&self, hooks: &dyn Hooks, subject: Subject) -> Result<()> {
         if !self.differs(self.refined) {
             return Ok(());
         }
         hooks.warn(
             "second opinion",
             &format!(
-                "boosted trees still tell the refined events from the target's: AUC {:.3} ± {:.3} ({:.3} before refinement). Train the generator and the classifier longer, give features with edges or tails their `features.scaling`, or look at single features with `laser score`",
-                self.refined, self.error, self.generated
+                "boosted trees still tell {} from {}: AUC {:.3} ± {:.3} ({:.3} before{}). Train the {} longer, give features with edges or tails their `features.scaling`, or look at single features with `laser score`",
+                subject.refined(),
+                subject.choose("the target's", "those of `to`"),
+                self.refined,
+                self.error,
+                self.generated,
+                subject.choose(" refinement", ""),
+                subject.choose("generator and the classifier", "classifier"),
             ),
         )
     }

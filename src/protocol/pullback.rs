@@ -4,6 +4,7 @@ use super::calibration::Calibration;
 use super::conditions::Conditions;
 use super::coverage::FeatureRange;
 use super::gaps::Gap;
+use super::judgement::Subject;
 use super::limits::{LimitReport, TOO_MUCH};
 use super::opinion::SecondOpinion;
 use crate::compute::{Instance, Session};
@@ -130,7 +131,7 @@ pub struct WeightReport {
     pub quantiles: Quantiles,
     /// (Σw)² / Σw², in events.
     pub effective_sample_size: f64,
-    /// The same as a fraction of the events.
+    /// The same as a fraction of the events, or of what they were worth before where they had weights.
     pub effective_fraction: f64,
     /// w_max of the rejection method: as small as the allowed overweight and the events that may be above permit.
     pub w_max: f64,
@@ -280,12 +281,28 @@ impl WeightReport {
     /// # Errors
     /// [`Error::Numerical`] if no weight is positive and finite.
     pub fn new(log_w: &[f64], overweight: f64) -> Result<Self> {
-        // What is not finite counts as 0, and comes first.
-        let finite = |w: f64| if w.is_finite() { w } else { -1.0 };
-        let mut w = log_w.iter().map(|l| finite(libm::exp(*l))).gather()?;
+        let weights = log_w.iter().map(|l| libm::exp(*l)).gather()?;
+        Self::of_events(log_w, weights, log_w.len() as f64, overweight)
+    }
+
+    /// The same of events that end with these weights, in a unit in which those that they began with have the mean 1 and were worth
+    /// `before` events.
+    ///
+    /// # Errors
+    /// As [`WeightReport::new`].
+    pub(super) fn of_events(
+        log_w: &[f64],
+        weights: Vec<f64>,
+        before: f64,
+        overweight: f64,
+    ) -> Result<Self> {
+        let mut w = weights;
+        // What is not finite counts as 0.
+        let non_finite = w.iter().filter(|w| !w.is_finite()).count();
+        w.iter_mut()
+            .filter(|w| !w.is_finite())
+            .for_each(|w| *w = 0.0);
         w.sort_unstable_by(f64::total_cmp);
-        let non_finite = w.partition_point(|w| *w < 0.0);
-        w[..non_finite].fill(0.0);
         let n = w.len();
         let sum: f64 = w.iter().sum();
         let effective = w.iter().copied().collect::<Squares>().effective(sum);
@@ -317,7 +334,7 @@ impl WeightReport {
                 q999: quantile(0.999),
             },
             effective_sample_size: effective,
-            effective_fraction: effective / n as f64,
+            effective_fraction: effective / before,
             w_max: spent.w_max,
             overweight_fraction: spent.overweight_fraction,
             overweight_error: spent.overweight_error,
@@ -332,7 +349,7 @@ impl WeightReport {
     }
 
     /// Tells the host about the weights, and what is remarkable about them.
-    pub(super) fn tell(&self, hooks: &dyn Hooks) -> Result<()> {
+    pub(super) fn tell(&self, hooks: &dyn Hooks, subject: Subject) -> Result<()> {
         hooks.log(
             Level::Info,
             &format!(
@@ -347,8 +364,10 @@ impl WeightReport {
             hooks.warn(
                 "weights",
                 &format!(
-                    "{} of {} pilot events had weights that are NaN or infinite; they count as 0",
-                    self.non_finite, self.events
+                    "{} of {} {} had weights that are NaN or infinite; they count as 0",
+                    self.non_finite,
+                    self.events,
+                    subject.choose("pilot events", "events of `from`")
                 ),
             )?;
         }
@@ -360,8 +379,13 @@ impl WeightReport {
             hooks.warn(
                 "weights",
                 &format!(
-                    "the pilot run has {} events, too few to know the largest weights by: w_max and limits rest on single ones; raise `weights.events` to {FEW} or more",
-                    self.events
+                    "the {} {} events, too few to know the largest weights by: w_max and limits rest on single ones; {}",
+                    subject.choose("pilot run has", "weights are judged by"),
+                    self.events,
+                    subject.choose(
+                        "raise `weights.events` to 10000 or more",
+                        "deliver 10000 or more (of a stream or a large file, raise `validation.events`)",
+                    ),
                 ),
             )?;
         }
@@ -369,8 +393,12 @@ impl WeightReport {
             hooks.warn(
                 "weights",
                 &format!(
-                    "{:.1} % of the weight is at its limit, {:.3}: the generator makes next to nothing where the target has that much; train it longer (`weights.tail`, `weights.margin` set the limit)",
-                    100.0 * limit.weight, limit.high
+                    "{:.1} % of the weight is at its limit, {:.3}: {} next to nothing where {} has that much{} (`weights.tail`, `weights.margin` set the limit)",
+                    100.0 * limit.weight,
+                    limit.high,
+                    subject.choose("the generator makes", "`from` has"),
+                    subject.target(),
+                    subject.choose("; train it longer", ""),
                 ),
             )?;
         }
@@ -378,8 +406,13 @@ impl WeightReport {
             hooks.warn(
                 "weights",
                 &format!(
-                    "the weights are broad: {} events are worth {:.0}; train the generator longer",
-                    self.events, self.effective_sample_size
+                    "the weights are broad: {} events are worth {:.0}; {}",
+                    self.events,
+                    self.effective_sample_size,
+                    subject.choose(
+                        "train the generator longer",
+                        "start from events that are more like those of `to`",
+                    ),
                 ),
             )?;
         }

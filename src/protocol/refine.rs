@@ -8,9 +8,9 @@ use super::conditions::Conditions;
 use super::copies;
 use super::coverage::Coverage;
 use super::ensemble::record;
-use super::gaps::{gaps, Gap};
+use super::gaps::{self, gaps, Gap};
 use super::generator::{self, draft, train_again};
-use super::judgement::Witness;
+use super::judgement::{Subject, Witness};
 use super::limits::{limits, LimitReport};
 use super::marginals;
 use super::names;
@@ -59,7 +59,7 @@ fn train_here(target: &mut Source, options: &Options, hooks: &dyn Hooks) -> Resu
         let edges = columns::edges(&sample.x, sample.dim, scalings, names)?;
         edges.map_or(Ok(()), |edges| session.hooks.log(Level::Info, &edges))?;
     }
-    copies::look(session, target)?;
+    copies::look(session, target, TARGET)?;
     unused::in_training(options, hooks)?;
     if let Err(why) = checks::refinement(
         &draft.generator,
@@ -88,9 +88,11 @@ fn inspect(
 ) -> Result<()> {
     let sample = target.measured(session.options)?;
     let found = columns::inspect(&sample.x, sample.dim, scalings)?;
-    found
-        .iter()
-        .try_for_each(|f| session.hooks.warn("columns", &f.describe(names)))
+    found.iter().try_for_each(|f| {
+        session
+            .hooks
+            .warn("columns", &f.describe(names, Subject::Generator))
+    })
 }
 
 /// Refines a generator towards the target's events: trains the classifier, pulls its weights back to the latent space, reports on them, and
@@ -119,7 +121,7 @@ pub fn refine(
 }
 
 /// Checks that all ranks end with the same model.
-fn agree(model: &Model, hooks: &dyn Hooks) -> Result<()> {
+pub(super) fn agree(model: &Model, hooks: &dyn Hooks) -> Result<()> {
     let Some(ranks) = hooks.ranks() else {
         return Ok(());
     };
@@ -358,6 +360,7 @@ fn refine_again_here(
     computes(options)?;
     let witness = Witness::new(hooks);
     let g = &model.generator;
+    g.makes_events()?;
     checks::refiner(g, model.latent_classifier.is_some(), options)?;
     let session = Session {
         dtype: model.dtype,
@@ -395,8 +398,9 @@ fn refine_again_here(
         .as_ref()
         .or(model.classifier.as_ref());
     let limits = classifier.and_then(|c| c.limits);
-    report.limit = limits.map(|limits| LimitReport::new(limits, &log_w));
-    report.tell(session.hooks)?;
+    let weights = weights_of(&log_w)?;
+    report.limit = limits.map(|limits| LimitReport::new(limits, &log_w, &weights));
+    report.tell(session.hooks, Subject::Generator)?;
     let mut copy = (**model).clone();
     let mut record = json!(report);
     // Found on events held out of the classifier's training, which has not changed.
@@ -475,15 +479,16 @@ fn judge(
             of_both
         }
     };
+    let weights = weights_of(&log_w)?;
     let mut coverage = Coverage::new(target.held_out(options)?, dims.features);
-    coverage.add(&generated, &log_w);
+    coverage.add(&generated, &weights);
     let of_events = log_w_of_events.as_ref().unwrap_or(&log_w);
     // Where little is held out, all that there is was learned from.
     let opinion = match target.held_out(options)?.len() {
         0..FEW => None,
         _ => {
             let seen = target.events_to_look_at(options)?;
-            SecondOpinion::new(session, &seen, &generated, &log_w)?
+            SecondOpinion::new(session, &seen, &generated, &weights, None)?
         }
     };
     if let Some(classifier) = &model.classifier {
@@ -497,14 +502,14 @@ fn judge(
             None => keys::CLASSIFIER_TRAINING.epochs,
         };
         let differs = opinion.is_none_or(|o| o.sees_generated());
-        warn(session, &record, epochs.name(), differs)?;
+        warn(session, &record, epochs.name(), differs, Subject::Generator)?;
         model.record.insert("classifier".into(), record);
     }
     let mut report = WeightReport::new(&log_w, options.get(keys::REJECTION_OVERWEIGHT))?;
-    let calibration = held_out.map(|h| Calibration::new(&h, of_events));
+    let calibration = held_out.map(|h| Calibration::new(&h, of_events, None));
     report.calibration = calibration.transpose()?;
-    report.limit = found.map(|limits| LimitReport::new(limits, &log_w));
-    report.tell(hooks)?;
+    report.limit = found.map(|limits| LimitReport::new(limits, &log_w, &weights));
+    report.tell(hooks, Subject::Generator)?;
     let events = target.held_out(options)?.len();
     if (1..FEW).contains(&events) {
         let message = format!(
@@ -512,9 +517,9 @@ fn judge(
         );
         hooks.warn("events", &message)?;
     }
-    copies::look(session, target)?;
+    copies::look(session, target, TARGET)?;
     match &report.calibration {
-        Some(calibration) => calibration.warn(hooks)?,
+        Some(calibration) => calibration.warn(hooks, Subject::Generator)?,
         None => hooks.warn(
             "events",
             "no target events are held out (`validation.events`), so nothing is known of how right the weights are",
@@ -524,19 +529,28 @@ fn judge(
         generator::warn_of_ignorance(session, model, calibration.auc)?;
     }
     report.second_opinion = opinion;
-    opinion.map_or(Ok(()), |o| o.warn(hooks))?;
-    coverage.warn(hooks, &model.names)?;
+    opinion.map_or(Ok(()), |o| o.warn(hooks, Subject::Generator))?;
+    coverage.warn(hooks, &model.names, Subject::Generator)?;
     marginals::look(
         session,
         target,
-        (&generated, &log_w),
+        (&generated, &weights),
         dims.features,
         &model.names,
+        Subject::Generator,
     )?;
     report.features = coverage.features();
     report.gaps = find_gaps(session, model, &generated, target)?;
     model.record.insert("weights".into(), json!(report));
     Ok(report)
+}
+
+/// Whose the events of the source are.
+const TARGET: &str = "the target's events";
+
+/// The weights, by their logarithms.
+fn weights_of(log_w: &[f64]) -> Result<Vec<f64>> {
+    log_w.iter().map(|l| libm::exp(*l)).gather()
 }
 
 fn set_limits(classifier: &mut Option<Classifier>, limits: Option<Limits>) {
@@ -558,24 +572,19 @@ fn find_gaps(
     generated: &[f64],
     target: &mut Source,
 ) -> Result<Vec<Gap>> {
-    const NAMED: usize = 3;
     let dims = model.generator.dims();
     let scalings = room::copied(&target.scalings()[..dims.features])?;
     let held_out = target.held_out(session.options)?;
     let columns = dims.features + dims.conditions;
     let named = (&scalings[..], &model.names[..]);
-    let found = gaps(&held_out.x, &held_out.w, generated, named, columns)?;
-    let named: Vec<String> = found.iter().take(NAMED).map(Gap::describe).collect();
-    if !named.is_empty() {
-        let more = match found.len() - named.len() {
-            0 => String::new(),
-            more => format!("; and {more} more"),
-        };
-        let message = format!(
-            "the generator does not reach all of the target, and no weight can bring back what it never makes: {}{more}. Train it longer, or on features with `features.scaling` that draws tails in (`asinh`, `log(low)`, `zeros(low, log)`)",
-            named.join("; ")
-        );
-        session.hooks.warn("coverage", &message)?;
-    }
+    let found = gaps(
+        &held_out.x,
+        &held_out.w,
+        generated,
+        named,
+        columns,
+        Subject::Generator,
+    )?;
+    gaps::warn(&found, session.hooks, Subject::Generator)?;
     Ok(found)
 }

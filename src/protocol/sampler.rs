@@ -76,6 +76,7 @@ impl Sampler {
     /// [`Error::Unsupported`] if the model lacks what the method needs, [`Error::InvalidArgument`] for more than one thread with libtorch,
     /// [`Error::Device`].
     pub fn new(model: Arc<Instance>, seed: u64, stream: u64, options: &Options) -> Result<Self> {
+        model.generator.makes_events()?;
         let own = model.refinement.as_ref().map(|r| r.method);
         let method = options.get(keys::SAMPLER_METHOD).or(own);
         let method = method.unwrap_or(Method::Baseline);

@@ -78,6 +78,27 @@ fn has_flow(method: Method) -> bool {
     matches!(method, Method::Flow | Method::Mixture)
 }
 
+/// Tells of options of what a reweighter has not: a generator, a refiner, a pilot run.
+pub(super) fn in_reweighting(options: &Options, hooks: &dyn Hooks) -> Result<()> {
+    let mut unused: Vec<&str> = NETWORKS.iter().map(|(name, _)| *name).collect();
+    unused.extend([
+        "generator",
+        "pullback",
+        "refiner",
+        "iteration",
+        "gan",
+        "refiner_flow",
+        "matching",
+        "hmc",
+        "resampling",
+        "rejection.max_tries",
+        "weights.events",
+        "classifier.inputs",
+    ]);
+    let why = "a reweighter has neither generator nor refiner";
+    tell(&among(&options.changed(), &unused), why, hooks)
+}
+
 /// Those of the options that are one of `unused`, or in a group of that name.
 fn among(set: &[&'static str], unused: &[&str]) -> Vec<&'static str> {
     let is = |name: &str, unused: &str| {

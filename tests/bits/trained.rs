@@ -3,9 +3,10 @@
 use crate::cases::{options, Hashes, Numbers};
 use laser::model::{HostGenerator, Model};
 use laser::protocol::{
-    host_generator, refine, refine_again, train_generator, EventSource, Instance, Source,
+    host_generator, refine, refine_again, train_generator, train_reweighter, EventSource, Instance,
+    Source, Weights,
 };
-use laser::{Result, Rows};
+use laser::{Result, Rows, RowsMut};
 use serde_json::{json, Value};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
@@ -62,6 +63,7 @@ pub fn all(hashes: &mut Hashes) {
     omnifold(hashes);
     hosts(hashes);
     iterations(hashes);
+    reweighters(hashes);
 }
 
 /// Kinds of generators.
@@ -379,5 +381,50 @@ fn iterations(hashes: &mut Hashes) {
                 add(hashes, &name, refined(&rows, &more), &more);
             }
         }
+    }
+}
+
+/// Weights between two samples: plain ones, of an ensemble, with weights and a support, and with conditions that only one has.
+fn reweighters(hashes: &mut Hashes) {
+    let rows = rows(3);
+    let other: Vec<f64> = rows.iter().map(|x| 0.9 * x + 0.2).collect();
+    let without: Vec<f64> = rows.chunks_exact(3).flat_map(|x| [x[0], x[1]]).collect();
+    let signs: Vec<f64> = (0..ROWS)
+        .map(|i| if i % 5 == 0 { -0.5 } else { 1.0 })
+        .collect();
+    for (word, from, weights, more) in [
+        ("plain", &rows, None, json!({})),
+        ("float64", &rows, None, json!({"dtype": "float64"})),
+        (
+            "ensemble",
+            &rows,
+            None,
+            json!({"classifier.ensemble": 3, "threads": 2}),
+        ),
+        (
+            "weights and support",
+            &rows,
+            Some(&signs[..]),
+            json!({"support": "x0 > -3", "target.outside": 0.5}),
+        ),
+        ("conditions", &rows, None, json!({"conditions": 1})),
+        ("parameters", &without, None, json!({"conditions": 1})),
+    ] {
+        let options = options(more);
+        let columns = from.len() / ROWS;
+        let from = Rows::packed(from, columns).unwrap();
+        let mut from = Source::from_rows(from, weights).unwrap();
+        let made = train_reweighter(&mut from, &mut source(&other), &options, &()).unwrap();
+        hashes.file(format!("reweighter, {word}: file"), &made);
+        let [mut w, mut spread] = [(); 2].map(|()| vec![0.0; ROWS]);
+        let out = Weights {
+            w: Some(RowsMut::column(&mut w)),
+            log_w: None,
+            spread: Some(RowsMut::column(&mut spread)),
+        };
+        let x = Rows::packed(&rows, 3).unwrap();
+        made.weights(&options, x, out).unwrap();
+        hashes.numbers(format!("reweighter, {word}: weights"), &w);
+        hashes.numbers(format!("reweighter, {word}: spread"), &spread);
     }
 }

@@ -11,6 +11,7 @@ use laser::capi::library::*;
 use laser::capi::metrics::*;
 use laser::capi::model::*;
 use laser::capi::options::*;
+use laser::capi::reweighter::*;
 use laser::capi::sampler::*;
 use laser::capi::source::*;
 use laser::capi::status::*;
@@ -361,6 +362,99 @@ fn generators() {
         laser_source_free(source);
     }
     assert_eq!((out, dim), (dangling_mut(), 7));
+}
+
+#[test]
+fn reweighters() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("reweighter.laser");
+    let path = CString::new(path.to_str().unwrap()).unwrap();
+    let model = small_model();
+    let x: Vec<f64> = (0..4000).map(|i| (1.7 * f64::from(i)).sin()).collect();
+    let mut w = [7.0; 8];
+    let (mut dim, mut number, mut needed, mut out) = (7, 7.0, 7, dangling_mut());
+    // SAFETY: see main.rs.
+    unsafe {
+        let json = c"{\"classifier\": {\"layers\": 1, \"units\": 4, \"epochs\": 1, \"steps\": 2, \"batch\": 10}}";
+        let options = made(|out| laser_options_from_json(json.as_ptr(), out));
+        let array = |out| laser_source_from_array(x.as_ptr(), null(), 2000, 2, 0, out);
+        let (from, to) = (made(array), made(array));
+        let o = &mut out as *mut *mut laser_reweighter;
+        let train = |from, to, out| laser_reweighter_train(from, to, options, null(), out);
+        null_is_refused(train(null_mut(), to, o), "from");
+        null_is_refused(train(from, null_mut(), o), "to");
+        null_is_refused(train(from, to, null_mut()), "out");
+        let r = made(|out| train(from, to, out));
+        null_is_refused(laser_reweighter_save(null(), path.as_ptr()), "reweighter");
+        null_is_refused(laser_reweighter_save(r, null()), "path");
+        null_is_refused(laser_reweighter_load(null(), null(), o), "path");
+        null_is_refused(
+            laser_reweighter_load(path.as_ptr(), null(), null_mut()),
+            "out",
+        );
+        invalid(
+            laser_reweighter_load(NOT_UTF8.as_ptr(), null(), o),
+            "`path` is not UTF-8",
+        );
+        refused(
+            laser_reweighter_load(model.path().as_ptr(), null(), o),
+            LASER_ERR_UNSUPPORTED,
+            "no reweighter",
+        );
+        null_is_refused(laser_reweighter_event_dim(null(), &mut dim), "reweighter");
+        null_is_refused(laser_reweighter_event_dim(r, null_mut()), "out");
+        null_is_refused(
+            laser_reweighter_condition_dim(null(), &mut dim),
+            "reweighter",
+        );
+        null_is_refused(laser_reweighter_condition_dim(r, null_mut()), "out");
+        let no = null_mut();
+        null_is_refused(
+            laser_reweighter_feature_name(null(), 0, no, 0, &mut needed),
+            "reweighter",
+        );
+        null_is_refused(
+            laser_reweighter_feature_name(r, 0, no, 7, &mut needed),
+            "buf",
+        );
+        invalid(
+            laser_reweighter_feature_name(r, 2, no, 0, &mut needed),
+            "events have 2 values",
+        );
+        null_is_refused(
+            laser_reweighter_info(null(), no, 0, &mut needed),
+            "reweighter",
+        );
+        null_is_refused(laser_reweighter_info(r, no, 7, &mut needed), "buf");
+        let key = c"weights.mean".as_ptr();
+        null_is_refused(
+            laser_reweighter_get_f64(null(), key, &mut number),
+            "reweighter",
+        );
+        null_is_refused(laser_reweighter_get_f64(r, null(), &mut number), "key");
+        null_is_refused(laser_reweighter_get_f64(r, key, null_mut()), "out");
+        invalid(
+            laser_reweighter_get_f64(r, c"weights.meen".as_ptr(), &mut number),
+            "`mean`",
+        );
+        let (pw, px, none) = (w.as_mut_ptr(), x.as_ptr(), null_mut());
+        let weights = |r, n, x, stride, w, log_w| {
+            laser_reweighter_weights(r, null(), n, x, stride, w, log_w, none)
+        };
+        null_is_refused(weights(null(), 2, px, 0, pw, none), "reweighter");
+        null_is_refused(weights(r, 2, null(), 0, pw, none), "x");
+        null_is_refused(weights(r, 2, px, 0, none, none), "w");
+        invalid(weights(r, 2, px, 1, pw, none), "`stride` is 1");
+        invalid(weights(r, 2, px, 2, pw, pw.add(1)), "overlap");
+        invalid(weights(r, usize::MAX, px, 2, pw, none), "`x`");
+        laser_reweighter_free(null_mut());
+        laser_reweighter_free(r);
+        laser_source_free(from);
+        laser_source_free(to);
+        laser_options_free(options);
+    }
+    assert_eq!((out, dim, number, needed), (dangling_mut(), 7, 7.0, 7));
+    assert_eq!(w, [7.0; 8]);
 }
 
 #[test]

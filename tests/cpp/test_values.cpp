@@ -219,6 +219,42 @@ void scores()
     CHECK_THROWS(laser::chain_diagnostics({a, 3}, 7), laser::InvalidArgument, "chains");
 }
 
+// Weights of events that are there: a moved sample, whose ratio is known.
+void reweighting()
+{
+    std::mt19937_64 random(3);
+    std::normal_distribution<double> normal;
+    std::vector<double> x(8000), y(8000);
+    for (std::size_t i = 0; i < x.size(); i++) {
+        x[i] = normal(random);
+        y[i] = normal(random) + (i % 2 == 0 ? 0.5 : 0.0);
+    }
+    laser::Source from(x, 2, std::vector<double>(4000, 2.5)), to(y, 2);
+    laser::Options options = toy_options();
+    options.set("classifier.steps", 300).set("classifier.lr", 0.01).set("classifier.ensemble", 2);
+    const laser::Reweighter trained = laser::Reweighter::train(from, to, options);
+    CHECK(trained.event_dim() == 2 && trained.condition_dim() == 0 && trained.feature_name(1) == "x1");
+    CHECK(trained.info().find("\"classifier\"") != std::string::npos && trained.get("weights.mean") > 0.8);
+    const laser::Rows<const double> rows(x, 2);
+    const std::vector<double> w = trained.weights(rows);
+    std::vector<double> same(4000), log_w(4000), spread(4000);
+    trained.weights(rows, same, log_w, spread);
+    double squares = 0;
+    for (std::size_t i = 0; i < w.size(); i++)
+        squares += std::pow(log_w[i] - 0.5 * (x[2 * i] - 0.25), 2);
+    CHECK(same == w && std::sqrt(squares / 4000) < 0.25 && spread[17] > 0);
+    CHECK(trained.weights(laser::Rows<const double>(x.data(), 0, 2, 2)).empty());
+    std::vector<double> few(3);
+    CHECK_THROWS(trained.weights(rows, few, {}), laser::InvalidArgument, "as many as the rows");
+    CHECK_THROWS(trained.weights(laser::Rows<const double>(x, 4)), laser::InvalidArgument, "columns");
+    CHECK_THROWS(laser::Reweighter::train(from, from, options), laser::Error, "in use");
+    const std::string path = "reweighter.laser";
+    trained.save(path);
+    CHECK(laser::Reweighter::load(path).weights(rows) == w);
+    CHECK_THROWS(laser::Model::load(path), laser::Unsupported, "this is a reweighter");
+    std::remove(path.c_str());
+}
+
 // Const objects are shared; each thread has its sampler.
 void threads()
 {
@@ -239,4 +275,4 @@ void threads()
 
 } // namespace
 
-int main() { return run(options, views, events, mappings, noise, files, refusals, scores, threads); }
+int main() { return run(options, views, events, mappings, noise, files, refusals, scores, reweighting, threads); }

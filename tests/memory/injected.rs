@@ -10,6 +10,7 @@ use laser::capi::host::*;
 use laser::capi::metrics::*;
 use laser::capi::model::*;
 use laser::capi::options::*;
+use laser::capi::reweighter::*;
 use laser::capi::sampler::*;
 use laser::capi::scores::*;
 use laser::capi::source::*;
@@ -237,6 +238,48 @@ fn refinements() {
     }
     // SAFETY: see memory.rs.
     unsafe { laser_generator_free(trained) };
+}
+
+#[test]
+fn reweighters() {
+    let _alone = alone();
+    let events = events();
+    let weights: Vec<f64> = (0..ROWS)
+        .map(|i| 1.0 - 1.5 * f64::from(i % 7 == 0))
+        .collect();
+    let all: Vec<f64> = events.iter().map(|x| 0.9 * x + 0.05).collect();
+    for (what, columns, more) in [
+        // Too few are held out for trees, of which every training would take its time.
+        (
+            "reweight",
+            2,
+            r#""support": "x0 > -9", "validation.events": 900"#,
+        ),
+        (
+            "reweight by conditions",
+            3,
+            r#""conditions": 1, "classifier.ensemble": 2, "validation.events": 900"#,
+        ),
+    ] {
+        let (options, to) = (options(more), source(&all, columns));
+        // SAFETY: see memory.rs; the events outlive the sources.
+        unsafe {
+            let (x, w) = (events.as_ptr(), weights.as_ptr());
+            let from = made(|out| laser_source_from_array(x, w, ROWS, 2, 3, out));
+            let train = |out| laser_reweighter_train(from, to, options, null(), out);
+            inject(what, 20, &mut making(train, laser_reweighter_free));
+            let reweighter = made(train);
+            let mut out = vec![0.0; 3 * ROWS];
+            let [w, log_w, spread] = [0, 1, 2].map(|k| out.as_mut_ptr().add(k * ROWS));
+            inject("weights", 4, &mut || {
+                laser_reweighter_weights(reweighter, null(), ROWS, x, 3, w, log_w, spread)
+            });
+            laser_reweighter_free(reweighter);
+            laser_source_free(from);
+            laser_source_free(to);
+            laser_options_free(options);
+        }
+    }
 }
 
 /// Refiners of every method, and their events.

@@ -5,6 +5,7 @@ Latent space refinement (LaSeR) of generative models, by the C library liblaser.
     Generator    g, which turns latent points z into events x = g(z); `train` makes one of a source
     Model        g, a classifier and a refiner; `refine` makes one of a generator and a source
     Sampler      a reproducible stream of events from a model; `generate` draws from it
+    Reweighter   weights that make the events of one source like those of another, without a generator
 
 Events are the columns of matrices: `x[:, i]` is event `i`. Matrices are handed to the library as they are, never copied; views serve as
 well if their columns are dense. What fails throws a [`LaserError`](@ref) whose message says what would be right.
@@ -32,9 +33,9 @@ include("scores.jl")
 export LASER_ERR_INVALID_ARGUMENT, LASER_ERR_NULL, LASER_ERR_UNKNOWN_OPTION, LASER_ERR_IO, LASER_ERR_FORMAT,
     LASER_ERR_CALLBACK, LASER_ERR_CANCELLED, LASER_ERR_BUSY, LASER_ERR_UNSUPPORTED, LASER_ERR_DATA, LASER_ERR_NUMERICAL,
     LASER_ERR_DEVICE, LASER_ERR_TORCH, LASER_ERR_INTERNAL, LASER_ERR_PANIC, LASER_ERR_MEMORY
-export LaserError, Options, Cancel, Checkpoint, Ranks, Progress, Source, Generator, Model, Sampler, Histogram
+export LaserError, Options, Cancel, Checkpoint, Ranks, Progress, Source, Generator, Model, Sampler, Reweighter, Histogram
 export json, trip!, reset!, istripped, train, refine, with_support, attach, attach_support, save, load, event_dim, latent_dim, condition_dim, sampling_method,
-    feature_name, info,    log_weight, log_weight!, log_prob, log_prob!, latent, latent!, generate, generate!, generate_latent, generate_latent!,
+    feature_name, info, weights, weights!, log_weight, log_weight!, log_prob, log_prob!, latent, latent!, generate, generate!, generate_latent, generate_latent!,
     generate_given, generate_given!, next!, set_noise!, set_hooks!, set_position!, contents, total, jsd, emd, jsd_floor, emd_floor, emd_1d, sliced_emd,
     kolmogorov_smirnov, edges, two_sample_auc, two_sample_auc_by_family, auc, effective_size, chain_diagnostics, device_check, library_version
 

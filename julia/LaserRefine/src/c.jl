@@ -61,6 +61,7 @@ struct laser_hooks <: Opaque end
 struct laser_model <: Opaque end
 struct laser_options <: Opaque end
 struct laser_progress <: Opaque end
+struct laser_reweighter <: Opaque end
 struct laser_sampler <: Opaque end
 struct laser_source <: Opaque end
 
@@ -399,6 +400,54 @@ laser_model_generate(model, options, n, z, z_stride, x, x_stride) =
     ccall((:laser_model_generate, liblaser), Int32,
           (Ptr{laser_model}, Ptr{laser_options}, Csize_t, Ptr{Float64}, Csize_t, Ptr{Float64}, Csize_t),
           model, options, n, z, z_stride, x, x_stride)
+
+# Trains a reweighter
+laser_reweighter_train(from, to, options, hooks, out) =
+    ccall((:laser_reweighter_train, liblaser), Int32,
+          (Ptr{laser_source}, Ptr{laser_source}, Ptr{laser_options}, Ptr{laser_hooks}, Ptr{Ptr{laser_reweighter}}),
+          from, to, options, hooks, out)
+
+# The weights of events
+laser_reweighter_weights(reweighter, options, n, x, stride, w, log_w, spread) =
+    ccall((:laser_reweighter_weights, liblaser), Int32,
+          (Ptr{laser_reweighter}, Ptr{laser_options}, Csize_t, Ptr{Float64}, Csize_t, Ptr{Float64}, Ptr{Float64}, Ptr{Float64}),
+          reweighter, options, n, x, stride, w, log_w, spread)
+
+# Saves a reweighter to one file, a model file as laser_model_save writes them
+laser_reweighter_save(reweighter, path) =
+    ccall((:laser_reweighter_save, liblaser), Int32, (Ptr{laser_reweighter}, Cstring), reweighter, path)
+
+# Loads a reweighter
+laser_reweighter_load(path, options, out) =
+    ccall((:laser_reweighter_load, liblaser), Int32, (Cstring, Ptr{laser_options}, Ptr{Ptr{laser_reweighter}}), path, options, out)
+
+# M, the values per event, without conditions
+laser_reweighter_event_dim(reweighter, out) =
+    ccall((:laser_reweighter_event_dim, liblaser), Int32, (Ptr{laser_reweighter}, Ptr{Csize_t}), reweighter, out)
+
+# C, the values of the condition of an event
+laser_reweighter_condition_dim(reweighter, out) =
+    ccall((:laser_reweighter_condition_dim, liblaser), Int32, (Ptr{laser_reweighter}, Ptr{Csize_t}), reweighter, out)
+
+# What a value of an event is called
+laser_reweighter_feature_name(reweighter, column, buf, cap, needed) =
+    ccall((:laser_reweighter_feature_name, liblaser), Int32,
+          (Ptr{laser_reweighter}, Csize_t, Ptr{UInt8}, Csize_t, Ptr{Csize_t}),
+          reweighter, column, buf, cap, needed)
+
+# Describes a reweighter
+laser_reweighter_info(reweighter, buf, cap, needed) =
+    ccall((:laser_reweighter_info, liblaser), Int32,
+          (Ptr{laser_reweighter}, Ptr{UInt8}, Csize_t, Ptr{Csize_t}),
+          reweighter, buf, cap, needed)
+
+# Reads a number of the training record
+laser_reweighter_get_f64(reweighter, key, out) =
+    ccall((:laser_reweighter_get_f64, liblaser), Int32, (Ptr{laser_reweighter}, Cstring, Ptr{Float64}), reweighter, key, out)
+
+# Frees a reweighter
+laser_reweighter_free(reweighter) =
+    ccall((:laser_reweighter_free, liblaser), Cvoid, (Ptr{laser_reweighter},), reweighter)
 
 # Makes a sampler that stands at event 0
 laser_sampler_new(model, seed, stream, options, out) =

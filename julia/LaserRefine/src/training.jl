@@ -355,18 +355,64 @@ function attach_support(mark!, model::Model)
                  (model.callbacks[1], callback))
 end
 
+# --- reweighters ---
+
+"""
+    Reweighter(from, to; options = nothing, …)
+
+Weights that make the events of one [`Source`](@ref) like those of another, w(x) = p_to(x) / p_from(x): no generator is needed. Keywords: see
+[`train`](@ref). If `from` has no conditions where `to` has them (option "conditions"), its events stand for all of them.
+
+[`weights`](@ref) gives the weights of events; `reweighter[key]` is a number of the training record, such as
+"weights.calibration.chi_square"; [`info`](@ref) has all of it. Immutable. Threads: any number at once.
+"""
+mutable struct Reweighter <: Handle{C.laser_reweighter}
+    pointer::Ptr{C.laser_reweighter}
+    Reweighter(pointer::Ptr{C.laser_reweighter}) = finalizer(close, new(pointer))
+end
+
+free(pointer::Ptr{C.laser_reweighter}) = C.laser_reweighter_free(pointer)
+
+function Reweighter(from::Source, to::Source; options::Maybe{Options} = nothing, progress = nothing, log = logged,
+                    cancel::Maybe{Cancel} = nothing, checkpoint::Maybe{Checkpoint} = nothing, ranks::Maybe{Ranks} = nothing)
+    hooks = Hooks(progress, log, cancel, checkpoint, ranks)
+    return Reweighter(value(Ptr{C.laser_reweighter}, C.laser_reweighter_train, from, to, options, hooks))
+end
+
+"""
+    weights(reweighter, x; options = nothing) -> Vector{Float64}
+    weights!(w, reweighter, x; log_w = nothing, spread = nothing, options = nothing)
+
+w(x) for every column of `x`: an event, followed by its conditions. The second also gives log w and its spread between the networks of the
+ensemble, if wanted. Keys of the options: "backend", "device", "threads".
+"""
+weights(reweighter::Reweighter, x::AbstractMatrix; options::Maybe{Options} = nothing) =
+    weights!(Vector{Float64}(undef, size(x, 2)), reweighter, x; options = options)
+
+function weights!(w::AbstractVector, reweighter::Reweighter, x::AbstractMatrix; log_w::Maybe{AbstractVector} = nothing,
+                  spread::Maybe{AbstractVector} = nothing, options::Maybe{Options} = nothing)
+    n = size(x, 2)
+    stride = stride_of("x", x, Float64, event_dim(reweighter) + condition_dim(reweighter))
+    call(C.laser_reweighter_weights, reweighter, options, n, x, stride, dense("w", w, Float64, n),
+         dense("log_w", log_w, Float64, n), dense("spread", spread, Float64, n))
+    return w
+end
+
 """
     save(path, model)
     save(path, generator)
+    save(path, reweighter)
 
 Writes a model file. It appears whole or not at all, and replaces what had its name.
 """
 save(path::AbstractString, model::Model) = call(C.laser_model_save, model, path)
 save(path::AbstractString, generator::Generator) = call(C.laser_generator_save, generator, path)
+save(path::AbstractString, reweighter::Reweighter) = call(C.laser_reweighter_save, reweighter, path)
 
 """
     load(Model, path; options = nothing)
     load(Generator, path; options = nothing)
+    load(Reweighter, path; options = nothing)
 
 Reads a model file, or the generator in it. A loaded model generates the same bits as the saved one. A generator may also be a
 TorchScript file, for which the options need "generator.latent" and the library libtorch.
@@ -375,14 +421,17 @@ load(::Type{Model}, path::AbstractString; options::Maybe{Options} = nothing) =
     Model(value(Ptr{C.laser_model}, C.laser_model_load, path, options), (nothing, nothing))
 load(::Type{Generator}, path::AbstractString; options::Maybe{Options} = nothing) =
     Generator(value(Ptr{C.laser_generator}, C.laser_generator_load, path, options))
+load(::Type{Reweighter}, path::AbstractString; options::Maybe{Options} = nothing) =
+    Reweighter(value(Ptr{C.laser_reweighter}, C.laser_reweighter_load, path, options))
 
 """
-    event_dim(generator or model) -> Int
+    event_dim(generator, model or reweighter) -> Int
 
 The values of an event.
 """
 event_dim(generator::Generator) = Int(value(Csize_t, C.laser_generator_event_dim, generator))
 event_dim(model::Model) = Int(value(Csize_t, C.laser_model_event_dim, model))
+event_dim(reweighter::Reweighter) = Int(value(Csize_t, C.laser_reweighter_event_dim, reweighter))
 
 """
     latent_dim(generator or model) -> Int
@@ -393,12 +442,13 @@ latent_dim(generator::Generator) = Int(value(Csize_t, C.laser_generator_latent_d
 latent_dim(model::Model) = Int(value(Csize_t, C.laser_model_latent_dim, model))
 
 """
-    condition_dim(generator or model) -> Int
+    condition_dim(generator, model or reweighter) -> Int
 
 The values of the condition of an event; 0 without conditions.
 """
 condition_dim(generator::Generator) = Int(value(Csize_t, C.laser_generator_condition_dim, generator))
 condition_dim(model::Model) = Int(value(Csize_t, C.laser_model_condition_dim, model))
+condition_dim(reweighter::Reweighter) = Int(value(Csize_t, C.laser_reweighter_condition_dim, reweighter))
 
 """
     sampling_method(model) -> String
@@ -408,7 +458,7 @@ The method by which samplers make events unless told otherwise, such as "rejecti
 sampling_method(model::Model) = text(C.laser_model_method, model)
 
 """
-    feature_name(model, column) -> String
+    feature_name(model or reweighter, column) -> String
 
 What value `column` of an event is called, counted from 1, features before conditions: as option "features.names" says or, without names,
 "x0" … and "c0" …
@@ -418,14 +468,21 @@ function feature_name(model::Model, column::Integer)
     return text(C.laser_model_feature_name, model, column - 1)
 end
 
+function feature_name(reweighter::Reweighter, column::Integer)
+    column >= 1 || throw(ArgumentError("column must be 1 or more, not $column"))
+    return text(C.laser_reweighter_feature_name, reweighter, column - 1)
+end
+
 """
-    info(model) -> String
+    info(model or reweighter) -> String
 
 JSON that describes a model: networks, scalings, refiner, and the record of its training.
 """
 info(model::Model) = text(C.laser_model_info, model)
+info(reweighter::Reweighter) = text(C.laser_reweighter_info, reweighter)
 
 Base.getindex(model::Model, key::AbstractString) = value(Float64, C.laser_model_get_f64, model, key)
+Base.getindex(reweighter::Reweighter, key::AbstractString) = value(Float64, C.laser_reweighter_get_f64, reweighter, key)
 
 # --- what a model says of events ---
 

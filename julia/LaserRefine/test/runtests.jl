@@ -697,3 +697,22 @@ end
 end
 
 end
+
+@testset "reweighters" begin
+    x, y = toy_events(11, 4000), toy_events(12, 4000)
+    y[1, :] .+= 0.5
+    options = toy_options("classifier.steps" => 300, "classifier.lr" => 0.01, "classifier.ensemble" => 2)
+    reweighter = Reweighter(Source(x), Source(y); options = options, silent...)
+    @test event_dim(reweighter) == 2 && condition_dim(reweighter) == 0 && feature_name(reweighter, 2) == "x1"
+    @test occursin("classifier", info(reweighter)) && reweighter["weights.mean"] > 0.8
+    w, log_w, spread = weights(reweighter, x), zeros(4000), zeros(4000)
+    @test weights!(zeros(4000), reweighter, x; log_w = log_w, spread = spread) == w
+    @test isapprox(log_w, 0.5 .* (x[1, :] .- 1.25); rtol = 0.45) && all(spread .>= 0)
+    @test_throws DimensionMismatch weights(reweighter, rand(3, 50))
+    mktempdir() do folder
+        path = joinpath(folder, "reweighter.laser")
+        save(path, reweighter)
+        @test weights(load(Reweighter, path), x) == w
+        @test fails_with(() -> load(Model, path), LASER_ERR_UNSUPPORTED, "this is a reweighter")
+    end
+end

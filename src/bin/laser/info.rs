@@ -65,7 +65,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
                     "event_dim": generator.event_dim(),
                     "latent_dim": generator.latent_dim(),
                     "condition_dim": generator.condition_dim(),
-                    "method": method(&file.model).name(),
+                    "method": match is_reweighter(&file.model) {
+                        true => Value::Null,
+                        false => method(&file.model).name().into(),
+                    },
                     "model": &file.model,
                 })
             )
@@ -83,9 +86,15 @@ pub fn method(model: &Model) -> Method {
     refinement.map_or(Method::Baseline, |r| r.method)
 }
 
+/// Whether it has weights for events that are there, and makes none.
+fn is_reweighter(model: &Model) -> bool {
+    matches!(model.generator.kind, GeneratorKind::Events)
+}
+
 fn head(path: &Path, file: &File) -> String {
     let kind = match file.model.refinement {
         Some(_) => "a refined model",
+        None if is_reweighter(&file.model) => "a reweighter",
         None => "a generator, not refined",
     };
     format!(
@@ -104,9 +113,12 @@ pub fn describe(model: &Model) -> String {
     let mut lines = vec![(
         "events",
         format!(
-            "{} features from {} latents{}, {}",
+            "{} features{}{}, {}",
             generator.event_dim(),
-            generator.latent_dim(),
+            match is_reweighter(model) {
+                true => String::new(),
+                false => format!(" from {} latents", generator.latent_dim()),
+            },
             match generator.condition_dim() {
                 0 => String::new(),
                 c => format!(", given {c} conditions"),
@@ -114,7 +126,9 @@ pub fn describe(model: &Model) -> String {
             model.dtype.name()
         ),
     )];
-    lines.push(("generator", of_generator(generator)));
+    if !is_reweighter(model) {
+        lines.push(("generator", of_generator(generator)));
+    }
     if !model.names.is_empty() {
         lines.push(("names", model.names.join(", ")));
     }
@@ -148,7 +162,9 @@ pub fn describe(model: &Model) -> String {
         );
         lines.push(("refiner", text));
     }
-    lines.push(("method", method(model).name().into()));
+    if !is_reweighter(model) {
+        lines.push(("method", method(model).name().into()));
+    }
     if let Some(Value::String(version)) = record.get("library") {
         lines.push(("made by", format!("liblaser {version}")));
     }
@@ -179,6 +195,7 @@ fn of_generator(generator: &Generator) -> String {
             }
         ),
         GeneratorKind::Script { bytes, .. } => format!("a TorchScript module of {bytes} bytes"),
+        GeneratorKind::Events => "none: weights for events that are there".into(),
     }
 }
 
@@ -329,9 +346,15 @@ fn weights(model: &Model, text: &mut String) {
     let (Some(events), Some(mean)) = (at("/events"), at("/mean")) else {
         return;
     };
+    let here = is_reweighter(model);
     let _ = writeln!(
         text,
-        "\n  weights of {events} generated events, and what they mean"
+        "\n  weights of {events} {}, and what they mean",
+        if here {
+            "events of `from`"
+        } else {
+            "generated events"
+        }
     );
     let mut line = |name: &str, value: String, meaning: &str| {
         let _ = writeln!(text, "  {name:<22}{value:>9}   {meaning}");
@@ -352,19 +375,24 @@ fn weights(model: &Model, text: &mut String) {
             f if f > 0.9 => {
                 "share of a sample that weights leave: the classifier found little to repair"
             }
+            f if f > 0.1 && here => "share of a sample that weights leave",
             f if f > 0.1 => "share of a sample that weights leave: refinement pays",
+            _ if here => {
+                "share of a sample that weights leave: broad; start from events that are more alike"
+            }
             _ => "share of a sample that weights leave: broad; train the generator longer first",
         };
         line("effective fraction", percent(fraction), meaning);
     }
-    if let Some(acceptance) = at("/acceptance") {
+    if let Some(acceptance) = at("/acceptance").filter(|_| !here) {
         let meaning = format!(
             "rejection makes {} proposals an event",
             number(1.0 / acceptance)
         );
         line("acceptance", percent(acceptance), &meaning);
     }
-    if let (Some(w_max), Some(share)) = (at("/w_max"), at("/overweight_fraction")) {
+    let rejection = (at("/w_max"), at("/overweight_fraction"));
+    if let (Some(w_max), Some(share), false) = (rejection.0, rejection.1, here) {
         let meaning = format!(
             "largest weight of rejection; {} of the weight lies above",
             percent(share)
@@ -372,7 +400,7 @@ fn weights(model: &Model, text: &mut String) {
         line("w_max", number(w_max), &meaning);
     }
     let budgets = report.pointer("/budgets").and_then(Value::as_array);
-    for budget in budgets.into_iter().flatten() {
+    for budget in budgets.into_iter().flatten().filter(|_| !here) {
         let of = |key: &str| budget[key].as_f64().unwrap_or(f64::NAN);
         let meaning = format!(
             "with w_max {}: {} ± {} of the weight above",
@@ -385,6 +413,8 @@ fn weights(model: &Model, text: &mut String) {
     }
     if let Some(auc) = at("/calibration/auc") {
         let meaning = match auc {
+            a if a < 0.51 && calibrated && here => "the classifier hardly finds a difference: the samples are alike, or the training too short",
+            _ if here => "how well the classifier tells the samples apart (0.5: not at all)",
             a if a < 0.51 && calibrated => "the classifier hardly finds a difference: a good generator, or too short a training",
             _ => "how well the classifier tells truth from generated (0.5: not at all)",
         };

@@ -9,9 +9,12 @@ mod info;
 mod npz;
 mod output;
 mod refine;
+mod reweight;
 mod sample;
 mod score;
+mod source;
 mod terminal;
+mod watch;
 
 use clap::{Parser, Subcommand};
 use failure::{Failure, Result};
@@ -33,6 +36,8 @@ enum Command {
     Sample(sample::Arguments),
     Score(score::Arguments),
     Refine(refine::Arguments),
+    #[command(subcommand)]
+    Reweight(reweight::Command),
 }
 
 fn main() -> ExitCode {
@@ -53,6 +58,7 @@ fn main() -> ExitCode {
         Command::Sample(arguments) => sample::run(&arguments),
         Command::Score(arguments) => score::run(&arguments),
         Command::Refine(arguments) => refine::run(&arguments),
+        Command::Reweight(command) => reweight::run(&command),
     }));
     let result: Result<()> = done.unwrap_or_else(|defect| Err(Failure::defect(&*defect)));
     let status = match result {

@@ -20,7 +20,7 @@ fn calibration(predict: impl Fn(f64) -> f64) -> Calibration {
         spread: 0.0,
     };
     let generated: Vec<f64> = normals(100_000, 2).into_iter().map(predict).collect();
-    Calibration::new(&held_out, &generated).unwrap()
+    Calibration::new(&held_out, &generated, None).unwrap()
 }
 
 #[test]
@@ -60,6 +60,7 @@ fn few_negative_and_broken_events_make_no_nonsense() {
     let c = Calibration::new(
         &held_out,
         &[0.0, f64::NEG_INFINITY, f64::NAN, f64::INFINITY],
+        None,
     )
     .unwrap();
     assert_eq!(c.bins.len(), 1, "too few events for two bins");
@@ -72,7 +73,7 @@ fn few_negative_and_broken_events_make_no_nonsense() {
         log_w: vec![0.0; 2],
         spread: 0.0,
     };
-    let c = Calibration::new(&held_out, &[0.0; 4]).unwrap();
+    let c = Calibration::new(&held_out, &[0.0; 4], None).unwrap();
     assert_eq!((c.chi_square, c.auc), (0.0, 0.5));
 }
 
@@ -87,9 +88,13 @@ fn only_a_bad_ratio_is_warned_of() {
         }
     }
     let messages = Messages(Default::default());
-    calibration(|x| 0.5 * x - 0.125).warn(&messages).unwrap();
+    calibration(|x| 0.5 * x - 0.125)
+        .warn(&messages, Subject::Generator)
+        .unwrap();
     assert!(messages.0.borrow().is_empty());
-    calibration(|x| 0.7 * x - 0.245).warn(&messages).unwrap();
+    calibration(|x| 0.7 * x - 0.245)
+        .warn(&messages, Subject::Generator)
+        .unwrap();
     let messages = messages.0.borrow();
     assert!(
         messages.len() == 1 && messages[0].contains("`classifier.ensemble`"),

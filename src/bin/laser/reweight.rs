@@ -1,0 +1,411 @@
+//! `laser reweight`: weights for events that are there.
+
+use crate::argument::whole;
+use crate::config::WeightsColumn;
+use crate::events::{Events, Kind};
+use crate::failure::{Failure, Result};
+use crate::info;
+use crate::output::{self, apart, Output};
+use crate::refine::saved_elsewhere;
+use crate::source::Given;
+use crate::terminal::{self, number, percent, rate, Stop};
+use crate::watch::{log_of, unwritable, Keep};
+use laser::aside::Aside;
+use laser::options::{keys, Options};
+use laser::protocol::{train_reweighter, Reweighter, Weights};
+use laser::table::Table;
+use laser::train::Hooks;
+use laser::{Rows, RowsMut};
+use std::io::Write;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Weights that make the events of one file like those of another
+#[derive(clap::Subcommand)]
+pub enum Command {
+    Train(Train),
+    Apply(Apply),
+}
+
+/// Learn the weights
+///
+/// Trains a classifier between the events of two files; its ratio of densities w(x) = p_to(x) / p_from(x) is the weight of an event of FROM.
+/// Writes the reweighter, a model file, and beside it as MODEL.log the training log; both when all is done. Then tells what `laser info` does.
+/// Ctrl-C stops within a training step and leaves nothing, or with --checkpoint a file from which the same command goes on; a second one
+/// ends at once.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Example:\n  laser reweight train simulation.npy data.npy -o reweighter.laser --preset fast"
+)]
+pub struct Train {
+    /// Events to be weighted: a .npy, .npz or .csv file, one event in a row
+    from: PathBuf,
+    /// Events that they are to be like: as many columns, those of the same names, and behind them perhaps conditions (option "conditions")
+    /// that FROM has not
+    to: PathBuf,
+    /// The file to write
+    #[arg(short, long, value_name = "MODEL")]
+    output: PathBuf,
+    /// liblaser's options (docs/options.md), as a JSON file: {"preset": "fast", "classifier": {"ensemble": 5}}
+    #[arg(long, value_name = "FILE", conflicts_with = "preset")]
+    options: Option<PathBuf>,
+    /// The preset of the options: paper (long) or fast
+    #[arg(long, value_name = "NAME", default_value = "paper")]
+    preset: String,
+    /// The last column is the events' weight, of both files or of one; weights may be negative
+    #[arg(long, value_name = "WHICH", num_args = 0..=1, require_equals = true, default_missing_value = "both")]
+    weights: Option<Weighted>,
+    /// The name of the column that holds the weights, in the place of the last
+    #[arg(long, value_name = "NAME", requires = "weights")]
+    weight_column: Option<String>,
+    #[command(flatten)]
+    keep: Keep,
+}
+
+/// Whose last column is the weight.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Weighted {
+    From,
+    To,
+    Both,
+}
+
+/// Weigh the events of a file
+///
+/// Reads the events block by block and writes their weights as they come: the memory does not grow with a .npy file. Columns with names are
+/// found by those of the reweighter, in any order and among others; without names the events have its columns alone. Their weights w(x) are
+/// to be multiplied with those that the events have.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Example:\n  laser reweight apply reweighter.laser simulation.npy -o weights.npy"
+)]
+pub struct Apply {
+    /// What `laser reweight train` has written
+    model: PathBuf,
+    /// Events: a .npy, .npz or .csv file
+    events: PathBuf,
+    /// Where the weights go: a .npy or .csv file with a column w
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// Write log w as well
+    #[arg(long)]
+    log: bool,
+    /// Write the standard deviation of log w between the networks of the ensemble as well
+    #[arg(long)]
+    spread: bool,
+    /// Write the columns that the events have before the others
+    #[arg(long)]
+    events_too: bool,
+    /// The conditions of all events, where the file has none: numbers with commas between
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        allow_negative_numbers = true
+    )]
+    conditions: Vec<f64>,
+    /// Threads to work on; they change no bit
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole::<u16>(1..=1024), allow_negative_numbers = true)]
+    threads: u16,
+}
+
+/// Runs the command.
+pub fn run(command: &Command) -> Result<()> {
+    match command {
+        Command::Train(arguments) => train(arguments),
+        Command::Apply(arguments) => apply(arguments),
+    }
+}
+
+fn options(arguments: &Train) -> Result<Options> {
+    let Some(path) = &arguments.options else {
+        return Options::preset(&arguments.preset)
+            .map_err(|e| Failure::Usage(format!("--preset: {e}")));
+    };
+    let text = std::fs::read_to_string(path).map_err(|e| Failure::of(path, e))?;
+    let options = Options::from_json(&text).map_err(|e| Failure::of(path, e))?;
+    match options.get(keys::SOURCE_WEIGHT) {
+        "" => Ok(options),
+        _ => Err(Failure::of(
+            path,
+            "the weights are named by --weights and --weight-column, and not by `source.weight`",
+        )),
+    }
+}
+
+fn train(arguments: &Train) -> Result<()> {
+    let mut options = options(arguments)?;
+    let path = &arguments.output;
+    if matches!(path.as_os_str().as_encoded_bytes(), [] | [.., b'/']) {
+        return Err(Failure::usage(path, "--output must name the file to write"));
+    }
+    let log = log_of(path);
+    let mut inputs = vec![arguments.from.as_path(), &arguments.to];
+    inputs.extend(arguments.options.as_deref());
+    let outputs = [path, &log];
+    let kept = arguments.keep.files();
+    for output in outputs.into_iter().chain(&kept) {
+        apart(output, &inputs)?;
+        // Found out now, not when the training is done.
+        Aside::new(output).map_err(|e| unwritable(output, e))?;
+    }
+    let weight_of = |which: Weighted| {
+        let given = [Some(which), Some(Weighted::Both)].contains(&arguments.weights);
+        match &arguments.weight_column {
+            Some(name) if given => WeightsColumn::Named(name.clone()),
+            _ => WeightsColumn::Last(given),
+        }
+    };
+    let mut from = Given::read(&arguments.from, &weight_of(Weighted::From), &options)?;
+    let mut to = Given::read(&arguments.to, &weight_of(Weighted::To), &options)?;
+    let named = to.events.names().to_vec();
+    // Without the conditions, where only `to` has them.
+    let own = named.get(..from.events.columns).unwrap_or(&named);
+    from.events
+        .match_names(own, &arguments.to.display().to_string())?;
+    if options.get(keys::FEATURES_NAMES).is_empty() && !named.is_empty() {
+        options.set_str(keys::FEATURES_NAMES.name(), &named.join(","))?;
+    }
+    let watch = arguments.keep.watch(&outputs.map(PathBuf::as_path))?;
+    for given in [&from, &to] {
+        given.note(&watch, |name| {
+            format!("say so with --weights and --weight-column {name}")
+        });
+    }
+    let (mut from, mut to) = (from.source(&options)?, to.source(&options)?);
+    let trained = train_reweighter(&mut from, &mut to, &options, &watch);
+    let trained = trained.and_then(|trained| {
+        watch.check("saving")?;
+        Ok(trained)
+    });
+    let command = format!(
+        "laser reweight train {} {} -o {}",
+        arguments.from.display(),
+        arguments.to.display(),
+        path.display()
+    );
+    let trained = trained.map_err(|error| arguments.keep.failed(&watch, error, &command))?;
+    if let Err(error) = trained.save(path) {
+        let checkpoint = arguments.keep.checkpoint.as_deref();
+        return Err(saved_elsewhere(&trained, checkpoint, path, error));
+    }
+    arguments.keep.remove()?;
+    watch.note(&format!("saved {}", path.display()));
+    watch.save(&log)?;
+    drop(watch);
+    let mut stdout = std::io::stdout().lock();
+    write!(stdout, "{}\n{}", path.display(), info::describe(&trained))?;
+    Ok(stdout.flush()?)
+}
+
+/// Numbers that are held in memory at once.
+const BLOCK: usize = 1 << 20;
+
+const EVENTS: &str =
+    "{bar:30} {percent:>3} %  {human_pos} of {human_len} events  {per_sec}  {eta} left";
+
+/// The rows of a file: read as they are wanted, or all of them.
+enum Input {
+    Table(Table),
+    Whole(Events),
+}
+
+impl Input {
+    fn open(path: &Path) -> Result<Self> {
+        let npy = path
+            .extension()
+            .is_some_and(|end| end.eq_ignore_ascii_case("npy"));
+        if npy {
+            return Ok(Input::Table(Table::open(path)?));
+        }
+        let events = Events::read(path)?;
+        terminal::warn(events.warning.as_deref());
+        Ok(Input::Whole(events))
+    }
+
+    fn rows(&self) -> usize {
+        match self {
+            Input::Table(table) => table.layout().rows(),
+            Input::Whole(events) => events.rows,
+        }
+    }
+
+    fn columns(&self) -> usize {
+        match self {
+            Input::Table(table) => table.layout().columns(),
+            Input::Whole(events) => events.columns,
+        }
+    }
+
+    fn names(&self) -> &[String] {
+        match self {
+            Input::Table(table) => table.layout().names(),
+            Input::Whole(events) => events.names(),
+        }
+    }
+
+    /// All columns of these rows.
+    fn read(&self, rows: Range<usize>, out: &mut [f64]) -> Result<()> {
+        match self {
+            Input::Table(table) => Ok(table.read(rows, out)?),
+            Input::Whole(events) => {
+                let columns = events.columns;
+                out.copy_from_slice(&events.values[rows.start * columns..rows.end * columns]);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Where the first `wanted` values of an event are in a row of the file.
+fn places(path: &Path, input: &Input, names: &[String], wanted: usize) -> Result<Vec<usize>> {
+    let own = input.names();
+    if own.is_empty() || names.is_empty() {
+        return match input.columns() {
+            columns if columns == wanted => Ok((0..columns).collect()),
+            columns => Err(Failure::of(
+                path,
+                format!("it has {columns} columns, and {wanted} are needed: those that the reweighter was trained on, without weights"),
+            )),
+        };
+    }
+    let place = |name: &String| {
+        own.iter().position(|n| n == name).ok_or_else(|| {
+            Failure::of(
+                path,
+                format!("no column is called `{name}`; there are {}", own.join(", ")),
+            )
+        })
+    };
+    names[..wanted].iter().map(place).collect()
+}
+
+fn apply(arguments: &Apply) -> Result<()> {
+    let path = &arguments.output;
+    let inputs = [arguments.model.as_path(), &arguments.events];
+    apart(path, &inputs).map_err(Failure::asked)?;
+    match Kind::of(path).map_err(Failure::asked)? {
+        Kind::Npy | Kind::Csv => (),
+        Kind::Npz => return Err(output::no_archive(path)),
+        Kind::Hepmc => {
+            let what = "weights are a column of numbers; write .npy or .csv";
+            return Err(Failure::usage(path, what));
+        }
+    }
+    let reweighter = Reweighter::load(&arguments.model)
+        .map_err(|error| match error {
+            laser::Error::Unsupported(_) => Failure::usage(
+                &arguments.model,
+                "this is a model with a generator, and no reweighter; `laser reweight train` makes one, and `laser sample` makes events of this one",
+            ),
+            other => other.into(),
+        })?;
+    let dims = reweighter.generator.dims();
+    let given = &arguments.conditions;
+    if !given.is_empty() && given.len() != dims.conditions {
+        return Err(Failure::Usage(format!(
+            "--conditions: {} numbers, and the reweighter has {} conditions",
+            given.len(),
+            dims.conditions
+        )));
+    }
+    let input = Input::open(&arguments.events)?;
+    let (rows, columns) = (input.rows(), input.columns());
+    let wanted = dims.event_row() - given.len();
+    let places = places(&arguments.events, &input, &reweighter.names, wanted)?;
+    let mut names = Vec::new();
+    if arguments.events_too {
+        let own = (0..columns).map(|i| match input.names().get(i) {
+            Some(name) => name.clone(),
+            None => format!("x{i}"),
+        });
+        names.extend(own);
+    }
+    let of_own = names.len();
+    let mut more = vec!["w"];
+    more.extend(arguments.log.then_some("log_w"));
+    more.extend(arguments.spread.then_some("spread"));
+    names.extend(more.into_iter().map(str::to_owned));
+    let width = names.len();
+    let mut options = Options::new();
+    options.set_i64(keys::THREADS.name(), arguments.threads.into())?;
+    let stop = Stop::listen()?;
+    let bar = terminal::bar(rows as u64, EVENTS)?;
+    let start = Instant::now();
+    let file = Output {
+        path,
+        rows: rows as u64,
+        header: names.clone(),
+        columns: names,
+        attributes: Vec::new(),
+        particles: None,
+        first: 0,
+    };
+    let most = (BLOCK / (columns + wanted + width)).max(1);
+    let (sum, squares) = file.write(|sink| {
+        let (mut sum, mut squares) = (0.0, 0.0);
+        let (mut read, mut x, mut out) = (Vec::new(), Vec::new(), Vec::new());
+        let [mut w, mut log_w, mut spread] = [const { Vec::new() }; 3];
+        for first in (0..rows).step_by(most) {
+            if stop.wanted() {
+                return Err(Failure::Interrupted);
+            }
+            let block = first..rows.min(first + most);
+            let count = block.len();
+            read.resize(count * columns, 0.0);
+            input.read(block, &mut read)?;
+            x.clear();
+            for row in read.chunks_exact(columns) {
+                x.extend(places.iter().map(|&place| row[place]));
+                x.extend_from_slice(given);
+            }
+            for out in [&mut w, &mut log_w, &mut spread] {
+                out.resize(count, 0.0);
+            }
+            let wanted = Weights {
+                w: Some(RowsMut::column(&mut w)),
+                log_w: arguments.log.then(|| RowsMut::column(&mut log_w)),
+                spread: arguments.spread.then(|| RowsMut::column(&mut spread)),
+            };
+            let rows = Rows::packed(&x, dims.event_row())?;
+            let weighted = reweighter.weights(&options, rows, wanted);
+            weighted.map_err(|error| match error {
+                laser::Error::NotFinite { row, column, .. } => Failure::of(
+                    &arguments.events,
+                    format!(
+                        "row {} (from 0): {} is not finite",
+                        first + row,
+                        column
+                            .and_then(|c| reweighter.column_name(c))
+                            .unwrap_or_default()
+                    ),
+                ),
+                other => other.into(),
+            })?;
+            out.clear();
+            for row in 0..count {
+                out.extend_from_slice(&read[row * columns..][..of_own]);
+                out.push(w[row]);
+                out.extend(arguments.log.then_some(log_w[row]));
+                out.extend(arguments.spread.then_some(spread[row]));
+            }
+            sink(&out)?;
+            sum += w.iter().sum::<f64>();
+            squares += w.iter().map(|w| w * w).sum::<f64>();
+            bar.inc(count as u64);
+        }
+        Ok((sum, squares))
+    })?;
+    bar.finish_and_clear();
+    let seconds = start.elapsed().as_secs_f64();
+    terminal::say(&format!(
+        "weights of {rows} events in {} s ({}) in {}: mean {}, effective fraction {}",
+        number(seconds),
+        rate(rows as f64 / seconds),
+        path.display(),
+        number(sum / rows as f64),
+        percent(sum * sum / squares / rows as f64),
+    ));
+    Ok(())
+}
