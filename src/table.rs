@@ -8,7 +8,7 @@ pub mod npy;
 use crate::aside::require_file;
 use crate::room::{self, Gather};
 use crate::{Error, Result};
-use npy::{Element, Type};
+use npy::{fill, Element, Type};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::ops::Range;
@@ -319,18 +319,6 @@ impl Layout {
         }
         Ok(())
     }
-}
-
-/// Reads until `out` is full or nothing comes any more; how much came.
-fn fill(reader: &mut impl Read, out: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < out.len() {
-        match reader.read(&mut out[filled..])? {
-            0 => break,
-            more => filled += more,
-        }
-    }
-    Ok(filled)
 }
 
 /// An open file of rows.

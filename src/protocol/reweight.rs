@@ -22,7 +22,7 @@ use crate::options::{keys, Options};
 use crate::room::{self, Gather, Grow};
 use crate::train::{with_ranks, Hooks, Settings};
 use crate::{Error, Result, Rows, RowsMut};
-use feed::PairFeed;
+use feed::{of, PairFeed};
 use serde_json::json;
 use std::ops::Deref;
 use std::path::Path;
@@ -178,24 +178,6 @@ pub fn train_reweighter(
     from.begin(None);
     to.begin(None);
     trained
-}
-
-/// Says which of the sources an error is about.
-fn of<T>(source: &str, result: Result<T>) -> Result<T> {
-    result.map_err(|error| match error {
-        Error::Data(what) => Error::Data(format!("`{source}`: {what}")),
-        Error::InvalidArgument(what) => Error::InvalidArgument(format!("`{source}`: {what}")),
-        Error::NotFinite {
-            row,
-            column,
-            message,
-        } => Error::NotFinite {
-            row,
-            column,
-            message: format!("`{source}`: {message}"),
-        },
-        other => other,
-    })
 }
 
 /// What both sources are, for a checkpoint.

@@ -1,7 +1,6 @@
 //! NumPy's `.npy`: what it says of the numbers behind, and how that is written. The format is NumPy's enhancement proposal 1, "a simple file
 //! format for NumPy arrays", in its versions 1.0, 2.0 and 3.0.
 
-use super::fill;
 use crate::room;
 use std::io::{self, Read};
 use std::result::Result;
@@ -384,11 +383,23 @@ pub fn head(rows: u64, columns: usize) -> Vec<u8> {
         text.push(' ');
     }
     text.push('\n');
-    let mut head = MAGIC.to_vec();
+    let mut head = Vec::from(*MAGIC);
     head.extend([1, 0]);
     head.extend((text.len() as u16).to_le_bytes());
     head.extend(text.bytes());
     head
+}
+
+/// Reads until `out` is full or nothing comes any more; how much came.
+pub(super) fn fill(reader: &mut impl Read, out: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < out.len() {
+        match reader.read(&mut out[filled..])? {
+            0 => break,
+            more => filled += more,
+        }
+    }
+    Ok(filled)
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! Events of two sources as batches of a classifier's training.
 
-use super::of;
 use crate::model::{Real, Region, Scaling};
 use crate::noise::places;
 use crate::objective::Batch;
@@ -191,4 +190,22 @@ impl<T: Real> Feed<T> for PairFeed<'_, '_, '_> {
         });
         chunks.gather_all()
     }
+}
+
+/// Says which of the sources an error is about.
+pub(super) fn of<T>(source: &str, result: Result<T>) -> Result<T> {
+    result.map_err(|error| match error {
+        Error::Data(what) => Error::Data(format!("`{source}`: {what}")),
+        Error::InvalidArgument(what) => Error::InvalidArgument(format!("`{source}`: {what}")),
+        Error::NotFinite {
+            row,
+            column,
+            message,
+        } => Error::NotFinite {
+            row,
+            column,
+            message: format!("`{source}`: {message}"),
+        },
+        other => other,
+    })
 }

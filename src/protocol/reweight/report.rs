@@ -1,6 +1,6 @@
 //! What the weights are like, on events of both sources, most of them held out.
 
-use super::of;
+use super::feed::of;
 use crate::compute::{self, Session};
 use crate::metrics::{effective_size, kolmogorov_smirnov, Sample};
 use crate::model::{called, Model};
