@@ -1124,6 +1124,23 @@ fn networks_that_learned_nothing_or_exploded_are_named() {
     assert!(idle.contains("the flow has learned nothing"), "{idle}");
     let burst = warnings(&[("classifier.lr", 10.0), ("classifier.patience", 0.0)]);
     assert!(burst.contains("its training has failed"), "{burst}");
+    // Refined again, a model has the warnings of its own refinement, and no others.
+    let idle = options(&[("flow.lr", 1e-9), ("classifier.lr", 1e-9)]);
+    let mut target = Source::from_rows(Rows::packed(&x, 2).unwrap(), None).unwrap();
+    let generator = train_generator(&mut target, &idle, &()).unwrap();
+    let first = refine(&Instance::new(generator), &mut target, &idle, &()).unwrap();
+    let better = options(&[("classifier.epochs", 4.0)]);
+    let second = refine(&first, &mut target, &better, &()).unwrap();
+    let told = |model: &Model| {
+        let warnings = model.record["judgement"]["warnings"].as_array().unwrap();
+        let about = |w: &serde_json::Value| w["about"].as_str().unwrap().to_owned();
+        warnings.iter().map(about).collect::<Vec<_>>()
+    };
+    let (first, second) = (told(&first), told(&second));
+    assert!(first.iter().any(|w| w == "second opinion"), "{first:?}");
+    let of_flow = second.iter().filter(|about| *about == "flow").count();
+    let stale = second.iter().any(|about| about == "second opinion");
+    assert!(of_flow == 1 && !stale, "{second:?}");
     let good = warnings(&[]);
     assert!(
         !good.contains("learned nothing") && !good.contains("has failed"),

@@ -159,7 +159,7 @@ pub(super) fn warn_of_ignorance(session: Session, model: &Model, auc: f64) -> Re
         return Ok(());
     }
     session.hooks.warn(
-        "generator",
+        "flow",
         &format!(
             "the flow has learned nothing: its held-out loss is {loss:.3}, that of a normal distribution with the same covariance {reference:.3}, and the classifier tells its events from the target's (AUC {auc:.3}). Train it longer (`flow.epochs`), or faster (`flow.lr`)"
         ),

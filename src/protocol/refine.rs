@@ -217,7 +217,7 @@ fn checksum(model: &Model) -> String {
 const MANY: f64 = 0.01;
 
 /// What warnings of a refinement are about, and no longer of the generator.
-const REFINED: [&str; 9] = [
+const REFINED: [&str; 12] = [
     "range",
     "features",
     "support",
@@ -227,6 +227,9 @@ const REFINED: [&str; 9] = [
     "calibration",
     "pull-back",
     "chains",
+    "flow",
+    "second opinion",
+    "refiner",
 ];
 
 /// How far a round's generator was from the target, by its classifier on held-out events and by its weights.
@@ -412,7 +415,7 @@ fn refine_again_here(
     let refined = prepare(session, model, copy, &report, &conditions)?;
     let mut whole = (*refined).clone();
     unused::in_refinement(&whole, options, hooks)?;
-    witness.judge(&mut whole.record, &["weights", "chains"]);
+    witness.judge(&mut whole.record, &["weights", "chains", "refiner"]);
     witness.tell(&whole.record, "")?;
     agree(&whole, hooks)?;
     Ok(refined.with_model(whole))

@@ -221,6 +221,9 @@ fn features(from: &Source, to: &Source, options: &Options) -> Result<usize> {
         return Ok(features);
     }
     let without = match conditions {
+        0 if to.dim() > from.dim() => {
+            "; if the last are conditions, set `conditions`; if one is a weight, say so".into()
+        }
         0 => String::new(),
         _ => format!(", or {features} without the {conditions} conditions"),
     };

@@ -373,12 +373,14 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// What a file begins with that holds rows of little-endian doubles.
-pub fn head(rows: u64, columns: usize) -> Vec<u8> {
+/// What a file begins with that holds rows of little-endian doubles, each of `columns` values, or, with none, of one without a dimension of
+/// its own.
+pub fn head(rows: u64, columns: Option<usize>) -> Vec<u8> {
     const ALIGNED: usize = 64;
     let before = MAGIC.len() + 4;
+    let columns = columns.map_or(String::new(), |columns| format!(" {columns}"));
     let mut text =
-        format!("{{'descr': '<f8', 'fortran_order': False, 'shape': ({rows}, {columns}), }}");
+        format!("{{'descr': '<f8', 'fortran_order': False, 'shape': ({rows},{columns}), }}");
     while !(before + text.len() + 1).is_multiple_of(ALIGNED) {
         text.push(' ');
     }
@@ -574,7 +576,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read_by_others() {
         for (rows, columns) in [(0, 1), (3, 2), (u64::MAX, usize::MAX)] {
-            let head = head(rows, columns);
+            let head = head(rows, Some(columns));
             assert_eq!(head.len() % 64, 0);
             let ours = read(&head[..]).unwrap();
             assert_eq!(ours.shape, [rows, columns as u64]);
@@ -582,5 +584,12 @@ mod tests {
             assert_eq!(theirs.shape(), ours.shape);
             assert_eq!(theirs.dtype().descr(), "'<f8'");
         }
+        // An array of one dimension.
+        let head = head(7, None);
+        assert_eq!(read(&head[..]).unwrap().shape, [7]);
+        assert_eq!(
+            npyz::NpyHeader::from_reader(&head[..]).unwrap().shape(),
+            [7]
+        );
     }
 }

@@ -399,17 +399,35 @@ fn weights(model: &Model, text: &mut String) {
         );
         line("w_max", number(w_max), &meaning);
     }
+    let mixture = model.refinement.as_ref().and_then(|r| r.mixture);
+    if let Some(mixture) = mixture.filter(|_| !here) {
+        let meaning = format!(
+            "that of the mixture: {} proposals an event",
+            number(1.0 / mixture.acceptance)
+        );
+        line("acceptance, mixture", percent(mixture.acceptance), &meaning);
+    }
     let budgets = report.pointer("/budgets").and_then(Value::as_array);
+    if budgets.is_some() && !here {
+        line(
+            "rejection.overweight",
+            "accepts".into(),
+            "what other values would give; the events above are also at most ten times as many",
+        );
+    }
     for budget in budgets.into_iter().flatten().filter(|_| !here) {
         let of = |key: &str| budget[key].as_f64().unwrap_or(f64::NAN);
         let meaning = format!(
-            "with w_max {}: {} ± {} of the weight above",
+            "with w_max {}, {} ± {} of the weight above",
             number(of("w_max")),
             percent(of("overweight_fraction")),
             percent(of("overweight_error"))
         );
-        let name = format!("overweight {}", percent(of("overweight")));
-        line(&format!("  {name}"), percent(of("acceptance")), &meaning);
+        line(
+            &format!("  {}", of("overweight")),
+            percent(of("acceptance")),
+            &meaning,
+        );
     }
     if let Some(auc) = at("/calibration/auc") {
         let meaning = match auc {

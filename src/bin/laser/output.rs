@@ -25,6 +25,8 @@ pub struct Output<'a> {
     pub particles: Option<&'a Particles>,
     /// Number of the first event.
     pub first: u64,
+    /// Whether the values, one a row, are an array of one dimension in a .npy.
+    pub flat: bool,
 }
 
 impl Output<'_> {
@@ -47,7 +49,7 @@ impl Output<'_> {
         let mut file = BufWriter::with_capacity(1 << 20, Aside::new(self.path).map_err(failed)?);
         let made = match Kind::of(self.path)? {
             Kind::Npy => {
-                file.write_all(&npy::head(self.rows, width))
+                file.write_all(&npy::head(self.rows, (!self.flat).then_some(width)))
                     .map_err(failed)?;
                 events(&mut |rows| {
                     let mut rows = rows.iter();

@@ -47,7 +47,7 @@ pub struct Train {
     /// The file to write
     #[arg(short, long, value_name = "MODEL")]
     output: PathBuf,
-    /// liblaser's options (docs/options.md), as a JSON file: {"preset": "fast", "classifier": {"ensemble": 5}}
+    /// liblaser's options (docs/options.md), as a JSON file, which names the preset itself: {"preset": "fast", "classifier": {"ensemble": 5}}
     #[arg(long, value_name = "FILE", conflicts_with = "preset")]
     options: Option<PathBuf>,
     /// The preset of the options: paper (long) or fast
@@ -56,8 +56,8 @@ pub struct Train {
     /// The last column is the events' weight, of both files or of one; weights may be negative
     #[arg(long, value_name = "WHICH", num_args = 0..=1, require_equals = true, default_missing_value = "both")]
     weights: Option<Weighted>,
-    /// The name of the column that holds the weights, in the place of the last
-    #[arg(long, value_name = "NAME", requires = "weights")]
+    /// The name of the column that holds the weights, in the place of the last; of both files, unless --weights says of which
+    #[arg(long, value_name = "NAME")]
     weight_column: Option<String>,
     #[command(flatten)]
     keep: Keep,
@@ -151,7 +151,8 @@ fn train(arguments: &Train) -> Result<()> {
         Aside::new(output).map_err(|e| unwritable(output, e))?;
     }
     let weight_of = |which: Weighted| {
-        let given = [Some(which), Some(Weighted::Both)].contains(&arguments.weights);
+        let both = arguments.weight_column.as_ref().map(|_| Weighted::Both);
+        let given = [Some(which), Some(Weighted::Both)].contains(&arguments.weights.or(both));
         match &arguments.weight_column {
             Some(name) if given => WeightsColumn::Named(name.clone()),
             _ => WeightsColumn::Last(given),
@@ -198,6 +199,9 @@ fn train(arguments: &Train) -> Result<()> {
     write!(stdout, "{}\n{}", path.display(), info::describe(&trained))?;
     Ok(stdout.flush()?)
 }
+
+/// How far from 1 the mean weight of events of FROM may be.
+const OFF: f64 = 0.1;
 
 /// Numbers that are held in memory at once.
 const BLOCK: usize = 1 << 20;
@@ -259,14 +263,23 @@ impl Input {
 }
 
 /// Where the first `wanted` values of an event are in a row of the file.
-fn places(path: &Path, input: &Input, names: &[String], wanted: usize) -> Result<Vec<usize>> {
+fn places(
+    path: &Path,
+    input: &Input,
+    names: &[String],
+    (wanted, conditions): (usize, usize),
+) -> Result<Vec<usize>> {
     let own = input.names();
+    let missing = match conditions {
+        0 => String::new(),
+        n => format!("; the last {n} are its conditions, which --conditions gives to all events"),
+    };
     if own.is_empty() || names.is_empty() {
         return match input.columns() {
             columns if columns == wanted => Ok((0..columns).collect()),
             columns => Err(Failure::of(
                 path,
-                format!("it has {columns} columns, and {wanted} are needed: those that the reweighter was trained on, without weights"),
+                format!("it has {columns} columns, and {wanted} are needed: those that the reweighter was trained on, without weights{missing}"),
             )),
         };
     }
@@ -313,7 +326,13 @@ fn apply(arguments: &Apply) -> Result<()> {
     let input = Input::open(&arguments.events)?;
     let (rows, columns) = (input.rows(), input.columns());
     let wanted = dims.event_row() - given.len();
-    let places = places(&arguments.events, &input, &reweighter.names, wanted)?;
+    let conditions = dims.conditions - given.len();
+    let places = places(
+        &arguments.events,
+        &input,
+        &reweighter.names,
+        (wanted, conditions),
+    )?;
     let mut names = Vec::new();
     if arguments.events_too {
         let own = (0..columns).map(|i| match input.names().get(i) {
@@ -337,6 +356,7 @@ fn apply(arguments: &Apply) -> Result<()> {
         path,
         rows: rows as u64,
         header: names.clone(),
+        flat: names.len() == 1,
         columns: names,
         attributes: Vec::new(),
         particles: None,
@@ -407,5 +427,14 @@ fn apply(arguments: &Apply) -> Result<()> {
         number(sum / rows as f64),
         percent(sum * sum / squares / rows as f64),
     ));
+    // By chance it is off by the root of what the weights vary, over the events.
+    let mean = sum / rows as f64;
+    let error = ((squares / rows as f64 - mean * mean).max(0.0) / rows as f64).sqrt();
+    if (mean - 1.0).abs() > OFF + 4.0 * error {
+        terminal::warn(Some(&format!(
+            "the mean weight of these events is {}, and of events like those of FROM it is 1: these are others, or their conditions are. Weights of other events mean nothing",
+            number(mean)
+        )));
+    }
     Ok(())
 }

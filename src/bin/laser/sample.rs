@@ -206,6 +206,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         ],
         particles: arguments.hepmc_columns.as_ref(),
         first: arguments.first,
+        flat: false,
     };
     // On a thread of its own: chains that burn in or walk, or a slow model, do not keep the user from stopping.
     let (to, from) = mpsc::sync_channel(1);
@@ -420,6 +421,10 @@ fn summary(sampler: &Sampler, method: Method, path: &Path, rows: u64, seconds: f
         if value.is_finite() && (tries || key != "acceptance") {
             about.push(format!("{name} {}", percent(value)));
         }
+    }
+    if method == Method::Mixture {
+        let calls = number(sampler.diagnostic("calls_per_event")?);
+        about.push(format!("{calls} calls of the generator an event"));
     }
     if method.rejects() {
         about.push(format!(

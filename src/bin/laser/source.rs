@@ -15,8 +15,9 @@ pub struct Given {
     /// The events without their weights; of a large file, the first.
     pub events: Events,
     weights: Option<Vec<f64>>,
-    /// Where the weight is in the file.
+    /// Where the weight is in the file, and what that column is called.
     place: Option<usize>,
+    weight: Option<String>,
     large: Option<Table>,
 }
 
@@ -39,11 +40,16 @@ impl Given {
             }
         };
         let place = weights.map(|column| events.places()[column]);
+        let weight = weights.map(|column| match events.names().get(column) {
+            Some(name) => format!("column `{name}`"),
+            None => format!("column {column}"),
+        });
         let weights = weights.map(|c| events.split_weights(c)).transpose()?;
         Ok(Given {
             events,
             weights,
             place,
+            weight,
             large,
         })
     }
@@ -53,10 +59,14 @@ impl Given {
         let large = self.large.as_ref().map(|table| table.layout().rows());
         let path = self.events.path.display();
         watch.note(&format!(
-            "liblaser {}: {} events of {} columns from {path}",
+            "liblaser {}: {} events of {} columns from {path}{}",
             env!("CARGO_PKG_VERSION"),
             large.unwrap_or(self.events.rows),
             self.events.columns,
+            match &self.weight {
+                Some(weight) => format!(", with the weights of {weight}"),
+                None => String::new(),
+            }
         ));
         if let Some(warning) = &self.events.warning {
             watch.note(&format!("warning: {warning}"));

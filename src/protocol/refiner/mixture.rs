@@ -20,6 +20,9 @@ use crate::{Error, Result};
 /// Hesterberg, Technometrics 37 (1995) 185; Φ as a proposal: Müller et al., arXiv:1808.03856).
 pub(super) struct Mixed;
 
+/// Where rejection accepts as much, there is nothing to gain: a mixture's proposals cost two passes of a flow more.
+const NEARLY_FREE: f64 = 0.5;
+
 /// Values of α that the pilot run tries.
 const SHARES: [f64; 7] = [0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01];
 
@@ -66,13 +69,19 @@ impl Home for Mixed {
         let (share, found) = pilot(session, &model.with_model(with_flow), conditions)?;
         let alone = refinement.pilot.as_ref().map_or(0.0, |p| p.acceptance);
         let message = format!(
-            "mixture: of proposals with {:.0} % of the prior {:.2} % are accepted, of the prior's alone {:.2} %",
-            100.0 * share,
+            "mixture: {:.2} % of its proposals are accepted, of which {:.0} % are of the prior and the others of the flow; of the prior alone {:.2} %",
             100.0 * found.acceptance,
+            100.0 * share,
             100.0 * alone
         );
         session.hooks.log(Level::Info, &message)?;
-        if found.acceptance < 1.1 * alone {
+        if alone > NEARLY_FREE {
+            let message = format!(
+                "rejection accepts {:.0} % of its proposals, and a mixture saves little: take `rejection`",
+                100.0 * alone
+            );
+            session.hooks.log(Level::Info, &message)?;
+        } else if found.acceptance < 1.1 * alone {
             let message = format!(
                 "the mixture accepts {:.2} % of its proposals, rejection {:.2} % of cheaper ones: the flow has learned too little of the weights. Take `rejection`, or train it longer (`refiner_flow.epochs`, `refiner_flow.pool`)",
                 100.0 * found.acceptance,
