@@ -557,7 +557,7 @@ fn what_cannot_be_judged_or_reached_is_told() {
     let (_, log) = train(&x, &y, r#""validation.events": 500"#);
     let told = log.warnings("events");
     assert!(
-        told.len() == 2 && told[1].contains("only 500 events of `to` are held out"),
+        told.len() == 2 && told[1].contains("the events of `to` that are held out are worth 500"),
         "{told:?}"
     );
     let (_, log) = train(&x, &x.repeat(2), r#""flow.epochs": 3"#);
@@ -739,4 +739,35 @@ fn a_reweighter_makes_no_events_and_a_model_is_none() {
         error.contains("a model with a generator, and no reweighter"),
         "{error}"
     );
+}
+
+/// The same events on both sides have no ratio but 1; weights of both signs leave few that anything could be judged by.
+#[test]
+fn samples_that_judge_nothing_are_not_called_usable() {
+    const ROWS: usize = 12_000;
+    let law = |mean| Chain {
+        dim: 2,
+        mean,
+        correlation: 0.3,
+    };
+    let (x, other) = (law(0.0).events(ROWS, 1), law(0.5).events(ROWS, 2));
+    let signs: Vec<f64> = (0..ROWS)
+        .map(|i| if i % 20 < 9 { -1.0 } else { 1.0 })
+        .collect();
+    let options = options("");
+    let train = |to: &[f64], w: Option<&[f64]>| {
+        let (mut from, mut to) = (array(&x, 2, w), array(to, 2, None));
+        let trained = train_reweighter(&mut from, &mut to, &options, &()).unwrap();
+        trained.record["judgement"].clone()
+    };
+    for (judgement, words) in [
+        (train(&x, None), "the same events are in both"),
+        (train(&other, Some(&signs)), "that are held out are worth"),
+    ] {
+        let warnings = judgement["warnings"].to_string();
+        assert!(warnings.contains(words), "{words}: {warnings}");
+        assert_ne!(judgement["verdict"], "usable");
+    }
+    let fine = train(&other, None);
+    assert_eq!(fine["verdict"], "usable", "{fine}");
 }

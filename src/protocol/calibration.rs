@@ -3,6 +3,7 @@
 use super::judgement::Subject;
 use super::source::Source;
 use crate::compute::evaluator;
+use crate::metrics::effective_size;
 use crate::model::{Classifier, Model};
 use crate::options::Options;
 use crate::room::{self, Gather};
@@ -54,6 +55,11 @@ impl HeldOut {
             log_w,
         }))
     }
+}
+
+/// How many events of weight 1 held-out events are worth: those of both signs less than they are.
+pub(super) fn worth(weights: &[f64]) -> usize {
+    effective_size(weights).map_or(0, |worth| worth.round() as usize)
 }
 
 /// Whether w(x) is the ratio of the densities, by held-out target events and freshly generated ones, in bins of the predicted log w.

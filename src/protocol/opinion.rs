@@ -80,6 +80,11 @@ impl SecondOpinion {
         self.differs(self.generated)
     }
 
+    /// The area, if it is so far below ½ that events of the one sample must be in the other: each then was learned with the wrong label.
+    pub fn twins(&self) -> Option<f64> {
+        self.differs(1.0 - self.generated).then_some(self.generated)
+    }
+
     fn differs(&self, auc: f64) -> bool {
         auc - 0.5 > (DIFFERENT + self.error).max(ERRORS * self.error)
     }

@@ -1,6 +1,6 @@
 //! The whole protocol: generator → classifier → pull-back → refiner.
 
-use super::calibration::{Calibration, HeldOut};
+use super::calibration::{worth, Calibration, HeldOut};
 use super::checks;
 use super::classifier::{together, train_classifier, warn};
 use super::columns;
@@ -513,10 +513,11 @@ fn judge(
     report.calibration = calibration.transpose()?;
     report.limit = found.map(|limits| LimitReport::new(limits, &log_w, &weights));
     report.tell(hooks, Subject::Generator)?;
-    let events = target.held_out(options)?.len();
-    if (1..FEW).contains(&events) {
+    let held_out = &target.held_out(options)?.w;
+    let events = worth(held_out);
+    if !held_out.is_empty() && events < FEW {
         let message = format!(
-            "only {events} target events are held out, too few to judge generator and weights by: deliver more (`validation.events`, `validation.fraction` hold them out)"
+            "the target events that are held out are worth {events}, too few to judge generator and weights by: deliver more (`validation.events`, `validation.fraction` hold them out)"
         );
         hooks.warn("events", &message)?;
     }

@@ -180,12 +180,7 @@ fn train(arguments: &Train) -> Result<()> {
         watch.check("saving")?;
         Ok(trained)
     });
-    let command = format!(
-        "laser reweight train {} {} -o {}",
-        arguments.from.display(),
-        arguments.to.display(),
-        path.display()
-    );
+    let command = again(arguments);
     let trained = trained.map_err(|error| arguments.keep.failed(&watch, error, &command))?;
     if let Err(error) = trained.save(path) {
         let checkpoint = arguments.keep.checkpoint.as_deref();
@@ -198,6 +193,31 @@ fn train(arguments: &Train) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
     write!(stdout, "{}\n{}", path.display(), info::describe(&trained))?;
     Ok(stdout.flush()?)
+}
+
+/// The command, but for its checkpoint.
+fn again(arguments: &Train) -> String {
+    let mut command = format!(
+        "laser reweight train {} {} -o {}",
+        arguments.from.display(),
+        arguments.to.display(),
+        arguments.output.display()
+    );
+    let mut add = |option: &str, value: &str| command.push_str(&format!(" --{option}{value}"));
+    match &arguments.options {
+        Some(path) => add("options ", &path.display().to_string()),
+        None => add("preset ", &arguments.preset),
+    }
+    match arguments.weights {
+        Some(Weighted::Both) => add("weights", ""),
+        Some(Weighted::From) => add("weights", "=from"),
+        Some(Weighted::To) => add("weights", "=to"),
+        None => (),
+    }
+    if let Some(name) = &arguments.weight_column {
+        add("weight-column ", name);
+    }
+    command
 }
 
 /// How far from 1 the mean weight of events of FROM may be.
@@ -342,6 +362,13 @@ fn apply(arguments: &Apply) -> Result<()> {
         names.extend(own);
     }
     let of_own = names.len();
+    let taken = names
+        .iter()
+        .find(|name| ["w", "log_w", "spread"].contains(&name.as_str()));
+    if let Some(name) = taken {
+        let what = format!("--events-too: a column is called `{name}` already, as one of the new ones may be; rename it");
+        return Err(Failure::of(&arguments.events, what));
+    }
     let mut more = vec!["w"];
     more.extend(arguments.log.then_some("log_w"));
     more.extend(arguments.spread.then_some("spread"));
@@ -401,6 +428,13 @@ fn apply(arguments: &Apply) -> Result<()> {
                             .unwrap_or_default()
                     ),
                 ),
+                laser::Error::Numerical(what) => {
+                    let what = match first {
+                        0 => what,
+                        _ => format!("{what}, of the {count} from row {first} (from 0) on"),
+                    };
+                    Failure::of(&arguments.events, what)
+                }
                 other => other.into(),
             })?;
             out.clear();

@@ -5,7 +5,7 @@ use crate::compute::{self, Session};
 use crate::metrics::{effective_size, kolmogorov_smirnov, Sample};
 use crate::model::{called, Model};
 use crate::options::keys;
-use crate::protocol::calibration::{Calibration, HeldOut};
+use crate::protocol::calibration::{worth, Calibration, HeldOut};
 use crate::protocol::conditions::Conditions;
 use crate::protocol::coverage::Coverage;
 use crate::protocol::gaps::{self, gaps};
@@ -103,12 +103,13 @@ pub(super) fn judge(
         );
         hooks.log(Level::Info, &message)?;
     }
-    let of_both = [known, to.held_out(options)?.len()];
+    // Weights of both signs leave few events: what they are worth counts.
+    let of_both = [worth(&own[..known]), worth(&to.held_out(options)?.w)];
     for (name, events) in ["from", "to"].into_iter().zip(of_both) {
         if events < FEW {
             let message = match events {
                 0 => format!("no events of `{name}` are held out (`validation.events`), so nothing is known of how right the weights are"),
-                _ => format!("only {events} events of `{name}` are held out, too few to judge the weights by: deliver more (`validation.events`, `validation.fraction` hold them out)"),
+                _ => format!("the events of `{name}` that are held out are worth {events}, too few to judge the weights by: deliver more (`validation.events`, `validation.fraction` hold them out)"),
             };
             hooks.warn("events", &message)?;
         }
@@ -125,6 +126,12 @@ pub(super) fn judge(
         let seen = to.events_to_look_at(options)?;
         let opinion = SecondOpinion::new(session, &seen, &events.x, &weights, Some(own))?;
         opinion.map_or(Ok(()), |o| o.warn(hooks, SUBJECT))?;
+        if let Some(auc) = opinion.and_then(|o| o.twins()) {
+            let message = format!(
+                "boosted trees that were shown `from` and `to` are wrong of others of their events more often than by chance (AUC {auc:.3}): the same events are in both. A ratio learned of them is 1"
+            );
+            hooks.warn("events", &message)?;
+        }
         report.second_opinion = opinion;
     }
     let mut coverage = Coverage::new(to.held_out(options)?, dims.features);
