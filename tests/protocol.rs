@@ -982,6 +982,12 @@ fn what_cannot_end_well_does_not_begin() {
             false,
         ),
         (
+            "mixture",
+            &[("iteration.rounds", 2)][..],
+            "`iteration.rounds` above 1: it takes a learned refiner",
+            false,
+        ),
+        (
             "rejection",
             &[("classifier.batch", 1801)][..],
             "`classifier.batch` is 1801, but the event array has 1800 events",

@@ -29,7 +29,8 @@ pub(in super::super) fn iterable(generator: &Generator, options: &Options) -> Re
         );
     };
     let method = options.get(keys::REFINER_METHOD);
-    let Some(method) = method.filter(|m| m.learned()) else {
+    // The flow of a mixture proposes latents, and does not make them.
+    let Some(method) = method.filter(|m| m.learned() && !m.rejects()) else {
         return refuse("it takes a learned refiner: `refiner.method` = `flow` or, for a GAN, also `gan` or `matching`");
     };
     if generator.invertible() && method.facts().density != Density::Own {

@@ -112,8 +112,9 @@ fn choose(session: Session, case: &Case) -> Result<&'static dyn Home> {
 fn inside(session: Session, model: &Instance, conditions: &Conditions) -> Result<f64> {
     const ROWS: usize = 1 << 17;
     const BLOCK: usize = 1 << 12;
-    let refiner = model.refinement.as_ref().and_then(|r| r.refiner.as_ref());
-    let Some(refiner) = refiner else {
+    // What only proposes is refused where the support ends.
+    let makes = model.refinement.as_ref().filter(|r| !r.method.rejects());
+    let Some(refiner) = makes.and_then(|r| r.refiner.as_ref()) else {
         return Ok(1.0);
     };
     let dims = model.generator.dims();
