@@ -2,7 +2,10 @@
 
 use crate::config::Config;
 use crate::events::Events;
-use crate::hepmc::{Particles, Writer};
+use crate::particle::declaration::Declaration;
+use crate::particle::features::Features;
+use crate::particle::files::{Format, Reader, Rewriter, Writer};
+use crate::particle::lines::Lines;
 use laser::formula::Formula;
 use laser::model::{Method, Model};
 use laser::options::Options;
@@ -191,35 +194,79 @@ pub fn config(data: &[u8]) {
     }
 }
 
-/// The particles of `laser sample --hepmc-columns`, and events of them.
+/// The particles of `laser sample --particles` or, in short, `--hepmc-columns`, and events of them, which are read again.
 pub fn hepmc(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else {
         return;
     };
     let columns = ["x0", "x1", "x2", "c0"].map(String::from);
-    let Ok(particles) = text.parse::<Particles>() else {
+    let declaration = match text.trim_start().starts_with('{') {
+        true => Declaration::from_json(text),
+        false => text.parse(),
+    };
+    let Ok(declaration) = declaration else {
         return;
     };
-    let checked = particles.check(&columns);
-    let mut out = Vec::new();
-    let writer = Writer::new(&mut out, &particles, &columns, &[("a", "b\nc".into())], 7);
-    assert_eq!(writer.is_ok(), checked.is_ok());
-    let Ok(mut writer) = writer else {
-        return;
-    };
-    let mut good = true;
-    for row in [
-        [0.5, -1.0, 2.0, 3.0],
-        [1e200, 1.0, -1e-300, 1e160],
-        [0.0; 4],
-    ] {
-        good &= writer.write(&row, 1.0, Some(-2.0)).is_ok();
+    for format in [Format::Lhe, Format::Hepmc] {
+        let Ok(maker) = declaration.maker(&columns, &[]) else {
+            return;
+        };
+        let mut out = Vec::new();
+        let attributes = [("a", "b\nc</header>".into())];
+        let given = (&declaration, "--particles");
+        let Ok(mut writer) = Writer::new(&mut out, format, given, maker, &attributes, 7) else {
+            continue;
+        };
+        let mut good = 0;
+        for row in [
+            [0.5, -1.0, 2.0, 3.0],
+            [1e200, 1.0, -1e-300, 1e160],
+            [0.0; 4],
+        ] {
+            good += usize::from(writer.write(&row, 1.0, Some(-2.0)).is_ok());
+        }
+        writer.finish().expect("memory takes it");
+        assert_eq!(read_particles(format, &out), Some(good), "{format:?}");
     }
-    writer.finish().expect("memory takes it");
-    let text = String::from_utf8(out).expect("text");
-    for line in text.lines().filter(|line| good && line.starts_with("P ")) {
-        assert!(!line.contains("inf") && !line.contains("NaN"), "{line}");
+}
+
+/// A file of events of particles.
+pub fn particles(data: &[u8]) {
+    for format in [Format::Lhe, Format::Hepmc] {
+        let Some(events) = read_particles(format, data) else {
+            continue;
+        };
+        let path = Path::new("a");
+        let mut reader = Reader::of(path, format, Lines::of(data)).expect("as before");
+        let rewriter = Rewriter::new(path, format, Some("fuzzed")).expect("a name");
+        let mut more = reader.next().expect("as before");
+        let Ok(mut out) = rewriter.begin(&reader) else {
+            continue;
+        };
+        while more {
+            out += &rewriter.event(&reader.event, 0.5);
+            more = reader.next().expect("as before");
+        }
+        out += &reader.event.text;
+        assert_eq!(read_particles(format, out.as_bytes()), Some(events));
     }
+}
+
+/// How many events there are, if all can be read.
+fn read_particles(format: Format, data: &[u8]) -> Option<usize> {
+    let features: Features = "pt(13)?0, n(*), cos_cs(13, 22+*#2)?1"
+        .parse()
+        .expect("features");
+    let mut reader = Reader::of(Path::new("a"), format, Lines::of(data)).ok()?;
+    let mut events = 0;
+    while reader.next().ok()? {
+        let mut row = Vec::new();
+        if reader.features(&features, &mut row).is_ok() {
+            assert!(row.len() == 3 && row.iter().all(|v| v.is_finite()));
+        }
+        events += 1;
+    }
+    Some(events)
 }
 
 /// A formula in the features of events.

@@ -7,7 +7,7 @@ pub mod config;
 pub mod events;
 #[path = "../src/bin/laser/failure.rs"]
 pub mod failure;
-#[path = "../src/bin/laser/hepmc.rs"]
-pub mod hepmc;
 #[path = "../src/bin/laser/npz.rs"]
 pub mod npz;
+#[path = "../src/bin/laser/particle/mod.rs"]
+pub mod particle;

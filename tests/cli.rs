@@ -151,6 +151,19 @@ impl Folder {
         assert_eq!(self.files(), before, "{arguments}");
     }
 
+    /// Either.
+    fn bad_or_usage(&self, arguments: &str, message: &str) {
+        let before = self.files();
+        let output = self.run(arguments);
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            [Some(1), Some(2)].contains(&output.status.code()),
+            "{arguments}: {errors}"
+        );
+        assert!(errors.contains(message), "{arguments}: {errors}");
+        assert_eq!(self.files(), before, "{arguments}");
+    }
+
     fn files(&self) -> BTreeSet<PathBuf> {
         let entries = fs::read_dir(self.0.path()).unwrap();
         entries.map(|entry| entry.unwrap().path()).collect()
@@ -457,6 +470,33 @@ fn text_files_hold_the_same_numbers() {
 }
 
 #[test]
+fn what_goes_to_stdout_and_what_is_packed_is_the_same() {
+    let folder = Folder::new();
+    folder.good("sample model.laser -n 50 -o a.csv");
+    let text = fs::read_to_string(folder.at("a.csv")).unwrap();
+    assert_eq!(
+        folder.good("sample model.laser -n 50 -o - --format csv"),
+        text
+    );
+    folder.good("sample model.laser -n 50 -o a.csv.gz");
+    let packed = fs::read(folder.at("a.csv.gz")).unwrap();
+    assert!(packed.len() < text.len());
+    let plain = folder.good("score truth.npy a.csv --repeats 2 --directions 1");
+    assert_eq!(
+        folder.good("score truth.npy a.csv.gz --repeats 2 --directions 1"),
+        plain
+    );
+    fs::write(folder.at("cut.csv.gz"), &packed[..packed.len() / 2]).unwrap();
+    folder.bad("score truth.npy cut.csv.gz", "cut.csv.gz: ");
+    let command = folder
+        .command("sample model.laser -n 50 -o - --format npy")
+        .output()
+        .unwrap();
+    folder.good("sample model.laser -n 50 -o a.npy");
+    assert_eq!(command.stdout, fs::read(folder.at("a.npy")).unwrap());
+}
+
+#[test]
 fn hepmc_files_hold_particles() {
     let folder = Folder::new();
     let particles = "13:x0,x1,-0.5,m=0.1;~-13:x1,x0,0,e=70";
@@ -737,11 +777,11 @@ fn sample_says_what_is_wrong_and_writes_nothing() {
     place("--first 9007199254740992");
     folder.usage(
         "sample model.laser -n 1 -o a.npy --hepmc-columns 13:x0,x1,0,m=0",
-        "for .hepmc files",
+        "--hepmc-columns is for .lhe and .hepmc files",
     );
     folder.usage(
         "sample model.laser -n 1 -o a.hepmc",
-        "say with --hepmc-columns",
+        "say with --particles FILE, or --hepmc-columns",
     );
     folder.usage(
         "sample model.laser -n 1 -o a.hepmc --latent --hepmc-columns 13:x0,x1,0,m=0",
@@ -763,6 +803,34 @@ fn sample_says_what_is_wrong_and_writes_nothing() {
             &format!("sample model.laser -n 1 -o a.hepmc --hepmc-columns {particles}"),
             "'--hepmc-columns <PARTICLES>'",
         );
+    }
+    for (more, message) in [
+        (
+            "-o a.lhe --hepmc-columns 13:x0,x1,0,m=0",
+            "--hepmc-columns: an .lhe file has beams",
+        ),
+        (
+            "-o a.lhe --logp --hepmc-columns 13:x0,x1,0,m=0",
+            "LHE has no place for log p",
+        ),
+        (
+            "-o a.hepmc --particles none.json",
+            "none.json: No such file",
+        ),
+    ] {
+        folder.bad_or_usage(&format!("sample model.laser -n 1 {more}"), message);
+    }
+    for (more, message) in [
+        (
+            "-o a.hepmc --first 2147483647 --hepmc-columns 13:x0,x1,0,m=0",
+            "HepMC numbers events up to 2147483647",
+        ),
+        ("-o a.npy.gz", "arrays of NumPy packed by gzip"),
+        ("-o -", "say with --format"),
+        ("-o - --format npz", "there are npy, csv, lhe and hepmc"),
+        ("-o a.npy --format csv", "--format is for stdout"),
+    ] {
+        folder.usage(&format!("sample model.laser -n 1 {more}"), message);
     }
     assert!(!folder.at("a.hepmc").exists());
     // A generator that only its own program can call.
@@ -1727,10 +1795,10 @@ fn score_says_which_file_is_wrong() {
         ),
         ("none.npy", "none.npy: No such file"),
         ("model.laser", "model.laser: unknown kind of file"),
-        ("a.hepmc", "written, not read"),
     ] {
         folder.bad(&format!("score truth.npy {name}"), message);
     }
+    folder.usage("score truth.npy a.hepmc", "say what of them counts");
     folder.usage("score one.csv one.csv --weights", "has only one");
     // What is not compared may be missing.
     folder.good("score truth.npy nan.csv --columns 0 --repeats 2 --directions 1");
@@ -2248,7 +2316,7 @@ fn reweight_trains_and_weighs_as_the_library_does() {
     );
     folder.usage(
         "reweight apply r.laser truth.npy -o x.hepmc",
-        "a column of numbers",
+        "only their own can have the weights in it",
     );
     folder.usage(
         "reweight apply r.laser truth.npy -o truth.npy",

@@ -72,6 +72,11 @@ fn configurations_of_refine() {
 }
 
 #[test]
+fn files_of_particles() {
+    corpus("particles", bodies::particles, 1000);
+}
+
+#[test]
 fn particles_of_hepmc() {
     corpus("hepmc", bodies::hepmc, 500);
 }

@@ -46,6 +46,8 @@ pub mod domain {
     pub const SCORES: Domain = Domain(40);
     /// The classifier two-sample test: its halves, its network and the order of its events.
     pub const TWO_SAMPLE: Domain = Domain(41);
+    /// Angles of particles that no feature of an event tells, of the program.
+    pub const PARTICLES: Domain = Domain(42);
 }
 
 /// The noise of one seed, stream and domain. A few words without state: copy it, and use it from any thread.

@@ -1,12 +1,13 @@
 //! The configuration of `laser refine`: a JSON file.
 
 use crate::failure::{Failure, Result};
+use crate::particle::features::Features;
 use laser::aside::require_file;
 use laser::model::Model;
 use laser::options::{keys, Options};
 use laser::table::Table;
-use serde::de::IgnoredAny;
-use serde::Deserialize;
+use serde::de::{Error as _, IgnoredAny};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -23,6 +24,9 @@ pub struct Config {
     /// Which column is the weight.
     #[serde(default)]
     pub weights_column: WeightsColumn,
+    /// Of events that are particles.
+    #[serde(default, deserialize_with = "features")]
+    pub features: Option<Features>,
     /// What is to be refined.
     pub generator: Option<PathBuf>,
     /// To be written.
@@ -54,7 +58,24 @@ impl Default for WeightsColumn {
 /// No configuration is longer.
 const LONGEST: u64 = 1 << 24;
 
-const KEYS: [&str; 5] = ["events", "weights_column", "generator", "model", "options"];
+const KEYS: [&str; 6] = [
+    "events",
+    "weights_column",
+    "features",
+    "generator",
+    "model",
+    "options",
+];
+
+/// What of the particles counts, in text.
+fn features<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<Option<Features>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    let features = text.map(|text| text.parse());
+    let features = features.transpose();
+    features.map_err(|e: String| D::Error::custom(format!("features: {e}")))
+}
 
 impl Config {
     /// Reads the file `path`.

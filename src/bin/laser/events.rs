@@ -1,8 +1,11 @@
-//! Events from files: NumPy's .npy and .npz, or .csv.
+//! Events from files: NumPy's .npy and .npz, .csv, or those of particles.
 
 use crate::failure::{Failure, Result};
 use crate::npz;
+use crate::particle::features::Features;
+use crate::particle::files::{Format, Reader, NOMINAL};
 use csv::{ReaderBuilder, Trim};
+use flate2::read::MultiGzDecoder;
 use laser::aside::require_file;
 use laser::formula::{self, Formula};
 use laser::table::{Bytes, Layout, Table};
@@ -41,25 +44,63 @@ pub enum Kind {
     Npz,
     /// Numbers with commas between.
     Csv,
-    /// HepMC3's text, which is written only.
-    Hepmc,
+    /// Events of particles.
+    Particles(Format),
 }
 
 impl Kind {
-    /// By the end of the name.
+    /// By the end of the name, or that before `.gz`.
     pub fn of(path: &Path) -> Result<Self> {
-        let end = path.extension().unwrap_or_default().to_string_lossy();
-        match end.to_lowercase().as_str() {
-            "npy" => Ok(Kind::Npy),
-            "csv" => Ok(Kind::Csv),
-            "hepmc" => Ok(Kind::Hepmc),
-            "npz" => Ok(Kind::Npz),
-            _ => Err(Failure::of(
+        let packed = is_packed(path);
+        let inner = path.with_extension("");
+        let plain = if packed { &inner } else { path };
+        let end = plain.extension().unwrap_or_default().to_string_lossy();
+        let kind = Kind::named(&end.to_lowercase());
+        match kind {
+            Some(Kind::Npy | Kind::Npz) if packed => Err(Failure::of(
                 path,
-                "unknown kind of file; events are read from .npy, .npz or .csv, and written to .npy, .csv or .hepmc",
+                "arrays of NumPy packed by gzip are not read or written; unpack it, or take .csv.gz",
             )),
+            Some(kind) => Ok(kind),
+            None => {
+                let convert = match end.to_lowercase().as_str() {
+                    "root" => "; in Python, `numpy.save(\"events.npy\", uproot.open(\"events.root\")[\"tree\"].arrays([\"pt\", \"eta\"], library=\"pd\").to_records(index=False))` makes one of a tree of ROOT",
+                    "parquet" => "; in Python, `pandas.read_parquet(\"events.parquet\").to_csv(\"events.csv\", index=False)` makes one of it",
+                    "h5" | "hdf5" => "; in Python, `pandas.read_hdf(\"events.h5\").to_csv(\"events.csv\", index=False)` makes one of it",
+                    _ => "",
+                };
+                Err(Failure::of(path, format!("unknown kind of file; events are read from .npy, .npz, .csv, .lhe or .hepmc, and written to .npy, .csv, .lhe or .hepmc{convert}")))
+            }
         }
     }
+
+    /// By the letters that names of such files end with.
+    pub fn named(end: &str) -> Option<Self> {
+        match end {
+            "npy" => Some(Kind::Npy),
+            "npz" => Some(Kind::Npz),
+            "csv" => Some(Kind::Csv),
+            "lhe" => Some(Kind::Particles(Format::Lhe)),
+            "hepmc" | "hepmc3" => Some(Kind::Particles(Format::Hepmc)),
+            _ => None,
+        }
+    }
+}
+
+/// Whether the name is that of a file packed by gzip.
+pub fn is_packed(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("gz"))
+}
+
+/// What of a file is wanted that holds particles.
+#[derive(Clone, Copy, Default)]
+pub struct Wanted<'a> {
+    pub features: Option<&'a Features>,
+    /// Whether the events' weights are taken.
+    pub weights: bool,
+    /// Of the weight, if it is not the nominal one.
+    pub name: Option<&'a str>,
 }
 
 impl Events {
@@ -67,10 +108,10 @@ impl Events {
     pub fn read(path: &Path) -> Result<Self> {
         let (path, array) = npz::member(path);
         let kind = Kind::of(path)?;
-        if kind == Kind::Hepmc {
-            return Err(Failure::of(
+        if let Kind::Particles(_) = kind {
+            return Err(Failure::usage(
                 path,
-                "HepMC files are written, not read; convert the columns of interest to .npy or .csv",
+                "particles are no columns by themselves: where a table of numbers does not do, say what of them counts (`--features`, or `features` of a configuration), as \"pt(13), eta(13), m(13+-13)\"",
             ));
         }
         let open = || {
@@ -79,6 +120,12 @@ impl Events {
         };
         let file = open().map_err(|e| Failure::of(path, e))?;
         let events = match kind {
+            Kind::Csv if is_packed(path) => {
+                let mut text = Vec::new();
+                let read = MultiGzDecoder::new(file).read_to_end(&mut text);
+                read.map_err(|e| Failure::of(path, e))?;
+                read_csv(path, io::Cursor::new(text))?
+            }
             Kind::Csv => read_csv(path, file)?,
             Kind::Npz => npz::read(path, file, array)?,
             _ => {
@@ -90,6 +137,62 @@ impl Events {
         if events.rows == 0 || events.columns == 0 {
             return Err(Failure::of(path, "there are no events in it"));
         }
+        Ok(events)
+    }
+
+    /// Reads a whole file, which may also be one of particles: then its columns are the features that are wanted and, if they are, the weights,
+    /// the last one.
+    ///
+    /// # Errors
+    /// Also if the weights are not wanted and are not all the same.
+    pub fn read_wanted(path: &Path, wanted: Wanted) -> Result<Self> {
+        let format = match (Kind::of(npz::member(path).0)?, wanted.features) {
+            (Kind::Particles(format), Some(_)) => format,
+            _ => return Events::read(path),
+        };
+        let features = wanted.features.into_iter();
+        let mut names: Vec<String> = features.flat_map(|f| f.names().cloned()).collect();
+        names.extend(
+            wanted
+                .weights
+                .then(|| wanted.name.unwrap_or(NOMINAL).into()),
+        );
+        let columns = names.len();
+        let mut reader = Reader::open(path, format)?;
+        let (mut values, mut rows) = (Vec::new(), 0);
+        let (mut least, mut most) = (f64::INFINITY, f64::NEG_INFINITY);
+        while reader.next()? {
+            let room = values.try_reserve(columns);
+            room.map_err(|e| Failure::of(path, e))?;
+            if let Some(features) = wanted.features {
+                reader.features(features, &mut values)?;
+            }
+            let weight = reader.weight(wanted.name)?;
+            values.extend(wanted.weights.then_some(weight));
+            (least, most) = (least.min(weight), most.max(weight));
+            rows += 1;
+        }
+        if rows == 0 {
+            return Err(Failure::of(path, "there are no events in it"));
+        }
+        // Weights are written with as few as seven digits.
+        if !wanted.weights && most - least > 1e-6 * most.abs() {
+            return Err(Failure::usage(
+                path,
+                format!("its events have weights, from {least:e} to {most:e}: say that they are wanted (`--weights`, or `weights_column` of a configuration: true, or the name of one)"),
+            ));
+        }
+        let mut events = Events {
+            path: path.into(),
+            values,
+            rows,
+            columns,
+            names: Vec::new(),
+            places: (0..columns).collect(),
+            lines: HashMap::new(),
+            warning: None,
+        };
+        events.set_names(names)?;
         Ok(events)
     }
 
@@ -369,7 +472,7 @@ pub fn read_rows(path: &Path, layout: &Layout, bytes: &(impl Bytes + ?Sized)) ->
 }
 
 /// Numbers with commas between; a first line without any number names the columns, lines that begin with # are left out, but for names.
-fn read_csv(path: &Path, mut file: File) -> Result<Events> {
+fn read_csv(path: &Path, mut file: impl Read + Seek) -> Result<Events> {
     let failed = |e: io::Error| Failure::of(path, e);
     let remark = last_remark(&mut file).map_err(failed)?;
     let whole = ends_with_newline(&mut file).map_err(failed)?;
@@ -444,7 +547,7 @@ fn read_csv(path: &Path, mut file: File) -> Result<Events> {
 }
 
 /// The last of the lines at the beginning that begin with #, without it; empty if there is none. The file is left at its beginning.
-fn last_remark(file: &mut File) -> io::Result<String> {
+fn last_remark(file: &mut (impl Read + Seek)) -> io::Result<String> {
     const LONGEST: u64 = 1 << 20;
     let lines = BufReader::new(file.by_ref().take(LONGEST)).lines();
     // What is no text is an error of the reader behind.
@@ -459,13 +562,13 @@ fn last_remark(file: &mut File) -> io::Result<String> {
 }
 
 /// Whether the last byte, if there is one, ends a line. The file is left at its beginning.
-fn ends_with_newline(file: &mut File) -> io::Result<bool> {
+fn ends_with_newline(file: &mut (impl Read + Seek)) -> io::Result<bool> {
     let mut last = [b'\n'];
-    if file.metadata()?.len() > 0 {
+    if file.seek(io::SeekFrom::End(0))? > 0 {
         file.seek(io::SeekFrom::End(-1))?;
         file.read_exact(&mut last)?;
-        file.rewind()?;
     }
+    file.rewind()?;
     Ok([b"\n", b"\r"].contains(&&last))
 }
 

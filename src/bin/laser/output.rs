@@ -1,8 +1,12 @@
 //! Where sampled events go.
 
+use crate::events::is_packed;
 use crate::events::Kind;
 use crate::failure::{Failure, Result};
-use crate::hepmc::{self, Particles};
+use crate::particle::declaration::{Declaration, Maker};
+use crate::particle::files::Writer;
+use flate2::write::GzEncoder;
+use flate2::Compression;
 use laser::aside::Aside;
 use laser::table::npy;
 use std::fs;
@@ -11,8 +15,10 @@ use std::path::Path;
 
 /// The file to write, and what is in it.
 pub struct Output<'a> {
-    /// The file.
+    /// The file; `-` for stdout.
     pub path: &'a Path,
+    /// What it is to be.
+    pub kind: Kind,
     /// Events.
     pub rows: u64,
     /// Names of the values of a row: x0 …, c0 …, z0 …, log_p, w.
@@ -21,12 +27,114 @@ pub struct Output<'a> {
     pub header: Vec<String>,
     /// What to tell about the run, for formats that have room for it.
     pub attributes: Vec<(&'static str, String)>,
-    /// The particles of HepMC events.
-    pub particles: Option<&'a Particles>,
+    /// How rows are events of particles, with the option that says so.
+    pub particles: Option<(&'a Declaration, &'static str, Maker)>,
     /// Number of the first event.
     pub first: u64,
     /// Whether the values, one a row, are an array of one dimension in a .npy.
     pub flat: bool,
+}
+
+/// Where bytes go.
+enum Sink {
+    File(BufWriter<Aside>),
+    Packed(GzEncoder<BufWriter<Aside>>),
+    Stdout(BufWriter<io::Stdout>),
+}
+
+impl Sink {
+    fn open(path: &Path) -> io::Result<Self> {
+        const BUFFER: usize = 1 << 20;
+        if is_stdout(path) {
+            return Ok(Sink::Stdout(BufWriter::with_capacity(BUFFER, io::stdout())));
+        }
+        let file = BufWriter::with_capacity(BUFFER, Aside::new(path)?);
+        Ok(match is_packed(path) {
+            true => Sink::Packed(GzEncoder::new(file, Compression::default())),
+            false => Sink::File(file),
+        })
+    }
+
+    fn finish(self) -> io::Result<()> {
+        let file = match self {
+            Sink::Stdout(mut out) => return out.flush(),
+            Sink::Packed(packed) => packed.finish()?,
+            Sink::File(file) => file,
+        };
+        file.into_inner().map_err(|e| e.into_error())?.finish()
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Sink::File(out) => out.write(bytes),
+            Sink::Packed(out) => out.write(bytes),
+            Sink::Stdout(out) => out.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Sink::File(out) => out.flush(),
+            Sink::Packed(out) => out.flush(),
+            Sink::Stdout(out) => out.flush(),
+        }
+    }
+}
+
+/// Whether this stands for stdout.
+pub fn is_stdout(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// What a file is, by its name, or, of stdout, by what was asked for.
+pub fn kind(path: &Path, asked: Option<Kind>) -> Result<Kind> {
+    match (is_stdout(path), asked) {
+        (true, Some(kind)) => Ok(kind),
+        (true, None) => Err(Failure::Usage(
+            "--output -: say with --format what to write to stdout, as csv".into(),
+        )),
+        (false, None) => Kind::of(path).map_err(Failure::asked),
+        (false, Some(_)) => Err(Failure::usage(
+            path,
+            "--format is for stdout (--output -); a file is what its name says",
+        )),
+    }
+}
+
+/// A kind of file, as `--format` has it.
+pub fn format(text: &str) -> std::result::Result<Kind, &'static str> {
+    match Kind::named(text) {
+        None | Some(Kind::Npz) => Err("there are npy, csv, lhe and hepmc"),
+        Some(kind) => Ok(kind),
+    }
+}
+
+/// Why a file could not be written.
+fn unwritten(path: &Path, error: io::Error) -> Failure {
+    if is_stdout(path) {
+        return error.into();
+    }
+    Failure::of(
+        path,
+        format!("cannot be written: {error}; give --output a file in a folder that is there, with room and yours to write"),
+    )
+}
+
+/// Writes a file aside and moves it to its place; `write` is called once, and given where to write to. Returns what it does.
+///
+/// # Errors
+/// Those of `write`, and of writing.
+pub fn write_text<T>(
+    path: &Path,
+    write: impl FnOnce(&mut dyn FnMut(&str) -> Result<()>) -> Result<T>,
+) -> Result<T> {
+    let failed = |e: io::Error| unwritten(path, e);
+    let mut file = Sink::open(path).map_err(failed)?;
+    let done = write(&mut |text| file.write_all(text.as_bytes()).map_err(failed))?;
+    file.finish().map_err(failed)?;
+    Ok(done)
 }
 
 impl Output<'_> {
@@ -36,18 +144,14 @@ impl Output<'_> {
     /// # Errors
     /// Those of `events`, and of writing.
     pub fn write<T>(
-        &self,
+        self,
         events: impl FnOnce(&mut dyn FnMut(&[f64]) -> Result<()>) -> Result<T>,
     ) -> Result<T> {
-        let failed = |e: io::Error| {
-            Failure::of(
-                self.path,
-                format!("cannot be written: {e}; give --output a file in a folder that is there, with room and yours to write"),
-            )
-        };
+        let path = self.path;
+        let failed = |e: io::Error| unwritten(path, e);
         let width = self.columns.len();
-        let mut file = BufWriter::with_capacity(1 << 20, Aside::new(self.path).map_err(failed)?);
-        let made = match Kind::of(self.path)? {
+        let mut file = Sink::open(path).map_err(failed)?;
+        let made = match self.kind {
             Kind::Npy => {
                 file.write_all(&npy::head(self.rows, (!self.flat).then_some(width)))
                     .map_err(failed)?;
@@ -68,18 +172,20 @@ impl Output<'_> {
                 csv.flush().map_err(|e| failed(e.into()))?;
                 made
             }
-            Kind::Npz => return Err(no_archive(self.path)),
-            Kind::Hepmc => {
-                let particles = self.particles.ok_or_else(|| no_particles(self.path))?;
+            Kind::Npz => return Err(no_archive(path)),
+            Kind::Particles(format) => {
+                let (declaration, asked, maker) =
+                    self.particles.ok_or_else(|| no_particles(path))?;
                 let failed = |e: io::Error| match e.kind() {
-                    io::ErrorKind::InvalidData => Failure::of(self.path, e),
+                    io::ErrorKind::InvalidData => Failure::of(path, e),
                     _ => failed(e),
                 };
                 let has_log_p = self.columns.iter().any(|c| c == "log_p");
-                let mut hepmc = hepmc::Writer::new(
+                let mut writer = Writer::new(
                     &mut file,
-                    particles,
-                    &self.columns,
+                    format,
+                    (declaration, asked),
+                    maker,
                     &self.attributes,
                     self.first,
                 )
@@ -87,14 +193,13 @@ impl Output<'_> {
                 let made = events(&mut |rows| {
                     let mut rows = rows.chunks_exact(width);
                     let log_p = |row: &[f64]| has_log_p.then(|| row[width - 2]);
-                    rows.try_for_each(|row| hepmc.write(row, row[width - 1], log_p(row)))
+                    rows.try_for_each(|row| writer.write(row, row[width - 1], log_p(row)))
                         .map_err(failed)
                 })?;
-                hepmc.finish().map_err(failed)?;
+                writer.finish().map_err(failed)?;
                 made
             }
         };
-        let file = file.into_inner().map_err(|e| failed(e.into_error()))?;
         file.finish().map_err(failed)?;
         Ok(made)
     }
@@ -105,11 +210,11 @@ pub fn no_archive(path: &Path) -> Failure {
     Failure::usage(path, "archives are read, not written; write .npy or .csv")
 }
 
-/// Why rows of numbers are no HepMC events.
+/// Why rows of numbers are no events of particles.
 pub fn no_particles(path: &Path) -> Failure {
     Failure::usage(
         path,
-        "a row of numbers is no event of particles by itself: say with --hepmc-columns which columns are whose momenta, as \"13:x0,x1,x2,m=0.10566\", or write .npy or .csv",
+        "a row of numbers is no event of particles by itself: say with --particles FILE, or --hepmc-columns, which columns are whose momenta, as \"13:x0,x1,x2,m=0.10566\", or write .npy or .csv",
     )
 }
 

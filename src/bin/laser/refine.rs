@@ -28,8 +28,9 @@ Example:
 
 where train.json is
   {
-    \"events\": \"truth.npy\",            .npy, .npz or .csv, one event in a row; conditions, if any, are the last columns
+    \"events\": \"truth.npy\",            .npy, .npz or .csv, one event in a row; conditions, if any, are the last columns; or .lhe or .hepmc
     \"weights_column\": false,          true: the last column is the events' weight; or the name or number of the column that is
+    \"features\": null,                 of particles (.lhe, .hepmc): what of them counts, as \"pt(13), eta(13), m(13+-13)\"
     \"generator\": null,                a model file whose generator to refine; null trains one
     \"model\": \"model.laser\",           the file to write
     \"options\": {\"preset\": \"fast\"}     liblaser's options, see docs/options.md; without a preset, the paper's long trainings
@@ -66,7 +67,12 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         // Found out now, not when the training is done.
         Aside::new(output).map_err(|e| unwritable(output, e))?;
     }
-    let mut given = Given::read(&config.events, &config.weights_column, &options)?;
+    let mut given = Given::read(
+        &config.events,
+        &config.weights_column,
+        config.features.as_ref(),
+        &options,
+    )?;
     let events = &mut given.events;
     let generator = match &config.generator {
         Some(path) => {

@@ -2,10 +2,12 @@
 
 use crate::argument::whole;
 use crate::config::WeightsColumn;
-use crate::events::{Events, Kind};
+use crate::events::{Events, Kind, Wanted};
 use crate::failure::{Failure, Result};
 use crate::info;
 use crate::output::{self, apart, Output};
+use crate::particle::features::Features;
+use crate::particle::files::{Format, Raw, Reader, Rewriter};
 use crate::refine::saved_elsewhere;
 use crate::source::Given;
 use crate::terminal::{self, number, percent, rate, Stop};
@@ -39,7 +41,7 @@ pub enum Command {
     after_help = "Example:\n  laser reweight train simulation.npy data.npy -o reweighter.laser --preset fast"
 )]
 pub struct Train {
-    /// Events to be weighted: a .npy, .npz or .csv file, one event in a row
+    /// Events to be weighted: a .npy, .npz or .csv file, one event in a row; or a .lhe or .hepmc file, also packed (.gz)
     from: PathBuf,
     /// Events that they are to be like: as many columns, those of the same names, and behind them perhaps conditions (option "conditions")
     /// that FROM has not
@@ -59,6 +61,9 @@ pub struct Train {
     /// The name of the column that holds the weights, in the place of the last; of both files, unless --weights says of which
     #[arg(long, value_name = "NAME")]
     weight_column: Option<String>,
+    /// What of particles counts, of .lhe and .hepmc files, as "pt(13), eta(13), m(13+-13)" (docs/particles.md)
+    #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
+    features: Option<Features>,
     #[command(flatten)]
     keep: Keep,
 }
@@ -83,9 +88,10 @@ enum Weighted {
 pub struct Apply {
     /// What `laser reweight train` has written
     model: PathBuf,
-    /// Events: a .npy, .npz or .csv file
+    /// Events: a .npy, .npz, .csv, .lhe or .hepmc file
     events: PathBuf,
-    /// Where the weights go: a .npy or .csv file with a column w
+    /// Where the weights go: a .npy or .csv file with a column w; or, of particles, a file of the same kind: the events with all their weights
+    /// multiplied by w
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
     /// Write log w as well
@@ -97,6 +103,12 @@ pub struct Apply {
     /// Write the columns that the events have before the others
     #[arg(long)]
     events_too: bool,
+    /// What of particles the reweighter sees, as in its training
+    #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
+    features: Option<Features>,
+    /// Leave the weights of particles' events as they are, and give them one more, of this name: w times the nominal one
+    #[arg(long, value_name = "NAME")]
+    weight_name: Option<String>,
     /// The conditions of all events, where the file has none: numbers with commas between
     #[arg(
         long,
@@ -158,8 +170,10 @@ fn train(arguments: &Train) -> Result<()> {
             _ => WeightsColumn::Last(given),
         }
     };
-    let mut from = Given::read(&arguments.from, &weight_of(Weighted::From), &options)?;
-    let mut to = Given::read(&arguments.to, &weight_of(Weighted::To), &options)?;
+    let features = arguments.features.as_ref();
+    let read = |path: &Path, which| Given::read(path, &weight_of(which), features, &options);
+    let mut from = read(&arguments.from, Weighted::From)?;
+    let mut to = read(&arguments.to, Weighted::To)?;
     let named = to.events.names().to_vec();
     // Without the conditions, where only `to` has them.
     let own = named.get(..from.events.columns).unwrap_or(&named);
@@ -217,6 +231,9 @@ fn again(arguments: &Train) -> String {
     if let Some(name) = &arguments.weight_column {
         add("weight-column ", name);
     }
+    if let Some(features) = &arguments.features {
+        add("features ", &format!("{:?}", features.text));
+    }
     command
 }
 
@@ -236,14 +253,23 @@ enum Input {
 }
 
 impl Input {
-    fn open(path: &Path) -> Result<Self> {
+    fn open(path: &Path, features: Option<&Features>) -> Result<Self> {
         let npy = path
             .extension()
             .is_some_and(|end| end.eq_ignore_ascii_case("npy"));
         if npy {
             return Ok(Input::Table(Table::open(path)?));
         }
-        let events = Events::read(path)?;
+        let wanted = Wanted {
+            features,
+            weights: features.is_some() && matches!(Kind::of(path), Ok(Kind::Particles(_))),
+            name: None,
+        };
+        let mut events = Events::read_wanted(path, wanted)?;
+        if wanted.weights {
+            // It takes no part: what is multiplied with it is asked for.
+            events.split_weights(events.columns - 1)?;
+        }
         terminal::warn(events.warning.as_deref());
         Ok(Input::Whole(events))
     }
@@ -285,17 +311,16 @@ impl Input {
 /// Where the first `wanted` values of an event are in a row of the file.
 fn places(
     path: &Path,
-    input: &Input,
+    (own, columns): (&[String], usize),
     names: &[String],
     (wanted, conditions): (usize, usize),
 ) -> Result<Vec<usize>> {
-    let own = input.names();
     let missing = match conditions {
         0 => String::new(),
         n => format!("; the last {n} are its conditions, which --conditions gives to all events"),
     };
     if own.is_empty() || names.is_empty() {
-        return match input.columns() {
+        return match columns {
             columns if columns == wanted => Ok((0..columns).collect()),
             columns => Err(Failure::of(
                 path,
@@ -318,13 +343,19 @@ fn apply(arguments: &Apply) -> Result<()> {
     let path = &arguments.output;
     let inputs = [arguments.model.as_path(), &arguments.events];
     apart(path, &inputs).map_err(Failure::asked)?;
-    match Kind::of(path).map_err(Failure::asked)? {
-        Kind::Npy | Kind::Csv => (),
+    let kind = Kind::of(path).map_err(Failure::asked)?;
+    let same = match kind {
+        Kind::Npy | Kind::Csv => None,
         Kind::Npz => return Err(output::no_archive(path)),
-        Kind::Hepmc => {
-            let what = "weights are a column of numbers; write .npy or .csv";
+        Kind::Particles(format) if Kind::of(&arguments.events)? == kind => Some(format),
+        Kind::Particles(_) => {
+            let what = "the events are of another kind, and only their own can have the weights in it; write .npy or .csv";
             return Err(Failure::usage(path, what));
         }
+    };
+    if same.is_none() && arguments.weight_name.is_some() {
+        let what = "--weight-name is for files of particles; leave it out, or write a file of the kind of the events";
+        return Err(Failure::usage(path, what));
     }
     let reweighter = Reweighter::load(&arguments.model)
         .map_err(|error| match error {
@@ -343,13 +374,16 @@ fn apply(arguments: &Apply) -> Result<()> {
             dims.conditions
         )));
     }
-    let input = Input::open(&arguments.events)?;
+    if let Some(format) = same {
+        return rewrite(arguments, &reweighter, format);
+    }
+    let input = Input::open(&arguments.events, arguments.features.as_ref())?;
     let (rows, columns) = (input.rows(), input.columns());
     let wanted = dims.event_row() - given.len();
     let conditions = dims.conditions - given.len();
     let places = places(
         &arguments.events,
-        &input,
+        (input.names(), columns),
         &reweighter.names,
         (wanted, conditions),
     )?;
@@ -381,6 +415,7 @@ fn apply(arguments: &Apply) -> Result<()> {
     let start = Instant::now();
     let file = Output {
         path,
+        kind,
         rows: rows as u64,
         header: names.clone(),
         flat: names.len() == 1,
@@ -417,26 +452,8 @@ fn apply(arguments: &Apply) -> Result<()> {
             };
             let rows = Rows::packed(&x, dims.event_row())?;
             let weighted = reweighter.weights(&options, rows, wanted);
-            weighted.map_err(|error| match error {
-                laser::Error::NotFinite { row, column, .. } => Failure::of(
-                    &arguments.events,
-                    format!(
-                        "row {} (from 0): {} is not finite",
-                        first + row,
-                        column
-                            .and_then(|c| reweighter.column_name(c))
-                            .unwrap_or_default()
-                    ),
-                ),
-                laser::Error::Numerical(what) => {
-                    let what = match first {
-                        0 => what,
-                        _ => format!("{what}, of the {count} from row {first} (from 0) on"),
-                    };
-                    Failure::of(&arguments.events, what)
-                }
-                other => other.into(),
-            })?;
+            weighted
+                .map_err(|error| of_rows(&arguments.events, &reweighter, (first, count), error))?;
             out.clear();
             for row in 0..count {
                 out.extend_from_slice(&read[row * columns..][..of_own]);
@@ -452,7 +469,12 @@ fn apply(arguments: &Apply) -> Result<()> {
         Ok((sum, squares))
     })?;
     bar.finish_and_clear();
-    let seconds = start.elapsed().as_secs_f64();
+    tell(path, rows, (sum, squares), start.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// What came of it, on stderr.
+fn tell(path: &Path, rows: usize, (sum, squares): (f64, f64), seconds: f64) {
     terminal::say(&format!(
         "weights of {rows} events in {} s ({}) in {}: mean {}, effective fraction {}",
         number(seconds),
@@ -470,5 +492,114 @@ fn apply(arguments: &Apply) -> Result<()> {
             number(mean)
         )));
     }
+}
+
+/// What is wrong with events from row `first` on, as the library counts them.
+fn of_rows(
+    path: &Path,
+    reweighter: &Reweighter,
+    (first, count): (usize, usize),
+    error: laser::Error,
+) -> Failure {
+    match error {
+        laser::Error::NotFinite { row, column, .. } => Failure::of(
+            path,
+            format!(
+                "row {} (from 0): {} is not finite",
+                first + row,
+                column
+                    .and_then(|c| reweighter.column_name(c))
+                    .unwrap_or_default()
+            ),
+        ),
+        laser::Error::Numerical(what) => {
+            let what = match first {
+                0 => what,
+                _ => format!("{what}, of the {count} from row {first} (from 0) on"),
+            };
+            Failure::of(path, what)
+        }
+        other => other.into(),
+    }
+}
+
+/// Events of particles that are held in memory at once, and bytes of their text.
+const EVENTS_HELD: usize = 10_000;
+const TEXT_HELD: usize = 1 << 24;
+
+/// Writes the events of a file of particles again, with their weights multiplied.
+fn rewrite(arguments: &Apply, reweighter: &Reweighter, format: Format) -> Result<()> {
+    let path = &arguments.output;
+    let (source, given) = (&arguments.events, &arguments.conditions);
+    if arguments.log || arguments.spread || arguments.events_too {
+        let what =
+            "--log, --spread and --events-too are for columns of numbers; write .npy or .csv";
+        return Err(Failure::usage(path, what));
+    }
+    let features = arguments.features.as_ref().ok_or_else(|| {
+        Failure::usage(
+            source,
+            "say with --features what of the particles the reweighter sees, as in its training",
+        )
+    })?;
+    let rewriter = Rewriter::new(path, format, arguments.weight_name.as_deref())?;
+    let dims = reweighter.generator.dims();
+    let own: Vec<String> = features.names().cloned().collect();
+    let wanted = dims.event_row() - given.len();
+    let places = places(
+        source,
+        (&own, own.len()),
+        &reweighter.names,
+        (wanted, dims.conditions - given.len()),
+    )?;
+    let mut options = Options::new();
+    options.set_i64(keys::THREADS.name(), arguments.threads.into())?;
+    let stop = Stop::listen()?;
+    let bar = terminal::bar(0, "{spinner} {human_pos} events  {per_sec}")?;
+    let start = Instant::now();
+    let mut reader = Reader::open(source, format)?;
+    let (mut rows, mut sum, mut squares) = (0, 0.0, 0.0);
+    output::write_text(path, |sink| {
+        let mut more = reader.next()?;
+        sink(&rewriter.begin(&reader)?)?;
+        let (mut held, mut read, mut x, mut w) =
+            (Vec::<Raw>::new(), Vec::new(), Vec::new(), Vec::new());
+        while more {
+            if stop.wanted() {
+                return Err(Failure::Interrupted);
+            }
+            held.clear();
+            x.clear();
+            let mut text = 0;
+            while more && held.len() < EVENTS_HELD && text < TEXT_HELD {
+                read.clear();
+                reader.features(features, &mut read)?;
+                x.extend(places.iter().map(|&place| read[place]));
+                x.extend_from_slice(given);
+                text += reader.event.text.len();
+                held.push(std::mem::take(&mut reader.event));
+                more = reader.next()?;
+            }
+            w.resize(held.len(), 0.0);
+            let out = Weights {
+                w: Some(RowsMut::column(&mut w)),
+                ..Weights::default()
+            };
+            let weighted = reweighter.weights(&options, Rows::packed(&x, dims.event_row())?, out);
+            weighted.map_err(|e| of_rows(source, reweighter, (rows, held.len()), e))?;
+            for (event, w) in held.iter().zip(&w) {
+                sink(&rewriter.event(event, *w))?;
+                (sum, squares) = (sum + w, squares + w * w);
+            }
+            rows += held.len();
+            bar.set_position(rows as u64);
+        }
+        if rows == 0 {
+            return Err(Failure::of(source, "there are no events in it"));
+        }
+        sink(&reader.event.text)
+    })?;
+    bar.finish_and_clear();
+    tell(path, rows, (sum, squares), start.elapsed().as_secs_f64());
     Ok(())
 }

@@ -3,15 +3,17 @@
 use crate::argument::{whole, MOST_EXACT};
 use crate::events::{Events, Kind};
 use crate::failure::{Failure, Result};
-use crate::hepmc::Particles;
 use crate::info::{self, File};
 use crate::output::{self, Output};
+use crate::particle::declaration::Declaration;
+use crate::particle::files::Format;
 use crate::terminal::{self, number, percent, rate, Stop};
 use laser::model::{GeneratorKind, Method, Model};
 use laser::options::{keys, Options};
 use laser::protocol::{Instance, Outputs, Sampler};
 use laser::train::{Hooks, Level};
 use laser::{Rows, RowsMut};
+use std::borrow::Cow;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -34,9 +36,12 @@ pub struct Arguments {
     /// Events to make, as 1000000, 1e6 or 1_000_000; with --conditions by default one for each of its rows
     #[arg(short = 'n', long, value_name = "N", value_parser = whole::<u64>(1..=MOST_EXACT), allow_negative_numbers = true, required_unless_present = "conditions")]
     events: Option<u64>,
-    /// Where they go: a .npy, .csv or .hepmc file
+    /// Where they go: a .npy, .csv, .lhe or .hepmc file, the last three also packed (.lhe.gz); - for stdout
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+    /// What goes to stdout: npy, csv, lhe or hepmc
+    #[arg(long, value_name = "KIND", value_parser = output::format)]
+    format: Option<Kind>,
     /// Seed of the events
     #[arg(long, default_value = "1", value_parser = whole::<u64>(0..=u64::MAX), allow_negative_numbers = true)]
     seed: u64,
@@ -66,10 +71,19 @@ pub struct Arguments {
     /// Conditions of a conditional model, a .npy or .csv file: row i for event number FIRST + i
     #[arg(long, value_name = "FILE")]
     conditions: Option<PathBuf>,
-    /// The particles of .hepmc events and their momenta in GeV: PDG:PX,PY,PZ,m=MASS (or e=ENERGY), more with semicolons between, each a
-    /// column (x0, c0) or a number, as "13:x0,x1,x2,m=0.10566; -13:x3,x4,x5,m=0.10566"
-    #[arg(long, value_name = "PARTICLES", allow_hyphen_values = true)]
-    hepmc_columns: Option<Particles>,
+    /// How columns are particles, for .lhe and .hepmc: a JSON file that declares beams, partons, particles, decays and their momenta in GeV
+    /// (docs/particles.md)
+    #[arg(long, value_name = "FILE")]
+    particles: Option<PathBuf>,
+    /// The same in short, for .hepmc: PDG:PX,PY,PZ,m=MASS (or e=ENERGY), more with semicolons between, each a column (x0, c0) or a number,
+    /// as "13:x0,x1,x2,m=0.10566; -13:x3,x4,x5,m=0.10566"
+    #[arg(
+        long,
+        value_name = "PARTICLES",
+        allow_hyphen_values = true,
+        conflicts_with = "particles"
+    )]
+    hepmc_columns: Option<Declaration>,
 }
 
 /// A word of the option that it sets.
@@ -92,22 +106,33 @@ const EVENTS: &str =
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let output = &arguments.output;
-    let kind = Kind::of(output).map_err(Failure::asked)?;
-    let inputs = [&arguments.model].into_iter().chain(&arguments.conditions);
+    let kind = output::kind(output, arguments.format)?;
+    let inputs = [&arguments.model].into_iter();
+    let inputs = inputs
+        .chain(&arguments.conditions)
+        .chain(&arguments.particles);
     let inputs: Vec<_> = inputs.map(PathBuf::as_path).collect();
     output::apart(output, &inputs).map_err(Failure::asked)?;
-    match (kind, &arguments.hepmc_columns) {
+    let particles = declared(arguments)?;
+    match (kind, &particles) {
         (Kind::Npz, _) => return Err(output::no_archive(output)),
-        (Kind::Hepmc, None) => return Err(output::no_particles(output)),
-        (Kind::Hepmc, Some(_)) if arguments.latent => {
-            let what = "HepMC has no place for latents; leave out --latent, or write .npy or .csv";
+        (Kind::Particles(_), None) => return Err(output::no_particles(output)),
+        (Kind::Particles(format), Some(_)) => {
+            if arguments.latent {
+                let what = "HepMC and LHE have no place for latents; leave out --latent, or write .npy or .csv";
+                return Err(Failure::usage(output, what));
+            }
+            if arguments.logp && format == Format::Lhe {
+                let what =
+                    "LHE has no place for log p; leave out --logp, or write .npy, .csv or .hepmc";
+                return Err(Failure::usage(output, what));
+            }
+        }
+        (Kind::Npy | Kind::Csv, Some((_, asked))) => {
+            let what = format!("{asked} is for .lhe and .hepmc files; leave it out, or write one");
             return Err(Failure::usage(output, what));
         }
-        (Kind::Npy | Kind::Csv, Some(_)) => {
-            let what = "--hepmc-columns is for .hepmc files; leave it out, or write one";
-            return Err(Failure::usage(output, what));
-        }
-        _ => (),
+        (Kind::Npy | Kind::Csv, None) => (),
     }
     let File { model, sha256, .. } = File::load(&arguments.model)?;
     let mut options = Options::new();
@@ -123,8 +148,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
     let method = options.get(keys::SAMPLER_METHOD);
     let method = method.unwrap_or_else(|| info::method(&model));
-    let hepmc = kind == Kind::Hepmc;
-    if method == Method::Reweight && !arguments.weights && !hepmc {
+    let of_particles = matches!(kind, Kind::Particles(_));
+    if method == Method::Reweight && !arguments.weights && !of_particles {
         return Err(Failure::Usage(
             "events of the method `reweight` are wrong without their weights: add --weights, or take another --method, as rejection".into(),
         ));
@@ -135,6 +160,12 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         (Some(conditions), None) => conditions.rows as u64,
         (None, None) => 0,
     };
+    if kind == Kind::Particles(Format::Hepmc) && arguments.first.saturating_add(rows) > MOST_HEPMC {
+        return Err(Failure::usage(
+            output,
+            format!("HepMC numbers events up to {MOST_HEPMC}; take another --stream in the place of a large --first, or write .npy, .csv or .lhe"),
+        ));
+    }
     let generator = &model.generator;
     let (m, n, c) = (
         generator.event_dim(),
@@ -143,15 +174,20 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     );
     let named = |letter: char, count: usize| (0..count).map(move |i| format!("{letter}{i}"));
     let mut columns: Vec<String> = named('x', m).chain(named('c', c)).collect();
-    if let Some(particles) = &arguments.hepmc_columns {
-        let checked = particles.check(&columns);
-        checked.map_err(|e| Failure::Usage(format!("--hepmc-columns: {e}")))?;
-    }
+    let particles = match &particles {
+        None => None,
+        Some((declaration, asked)) => {
+            let maker = declaration.maker(&columns, &model.names);
+            let mut maker = maker.map_err(|e| Failure::Usage(format!("{asked}: {e}")))?;
+            maker.begin(arguments.seed, arguments.stream, arguments.first);
+            Some((&**declaration, *asked, maker))
+        }
+    };
     if arguments.latent {
         columns.extend(named('z', n));
     }
     columns.extend(arguments.logp.then(|| "log_p".into()));
-    columns.extend((arguments.weights || hepmc).then(|| "w".into()));
+    columns.extend((arguments.weights || of_particles).then(|| "w".into()));
     let width = columns.len();
     let model_names = model.names.clone();
 
@@ -182,7 +218,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         conditions,
         latent: arguments.latent,
         logp: arguments.logp,
-        weights: arguments.weights || hepmc,
+        weights: arguments.weights || of_particles,
     };
     let start = Instant::now();
     let header = match model_names.is_empty() {
@@ -195,6 +231,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     };
     let file = Output {
         path: output,
+        kind,
         rows,
         columns,
         header,
@@ -204,7 +241,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             ("liblaser_seed", arguments.seed.to_string()),
             ("liblaser_stream", arguments.stream.to_string()),
         ],
-        particles: arguments.hepmc_columns.as_ref(),
+        particles,
         first: arguments.first,
         flat: false,
     };
@@ -252,10 +289,25 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         let share = percent(sampler.diagnostic("weight_of_largest")?);
         return Err(Failure::Doubtful(format!(
             "ten events carry {share} of the weight: {} is written, but do not use it as it is",
-            output.display()
+            shown(output)
         )));
     }
     Ok(())
+}
+
+/// The greatest number that HepMC3 has for an event.
+const MOST_HEPMC: u64 = i32::MAX as u64;
+
+/// How rows are events of particles, with the option that says so.
+fn declared(arguments: &Arguments) -> Result<Option<(Cow<'_, Declaration>, &'static str)>> {
+    let short = arguments.hepmc_columns.as_ref();
+    let short = short.map(|short| (Cow::Borrowed(short), "--hepmc-columns"));
+    let Some(path) = &arguments.particles else {
+        return Ok(short);
+    };
+    let text = std::fs::read_to_string(path).map_err(|e| Failure::of(path, e))?;
+    let declaration = Declaration::from_json(&text).map_err(|e| Failure::usage(path, e))?;
+    Ok(Some((Cow::Owned(declaration), "--particles")))
 }
 
 /// Tells of warnings, and looks whether to stop.
@@ -401,13 +453,21 @@ fn conditions(arguments: &Arguments, model: &Model) -> Result<Option<Events>> {
     Ok(Some(given))
 }
 
+/// Where events went, for people.
+fn shown(path: &Path) -> String {
+    match output::is_stdout(path) {
+        true => "stdout".into(),
+        false => path.display().to_string(),
+    }
+}
+
 /// What came of it, on stderr.
 fn summary(sampler: &Sampler, method: Method, path: &Path, rows: u64, seconds: f64) -> Result<()> {
     terminal::say(&format!(
         "{rows} events in {} s ({}) in {}",
         number(seconds),
         rate(rows as f64 / seconds),
-        path.display()
+        shown(path)
     ));
     let mut about = vec![format!("method {}", method.name())];
     let words = [

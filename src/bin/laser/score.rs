@@ -1,8 +1,9 @@
 //! `laser score`: how far two samples are apart.
 
 use crate::argument::{column, whole};
-use crate::events::Events;
+use crate::events::{Events, Wanted};
 use crate::failure::{Failure, Result};
+use crate::particle::features::Features;
 use crate::terminal::{self, error, number, percent};
 use indicatif::ProgressBar;
 use laser::metrics::{
@@ -25,7 +26,7 @@ use std::path::PathBuf;
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  laser score truth.npy events.npy --auc")]
 pub struct Arguments {
-    /// Events of the reference, as the truth: a .npy or .csv file
+    /// Events of the reference, as the truth: a .npy, .npz, .csv, .lhe or .hepmc file
     reference: PathBuf,
     /// Events to compare with it: as many columns
     sample: PathBuf,
@@ -36,6 +37,9 @@ pub struct Arguments {
     /// with a header go by name, all by x0 or x[0]; there are + - * / ** and the usual functions
     #[arg(long, value_name = "FORMULA", allow_hyphen_values = true)]
     with: Vec<String>,
+    /// What of particles is compared, of .lhe and .hepmc files, as "pt(13), eta(13), m(13+-13)" (docs/particles.md)
+    #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
+    features: Option<Features>,
     /// Look at the edges of a region: a condition in the features, as the option "support" has it, "x0 > x1 and hypot(x2, x3) > 20". Prints for each
     /// inequality the shares of both samples beyond it, and the density ratio reference / sample in the nearest per cent within it
     #[arg(long, value_name = "CONDITION", allow_hyphen_values = true)]
@@ -120,8 +124,14 @@ impl Side {
         like: &[String],
         weight_column: Option<&str>,
         with: &[String],
+        features: Option<&Features>,
     ) -> Result<Self> {
-        let mut events = Events::read(path)?;
+        let wanted = Wanted {
+            features,
+            weights: weighted,
+            name: weight_column,
+        };
+        let mut events = Events::read_wanted(path, wanted)?;
         terminal::warn(events.warning.as_deref());
         let last = events.columns - 1;
         events.require_finite(|column| {
@@ -195,6 +205,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             like,
             weight,
             &arguments.with,
+            arguments.features.as_ref(),
         )
     };
     let reference = read(&arguments.reference, Weighted::Reference, &[])?;

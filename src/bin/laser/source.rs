@@ -1,8 +1,9 @@
 //! Events of a file to train on: in memory, or read as they are needed.
 
 use crate::config::WeightsColumn;
-use crate::events::{is_weight, Events};
+use crate::events::{is_weight, Events, Wanted};
 use crate::failure::{Failure, Result};
+use crate::particle::features::Features;
 use crate::watch::Watch;
 use laser::options::{keys, Options};
 use laser::protocol::Source;
@@ -23,11 +24,24 @@ pub struct Given {
 
 impl Given {
     /// Reads a file, or the beginning of a large one.
-    pub fn read(path: &Path, column: &WeightsColumn, options: &Options) -> Result<Self> {
+    pub fn read(
+        path: &Path,
+        column: &WeightsColumn,
+        features: Option<&Features>,
+        options: &Options,
+    ) -> Result<Self> {
         let large = large(path, options)?;
+        let wanted = Wanted {
+            features,
+            weights: !matches!(column, WeightsColumn::Last(false)),
+            name: match column {
+                WeightsColumn::Named(name) => Some(name),
+                _ => None,
+            },
+        };
         let mut events = match &large {
             Some(table) => Events::head(table)?,
-            None => Events::read(path)?,
+            None => Events::read_wanted(path, wanted)?,
         };
         events.require_finite(|_| true)?;
         events.refuse_index(|_| true)?;

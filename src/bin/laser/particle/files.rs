@@ -1,0 +1,494 @@
+//! Files of events of particles, read one event after the other.
+
+use super::declaration::{Declaration, Maker};
+use super::features::Features;
+use super::lines::Lines;
+use super::{hepmc, lhe, Event, Particle};
+use crate::failure::{Failure, Result};
+use laser::aside::require_file;
+use std::fs::{metadata, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// What was read: the beginning of a file, or an event.
+#[derive(Default)]
+pub struct Raw {
+    pub text: String,
+    /// Where in the text of an event the line with its weight is, or could be.
+    pub head: usize,
+    pub particles: Vec<Particle>,
+    pub weight: f64,
+    /// Those that have names, with them.
+    pub weights: Vec<(String, f64)>,
+    /// Of the weights, as the beginning declares them.
+    pub names: Vec<String>,
+}
+
+impl Raw {
+    pub fn clear(&mut self) {
+        self.text.clear();
+        self.particles.clear();
+        self.weights.clear();
+        (self.head, self.weight) = (0, 1.0);
+    }
+}
+
+/// The kinds of files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    Lhe,
+    Hepmc,
+}
+
+/// An open file, whose events are read one after the other, in memory that does not grow with their number.
+pub struct Reader<'r> {
+    path: PathBuf,
+    format: Format,
+    lines: Lines<'r>,
+    /// What stands before the events.
+    pub begin: Raw,
+    /// The event that was read last; behind the last one the end of the file.
+    pub event: Raw,
+    ahead: String,
+    read: u64,
+}
+
+impl Reader<'static> {
+    /// Opens a file, which may be packed by gzip.
+    pub fn open(path: &Path, format: Format) -> Result<Self> {
+        let open = || {
+            require_file(&metadata(path)?)?;
+            Lines::open(File::open(path)?)
+        };
+        let lines = open().map_err(|e| Failure::of(path, e))?;
+        Reader::of(path, format, lines)
+    }
+}
+
+impl<'r> Reader<'r> {
+    /// Of lines; `path` is for messages.
+    pub fn of(path: &Path, format: Format, mut lines: Lines<'r>) -> Result<Self> {
+        let mut ahead = String::new();
+        let begin = match format {
+            Format::Lhe => lhe::begin(&mut lines),
+            Format::Hepmc => hepmc::begin(&mut lines, &mut ahead),
+        };
+        Ok(Reader {
+            begin: begin.map_err(|what| Failure::of(path, what))?,
+            path: path.into(),
+            format,
+            lines,
+            event: Raw::default(),
+            ahead,
+            read: 0,
+        })
+    }
+
+    /// Reads the next event. False at the end.
+    pub fn next(&mut self) -> Result<bool> {
+        let (lines, event) = (&mut self.lines, &mut self.event);
+        let read = match self.format {
+            Format::Lhe => lhe::next(lines, &self.begin.names, event),
+            Format::Hepmc => hepmc::next(lines, &mut self.ahead, &self.begin.names, event),
+        };
+        let more = read.map_err(|what| Failure::of(&self.path, what))?;
+        self.read += u64::from(more);
+        Ok(more)
+    }
+
+    /// The features of the event that was read last, behind what `out` has.
+    pub fn features(&self, features: &Features, out: &mut Vec<f64>) -> Result<()> {
+        let of = features.of(&self.event.particles, out);
+        of.map_err(|what| {
+            let event = self.read - 1;
+            Failure::of(&self.path, format!("event {event} (from 0): {what}"))
+        })
+    }
+
+    /// A weight of the event that was read last: the nominal one, or that of the name.
+    pub fn weight(&self, name: Option<&str>) -> Result<f64> {
+        let Some(name) = name.filter(|name| *name != NOMINAL) else {
+            return Ok(self.event.weight);
+        };
+        let found = self.event.weights.iter().find(|(own, _)| own == name);
+        found.map(|(_, value)| *value).ok_or_else(|| {
+            let own: Vec<&str> = self.event.weights.iter().map(|(n, _)| n.as_str()).collect();
+            Failure::of(
+                &self.path,
+                format!(
+                    "event {} (from 0) has no weight called `{name}`; there are {NOMINAL} {}",
+                    self.read - 1,
+                    own.join(" ")
+                ),
+            )
+        })
+    }
+}
+
+/// What the weight of an event is called that has no name of its own.
+pub const NOMINAL: &str = "weight";
+
+/// Writes the events of a file again, with other weights.
+pub struct Rewriter<'n> {
+    format: Format,
+    /// That of a weight to be added; without one all weights are multiplied.
+    name: Option<&'n str>,
+}
+
+impl<'n> Rewriter<'n> {
+    pub fn new(path: &Path, format: Format, name: Option<&'n str>) -> Result<Self> {
+        let odd = |c: char| c.is_whitespace() || ['"', '\'', '<', '>', '&', '|', '\\'].contains(&c);
+        match name {
+            Some(name) if name.is_empty() || name.contains(odd) || name == NOMINAL => Err(
+                Failure::usage(path, format!("`{name}` is no name for a further weight")),
+            ),
+            name => Ok(Rewriter { format, name }),
+        }
+    }
+
+    /// The beginning, once the first event has been read.
+    pub fn begin(&self, reader: &Reader) -> Result<String> {
+        let begin = &reader.begin;
+        let Some(name) = self.name else {
+            return Ok(begin.text.clone());
+        };
+        if begin.names.iter().any(|own| own == name) {
+            let what = format!("it has a weight called `{name}` already");
+            return Err(Failure::of(&reader.path, what));
+        }
+        Ok(match self.format {
+            Format::Lhe => lhe::declared(&begin.text, name),
+            Format::Hepmc => hepmc::declared(&begin.text, reader.event.weights.len(), name),
+        })
+    }
+
+    /// An event, whose weight is to be multiplied.
+    pub fn event(&self, event: &Raw, factor: f64) -> String {
+        match self.format {
+            Format::Lhe => lhe::edited(event, factor, self.name),
+            Format::Hepmc => hepmc::edited(event, factor, self.name.is_some()),
+        }
+    }
+}
+
+/// Writes rows of numbers as events of particles.
+pub struct Writer<'d, W: Write> {
+    out: W,
+    format: Format,
+    declaration: &'d Declaration,
+    maker: Maker,
+    event: Event,
+    number: u64,
+    /// How the particles were declared, for messages.
+    asked: &'static str,
+}
+
+impl<'d, W: Write> Writer<'d, W> {
+    /// Begins a file of events whose first is number `number`, made by the declaration's maker.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::InvalidData`] if the format wants what is not declared; others of writing.
+    pub fn new(
+        mut out: W,
+        format: Format,
+        (declaration, asked): (&'d Declaration, &'static str),
+        maker: Maker,
+        attributes: &[(&str, String)],
+        number: u64,
+    ) -> io::Result<Self> {
+        match format {
+            Format::Lhe => lhe::write_begin(&mut out, declaration, attributes),
+            Format::Hepmc => hepmc::write_begin(&mut out, attributes),
+        }
+        .map_err(|e| match e.kind() {
+            io::ErrorKind::InvalidData => io::Error::new(e.kind(), format!("{asked}: {e}")),
+            _ => e,
+        })?;
+        Ok(Writer {
+            out,
+            format,
+            declaration,
+            maker,
+            event: Event::default(),
+            number,
+            asked,
+        })
+    }
+
+    /// An event, with its weight and, if it was asked for, log p.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::InvalidData`] naming event, particle and quantity that cannot be; others of writing.
+    pub fn write(&mut self, row: &[f64], weight: f64, log_p: Option<f64>) -> io::Result<()> {
+        let (asked, number) = (self.asked, self.number);
+        self.maker.make(row, &mut self.event).map_err(|what| {
+            let what = format!("{asked}: in event {number}, {what}");
+            io::Error::new(io::ErrorKind::InvalidData, what)
+        })?;
+        let (out, event) = (&mut self.out, &self.event);
+        match self.format {
+            Format::Lhe => lhe::write_event(out, self.declaration, event, weight)?,
+            Format::Hepmc => {
+                hepmc::write_event(out, self.declaration, (event, number), weight, log_p)?;
+            }
+        }
+        self.number = number.wrapping_add(1);
+        Ok(())
+    }
+
+    /// Ends the file.
+    pub fn finish(mut self) -> io::Result<()> {
+        match self.format {
+            Format::Lhe => lhe::write_end(&mut self.out)?,
+            Format::Hepmc => hepmc::write_end(&mut self.out)?,
+        }
+        self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LHE: &str = "<LesHouchesEvents version=\"3.0\">
+<header>
+# <event> of a remark
+<initrwgt>
+<weightgroup name='scale'>
+<weight id='up'> mur=2 </weight>
+<weight id=\"down\" > mur=0.5 </weight>
+</weightgroup>
+</initrwgt>
+</header>
+<init>
+2212 2212 6.5e3 6.5e3 0 0 0 0 -4 1
+1. 0.1 1. 1
+</init>
+<event>
+ 4 1  2.5000D+00 91.2 -1 -1
+ 2 -1 0 0 501 0 0 0 50 50 0 0 9
+# a remark
+ -2 -1 0 0 0 501 0 0 -40 40 0 0 9
+ 13 1 1 2 0 0 3 4 10 11.18034 0.1 0 1
+ -13 1 1 2 0 0 -3 -4 0 78.81966 0.1 0 -1
+<mgrwt>
+<rscale> 2 0.91E+02</rscale>
+</mgrwt>
+<rwgt>
+<wgt id='up'> 3.0 </wgt>
+<wgt id='down'> -1.5E+00 </wgt>
+</rwgt>
+</event>
+<event>
+1 1 -2 91.2 -1 -1
+13 1 1 2 0 0 0 5 0 5 0 0 9
+<weights> 1 2 </weights>
+</event>
+</LesHouchesEvents>
+";
+
+    const HEPMC: &str = "HepMC::Version 3.02.05
+HepMC::Asciiv3-START_EVENT_LISTING
+W central\\|up
+T Generator\\|1\\|
+A a b
+E 0 1 3
+U MEV MM
+W 2.5e+00 3
+A 0 GenCrossSection 1 0.1 -1 -1
+P 1 0 23 0 0 5000 90000 89861 4
+P 2 1 13 3000 4000 0 5000 0 1
+P 3 1 -13 -3000 -4000 5000 85000 0 1
+E 1 0 1
+U GEV MM
+W -2 1
+P 1 0 13 0 5 0 5 0 1
+HepMC::Asciiv3-END_EVENT_LISTING
+
+";
+
+    fn reader(format: Format, text: &str) -> Result<Reader<'_>> {
+        Reader::of(Path::new("a"), format, Lines::of(text.as_bytes()))
+    }
+
+    /// The features and weights of all events.
+    fn read(format: Format, text: &str, weight: Option<&str>) -> Result<Vec<Vec<f64>>> {
+        let features: Features = "pt(13), n(*), pz(-13)?99".parse().unwrap();
+        let mut reader = reader(format, text)?;
+        let mut rows = Vec::new();
+        while reader.next()? {
+            let mut row = Vec::new();
+            reader.features(&features, &mut row)?;
+            row.push(reader.weight(weight)?);
+            rows.push(row);
+        }
+        Ok(rows)
+    }
+
+    /// What a file says when it is written again.
+    fn again(format: Format, text: &str, factor: f64, name: Option<&str>) -> String {
+        let rewriter = Rewriter::new(Path::new("a"), format, name).unwrap();
+        let mut reader = reader(format, text).unwrap();
+        let mut more = reader.next().unwrap();
+        let mut out = rewriter.begin(&reader).unwrap();
+        while more {
+            out += &rewriter.event(&reader.event, factor);
+            more = reader.next().unwrap();
+        }
+        out + &reader.event.text
+    }
+
+    #[test]
+    fn events_are_read_with_their_weights() {
+        for (format, text) in [(Format::Lhe, LHE), (Format::Hepmc, HEPMC)] {
+            let pz = if format == Format::Lhe { 0.0 } else { 5.0 };
+            let rows = read(format, text, None).unwrap();
+            assert_eq!(rows, [[5.0, 2.0, pz, 2.5], [5.0, 1.0, 99.0, -2.0]]);
+            let rows = read(format, text, Some("up")).unwrap();
+            assert_eq!([rows[0][3], rows[1][3]], [3.0, 1.0]);
+            let error = read(format, text, Some("no")).unwrap_err().to_string();
+            assert!(
+                error.contains("no weight called `no`; there are weight "),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn weights_are_multiplied_or_added_and_nothing_else_changes() {
+        for (format, text) in [(Format::Lhe, LHE), (Format::Hepmc, HEPMC)] {
+            let doubled = again(format, text, 2.0, None);
+            assert_eq!(read(format, &doubled, None).unwrap()[0][3], 5.0);
+            assert_eq!(read(format, &doubled, Some("up")).unwrap()[1][3], 2.0);
+            assert_eq!(
+                read(format, &again(format, &doubled, 0.5, None), Some("up")).unwrap()[0][3],
+                3.0
+            );
+            let named = again(format, text, 2.0, Some("tune"));
+            assert_eq!(
+                read(format, &named, None).unwrap(),
+                read(format, text, None).unwrap()
+            );
+            assert_eq!(
+                read(format, &named, Some("up")).unwrap(),
+                read(format, text, Some("up")).unwrap()
+            );
+            let tuned = read(format, &named, Some("tune")).unwrap();
+            assert_eq!([tuned[0][3], tuned[1][3]], [5.0, -4.0]);
+            let rest = |text: &str| -> Vec<String> {
+                let weighty = |l: &&str| {
+                    !["W ", "<w", " 4 1", "4 1", "1 1 -"]
+                        .iter()
+                        .any(|b| l.starts_with(b))
+                };
+                let words = |l: &str| l.split_whitespace().collect::<Vec<_>>().join(" ");
+                text.lines().filter(weighty).map(words).collect()
+            };
+            assert_eq!(rest(&doubled), rest(text));
+        }
+        // Where no weight had a name.
+        let unnamed = HEPMC.replace("W central\\|up\n", "");
+        let named = again(Format::Hepmc, &unnamed, 2.0, Some("tune"));
+        assert!(named.contains("\nW 0\\|1\\|tune\n"), "{named}");
+        let bare: String = LHE
+            .lines()
+            .filter(|l| !l.contains("wgt") && !l.contains("weight") && !l.contains("header"))
+            .map(|l| format!("{l}\n"))
+            .collect();
+        let named = again(Format::Lhe, &bare, 2.0, Some("tune"));
+        let tuned = read(Format::Lhe, &named, Some("tune")).unwrap();
+        assert_eq!([tuned[0][3], tuned[1][3]], [5.0, -4.0]);
+        for name in ["", "a b", "weight", "a\"b", "a|b"] {
+            assert!(Rewriter::new(Path::new("a"), Format::Lhe, Some(name)).is_err());
+        }
+        let rewriter = Rewriter::new(Path::new("a"), Format::Lhe, Some("up")).unwrap();
+        let mut reader = reader(Format::Lhe, LHE).unwrap();
+        reader.next().unwrap();
+        let error = rewriter.begin(&reader).unwrap_err().to_string();
+        assert!(error.contains("called `up` already"), "{error}");
+    }
+
+    #[test]
+    fn what_is_cut_or_wrong_is_refused() {
+        let lhe = |from: &str, to: &str| (Format::Lhe, LHE.replacen(from, to, 1));
+        let hepmc = |from: &str, to: &str| (Format::Hepmc, HEPMC.replacen(from, to, 1));
+        let cut = |text: &str, at: &str| text[..text.find(at).unwrap()].to_owned();
+        for ((format, text), message) in [
+            (lhe("<LesHouches", "<Les"), "no file of Les Houches events"),
+            (
+                (Format::Lhe, String::new()),
+                "no file of Les Houches events",
+            ),
+            ((Format::Lhe, cut(LHE, "</init>")), "before an event"),
+            (
+                (Format::Lhe, cut(LHE, "</event>")),
+                "cut short, within an event",
+            ),
+            (
+                (Format::Lhe, cut(LHE, "</LesHouchesEvents")),
+                "cut short: </LesHouchesEvents> is missing",
+            ),
+            (
+                lhe(" 4 1 ", " 5 1 "),
+                "line 30: the event has fewer particles",
+            ),
+            (lhe(" 4 1 ", " -4 1 "), "-4 particles"),
+            (lhe("2.5000D+00", "nan"), "line 16: `nan` is no number"),
+            (lhe("2.5000D+00", ""), "`91.2`"),
+            (
+                lhe("3 4 10 11.18034 0.1 0 1", "3 4"),
+                "line 20: a particle has 13 numbers",
+            ),
+            (
+                lhe(" 13 1 1 2", " mu 1 1 2"),
+                "line 20: `mu` is no whole number",
+            ),
+            (lhe("-1.5E+00", "x"), "line 27: `x` is no number"),
+            (
+                hepmc("HepMC::Asciiv3-START_EVENT_LISTING", "x"),
+                "no HepMC3 file in its text format",
+            ),
+            (
+                hepmc(
+                    "HepMC::Asciiv3-START_EVENT_LISTING",
+                    "HepMC::IO_GenEvent-START_EVENT_LISTING",
+                ),
+                "a file of HepMC2",
+            ),
+            (
+                (Format::Hepmc, cut(HEPMC, "HepMC::Asciiv3-END")),
+                "cut short",
+            ),
+            (
+                (Format::Hepmc, cut(HEPMC, "E 0 1 3")),
+                "cut short, or there are no events",
+            ),
+            (
+                hepmc("E 0 1 3", "E 0 1 4"),
+                "the event has 3 particles, and says other",
+            ),
+            (hepmc("U MEV MM", "U KEV MM"), "units KEV"),
+            (
+                hepmc("W 2.5e+00 3", "W 2.5e+00 z"),
+                "line 8: `z` is no number",
+            ),
+            (
+                hepmc("P 2 1 13 3000", "P 2 1 13"),
+                "a particle has nine numbers",
+            ),
+            (
+                hepmc("P 2 1 13 3000", "P 2 1 13 inf"),
+                "`inf` is no number, or not finite",
+            ),
+        ] {
+            // 2.5 left out, the scale is the weight: allowed by the format of the line.
+            match read(format, &text, None) {
+                Err(error) => assert!(error.to_string().contains(message), "{error}"),
+                Ok(rows) => assert!(message == "`91.2`" && rows[0][3] == 91.2, "{message}"),
+            }
+        }
+        let long = format!("{}{}", cut(LHE, "<event>\n 4"), "x".repeat(2 << 20));
+        let error = read(Format::Lhe, &long, None).unwrap_err().to_string();
+        assert!(error.contains("longer than any line"), "{error}");
+    }
+}
