@@ -20,7 +20,8 @@ use crate::{Result, Rows, RowsMut};
 /// @param stride doubles between the beginnings of rows, at least M + C; 0 for packed rows
 /// @param log_w receives `n` numbers; must not overlap `x`
 /// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for wrong sizes; LASER_ERR_DATA for events that are not finite;
-/// LASER_ERR_UNSUPPORTED without a classifier; LASER_ERR_DEVICE; LASER_ERR_TORCH; LASER_ERR_NULL; LASER_ERR_BUSY while `options`
+/// LASER_ERR_NUMERICAL if a result is not (minus infinity aside), so far out is its row: all the others are there, and the message names the
+/// first; LASER_ERR_UNSUPPORTED without a classifier; LASER_ERR_DEVICE; LASER_ERR_TORCH; LASER_ERR_NULL; LASER_ERR_BUSY while `options`
 /// are being changed
 ///
 /// Threads: any number at once.

@@ -352,7 +352,9 @@ pub unsafe extern "C" fn laser_model_info(
 /// ".kept_epoch", ".kept_step", ".passes" (how many times each event was seen, if their number is known), ".reference" (of a flow),
 /// ".losses.0" … (of an ensemble "classifier.members.0.…" and totals); and of the weights of the pilot run: "weights.events",
 /// ".non_finite", ".mean", ".min", ".max", ".quantiles.q001" (0.1 %), ".q01", ".q10", ".q50", ".q90", ".q99", ".q999",
-/// ".effective_sample_size", ".effective_fraction", ".w_max", ".overweight_fraction", ".acceptance"; of the classifier on held-out events
+/// ".effective_sample_size", ".effective_fraction", ".w_max", ".overweight_fraction", ".overweight_error", ".acceptance"; what other values of
+/// option "rejection.overweight" would give, "weights.budgets.0.overweight" …, ".w_max", ".overweight_fraction", ".overweight_error",
+/// ".acceptance"; of the classifier on held-out events
 /// "weights.calibration.auc" (0.5: it knows nothing), ".chi_square" (per degree of freedom, 1 if the weights are the ratio of the
 /// densities), ".largest_pull", ".events"; by feature, "weights.features.0.below", ".above": the shares of the refined events that lie
 /// outside of the held-out target events, which end at ".low" and ".high"; what the generator does not reach of the target, the largest

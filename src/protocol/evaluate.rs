@@ -9,14 +9,29 @@ use crate::{Error, Result, Rows, RowsMut};
 /// Rows gathered at once; bounds the memory of a call.
 const BLOCK: usize = 1 << 16;
 
+/// What a function of a row is called, and what it may be.
+#[derive(Clone, Copy)]
+struct Wanted {
+    name: &'static str,
+    allowed: fn(f64) -> bool,
+}
+
+/// Minus infinity is that of 0: outside the support, or of the bounds of features.
+fn logarithm(value: f64) -> bool {
+    value < f64::INFINITY
+}
+
 /// One row per row, by `f(evaluator, packed rows, rows, packed results)`, in blocks. `columns` are those of a row, of a result, and those
 /// that `f` puts behind every result and nobody wants.
+///
+/// # Errors
+/// [`Error::Numerical`] if a value is not what it may be; all the others are in `out` then.
 fn to_rows(
     model: &Instance,
     options: &Options,
     input: Rows<f64>,
     mut out: RowsMut<f64>,
-    [from, to, behind]: [usize; 3],
+    (wanted, [from, to, behind]): (Wanted, [usize; 3]),
     f: impl Fn(&mut dyn Evaluator, &[f64], usize, &mut [f64]) -> Result<()>,
 ) -> Result<()> {
     let rows = input.rows();
@@ -28,8 +43,17 @@ fn to_rows(
         )));
     }
     let columns = [from, to + behind];
+    let mut lost: Option<(usize, f64)> = None;
     per_row(model, options, input, columns, f, |row, result| {
+        let wrong = result[..to].iter().find(|v| !(wanted.allowed)(**v));
+        lost = lost.or(wrong.map(|value| (row, *value)));
         out.set(row, result.iter().copied());
+    })?;
+    lost.map_or(Ok(()), |(row, value)| {
+        Err(Error::Numerical(format!(
+            "{} of row {row} (counted from 0) is {value}: its values lie far beyond all that the model was trained on; the results of the other rows are there",
+            wanted.name
+        )))
     })
 }
 
@@ -99,7 +123,7 @@ pub(super) fn members(model: &Model, options: &Options) -> Result<Vec<Box<dyn Ev
 ///
 /// # Errors
 /// [`Error::Unsupported`] without a classifier, [`Error::NotFinite`] for events that are not finite; `out` may then be written in part.
-/// [`Error::InvalidArgument`] for other shapes.
+/// [`Error::Numerical`] if a result is none, the others being there; [`Error::InvalidArgument`] for other shapes.
 pub fn log_weight(
     model: &Instance,
     options: &Options,
@@ -108,7 +132,11 @@ pub fn log_weight(
 ) -> Result<()> {
     let g = &model.generator;
     let columns = [g.event_dim() + g.condition_dim(), 1, 0];
-    to_rows(model, options, x, out, columns, |e, x, n, out| {
+    let wanted = Wanted {
+        name: "log w",
+        allowed: logarithm,
+    };
+    to_rows(model, options, x, out, (wanted, columns), |e, x, n, out| {
         e.log_weight(x, n, out)
     })
 }
@@ -126,7 +154,11 @@ pub fn log_prob(
     let g = &model.generator;
     one_latent(model)?;
     let columns = [g.event_dim() + g.condition_dim(), 1, 0];
-    to_rows(model, options, x, out, columns, |e, x, n, out| {
+    let wanted = Wanted {
+        name: "log p",
+        allowed: logarithm,
+    };
+    to_rows(model, options, x, out, (wanted, columns), |e, x, n, out| {
         e.log_prob(x, n, out)
     })
 }
@@ -151,7 +183,11 @@ pub fn latent(model: &Instance, options: &Options, x: Rows<f64>, z: RowsMut<f64>
     let c = g.condition_dim();
     one_latent(model)?;
     let columns = [g.event_dim() + c, g.latent_dim(), c];
-    to_rows(model, options, x, z, columns, |e, x, n, z| {
+    let wanted = Wanted {
+        name: "the latent point",
+        allowed: f64::is_finite,
+    };
+    to_rows(model, options, x, z, (wanted, columns), |e, x, n, z| {
         e.latent(x, n, z)
     })
 }
@@ -164,7 +200,11 @@ pub fn generate(model: &Instance, options: &Options, z: Rows<f64>, x: RowsMut<f6
     let g = &model.generator;
     let c = g.condition_dim();
     let columns = [g.latent_dim() + c, g.event_dim(), c];
-    to_rows(model, options, z, x, columns, |e, z, n, x| {
+    let wanted = Wanted {
+        name: "the event",
+        allowed: f64::is_finite,
+    };
+    to_rows(model, options, z, x, (wanted, columns), |e, z, n, x| {
         e.generate(z, n, x, None)
     })
 }
