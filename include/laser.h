@@ -1362,7 +1362,9 @@ laser_status laser_model_info(const laser_model *model,
  * ".kept_epoch", ".kept_step", ".passes" (how many times each event was seen, if their number is known), ".reference" (of a flow),
  * ".losses.0" … (of an ensemble "classifier.members.0.…" and totals); and of the weights of the pilot run: "weights.events",
  * ".non_finite", ".mean", ".min", ".max", ".quantiles.q001" (0.1 %), ".q01", ".q10", ".q50", ".q90", ".q99", ".q999",
- * ".effective_sample_size", ".effective_fraction", ".w_max", ".overweight_fraction", ".acceptance"; of the classifier on held-out events
+ * ".effective_sample_size", ".effective_fraction", ".w_max", ".overweight_fraction", ".overweight_error", ".acceptance"; what other values of
+ * option "rejection.overweight" would give, "weights.budgets.0.overweight" …, ".w_max", ".overweight_fraction", ".overweight_error",
+ * ".acceptance"; of the classifier on held-out events
  * "weights.calibration.auc" (0.5: it knows nothing), ".chi_square" (per degree of freedom, 1 if the weights are the ratio of the
  * densities), ".largest_pull", ".events"; by feature, "weights.features.0.below", ".above": the shares of the refined events that lie
  * outside of the held-out target events, which end at ".low" and ".high"; what the generator does not reach of the target, the largest
@@ -1402,7 +1404,8 @@ void laser_model_free(laser_model *model);
  * @param stride doubles between the beginnings of rows, at least M + C; 0 for packed rows
  * @param log_w receives `n` numbers; must not overlap `x`
  * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for wrong sizes; LASER_ERR_DATA for events that are not finite;
- * LASER_ERR_UNSUPPORTED without a classifier; LASER_ERR_DEVICE; LASER_ERR_TORCH; LASER_ERR_NULL; LASER_ERR_BUSY while `options`
+ * LASER_ERR_NUMERICAL if a result is not (minus infinity aside), so far out is its row: all the others are there, and the message names the
+ * first; LASER_ERR_UNSUPPORTED without a classifier; LASER_ERR_DEVICE; LASER_ERR_TORCH; LASER_ERR_NULL; LASER_ERR_BUSY while `options`
  * are being changed
  *
  * Threads: any number at once.

@@ -22,6 +22,15 @@ pub enum Trait {
         /// Whether no event is below it.
         lowest: bool,
     },
+    /// The smallest or the largest value is repeated, and further from all others than these are from each other.
+    Mark {
+        /// From 0.
+        column: usize,
+        /// The value.
+        value: f64,
+        /// Share of the events.
+        share: f64,
+    },
     /// Few values are taken at all.
     Discrete {
         /// From 0.
@@ -98,6 +107,11 @@ impl Trait {
                     false => "treat these events apart, or spread the value by noise below its resolution before the training and put it back after".into(),
                 }
             ),
+            Trait::Mark { column, value, share } => format!(
+                "{} is {value} in {:.2} % of the events, further from all others than these are from each other: if it marks a missing value, leave such events out, or give the feature a value of its kind there and let a further one say where",
+                called(names, *column),
+                100.0 * share
+            ),
             Trait::Discrete {
                 column,
                 values,
@@ -137,8 +151,25 @@ const PILE: f64 = 0.01;
 const FEW: f64 = 0.02;
 /// A feature whose spread given the others is a smaller part of its width depends on them.
 const DEPENDENT: f64 = 0.02;
+/// A value that marks something is met so often at least.
+const MARKS: usize = 3;
 /// Fewest events to tell any of this by.
 const ENOUGH: usize = 500;
+
+/// The value at an end of sorted ones that is repeated and stands so far apart that it is no value of the feature, as −999; with how many
+/// there are. 0 is one.
+fn mark(values: &[f64]) -> Option<(f64, usize)> {
+    let (&low, &high) = (values.first()?, values.last()?);
+    let below = values.iter().take_while(|v| **v == low).count();
+    let above = values.iter().rev().take_while(|v| **v == high).count();
+    let inner = |rest: &[f64]| Some((*rest.first()?, *rest.last()?));
+    let lowest = inner(&values[below..]).filter(|(from, to)| from - low > to - from && to > from);
+    let highest = inner(&values[..values.len() - above])
+        .filter(|(from, to)| high - to > to - from && to > from);
+    let lowest = lowest.map(|_| (low, below));
+    let found = lowest.or(highest.map(|_| (high, above)));
+    found.filter(|(value, times)| *value != 0.0 && *times >= MARKS && 2 * times < values.len())
+}
 
 /// What is remarkable about the first `scalings.len()` columns of packed rows.
 pub(super) fn inspect(x: &[f64], columns: usize, scalings: &[Scaling]) -> Result<Vec<Trait>> {
@@ -167,6 +198,15 @@ pub(super) fn inspect(x: &[f64], columns: usize, scalings: &[Scaling]) -> Result
         }
         if told {
             // Its generator makes such values.
+            continue;
+        }
+        if let Some((value, times)) = mark(&values) {
+            let share = times as f64 / rows as f64;
+            found.push(Trait::Mark {
+                column,
+                value,
+                share,
+            });
             continue;
         }
         if (distinct as f64) < FEW * rows as f64 {
@@ -551,6 +591,44 @@ mod tests {
             .collect();
         assert!(words[0].contains("`integer(-1:1)`"), "{}", words[0]);
         assert!(words[1].contains("`integer(2:)`"), "{}", words[1]);
+    }
+
+    #[test]
+    fn marks_of_missing_values_are_seen() {
+        let feature = |mark: f64, every: usize, times: usize| -> Vec<f64> {
+            let normals = uniforms(1).into_iter().enumerate();
+            let marked = |row: usize| row.is_multiple_of(every) && row / every < times;
+            normals
+                .map(|(row, u)| {
+                    if marked(row) {
+                        mark
+                    } else {
+                        -(1.0 - u).ln() * 30.0 + 20.0
+                    }
+                })
+                .collect()
+        };
+        for (mark, every, times) in [(-999.0, 500, 20), (9999.0, 100, 3), (-1000.0, 3, ROWS)] {
+            let x = feature(mark, every, times);
+            let found = traits(&x, 1);
+            let share = x.iter().filter(|x| **x == mark).count() as f64 / ROWS as f64;
+            let known = Trait::Mark {
+                column: 0,
+                value: mark,
+                share,
+            };
+            assert_eq!(found, [known]);
+            let text = found[0].describe(&["pt".into()], Subject::Events);
+            assert!(text.starts_with(&format!("pt is {mark} in ")), "{text}");
+        }
+        // Single outliers, and values of the feature's own kind, are no marks.
+        assert_eq!(traits(&feature(-999.0, 500, 2), 1), []);
+        assert_eq!(traits(&feature(0.0, 500, 20), 1), []);
+        let narrow: Vec<f64> = uniforms(1)
+            .iter()
+            .map(|u| (u * 4.0).floor() - 2.0)
+            .collect();
+        assert!(matches!(traits(&narrow, 1)[..], [Trait::Discrete { .. }]));
     }
 
     #[test]

@@ -282,9 +282,9 @@ fn inspect(
     let sample = source.measured(session.options)?;
     for found in columns::inspect(&sample.x, sample.dim, scalings)? {
         let column = match found {
-            columns::Trait::PileUp { column, .. } | columns::Trait::Discrete { column, .. } => {
-                column
-            }
+            columns::Trait::PileUp { column, .. }
+            | columns::Trait::Mark { column, .. }
+            | columns::Trait::Discrete { column, .. } => column,
             // A feature that others determine is no harm to a classifier.
             columns::Trait::Dependent { .. } => continue,
         };
