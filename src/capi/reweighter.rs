@@ -20,6 +20,12 @@ pub struct laser_reweighter(Reweighter);
 
 impl Handle for laser_reweighter {}
 
+impl laser_reweighter {
+    pub(super) fn new(reweighter: Reweighter) -> Self {
+        laser_reweighter(reweighter)
+    }
+}
+
 /// Trains a reweighter: the classifier between the events of two sources, whose ratio of densities is w. No generator is needed. The
 /// weights are judged on events of both that were held out, and the log callback is told what is wrong with them.
 ///
@@ -64,7 +70,7 @@ pub unsafe extern "C" fn laser_reweighter_train(
         };
         let (mut from, mut to) = (from.gate().write()?, to.gate().write()?);
         let trained = protocol::train_reweighter(&mut from, &mut to, &options, &hooks)?;
-        out.set(laser_reweighter(trained).give());
+        out.set(laser_reweighter::new(trained).give());
         Ok(())
     })
 }
@@ -180,7 +186,7 @@ pub unsafe extern "C" fn laser_reweighter_load(
             (text::read(path, "path")?, Out::new("out", out)?)
         };
         let loaded = Reweighter::load(Path::new(path))?;
-        out.set(laser_reweighter(loaded).give());
+        out.set(laser_reweighter::new(loaded).give());
         Ok(())
     })
 }
@@ -293,7 +299,7 @@ pub unsafe extern "C" fn laser_reweighter_info(
 /// @param reweighter what to ask
 /// @param key path into the record with dots, as of laser_model_get_f64: "classifier.…" of the training; "weights.…" of the weights that
 /// events of `from` get, in the unit of their own mean weight; "weights.calibration.…" of held-out events of both; "weights.gaps.0.…" of
-/// what `from` does not reach of `to`; "weights.features.0.…", "weights.limit.…", "weights.second_opinion.…"
+/// what `from` does not reach of `to`; "weights.features.0.…", "weights.limit.…", "weights.second_opinion.…"; "resample.…" of laser_resample
 /// @param out receives the number
 /// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT if there is no such number, with the keys that there are; LASER_ERR_NULL
 ///

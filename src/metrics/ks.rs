@@ -3,7 +3,7 @@
 use super::bootstrap::Masses;
 use super::emd_1d::check_feature;
 use super::ordered::Ordered;
-use super::sample::Sample;
+use super::sample::{Sample, Size};
 use crate::error::Result;
 use std::f64::consts::{PI, TAU};
 
@@ -41,6 +41,31 @@ pub fn kolmogorov_smirnov(p: &Sample, q: &Sample, feature: usize) -> Result<Kolm
     Ok(KolmogorovSmirnov {
         statistic,
         p_value: survival((root + 0.12 + 0.11 / root) * statistic),
+    })
+}
+
+/// The same of two weights that every event has: whether the differences, scaled to the same total, cumulate as those would which have no
+/// mean anywhere, a bridge of Brownian motion. Conservative for data with ties.
+///
+/// # Errors
+/// [`Data`](crate::Error::Data) for weights without a positive total.
+pub(crate) fn kolmogorov_smirnov_of_pairs(
+    x: impl Iterator<Item = f64>,
+    [p, q]: [&[f64]; 2],
+) -> Result<KolmogorovSmirnov> {
+    let totals = [(p, "the first weights"), (q, "the second weights")];
+    let [p_total, q_total] = totals.map(|(w, whose)| Size::of(w.iter().copied(), whose));
+    let (p_total, q_total) = (p_total?.total, q_total?.total);
+    let difference = |event: usize| p[event] / p_total - q[event] / q_total;
+    let statistic = Ordered::new(x)?.height(difference);
+    let squares = (0..p.len()).map(|event| difference(event).powi(2));
+    let root = squares.sum::<f64>().sqrt();
+    Ok(KolmogorovSmirnov {
+        statistic,
+        p_value: match root > 0.0 {
+            true => survival(statistic / root),
+            false => 1.0,
+        },
     })
 }
 

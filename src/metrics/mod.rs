@@ -38,6 +38,7 @@ pub use emd_1d::emd_1d;
 pub use floor::{floor, ScoreFloor};
 pub use histogram::Histogram2d;
 pub use jsd::jsd;
+pub(crate) use ks::kolmogorov_smirnov_of_pairs;
 pub use ks::{kolmogorov_smirnov, KolmogorovSmirnov};
 pub(crate) use normal::Normal;
 pub use sample::{effective_size, Sample};

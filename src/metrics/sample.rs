@@ -88,6 +88,14 @@ impl<'a> Sample<'a> {
         format!("{:x}", hash.finalize())
     }
 
+    /// The addresses of the weights, if there are any.
+    pub(crate) fn weight_span(&self) -> Option<std::ops::Range<usize>> {
+        self.w.map(|w| {
+            let addresses = w.as_ptr_range();
+            addresses.start.addr()..addresses.end.addr()
+        })
+    }
+
     pub(super) fn weights(&self) -> impl Iterator<Item = f64> + '_ {
         (0..self.rows()).map(|row| self.weight(row))
     }

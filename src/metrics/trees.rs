@@ -14,12 +14,23 @@ use crate::Result;
 use grower::{Grower, STAGE};
 use std::ops::Range;
 use std::time::Instant;
-use tree::Tree;
+use tree::{Node, Tree};
 
 /// Most trees.
 const ROUNDS: u64 = 300;
 /// Rounds without a better held-out loss before stopping.
 const PATIENCE: u64 = 10;
+/// Leaves of the mean weight that the events would fill.
+const LEAVES: usize = 200;
+
+/// What trees minimise.
+#[derive(Clone, Copy)]
+enum Loss {
+    /// Of two classes.
+    CrossEntropy,
+    /// Between score and weight.
+    Squares,
+}
 
 /// A sum of trees.
 #[derive(Debug)]
@@ -43,14 +54,58 @@ impl Trees {
         threads: usize,
         hooks: &dyn Hooks,
     ) -> Result<Self> {
-        let start = Instant::now();
         let rest = [0, 1].map(|label| held_out[label]..classes[label].rows());
-        let mut training = Events::new(classes, rest)?;
-        let mut watched = Events::new(classes, held_out.map(|rows| 0..rows))?;
+        let training = Events::new(classes, rest)?;
+        let watched = Events::new(classes, held_out.map(|rows| 0..rows))?;
         let stops = !held_out.contains(&0);
-        let features = (0..classes[0].dim()).map(|feature| training.column(feature));
-        let mut grower = Grower::new(features, threads)?;
-        let mut trees = Trees(Vec::new());
+        let grower = training.grower(threads)?;
+        Trees(Vec::new()).boost(grower, [training, watched], stops, hooks)
+    }
+
+    /// The mean weight of events, ⟨w | x⟩, by least squares: that is their score. Weights of both signs scatter more than a label does: no leaf
+    /// has less than one in [`LEAVES`] of the events, so that its mean is known. The first `held_out` of them only decide when to stop.
+    ///
+    /// The trees do not depend on the number of threads.
+    ///
+    /// # Errors
+    /// Those of the hooks.
+    pub fn of_mean_weight(
+        events: &Sample,
+        held_out: usize,
+        threads: usize,
+        hooks: &dyn Hooks,
+    ) -> Result<Self> {
+        let mean = events.weights().sum::<f64>() / events.rows() as f64;
+        let some = |rows: Range<usize>| {
+            let weights = rows.clone().map(|row| events.weight(row)).gather()?;
+            Ok::<_, crate::Error>(Events {
+                scores: room::filled(weights.len(), mean)?,
+                derivatives: room::filled(weights.len(), [0.0; 2])?,
+                weights,
+                part: Part {
+                    classes: [events; 2],
+                    rows: [rows, 0..0],
+                },
+                loss: Loss::Squares,
+            })
+        };
+        let (training, watched) = (some(held_out..events.rows())?, some(0..held_out)?);
+        let mean = Trees(vec![Tree(vec![Node::Leaf(mean)])]);
+        let fewest = training.weights.len() / LEAVES;
+        let grower = training.grower(threads)?.with_leaves_of(fewest);
+        mean.boost(grower, [training, watched], held_out > 0, hooks)
+    }
+
+    /// Adds trees to those whose sum the scores are.
+    fn boost(
+        self,
+        mut grower: Grower,
+        [mut training, mut watched]: [Events; 2],
+        stops: bool,
+        hooks: &dyn Hooks,
+    ) -> Result<Self> {
+        let start = Instant::now();
+        let mut trees = self;
         let mut best = (f64::INFINITY, 0);
         for round in 1..=ROUNDS {
             let loss = training.differentiate();
@@ -82,7 +137,7 @@ impl Trees {
         Ok(trees)
     }
 
-    /// How much an event looks like label 1: the logarithm of the ratio of the densities, as far as the trees know it.
+    /// Of two classes, how much an event looks like label 1: the logarithm of the ratio of the densities, as far as the trees know it.
     pub fn score(&self, x: &[f64]) -> f64 {
         self.0.iter().map(|tree| tree.value(x)).sum()
     }
@@ -108,6 +163,7 @@ struct Events<'a> {
     scores: Vec<f64>,
     /// g and h.
     derivatives: Vec<[f64; 2]>,
+    loss: Loss,
 }
 
 impl<'a> Events<'a> {
@@ -124,7 +180,14 @@ impl<'a> Events<'a> {
             derivatives: room::filled(weights.len(), [0.0; 2])?,
             weights,
             part: Part { classes, rows },
+            loss: Loss::CrossEntropy,
         })
+    }
+
+    /// What grows trees of them.
+    fn grower(&self, threads: usize) -> Result<Grower> {
+        let features = 0..self.part.classes[0].dim();
+        Grower::new(features.map(|feature| self.column(feature)), threads)
     }
 
     /// The values of one feature.
@@ -138,6 +201,10 @@ impl<'a> Events<'a> {
         let rows = self.scores.iter().zip(&self.weights);
         let rows = rows.zip(&mut self.derivatives).enumerate();
         let losses = rows.map(|(row, ((&s, &w), derivatives))| {
+            if let Loss::Squares = self.loss {
+                *derivatives = [s - w, 1.0];
+                return (s - w) * (s - w);
+            }
             let y = if row < zeros { 0.0 } else { 1.0 };
             let e = libm::exp(-s.abs());
             let less = e / (1.0 + e); // the smaller of p and 1 − p

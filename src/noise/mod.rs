@@ -42,6 +42,8 @@ pub mod domain {
     pub const POOL: Domain = Domain(10);
     /// The pilot run that measures the weights.
     pub const PILOT: Domain = Domain(11);
+    /// Which of given events are kept.
+    pub const KEPT: Domain = Domain(13);
     /// Resampling and directions of scores.
     pub const SCORES: Domain = Domain(40);
     /// The classifier two-sample test: its halves, its network and the order of its events.

@@ -97,6 +97,12 @@ places! {
     /// Initial weights of every member of OmniFold's classifier of latents.
     OMNIFOLD_LATENTS: Places(domain::CLASSIFIER_INITIAL, 1, 2) if "pullback.method" is "omnifold";
 
+    /// Initial weights of every member of the classifier of squared weights.
+    SQUARES: Places(domain::CLASSIFIER_INITIAL, 1 << 32, 1);
+
+    /// Which events are kept where negative weights are resampled: the event is the row.
+    KEPT: Place(domain::KEPT, 0);
+
     /// Which events of an array are held out.
     HELD_OUT: Once(domain::SHUFFLE, 0);
     /// The order of the others.

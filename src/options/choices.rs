@@ -42,6 +42,15 @@ pub enum Pullback {
     OmniFold,
 }
 
+/// What new weights keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// The local mean of the weights.
+    Mean,
+    /// That of their squares as well.
+    Variance,
+}
+
 /// What the classifier sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Inputs {
@@ -78,6 +87,7 @@ impl Choice for Coupling {}
 impl Choice for Dtype {}
 impl Choice for Generator {}
 impl Choice for Inputs {}
+impl Choice for Kept {}
 impl Choice for Mass {}
 impl Choice for Method {}
 impl Choice for Pullback {}

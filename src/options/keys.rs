@@ -3,7 +3,9 @@
 //! The default is the paper's setting (Winterhalder, Bellagente, Nachman, sections 4.1 to 4.3, as the text has it)
 //! wherever the paper gives one. `.fast(..)` is the value in the preset `fast`, where it differs.
 
-use super::choices::{methods, Backend, Coupling, Generator, Inputs, Mass, Pullback, Schedule};
+use super::choices::{
+    methods, Backend, Coupling, Generator, Inputs, Kept, Mass, Pullback, Schedule,
+};
 use super::key::{choice, float, int, text, Interval, Key, Row};
 use crate::model::{Dtype, Method, Start, Transform, MOST_TRIES};
 use crate::objective::Separation;
@@ -238,6 +240,10 @@ keys! {
         /// Transitions from one event of a chain to its next.
         HMC_THIN: Int = int("hmc.thin", 1, 1_000_000, 1).fast(3);
     }
+    RESAMPLE {
+        /// What the new weights of `laser_resample` keep where weights have both signs: their local mean, W(x) = ⟨w | x⟩, for all events; or besides ⟨w² | x⟩, so that errors of histograms stay right, in fewer events: one is kept with probability W² / ⟨w² | x⟩, at the weight ⟨w² | x⟩ / W, and the others get 0.
+        RESAMPLE_METHOD: Kept = choice("resample.method", &[("mean", Kept::Mean), ("variance", Kept::Variance)], Kept::Mean);
+    }
     SAMPLER {
         /// How events are drawn; `model` means the method that the model was refined with.
         SAMPLER_METHOD: Option<Method> = choice("sampler.method", &methods("model", "baseline"), None);
@@ -444,6 +450,7 @@ pub(super) fn table() -> impl Iterator<Item = &'static dyn Row> {
         MATCHING,
         &MATCHING_TRAINING.rows(),
         HMC,
+        RESAMPLE,
         SAMPLER,
     ];
     TABLE.iter().copied().flatten().copied()

@@ -119,9 +119,23 @@ impl Event {
     }
 }
 
+/// Which events the generated ones are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Samples {
+    /// Others than the target's.
+    Apart,
+    /// The same, with other weights.
+    Same,
+}
+
 /// All events by rising log w; what is not finite counts as weight 0, as in the weight report. `own`: weights that the generated events have
-/// besides.
-fn events(held_out: &HeldOut, generated: &[f64], own: Option<&[f64]>) -> Result<Vec<Event>> {
+/// besides. Those that are the same in both samples are one.
+fn events(
+    held_out: &HeldOut,
+    generated: &[f64],
+    own: Option<&[f64]>,
+    samples: Samples,
+) -> Result<Vec<Event>> {
     let finite = |log_w: f64| match libm::exp(log_w).is_finite() {
         true => log_w,
         false => f64::NEG_INFINITY,
@@ -141,7 +155,17 @@ fn events(held_out: &HeldOut, generated: &[f64], own: Option<&[f64]>) -> Result<
         target: (0.0, 0.0),
         generated: (own.map_or(each, |own| own[i] / all), each),
     });
-    let events = target.chain(generated).gather()?;
+    let events = match samples {
+        Samples::Apart => target.chain(generated).gather()?,
+        Samples::Same => {
+            let pairs = target.zip(generated);
+            let both = |(target, generated): (Event, Event)| Event {
+                generated: generated.generated,
+                ..target
+            };
+            pairs.map(both).gather()?
+        }
+    };
     // Of equal log w, in the order that they are in.
     let mut order = (0..events.len()).gather()?;
     order.sort_unstable_by(|&a, &b| events[a].log_w.total_cmp(&events[b].log_w).then(a.cmp(&b)));
@@ -168,7 +192,7 @@ fn runs(events: &[Event], effective: f64) -> Vec<&[Event]> {
 
 impl CalibrationBin {
     /// `squares`: Σ w² of all target events, in units of their total weight; `each`: the same of the generated ones.
-    fn new(events: &[Event], squares: f64, each: f64) -> Self {
+    fn new(events: &[Event], squares: f64, each: f64, samples: Samples) -> Self {
         let sum = |f: &dyn Fn(&Event) -> f64| events.iter().map(f).sum::<f64>();
         let generated = sum(&|e| e.generated.0);
         let (observed, predicted) = (sum(&|e| e.target.0), sum(&Event::share));
@@ -176,7 +200,15 @@ impl CalibrationBin {
         let own = sum(&|e| e.target.0.powi(2)).max(predicted * squares);
         let of_target = own * (1.0 - observed.clamp(0.0, 1.0));
         let of_generated = sum(&|e| e.share().powi(2)) - predicted.powi(2) * each;
-        let error = (of_target + of_generated.max(0.0)).sqrt();
+        let variance = match samples {
+            Samples::Apart => of_target + of_generated.max(0.0),
+            // What the events of a bin are is the same in both: what is left is what their weights scatter around the prediction.
+            Samples::Same => {
+                let rest = 1.0 - observed.clamp(0.0, 1.0);
+                sum(&|e| (e.target.0 - e.share()).powi(2)) * rest
+            }
+        };
+        let error = variance.sqrt();
         let difference = observed - predicted;
         CalibrationBin {
             from: events.first().map_or(f64::NAN, |e| e.log_w),
@@ -205,12 +237,18 @@ impl Calibration {
     /// A larger χ² per degree of freedom is no fluctuation.
     pub const BAD: f64 = 3.0;
 
-    /// `generated`: log w of events that the classifier has not seen, `own`: weights that they have besides.
+    /// `generated`: log w of events that the classifier has not seen, `own`: weights that they have besides. If they are the target's, they are
+    /// in its order.
     ///
     /// # Errors
     /// [`Error::Memory`](crate::Error::Memory).
-    pub(super) fn new(held_out: &HeldOut, generated: &[f64], own: Option<&[f64]>) -> Result<Self> {
-        let events = events(held_out, generated, own)?;
+    pub(super) fn new(
+        held_out: &HeldOut,
+        generated: &[f64],
+        own: Option<&[f64]>,
+        samples: Samples,
+    ) -> Result<Self> {
+        let events = events(held_out, generated, own, samples)?;
         let each = match own {
             None => 1.0 / generated.len() as f64,
             Some(_) => events.iter().map(|e| e.generated.0.powi(2)).sum(),
@@ -219,7 +257,7 @@ impl Calibration {
         let runs = runs(&events, 1.0 / squares);
         let bins: Vec<CalibrationBin> = runs
             .into_iter()
-            .map(|run| CalibrationBin::new(run, squares, each))
+            .map(|run| CalibrationBin::new(run, squares, each, samples))
             .collect();
         let pulls = bins.iter().map(|bin| bin.pull);
         Ok(Calibration {

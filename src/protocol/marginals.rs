@@ -3,7 +3,7 @@
 use super::judgement::Subject;
 use super::source::Source;
 use crate::compute::Session;
-use crate::metrics::{kolmogorov_smirnov, Sample};
+use crate::metrics::{kolmogorov_smirnov, kolmogorov_smirnov_of_pairs, Sample};
 use crate::model::called;
 use crate::room::{Gather, Grow};
 use crate::{Error, Result, Rows};
@@ -81,6 +81,42 @@ pub(super) fn look(
             subject.choose("`flow.coupling` = `spline` or ", ""),
         ),
     )
+}
+
+/// Warns of features that new weights of the same events distribute otherwise than `own`, which they have. `x` are packed rows of as many
+/// values as there are `names`, or `features`.
+pub(super) fn look_at_weights(
+    session: Session,
+    x: &[f64],
+    features: usize,
+    [new, own]: [&[f64]; 2],
+    names: &[String],
+) -> Result<()> {
+    let mut found = Vec::new();
+    for feature in 0..features {
+        let values = x.iter().skip(feature).step_by(features).copied();
+        let test = match kolmogorov_smirnov_of_pairs(values, [new, own]) {
+            Ok(test) => test,
+            // Weights without a positive sum are told of elsewhere.
+            Err(Error::Data(_)) => return Ok(()),
+            Err(other) => return Err(other),
+        };
+        if test.statistic > SMALL && test.p_value < CHANCE {
+            found.push(format!(
+                "{} by {:.3}",
+                called(names, feature),
+                test.statistic
+            ));
+        }
+    }
+    if found.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "single features are not distributed with the new weights as with the events' own, in the largest distance of their distribution functions: {}. Train longer (`classifier.epochs`), give features with edges or tails their `features.scaling`, or average several networks (`classifier.ensemble`)",
+        found.join(", ")
+    );
+    session.hooks.warn("features", &message)
 }
 
 /// Share of the weight at values that no target event has which is nothing to speak of, and how many times what the target's own rare values

@@ -47,6 +47,6 @@ pub use limits::LimitReport;
 pub use opinion::SecondOpinion;
 pub use pullback::WeightReport;
 pub use refine::{refine, refine_again, train_generator};
-pub use reweight::{train_reweighter, Reweighter, Weights};
+pub use reweight::{resample, train_reweighter, Reweighter, Weights};
 pub use sampler::{Outputs, Sampler};
 pub use source::{EventSource, Source};

@@ -1,6 +1,6 @@
 //! The whole protocol: generator → classifier → pull-back → refiner.
 
-use super::calibration::{worth, Calibration, HeldOut};
+use super::calibration::{worth, Calibration, HeldOut, Samples};
 use super::checks;
 use super::classifier::{together, train_classifier, warn};
 use super::columns;
@@ -509,7 +509,7 @@ fn judge(
         model.record.insert("classifier".into(), record);
     }
     let mut report = WeightReport::new(&log_w, options.get(keys::REJECTION_OVERWEIGHT))?;
-    let calibration = held_out.map(|h| Calibration::new(&h, of_events, None));
+    let calibration = held_out.map(|h| Calibration::new(&h, of_events, None, Samples::Apart));
     report.calibration = calibration.transpose()?;
     report.limit = found.map(|limits| LimitReport::new(limits, &log_w, &weights));
     report.tell(hooks, Subject::Generator)?;

@@ -2,8 +2,11 @@
 //! (paper, Sec. 2; DCTR, arXiv:1907.08209). There is no generator: the source `from` stands in its place.
 
 mod feed;
+mod negative;
 mod report;
+mod resample;
 
+use super::calibration::Samples;
 use super::classifier::warn;
 use super::columns;
 use super::copies;
@@ -16,13 +19,14 @@ use super::source::Source;
 use super::support;
 use super::unused;
 use crate::compute::{computes, region, Instance, Session};
-use crate::model::{Generator, GeneratorKind, Model, Scaling};
-use crate::noise::places;
+use crate::model::{Classifier, Generator, GeneratorKind, Model, Scaling};
+use crate::noise::places::{self, Places};
 use crate::options::{keys, Options};
 use crate::room::{self, Gather, Grow};
 use crate::train::{with_ranks, Hooks, Settings};
 use crate::{Error, Result, Rows, RowsMut};
 use feed::{of, PairFeed};
+pub use resample::resample;
 use serde_json::json;
 use std::ops::Deref;
 use std::path::Path;
@@ -309,10 +313,6 @@ fn train_here(
     to.begin(hooks.ranks());
     session.agree(|| identity(from, to))?;
     computes(options)?;
-    let features = features(from, to, options)?;
-    let names = names_of_both(from, to, options)?;
-    let support = support::wanted(None, options)?;
-    let settings = Settings::from_options("classifier", options, &keys::CLASSIFIER_TRAINING);
     let journal = session.journal("reweighter", || identity(from, to))?;
     if let Some(journal) = &journal {
         let start = journal.start(|| {
@@ -332,18 +332,33 @@ fn train_here(
     }
     let session = session.kept_in(&journal);
     unused::in_reweighting(options, &witness)?;
+    let mut model = learn(session, from, to, Samples::Apart)?;
+    witness.judge(&mut model.record, &[]);
+    witness.tell(&model.record, "")?;
+    Ok(model)
+}
+
+/// The classifier between two sources, as a model with the report on its weights.
+fn learn(session: Session, from: &mut Source, to: &mut Source, samples: Samples) -> Result<Model> {
+    let options = session.options;
+    let features = features(from, to, options)?;
+    let names = names_of_both(from, to, options)?;
+    let support = support::wanted(None, options)?;
+    let settings = settings(options);
     of(
         "to",
         support::restrict(to, support.as_ref(), &names, None, options),
     )?;
-    let mut scalings = measured(from, to, &names, options)?;
+    let scalings = measured(from, to, &names, options)?;
     of("from", from.fills(&settings, options))?;
     of("to", to.fills(&settings, options))?;
     let mut told = Vec::new();
     inspect(session, from, &scalings[..features], &names, &mut told)?;
     inspect(session, to, &scalings[..features], &names, &mut told)?;
-    copies::look(session, from, "the events of `from`")?;
-    copies::look(session, to, "the events of `to`")?;
+    if samples == Samples::Apart {
+        copies::look(session, from, "the events of `from`")?;
+        copies::look(session, to, "the events of `to`")?;
+    }
     let mut model = Model {
         dtype: session.dtype,
         generator: Generator {
@@ -363,17 +378,9 @@ fn train_here(
     model
         .record
         .insert("library".into(), json!(env!("CARGO_PKG_VERSION")));
-    for scaling in &mut scalings {
-        *scaling = scaling.of_classifier();
-    }
-    let mut ensemble = Ensemble::new(&scalings, 0, places::CLASSIFIER, session)?;
-    let region = region(&model)?;
-    let mut feed = PairFeed::new(from, to, &scalings, region, options)?;
-    let trainings = ensemble.train(&settings, &mut feed, session)?;
-    let trained = record(trainings, || ensemble.together(&mut feed))?;
-    let offset = feed.log_ratio_offset()?;
-    model.classifier = Some(ensemble.classifier(offset)?);
-    let report = report::judge(session, &mut model, from, to)?;
+    let (classifier, trained) = fit(session, &model, from, to, places::CLASSIFIER)?;
+    model.classifier = Some(classifier);
+    let report = report::judge(session, &mut model, from, to, samples)?;
     let epochs = keys::CLASSIFIER_TRAINING.epochs.name();
     let differs = report.second_opinion.is_none_or(|o| o.sees_generated());
     warn(session, &trained, epochs, differs, Subject::Events)?;
@@ -382,7 +389,33 @@ fn train_here(
     model
         .record
         .insert("options".into(), session.options_record()?);
-    witness.judge(&mut model.record, &[]);
-    witness.tell(&model.record, "")?;
     Ok(model)
+}
+
+/// How a classifier is trained.
+fn settings(options: &Options) -> Settings {
+    Settings::from_options("classifier", options, &keys::CLASSIFIER_TRAINING)
+}
+
+/// Trains the networks of an ensemble, which begin at the places `initial`, between two sources whose columns are scaled as those of `model`.
+/// Returns their record as well.
+fn fit(
+    session: Session,
+    model: &Model,
+    from: &mut Source,
+    to: &mut Source,
+    initial: Places,
+) -> Result<(Classifier, serde_json::Value)> {
+    let Generator {
+        scalings,
+        conditions,
+        ..
+    } = &model.generator;
+    let all = scalings.iter().chain(conditions);
+    let scalings = all.map(Scaling::of_classifier).gather()?;
+    let mut ensemble = Ensemble::new(&scalings, 0, initial, session)?;
+    let mut feed = PairFeed::new(from, to, &scalings, region(model)?, session.options)?;
+    let trainings = ensemble.train(&settings(session.options), &mut feed, session)?;
+    let trained = record(trainings, || ensemble.together(&mut feed))?;
+    Ok((ensemble.classifier(feed.log_ratio_offset()?)?, trained))
 }

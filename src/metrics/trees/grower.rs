@@ -123,6 +123,14 @@ impl Grower {
         })
     }
 
+    /// With no fewer events in a leaf than so many.
+    pub fn with_leaves_of(self, fewest: usize) -> Self {
+        Grower {
+            fewest: self.fewest.max(fewest),
+            ..self
+        }
+    }
+
     /// A tree for events of these derivatives, g and h, which is added to their scores; none if no split gains anything.
     pub fn grow(
         &mut self,

@@ -20,7 +20,7 @@ fn calibration(predict: impl Fn(f64) -> f64) -> Calibration {
         spread: 0.0,
     };
     let generated: Vec<f64> = normals(100_000, 2).into_iter().map(predict).collect();
-    Calibration::new(&held_out, &generated, None).unwrap()
+    Calibration::new(&held_out, &generated, None, Samples::Apart).unwrap()
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn few_negative_and_broken_events_make_no_nonsense() {
         log_w: vec![0.0; 2],
         spread: 0.0,
     };
-    let c = Calibration::new(&held_out, &[0.0; 4], None).unwrap();
+    let c = Calibration::new(&held_out, &[0.0; 4], None, Samples::Apart).unwrap();
     assert_eq!((c.chi_square, c.auc), (0.0, 0.5));
 }
 

@@ -3,9 +3,9 @@
 use super::feed::of;
 use crate::compute::{self, Session};
 use crate::metrics::{effective_size, kolmogorov_smirnov, Sample};
-use crate::model::{called, Model};
+use crate::model::{called, Limits, Model};
 use crate::options::keys;
-use crate::protocol::calibration::{worth, Calibration, HeldOut};
+use crate::protocol::calibration::{worth, Calibration, HeldOut, Samples};
 use crate::protocol::conditions::Conditions;
 use crate::protocol::coverage::Coverage;
 use crate::protocol::gaps::{self, gaps};
@@ -52,26 +52,17 @@ fn events_of(
     })
 }
 
-/// Judges the classifier of a model, which gets its limits, by its weights.
-pub(super) fn judge(
+/// Gives the classifier of a model the limits that `events` of `from` and held-out ones of `to` set. Returns log w of `events` within them.
+fn limit(
     session: Session,
     model: &mut Model,
-    from: &mut Source,
-    to: &mut Source,
-) -> Result<WeightReport> {
-    const SUBJECT: Subject = Subject::Events;
-    let Session { options, hooks, .. } = session;
-    let dims = model.generator.dims();
-    let own_conditions = from.dim() == dims.event_row();
-    let events = events_of(session, model, from, to)?;
-    let known = from.held_out(options)?.len().min(events.len());
-    let own = &events.w[..];
-    let before = of("from", effective_size(own))?;
+    events: &Events,
+    held_out: Option<&mut HeldOut>,
+) -> Result<(Vec<f64>, Option<Limits>)> {
     let mut log_w = room::filled(events.len(), 0.0)?;
-    let mut evaluator = session.shared(compute::evaluator(model, options)?);
+    let mut evaluator = session.shared(compute::evaluator(model, session.options)?);
     evaluator.log_weight(&events.x, events.len(), &mut log_w)?;
-    let mut held_out = HeldOut::new(model, to, options)?;
-    let of_to = held_out.as_mut().map_or(&mut [][..], |h| &mut h.log_w[..]);
+    let of_to = held_out.map_or(&mut [][..], |h| &mut h.log_w[..]);
     let (tail, margin) = (
         session.get(keys::WEIGHTS_TAIL),
         session.get(keys::WEIGHTS_MARGIN),
@@ -84,6 +75,55 @@ pub(super) fn judge(
     if let Some(classifier) = &mut model.classifier {
         classifier.limits = found;
     }
+    Ok((log_w, found))
+}
+
+/// Gives the classifier of a model its limits, and checks it on held-out events, which both sources have; none if nothing is held out.
+pub(super) fn calibrate(
+    session: Session,
+    model: &mut Model,
+    from: &mut Source,
+    to: &mut Source,
+) -> Result<Option<Calibration>> {
+    let events = events_of(session, model, from, to)?;
+    let known = from.held_out(session.options)?.len().min(events.len());
+    let mut held_out = HeldOut::new(model, to, session.options)?;
+    let (log_w, _) = limit(session, model, &events, held_out.as_mut())?;
+    let own = Some(&events.w[..known]);
+    let held_out = held_out.filter(|_| known > 0);
+    let calibration = held_out.map(|h| Calibration::new(&h, &log_w[..known], own, Samples::Same));
+    calibration.transpose()
+}
+
+/// Every other event, so that no other part of them has it.
+fn every_other(events: &Events, first: usize) -> Result<Events> {
+    let mut some = Events::new(events.dim);
+    some.room(events.len().div_ceil(2))?;
+    for row in (first..events.len()).step_by(2) {
+        some.x.extend_from_slice(events.event(row));
+        some.w.push(events.w[row]);
+    }
+    Ok(some)
+}
+
+/// Judges the classifier of a model, which gets its limits, by its weights.
+pub(super) fn judge(
+    session: Session,
+    model: &mut Model,
+    from: &mut Source,
+    to: &mut Source,
+    samples: Samples,
+) -> Result<WeightReport> {
+    const SUBJECT: Subject = Subject::Events;
+    let Session { options, hooks, .. } = session;
+    let dims = model.generator.dims();
+    let own_conditions = from.dim() == dims.event_row();
+    let events = events_of(session, model, from, to)?;
+    let known = from.held_out(options)?.len().min(events.len());
+    let own = &events.w[..];
+    let before = of("from", effective_size(own))?;
+    let mut held_out = HeldOut::new(model, to, options)?;
+    let (log_w, found) = limit(session, model, &events, held_out.as_mut())?;
     let mean = own.iter().sum::<f64>() / own.len() as f64;
     let weights = log_w.iter().zip(own);
     let weights = weights
@@ -116,7 +156,7 @@ pub(super) fn judge(
     }
     let calibration = held_out.filter(|_| known > 0);
     let calibration =
-        calibration.map(|h| Calibration::new(&h, &log_w[..known], Some(&own[..known])));
+        calibration.map(|h| Calibration::new(&h, &log_w[..known], Some(&own[..known]), samples));
     report.calibration = calibration.transpose()?;
     if let Some(calibration) = &report.calibration {
         calibration.warn(hooks, SUBJECT)?;
@@ -124,7 +164,14 @@ pub(super) fn judge(
     // Where little is held out, all that there is was learned from.
     if of_both.iter().all(|events| *events >= FEW) {
         let seen = to.events_to_look_at(options)?;
-        let opinion = SecondOpinion::new(session, &seen, &events.x, &weights, Some(own))?;
+        let opinion = match samples {
+            Samples::Apart => SecondOpinion::new(session, &seen, &events.x, &weights, Some(own)),
+            Samples::Same => {
+                let (target, rest) = (every_other(&seen, 0)?, every_other(&events, 1)?);
+                let weights = weights.iter().skip(1).step_by(2).copied().gather()?;
+                SecondOpinion::new(session, &target, &rest.x, &weights, Some(&rest.w))
+            }
+        }?;
         opinion.map_or(Ok(()), |o| o.warn(hooks, SUBJECT))?;
         if let Some(auc) = opinion.and_then(|o| o.twins()) {
             let message = format!(
@@ -142,10 +189,19 @@ pub(super) fn judge(
         true => dims.event_row(),
         false => dims.features,
     };
-    let weighted = (&events.x[..], &weights[..]);
-    marginals::look(session, to, weighted, looked_at, &model.names, SUBJECT)?;
-    if own_conditions && dims.conditions > 0 {
-        conditions_apart(session, model, &events, to)?;
+    match samples {
+        Samples::Apart => {
+            let weighted = (&events.x[..], &weights[..]);
+            marginals::look(session, to, weighted, looked_at, &model.names, SUBJECT)?;
+            if own_conditions && dims.conditions > 0 {
+                conditions_apart(session, model, &events, to)?;
+            }
+        }
+        Samples::Same => {
+            let seen = to.events_to_look_at(options)?;
+            let both = [&weights[..], &seen.w];
+            marginals::look_at_weights(session, &seen.x, seen.dim, both, &model.names)?;
+        }
     }
     let held_out = to.held_out(options)?;
     let named = (&model.generator.scalings[..], &model.names[..]);

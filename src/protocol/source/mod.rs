@@ -202,6 +202,16 @@ impl<'a> Source<'a> {
         self.origin.sample()
     }
 
+    /// The same events of an array, in the same order, with other weights or none.
+    ///
+    /// # Errors
+    /// As [`Source::sample`] and [`Source::from_rows`].
+    pub(super) fn weighing<'s>(&'s self, w: Option<&'s [f64]>) -> Result<Source<'s>> {
+        let mut other = Source::from_rows(self.sample()?.events(), w)?;
+        other.names = room::copied(&self.names)?;
+        Ok(other)
+    }
+
     /// Sets the held-out events aside, once for the life of the source.
     fn prepare(&mut self, options: &Options) -> Result<()> {
         self.origin.begin(options);
