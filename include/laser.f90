@@ -1485,6 +1485,7 @@ module laser
       type(c_ptr) :: handle = c_null_ptr
    contains
       procedure :: train => reweighter_train
+      procedure :: resample => reweighter_resample
       procedure :: load => reweighter_load
       procedure :: save => reweighter_save
       procedure :: event_dim => reweighter_event_dim
@@ -2929,6 +2930,25 @@ contains
       if (bad_hooks(hooks, watch, status)) return
       call settle(laser_reweighter_train(from%handle, to%handle, settings, watch, self%handle), status)
    end subroutine reweighter_train
+
+   !> Positive weights w(n) in the place of those of both signs that the events, in memory, have: the local mean of the weights, W(x).
+   !! The weights of this reweighter, times its "resample.factor", are W(x) of others. Options: as of train, and "resample.method".
+   recursive subroutine reweighter_resample(self, events, w, options, hooks, status)
+      class(laser_reweighter), intent(inout) :: self
+      type(laser_source), intent(in) :: events
+      real(c_double), intent(inout), optional, target, contiguous :: w(:)
+      type(laser_options), intent(in), optional :: options
+      type(laser_hooks), intent(in), optional :: hooks
+      integer, intent(out), optional :: status
+      type(c_ptr) :: settings, watch
+      integer(c_size_t) :: n
+      if (taken(self%handle, "laser_reweighter", status)) return
+      if (bad_options(options, settings, status)) return
+      if (bad_hooks(hooks, watch, status)) return
+      n = 0
+      if (present(w)) n = size(w, kind=c_size_t)
+      call settle(laser_resample(events%handle, settings, watch, n, first(w), self%handle), status)
+   end subroutine reweighter_resample
 
    !> The saved and the loaded reweighter give the same bits. LASER_ERR_UNSUPPORTED for the file of a model with a generator.
    subroutine reweighter_load(self, path, options, status)

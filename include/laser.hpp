@@ -931,6 +931,16 @@ public:
             return laser_reweighter_train(from.handle(), to.handle(), options.handle(), hooks.handle(), out);
         }));
     }
+    /**
+     * Positive weights in the place of those of both signs that `events`, in memory, have: the local mean of the weights, W(x) (option
+     * "resample.method"). `w`, as many as there are events, or empty, receives them; what is returned has, times "resample.factor", W(x) of others.
+     */
+    static Reweighter resample(const Source &events, Span<double> w = {}, const Options &options = {}, const Hooks &hooks = {})
+    {
+        return Reweighter(detail::made_by<laser_reweighter>([&](laser_reweighter **out) {
+            return laser_resample(events.handle(), options.handle(), hooks.handle(), w.size(), w.empty() ? nullptr : w.data(), out);
+        }));
+    }
     static Reweighter load(const std::string &path, const Options &options = {})
     {
         return Reweighter(detail::made_by<laser_reweighter>(

@@ -83,3 +83,39 @@ fn survival(lambda: f64) -> f64 {
         2.0 * sum(&term)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::noise::{domain, Noise};
+
+    /// Signs by chance: their p-values are uniform; a mean that drifts with x is found.
+    #[test]
+    fn weights_of_the_same_events_are_compared_by_their_scatter() {
+        const ROWS: usize = 1000;
+        let mean = |x: f64, drift: f64| 0.6 + drift * (x - 0.5);
+        let p_value = |run: u64, drift: f64| {
+            let mut u = [0.0; 2 * ROWS];
+            Noise::new(3, run, domain::ACCEPT).fill_uniforms(0, ROWS, 2, &mut u);
+            let rows = || u.chunks_exact(2);
+            let signs =
+                rows().map(|u| 2.0 * f64::from(u[1] < 0.5 * (1.0 + mean(u[0], drift))) - 1.0);
+            let (signs, means) = (
+                signs.collect::<Vec<_>>(),
+                rows().map(|u| mean(u[0], 0.0)).collect::<Vec<_>>(),
+            );
+            let x = rows().map(|u| u[0]);
+            kolmogorov_smirnov_of_pairs(x, [&means, &signs])
+                .unwrap()
+                .p_value
+        };
+        let small = (0..400).filter(|run| p_value(*run, 0.0) < 0.1).count();
+        assert!((20..60).contains(&small), "{small} of 400 below 0.1");
+        assert!((0..10).all(|run| p_value(run, 0.6) < 1e-3));
+        let equal = [0.5; 3];
+        let same = kolmogorov_smirnov_of_pairs([1.0, 2.0, 3.0].into_iter(), [&equal, &equal]);
+        assert_eq!(same.unwrap().p_value, 1.0);
+        let none = kolmogorov_smirnov_of_pairs([1.0].into_iter(), [&[1.0], &[-1.0]]);
+        assert!(none.is_err());
+    }
+}

@@ -127,7 +127,7 @@ keys! {
             &[("auto", None), ("events", Some(Inputs::Events)), ("both", Some(Inputs::Both))],
             None,
         );
-        /// What the classifier minimises: cross-entropy, the squared error of f, or the maximum-likelihood-classifier loss of the ratio itself. All are least where f / (1 − f) is the density ratio.
+        /// What the classifier minimises: cross-entropy, the squared error of f, or the maximum-likelihood-classifier loss of the ratio itself. All are least where f / (1 − f) is the density ratio. `laser_resample` takes `mse` for `bce`, which has no minimum where weights sum to less than 0.
         CLASSIFIER_LOSS: Separation = choice(
             "classifier.loss",
             &[("bce", Separation::CrossEntropy), ("mse", Separation::SquaredError), ("mlc", Separation::MaximumLikelihood)],

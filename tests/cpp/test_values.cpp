@@ -253,6 +253,19 @@ void reweighting()
     CHECK(laser::Reweighter::load(path).weights(rows) == w);
     CHECK_THROWS(laser::Model::load(path), laser::Unsupported, "this is a reweighter");
     std::remove(path.c_str());
+    std::vector<double> v(4000, 1.0), positive(4000);
+    for (std::size_t i = 0; i < v.size(); i += 5)
+        v[i] = -1.0;
+    const laser::Source both_signs(x, 2, v);
+    const laser::Reweighter resampled = laser::Reweighter::resample(both_signs, positive, options);
+    const std::vector<double> ratio = resampled.weights(rows);
+    double sum = 0;
+    for (std::size_t i = 0; i < v.size(); i++) {
+        sum += positive[i];
+        CHECK(positive[i] > 0 && std::abs(resampled.get("resample.factor") * ratio[i] / positive[i] - 1) < 1e-9);
+    }
+    CHECK(std::abs(sum / 2400 - 1) < 1e-12);
+    CHECK_THROWS(laser::Reweighter::resample(to, {}, options), laser::InvalidArgument, "no weights");
 }
 
 // Const objects are shared; each thread has its sampler.

@@ -10,7 +10,7 @@ program test_reweighter
    type(random) :: host
    type(laser_options) :: options
    type(laser_source) :: from, to
-   type(laser_reweighter) :: reweighter, loaded, given
+   type(laser_reweighter) :: reweighter, loaded, given, resampled
    type(laser_model) :: model
    real(real64), target :: x(2, n), y(2, n), wide(4, n), v(n)
    real(real64) :: w(n), log_w(n), spread(n), again(n), theta
@@ -70,6 +70,18 @@ program test_reweighter
    call given%weights(wide(:3, :), log_w=log_w)
    again = wide(3, :) * (wide(1, :) - 1 - 0.5_real64 * wide(3, :))
    call expect(sqrt(sum((log_w - again)**2) / n) < 0.3_real64, "log w given the parameter")
+   call from%free()
+   v = 1
+   v(::5) = -1
+   call from%from_array(x, v)
+   call options%set("conditions", 0)
+   call resampled%resample(from, w, options)
+   call expect(all(w > 0) .and. abs(sum(w) / sum(v) - 1) < 1e-12_real64, "positive weights of the same total")
+   call resampled%weights(x, again)
+   call expect(maxval(abs(resampled%get("resample.factor") * again / w - 1)) < 1e-9_real64, "the reweighter that comes with them")
+   call resampled%free()
+   call resampled%resample(from, w(:7), options, status=status)
+   call expect_failure(status, LASER_ERR_INVALID_ARGUMENT, "there are 4000 events", "too few weights")
    call reweighter%free()
    call loaded%free()
    call given%free()

@@ -380,6 +380,21 @@ function Reweighter(from::Source, to::Source; options::Maybe{Options} = nothing,
 end
 
 """
+    resample!(w, events; options = nothing, …) -> Reweighter
+
+Fills `w` with positive weights in the place of those of both signs that the events of a [`Source`](@ref), in memory, have: the local mean of
+the weights, W(x), or with "resample.method" = "variance" fewer ones that keep the mean of the squares as well. Of other events of the kind
+the [`weights`](@ref) of what is returned, times its "resample.factor", are W(x). `w` is `nothing` where only that is wanted. Keywords: see
+[`train`](@ref).
+"""
+function resample!(w::Maybe{AbstractVector}, events::Source; options::Maybe{Options} = nothing, progress = nothing, log = logged,
+                   cancel::Maybe{Cancel} = nothing, checkpoint::Maybe{Checkpoint} = nothing, ranks::Maybe{Ranks} = nothing)
+    hooks = Hooks(progress, log, cancel, checkpoint, ranks)
+    n = w === nothing ? 0 : length(w)
+    return Reweighter(value(Ptr{C.laser_reweighter}, C.laser_resample, events, options, hooks, n, dense("w", w, Float64, n)))
+end
+
+"""
     weights(reweighter, x; options = nothing) -> Vector{Float64}
     weights!(w, reweighter, x; log_w = nothing, spread = nothing, options = nothing)
 

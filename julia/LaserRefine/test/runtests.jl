@@ -715,4 +715,9 @@ end
         @test weights(load(Reweighter, path), x) == w
         @test fails_with(() -> load(Model, path), LASER_ERR_UNSUPPORTED, "this is a reweighter")
     end
+    v = [i % 5 == 0 ? -1.0 : 1.0 for i in 1:4000]
+    resampled = resample!(w, Source(x; weights = v); options = options, silent...)
+    @test all(w .> 0) && isapprox(sum(w), sum(v); rtol = 1e-12)
+    @test isapprox(resampled["resample.factor"] .* weights(resampled, x), w; rtol = 1e-9)
+    @test fails_with(() -> resample!(nothing, Source(x); options = options, silent...), LASER_ERR_INVALID_ARGUMENT, "no weights")
 end

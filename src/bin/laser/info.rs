@@ -175,6 +175,7 @@ pub fn describe(model: &Model) -> String {
     }
     trainings(model, &mut text);
     weights(model, &mut text);
+    resampled(model, &mut text);
     judgement(model, &mut text);
     text
 }
@@ -461,6 +462,64 @@ fn weights(model: &Model, text: &mut String) {
             _ => "above 1: the chains have not mixed; prefer the method `rejection`",
         };
         line("R-hat of the chains", number(worst), meaning);
+    }
+}
+
+/// What became of weights of both signs.
+fn resampled(model: &Model, text: &mut String) {
+    let found = model.record.get("resample").unwrap_or(&Value::Null);
+    let at = |pointer: &str| found.pointer(pointer).and_then(Value::as_f64);
+    let (Some(events), Some(total)) = (at("/events"), at("/total")) else {
+        return;
+    };
+    let _ = writeln!(
+        text,
+        "\n  weights of both signs of {events} events, whose sum is {}",
+        number(total)
+    );
+    let mut line = |name: &str, value: String, meaning: &str| {
+        let _ = writeln!(text, "  {name:<22}{value:>9}   {meaning}");
+    };
+    let lines = [
+        ("negative events", "/negative_events", "share of the events"),
+        (
+            "negative region",
+            "/region/weight",
+            "share of the sum where the weights of a region sum to less than 0",
+        ),
+    ];
+    for (name, key, meaning) in lines {
+        if let Some(share) = at(key) {
+            line(name, percent(share), meaning);
+        }
+    }
+    if let Some(effective) = at("/effective") {
+        line(
+            "effective before",
+            number(effective),
+            "events of weight 1 that they are worth",
+        );
+    }
+    if let Some(factor) = at("/factor") {
+        line(
+            "factor",
+            number(factor),
+            "times the weights of this reweighter is W(x)",
+        );
+    }
+    if let Some(correction) = at("/correction") {
+        let meaning = match (correction - 1.0).abs() {
+            off if off < 0.05 => "by which all are multiplied to keep the sum: near 1, as it should be",
+            _ => "by which all are multiplied to keep the sum: should be near 1, but for a negative region",
+        };
+        line("correction", number(correction), meaning);
+    }
+    if let (Some(kept), Some(after)) = (at("/kept"), at("/effective_after")) {
+        line(
+            "kept",
+            percent(kept / events),
+            &format!("of the events, worth {}", number(after)),
+        );
     }
 }
 

@@ -9,6 +9,7 @@ mod npz;
 mod output;
 mod particle;
 mod refine;
+mod resample;
 mod reweight;
 mod sample;
 mod score;
@@ -38,6 +39,7 @@ enum Command {
     Refine(refine::Arguments),
     #[command(subcommand)]
     Reweight(reweight::Command),
+    Resample(resample::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -59,6 +61,7 @@ fn main() -> ExitCode {
         Command::Score(arguments) => score::run(&arguments),
         Command::Refine(arguments) => refine::run(&arguments),
         Command::Reweight(command) => reweight::run(&command),
+        Command::Resample(arguments) => resample::run(&arguments),
     }));
     let result: Result<()> = done.unwrap_or_else(|defect| Err(Failure::defect(&*defect)));
     let status = match result {

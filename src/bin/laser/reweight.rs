@@ -130,9 +130,10 @@ pub fn run(command: &Command) -> Result<()> {
     }
 }
 
-fn options(arguments: &Train) -> Result<Options> {
-    let Some(path) = &arguments.options else {
-        return Options::preset(&arguments.preset)
+/// The options of a file or, without one, of a preset.
+pub fn of_json_or_preset(path: Option<&Path>, preset: &str) -> Result<Options> {
+    let Some(path) = path else {
+        return Options::preset(preset)
             .map_err(|e| Failure::Usage(format!("--preset: {e}")));
     };
     let text = std::fs::read_to_string(path).map_err(|e| Failure::of(path, e))?;
@@ -147,7 +148,7 @@ fn options(arguments: &Train) -> Result<Options> {
 }
 
 fn train(arguments: &Train) -> Result<()> {
-    let mut options = options(arguments)?;
+    let mut options = of_json_or_preset(arguments.options.as_deref(), &arguments.preset)?;
     let path = &arguments.output;
     if matches!(path.as_os_str().as_encoded_bytes(), [] | [.., b'/']) {
         return Err(Failure::usage(path, "--output must name the file to write"));
@@ -241,19 +242,19 @@ fn again(arguments: &Train) -> String {
 const OFF: f64 = 0.1;
 
 /// Numbers that are held in memory at once.
-const BLOCK: usize = 1 << 20;
+pub const BLOCK: usize = 1 << 20;
 
 const EVENTS: &str =
     "{bar:30} {percent:>3} %  {human_pos} of {human_len} events  {per_sec}  {eta} left";
 
 /// The rows of a file: read as they are wanted, or all of them.
-enum Input {
+pub enum Input {
     Table(Table),
     Whole(Events),
 }
 
 impl Input {
-    fn open(path: &Path, features: Option<&Features>) -> Result<Self> {
+    pub fn open(path: &Path, features: Option<&Features>) -> Result<Self> {
         let npy = path
             .extension()
             .is_some_and(|end| end.eq_ignore_ascii_case("npy"));
@@ -274,21 +275,21 @@ impl Input {
         Ok(Input::Whole(events))
     }
 
-    fn rows(&self) -> usize {
+    pub fn rows(&self) -> usize {
         match self {
             Input::Table(table) => table.layout().rows(),
             Input::Whole(events) => events.rows,
         }
     }
 
-    fn columns(&self) -> usize {
+    pub fn columns(&self) -> usize {
         match self {
             Input::Table(table) => table.layout().columns(),
             Input::Whole(events) => events.columns,
         }
     }
 
-    fn names(&self) -> &[String] {
+    pub fn names(&self) -> &[String] {
         match self {
             Input::Table(table) => table.layout().names(),
             Input::Whole(events) => events.names(),
@@ -296,7 +297,7 @@ impl Input {
     }
 
     /// All columns of these rows.
-    fn read(&self, rows: Range<usize>, out: &mut [f64]) -> Result<()> {
+    pub fn read(&self, rows: Range<usize>, out: &mut [f64]) -> Result<()> {
         match self {
             Input::Table(table) => Ok(table.read(rows, out)?),
             Input::Whole(events) => {

@@ -244,3 +244,40 @@ fn trainings_are_told_and_stopped() {
     let (stopped, told, _) = watched(10);
     assert!(matches!(stopped, Err(Error::Cancelled("trees"))) && told == 0);
 }
+
+/// ⟨w | x⟩ of weights of both signs, in a cube whose lower third is negative.
+#[test]
+fn the_mean_weight_is_found_with_its_sign() {
+    let x = cube(5, 20_000, 1.0);
+    let mean = |x: &[f64]| if x[0] < 1.0 / 3.0 { -0.3 } else { 0.8 };
+    let chance = cube(6, 20_000, 1.0);
+    let rows = x.chunks_exact(3).zip(chance.chunks_exact(3));
+    let signs = rows.map(|(x, u)| {
+        if u[0] < 0.5 * (1.0 + mean(x)) {
+            1.0
+        } else {
+            -1.0
+        }
+    });
+    let w: Vec<f64> = signs.collect();
+    let of =
+        |threads| Trees::of_mean_weight(&sample(&x, Some(&w), 3), 4_000, threads, &()).unwrap();
+    let trees = of(1);
+    let fresh = cube(7, 3_000, 1.0);
+    let rows = fresh
+        .chunks_exact(3)
+        .filter(|x| (x[0] - 1.0 / 3.0).abs() > 0.02);
+    let (mut count, mut wrong, mut squares) = (0.0, 0.0, 0.0);
+    for x in rows {
+        let found = trees.score(x);
+        count += 1.0;
+        squares += (found - mean(x)).powi(2);
+        wrong += f64::from(found * mean(x) < 0.0);
+    }
+    assert!(wrong / count < 0.02, "{wrong} of {count}");
+    assert!((squares / count).sqrt() < 0.15, "{}", squares / count);
+    let two = of(2);
+    assert!(fresh
+        .chunks_exact(3)
+        .all(|x| two.score(x) == trees.score(x)));
+}

@@ -61,6 +61,7 @@ fn few_negative_and_broken_events_make_no_nonsense() {
         &held_out,
         &[0.0, f64::NEG_INFINITY, f64::NAN, f64::INFINITY],
         None,
+        Samples::Apart,
     )
     .unwrap();
     assert_eq!(c.bins.len(), 1, "too few events for two bins");
@@ -100,4 +101,35 @@ fn only_a_bad_ratio_is_warned_of() {
         messages.len() == 1 && messages[0].contains("`classifier.ensemble`"),
         "{messages:?}"
     );
+}
+
+/// The same events with weights of both signs, and with their mean: its scatter is that of the signs, and not that of where events lie.
+#[test]
+fn the_same_events_are_judged_by_the_scatter_of_their_weights() {
+    let of = |steepness: f64| {
+        let (x, mut u) = (normals(40_000, 3), vec![0.0; 40_000]);
+        Noise::new(6, 4, domain::ACCEPT).fill_uniforms(0, 40_000, 1, &mut u);
+        // Negative with a probability that falls with x: ⟨w⟩ is between 0.2 and 1, and 0.6 on average.
+        let mean = |x: f64| 0.2 + 0.8 / (1.0 + (-x).exp());
+        let sign = |(x, u): (&f64, &f64)| 2.0 * f64::from(*u < 0.5 * (1.0 + mean(*x))) - 1.0;
+        let weights: Vec<f64> = x.iter().zip(&u).map(sign).collect();
+        let log_w: Vec<f64> = x
+            .iter()
+            .map(|x| steepness * (mean(*x) / 0.6).ln())
+            .collect();
+        let held_out = HeldOut {
+            weights,
+            log_w: log_w.clone(),
+            spread: 0.0,
+        };
+        let own = vec![1.0; 40_000];
+        Calibration::new(&held_out, &log_w, Some(&own), Samples::Same).unwrap()
+    };
+    let good = of(1.0);
+    assert!(good.bins.len() == 20 && good.events == 40_000);
+    assert!((0.3..2.0).contains(&good.chi_square), "{}", good.chi_square);
+    // A fifth too steep or too flat, which independent samples of this size would hardly show.
+    for bad in [of(1.2), of(0.8)] {
+        assert!(bad.chi_square > 3.0, "{}", bad.chi_square);
+    }
 }

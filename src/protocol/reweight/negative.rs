@@ -80,7 +80,7 @@ impl Negative {
             return Ok(());
         }
         let message = format!(
-            "the weights of a region, of {:.1} % of the events, sum to less than 0: to ({:.2} ± {:.2}) % of the total. There is no density there, and no positive weight has that mean: it gets next to none, and what is missing is taken from all others. More events may show whether it is chance; `classifier.loss` = `mse` bounds what such a region does to its neighbours",
+            "the weights of a region, of {:.1} % of the events, sum to less than 0: to ({:.2} ± {:.2}) % of the total. There is no density there, and no positive weight has that mean: it gets next to none, and what is missing is taken from all others, so that the total stays. If it is chance, more events show it",
             100.0 * events,
             100.0 * weight,
             100.0 * error

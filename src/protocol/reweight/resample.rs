@@ -6,6 +6,7 @@ use crate::compute::{self, computes, Session};
 use crate::metrics::{Sample, Squares, Sum};
 use crate::model::Model;
 use crate::noise::places;
+use crate::objective::Separation;
 use crate::options::choices::Kept;
 use crate::options::{keys, Options};
 use crate::protocol::calibration::{Calibration, Samples};
@@ -182,6 +183,9 @@ fn scale(values: &mut [f64], total: f64) -> Result<f64> {
 /// that of the events' weights to rounding. With `variance` an event is kept with probability p = W² / ⟨w² | x⟩, at the weight W / p, drawn
 /// from seed and row; the others have the weight 0, and all are scaled to the same sum.
 ///
+/// For `classifier.loss` = `bce` it takes `mse`, the one loss that is bounded where weights sum to less than 0: cross-entropy falls without end
+/// there, and such a region spoils all others.
+///
 /// # Errors
 /// [`Error::InvalidArgument`] for events without weights, a number of rows that is not theirs, and a `support`; [`Error::Unsupported`] for
 /// those of a callback, or of a file larger than `source.memory`; [`Error::Data`] for weights whose sum is not positive beyond chance;
@@ -210,6 +214,11 @@ fn resample_here(
     hooks: &dyn Hooks,
     wanted: Option<&RowsMut<f64>>,
 ) -> Result<(Model, Vec<f64>)> {
+    let mut options = options.clone();
+    if options.get(keys::CLASSIFIER_LOSS) == Separation::CrossEntropy {
+        options.set_str(keys::CLASSIFIER_LOSS.name(), "mse")?;
+    }
+    let options = &options;
     let witness = Witness::new(hooks);
     let session = Session::new(options, &witness);
     let before = Before::new(events, &witness)?;

@@ -1,0 +1,355 @@
+//! `laser resample`: positive weights for events that have weights of both signs.
+
+use crate::events::{is_weight, Events, Kind};
+use crate::failure::{Failure, Result};
+use crate::info;
+use crate::output::{self, apart, Output};
+use crate::reweight::{of_json_or_preset, Input, BLOCK};
+use crate::terminal::{number, percent};
+use crate::watch::{log_of, unwritable, Keep, Watch};
+use laser::aside::Aside;
+use laser::options::{keys, Options};
+use laser::protocol::{self, Reweighter, Source};
+use laser::train::Hooks;
+use laser::{Rows, RowsMut};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Positive weights of the same local mean
+///
+/// Learns W(x), the mean of the weights of events at x, and writes the events with it in the place of their weights, whose sum stays. With
+/// --variance fewer events are written, whose squared weights have the local mean of the old ones as well, so that errors of histograms stay
+/// right. Writes beside the output, as FILE.log, the training log, then tells what `laser info` does of the reweighter. Features and weights are
+/// held in memory. Ctrl-C stops within a training step and leaves nothing, or with --checkpoint a file from which the same command goes on; a
+/// second one ends at once.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Example:\n  laser resample events.npy -o positive.npy --preset fast --columns pt_t,m_tt,dphi"
+)]
+pub struct Arguments {
+    /// Events with weights: a .npy, .npz or .csv file, one event in a row
+    events: PathBuf,
+    /// Where the same rows go, with their new weights: a .npy or .csv file
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// The column of the weights, by its name or number, from 0; the last unless given
+    #[arg(long, value_name = "NAME")]
+    weight_column: Option<String>,
+    /// Columns of further weights, as of variations, with commas between: each is multiplied with (new weight) / (old weight)
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    also: Vec<String>,
+    /// What W depends on: columns by their names or numbers, with commas between; all that are no weights unless given. The others are
+    /// written as they are
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    columns: Vec<String>,
+    /// Keep the local mean of the squared weights as well, in fewer events: the option "resample.method"
+    #[arg(long)]
+    variance: bool,
+    /// Write the reweighter to this file as well: its weights, times "resample.factor" of its record, are W(x) of other events
+    #[arg(long, value_name = "MODEL")]
+    model: Option<PathBuf>,
+    /// liblaser's options (docs/options.md), as a JSON file, which names the preset itself: {"preset": "fast", "classifier": {"ensemble": 5}}
+    #[arg(long, value_name = "FILE", conflicts_with = "preset")]
+    options: Option<PathBuf>,
+    /// The preset of the options: paper (long) or fast
+    #[arg(long, value_name = "NAME", default_value = "paper")]
+    preset: String,
+    #[command(flatten)]
+    keep: Keep,
+}
+
+/// What of the events the library is given, whatever the file: read once, before the weights are known.
+struct Sample {
+    /// What the features are called; empty if they have no names.
+    names: Vec<String>,
+    /// Features, row by row.
+    x: Vec<f64>,
+    columns: usize,
+    w: Vec<f64>,
+}
+
+/// A table of numbers, and where in a row of it what stands.
+struct Table<'a> {
+    path: &'a Path,
+    input: Input,
+    features: Vec<usize>,
+    weight: usize,
+    also: Vec<usize>,
+}
+
+/// Runs the command.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let mut options = of_json_or_preset(arguments.options.as_deref(), &arguments.preset)?;
+    if arguments.variance {
+        options.set_str(keys::RESAMPLE_METHOD.name(), "variance")?;
+    }
+    let path = &arguments.output;
+    let log = log_of(path);
+    let mut inputs = vec![arguments.events.as_path()];
+    inputs.extend(arguments.options.as_deref());
+    let kept = arguments.keep.files();
+    let mut outputs = vec![path, &log];
+    outputs.extend(&arguments.model);
+    for output in outputs.iter().copied().chain(&kept) {
+        apart(output, &inputs)?;
+        // Found out now, not when the training is done.
+        Aside::new(output).map_err(|e| unwritable(output, e))?;
+    }
+    if arguments.model.as_ref() == Some(path) {
+        return Err(Failure::usage(path, "--model needs a file of its own"));
+    }
+    match Kind::of(path).map_err(Failure::asked)? {
+        Kind::Npy | Kind::Csv => (),
+        Kind::Npz => return Err(output::no_archive(path)),
+        Kind::Hepmc => return Err(output::no_particles(path)),
+    }
+    let table = Table::open(arguments)?;
+    let outputs: Vec<&Path> = outputs.iter().map(|path| path.as_path()).collect();
+    let watch = arguments.keep.watch(&outputs)?;
+    let sample = table.sample()?;
+    table.note(&watch);
+    if options.get(keys::FEATURES_NAMES).is_empty() {
+        options.set_str(keys::FEATURES_NAMES.name(), &sample.names.join(","))?;
+    }
+    let made = resample(&sample, &options, &watch);
+    let (new, trained) = made.map_err(|error| match error {
+        laser::Error::NotFinite { row, column, .. } => table.not_finite(row, column),
+        error => arguments.keep.failed(&watch, error, &again(arguments)),
+    })?;
+    table.write(path, &sample.w, &new, &watch)?;
+    if let Some(model) = &arguments.model {
+        trained.save(model)?;
+        watch.note(&format!("saved {}", model.display()));
+    }
+    arguments.keep.remove()?;
+    watch.save(&log)?;
+    drop(watch);
+    let mut stdout = std::io::stdout().lock();
+    write!(stdout, "{}\n{}", path.display(), info::describe(&trained))?;
+    Ok(stdout.flush()?)
+}
+
+/// The new weights of a sample, and the reweighter that comes with them.
+fn resample(
+    sample: &Sample,
+    options: &Options,
+    watch: &Watch,
+) -> laser::Result<(Vec<f64>, Reweighter)> {
+    let rows = Rows::packed(&sample.x, sample.columns)?;
+    let events = Source::from_rows(rows, Some(&sample.w))?;
+    let mut new = vec![0.0; sample.w.len()];
+    let weights = RowsMut::column(&mut new);
+    let trained = protocol::resample(&events, options, watch, Some(weights))?;
+    watch.check("saving")?;
+    Ok((new, trained))
+}
+
+impl<'a> Table<'a> {
+    fn open(arguments: &'a Arguments) -> Result<Self> {
+        let path = arguments.events.as_path();
+        let input = Input::open(path)?;
+        let first;
+        let head = match &input {
+            Input::Table(table) => {
+                first = Events::head(table)?;
+                &first
+            }
+            Input::Whole(events) => events,
+        };
+        let place = |name: &String| head.weights_column(Some(name)).map_err(Failure::asked);
+        let weight = head.weights_column(arguments.weight_column.as_deref());
+        let weight = weight.map_err(Failure::asked)?;
+        let also: Vec<usize> = arguments.also.iter().map(place).collect::<Result<_>>()?;
+        let features: Vec<usize> = match arguments.columns.is_empty() {
+            false => arguments.columns.iter().map(place).collect::<Result<_>>()?,
+            true => (0..head.columns)
+                .filter(|c| *c != weight && !also.contains(c))
+                .collect(),
+        };
+        let all = features.iter().chain(&also).chain([&weight]);
+        let mut all: Vec<usize> = all.copied().collect();
+        all.sort_unstable();
+        if let Some(twice) = all.windows(2).find(|pair| pair[0] == pair[1]) {
+            let what = format!(
+                "column {} (from 0) is asked for twice, as weight or feature",
+                twice[0]
+            );
+            return Err(Failure::usage(path, what));
+        }
+        if features.is_empty() {
+            let what = "no column is left that the weights could depend on";
+            return Err(Failure::usage(path, what));
+        }
+        head.refuse_index(|column| features.contains(&column))?;
+        Ok(Table {
+            path,
+            input,
+            features,
+            weight,
+            also,
+        })
+    }
+
+    /// What a column is called.
+    fn name(&self, column: usize) -> String {
+        let names = self.input.names();
+        names.get(column).cloned().unwrap_or(format!("x{column}"))
+    }
+
+    /// Tells what was read, and what is strange about it.
+    fn note(&self, watch: &Watch) {
+        watch.note(&format!(
+            "liblaser {}: {} events of {} features from {}, with the weights of column {}",
+            env!("CARGO_PKG_VERSION"),
+            self.input.rows(),
+            self.features.len(),
+            self.path.display(),
+            self.name(self.weight)
+        ));
+        let names = self.features.iter().map(|&column| self.name(column));
+        for name in names.filter(|name| is_weight(name)) {
+            watch.note(&format!(
+                "warning: column `{name}` is taken for a feature; if it is a weight, say so with --also or --weight-column"
+            ));
+        }
+    }
+
+    /// Of a value that the library has refused.
+    fn not_finite(&self, row: usize, feature: Option<usize>) -> Failure {
+        let column = feature.map_or(self.weight, |feature| self.features[feature]);
+        let what = format!(
+            "row {row}, column {} ({column}, both from 0) is not finite; all numbers must be",
+            self.name(column)
+        );
+        Failure::of(self.path, what)
+    }
+
+    /// Calls `each` for every row, in order.
+    fn rows(&self, mut each: impl FnMut(usize, &mut [f64]) -> Result<()>) -> Result<()> {
+        let (rows, columns) = (self.input.rows(), self.input.columns());
+        let most = (BLOCK / columns).max(1);
+        let mut read = Vec::new();
+        for first in (0..rows).step_by(most) {
+            let block = first..rows.min(first + most);
+            read.resize(block.len() * columns, 0.0);
+            self.input.read(block.clone(), &mut read)?;
+            let mut rows = block.zip(read.chunks_exact_mut(columns));
+            rows.try_for_each(|(row, values)| each(row, values))?;
+        }
+        Ok(())
+    }
+
+    /// Features and weights.
+    fn sample(&self) -> Result<Sample> {
+        let (rows, columns) = (self.input.rows(), self.features.len());
+        let (mut x, mut w) = (Vec::new(), Vec::new());
+        let room = x.try_reserve_exact(rows.saturating_mul(columns));
+        let room = room.and_then(|()| w.try_reserve_exact(rows));
+        room.map_err(|e| Failure::of(self.path, e))?;
+        self.rows(|_, row| {
+            x.extend(self.features.iter().map(|&column| row[column]));
+            w.push(row[self.weight]);
+            Ok(())
+        })?;
+        let named = !self.input.names().is_empty();
+        let names = self.features.iter().filter(|_| named);
+        Ok(Sample {
+            names: names.map(|&column| self.name(column)).collect(),
+            x,
+            columns,
+            w,
+        })
+    }
+
+    /// Writes the events whose new weight is not 0, with it.
+    fn write(&self, path: &Path, old: &[f64], new: &[f64], watch: &Watch) -> Result<()> {
+        let names: Vec<String> = (0..self.input.columns()).map(|c| self.name(c)).collect();
+        let file = Output {
+            path,
+            rows: new.iter().filter(|w| **w != 0.0).count() as u64,
+            header: names.clone(),
+            flat: false,
+            columns: names,
+            attributes: Vec::new(),
+            particles: None,
+            first: 0,
+        };
+        // Of every further weight: what it sums to before and after, and the squares of the differences.
+        let mut sums = vec![[0.0; 3]; self.also.len()];
+        let mut lost = 0_usize;
+        file.write(|sink| {
+            self.rows(|row, values| {
+                let (old, new) = (old[row], new[row]);
+                for (&column, [before, after, squares]) in self.also.iter().zip(&mut sums) {
+                    let own = values[column];
+                    let carried = match old == 0.0 {
+                        true => new,
+                        false => own * (new / old),
+                    };
+                    lost += usize::from(old == 0.0 && own != 0.0);
+                    *before += own;
+                    *after += carried;
+                    *squares += (carried - own).powi(2);
+                    values[column] = carried;
+                }
+                values[self.weight] = new;
+                match new == 0.0 {
+                    true => Ok(()),
+                    false => sink(values),
+                }
+            })
+        })?;
+        watch.note(&format!("wrote {} events to {}", file.rows, path.display()));
+        if lost > 0 {
+            watch.note(&format!(
+                "warning: {lost} further weights of events whose own weight is 0 cannot be carried in proportion; they have the new weight itself"
+            ));
+        }
+        for (&column, [before, after, squares]) in self.also.iter().zip(sums) {
+            const ERRORS: f64 = 4.0;
+            let off = (after - before).abs() > ERRORS * f64::sqrt(squares);
+            watch.note(&format!(
+                "{}column `{}` sums to {}, and summed to {} ({}){}",
+                if off { "warning: " } else { "" },
+                self.name(column),
+                number(after),
+                number(before),
+                percent(after / before - 1.0),
+                match off {
+                    true => ": its ratio to the weight is not the same for events of both signs that lie together; resample it by itself",
+                    false => "",
+                }
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// The command, but for its checkpoint.
+fn again(arguments: &Arguments) -> String {
+    let mut command = format!(
+        "laser resample {} -o {}",
+        arguments.events.display(),
+        arguments.output.display()
+    );
+    let mut add = |option: &str, value: &str| command.push_str(&format!(" --{option}{value}"));
+    match &arguments.options {
+        Some(path) => add("options ", &path.display().to_string()),
+        None => add("preset ", &arguments.preset),
+    }
+    if let Some(name) = &arguments.weight_column {
+        add("weight-column ", name);
+    }
+    for (option, list) in [("also ", &arguments.also), ("columns ", &arguments.columns)] {
+        if !list.is_empty() {
+            add(option, &list.join(","));
+        }
+    }
+    if arguments.variance {
+        add("variance", "");
+    }
+    if let Some(path) = &arguments.model {
+        add("model ", &path.display().to_string());
+    }
+    command
+}
