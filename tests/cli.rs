@@ -7,8 +7,8 @@ use laser::model::Model;
 use laser::noise::{domain, Noise};
 use laser::options::Options;
 use laser::protocol::{
-    host_generator, refine, train_generator, train_reweighter, two_sample_auc, Instance, Outputs,
-    Reweighter, Sampler, Source, Weights,
+    host_generator, refine, resample, train_generator, train_reweighter, two_sample_auc, Instance,
+    Outputs, Reweighter, Sampler, Source, Weights,
 };
 use laser::{Rows, RowsMut};
 use npyz::{NpyFile, Order, WriterBuilder};
@@ -352,6 +352,7 @@ fn help_has_examples_and_usage_errors_have_their_status() {
         "refine",
         "reweight train",
         "reweight apply",
+        "resample",
     ] {
         let help = folder.good(&format!("{command} --help"));
         assert!(
@@ -2233,6 +2234,114 @@ fn weighted_events(seed: u64) -> Vec<f64> {
         [0.9 * x[0], x[1], w]
     })
     .collect()
+}
+
+/// Rows of the weight, a feature, a variation of the weight, another feature, and a number that is no feature.
+fn rows_of_both_signs() -> Vec<f64> {
+    let rows = weighted_events(2);
+    let rows = rows.chunks_exact(3).enumerate();
+    rows.flat_map(|(row, x)| [x[2], x[0], 2.0 * x[2], x[1], row as f64])
+        .collect()
+}
+
+#[test]
+fn resample_writes_what_the_library_says() {
+    let folder = Folder::new();
+    folder.write("options.json", OPTIONS);
+    let rows = rows_of_both_signs();
+    folder.npy("events.npy", &rows, 5, Order::C);
+    let events = weighted_events(2);
+    let x: Vec<f64> = events.chunks_exact(3).flat_map(|x| [x[0], x[1]]).collect();
+    let w: Vec<f64> = events.chunks_exact(3).map(|x| x[2]).collect();
+    let library = |method: &str| {
+        let mut options = Options::from_json(OPTIONS).unwrap();
+        options.set_str("resample.method", method).unwrap();
+        let source = Source::from_rows(Rows::packed(&x, 2).unwrap(), Some(&w)).unwrap();
+        let mut new = vec![0.0; ROWS];
+        let column = RowsMut::column(&mut new);
+        let made = resample(&source, &options, &(), Some(column)).unwrap();
+        (new, made.to_bytes().unwrap())
+    };
+    let carried = |new: &[f64]| -> Vec<f64> {
+        let rows = rows.chunks_exact(5).zip(new).filter(|(_, w)| **w != 0.0);
+        rows.flat_map(|(x, w)| [*w, x[1], x[2] * (w / x[0]), x[3], x[4]])
+            .collect()
+    };
+    let command =
+        "resample events.npy --weight-column 0 --also 2 --columns 1,3 --options options.json";
+    let told = folder.good(&format!("{command} -o new.npy --model r.laser"));
+    for line in [
+        "new.npy\n",
+        "weights of both signs of 3000 events, whose sum is 2100",
+        "negative events        20.0 %",
+    ] {
+        assert!(told.contains(line), "{line}: {told}");
+    }
+    let (new, bytes) = library("mean");
+    assert_eq!(
+        folder.read("new.npy"),
+        (vec![ROWS as u64, 5], carried(&new))
+    );
+    assert!(bytes == fs::read(folder.at("r.laser")).unwrap());
+    let log = fs::read_to_string(folder.at("new.npy.log")).unwrap();
+    for line in [
+        "3000 events of 2 features from events.npy, with the weights of column x0",
+        "column `x2` sums to 4200, and summed to 4200",
+    ] {
+        assert!(log.contains(line), "{line}: {log}");
+    }
+
+    // Fewer events; from and to a .csv, whose names say what is what.
+    let table: String = rows
+        .chunks_exact(5)
+        .map(|x| format!("{},{},{},{},{}\n", x[0], x[1], x[2], x[3], x[4]))
+        .collect();
+    folder.write("events.csv", &format!("w,a,w2,b,c\n{table}"));
+    let command =
+        "resample events.csv --weight-column w --also w2 --columns a,b --options options.json";
+    let told = folder.good(&format!("{command} -o few.csv --variance"));
+    assert!(told.contains("kept"), "{told}");
+    let text = fs::read_to_string(folder.at("few.csv")).unwrap();
+    let (head, numbers) = text.split_once('\n').unwrap();
+    assert_eq!(head, "w,a,w2,b,c");
+    let numbers: Vec<f64> = numbers
+        .lines()
+        .flat_map(|line| line.split(',').map(|x| x.parse().unwrap()))
+        .collect();
+    // The names are in the options, and of no matter to the numbers.
+    assert_eq!(numbers, carried(&library("variance").0));
+
+    // Mistakes.
+    folder.bad(
+        "resample events.npy -o x.npy --options options.json",
+        "the sum of the squares",
+    );
+    folder.usage(
+        "resample events.csv -o x.npy --weight-column v",
+        "no column is called `v`; there are w, a, w2, b, c",
+    );
+    folder.usage(
+        "resample events.csv -o x.npy --weight-column w --also a --columns a,b",
+        "column 1 (from 0) is asked for twice",
+    );
+    folder.bad(
+        "resample events.csv -o x.npy --weight-column w",
+        "counts the rows: it is an index",
+    );
+    folder.usage("resample events.npy -o x.hepmc", "a row of numbers");
+    folder.usage("resample events.npy -o x.npz", "archives are read");
+    folder.bad(
+        "resample events.npy -o events.npy",
+        "read by the same command",
+    );
+    let mut broken = rows.clone();
+    broken[5 * 7 + 3] = f64::NAN;
+    folder.npy("broken.npy", &broken, 5, Order::C);
+    folder.bad(
+        "resample broken.npy -o x.npy --weight-column 0 --columns 1,3",
+        "row 7, column x3 (3, both from 0) is not finite",
+    );
+    assert!(!Path::new(&folder.at("x.npy")).exists());
 }
 
 #[test]
