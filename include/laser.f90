@@ -833,6 +833,18 @@ module laser_c
          type(c_ptr), value :: reweighter
       end subroutine laser_reweighter_free
 
+      !> Positive weights for events that have weights of both signs.
+      function laser_resample(events, options, hooks, n, w, out) bind(c)
+         import
+         type(c_ptr), value :: events
+         type(c_ptr), value :: options
+         type(c_ptr), value :: hooks
+         integer(c_size_t), value :: n
+         type(c_ptr), value :: w
+         type(c_ptr), intent(inout) :: out
+         integer(c_int32_t) :: laser_resample
+      end function laser_resample
+
       !> Makes a sampler that stands at event 0.
       function laser_sampler_new(model, seed, stream, options, out) bind(c)
          import
@@ -2931,8 +2943,9 @@ contains
       call settle(laser_reweighter_train(from%handle, to%handle, settings, watch, self%handle), status)
    end subroutine reweighter_train
 
-   !> Positive weights w(n) in the place of those of both signs that the events, in memory, have: the local mean of the weights, W(x).
-   !! The weights of this reweighter, times its "resample.factor", are W(x) of others. Options: as of train, and "resample.method".
+   !> Positive weights w(n) in the place of those of both signs that the events, in memory, have: the local mean of
+   !! the weights, W(x). The weights of this reweighter, times its "resample.factor", are W(x) of others. Options: as of
+   !! train, and "resample.method".
    recursive subroutine reweighter_resample(self, events, w, options, hooks, status)
       class(laser_reweighter), intent(inout) :: self
       type(laser_source), intent(in) :: events

@@ -2313,8 +2313,8 @@ fn resample_writes_what_the_library_says() {
 
     // Mistakes.
     folder.bad(
-        "resample events.npy -o x.npy --options options.json",
-        "the sum of the squares",
+        "resample events.npy -o x.npy --columns 1,3",
+        "column 4 (from 0) counts the rows",
     );
     folder.usage(
         "resample events.csv -o x.npy --weight-column v",

@@ -50,7 +50,7 @@ def negative(x):
     """The probability of the weight -1; a fifth on average."""
     first, second = rapidities(x)
     pt = np.hypot(x[:, 0], x[:, 1])
-    return 0.08 + 0.34 * np.exp(-(((pt - 45) / 35) ** 2)) / (1 + 0.3 * (first - second) ** 2)
+    return 0.08 + 0.305 * np.exp(-(((pt - 45) / 35) ** 2)) / (1 + 0.3 * (first - second) ** 2)
 
 
 def observables(x):

@@ -449,6 +449,12 @@ laser_reweighter_get_f64(reweighter, key, out) =
 laser_reweighter_free(reweighter) =
     ccall((:laser_reweighter_free, liblaser), Cvoid, (Ptr{laser_reweighter},), reweighter)
 
+# Positive weights for events that have weights of both signs
+laser_resample(events, options, hooks, n, w, out) =
+    ccall((:laser_resample, liblaser), Int32,
+          (Ptr{laser_source}, Ptr{laser_options}, Ptr{laser_hooks}, Csize_t, Ptr{Float64}, Ptr{Ptr{laser_reweighter}}),
+          events, options, hooks, n, w, out)
+
 # Makes a sampler that stands at event 0
 laser_sampler_new(model, seed, stream, options, out) =
     ccall((:laser_sampler_new, liblaser), Int32,

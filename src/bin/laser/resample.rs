@@ -180,7 +180,7 @@ impl<'a> Table<'a> {
             let what = "no column is left that the weights could depend on";
             return Err(Failure::usage(path, what));
         }
-        head.refuse_index(|column| features.contains(&column))?;
+        head.refuse_index(|column| column == weight || features.contains(&column))?;
         Ok(Table {
             path,
             input,
