@@ -241,7 +241,7 @@ keys! {
         HMC_THIN: Int = int("hmc.thin", 1, 1_000_000, 1).fast(3);
     }
     RESAMPLE {
-        /// What the new weights of `laser_resample` keep where weights have both signs: their local mean, W(x) = ⟨w | x⟩, for all events; or besides ⟨w² | x⟩, so that errors of histograms stay right, in fewer events: one is kept with probability W² / ⟨w² | x⟩, at the weight ⟨w² | x⟩ / W, and the others get 0.
+        /// What the new weights of `laser_resample` keep where weights have both signs: their local mean W(x), of all events; or that of their squares V(x) as well, so that errors of histograms stay right, of fewer events: one is kept with probability W² / V, at the weight V / W, and the others get 0.
         RESAMPLE_METHOD: Kept = choice("resample.method", &[("mean", Kept::Mean), ("variance", Kept::Variance)], Kept::Mean);
     }
     SAMPLER {

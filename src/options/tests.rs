@@ -25,7 +25,7 @@ fn every_default_is_within_its_range_and_names_are_unique() {
             assert_eq!(key.check(given).unwrap(), value);
         }
     }
-    assert_eq!(names.len(), 85 + 7 * 14);
+    assert_eq!(names.len(), 86 + 7 * 14);
     // A key that is also a group could not be written as nested JSON.
     assert!(names.iter().all(|name| !is_group(name)));
 }
@@ -285,7 +285,7 @@ fn an_unknown_key_lists_near_misses() {
     );
     assert_eq!(
         near("method"),
-        ["pullback.method", "refiner.method", "sampler.method"]
+        ["pullback.method", "refiner.method", "resample.method"]
     );
     assert!(near("xyzzyxyzzy").is_empty() && near("").is_empty());
     assert!(near(&"flow.blocks".repeat(1_000_000)).is_empty());

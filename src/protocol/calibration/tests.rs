@@ -126,7 +126,7 @@ fn the_same_events_are_judged_by_the_scatter_of_their_weights() {
         Calibration::new(&held_out, &log_w, Some(&own), Samples::Same).unwrap()
     };
     let good = of(1.0);
-    assert!(good.bins.len() == 20 && good.events == 40_000);
+    assert!((18..=20).contains(&good.bins.len()) && good.events == 40_000);
     assert!((0.3..2.0).contains(&good.chi_square), "{}", good.chi_square);
     // A fifth too steep or too flat, which independent samples of this size would hardly show.
     for bad in [of(1.2), of(0.8)] {
