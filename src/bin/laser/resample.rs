@@ -3,7 +3,10 @@
 use crate::events::{is_weight, Events, Kind};
 use crate::failure::{Failure, Result};
 use crate::info;
+use crate::npz;
 use crate::output::{self, apart, Output};
+use crate::particle::features::Features;
+use crate::particle::files::{Format, Reader, Rewriter, NOMINAL};
 use crate::reweight::{of_json_or_preset, Input, BLOCK};
 use crate::terminal::{number, percent};
 use crate::watch::{log_of, unwritable, Keep, Watch};
@@ -27,12 +30,13 @@ use std::path::{Path, PathBuf};
     after_help = "Example:\n  laser resample events.npy -o positive.npy --preset fast --columns pt_t,m_tt,dphi"
 )]
 pub struct Arguments {
-    /// Events with weights: a .npy, .npz or .csv file, one event in a row
+    /// Events with weights: a .npy, .npz or .csv file, one event in a row; or one of particles, .lhe or .hepmc
     events: PathBuf,
-    /// Where the same rows go, with their new weights: a .npy or .csv file
+    /// Where the same events go, with their new weights: a .npy or .csv file; or one of the same kind, of particles
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-    /// The column of the weights, by its name or number, from 0; the last unless given
+    /// The column of the weights, by its name or number, from 0; the last unless given. Of particles' events the name of a weight, of the
+    /// nominal one unless given
     #[arg(long, value_name = "NAME")]
     weight_column: Option<String>,
     /// Columns of further weights, as of variations, with commas between: each is multiplied with (new weight) / (old weight)
@@ -42,6 +46,9 @@ pub struct Arguments {
     /// written as they are
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     columns: Vec<String>,
+    /// What of particles W depends on, as "pt(24), y(24), y(23)"; all weights of an event are multiplied by the same factor
+    #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
+    features: Option<Features>,
     /// Keep the local mean of the squared weights as well, in fewer events: the option "resample.method"
     #[arg(long)]
     variance: bool,
@@ -68,6 +75,12 @@ struct Sample {
     w: Vec<f64>,
 }
 
+/// A file of events, which is read twice: for what the library is given, and to be written with the new weights.
+enum Given<'a> {
+    Table(Table<'a>),
+    Particles(Particles<'a>),
+}
+
 /// A table of numbers, and where in a row of it what stands.
 struct Table<'a> {
     path: &'a Path,
@@ -75,6 +88,15 @@ struct Table<'a> {
     features: Vec<usize>,
     weight: usize,
     also: Vec<usize>,
+}
+
+/// A file of particles, all weights of whose events are multiplied alike.
+struct Particles<'a> {
+    path: &'a Path,
+    format: Format,
+    features: &'a Features,
+    /// That of the weight, if it is not the nominal one.
+    weight: Option<&'a str>,
 }
 
 /// Runs the command.
@@ -98,25 +120,20 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if arguments.model.as_ref() == Some(path) {
         return Err(Failure::usage(path, "--model needs a file of its own"));
     }
-    match Kind::of(path).map_err(Failure::asked)? {
-        Kind::Npy | Kind::Csv => (),
-        Kind::Npz => return Err(output::no_archive(path)),
-        Kind::Hepmc => return Err(output::no_particles(path)),
-    }
-    let table = Table::open(arguments)?;
+    let given = Given::open(arguments)?;
     let outputs: Vec<&Path> = outputs.iter().map(|path| path.as_path()).collect();
     let watch = arguments.keep.watch(&outputs)?;
-    let sample = table.sample()?;
-    table.note(&watch);
+    let sample = given.sample()?;
+    given.note(&sample, &watch);
     if options.get(keys::FEATURES_NAMES).is_empty() {
         options.set_str(keys::FEATURES_NAMES.name(), &sample.names.join(","))?;
     }
     let made = resample(&sample, &options, &watch);
     let (new, trained) = made.map_err(|error| match error {
-        laser::Error::NotFinite { row, column, .. } => table.not_finite(row, column),
+        laser::Error::NotFinite { row, column, .. } => given.not_finite(row, column),
         error => arguments.keep.failed(&watch, error, &again(arguments)),
     })?;
-    table.write(path, &sample.w, &new, &watch)?;
+    given.write(path, &sample.w, &new, &watch)?;
     if let Some(model) = &arguments.model {
         trained.save(model)?;
         watch.note(&format!("saved {}", model.display()));
@@ -144,10 +161,159 @@ fn resample(
     Ok((new, trained))
 }
 
+impl<'a> Given<'a> {
+    /// Finds out what can be wrong with the arguments.
+    fn open(arguments: &'a Arguments) -> Result<Self> {
+        let (path, output) = (arguments.events.as_path(), &arguments.output);
+        let to = Kind::of(output).map_err(Failure::asked)?;
+        let features = arguments.features.as_ref();
+        match (Kind::of(npz::member(path).0)?, features) {
+            (Kind::Particles(format), Some(features)) => {
+                if to != Kind::Particles(format) {
+                    let what = "the events go into a file of their own kind, with other weights";
+                    return Err(Failure::usage(output, what));
+                }
+                if !arguments.columns.is_empty() || !arguments.also.is_empty() {
+                    let what = "--columns and --also are for tables of numbers: of particles --features counts, and all weights of an event are multiplied alike";
+                    return Err(Failure::usage(path, what));
+                }
+                return Ok(Given::Particles(Particles {
+                    path,
+                    format,
+                    features,
+                    weight: arguments.weight_column.as_deref(),
+                }));
+            }
+            (Kind::Particles(_), None) => {
+                let what = "say with --features what of the particles the weights depend on, as \"pt(24), y(24), y(23)\"";
+                return Err(Failure::usage(path, what));
+            }
+            (_, Some(_)) => {
+                let what = "--features is for events of particles; of a table take --columns";
+                return Err(Failure::usage(path, what));
+            }
+            _ => (),
+        }
+        match to {
+            Kind::Npy | Kind::Csv => Table::open(arguments).map(Given::Table),
+            Kind::Npz => Err(output::no_archive(output)),
+            Kind::Particles(_) => Err(output::no_particles(output)),
+        }
+    }
+
+    fn sample(&self) -> Result<Sample> {
+        match self {
+            Given::Table(table) => table.sample(),
+            Given::Particles(particles) => particles.sample(),
+        }
+    }
+
+    /// Tells what was read, and what is strange about it.
+    fn note(&self, sample: &Sample, watch: &Watch) {
+        let (path, weight) = match self {
+            Given::Table(table) => (
+                table.path,
+                format!("of column {}", table.name(table.weight)),
+            ),
+            Given::Particles(Particles { path, weight, .. }) => {
+                (*path, format!("`{}`", weight.unwrap_or(NOMINAL)))
+            }
+        };
+        watch.note(&format!(
+            "liblaser {}: {} events of {} features from {}, with the weights {weight}",
+            env!("CARGO_PKG_VERSION"),
+            sample.w.len(),
+            sample.columns,
+            path.display(),
+        ));
+        for name in sample.names.iter().filter(|name| is_weight(name)) {
+            watch.note(&format!(
+                "warning: column `{name}` is taken for a feature; if it is a weight, say so with --also or --weight-column"
+            ));
+        }
+    }
+
+    /// Of a value that the library has refused.
+    fn not_finite(&self, row: usize, feature: Option<usize>) -> Failure {
+        match self {
+            Given::Table(table) => table.not_finite(row, feature),
+            Given::Particles(Particles { path, features, .. }) => {
+                let name = feature.and_then(|feature| features.names().nth(feature));
+                let name = name.map_or("the weight", String::as_str);
+                let what = format!("event {row} (from 0): {name} is not finite");
+                Failure::of(path, what)
+            }
+        }
+    }
+
+    /// Writes the events whose new weight is not 0, with it.
+    fn write(&self, path: &Path, old: &[f64], new: &[f64], watch: &Watch) -> Result<()> {
+        match self {
+            Given::Table(table) => table.write(path, old, new, watch)?,
+            Given::Particles(particles) => particles.write(path, old, new)?,
+        }
+        let count = new.iter().filter(|w| **w != 0.0).count();
+        watch.note(&format!("wrote {count} events to {}", path.display()));
+        Ok(())
+    }
+}
+
+impl Particles<'_> {
+    fn sample(&self) -> Result<Sample> {
+        let mut reader = Reader::open(self.path, self.format)?;
+        let (mut x, mut w) = (Vec::new(), Vec::new());
+        while reader.next()? {
+            let room = x.try_reserve(self.features.names().count());
+            let room = room.and_then(|()| w.try_reserve(1));
+            room.map_err(|e| Failure::of(self.path, e))?;
+            reader.features(self.features, &mut x)?;
+            let weight = reader.weight(self.weight)?;
+            if weight == 0.0 {
+                let what = format!(
+                    "event {} (from 0) has the weight 0, which no factor makes another: leave such events out",
+                    w.len()
+                );
+                return Err(Failure::of(self.path, what));
+            }
+            w.push(weight);
+        }
+        if w.is_empty() {
+            return Err(Failure::of(self.path, "there are no events in it"));
+        }
+        Ok(Sample {
+            names: self.features.names().cloned().collect(),
+            columns: self.features.names().count(),
+            x,
+            w,
+        })
+    }
+
+    /// All weights of an event multiplied by what makes the new one of the old.
+    fn write(&self, path: &Path, old: &[f64], new: &[f64]) -> Result<()> {
+        let mut reader = Reader::open(self.path, self.format)?;
+        let rewriter = Rewriter::new(path, self.format, None)?;
+        let mut weights = old.iter().zip(new);
+        output::write_text(path, |sink| {
+            let mut more = reader.next()?;
+            sink(&rewriter.begin(&reader)?)?;
+            while more {
+                let (old, new) = weights.next().ok_or_else(|| {
+                    Failure::of(self.path, "it has more events than when it was read first")
+                })?;
+                if *new != 0.0 {
+                    sink(&rewriter.event(&reader.event, new / old))?;
+                }
+                more = reader.next()?;
+            }
+            sink(&reader.event.text)
+        })
+    }
+}
+
 impl<'a> Table<'a> {
     fn open(arguments: &'a Arguments) -> Result<Self> {
         let path = arguments.events.as_path();
-        let input = Input::open(path)?;
+        let input = Input::open(path, None)?;
         let first;
         let head = match &input {
             Input::Table(table) => {
@@ -194,24 +360,6 @@ impl<'a> Table<'a> {
     fn name(&self, column: usize) -> String {
         let names = self.input.names();
         names.get(column).cloned().unwrap_or(format!("x{column}"))
-    }
-
-    /// Tells what was read, and what is strange about it.
-    fn note(&self, watch: &Watch) {
-        watch.note(&format!(
-            "liblaser {}: {} events of {} features from {}, with the weights of column {}",
-            env!("CARGO_PKG_VERSION"),
-            self.input.rows(),
-            self.features.len(),
-            self.path.display(),
-            self.name(self.weight)
-        ));
-        let names = self.features.iter().map(|&column| self.name(column));
-        for name in names.filter(|name| is_weight(name)) {
-            watch.note(&format!(
-                "warning: column `{name}` is taken for a feature; if it is a weight, say so with --also or --weight-column"
-            ));
-        }
     }
 
     /// Of a value that the library has refused.
@@ -266,6 +414,7 @@ impl<'a> Table<'a> {
         let names: Vec<String> = (0..self.input.columns()).map(|c| self.name(c)).collect();
         let file = Output {
             path,
+            kind: Kind::of(path)?,
             rows: new.iter().filter(|w| **w != 0.0).count() as u64,
             header: names.clone(),
             flat: false,
@@ -299,7 +448,6 @@ impl<'a> Table<'a> {
                 }
             })
         })?;
-        watch.note(&format!("wrote {} events to {}", file.rows, path.display()));
         if lost > 0 {
             watch.note(&format!(
                 "warning: {lost} further weights of events whose own weight is 0 cannot be carried in proportion; they have the new weight itself"
@@ -344,6 +492,9 @@ fn again(arguments: &Arguments) -> String {
         if !list.is_empty() {
             add(option, &list.join(","));
         }
+    }
+    if let Some(features) = &arguments.features {
+        add("features ", &format!("{:?}", features.text));
     }
     if arguments.variance {
         add("variance", "");

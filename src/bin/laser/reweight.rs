@@ -133,8 +133,7 @@ pub fn run(command: &Command) -> Result<()> {
 /// The options of a file or, without one, of a preset.
 pub fn of_json_or_preset(path: Option<&Path>, preset: &str) -> Result<Options> {
     let Some(path) = path else {
-        return Options::preset(preset)
-            .map_err(|e| Failure::Usage(format!("--preset: {e}")));
+        return Options::preset(preset).map_err(|e| Failure::Usage(format!("--preset: {e}")));
     };
     let text = std::fs::read_to_string(path).map_err(|e| Failure::of(path, e))?;
     let options = Options::from_json(&text).map_err(|e| Failure::of(path, e))?;
