@@ -2311,6 +2311,42 @@ fn resample_writes_what_the_library_says() {
     // The names are in the options, and of no matter to the numbers.
     assert_eq!(numbers, carried(&library("variance").0));
 
+    // Particles: all weights of an event by the same factor.
+    let mut text = String::from("<LesHouchesEvents version=\"3.0\">\n<init>\n2212 2212 6500 6500 0 0 0 0 -4 1\n1 0 1 1\n</init>\n");
+    for (x, w) in x.chunks_exact(2).zip(&w) {
+        let particle = format!("13 1 0 0 0 0 {:e} {:e} 0 9 0 0 9", x[0], x[1]);
+        let further = format!("<rwgt>\n<wgt id='up'> {} </wgt>\n</rwgt>", 2.0 * w);
+        text += &format!("<event>\n1 1 {w} 91 0 0\n{particle}\n{further}\n</event>\n");
+    }
+    folder.write("events.lhe", &(text + "</LesHouchesEvents>\n"));
+    let command = "resample events.lhe --features px(13),py(13) --options options.json -o new.lhe";
+    folder.good(command);
+    let written = fs::read_to_string(folder.at("new.lhe")).unwrap();
+    let numbers = |before: &str, column: usize| -> Vec<f64> {
+        let lines = written.lines().collect::<Vec<_>>();
+        let those = lines.windows(2).filter(|pair| pair[0] == before);
+        let words = those.map(|pair| pair[1].split_whitespace().nth(column).unwrap());
+        words.map(|word| word.parse().unwrap()).collect()
+    };
+    let close = |found: &[f64], factor: f64| {
+        let mut pairs = found.iter().zip(&new);
+        found.len() == ROWS && pairs.all(|(a, b)| (a / (factor * b) - 1.0).abs() < 1e-5)
+    };
+    assert!(close(&numbers("<event>", 2), 1.0) && close(&numbers("<rwgt>", 2), 2.0));
+    folder.usage("resample events.lhe -o x.lhe", "say with --features");
+    folder.usage(
+        "resample events.lhe -o x.npy --features px(13)",
+        "a file of their own kind",
+    );
+    folder.usage(
+        "resample events.lhe -o x.lhe --features px(13) --also up",
+        "all weights of an event are multiplied alike",
+    );
+    folder.usage(
+        "resample events.npy -o x.npy --features px(13)",
+        "of a table take --columns",
+    );
+
     // Mistakes.
     folder.bad(
         "resample events.npy -o x.npy --columns 1,3",

@@ -153,7 +153,8 @@ def main():
     row("as they were", x, w, exact, original, None)
     np.save(out / "events.npy", np.column_stack([x, w]))
     options = out / "options.json"
-    options.write_text(f'{{"preset": "fast", "threads": {arguments.threads}}}', encoding="ascii")
+    networks = '"classifier": {"layers": 4, "units": 64, "epochs": 4, "ensemble": 4}'
+    options.write_text(f'{{"preset": "fast", "threads": {arguments.threads}, {networks}}}', encoding="ascii")
     for method in ([], ["--variance"]):
         command = [arguments.laser, "resample", out / "events.npy", "-o", out / "new.npy", "--options", options, *method]
         took = run(command)
