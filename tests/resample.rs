@@ -4,9 +4,9 @@
 use laser::noise::{domain, Noise};
 use laser::options::Options;
 use laser::protocol::{resample, EventSource, Reweighter, Source, Weights};
-use laser::train::{Hooks, Level};
+use laser::train::{Checkpoint, Hooks, Level};
 use laser::{Error, Result, Rows, RowsMut};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 /// A share of the events that is subtracted, and lies around `CENTRE` with the width `WIDTH` in the first feature; the others are of the
 /// standard normal law, as the second feature of all. What is added has the weight LIGHT or HEAVY, what is subtracted −1.
@@ -514,4 +514,67 @@ fn units_and_files_change_nothing() {
     let (of_file, same) = run(&events, FEW, &quick, &Log::default()).unwrap();
     assert!(of_file == w);
     assert_eq!(same.classifier, trained.classifier);
+}
+
+/// Stops a call after so many looks within a training.
+struct Stopping {
+    left: Cell<usize>,
+    checkpoint: Checkpoint,
+}
+
+impl Hooks for Stopping {
+    fn check(&self, stage: &'static str) -> Result<()> {
+        if stage != "classifier" {
+            return Ok(());
+        }
+        match self.left.get() {
+            0 => Err(Error::Cancelled(stage)),
+            left => {
+                self.left.set(left - 1);
+                Ok(())
+            }
+        }
+    }
+
+    fn checkpoint(&self) -> Option<&Checkpoint> {
+        Some(&self.checkpoint)
+    }
+}
+
+#[test]
+fn a_call_that_was_stopped_goes_on_to_the_same_bits() {
+    const FEW: usize = 6_000;
+    let toy = Toy::new(FEW, 8);
+    let quick =
+        options(r#""classifier.epochs": 2, "classifier.steps": 40, "resample.method": "variance""#);
+    let (w, trained) = run(&toy.source(), FEW, &quick, &Log::default()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint");
+    let mut stops = 0;
+    loop {
+        let hooks = Stopping {
+            left: Cell::new(50),
+            checkpoint: Checkpoint::new(&path, 1e6, 0).unwrap(),
+        };
+        let mut new = vec![0.0; FEW];
+        let column = RowsMut::column(&mut new);
+        match resample(&toy.source(), &quick, &hooks, Some(column)) {
+            Ok(made) => {
+                assert!(new == w && made.record == trained.record);
+                break;
+            }
+            Err(Error::Cancelled(_)) => stops += 1,
+            Err(other) => panic!("{other}"),
+        }
+        assert!(stops < 20, "it does not go on");
+    }
+    assert!(stops > 1, "{stops}");
+    // Another call's.
+    let other = Toy::new(FEW, 9);
+    let hooks = Stopping {
+        left: Cell::new(50),
+        checkpoint: Checkpoint::new(&path, 1e6, 0).unwrap(),
+    };
+    let refused = resample(&other.source(), &quick, &hooks, None).unwrap_err();
+    assert!(refused.to_string().contains("something else"), "{refused}");
 }

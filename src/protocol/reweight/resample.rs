@@ -249,12 +249,14 @@ fn resample_here(
         "`from` are the events without their weights, `to` the same events with them",
     )?;
     let old = before.weights().gather()?;
-    let mut from = events.weighing(None)?;
-    let mut to = events.weighing(Some(&old))?;
-    let region = Negative::find(session, &to.events_to_look_at(options)?)?;
-    region.map_or(Ok(()), |region| region.warn(session))?;
-
-    let mut model = learn(session, &mut from, &mut to, Samples::Same)?;
+    let (mut model, region) = {
+        let mut from = events.weighing(None)?;
+        let mut to = events.weighing(Some(&old))?;
+        let region = Negative::find(session, &to.events_to_look_at(options)?)?;
+        region.map_or(Ok(()), |region| region.warn(session))?;
+        let model = learn(session, &mut from, &mut to, Samples::Same)?;
+        (model, region)
+    };
     let mut new = before.ratios(session, &model)?;
     let factor = scale(&mut new, before.total)?;
     let mut found = before.described();
