@@ -42,6 +42,8 @@ pub mod evaluate;
 
 pub mod reweighter;
 
+pub mod unfold;
+
 pub mod sampler;
 
 pub mod metrics;

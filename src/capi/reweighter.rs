@@ -20,6 +20,12 @@ pub struct laser_reweighter(Reweighter);
 
 impl Handle for laser_reweighter {}
 
+impl laser_reweighter {
+    pub(super) fn new(reweighter: Reweighter) -> Self {
+        laser_reweighter(reweighter)
+    }
+}
+
 /// Trains a reweighter: the classifier between the events of two sources, whose ratio of densities is w. No generator is needed. The
 /// weights are judged on events of both that were held out, and the log callback is told what is wrong with them.
 ///

@@ -40,6 +40,7 @@ pub use histogram::Histogram2d;
 pub use jsd::jsd;
 pub use ks::{kolmogorov_smirnov, KolmogorovSmirnov};
 pub(crate) use normal::Normal;
+pub(crate) use poisson::poisson;
 pub use sample::{effective_size, Sample};
 pub use score::Score;
 pub use sliced::sliced_emd;

@@ -42,6 +42,10 @@ pub mod domain {
     pub const POOL: Domain = Domain(10);
     /// The pilot run that measures the weights.
     pub const PILOT: Domain = Domain(11);
+    /// Initial weights of the classifiers of unfolding.
+    pub const UNFOLDING: Domain = Domain(13);
+    /// How often an event is drawn, of a replica.
+    pub const REPLICA: Domain = Domain(14);
     /// Resampling and directions of scores.
     pub const SCORES: Domain = Domain(40);
     /// The classifier two-sample test: its halves, its network and the order of its events.

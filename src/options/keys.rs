@@ -238,6 +238,18 @@ keys! {
         /// Transitions from one event of a chain to its next.
         HMC_THIN: Int = int("hmc.thin", 1, 1_000_000, 1).fast(3);
     }
+    UNFOLD {
+        /// Iterations of unfolding (OmniFold). Fewer stay nearer to the simulation, more follow the fluctuations of the data.
+        UNFOLD_ITERATIONS: Int = int("unfold.iterations", 1, 1000, 5);
+        /// Unfolding ends before its last iteration if the weights change by less: root mean square over the generated events, by their mean. 0: never.
+        UNFOLD_TOLERANCE: Float = float("unfold.tolerance", Interval::at_least(0.0), 0.01);
+        /// Epochs of the two trainings of every iteration but the first, in place of `classifier.epochs`: they go on from where the last iteration's ended.
+        UNFOLD_EPOCHS: Int = int("unfold.epochs", 1, MAX, 20).fast(6);
+        /// Which bootstrap sample is unfolded: every simulated and every measured event is counted a Poisson number of times, by the seed and this number alone. The spread of the results over replicas is the statistical error. 0: the events as they are.
+        UNFOLD_REPLICA: Int = int("unfold.replica", 0, MAX, 0);
+        /// How networks see the columns of `reconstructed` and `data`, as `features.scaling` of those of `generated`; r0, r1 … are their names, where sources have none.
+        UNFOLD_SCALING: Text = text("unfold.scaling", &[], "auto");
+    }
     SAMPLER {
         /// How events are drawn; `model` means the method that the model was refined with.
         SAMPLER_METHOD: Option<Method> = choice("sampler.method", &methods("model", "baseline"), None);
@@ -444,6 +456,7 @@ pub(super) fn table() -> impl Iterator<Item = &'static dyn Row> {
         MATCHING,
         &MATCHING_TRAINING.rows(),
         HMC,
+        UNFOLD,
         SAMPLER,
     ];
     TABLE.iter().copied().flatten().copied()
