@@ -20,6 +20,8 @@ module laser_c
    integer(c_int32_t), parameter :: LASER_ABI = 0 !< Number of the C ABI that this header describes, the first number of the soname
    integer(c_int32_t), parameter :: LASER_LOG_INFO = 1 !< Level of a log message
    integer(c_int32_t), parameter :: LASER_LOG_WARNING = 2 !< Level of a log message
+   integer(c_int32_t), parameter :: LASER_PAIR_GENERATED = 1 !< Flag of a simulated event
+   integer(c_int32_t), parameter :: LASER_PAIR_RECONSTRUCTED = 2 !< Flag of a simulated event
    integer(c_int32_t), parameter :: LASER_OK = 0 !< Success
    integer(c_int32_t), parameter :: LASER_ERR_INVALID_ARGUMENT = 1 !< An argument outside its domain
    integer(c_int32_t), parameter :: LASER_ERR_NULL = 2 !< A pointer that must not be NULL was NULL
@@ -833,6 +835,21 @@ module laser_c
          type(c_ptr), value :: reweighter
       end subroutine laser_reweighter_free
 
+      !> Unfolds measured events.
+      function laser_unfold(generated, reconstructed, data, flags, n, options, hooks, w, out) bind(c)
+         import
+         type(c_ptr), value :: generated
+         type(c_ptr), value :: reconstructed
+         type(c_ptr), value :: data
+         type(c_ptr), value :: flags
+         integer(c_size_t), value :: n
+         type(c_ptr), value :: options
+         type(c_ptr), value :: hooks
+         type(c_ptr), value :: w
+         type(c_ptr), intent(inout) :: out
+         integer(c_int32_t) :: laser_unfold
+      end function laser_unfold
+
       !> Makes a sampler that stands at event 0.
       function laser_sampler_new(model, seed, stream, options, out) bind(c)
          import
@@ -1485,6 +1502,7 @@ module laser
       type(c_ptr) :: handle = c_null_ptr
    contains
       procedure :: train => reweighter_train
+      procedure :: unfold => reweighter_unfold
       procedure :: load => reweighter_load
       procedure :: save => reweighter_save
       procedure :: event_dim => reweighter_event_dim
@@ -2929,6 +2947,30 @@ contains
       if (bad_hooks(hooks, watch, status)) return
       call settle(laser_reweighter_train(from%handle, to%handle, settings, watch, self%handle), status)
    end subroutine reweighter_train
+
+   !> Unfolds measured events: w receives a weight for every simulated event, with which their detector level is distributed as the
+   !! data. generated and reconstructed have as many events as w, in the same order; flags are sums of LASER_PAIR_GENERATED and
+   !! LASER_PAIR_RECONSTRUCTED; absent: all events have both levels. See laser_unfold in laser.h.
+   recursive subroutine reweighter_unfold(self, generated, reconstructed, data, w, flags, options, hooks, status)
+      class(laser_reweighter), intent(inout) :: self
+      type(laser_source), intent(in) :: generated, reconstructed, data
+      real(c_double), intent(inout), target, contiguous :: w(:)
+      integer(c_int32_t), intent(in), optional, target, contiguous :: flags(:)
+      type(laser_options), intent(in), optional :: options
+      type(laser_hooks), intent(in), optional :: hooks
+      integer, intent(out), optional :: status
+      type(c_ptr) :: settings, watch, levels
+      if (taken(self%handle, "laser_reweighter", status)) return
+      if (bad_options(options, settings, status)) return
+      if (bad_hooks(hooks, watch, status)) return
+      levels = c_null_ptr
+      if (present(flags)) then
+         if (unequal("flags", size(flags), "elements", size(w), status)) return
+         if (size(flags) > 0) levels = c_loc(flags(1))
+      end if
+      call settle(laser_unfold(generated%handle, reconstructed%handle, data%handle, levels, size(w, kind=c_size_t), settings, &
+         watch, first(w), self%handle), status)
+   end subroutine reweighter_unfold
 
    !> The saved and the loaded reweighter give the same bits. LASER_ERR_UNSUPPORTED for the file of a model with a generator.
    subroutine reweighter_load(self, path, options, status)

@@ -84,7 +84,7 @@ BASE = set("""
     getpid hcat identity include isapprox isempty isequal isfile isfinite isnan isopen iszero joinpath last length log map merge merge! min mktempdir
     nameof new nothing occursin ones parse permutedims pi pipeline pointer_from_objref pop! position print println push! rand rand!
     randn randn! reenable_sigint repr reshape rethrow seek setenv showerror similar sincos size sprint sqrt startswith stderr stride
-    string success take! task_local_storage throw time typemax typeof undef unsafe_pointer_to_objref unsafe_store! unsafe_string
+    string success sum take! task_local_storage throw time typemax typeof undef unsafe_pointer_to_objref unsafe_store! unsafe_string
     unsafe_wrap vcat vec view with_logger write yield zero zeros
 """.split())
 

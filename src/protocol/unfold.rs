@@ -19,7 +19,7 @@ mod input;
 mod judge;
 mod learner;
 
-use super::judgement::{Subject, Witness};
+use super::judgement::Witness;
 use super::limits::LimitReport;
 use super::pullback::WeightReport;
 use super::reweight::{of, Reweighter, Weights};
@@ -76,7 +76,8 @@ struct UnfoldingReport {
     replica: u64,
     /// What the weighted simulation is like where it was measured.
     detector: Option<judge::Detector>,
-    /// χ² per bin of ω and its mean ν(t), on held-out events in bins of ν.
+    /// How far ν(t) is from the mean of ω, on held-out events in bins of ν: the mean square of the difference of their sums, by the statistical
+    /// error of such a sum. Far below 1 where it is the mean.
     mean_chi_square: Option<f64>,
     /// The trainings, in their order.
     trainings: Vec<Value>,
@@ -354,13 +355,6 @@ fn unfold_here(
             .gather()?;
         if first.is_none() {
             width = relative_width(&omega, u);
-            super::classifier::warn(
-                session,
-                &trained,
-                keys::CLASSIFIER_TRAINING.epochs.name(),
-                false,
-                Subject::Events,
-            )?;
             first = Some(model);
         }
         trainings.push(trained);
@@ -468,13 +462,6 @@ fn unfold_here(
     report.fakes = 1.0 - total / report.data;
     report.efficiency = product(u, &nu.matched) / report.total;
     let of_last = trainings.last().cloned().unwrap_or_default();
-    super::classifier::warn(
-        session,
-        &of_last,
-        keys::UNFOLD_EPOCHS.name(),
-        false,
-        Subject::Events,
-    )?;
     report.trainings = trainings;
     let record = &mut model.record;
     record.insert("classifier".into(), of_last);

@@ -14,6 +14,7 @@ mod sample;
 mod score;
 mod source;
 mod terminal;
+mod unfold;
 mod watch;
 
 use clap::{Parser, Subcommand};
@@ -38,6 +39,7 @@ enum Command {
     Refine(refine::Arguments),
     #[command(subcommand)]
     Reweight(reweight::Command),
+    Unfold(unfold::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -59,6 +61,7 @@ fn main() -> ExitCode {
         Command::Score(arguments) => score::run(&arguments),
         Command::Refine(arguments) => refine::run(&arguments),
         Command::Reweight(command) => reweight::run(&command),
+        Command::Unfold(arguments) => unfold::run(&arguments),
     }));
     let result: Result<()> = done.unwrap_or_else(|defect| Err(Failure::defect(&*defect)));
     let status = match result {
