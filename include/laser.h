@@ -810,7 +810,8 @@ void laser_hooks_free(laser_hooks *hooks);
  *
  * @param p what the callback was given
  * @return "flow", "gan_generator", "vae", "classifier", "trees", "omnifold_events", "omnifold_latents", "pilot", "pool", "gan",
- * "refiner_flow", "pairs", "matching", "chains" or "sampling"; valid until the callback returns; "" if `p` is NULL
+ * "refiner_flow", "pairs", "matching", "chains", "sampling", "unfold_fakes",
+ * "unfold_detector" or "unfold_particles"; valid until the callback returns; "" if `p` is NULL
  *
  * Threads: inside the callback.
  */
