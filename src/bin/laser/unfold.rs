@@ -287,6 +287,7 @@ fn write_weights(path: &Path, columns: &[(String, Vec<f64>)]) -> Result<()> {
     let rows = columns.first().map_or(0, |(_, w)| w.len());
     let file = Output {
         path,
+        kind: Kind::of(path)?,
         rows: rows as u64,
         header: names.clone(),
         flat: names.len() == 1,
