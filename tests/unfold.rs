@@ -13,7 +13,7 @@ use std::cell::{Cell, RefCell};
 const BOTH: i32 = PAIR_GENERATED | PAIR_RECONSTRUCTED;
 
 fn options(settings: &[(&str, f64)]) -> Options {
-    let json = r#"{"preset": "fast", "validation.fraction": 0.2, "unfold": {"epochs": 2, "tolerance": 0},
+    let json = r#"{"preset": "fast", "validation.fraction": 0.2, "unfold": {"epochs": 2},
         "classifier": {"layers": 2, "units": 32, "epochs": 4, "steps": 100, "batch": 1000, "lr": 0.005}}"#;
     let mut options = Options::from_json(json).unwrap();
     for &(key, value) in settings {

@@ -103,6 +103,10 @@ def omnifold(sample, iterations, library):
     tf.config.threading.set_inter_op_parallelism_threads(1)
     tf.keras.utils.set_random_seed(1)
     from omnifold import DataLoader, MLP, MultiFold
+    from omnifold.net import weighted_binary_crossentropy
+
+    # Keras, as of 2026, asks for the names of losses that it copies.
+    tf.keras.utils.get_custom_objects()["weighted_binary_crossentropy"] = weighted_binary_crossentropy
 
     t, x, seen, _, data, measured = (np.asarray(a, np.float32) if a.dtype != bool else a for a in sample)
     mean, std = x[seen].mean(0), x[seen].std(0)

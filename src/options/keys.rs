@@ -241,8 +241,8 @@ keys! {
     UNFOLD {
         /// Iterations of unfolding (OmniFold). Fewer stay nearer to the simulation, more follow the fluctuations of the data.
         UNFOLD_ITERATIONS: Int = int("unfold.iterations", 1, 1000, 5);
-        /// Unfolding ends before its last iteration if the weights change by less: root mean square over the generated events, by their mean. 0: never.
-        UNFOLD_TOLERANCE: Float = float("unfold.tolerance", Interval::at_least(0.0), 0.01);
+        /// Unfolding ends before its last iteration if the weights change by less: root mean square over the generated events, by their mean. 0: never, so that results which are compared, as those of replicas, come of as many.
+        UNFOLD_TOLERANCE: Float = float("unfold.tolerance", Interval::at_least(0.0), 0.0);
         /// Epochs of the two trainings of every iteration but the first, in place of `classifier.epochs`: they go on from where the last iteration's ended.
         UNFOLD_EPOCHS: Int = int("unfold.epochs", 1, MAX, 20).fast(6);
         /// Which bootstrap sample is unfolded: every simulated and every measured event is counted a Poisson number of times, by the seed and this number alone. The spread of the results over replicas is the statistical error. 0: the events as they are.
