@@ -703,7 +703,7 @@ end
     truth[1, :] .+= 0.5
     x, data = t .+ 0.3 .* toy_events(23, 4000), truth .+ 0.3 .* toy_events(24, 4000)
     options = toy_options("classifier.steps" => 300, "classifier.lr" => 0.01, "unfold.iterations" => 2)
-    flags = [i % 4 == 0 ? LaserRefine.C.LASER_PAIR_GENERATED : Int32(3) for i in 1:4000]
+    flags = [i % 4 == 0 ? LASER_PAIR_GENERATED : Int32(3) for i in 1:4000]
     reweighter, w = unfold(Source(t), Source(x), Source(data), 4000; flags = flags, options = options, silent...)
     @test isapprox(sum(w), reweighter["unfolding.total"]; rtol = 1e-9) && all(w .> 0)
     @test weights(reweighter, t) .* reweighter["unfolding.factor"] == w
