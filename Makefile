@@ -18,7 +18,7 @@ ifndef LIBTORCH
 export LIBTORCH := $(shell CUDA=$(CUDA) scripts/setup --libtorch)
 endif
 
-.PHONY: help setup base build demo paper physics pythia pythia-demo docs export-test test arm-test bench bench-train bench-foreign bench-reweight bench-negative bench-ranks fuzz sanitize attack lint header install standalone clean
+.PHONY: help setup base build demo paper physics pythia pythia-demo docs export-test test arm-test bench bench-train bench-foreign bench-reweight bench-negative bench-unfold bench-ranks fuzz sanitize attack lint header install standalone clean
 
 help: ## this list
 	@echo 'liblaser: latent space refinement of generative models'
@@ -71,6 +71,9 @@ bench-reweight: standalone ## reweighters beside hep_ml's and scikit-learn's on 
 
 bench-negative: base ## negative weights beside cres on the same events, in half an hour; the first time installs it
 	@bench/run negative
+
+bench-unfold: standalone ## unfolding beside the package omnifold on samples whose truth is known, in 20 minutes
+	@bench/run unfold
 
 bench-ranks: standalone ## how far a training scales over ranks: one and two measured, 8 to 512 modelled, in 3 minutes
 	@bench/ranks

@@ -20,6 +20,8 @@ module laser_c
    integer(c_int32_t), parameter :: LASER_ABI = 0 !< Number of the C ABI that this header describes, the first number of the soname
    integer(c_int32_t), parameter :: LASER_LOG_INFO = 1 !< Level of a log message
    integer(c_int32_t), parameter :: LASER_LOG_WARNING = 2 !< Level of a log message
+   integer(c_int32_t), parameter :: LASER_PAIR_GENERATED = 1 !< Flag of a simulated event
+   integer(c_int32_t), parameter :: LASER_PAIR_RECONSTRUCTED = 2 !< Flag of a simulated event
    integer(c_int32_t), parameter :: LASER_OK = 0 !< Success
    integer(c_int32_t), parameter :: LASER_ERR_INVALID_ARGUMENT = 1 !< An argument outside its domain
    integer(c_int32_t), parameter :: LASER_ERR_NULL = 2 !< A pointer that must not be NULL was NULL
@@ -845,6 +847,21 @@ module laser_c
          integer(c_int32_t) :: laser_resample
       end function laser_resample
 
+      !> Unfolds measured events.
+      function laser_unfold(generated, reconstructed, data, flags, n, options, hooks, w, out) bind(c)
+         import
+         type(c_ptr), value :: generated
+         type(c_ptr), value :: reconstructed
+         type(c_ptr), value :: data
+         type(c_ptr), value :: flags
+         integer(c_size_t), value :: n
+         type(c_ptr), value :: options
+         type(c_ptr), value :: hooks
+         type(c_ptr), value :: w
+         type(c_ptr), intent(inout) :: out
+         integer(c_int32_t) :: laser_unfold
+      end function laser_unfold
+
       !> Makes a sampler that stands at event 0.
       function laser_sampler_new(model, seed, stream, options, out) bind(c)
          import
@@ -1284,6 +1301,7 @@ module laser
    public :: laser_two_sample_auc, laser_two_sample_auc_by_family, laser_auc, laser_effective_size, laser_chain_diagnostics
    public :: laser_edge, laser_edge_count, laser_edge_inequality
    public :: LASER_ABI, LASER_VERSION_MAJOR, LASER_VERSION_MINOR, LASER_VERSION_PATCH, LASER_LOG_INFO, LASER_LOG_WARNING
+   public :: LASER_PAIR_GENERATED, LASER_PAIR_RECONSTRUCTED
    public :: LASER_OK, LASER_ERR_INVALID_ARGUMENT, LASER_ERR_NULL, LASER_ERR_UNKNOWN_OPTION, LASER_ERR_IO, LASER_ERR_FORMAT, &
       LASER_ERR_CALLBACK, LASER_ERR_CANCELLED, LASER_ERR_BUSY, LASER_ERR_UNSUPPORTED, LASER_ERR_DATA, LASER_ERR_NUMERICAL, &
       LASER_ERR_DEVICE, LASER_ERR_TORCH, LASER_ERR_INTERNAL, LASER_ERR_PANIC, LASER_ERR_MEMORY
@@ -1498,6 +1516,7 @@ module laser
    contains
       procedure :: train => reweighter_train
       procedure :: resample => reweighter_resample
+      procedure :: unfold => reweighter_unfold
       procedure :: load => reweighter_load
       procedure :: save => reweighter_save
       procedure :: event_dim => reweighter_event_dim
@@ -2962,6 +2981,30 @@ contains
       if (present(w)) n = size(w, kind=c_size_t)
       call settle(laser_resample(events%handle, settings, watch, n, first(w), self%handle), status)
    end subroutine reweighter_resample
+
+   !> Unfolds measured events: w receives a weight for every simulated event, with which their detector level is distributed as the
+   !! data. generated and reconstructed have as many events as w, in the same order; flags are sums of LASER_PAIR_GENERATED and
+   !! LASER_PAIR_RECONSTRUCTED; absent: all events have both levels. See laser_unfold in laser.h.
+   recursive subroutine reweighter_unfold(self, generated, reconstructed, data, w, flags, options, hooks, status)
+      class(laser_reweighter), intent(inout) :: self
+      type(laser_source), intent(in) :: generated, reconstructed, data
+      real(c_double), intent(inout), target, contiguous :: w(:)
+      integer(c_int32_t), intent(in), optional, target, contiguous :: flags(:)
+      type(laser_options), intent(in), optional :: options
+      type(laser_hooks), intent(in), optional :: hooks
+      integer, intent(out), optional :: status
+      type(c_ptr) :: settings, watch, levels
+      if (taken(self%handle, "laser_reweighter", status)) return
+      if (bad_options(options, settings, status)) return
+      if (bad_hooks(hooks, watch, status)) return
+      levels = c_null_ptr
+      if (present(flags)) then
+         if (unequal("flags", size(flags), "elements", size(w), status)) return
+         if (size(flags) > 0) levels = c_loc(flags(1))
+      end if
+      call settle(laser_unfold(generated%handle, reconstructed%handle, data%handle, levels, size(w, kind=c_size_t), settings, &
+         watch, first(w), self%handle), status)
+   end subroutine reweighter_unfold
 
    !> The saved and the loaded reweighter give the same bits. LASER_ERR_UNSUPPORTED for the file of a model with a generator.
    subroutine reweighter_load(self, path, options, status)

@@ -122,6 +122,16 @@
 #define LASER_LOG_WARNING 2
 
 /**
+ * Flag of a simulated event: it has a counterpart at particle level, in the fiducial space.
+ */
+#define LASER_PAIR_GENERATED 1
+
+/**
+ * Flag of a simulated event: it was reconstructed.
+ */
+#define LASER_PAIR_RECONSTRUCTED 2
+
+/**
  * A token to stop long calls with: it takes effect within one optimisation step or block of events. It stays tripped until it is reset,
  * and one token can serve many calls. Threads: any number at once.
  */
@@ -800,7 +810,8 @@ void laser_hooks_free(laser_hooks *hooks);
  *
  * @param p what the callback was given
  * @return "flow", "gan_generator", "vae", "classifier", "trees", "omnifold_events", "omnifold_latents", "pilot", "pool", "gan",
- * "refiner_flow", "pairs", "matching", "chains" or "sampling"; valid until the callback returns; "" if `p` is NULL
+ * "refiner_flow", "pairs", "matching", "chains", "sampling", "unfold_fakes",
+ * "unfold_detector" or "unfold_particles"; valid until the callback returns; "" if `p` is NULL
  *
  * Threads: inside the callback.
  */
@@ -1633,7 +1644,8 @@ laser_status laser_reweighter_info(const laser_reweighter *reweighter,
  * @param reweighter what to ask
  * @param key path into the record with dots, as of laser_model_get_f64: "classifier.…" of the training; "weights.…" of the weights that
  * events of `from` get, in the unit of their own mean weight; "weights.calibration.…" of held-out events of both; "weights.gaps.0.…" of
- * what `from` does not reach of `to`; "weights.features.0.…", "weights.limit.…", "weights.second_opinion.…"; "resample.…" of laser_resample
+ * what `from` does not reach of `to`; "weights.features.0.…", "weights.limit.…", "weights.second_opinion.…"; "resample.…" of laser_resample;
+ * "unfolding.…" of laser_unfold
  * @param out receives the number
  * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT if there is no such number, with the keys that there are; LASER_ERR_NULL
  *
@@ -1691,6 +1703,46 @@ laser_status laser_resample(const laser_source *events,
                             size_t n,
                             double *w,
                             laser_reweighter **out);
+
+/**
+ * Unfolds measured events: weights of simulated events at particle level with which the detector level of the simulation is distributed as
+ * the data, in shape and number (OmniFold, arXiv:1911.09107; acceptance and fakes, arXiv:2105.04448).
+ *
+ * Row i of `generated` and `reconstructed` is one simulated event, with its values at the two levels; `flags` say which of them it has. The
+ * sum of v * w over the events, v the weights of `generated`, is the unfolded number of events, corrected for efficiency and fakes;
+ * histograms of v * w at particle level are unfolded distributions. The reweighter gives the same weights to other events of the particle
+ * level: w is its weight times the number "unfolding.factor" of its record, which also holds what each iteration changed, and how the weighted
+ * simulation compares with the data at detector level.
+ *
+ * The calling thread works until it is done; the callbacks of the hooks are called on it. A checkpoint keeps all trainings.
+ *
+ * @param generated `n` simulated events at particle level, of G values, with their Monte Carlo weights v; an array or a file in memory
+ * @param reconstructed the same `n` events at detector level, of R values; its weights, if it has any, count at detector level in the place
+ * of v, as v times scale factors
+ * @param data measured events, of R values, an array or a file in memory; backgrounds are events of negative weight
+ * @param flags `n` sums of LASER_PAIR_GENERATED and LASER_PAIR_RECONSTRUCTED; NULL: all events have both. The values of a level that an
+ * event has not are not looked at, but must be finite
+ * @param n rows of `generated` and `reconstructed`
+ * @param options the groups "unfold", "classifier" and "validation", "features" of the particle level, "weights.tail", "weights.margin",
+ * "seed", "dtype", "backend", "device", "threads"; copied; NULL for the defaults, which take longer than the preset "fast"
+ * @param hooks progress, log, cancel, checkpoint and ranks; copied; NULL for none
+ * @param w receives `n` weights w, 0 of events without particle level; of a replica, with the number of times that the event is drawn; NULL
+ * if they are not wanted
+ * @param out receives the reweighter; the caller frees it with laser_reweighter_free
+ * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for sources or flags that do not fit together; LASER_ERR_UNSUPPORTED for a callback, or a
+ * file that is not held in memory; LASER_ERR_DATA for weights without a positive sum; else as laser_generator_train
+ *
+ * Threads: any number at once; while another call trains on one of the sources LASER_ERR_BUSY.
+ */
+laser_status laser_unfold(const laser_source *generated,
+                          const laser_source *reconstructed,
+                          const laser_source *data,
+                          const int32_t *flags,
+                          size_t n,
+                          const laser_options *options,
+                          const laser_hooks *hooks,
+                          double *w,
+                          laser_reweighter **out);
 
 /**
  * Makes a sampler that stands at event 0.

@@ -921,9 +921,17 @@ inline Model refine(const Generator &generator, Source &target, const Options &o
                  generator.callables());
 }
 
+struct Unfolded;
+
 /** Weights for events that are there, w(x) = p_to(x) / p_from(x) of two sources: no generator is needed. Immutable. */
 class Reweighter {
 public:
+    /**
+     * Unfolds measured events: weights of `n` simulated ones, with which their detector level is distributed as `data`. The flags are sums of
+     * LASER_PAIR_GENERATED and LASER_PAIR_RECONSTRUCTED; without, all events have both levels. See laser_unfold.
+     */
+    static Unfolded unfold(const Source &generated, const Source &reconstructed, const Source &data, std::size_t n,
+                           Span<const std::int32_t> flags = {}, const Options &options = {}, const Hooks &hooks = {});
     /** Trains one on the events of `from`, which are to be weighted, and of `to`, which they are to be like. */
     static Reweighter train(Source &from, Source &to, const Options &options = {}, const Hooks &hooks = {})
     {
@@ -1002,6 +1010,26 @@ private:
 
     detail::Handle<laser_reweighter> handle_;
 };
+
+/** The result of Reweighter::unfold. */
+struct Unfolded {
+    /** Gives the same weights to other events, but for the number "unfolding.factor" of its record. */
+    Reweighter reweighter;
+    /** One for each simulated event; the sum of v * w is the unfolded number of events. */
+    std::vector<double> w;
+};
+
+inline Unfolded Reweighter::unfold(const Source &generated, const Source &reconstructed, const Source &data, std::size_t n,
+                                   Span<const std::int32_t> flags, const Options &options, const Hooks &hooks)
+{
+    const std::int32_t *const levels = detail::optional_column(flags, n, "the flags are as many as the simulated events, or left out");
+    std::vector<double> w(n);
+    Reweighter made(detail::made_by<laser_reweighter>([&](laser_reweighter **out) {
+        return laser_unfold(generated.handle(), reconstructed.handle(), data.handle(), levels, n, options.handle(), hooks.handle(), w.data(),
+                            out);
+    }));
+    return {std::move(made), std::move(w)};
+}
 
 /** A stream of events from a model: one per thread. Event i of stream s with seed k depends on the model, k, s and i alone. */
 class Sampler {

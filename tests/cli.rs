@@ -7,8 +7,8 @@ use laser::model::Model;
 use laser::noise::{domain, Noise};
 use laser::options::Options;
 use laser::protocol::{
-    host_generator, refine, resample, train_generator, train_reweighter, two_sample_auc, Instance,
-    Outputs, Reweighter, Sampler, Source, Weights,
+    host_generator, refine, resample, train_generator, train_reweighter, two_sample_auc, unfold,
+    Instance, Outputs, Reweighter, Sampler, Source, Weights,
 };
 use laser::{Rows, RowsMut};
 use npyz::{NpyFile, Order, WriterBuilder};
@@ -2486,6 +2486,137 @@ fn reweight_trains_and_weighs_as_the_library_does() {
         "reweight apply r.laser nan.npy -o x.npy",
         "row 17 (from 0): x1 is not finite",
     );
+}
+
+#[test]
+fn unfold_writes_what_the_library_does() {
+    let folder = Folder::new();
+    let t = events(2, 1);
+    let noise = events(2, 3);
+    let flags: Vec<i32> = (0..ROWS).map(|i| if i % 4 == 0 { 1 } else { 3 }).collect();
+    let smeared =
+        |t: &[f64]| -> Vec<f64> { t.iter().zip(&noise).map(|(t, z)| t + 0.2 * z).collect() };
+    let mut x = smeared(&t);
+    // What is not reconstructed may hold anything in a file.
+    x.chunks_exact_mut(2)
+        .zip(&flags)
+        .filter(|(_, f)| **f == 1)
+        .for_each(|(x, _)| x[1] = f64::NAN);
+    let data: Vec<f64> = smeared(&events(2, 4)).iter().map(|x| x + 0.1).collect();
+    let background: Vec<f64> = events(2, 5)[..600]
+        .chunks_exact(2)
+        .flat_map(|x| [x[0], x[1], 0.5])
+        .collect();
+    folder.npy("t.npy", &t, 2, Order::C);
+    folder.npy("x.npy", &x, 2, Order::C);
+    folder.npy("data.npy", &data, 2, Order::C);
+    folder.npy("background.npy", &background, 3, Order::C);
+    let numbers: Vec<f64> = flags.iter().map(|f| f64::from(*f)).collect();
+    folder.npy("flags.npy", &numbers, 1, Order::C);
+    let config = |more: &str| {
+        format!(
+            r#"{{"generated": "t.npy", "reconstructed": "x.npy", "data": "data.npy", "background": "background.npy", "flags": "flags.npy",
+            "weights_column": {{"background": true}}, "weights": "w.npy", "model": "u.laser", {more}
+            "options": {{"unfold.iterations": 2, {}}}"#,
+            OPTIONS.replacen('{', "", 1)
+        )
+    };
+    folder.write("unfold.json", &config(r#""replicas": 2,"#));
+    let told = folder.good("unfold unfold.json");
+    for line in [
+        "u.laser\n",
+        "unfolding by 2 iterations",
+        "weights of 3000 simulated events",
+        "events, backgrounds subtracted",
+    ] {
+        assert!(told.contains(line), "{told}");
+    }
+    assert!(folder
+        .good("info u.laser")
+        .contains("unfolding by 2 iterations"));
+    let log = fs::read_to_string(folder.at("u.laser.log")).unwrap();
+    assert!(
+        log.contains("3000 events of 2 columns from t.npy") && log.contains("replica 2 of 2"),
+        "{log}"
+    );
+
+    let mut options = Options::from_json(OPTIONS).unwrap();
+    options.set_i64("unfold.iterations", 2).unwrap();
+    x.iter_mut()
+        .filter(|x| x.is_nan())
+        .for_each(|x| *x = -999.0);
+    let both: Vec<f64> = data
+        .iter()
+        .copied()
+        .chain(background.chunks_exact(3).flat_map(|x| [x[0], x[1]]))
+        .collect();
+    let mut d = vec![1.0; ROWS];
+    d.resize(ROWS + 300, -0.5);
+    let unfolded = |replica: i64| {
+        let mut options = options.clone();
+        options.set_i64("unfold.replica", replica).unwrap();
+        let source = |x, w| Source::from_rows(Rows::packed(x, 2).unwrap(), w).unwrap();
+        let (t, x, data) = (
+            source(&t, None),
+            source(&x, None),
+            source(&both, Some(&d[..])),
+        );
+        unfold(&t, &x, &data, Some(&flags), &options, &()).unwrap()
+    };
+    let (shape, columns) = folder.read("w.npy");
+    assert_eq!(shape, [ROWS as u64, 3]);
+    for replica in 0..3 {
+        let expected = unfolded(replica);
+        let written = columns.iter().skip(replica as usize).step_by(3);
+        assert!(written.eq(&expected.w), "{replica}");
+        if replica == 0 {
+            assert!(
+                expected.reweighter.to_bytes().unwrap() == fs::read(folder.at("u.laser")).unwrap()
+            );
+        }
+    }
+    // One replica alone, for a farm; nothing else is written.
+    fs::remove_file(folder.at("u.laser")).unwrap();
+    folder.good("unfold unfold.json --replica 2");
+    let (shape, alone) = folder.read("w-2.npy");
+    assert_eq!(shape, [ROWS as u64]);
+    assert!(alone.iter().eq(columns.iter().skip(2).step_by(3)));
+    assert!(!folder.at("u.laser").exists());
+
+    // Mistakes.
+    folder.usage(
+        "unfold unfold.json --checkpoint c",
+        "--checkpoint keeps one unfolding",
+    );
+    folder.bad("unfold t.npy", "an array of NumPy");
+    folder.write("other.json", &config(r#""flag": 3,"#));
+    folder.bad("unfold other.json", "unknown field `flag`");
+    folder.write("other.json", &config("").replace("w.npy", "w.hepmc"));
+    folder.bad("unfold other.json", "`weights` must end in .npy or .csv");
+    folder.write("other.json", &config("").replace("w.npy", "data.npy"));
+    folder.bad("unfold other.json", "read by the same command");
+    folder.write(
+        "other.json",
+        &config("").replace("unfold.iterations\": 2", "unfold.replica\": 2"),
+    );
+    folder.bad("unfold other.json", "replicas are asked for by `replicas`");
+    folder.write("other.json", &config("").replace("flags.npy", "t.npy"));
+    folder.bad(
+        "unfold other.json",
+        "one flag for each of 3000 simulated events",
+    );
+    folder.write(
+        "other.json",
+        &config("").replace("{\"background\": true}", "{}"),
+    );
+    folder.bad(
+        "unfold other.json",
+        "it has 3 columns, those of the data are 2",
+    );
+    let half: Vec<f64> = numbers.iter().map(|f| f - 0.5).collect();
+    folder.npy("half.npy", &half, 1, Order::C);
+    folder.write("other.json", &config("").replace("flags.npy", "half.npy"));
+    folder.bad("unfold other.json", "row 0 (counted from 0) is 0.5");
 }
 
 #[test]

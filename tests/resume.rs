@@ -4,8 +4,8 @@
 use laser::noise::{domain, Noise};
 use laser::options::Options;
 use laser::protocol::{
-    refine, refine_again, train_generator, train_reweighter, two_sample_auc, EventSource, Instance,
-    Source,
+    refine, refine_again, train_generator, train_reweighter, two_sample_auc, unfold, EventSource,
+    Instance, Source,
 };
 use laser::train::{AllReduce, Checkpoint, Hooks, Ranks};
 use laser::{Error, Result, Rows};
@@ -611,6 +611,67 @@ fn a_reweighter_that_is_stopped_again_and_again_ends_in_the_same_bits() {
         for (a, b) in losses(&models[0]).iter().zip(losses(&whole)) {
             assert!((a - b).abs() < 2e-3, "{settings}: {a}, {b}");
         }
+    }
+}
+
+#[test]
+fn an_unfolding_that_is_stopped_again_and_again_ends_in_the_same_bits() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint");
+    let t = array();
+    let moved: Vec<f64> = t.iter().map(|x| 1.1 * x + 0.2).collect();
+    let flags: Vec<i32> = (0..t.len() / 2).map(|i| [3, 3, 1, 3, 2][i % 5]).collect();
+    let call_with = |settings: &str, data: &[f64], hooks: &dyn Hooks| {
+        let [generated, reconstructed, data] = [&t[..], &t, data]
+            .map(|rows| Source::from_rows(Rows::packed(rows, 2).unwrap(), None).unwrap());
+        let flags = Some(&flags[..]);
+        let options = options(settings);
+        unfold(&generated, &reconstructed, &data, flags, &options, hooks)
+            .map(|unfolded| (unfolded.reweighter.to_bytes().unwrap(), unfolded.w))
+    };
+    const SETTINGS: &str = r#""unfold.iterations": 2, "unfold.epochs": 1, "classifier.ensemble": 2, "unfold.replica": 1"#;
+    let call = |hooks: &dyn Hooks| call_with(SETTINGS, &moved, hooks);
+    let whole = call(&()).unwrap();
+    let checkpoint = Checkpoint::new(&path, 1e6, 7).unwrap();
+    let (mut patience, mut stopped) = (20, 0);
+    loop {
+        let host = Host {
+            left: Cell::new(patience),
+            checkpoint: Some(&checkpoint),
+            ranks: None,
+        };
+        match call(&host) {
+            Ok(result) => break assert!(result == whole),
+            Err(Error::Cancelled(_)) => stopped += 1,
+            Err(other) => panic!("{other}"),
+        }
+        patience += 30;
+    }
+    assert!(stopped >= 3, "stopped at {stopped} points");
+    // A checkpoint is of its data and its replica.
+    let host = || Host {
+        left: Cell::new(30),
+        checkpoint: Some(&checkpoint),
+        ranks: None,
+    };
+    let refused = call_with(SETTINGS, &t, &host()).unwrap_err().to_string();
+    assert!(refused.contains("its data is"), "{refused}");
+    let other = SETTINGS.replace("replica\": 1", "replica\": 2");
+    let refused = call_with(&other, &moved, &host()).unwrap_err().to_string();
+    assert!(
+        refused.contains("`unfold.replica` is 1, not 2"),
+        "{refused}"
+    );
+    let models = on_ranks(2, |_, ranks| {
+        let host = Host {
+            ranks: Some(ranks),
+            ..Host::default()
+        };
+        call(&host).unwrap()
+    });
+    assert!(models[0] == models[1]);
+    for (w, one) in models[0].1.iter().zip(&whole.1) {
+        assert!((w - one).abs() < 0.02 * (1.0 + one.abs()), "{w}, {one}");
     }
 }
 

@@ -450,7 +450,8 @@ pub unsafe extern "C" fn laser_hooks_free(hooks: *mut laser_hooks) {
 ///
 /// @param p what the callback was given
 /// @return "flow", "gan_generator", "vae", "classifier", "trees", "omnifold_events", "omnifold_latents", "pilot", "pool", "gan",
-/// "refiner_flow", "pairs", "matching", "chains" or "sampling"; valid until the callback returns; "" if `p` is NULL
+/// "refiner_flow", "pairs", "matching", "chains", "sampling", "unfold_fakes",
+/// "unfold_detector" or "unfold_particles"; valid until the callback returns; "" if `p` is NULL
 ///
 /// Threads: inside the callback.
 #[no_mangle]

@@ -44,6 +44,8 @@ pub mod reweighter;
 
 pub mod resample;
 
+pub mod unfold;
+
 pub mod sampler;
 
 pub mod metrics;

@@ -299,7 +299,8 @@ pub unsafe extern "C" fn laser_reweighter_info(
 /// @param reweighter what to ask
 /// @param key path into the record with dots, as of laser_model_get_f64: "classifier.…" of the training; "weights.…" of the weights that
 /// events of `from` get, in the unit of their own mean weight; "weights.calibration.…" of held-out events of both; "weights.gaps.0.…" of
-/// what `from` does not reach of `to`; "weights.features.0.…", "weights.limit.…", "weights.second_opinion.…"; "resample.…" of laser_resample
+/// what `from` does not reach of `to`; "weights.features.0.…", "weights.limit.…", "weights.second_opinion.…"; "resample.…" of laser_resample;
+/// "unfolding.…" of laser_unfold
 /// @param out receives the number
 /// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT if there is no such number, with the keys that there are; LASER_ERR_NULL
 ///

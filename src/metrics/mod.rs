@@ -41,6 +41,7 @@ pub use jsd::jsd;
 pub(crate) use ks::kolmogorov_smirnov_of_pairs;
 pub use ks::{kolmogorov_smirnov, KolmogorovSmirnov};
 pub(crate) use normal::Normal;
+pub(crate) use poisson::poisson;
 pub use sample::{effective_size, Sample};
 pub use score::Score;
 pub use sliced::sliced_emd;

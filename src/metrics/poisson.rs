@@ -6,7 +6,7 @@ use rand::RngCore;
 const LARGE: f64 = 10.0;
 
 /// A number of events where `mean` are expected.
-pub(super) fn poisson(mean: f64, rng: &mut impl RngCore) -> f64 {
+pub(crate) fn poisson(mean: f64, rng: &mut impl RngCore) -> f64 {
     if mean < LARGE {
         by_search(mean, uniform(rng))
     } else {

@@ -43,7 +43,11 @@ pub mod domain {
     /// The pilot run that measures the weights.
     pub const PILOT: Domain = Domain(11);
     /// Which of given events are kept.
-    pub const KEPT: Domain = Domain(13);
+    pub const KEPT: Domain = Domain(15);
+    /// Initial weights of the classifiers of unfolding.
+    pub const UNFOLDING: Domain = Domain(13);
+    /// How often an event is drawn, of a replica.
+    pub const REPLICA: Domain = Domain(14);
     /// Resampling and directions of scores.
     pub const SCORES: Domain = Domain(40);
     /// The classifier two-sample test: its halves, its network and the order of its events.

@@ -165,6 +165,17 @@ places! {
     /// By how much the conditions of a batch are turned, where a reweighter's source `from` has none of its own.
     REWEIGHT_CONDITIONS: Place(domain::TRAINING, 8);
 
+    /// Initial weights of every member of unfolding's classifier at detector level.
+    UNFOLD_DETECTOR: Places(domain::UNFOLDING, 0, 3);
+    /// The same at particle level.
+    UNFOLD_PARTICLES: Places(domain::UNFOLDING, 1, 3);
+    /// The same of fakes.
+    UNFOLD_FAKES: Places(domain::UNFOLDING, 2, 3);
+    /// Of a replica: how often a simulated event is drawn.
+    UNFOLD_PAIRS: Places(domain::REPLICA, 0, 2);
+    /// Of a replica: how often a measured event is drawn.
+    UNFOLD_DATA: Places(domain::REPLICA, 1, 2);
+
     /// Initial weights of the network that is to tell two samples apart.
     TWO_SAMPLE: Place(domain::TWO_SAMPLE, 0);
     /// The half of the sample that is trained on.

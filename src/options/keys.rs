@@ -244,6 +244,18 @@ keys! {
         /// What the new weights of `laser_resample` keep where weights have both signs: their local mean W(x), of all events; or that of their squares V(x) as well, so that errors of histograms stay right, of fewer events: one is kept with probability W² / V, at the weight V / W, and the others get 0.
         RESAMPLE_METHOD: Kept = choice("resample.method", &[("mean", Kept::Mean), ("variance", Kept::Variance)], Kept::Mean);
     }
+    UNFOLD {
+        /// Iterations of unfolding (OmniFold). Fewer stay nearer to the simulation, more follow the fluctuations of the data.
+        UNFOLD_ITERATIONS: Int = int("unfold.iterations", 1, 1000, 5);
+        /// Unfolding ends before its last iteration if the weights change by less: root mean square over the generated events, by their mean. 0: never, so that results which are compared, as those of replicas, come of as many.
+        UNFOLD_TOLERANCE: Float = float("unfold.tolerance", Interval::at_least(0.0), 0.0);
+        /// Epochs of the two trainings of every iteration but the first, in place of `classifier.epochs`: they go on from where the last iteration's ended.
+        UNFOLD_EPOCHS: Int = int("unfold.epochs", 1, MAX, 20).fast(6);
+        /// Which bootstrap sample is unfolded: every simulated and every measured event is counted a Poisson number of times, by the seed and this number alone. The spread of the results over replicas is the statistical error. 0: the events as they are.
+        UNFOLD_REPLICA: Int = int("unfold.replica", 0, MAX, 0);
+        /// How networks see the columns of `reconstructed` and `data`, as `features.scaling` of those of `generated`; r0, r1 … are their names, where sources have none.
+        UNFOLD_SCALING: Text = text("unfold.scaling", &[], "auto");
+    }
     SAMPLER {
         /// How events are drawn; `model` means the method that the model was refined with.
         SAMPLER_METHOD: Option<Method> = choice("sampler.method", &methods("model", "baseline"), None);
@@ -451,6 +463,7 @@ pub(super) fn table() -> impl Iterator<Item = &'static dyn Row> {
         &MATCHING_TRAINING.rows(),
         HMC,
         RESAMPLE,
+        UNFOLD,
         SAMPLER,
     ];
     TABLE.iter().copied().flatten().copied()

@@ -31,6 +31,7 @@ mod sampler;
 mod scaling;
 mod source;
 mod support;
+mod unfold;
 mod unused;
 
 pub use crate::compute::{device_check, evaluator, Instance};
@@ -50,3 +51,4 @@ pub use refine::{refine, refine_again, train_generator};
 pub use reweight::{resample, train_reweighter, Reweighter, Weights};
 pub use sampler::{Outputs, Sampler};
 pub use source::{EventSource, Source};
+pub use unfold::{unfold, Unfolded, PAIR_GENERATED, PAIR_RECONSTRUCTED};

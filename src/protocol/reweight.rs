@@ -25,7 +25,8 @@ use crate::options::{keys, Options};
 use crate::room::{self, Gather, Grow};
 use crate::train::{with_ranks, Hooks, Settings};
 use crate::{Error, Result, Rows, RowsMut};
-use feed::{of, PairFeed};
+pub(in crate::protocol) use feed::{of, PairFeed};
+pub(in crate::protocol) use report::FEW;
 pub use resample::resample;
 use serde_json::json;
 use std::ops::Deref;
@@ -276,7 +277,7 @@ fn bound(from: &mut Source, to: &mut Source, scalings: &[Scaling]) -> Result<()>
 }
 
 /// Tells the host what a classifier hardly makes of the features of a source, unless it was told of the same columns.
-fn inspect(
+pub(super) fn inspect(
     session: Session,
     source: &mut Source,
     scalings: &[Scaling],

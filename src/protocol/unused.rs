@@ -80,6 +80,20 @@ fn has_flow(method: Method) -> bool {
 
 /// Tells of options of what a reweighter has not: a generator, a refiner, a pilot run.
 pub(super) fn in_reweighting(options: &Options, hooks: &dyn Hooks) -> Result<()> {
+    let why = "a reweighter has neither generator nor refiner";
+    let mut unused = without_generator();
+    unused.push("unfold");
+    tell(&among(&options.changed(), &unused), why, hooks)
+}
+
+/// Tells of options of what unfolding has not.
+pub(super) fn in_unfolding(options: &Options, hooks: &dyn Hooks) -> Result<()> {
+    let why = "unfolding has neither generator nor refiner";
+    tell(&among(&options.changed(), &without_generator()), why, hooks)
+}
+
+/// Options of generators, refiners and pilot runs.
+fn without_generator() -> Vec<&'static str> {
     let mut unused: Vec<&str> = NETWORKS.iter().map(|(name, _)| *name).collect();
     unused.extend([
         "generator",
@@ -95,8 +109,7 @@ pub(super) fn in_reweighting(options: &Options, hooks: &dyn Hooks) -> Result<()>
         "weights.events",
         "classifier.inputs",
     ]);
-    let why = "a reweighter has neither generator nor refiner";
-    tell(&among(&options.changed(), &unused), why, hooks)
+    unused
 }
 
 /// Those of the options that are one of `unused`, or in a group of that name.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
     /// What is running: `flow`, `gan_generator`, `vae`, `classifier`, `trees`, `omnifold_events`, `omnifold_latents`, `pilot`, `pool`,
-    /// `gan`, `refiner_flow`, `pairs`, `matching`, `chains`, `sampling`.
+    /// `gan`, `refiner_flow`, `pairs`, `matching`, `chains`, `sampling`, `unfold_fakes`, `unfold_detector`, `unfold_particles`.
     pub stage: &'static str,
     /// Current epoch, from 1.
     pub epoch: u64,

@@ -3,8 +3,8 @@
 use crate::cases::{options, Hashes, Numbers};
 use laser::model::{HostGenerator, Model};
 use laser::protocol::{
-    host_generator, refine, refine_again, train_generator, train_reweighter, EventSource, Instance,
-    Source, Weights,
+    host_generator, refine, refine_again, train_generator, train_reweighter, unfold, EventSource,
+    Instance, Source, Weights,
 };
 use laser::{Result, Rows, RowsMut};
 use serde_json::{json, Value};
@@ -64,6 +64,7 @@ pub fn all(hashes: &mut Hashes) {
     hosts(hashes);
     iterations(hashes);
     reweighters(hashes);
+    unfoldings(hashes);
 }
 
 /// Kinds of generators.
@@ -381,6 +382,39 @@ fn iterations(hashes: &mut Hashes) {
                 add(hashes, &name, refined(&rows, &more), &more);
             }
         }
+    }
+}
+
+/// Unfolding with everything: efficiency, fakes, weights of both signs; of an ensemble, and a replica.
+fn unfoldings(hashes: &mut Hashes) {
+    let rows = rows(3);
+    let data: Vec<f64> = rows.iter().map(|x| 0.9 * x + 0.2).collect();
+    let signs: Vec<f64> = (0..ROWS)
+        .map(|i| if i % 5 == 0 { -0.5 } else { 1.0 })
+        .collect();
+    let flags: Vec<i32> = (0..ROWS).map(|i| [3, 3, 1, 3, 2][i % 5]).collect();
+    for (word, flags, more) in [
+        ("plain", None, json!({})),
+        (
+            "everything",
+            Some(&flags[..]),
+            json!({"classifier.ensemble": 2, "threads": 2}),
+        ),
+        (
+            "replica",
+            Some(&flags[..]),
+            json!({"dtype": "float64", "unfold.replica": 3}),
+        ),
+    ] {
+        let options = options(above(
+            &more,
+            json!({"unfold.iterations": 2, "unfold.epochs": 1}),
+        ));
+        let source = |x, w| Source::from_rows(Rows::packed(x, 3).unwrap(), w).unwrap();
+        let (simulated, data) = (source(&rows, None), source(&data, Some(&signs[..])));
+        let made = unfold(&simulated, &simulated, &data, flags, &options, &()).unwrap();
+        hashes.file(format!("unfolding, {word}: file"), &made.reweighter);
+        hashes.numbers(format!("unfolding, {word}: weights"), &made.w);
     }
 }
 

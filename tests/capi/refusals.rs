@@ -17,6 +17,7 @@ use laser::capi::sampler::*;
 use laser::capi::source::*;
 use laser::capi::status::*;
 use laser::capi::support::*;
+use laser::capi::unfold::*;
 use std::ffi::{c_char, c_void, CStr, CString};
 use std::ptr::{dangling_mut, null, null_mut};
 
@@ -363,6 +364,52 @@ fn generators() {
         laser_source_free(source);
     }
     assert_eq!((out, dim), (dangling_mut(), 7));
+}
+
+#[test]
+fn unfolding() {
+    let x: Vec<f64> = (0..4000).map(|i| (1.7 * f64::from(i)).sin()).collect();
+    let mut w = [7.0; 4];
+    let mut out = dangling_mut();
+    // SAFETY: see main.rs.
+    unsafe {
+        let source = made(|out| laser_source_from_array(x.as_ptr(), null(), 4, 2, 0, out));
+        let callback =
+            made(|out| laser_source_from_callback(2, 0, Some(no_events), null_mut(), out));
+        let o = &mut out as *mut *mut laser_reweighter;
+        let of = |t, x, data, flags, n, w, out| {
+            laser_unfold(t, x, data, flags, n, null(), null(), w, out)
+        };
+        let pw = w.as_mut_ptr();
+        null_is_refused(of(null(), source, source, null(), 4, pw, o), "generated");
+        null_is_refused(
+            of(source, null(), source, null(), 4, pw, o),
+            "reconstructed",
+        );
+        null_is_refused(of(source, source, null(), null(), 4, pw, o), "data");
+        null_is_refused(of(source, source, source, null(), 4, pw, null_mut()), "out");
+        invalid(
+            of(source, source, source, null(), 3, pw, o),
+            "argument `n` is 3",
+        );
+        invalid(
+            of(source, source, source, null(), 0, pw, o),
+            "argument `n` is 0",
+        );
+        invalid(
+            of(source, source, source, [0; 4].as_ptr(), 4, pw, o),
+            "row 0",
+        );
+        invalid(of(source, source, source, null(), usize::MAX, pw, o), "");
+        refused(
+            of(source, source, callback, null(), 4, pw, o),
+            LASER_ERR_UNSUPPORTED,
+            "`data` is a callback",
+        );
+        laser_source_free(source);
+        laser_source_free(callback);
+    }
+    assert_eq!((out, w), (dangling_mut(), [7.0; 4]));
 }
 
 #[test]

@@ -268,6 +268,35 @@ void reweighting()
     CHECK_THROWS(laser::Reweighter::resample(to, {}, options), laser::InvalidArgument, "no weights");
 }
 
+// Unfolding: the weights of the reweighter, times its factor, are those of the events.
+void unfolding()
+{
+    std::mt19937_64 random(4);
+    std::normal_distribution<double> normal;
+    std::vector<double> t(8000), x(8000), data(6000);
+    std::vector<std::int32_t> flags(4000, LASER_PAIR_GENERATED | LASER_PAIR_RECONSTRUCTED);
+    for (std::size_t i = 0; i < t.size(); i++) {
+        t[i] = normal(random);
+        x[i] = t[i] + 0.3 * normal(random);
+    }
+    for (double &value : data)
+        value = 0.3 + normal(random) + 0.3 * normal(random);
+    flags[5] = LASER_PAIR_GENERATED;
+    const laser::Source generated(t, 2), reconstructed(x, 2), measured(data, 2);
+    laser::Options options = toy_options();
+    options.set("classifier.steps", 200).set("classifier.lr", 0.01).set("unfold.iterations", 1);
+    const auto [reweighter, w] = laser::Reweighter::unfold(generated, reconstructed, measured, 4000, flags, options);
+    std::vector<double> same = reweighter.weights(laser::Rows<const double>(t, 2));
+    double total = 0;
+    for (std::size_t i = 0; i < same.size(); i++) {
+        same[i] *= reweighter.get("unfolding.factor");
+        total += w[i];
+    }
+    CHECK(same == w && std::abs(total / reweighter.get("unfolding.total") - 1) < 1e-9);
+    CHECK_THROWS(laser::Reweighter::unfold(generated, reconstructed, measured, 3999, flags), laser::InvalidArgument, "flags");
+    CHECK_THROWS(laser::Reweighter::unfold(generated, measured, measured, 4000), laser::InvalidArgument, "3000");
+}
+
 // Const objects are shared; each thread has its sampler.
 void threads()
 {
@@ -288,4 +317,4 @@ void threads()
 
 } // namespace
 
-int main() { return run(options, views, events, mappings, noise, files, refusals, scores, reweighting, threads); }
+int main() { return run(options, views, events, mappings, noise, files, refusals, scores, reweighting, unfolding, threads); }

@@ -3,18 +3,19 @@ program test_reweighter
    use laser
    use check
    use toy, only: fill, random, settings
-   use, intrinsic :: iso_fortran_env, only: real64
+   use, intrinsic :: iso_fortran_env, only: int32, real64
    implicit none
    integer, parameter :: n = 4000
    character(len=*), parameter :: path = "test_reweighter.laser"
    type(random) :: host
    type(laser_options) :: options
-   type(laser_source) :: from, to
-   type(laser_reweighter) :: reweighter, loaded, given, resampled
+   type(laser_source) :: from, to, data
+   type(laser_reweighter) :: reweighter, loaded, given, resampled, unfolded
    type(laser_model) :: model
    real(real64), target :: x(2, n), y(2, n), wide(4, n), v(n)
    real(real64) :: w(n), log_w(n), spread(n), again(n), theta
    character(len=:), allocatable :: text
+   integer(int32) :: flags(n)
    integer :: status, i, unit
 
    call fill(host, x)
@@ -82,6 +83,30 @@ program test_reweighter
    call resampled%free()
    call resampled%resample(from, w(:7), options, status=status)
    call expect_failure(status, LASER_ERR_INVALID_ARGUMENT, "there are 4000 events", "too few weights")
+
+   ! Unfolding: x at particle level, smeared at detector level, against y that is smeared.
+   call fill(host, wide(1:2, :))
+   flags = LASER_PAIR_GENERATED + LASER_PAIR_RECONSTRUCTED
+   flags(7) = LASER_PAIR_GENERATED
+   call to%free()
+   call from%free()
+   call from%from_array(x)
+   wide(3:4, :) = x + 0.3_real64 * (wide(1:2, :) - 1)
+   call to%from_array(wide(3:4, :))
+   call data%from_array(y)
+   call options%set("conditions", 0)
+   call options%set("unfold.iterations", 1)
+   call unfolded%unfold(from, to, data, w, flags, options)
+   call unfolded%weights(x, again)
+   call expect(all(abs(w - unfolded%get("unfolding.factor") * again) <= 0), "weights of unfolding")
+   call expect(abs(sum(w) / unfolded%get("unfolding.total") - 1) < 1e-9_real64, "unfolded events")
+   call unfolded%unfold(from, to, data, w, flags, options, status=status)
+   call expect_failure(status, LASER_ERR_INVALID_ARGUMENT, "", "a variable that holds one already, unfolding")
+   call given%free()
+   call given%unfold(from, to, data, w, flags(:5), options, status=status)
+   call expect_failure(status, LASER_ERR_INVALID_ARGUMENT, "flags has 5 elements", "too few flags")
+   call unfolded%free()
+   call data%free()
    call reweighter%free()
    call loaded%free()
    call given%free()

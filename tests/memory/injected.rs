@@ -15,6 +15,7 @@ use laser::capi::sampler::*;
 use laser::capi::scores::*;
 use laser::capi::source::*;
 use laser::capi::status::*;
+use laser::capi::unfold::*;
 use std::ffi::{c_void, CString};
 use std::ptr::{null, null_mut};
 
@@ -279,6 +280,39 @@ fn reweighters() {
             laser_source_free(to);
             laser_options_free(options);
         }
+    }
+}
+
+#[test]
+fn unfoldings() {
+    let _alone = alone();
+    let events = events();
+    let moved: Vec<f64> = events.iter().map(|x| 0.9 * x + 0.05).collect();
+    let flags: Vec<i32> = (0..ROWS).map(|i| [3, 3, 1, 3, 2][i % 5]).collect();
+    let options =
+        options(r#""unfold.iterations": 1, "unfold.replica": 1, "validation.events": 900"#);
+    let (simulated, data) = (source(&events, 2), source(&moved, 2));
+    let mut w = vec![0.0; ROWS];
+    // SAFETY: see memory.rs; the events outlive the sources.
+    unsafe {
+        let (flags, w) = (flags.as_ptr(), w.as_mut_ptr());
+        let unfold = |out| {
+            laser_unfold(
+                simulated,
+                simulated,
+                data,
+                flags,
+                ROWS,
+                options,
+                null(),
+                w,
+                out,
+            )
+        };
+        inject("unfold", 20, &mut making(unfold, laser_reweighter_free));
+        laser_source_free(simulated);
+        laser_source_free(data);
+        laser_options_free(options);
     }
 }
 

@@ -21,7 +21,7 @@ using Logging: Logging
 include("c.jl")
 
 # Statuses, for those who handle errors one by one.
-using .C: LASER_OK, LASER_ERR_INVALID_ARGUMENT, LASER_ERR_NULL, LASER_ERR_UNKNOWN_OPTION, LASER_ERR_IO, LASER_ERR_FORMAT,
+using .C: LASER_PAIR_GENERATED, LASER_PAIR_RECONSTRUCTED, LASER_OK, LASER_ERR_INVALID_ARGUMENT, LASER_ERR_NULL, LASER_ERR_UNKNOWN_OPTION, LASER_ERR_IO, LASER_ERR_FORMAT,
     LASER_ERR_CALLBACK, LASER_ERR_CANCELLED, LASER_ERR_BUSY, LASER_ERR_UNSUPPORTED, LASER_ERR_DATA, LASER_ERR_NUMERICAL,
     LASER_ERR_DEVICE, LASER_ERR_TORCH, LASER_ERR_INTERNAL, LASER_ERR_PANIC, LASER_ERR_MEMORY
 
@@ -30,11 +30,11 @@ include("training.jl")
 include("sampling.jl")
 include("scores.jl")
 
-export LASER_ERR_INVALID_ARGUMENT, LASER_ERR_NULL, LASER_ERR_UNKNOWN_OPTION, LASER_ERR_IO, LASER_ERR_FORMAT,
+export LASER_PAIR_GENERATED, LASER_PAIR_RECONSTRUCTED, LASER_ERR_INVALID_ARGUMENT, LASER_ERR_NULL, LASER_ERR_UNKNOWN_OPTION, LASER_ERR_IO, LASER_ERR_FORMAT,
     LASER_ERR_CALLBACK, LASER_ERR_CANCELLED, LASER_ERR_BUSY, LASER_ERR_UNSUPPORTED, LASER_ERR_DATA, LASER_ERR_NUMERICAL,
     LASER_ERR_DEVICE, LASER_ERR_TORCH, LASER_ERR_INTERNAL, LASER_ERR_PANIC, LASER_ERR_MEMORY
 export LaserError, Options, Cancel, Checkpoint, Ranks, Progress, Source, Generator, Model, Sampler, Reweighter, Histogram
-export json, trip!, reset!, istripped, train, refine, with_support, attach, attach_support, save, load, event_dim, latent_dim, condition_dim, sampling_method,
+export json, trip!, reset!, istripped, train, refine, unfold, with_support, attach, attach_support, save, load, event_dim, latent_dim, condition_dim, sampling_method,
     feature_name, info, resample!, weights, weights!, log_weight, log_weight!, log_prob, log_prob!, latent, latent!, generate, generate!, generate_latent, generate_latent!,
     generate_given, generate_given!, next!, set_noise!, set_hooks!, set_position!, contents, total, jsd, emd, jsd_floor, emd_floor, emd_1d, sliced_emd,
     kolmogorov_smirnov, edges, two_sample_auc, two_sample_auc_by_family, auc, effective_size, chain_diagnostics, device_check, library_version

@@ -17,6 +17,10 @@ const LASER_ABI_VERSION = Int32(0)
 const LASER_LOG_INFO = Int32(1)
 # Level of a log message
 const LASER_LOG_WARNING = Int32(2)
+# Flag of a simulated event
+const LASER_PAIR_GENERATED = Int32(1)
+# Flag of a simulated event
+const LASER_PAIR_RECONSTRUCTED = Int32(2)
 # Success
 const LASER_OK = Int32(0)
 # An argument outside its domain
@@ -454,6 +458,12 @@ laser_resample(events, options, hooks, n, w, out) =
     ccall((:laser_resample, liblaser), Int32,
           (Ptr{laser_source}, Ptr{laser_options}, Ptr{laser_hooks}, Csize_t, Ptr{Float64}, Ptr{Ptr{laser_reweighter}}),
           events, options, hooks, n, w, out)
+
+# Unfolds measured events
+laser_unfold(generated, reconstructed, data, flags, n, options, hooks, w, out) =
+    ccall((:laser_unfold, liblaser), Int32,
+          (Ptr{laser_source}, Ptr{laser_source}, Ptr{laser_source}, Ptr{Int32}, Csize_t, Ptr{laser_options}, Ptr{laser_hooks}, Ptr{Float64}, Ptr{Ptr{laser_reweighter}}),
+          generated, reconstructed, data, flags, n, options, hooks, w, out)
 
 # Makes a sampler that stands at event 0
 laser_sampler_new(model, seed, stream, options, out) =

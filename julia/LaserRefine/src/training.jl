@@ -395,6 +395,25 @@ function resample!(w::Maybe{AbstractVector}, events::Source; options::Maybe{Opti
 end
 
 """
+    unfold(generated, reconstructed, data, n; flags = nothing, options = nothing, …) -> (reweighter, w)
+
+Unfolds measured events: weights `w` of `n` simulated ones, with which their detector level is distributed as the data (OmniFold). The
+[`Source`](@ref)s `generated` and `reconstructed` have the same events in the same order; `flags` are sums of LASER_PAIR_GENERATED and
+LASER_PAIR_RECONSTRUCTED, without which all events have both levels. The sum of v .* w, v the weights of `generated`, is the unfolded number of
+events. The [`Reweighter`](@ref) gives the same weights to other events, but for the factor `reweighter["unfolding.factor"]`. Keywords: see
+[`train`](@ref).
+"""
+function unfold(generated::Source, reconstructed::Source, data::Source, n::Integer; flags::Maybe{AbstractVector} = nothing,
+                options::Maybe{Options} = nothing, progress = nothing, log = logged, cancel::Maybe{Cancel} = nothing,
+                checkpoint::Maybe{Checkpoint} = nothing, ranks::Maybe{Ranks} = nothing)
+    hooks = Hooks(progress, log, cancel, checkpoint, ranks)
+    w = Vector{Float64}(undef, n)
+    levels = flags === nothing ? nothing : Vector{Int32}(flags)
+    pointer = value(Ptr{C.laser_reweighter}, C.laser_unfold, generated, reconstructed, data, dense("flags", levels, Int32, n), n, options, hooks, w)
+    return Reweighter(pointer), w
+end
+
+"""
     weights(reweighter, x; options = nothing) -> Vector{Float64}
     weights!(w, reweighter, x; log_w = nothing, spread = nothing, options = nothing)
 

@@ -698,6 +698,19 @@ end
 
 end
 
+@testset "unfolding" begin
+    t, truth = toy_events(21, 4000), toy_events(22, 4000)
+    truth[1, :] .+= 0.5
+    x, data = t .+ 0.3 .* toy_events(23, 4000), truth .+ 0.3 .* toy_events(24, 4000)
+    options = toy_options("classifier.steps" => 300, "classifier.lr" => 0.01, "unfold.iterations" => 2)
+    flags = [i % 4 == 0 ? LASER_PAIR_GENERATED : Int32(3) for i in 1:4000]
+    reweighter, w = unfold(Source(t), Source(x), Source(data), 4000; flags = flags, options = options, silent...)
+    @test isapprox(sum(w), reweighter["unfolding.total"]; rtol = 1e-9) && all(w .> 0)
+    @test weights(reweighter, t) .* reweighter["unfolding.factor"] == w
+    @test fails_with(() -> unfold(Source(t), Source(x), Source(data), 3999; options = options, silent...), LASER_ERR_INVALID_ARGUMENT, "4000 rows")
+    @test_throws DimensionMismatch unfold(Source(t), Source(x), Source(data), 4000; flags = [3], options = options, silent...)
+end
+
 @testset "reweighters" begin
     x, y = toy_events(11, 4000), toy_events(12, 4000)
     y[1, :] .+= 0.5

@@ -80,23 +80,12 @@ fn features<'de, D: Deserializer<'de>>(
 impl Config {
     /// Reads the file `path`.
     pub fn read(path: &Path) -> Result<Self> {
-        let read = || {
-            require_file(&fs::metadata(path)?)?;
-            let mut bytes = Vec::new();
-            let file = fs::File::open(path)?;
-            file.take(LONGEST + 1).read_to_end(&mut bytes)?;
-            Ok(bytes)
-        };
-        let bytes = read().map_err(|e: io::Error| Failure::of(path, e))?;
-        if bytes.len() as u64 > LONGEST {
-            return Err(Failure::of(path, no_text(path)));
-        }
-        Config::parse(path, &bytes)
+        Config::parse(path, &bytes_of(path)?)
     }
 
     /// What the file `path` holds.
     pub fn parse(path: &Path, bytes: &[u8]) -> Result<Self> {
-        let text = str::from_utf8(bytes).map_err(|_| Failure::of(path, no_text(path)))?;
+        let text = text_of(path, bytes, "refine")?;
         let invalid = |e: serde_json::Error| {
             Failure::of(
                 path,
@@ -112,24 +101,49 @@ impl Config {
 
     /// The library's options. `path` is for messages.
     pub fn options(&self, path: &Path) -> Result<Options> {
-        let options = self.options.as_ref().map_or("{}", |json| json.get());
-        let wrong = |what: &dyn Display| Failure::of(path, format!("options: {what}"));
-        let options = Options::from_json(options).map_err(|e| wrong(&e))?;
-        if options.get(keys::SAMPLER_METHOD).is_some() {
-            return Err(wrong(&"`sampler.method` is how a sampler draws events, as `laser sample --method` does; the method that the model is refined for is `refiner.method`"));
-        }
-        if options.get(keys::SAMPLER_THREADS) != 1 {
-            return Err(wrong(&"`sampler.threads` is for samplers, as `laser sample --threads` is; the trainings have `threads`"));
-        }
-        if !options.get(keys::SOURCE_WEIGHT).is_empty() {
-            return Err(wrong(&"the weights of `events` are named by `weights_column`, beside `options`, and not by `source.weight`"));
-        }
-        Ok(options)
+        options_of(self.options.as_deref(), path)
+    }
+}
+
+/// The library's options, of a configuration of trainings. `path` is for messages.
+pub fn options_of(json: Option<&RawValue>, path: &Path) -> Result<Options> {
+    let options = json.map_or("{}", RawValue::get);
+    let wrong = |what: &dyn Display| Failure::of(path, format!("options: {what}"));
+    let options = Options::from_json(options).map_err(|e| wrong(&e))?;
+    if options.get(keys::SAMPLER_METHOD).is_some() {
+        return Err(wrong(&"`sampler.method` is how a sampler draws events, as `laser sample --method` does; the method that the model is refined for is `refiner.method`"));
+    }
+    if options.get(keys::SAMPLER_THREADS) != 1 {
+        return Err(wrong(&"`sampler.threads` is for samplers, as `laser sample --threads` is; the trainings have `threads`"));
+    }
+    if !options.get(keys::SOURCE_WEIGHT).is_empty() {
+        return Err(wrong(&"the weights of `events` are named by `weights_column`, beside `options`, and not by `source.weight`"));
+    }
+    Ok(options)
+}
+
+/// What the configuration file `path` holds, if it is not too long to be one.
+pub fn bytes_of(path: &Path) -> Result<Vec<u8>> {
+    let read = || {
+        require_file(&fs::metadata(path)?)?;
+        let mut bytes = Vec::new();
+        let file = fs::File::open(path)?;
+        file.take(LONGEST + 1).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    read().map_err(|e: io::Error| Failure::of(path, e))
+}
+
+/// The text of a configuration file of a command.
+pub fn text_of<'b>(path: &Path, bytes: &'b [u8], command: &str) -> Result<&'b str> {
+    match str::from_utf8(bytes) {
+        Ok(text) if text.len() as u64 <= LONGEST => Ok(text),
+        _ => Err(Failure::of(path, no_text(path, command))),
     }
 }
 
 /// What to say about a configuration that is none.
-fn no_text(path: &Path) -> String {
+fn no_text(path: &Path, command: &str) -> String {
     let what = if Model::load(path).is_ok() {
         "a model; `laser info` and `laser sample` take it, or `generator` in a configuration names it"
     } else if Table::open(path).is_ok() {
@@ -137,7 +151,7 @@ fn no_text(path: &Path) -> String {
     } else {
         "no text"
     };
-    format!("this is {what}; `laser refine --help` shows a configuration")
+    format!("this is {what}; `laser {command} --help` shows a configuration")
 }
 
 /// What to say about a key that there is not.

@@ -174,6 +174,7 @@ pub fn describe(model: &Model) -> String {
         let _ = writeln!(text, "  {name:<12} {value}");
     }
     trainings(model, &mut text);
+    unfolding(model, &mut text);
     weights(model, &mut text);
     resampled(model, &mut text);
     judgement(model, &mut text);
@@ -340,6 +341,83 @@ fn trainings(model: &Model, text: &mut String) {
     }
 }
 
+/// What an unfolding did.
+fn unfolding(model: &Model, text: &mut String) {
+    let Some(report) = model.record.get("unfolding") else {
+        return;
+    };
+    let at = |pointer: &str| report.pointer(pointer).and_then(Value::as_f64);
+    let of = |pointer: &str| at(pointer).unwrap_or(f64::NAN);
+    let list = |key: &str| report[key].as_array().into_iter().flatten();
+    let changes: Vec<String> = list("changes")
+        .filter_map(Value::as_f64)
+        .map(number)
+        .collect();
+    let _ = writeln!(text, "\n  unfolding by {} iterations", of("/iterations"));
+    let mut line = |name: &str, value: String, meaning: &str| {
+        let _ = writeln!(text, "  {name:<22}{value:>9}   {meaning}");
+    };
+    let replica = of("/replica");
+    if replica > 0.0 {
+        line(
+            "replica",
+            number(replica),
+            "a bootstrap sample of the events",
+        );
+    }
+    let last = changes.last().cloned().unwrap_or_default();
+    let meaning = format!(
+        "of the weights, in the last iteration; in all: {}",
+        changes.join(", ")
+    );
+    line("change", last, &meaning);
+    line("unfolded", number(of("/total")), "events at particle level; w is this over the simulation's, the factor, times the reweighter's weight");
+    line(
+        "factor",
+        number(of("/factor")),
+        "unfolded events to generated ones",
+    );
+    line(
+        "data",
+        number(of("/data")),
+        "events, backgrounds subtracted",
+    );
+    line(
+        "fakes",
+        percent(of("/fakes")),
+        "of them, as the simulation has it",
+    );
+    line(
+        "efficiency",
+        percent(of("/efficiency")),
+        "of the unfolded events are reconstructed",
+    );
+    let explained = list("explained").next().and_then(Value::as_f64);
+    if let Some(explained) = explained {
+        line(
+            "response",
+            percent(explained),
+            "of the variance of the first weights is known at particle level",
+        );
+    }
+    if let (Some(before), Some(chi_square)) = (
+        at("/detector/chi_square_before"),
+        at("/detector/chi_square"),
+    ) {
+        let meaning = match chi_square {
+            c if c <= Calibration::BAD => {
+                "near 1: smeared again, the unfolded events are distributed as the data"
+            }
+            _ => "far above 1: smeared again, the unfolded events are not the data",
+        };
+        line(
+            "chi2 per bin",
+            number(chi_square),
+            &format!("{meaning} ({} before)", number(before)),
+        );
+    }
+}
+
 /// The weight report, and what it means.
 fn weights(model: &Model, text: &mut String) {
     let report = model.record.get("weights").unwrap_or(&Value::Null);
@@ -352,7 +430,10 @@ fn weights(model: &Model, text: &mut String) {
         text,
         "\n  weights of {events} {}, and what they mean",
         if here {
-            "events of `from`"
+            match model.record.contains_key("unfolding") {
+                true => "simulated events",
+                false => "events of `from`",
+            }
         } else {
             "generated events"
         }

@@ -15,6 +15,7 @@ mod sample;
 mod score;
 mod source;
 mod terminal;
+mod unfold;
 mod watch;
 
 use clap::{Parser, Subcommand};
@@ -40,6 +41,7 @@ enum Command {
     #[command(subcommand)]
     Reweight(reweight::Command),
     Resample(resample::Arguments),
+    Unfold(unfold::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
         Command::Refine(arguments) => refine::run(&arguments),
         Command::Reweight(command) => reweight::run(&command),
         Command::Resample(arguments) => resample::run(&arguments),
+        Command::Unfold(arguments) => unfold::run(&arguments),
     }));
     let result: Result<()> = done.unwrap_or_else(|defect| Err(Failure::defect(&*defect)));
     let status = match result {

@@ -16,7 +16,7 @@ use std::sync::Arc;
 ///
 /// Where `from` has no conditions, those of a batch of `to` are given to its events, turned by a random number of rows, so that an event meets
 /// all of them; with the weights that they had, so that they have one distribution in both classes.
-pub(super) struct PairFeed<'s, 'a, 'b> {
+pub(in crate::protocol) struct PairFeed<'s, 'a, 'b> {
     from: SourceFeed<'s, 'a>,
     to: SourceFeed<'s, 'b>,
     /// Of the columns of `to`.
@@ -193,7 +193,7 @@ impl<T: Real> Feed<T> for PairFeed<'_, '_, '_> {
 }
 
 /// Says which of the sources an error is about.
-pub(super) fn of<T>(source: &str, result: Result<T>) -> Result<T> {
+pub(in crate::protocol) fn of<T>(source: &str, result: Result<T>) -> Result<T> {
     result.map_err(|error| match error {
         Error::Data(what) => Error::Data(format!("`{source}`: {what}")),
         Error::InvalidArgument(what) => Error::InvalidArgument(format!("`{source}`: {what}")),

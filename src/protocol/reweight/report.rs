@@ -21,7 +21,7 @@ use crate::{Error, Result, Rows};
 use serde_json::json;
 
 /// Held-out events below which no judgement is worth much: a hundredth of them is known to a third.
-const FEW: usize = 1000;
+pub(in crate::protocol) const FEW: usize = 1000;
 
 /// Events of `from` as the classifier takes them, the held-out ones first: of an array also others, which are the ones that most hosts
 /// weight; of those alone if nothing is held out.

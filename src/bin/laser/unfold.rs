@@ -1,0 +1,413 @@
+//! `laser unfold`: what a detector has not smeared, described by a file.
+
+use crate::argument::whole;
+use crate::config::{bytes_of, options_of, text_of, WeightsColumn};
+use crate::events::{Events, Kind};
+use crate::failure::{Failure, Result};
+use crate::info;
+use crate::output::{apart, Output};
+use crate::refine::saved_elsewhere;
+use crate::watch::{log_of, unwritable, Keep, Watch};
+use laser::aside::Aside;
+use laser::options::{keys, Options};
+use laser::protocol::{unfold, Source, Unfolded, PAIR_GENERATED, PAIR_RECONSTRUCTED};
+use laser::train::Hooks;
+use laser::Rows;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Unfold measured events
+///
+/// Learns weights of simulated events at particle level with which the detector level of the simulation is distributed as the data, in shape
+/// and number (OmniFold). Writes the weights, the reweighter that gives them to other events, and beside that as MODEL.log the log; then
+/// tells what `laser info` does. Ctrl-C stops within a training step and leaves nothing, or with --checkpoint a file from which the same
+/// command goes on; a second one ends at once. Paths are relative to the folder that the command runs in.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Example:
+  laser unfold unfold.json
+
+where unfold.json is
+  {
+    \"generated\": \"particle.npy\",      simulated events at particle level: .npy, .npz or .csv, one event in a row
+    \"reconstructed\": \"detector.npy\",  the same events, in the same order, at detector level
+    \"data\": \"data.npy\",               measured events, with the columns of `reconstructed`
+    \"background\": null,               a file of background events, which are subtracted from the data by their weights
+    \"flags\": null,                    a file with a number for each simulated event: 1 it has a particle level alone, 2 a detector level
+                                      alone, 3 both; null: all have both. What a level holds that an event has not does not matter
+    \"weights_column\": {},             of each file, by its key: true, the last column is the weight; or its name or number
+    \"weights\": \"weights.npy\",         the weights to write: one for each simulated event
+    \"model\": \"unfolded.laser\",        the reweighter to write
+    \"replicas\": 0,                    so many bootstrap samples are unfolded too: a further column of weights for each
+    \"options\": {\"preset\": \"fast\"}     liblaser's options, see docs/options.md; without a preset, long trainings
+  }
+without the explanations. What is not given but for the three files of events and `weights` and `model` is as here.")]
+pub struct Arguments {
+    /// What to do, a JSON file
+    config: PathBuf,
+    /// Unfold this bootstrap sample alone, counted from 1, and write its weights beside WEIGHTS as WEIGHTS-K: for a farm, on which every
+    /// job takes its own
+    #[arg(long, value_name = "K", value_parser = whole::<u32>(1..=u32::MAX.into()), allow_negative_numbers = true)]
+    replica: Option<u32>,
+    #[command(flatten)]
+    keep: Keep,
+}
+
+/// The configuration file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Config {
+    generated: PathBuf,
+    reconstructed: PathBuf,
+    data: PathBuf,
+    background: Option<PathBuf>,
+    flags: Option<PathBuf>,
+    #[serde(default)]
+    weights_column: WeightsColumns,
+    weights: PathBuf,
+    model: PathBuf,
+    #[serde(default)]
+    replicas: u64,
+    options: Option<Box<RawValue>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct WeightsColumns {
+    generated: WeightsColumn,
+    reconstructed: WeightsColumn,
+    data: WeightsColumn,
+    background: WeightsColumn,
+}
+
+/// More columns than anybody looks at.
+const MOST_REPLICAS: u64 = 10_000;
+
+impl Config {
+    fn read(path: &Path) -> Result<Self> {
+        let bytes = bytes_of(path)?;
+        let text = text_of(path, &bytes, "unfold")?;
+        let config: Config = serde_json::from_str(text).map_err(|e| {
+            Failure::of(
+                path,
+                format!("no valid configuration: {e}; `laser unfold --help` shows one"),
+            )
+        })?;
+        if config.replicas > MOST_REPLICAS {
+            return Err(Failure::of(
+                path,
+                format!(
+                    "`replicas` is {}; {MOST_REPLICAS} are the most",
+                    config.replicas
+                ),
+            ));
+        }
+        for (key, file) in [("model", &config.model), ("weights", &config.weights)] {
+            if matches!(file.as_os_str().as_encoded_bytes(), [] | [.., b'/']) {
+                let what = format!("`{key}` is {file:?}; it must name the file to write");
+                return Err(Failure::of(path, what));
+            }
+        }
+        match Kind::of(&config.weights) {
+            Ok(Kind::Npy | Kind::Csv) => Ok(config),
+            _ => Err(Failure::of(
+                path,
+                "`weights` must end in .npy or .csv: they are columns of numbers",
+            )),
+        }
+    }
+}
+
+/// Events of a file, with their weights.
+struct Sample {
+    events: Events,
+    weights: Option<Vec<f64>>,
+}
+
+impl Sample {
+    fn read(path: &Path, column: &WeightsColumn) -> Result<Self> {
+        let mut events = Events::read(path)?;
+        let column = match column {
+            WeightsColumn::Last(false) => None,
+            WeightsColumn::Last(true) => Some(events.weights_column(None)?),
+            WeightsColumn::Named(name) => Some(events.weights_column(Some(name))?),
+            WeightsColumn::Numbered(number) => {
+                Some(events.weights_column(Some(&number.to_string()))?)
+            }
+        };
+        let weights = column.map(|c| events.split_weights(c)).transpose()?;
+        Ok(Sample { events, weights })
+    }
+
+    /// What stands where an event has no such level does not matter.
+    fn clear(&mut self, flags: &[i32], bit: i32) {
+        let columns = self.events.columns;
+        let rows = self.events.values.chunks_exact_mut(columns).zip(flags);
+        for (row, _) in rows.filter(|(_, flag)| *flag & bit == 0) {
+            row.fill(0.0);
+        }
+    }
+
+    fn source(&self) -> Result<Source<'_>> {
+        Rows::packed(&self.events.values, self.events.columns)
+            .and_then(|x| Source::from_rows(x, self.weights.as_deref()))
+            .map_err(|e| Failure::of(&self.events.path, e))
+    }
+
+    fn note(&self, watch: &Watch) {
+        let Events {
+            path,
+            rows,
+            columns,
+            warning,
+            ..
+        } = &self.events;
+        let weights = if self.weights.is_some() {
+            ", with weights"
+        } else {
+            ""
+        };
+        watch.note(&format!(
+            "{rows} events of {columns} columns from {}{weights}",
+            path.display()
+        ));
+        if let Some(warning) = warning {
+            watch.note(&format!("warning: {warning}"));
+        }
+    }
+}
+
+/// Which levels every simulated event has.
+fn flags(path: Option<&Path>, rows: usize) -> Result<Option<Vec<i32>>> {
+    let Some(path) = path else {
+        return Ok(None);
+    };
+    let events = Events::read(path)?;
+    if events.columns != 1 || events.rows != rows {
+        return Err(Failure::of(
+            path,
+            format!(
+                "it has {} rows of {} columns; one flag for each of {rows} simulated events is needed",
+                events.rows, events.columns
+            ),
+        ));
+    }
+    let whole = |(row, flag): (usize, &f64)| {
+        match *flag {
+        flag if flag.fract() == 0.0 && flag.abs() < 1e9 => Ok(flag as i32),
+        flag => Err(Failure::of(
+            path,
+            format!(
+                "row {row} (counted from 0) is {flag}; flags are {PAIR_GENERATED} (generated), {PAIR_RECONSTRUCTED} (reconstructed) or 3 (both)"
+            ),
+        )),
+    }
+    };
+    let flags = events.values.iter().enumerate().map(whole);
+    flags.collect::<Result<_>>().map(Some)
+}
+
+/// All that is read.
+struct Given {
+    generated: Sample,
+    reconstructed: Sample,
+    data: Sample,
+    flags: Option<Vec<i32>>,
+}
+
+impl Given {
+    fn read(config: &Config) -> Result<Self> {
+        let columns = &config.weights_column;
+        let mut generated = Sample::read(&config.generated, &columns.generated)?;
+        let mut reconstructed = Sample::read(&config.reconstructed, &columns.reconstructed)?;
+        let mut data = Sample::read(&config.data, &columns.data)?;
+        let names = reconstructed.events.names().to_vec();
+        let whose = config.reconstructed.display().to_string();
+        data.events.match_names(&names, &whose)?;
+        if let Some(path) = &config.background {
+            let mut background = Sample::read(path, &columns.background)?;
+            background.events.match_names(&names, &whose)?;
+            if background.events.columns != data.events.columns {
+                return Err(Failure::of(
+                    path,
+                    format!(
+                        "it has {} columns, those of the data are {}; they need the same",
+                        background.events.columns, data.events.columns
+                    ),
+                ));
+            }
+            let rows = background.events.rows;
+            let minus = background.weights.unwrap_or_else(|| vec![1.0; rows]);
+            let weights = data.weights.get_or_insert(vec![1.0; data.events.rows]);
+            weights.extend(minus.iter().map(|w| -w));
+            data.events.values.extend(background.events.values);
+            data.events.rows += rows;
+        }
+        let flags = flags(config.flags.as_deref(), generated.events.rows)?;
+        if let Some(flags) = &flags {
+            generated.clear(flags, PAIR_GENERATED);
+            reconstructed.clear(flags, PAIR_RECONSTRUCTED);
+        }
+        Ok(Given {
+            generated,
+            reconstructed,
+            data,
+            flags,
+        })
+    }
+
+    fn unfold(&self, options: &Options, watch: &Watch) -> Result<laser::Result<Unfolded>> {
+        let sources = [&self.generated, &self.reconstructed, &self.data];
+        let [generated, reconstructed, data] = sources.map(Sample::source);
+        let unfolded = unfold(
+            &generated?,
+            &reconstructed?,
+            &data?,
+            self.flags.as_deref(),
+            options,
+            watch,
+        );
+        Ok(unfolded)
+    }
+}
+
+/// WEIGHTS-K of a replica.
+fn beside(path: &Path, replica: u64) -> PathBuf {
+    let mut name = path.file_stem().unwrap_or_default().to_owned();
+    name.push(format!("-{replica}."));
+    name.push(path.extension().unwrap_or_default());
+    path.with_file_name(name)
+}
+
+/// Writes the weights, one column for each unfolding.
+fn write_weights(path: &Path, columns: &[(String, Vec<f64>)]) -> Result<()> {
+    let names: Vec<String> = columns.iter().map(|(name, _)| name.clone()).collect();
+    let rows = columns.first().map_or(0, |(_, w)| w.len());
+    let file = Output {
+        path,
+        kind: Kind::of(path)?,
+        rows: rows as u64,
+        header: names.clone(),
+        flat: names.len() == 1,
+        columns: names,
+        attributes: Vec::new(),
+        particles: None,
+        first: 0,
+    };
+    file.write(|sink| {
+        let mut row = Vec::new();
+        (0..rows).try_for_each(|i| {
+            row.clear();
+            row.extend(columns.iter().map(|(_, w)| w[i]));
+            sink(&row)
+        })
+    })
+}
+
+/// Runs the command.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let path = &arguments.config;
+    let config = Config::read(path)?;
+    let mut options = options_of(config.options.as_deref(), path)?;
+    let alone = arguments.replica.map(u64::from);
+    if options.get(keys::UNFOLD_REPLICA) != 0 {
+        return Err(Failure::of(
+            path,
+            "options: replicas are asked for by `replicas`, or by --replica, and not by `unfold.replica`",
+        ));
+    }
+    if arguments.keep.checkpoint.is_some() && alone.is_none() && config.replicas > 0 {
+        return Err(Failure::Usage(
+            "--checkpoint keeps one unfolding: set `replicas` to 0, and make each replica by a command of its own, with --replica and its own checkpoint".into(),
+        ));
+    }
+    let weights = alone.map_or_else(|| config.weights.clone(), |k| beside(&config.weights, k));
+    let log = log_of(&config.model);
+    let mut inputs = vec![
+        path.as_path(),
+        &config.generated,
+        &config.reconstructed,
+        &config.data,
+    ];
+    inputs.extend(config.background.as_deref());
+    inputs.extend(config.flags.as_deref());
+    let mut outputs = vec![weights.as_path()];
+    if alone.is_none() {
+        outputs.extend([config.model.as_path(), &log]);
+    }
+    let kept = arguments.keep.files();
+    for output in outputs
+        .iter()
+        .copied()
+        .chain(kept.iter().map(PathBuf::as_path))
+    {
+        apart(output, &inputs)?;
+        // Found out now, not when the training is done.
+        Aside::new(output).map_err(|e| unwritable(output, e))?;
+    }
+    let given = Given::read(&config)?;
+    let names = given.generated.events.names();
+    if options.get(keys::FEATURES_NAMES).is_empty() && !names.is_empty() {
+        options.set_str(keys::FEATURES_NAMES.name(), &names.join(","))?;
+    }
+    let watch = arguments.keep.watch(&outputs)?;
+    for sample in [&given.generated, &given.reconstructed, &given.data] {
+        sample.note(&watch);
+    }
+    let mut command = format!("laser unfold {}", path.display());
+    if let Some(k) = alone {
+        command += &format!(" --replica {k}");
+    }
+    let replica = |k: u64| -> Result<Unfolded> {
+        let mut options = options.clone();
+        options.set_i64(keys::UNFOLD_REPLICA.name(), k as i64)?;
+        let unfolded = given.unfold(&options, &watch)?;
+        let unfolded = unfolded.and_then(|unfolded| {
+            watch.check("saving")?;
+            Ok(unfolded)
+        });
+        unfolded.map_err(|error| arguments.keep.failed(&watch, error, &command))
+    };
+    if let Some(k) = alone {
+        let unfolded = replica(k)?;
+        write_weights(&weights, &[(format!("w{k}"), unfolded.w)])?;
+        arguments.keep.remove()?;
+        watch.note(&format!("saved {}", weights.display()));
+        return Ok(());
+    }
+    let unfolded = replica(0)?;
+    let reweighter = unfolded.reweighter;
+    let mut columns = vec![("w".to_owned(), unfolded.w)];
+    for k in 1..=config.replicas {
+        watch.note(&format!("replica {k} of {}", config.replicas));
+        columns.push((format!("w{k}"), replica(k)?.w));
+    }
+    write_weights(&weights, &columns)?;
+    if let Err(error) = reweighter.save(&config.model) {
+        let checkpoint = arguments.keep.checkpoint.as_deref();
+        return Err(saved_elsewhere(
+            &reweighter,
+            checkpoint,
+            &config.model,
+            error,
+        ));
+    }
+    arguments.keep.remove()?;
+    watch.note(&format!(
+        "saved {} and {}",
+        weights.display(),
+        config.model.display()
+    ));
+    watch.save(&log)?;
+    drop(watch);
+    let mut stdout = std::io::stdout().lock();
+    write!(
+        stdout,
+        "{}\n{}",
+        config.model.display(),
+        info::describe(&reweighter)
+    )?;
+    Ok(stdout.flush()?)
+}
