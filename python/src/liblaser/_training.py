@@ -113,7 +113,7 @@ class Source(Handle[_c.laser_source]):
     def _describe(self) -> str:
         of = f"{self.count} events of" if self.count is not None else f"{self._path}," if hasattr(self, "_path") else "a function,"
         named = f" ({', '.join(self.names)})" if self.names else ""
-        return f"{of} {self.dim} values{named}{', weighted' if self.weighted else ''}"
+        return f"of {of} {self.dim} values{named}{', weighted' if self.weighted else ''}"
 
 
 def columns_of(events: Any) -> dict[str, Any] | None:
