@@ -36,4 +36,4 @@ def test_tutorial(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "agg")
     found = runpy.run_path(str(Path(__file__).parent.parent / "tutorial.py"))
-    assert found["x"].shape == (20_000, 2) and (tmp_path / "report.png").exists()
+    assert found["events"].shape == (20_000, 2) and (tmp_path / "report.png").exists()

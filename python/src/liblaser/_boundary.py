@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import _signal
 import ctypes
-import signal
 import threading
 from typing import Any, Callable, Generic, TypeVar
 
@@ -197,14 +197,22 @@ def long_call(function: Callable[..., int], *arguments: Any) -> None:
         del interrupt, failure  # they hold this frame
 
 
+# The module signal as it is in C: Python's wraps enumerations around it, which take ten microseconds a call.
+SIGINT = int(_signal.SIGINT)
+
+
+def nothing() -> None:
+    pass
+
+
 def record_interrupts() -> Callable[[], None]:
     """Keeps what the handler of Ctrl-C raises for the end of the call, as ctypes would lose it where a callback begins; gives what undoes that.
 
     Python's handlers run on the main thread alone, between two of its instructions: during a call, in its callbacks.
     """
-    before = signal.getsignal(signal.SIGINT) if threading.current_thread() is threading.main_thread() else None
+    before = _signal.getsignal(SIGINT) if threading.current_thread() is threading.main_thread() else None
     if not callable(before):
-        return lambda: None
+        return nothing
 
     def recording(number: int, frame: Any) -> None:
         if thread.inside:
@@ -216,10 +224,10 @@ def record_interrupts() -> Callable[[], None]:
             thread.interrupt = interrupt
 
     def restore() -> None:
-        if signal.getsignal(signal.SIGINT) is recording:
-            signal.signal(signal.SIGINT, before)
+        if _signal.getsignal(SIGINT) is recording:
+            _signal.signal(SIGINT, before)
 
-    signal.signal(signal.SIGINT, recording)
+    _signal.signal(SIGINT, recording)
     return restore
 
 
