@@ -309,10 +309,10 @@ FREE: dict[type[ctypes.Structure], Callable[[Any], None]] = {
 
 
 def made(kind: type[S], function: Callable[..., int], *arguments: Any) -> Held[S]:
-    """Calls a function whose last parameter receives a handle."""
-    pointer = ctypes.POINTER(kind)()
-    long_call(function, *arguments, ctypes.byref(pointer))
-    return Held(pointer, FREE[kind])
+    """Calls a function whose last parameter receives a handle, which is freed if Ctrl-C comes too late to end the call."""
+    held: Held[S] = Held(ctypes.POINTER(kind)(), FREE[kind])
+    long_call(function, *arguments, ctypes.byref(held._as_parameter_))
+    return held
 
 
 class Handle(Generic[S]):

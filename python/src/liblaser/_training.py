@@ -448,7 +448,7 @@ class Reweighter(Saved):
         begin, end = source_of(source), source_of(target)
         with Hooks(progress, log, cancel, checkpoint, ranks) as hooks:
             return cls._of(made(_c.laser_reweighter, _c.laser_reweighter_train, begin._open, end._open,
-                                opened(trained_with(end, options, settings)), hooks._open))
+                                opened(trained_with(end if end.names or begin.dim != end.dim else begin, options, settings)), hooks._open))
 
     def weights(self, x: Any, *, out: FloatArray | None = None, log_w: FloatArray | None = None, spread: FloatArray | None = None,
                 options: OptionsLike = None, **settings: Any) -> FloatArray:

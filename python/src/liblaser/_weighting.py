@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 from typing import Any, Callable, NamedTuple
 
 import numpy as np
 
 from . import _c
-from ._boundary import FREE, FloatArray, address, long_call, vector_in
+from ._boundary import FloatArray, address, made, vector_in
 from ._options import Cancel, Checkpoint, Hooks, Log, OptionsLike, PathLike, ProgressLike, Ranks, opened, to_python
 from ._training import Reweighter, source_of, trained_with
 
@@ -23,25 +22,34 @@ class Weighted(NamedTuple):
 def unfold(generated: Any, reconstructed: Any, data: Any, *, is_generated: Any = None, is_reconstructed: Any = None, options: OptionsLike = None,
            progress: ProgressLike = None, log: Log | None = to_python, cancel: Cancel | None = None,
            checkpoint: Checkpoint | PathLike | None = None, ranks: Ranks | None = None, **settings: Any) -> Weighted:
-    """Unfolds measured events (OmniFold): weights of the generated events (n, M) with which, reconstructed (n, R), they are like the ``data``
-    (m, R). Row i of ``generated`` and ``reconstructed`` is one simulated event; ``is_generated`` and ``is_reconstructed``, booleans (n,), say which it
-    has, and None that it has both: what it has not is not looked at. Keywords: see :func:`train`."""
-    made_of, seen, measured = source_of(generated), source_of(reconstructed), source_of(data)
-    n = len(made_of)
+    """Unfolds measured events (OmniFold, arXiv:1911.09107): weights w (n,) of simulated events with which the detector level of the simulation is
+    distributed as the data, in shape and number.
+
+    Row i of ``generated``, (n, G), and ``reconstructed``, (n, R), is one simulated event at particle and detector level; ``is_generated`` and
+    ``is_reconstructed``, booleans (n,), say which of them it has, None that all have both. The values of a level that an event has not must be finite.
+    ``data``, (m, R), are measured; backgrounds among them have negative weights. All are arrays or sources of arrays; weights of ``generated`` are
+    those of the simulation, v: histograms of v * w are unfolded distributions. The reweighter gives w / ``reweighter["unfolding.factor"]`` to other
+    events of the particle level. Option group: "unfold"; "features" are those of the particle level. Keywords: see :func:`train`.
+    """
+    particles, detected, measured = source_of(generated), source_of(reconstructed), source_of(data)
+    n = len(particles)
     flags = np.zeros(n, np.int32)
-    for bit, marks in ((1, is_generated), (2, is_reconstructed)):
-        found = vector_in("is_generated" if bit == 1 else "is_reconstructed", marks, n, np.int32)
-        flags |= bit if found is None else (found != 0) * bit
+    for bit, name, marks in ((1, "is_generated", is_generated), (2, "is_reconstructed", is_reconstructed)):
+        found = vector_in(name, marks, n, np.int32)
+        flags |= bit if found is None else np.where(found != 0, bit, 0).astype(np.int32)
     with Hooks(progress, log, cancel, checkpoint, ranks) as hooks:
-        return weighted(n, getattr(_c, "laser_unfold", absent), made_of._open, seen._open, measured._open, address(flags), n,
-                        opened(trained_with(made_of, options, settings)), hooks._open)
+        return weighted(n, getattr(_c, "laser_unfold", absent), particles._open, detected._open, measured._open, address(flags), n,
+                        opened(trained_with(particles, options, settings)), hooks._open)
 
 
 def resample(events: Any, options: OptionsLike = None, *, progress: ProgressLike = None, log: Log | None = to_python,
              cancel: Cancel | None = None, checkpoint: Checkpoint | PathLike | None = None, ranks: Ranks | None = None,
              **settings: Any) -> Weighted:
-    """Positive weights for events of weights of both signs, with the same local mean: W(x) = <w | x>. ``events`` is a :class:`Source` of an array,
-    with its weights. Keywords: see :func:`train`."""
+    """Positive weights (n,) for events that have weights of both signs: W(x), the local mean of the weights (arXiv:2007.11586). Their sum stays.
+
+    ``events`` is a :class:`Source` of an array, with weights. With the option "resample.method" = "variance" some events get 0, so that the errors
+    of histograms stay right as well. The reweighter gives W(x) / ``reweighter["resample.factor"]`` to other events. Keywords: see :func:`train`.
+    """
     source = source_of(events)
     n = len(source)
     with Hooks(progress, log, cancel, checkpoint, ranks) as hooks:
@@ -54,8 +62,5 @@ def absent(*_: Any) -> int:
 
 def weighted(n: int, function: Callable[..., int], *arguments: Any) -> Weighted:
     """Calls a function whose last parameters receive weights and a reweighter."""
-    from ._boundary import Held
-
-    w, pointer = np.empty(n), ctypes.POINTER(_c.laser_reweighter)()
-    long_call(function, *arguments, address(w), ctypes.byref(pointer))
-    return Weighted(w, Reweighter._of(Held(pointer, FREE[_c.laser_reweighter])))
+    w = np.empty(n)
+    return Weighted(w, Reweighter._of(made(_c.laser_reweighter, function, *arguments, address(w))))

@@ -88,9 +88,9 @@ def draw_feature(above: Any, below: Any, name: str, feature: int, samples: Mappi
 @in_style
 def compare(reference: Any, samples: Mapping[str, Any] | Any, *, names: Any = None, bins: int = 50, label: str = "truth") -> Any:
     """Every feature of samples beside that of a reference, with errors, and below each the ratio to it, in whose panel the band is the error of the
-    reference. Samples are arrays (n, M), or pairs of events and weights, as :meth:`Sampler.generate` gives them; several by name. The range holds
+    reference. Samples are arrays (n, M), or pairs of events and weights, as :meth:`Sampler.generate` gives them; a dictionary has several by name. The range holds
     99.8 % of the reference; what lies outside counts for the normalisation."""
-    if not isinstance(samples, Mapping) or columns_of(samples) is not None and not all(isinstance(s, tuple) or np.ndim(s) > 1 for s in samples.values()):
+    if not isinstance(samples, Mapping):
         samples = {"sample": samples}
     columns = columns_of(reference[0] if isinstance(reference, tuple) else reference)
     all_samples = {label: sample_of(reference), **{name: sample_of(sample) for name, sample in samples.items()}}
