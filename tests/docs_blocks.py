@@ -38,7 +38,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts" / "bindings"))
 import julia_source  # noqa: E402
 
-PAGES = ["README.md", "CONTRIBUTING.md", "SECURITY.md"]
+PAGES = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "python/README.md"]
 FRAMES = ROOT / "tests" / "docs"
 OUT = ROOT / "build" / "docs_blocks"
 WRONG = FRAMES / "wrong.md"

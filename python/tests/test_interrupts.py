@@ -34,11 +34,12 @@ CALLS = {
 }
 
 
-def pressed(code, end="except KeyboardInterrupt: print('interrupted', signal.getsignal(signal.SIGINT) is signal.default_int_handler)"):
+def pressed(code, end="except KeyboardInterrupt: print('interrupted', signal.getsignal(signal.SIGINT) is signal.default_int_handler)",
+            number=signal.SIGINT):
     program = f"{BEGIN}\ntry:\n    {code}\n    print('ended')\n{end}\n"
     child = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert child.stdout.readline() == "running\n", child.stderr.read()
-    child.send_signal(signal.SIGINT)
+    child.send_signal(number)
     out, errors = child.communicate(timeout=60)
     return out, errors
 
@@ -52,6 +53,12 @@ def test_the_callers_handler_is_asked():
     code = "signal.signal(signal.SIGINT, lambda *_: said.append(2)); liblaser.train(x, progress=press, flow__epochs=1)"
     out, errors = pressed(code, "finally: print(said)")
     assert out == "ended\n[1, 2]\n" and errors == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGALRM, signal.SIGUSR1])
+def test_other_signals(number):
+    code = f"signal.signal({int(number)}, lambda *_: sys.exit(7)); liblaser.train(x, progress=press)"
+    assert pressed(code, "except SystemExit as end: print('exit', end)", number) == ("exit 7\n", "")
 
 
 def test_other_threads_are_left_alone():

@@ -162,7 +162,7 @@ class _Thread(threading.local):
     """What the callbacks of a thread's running call leave behind."""
 
     failure: BaseException | None = None  # what a callback raised
-    interrupt: BaseException | None = None  # what Ctrl-C, or its like, raised: it ends the call whatever the library makes of it
+    interrupt: BaseException | None = None  # what the handler of a signal, as that of Ctrl-C, raised: it ends the call whatever the library makes of it
     inside = False  # whether a function of the user's runs, which a signal may interrupt where it stands
 
 
@@ -197,12 +197,9 @@ def long_call(function: Callable[..., int], *arguments: Any) -> None:
         del interrupt, failure  # they hold this frame
 
 
-# The module signal as it is in C: Python's wraps enumerations around it, which take ten microseconds a call.
-SIGINT = int(_signal.SIGINT)
-
-
-def nothing() -> None:
-    pass
+# Those that end a call by what a handler of Python's raises. The module signal as it is in C: Python's wraps enumerations around it, which take ten
+# microseconds a call.
+SIGNALS = tuple(int(number) for number in (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP, _signal.SIGALRM, _signal.SIGUSR1, _signal.SIGUSR2))
 
 
 def record_interrupts() -> Callable[[], None]:
@@ -210,25 +207,31 @@ def record_interrupts() -> Callable[[], None]:
 
     Python's handlers run on the main thread alone, between two of its instructions: during a call, in its callbacks.
     """
-    before = _signal.getsignal(SIGINT) if threading.current_thread() is threading.main_thread() else None
-    if not callable(before):
+    if threading.current_thread() is not threading.main_thread():
         return nothing
+    before = {number: handler for number in SIGNALS if callable(handler := _signal.getsignal(number))}
 
     def recording(number: int, frame: Any) -> None:
         if thread.inside:
-            before(number, frame)
+            before[number](number, frame)
             return
         try:
-            before(number, frame)
+            before[number](number, frame)
         except BaseException as interrupt:
             thread.interrupt = interrupt
 
     def restore() -> None:
-        if _signal.getsignal(SIGINT) is recording:
-            _signal.signal(SIGINT, before)
+        for number, handler in before.items():
+            if _signal.getsignal(number) is recording:
+                _signal.signal(number, handler)
 
-    _signal.signal(SIGINT, recording)
+    for number in before:
+        _signal.signal(number, recording)
     return restore
+
+
+def nothing() -> None:
+    pass
 
 
 def guarded(body: Callable[..., None]) -> Callable[..., int]:
