@@ -49,6 +49,24 @@ def test_threads_give_the_bits_of_one(model):
     assert all(np.array_equal(a, b) for a, b in zip(found, expected))
 
 
+def test_calls_let_other_threads_run():
+    """A training that would take hours, without a function that it calls: only another thread can end it."""
+    cancel, begun, ended = liblaser.Cancel(), threading.Event(), []
+
+    def work():
+        begun.set()
+        with pytest.raises(liblaser.CancelledError):
+            liblaser.train(events(), TOY, flow={"epochs": 10**9, "patience": 0}, log=None, cancel=cancel)
+        ended.append(True)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert begun.wait(20)
+    cancel.trip()
+    thread.join()
+    assert ended
+
+
 def test_a_sampler_in_two_threads_is_busy_not_wrong(model):
     sampler, statuses = model.sampler(1), []
     started = threading.Event()
