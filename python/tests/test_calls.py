@@ -166,6 +166,42 @@ def test_a_source_in_use_is_busy():
         train(source, TOY)
 
 
+def test_what_a_sampler_made(model):
+    made = model.sampler(1, method="reweight").generate(500)
+    source = Source(made)
+    assert source.weighted and np.shares_memory(source._x, made.x) and np.shares_memory(source._w, made.w)
+    assert liblaser.emd_1d(events(), made, 0) == liblaser.emd_1d(events(), Source(*made), 0)
+
+
+def test_a_data_frame():
+    class Column(list):
+        def to_numpy(self):
+            return np.array(self)
+
+    class Frame:
+        """What of pandas' is used."""
+
+        columns, to_numpy, data = ("m", "pt"), None, {"m": Column([1.0, 2.0]), "pt": Column([3, 4])}
+
+        def __getitem__(self, name):
+            return self.data[name]
+
+    source = Source(Frame())
+    assert source.names == ("m", "pt") and source._x.tolist() == [[1, 3], [2, 4]]
+
+
+@pytest.mark.parametrize("call, says", [
+    (lambda g, m: refine(m.sampler(1), events()), "generator must be a Generator or Model, not a Sampler"),
+    (lambda g, m: liblaser.Sampler(g, 1), "model must be a Model, not a Generator"), (lambda g, m: Model(m), "must be a Generator"),
+    (lambda g, m: train(events(), TOY, cancel=3), "cancel must be a Cancel"), (lambda g, m: train(events(), TOY, progress=3), "progress must be a function"),
+    (lambda g, m: train(events(), TOY, log=True), "log must be a function"), (lambda g, m: train(events(), TOY, ranks=3), "ranks must be a Ranks"),
+    (lambda g, m: refine(g, m), "real numbers"), (lambda g, m: Model.load(b"x"), "path must be a string"),
+])
+def test_wrong_objects(generator, model, call, says):
+    with pytest.raises(TypeError, match=says):
+        call(generator, model)
+
+
 # --- hooks ---
 
 

@@ -367,6 +367,12 @@ def count(name: str, number: Any, least: int = 0) -> int:
     return int(number)
 
 
+def of_type(name: str, given: Any, *kinds: type) -> None:
+    """An error that says which objects will do, before ctypes has one of its own."""
+    if not isinstance(given, kinds):
+        raise TypeError(f"{name} must be a {' or '.join(kind.__name__ for kind in kinds)}, not a {type(given).__name__}")
+
+
 def utf8(name: str, string: Any) -> bytes:
     if not isinstance(string, str):
         raise TypeError(f"{name} must be a string, not {type(string).__name__}")
@@ -398,7 +404,8 @@ def numbers(name: str, given: Any, dtype: npt.DTypeLike) -> FloatArray:
         raise ValueError(f"{name} must not be masked: leave out the events that are")
     array = np.asarray(given)
     if array.dtype != dtype and not np.can_cast(array.dtype, dtype, "same_kind"):
-        raise TypeError(f"{name} must be an array of real numbers, not of {array.dtype}")
+        wanted = "integers or booleans" if np.dtype(dtype).kind == "i" else "real numbers"
+        raise TypeError(f"{name} must be an array of {wanted}, not of {array.dtype}")
     return array
 
 

@@ -15,7 +15,7 @@ from typing import Any, Callable, NamedTuple, Union
 
 from . import _c
 from ._boundary import (FREE, Callback, FloatArray, Handle, Held, InvalidArgumentError, LaserWarning, allreduce_callback, call, count,
-                        log_callback, made, progress_callback, text, utf8, value)
+                        log_callback, made, of_type, progress_callback, text, utf8, value)
 
 # --- options ---
 
@@ -230,7 +230,7 @@ class Bars:
         self.stage = ""
 
     def __call__(self, p: Progress) -> None:
-        if p.stage != self.stage or self.bar is None:
+        if self.bar is None or p.stage != self.stage or p.step < self.bar.n:  # the last: it begins again, as of an ensemble
             self.close()
             self.bar, self.stage = self.tqdm(total=p.steps, desc=p.stage), p.stage
         if p.loss == p.loss:
@@ -270,17 +270,21 @@ class Hooks(Handle[_c.laser_hooks]):
 
     def __init__(self, progress: ProgressLike = None, log: Log | None = to_python, cancel: Cancel | None = None,
                  checkpoint: Checkpoint | PathLike | None = None, ranks: Ranks | None = None):
+        for name, function in (("progress", progress), ("log", log)):
+            if not (function is None or isinstance(function, bool) and name == "progress" or callable(function)):
+                raise TypeError(f"{name} must be a function, not a {type(function).__name__}")
         self._held = made(_c.laser_hooks, _c.laser_hooks_new)
         self.callbacks: list[Callback] = []
         self.bars = Bars() if progress is True else None
-        function = self.bars or progress or None
+        report = self.bars or progress or None
         # On the main thread each update is an occasion for Ctrl-C. Others need the interpreter only if there is something to be called.
-        if function is not None or threading.current_thread() is threading.main_thread():
-            report = (lambda p: function(progress_of(p))) if callable(function) else None
-            call(_c.laser_hooks_set_progress, self._open, self.keep(progress_callback(report)), None)
+        if report is not None or threading.current_thread() is threading.main_thread():
+            told = (lambda p: report(progress_of(p))) if callable(report) else None
+            call(_c.laser_hooks_set_progress, self._open, self.keep(progress_callback(told)), None)
         if log is not None:
             call(_c.laser_hooks_set_log, self._open, self.keep(log_callback(log)), None)
         if cancel is not None:
+            of_type("cancel", cancel, Cancel)
             call(_c.laser_hooks_set_cancel, self._open, cancel._open)
         if checkpoint is not None:
             if not isinstance(checkpoint, Checkpoint):
@@ -288,7 +292,7 @@ class Hooks(Handle[_c.laser_hooks]):
             call(_c.laser_hooks_set_checkpoint, self._open, utf8("checkpoint", os.fspath(checkpoint.path)), checkpoint.seconds,
                  count("steps", checkpoint.steps))
         if ranks is not None:
-            ranks = Ranks(*ranks)
+            of_type("ranks", ranks, Ranks)
             call(_c.laser_hooks_set_allreduce, self._open, count("rank", ranks.rank), count("ranks", ranks.ranks),
                  self.keep(allreduce_callback(ranks.allreduce)), None)
 

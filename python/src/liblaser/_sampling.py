@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _c
-from ._boundary import (Callback, FloatArray, Handle, address, call, count, long_call, made, noise_callback, rows_in, rows_out, stride_of, utf8, value,
+from ._boundary import (Callback, FloatArray, Handle, address, call, count, long_call, made, noise_callback, of_type, rows_in, rows_out, stride_of, utf8, value,
                         vector_out)
 from ._options import Cancel, Hooks, Log, OptionsLike, ProgressLike, opened, options_of, to_python
 
@@ -59,6 +59,9 @@ class Sampler(Handle[_c.laser_sampler]):
     def __init__(self, model: Model, seed: int, stream: int = 0, *, method: str | None = None, threads: int | None = None,
                  progress: ProgressLike = None, log: Log | None = to_python, cancel: Cancel | None = None, options: OptionsLike = None,
                  **settings: Any):
+        from ._training import Model
+
+        of_type("model", model, Model)
         if method is not None:
             settings["sampler.method"] = method
         if threads is not None:

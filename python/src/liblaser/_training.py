@@ -14,7 +14,7 @@ import numpy as np
 
 from . import _c
 from ._boundary import (Callback, FloatArray, Handle, Held, address, call, count, events_callback, generate_callback, long_call, made,
-                        numbers, rows_in, rows_out, seek_callback, stride_of, support_callback, tell_callback, text, utf8, value, vector_in,
+                        numbers, of_type, rows_in, rows_out, seek_callback, stride_of, support_callback, tell_callback, text, utf8, value, vector_in,
                         vector_out)
 from ._options import (Cancel, Checkpoint, Hooks, Log, Options, OptionsLike, PathLike, ProgressLike, Ranks, opened, options_of, to_python)
 
@@ -28,7 +28,8 @@ class Source(Handle[_c.laser_source]):
 
     ``Source(x, weights)``
         of an array of shape (events, values); a vector is one value an event. Or of a dictionary of columns, a structured array or a
-        pandas DataFrame, whose columns are then known by name; ``weights`` may be the name of one. A float64 array with dense rows (any
+        pandas DataFrame, whose columns are then known by name; ``weights`` may be the name of one. Or of what a :class:`Sampler` made,
+        with its weights. A float64 array with dense rows (any
         distance between them) is borrowed, not copied: leave it as it is while the source is used. All else is copied.
     ``Source("events.npy", weights="w")``
         of a file of NumPy, or the library's own kind; ``weights`` is a column's name or number. A file that takes more memory than the
@@ -48,6 +49,8 @@ class Source(Handle[_c.laser_source]):
     def __init__(self, events: Any, weights: Any = None, *, dim: int | None = None, names: Iterable[str] | None = None, weighted: bool = False,
                  tell: Callable[[], int] | None = None, seek: Callable[[int], object] | None = None, options: OptionsLike = None,
                  **settings: Any):
+        if isinstance(events, Events) and weights is None:
+            events, weights = events
         self.names = None if names is None else tuple(names)
         self.count: int | None = None
         self.weighted = weighted
@@ -288,6 +291,7 @@ class Model(Saved):
     _kind, _save, _load = _c.laser_model, staticmethod(_c.laser_model_save), staticmethod(_c.laser_model_load)
 
     def __init__(self, generator: Generator):
+        of_type("generator", generator, Generator)
         super().__init__(made(_c.laser_model, _c.laser_model_from_generator, generator._open), generator._callbacks)
 
     def attach(self, function: Callable[..., Any]) -> Model:
@@ -409,6 +413,7 @@ def refine(generator: Generator | Model, target: Any = None, options: OptionsLik
     """
     source = None if target is None else source_of(target)
     given = options_of(options, settings) if source is None else trained_with(source, options, settings)
+    of_type("generator", generator, Generator, Model)
     if source is None and isinstance(generator, Generator):
         raise TypeError("a generator is refined to a target, which is missing")
     with Hooks(progress, log, cancel, checkpoint, ranks) as hooks:
@@ -499,4 +504,4 @@ class Reweighter(Saved):
         return f"of {', '.join(self.names)}{f'; {verdict}' if verdict else ''}"
 
 
-from ._sampling import Sampler  # noqa: E402  a sampler needs models, and they their method `sampler`
+from ._sampling import Events, Sampler  # noqa: E402  a sampler needs models, and they their method `sampler`
