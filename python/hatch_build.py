@@ -24,6 +24,8 @@ class Metadata(MetadataHookInterface):
 class Wheel(BuildHookInterface):
     def initialize(self, version: str, build_data: dict) -> None:
         library, program = BUILD / "liblaser.so", BUILD / "laser"
+        if not (library.exists() and program.exists()):
+            raise FileNotFoundError(f"{BUILD} lacks liblaser.so or laser, which the wheel holds: make standalone builds them")
         floor = max(glibc(library), glibc(program))
         build_data["tag"] = f"py3-none-manylinux_{floor[0]}_{floor[1]}_{platform.machine()}"
         build_data["pure_python"] = False

@@ -162,7 +162,7 @@ class _Thread(threading.local):
     """What the callbacks of a thread's running call leave behind."""
 
     failure: BaseException | None = None  # what a callback raised
-    interrupt: BaseException | None = None  # what the handler of a signal, as that of Ctrl-C, raised: it ends the call whatever the library makes of it
+    interrupt: BaseException | None = None  # what a signal's handler, as that of Ctrl-C, raised: it ends the call in any case
     inside = False  # whether a function of the user's runs, which a signal may interrupt where it stands
 
 

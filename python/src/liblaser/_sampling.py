@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from ._training import Model
 
 
+DOUBLE = np.dtype(np.float64)
+
+
 class Events(NamedTuple):
     """Events and their weights."""
 
@@ -102,7 +105,7 @@ class Sampler(Handle[_c.laser_sampler]):
         x = rows_out("out", out, n, self.event_dim, kind)
         w = vector_out("w", w, n, kind)
         logp = None if logp is None else vector_out("logp", logp, n, kind)
-        function = _c.laser_sampler_generate if kind == np.float64 else _c.laser_sampler_generate_f32
+        function = _c.laser_sampler_generate if kind == DOUBLE else _c.laser_sampler_generate_f32
         long_call(function, self._ready(), n, stride_of(x), address(x), address(w), address(logp))
         return Events(x, w)
 
@@ -123,7 +126,7 @@ class Sampler(Handle[_c.laser_sampler]):
         x = rows_out("out", out, n, self.event_dim, kind)
         w = vector_out("w", w, n, kind)
         logp = None if logp is None else vector_out("logp", logp, n, kind)
-        function = _c.laser_sampler_generate_given if kind == np.float64 else _c.laser_sampler_generate_given_f32
+        function = _c.laser_sampler_generate_given if kind == DOUBLE else _c.laser_sampler_generate_given_f32
         long_call(function, self._ready(), n, stride_of(c), address(c), stride_of(x), address(x), address(w), address(logp))
         return Events(x, w)
 
@@ -171,7 +174,9 @@ class Sampler(Handle[_c.laser_sampler]):
 
 def type_of(dtype: npt.DTypeLike, *arrays: FloatArray | None) -> npt.DTypeLike:
     """The type of events: that of the arrays to fill, or the one asked for."""
+    if dtype is None and all(array is None for array in arrays):
+        return DOUBLE
     given = {array.dtype for array in arrays if isinstance(array, np.ndarray)} | ({np.dtype(dtype)} if dtype is not None else set())
-    if len(given) > 1 or not given <= {np.dtype(np.float64), np.dtype(np.float32)}:
+    if len(given) > 1 or not given <= {DOUBLE, np.dtype(np.float32)}:
         raise ValueError(f"events are of one type, float64 or float32, not {' and '.join(sorted(map(str, given)))}")
-    return given.pop() if given else np.dtype(np.float64)
+    return given.pop() if given else DOUBLE
