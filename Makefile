@@ -18,7 +18,7 @@ ifndef LIBTORCH
 export LIBTORCH := $(shell CUDA=$(CUDA) scripts/setup --libtorch)
 endif
 
-.PHONY: help setup base build demo paper physics pythia pythia-demo docs export-test test arm-test bench bench-train bench-foreign bench-reweight bench-negative bench-unfold bench-ranks fuzz sanitize attack lint header install standalone clean
+.PHONY: help setup base build demo paper physics pythia pythia-demo docs export-test test arm-test bench bench-train bench-foreign bench-reweight bench-negative bench-unfold bench-ranks fuzz sanitize attack lint header install standalone wheel bench-python clean
 
 help: ## this list
 	@echo 'liblaser: latent space refinement of generative models'
@@ -78,6 +78,9 @@ bench-unfold: standalone ## unfolding beside the package omnifold on samples who
 bench-ranks: standalone ## how far a training scales over ranks: one and two measured, 8 to 512 modelled, in 3 minutes
 	@bench/ranks
 
+bench-python: wheel ## what Python costs: rates beside a loop in C, samplers in threads, the time to the first events, in 3 minutes
+	@"$$(scripts/setup --python)" bench/python
+
 fuzz: ## run every fuzz target for SECONDS (60), from the corpus in fuzz/corpus; findings are in build/fuzz
 	@fuzz/run $(or $(SECONDS),60)
 
@@ -121,6 +124,9 @@ standalone: ## build build/standalone/: library and program, all but CUDA and To
 	@stat --format 'standalone: %n, %s bytes' build/standalone/liblaser.so
 	@readelf -d build/standalone/liblaser.so | sed -nE 's/.*NEEDED.*\[(.*)\]/standalone: needs \1/p'
 
-clean: ## remove build/ and what cargo built; installed packages and libtorch stay
-	rm -rf build
+wheel: base standalone ## build dist/liblaser-….whl, the Python package with the standalone library and the program laser inside
+	@rm -rf dist/liblaser-*.whl && cd python && "$$(../scripts/setup --python)" -m hatchling build --target wheel --directory ../dist
+
+clean: ## remove build/, dist/ and what cargo built; installed packages and libtorch stay
+	rm -rf build dist
 	cargo clean

@@ -38,7 +38,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts" / "bindings"))
 import julia_source  # noqa: E402
 
-PAGES = ["README.md", "CONTRIBUTING.md", "SECURITY.md"]
+PAGES = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "python/README.md"]
 FRAMES = ROOT / "tests" / "docs"
 OUT = ROOT / "build" / "docs_blocks"
 WRONG = FRAMES / "wrong.md"
@@ -403,6 +403,8 @@ def main() -> int:
     prefix = Path(sys.argv[1]).resolve()
     pages = [Path(page).resolve() for page in sys.argv[2:]] or [*(ROOT / name for name in PAGES), *sorted((ROOT / "docs").rglob("*.md"))]
     OUT.mkdir(parents=True, exist_ok=True)
+    # What blocks of Python import: the package as it stands here, with the installed library.
+    os.environ.update(PYTHONPATH=str(ROOT / "python" / "src"), LASER_LIBRARY=str(next(prefix.glob("lib/**/liblaser.so.0"))))
     model = Block("tests/docs/fixture.c", "c", (FRAMES / "fixture.c").read_text(encoding="utf-8"), "")
     results = [(model.name, outcome(Bench(prefix, FRAMES / "fixture.c").test, model))]
     shutil.move(OUT / "tests" / "docs" / "fixture" / "model.laser", OUT / "model.laser")

@@ -1,9 +1,9 @@
 """Keeps the bindings in step with laser.h.
 
     python3 scripts/bindings            check them: a line per check, exit status 1 if one fails
-    python3 scripts/bindings --write    first write anew what is generated: the C layers of include/laser.f90 and julia/LaserRefine
+    python3 scripts/bindings --write    first write anew what is generated: the C layers of include/laser.f90, julia/LaserRefine and python/
 
-A new C function fails here until C++, Fortran and Julia have their twin of it.
+A new C function fails here until C++, Fortran, Julia and Python have their twin of it.
 """
 
 import sys
@@ -12,6 +12,7 @@ import cpp
 import fortran
 import header
 import julia
+import python
 
 
 def main() -> int:
@@ -19,7 +20,7 @@ def main() -> int:
         print(__doc__)
         return 2
     described = header.read()
-    languages = [cpp, fortran, julia]
+    languages = [cpp, fortran, julia, python]
     if sys.argv[1:]:
         for language in languages:
             language.write(described)

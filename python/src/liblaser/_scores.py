@@ -1,0 +1,278 @@
+"""How far a sample is from the target."""
+
+from __future__ import annotations
+
+from ctypes import byref, c_double, c_size_t
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import _c
+from ._boundary import (FloatArray, Handle, address, call, count, doubles, long_call, made, numbers, rows_in, stride_of, text, utf8, value, vector_in)
+from ._options import Cancel, Checkpoint, Hooks, Log, OptionsLike, PathLike, ProgressLike, Ranks, opened, options_of, to_python
+from ._training import Source, source_of
+
+# --- histograms ---
+
+
+class Total(NamedTuple):
+    """Sums of weights of a :class:`Histogram`."""
+
+    inside: float  #: of its range
+    outside: float  #: of which the scores know nothing
+
+
+class Histogram(Handle[_c.laser_histogram]):
+    """A histogram of two features, for :func:`jsd` and :func:`emd`: ``Histogram(bins=(50, 50), range=((-1, 1), (0, 5)))``, as of
+    ``numpy.histogram2d``. Bins include their lower edges and exclude their upper ones, but the last includes both.
+
+    Threads: reading by any number at once; a change alone. To fill on several threads, give each a histogram and add them: ``h += other``.
+    """
+
+    def __init__(self, bins: int | tuple[int, int], range: tuple[tuple[float, float], tuple[float, float]]):
+        nx, ny = bins if isinstance(bins, tuple) else (bins, bins)
+        (xlo, xhi), (ylo, yhi) = range
+        self.bins, self.range = (count("bins", nx), count("bins", ny)), ((xlo, xhi), (ylo, yhi))
+        self._held = made(_c.laser_histogram, _c.laser_histogram_new, *self.bins[:1], xlo, xhi, *self.bins[1:], ylo, yhi)
+
+    def fill(self, x: Any, weights: Any = None) -> Histogram:
+        """Adds events (n, 2 or more), of which the first two values count, with weights (n,). Returns the histogram."""
+        events = rows_in("x", x)
+        if events.shape[1] < 2:
+            raise ValueError(f"x must have two columns or more, but has the shape {events.shape}")
+        w = vector_in("weights", weights, len(events))
+        call(_c.laser_histogram_fill, self._open, len(events), address(events), stride_of(events), address(w))
+        return self
+
+    def __iadd__(self, other: Histogram) -> Histogram:
+        call(_c.laser_histogram_merge, self._open, other._open)
+        return self
+
+    @property
+    def contents(self) -> FloatArray:
+        """The sums of weights, (bins in x, bins in y)."""
+        out = np.empty(self.bins)
+        call(_c.laser_histogram_contents, self._open, address(out), out.size)
+        return out
+
+    @property
+    def total(self) -> Total:
+        """The sums of weights inside the range and outside of it."""
+        return doubles(Total, _c.laser_histogram_total, self._open)
+
+    def _describe(self) -> str:
+        (xlo, xhi), (ylo, yhi) = self.range
+        return f"{self.bins[0]} x {self.bins[1]} bins of [{xlo:g}, {xhi:g}] x [{ylo:g}, {yhi:g}], {self.total.inside:g} inside"
+
+
+class Divergence(NamedTuple):
+    """The Jensen-Shannon divergence of two histograms, and its floor: what two samples of one distribution have by chance."""
+
+    nats: float  #: from 0, equal, to ln 2, apart
+    floor: float  #: mean of the floor [nats]; NaN without repeats
+    floor_spread: float  #: standard deviation of one score about it
+    paper: float  #: in the convention of Table 3 of the LaSeR paper, divided by the area of a bin
+    paper_floor: float
+    paper_floor_spread: float
+
+
+class HistogramDistance(NamedTuple):
+    """The earth mover's distance of two histograms, and its floor: what two samples of one distribution have by chance."""
+
+    units: float  #: in units of the axes
+    floor: float  #: mean of the floor, likewise; NaN without repeats
+    floor_spread: float  #: standard deviation of one score about it
+    paper: float  #: in the convention of Table 3 of the LaSeR paper
+    paper_floor: float
+    paper_floor_spread: float
+
+
+class Two(NamedTuple):
+    score: float
+    paper: float
+
+
+class Floor(NamedTuple):
+    score: float
+    spread: float
+    paper: float
+    paper_spread: float
+
+
+UNKNOWN = Floor(float("nan"), float("nan"), float("nan"), float("nan"))
+
+
+def jsd(p: Histogram, q: Histogram, *, repeats: int = 100, seed: int = 1) -> Divergence:
+    """The Jensen-Shannon divergence of two histograms of the same bins, each normalised to one, with the floor of ``repeats`` pairs of samples of
+    these sizes, some milliseconds each; 0 for none. No score below the floor and a few times its spread tells a difference."""
+    found = doubles(Two, _c.laser_jsd, p._open, q._open)
+    floor = doubles(Floor, _c.laser_jsd_floor, p._open, q._open, count("repeats", repeats), count("seed", seed)) if repeats else UNKNOWN
+    return Divergence(found.score, floor.score, floor.spread, found.paper, floor.paper, floor.paper_spread)
+
+
+def emd(p: Histogram, q: Histogram, *, repeats: int = 5, seed: int = 1) -> HistogramDistance:
+    """The earth mover's distance of two histograms of the same bins, each normalised to one, with the floor of ``repeats`` pairs of samples, each
+    of which takes as long again: half a second for 100 x 100 bins. 0 for none."""
+    found = doubles(Two, _c.laser_emd, p._open, q._open)
+    floor = doubles(Floor, _c.laser_emd_floor, p._open, q._open, count("repeats", repeats), count("seed", seed)) if repeats else UNKNOWN
+    return HistogramDistance(found.score, floor.score, floor.spread, found.paper, floor.paper, floor.paper_spread)
+
+
+# --- distances ---
+
+
+class Distance(NamedTuple):
+    """An earth mover's distance, and its floor: what two samples of these sizes and weights have if their distribution is the same."""
+
+    distance: float
+    error: float  #: its standard error; NaN without repeats
+    floor: float  #: mean of the floor, likewise
+    floor_spread: float  #: standard deviation of one score about it
+
+
+def feature_of(p: Source, q: Source, feature: int | str) -> int:
+    """The number of a feature, from 0, by itself or by name."""
+    if isinstance(feature, str):
+        names = p.names or q.names or ()
+        if feature not in names:
+            raise ValueError(f"feature must be one of {', '.join(names) or 'a source with names'}, not {feature}")
+        return names.index(feature)
+    return count("feature", feature)
+
+
+def emd_1d(p: Any, q: Any, feature: int | str, *, repeats: int = 20, seed: int = 1) -> Distance:
+    """The earth mover's (Wasserstein-1) distance of one feature, by number from 0 or name, in two samples: exact, with weights, without bins, in
+    units of the feature. The samples are arrays, or sources of arrays. Error and floor are those of ``repeats`` bootstrap samples."""
+    p, q = source_of(p), source_of(q)
+    return doubles(Distance, _c.laser_emd_1d, p._open, q._open, feature_of(p, q, feature), count("repeats", repeats), count("seed", seed))
+
+
+def sliced_emd(reference: Any, sample: Any, *, directions: int = 50, repeats: int = 20, seed: int = 1) -> Distance:
+    """The sliced earth mover's distance: the mean of the one-dimensional distance over random directions, every feature divided by its standard
+    deviation in the reference. Otherwise as :func:`emd_1d`."""
+    reference, sample = source_of(reference), source_of(sample)
+    return doubles(Distance, _c.laser_sliced_emd, reference._open, sample._open, count("directions", directions), count("repeats", repeats),
+                   count("seed", seed))
+
+
+class KolmogorovSmirnov(NamedTuple):
+    """A two-sample test."""
+
+    statistic: float  #: the greatest difference of the cumulative distributions
+    p_value: float  #: probability of so great a one or a greater if the distributions were the same
+
+
+def kolmogorov_smirnov(p: Any, q: Any, feature: int | str) -> KolmogorovSmirnov:
+    """The two-sample Kolmogorov-Smirnov test of one feature, by number from 0 or name, with weights. The p-value is approximate for weighted
+    samples."""
+    p, q = source_of(p), source_of(q)
+    return doubles(KolmogorovSmirnov, _c.laser_kolmogorov_smirnov, p._open, q._open, feature_of(p, q, feature))
+
+
+class EdgeNumbers(NamedTuple):
+    beyond_reference: float
+    beyond_reference_error: float
+    beyond_sample: float
+    beyond_sample_error: float
+    ratio: float
+    ratio_error: float
+    depth: float
+
+
+class Edge(NamedTuple):
+    """What two samples do at one inequality of a support."""
+
+    inequality: str  #: as it is written
+    beyond_reference: float  #: share of the reference's weight beyond the edge
+    beyond_reference_error: float
+    beyond_sample: float  #: the same of the sample
+    beyond_sample_error: float
+    ratio: float  #: of the densities reference / sample just within: 1 where the edge is as sharp in the sample
+    ratio_error: float
+    depth: float  #: how far that layer reaches from the edge, in units of the inequality
+
+
+def edges(reference: Any, sample: Any, support: str) -> list[Edge]:
+    """What two samples do at the edges of the region where events can be: one :class:`Edge` for each inequality of ``support``, a condition in the
+    values of events as of the option "support", by the names of the reference or x0, x1 …"""
+    reference, sample = source_of(reference), source_of(sample)
+    words, names = utf8("support", support), utf8("names", ",".join(reference.names or ()))
+    found = []
+    for edge in range(value(c_size_t, _c.laser_edge_count, reference._open, words, names)):
+        inequality = text(_c.laser_edge_inequality, reference._open, words, names, edge)
+        of_edge = doubles(EdgeNumbers, _c.laser_edge, reference._open, sample._open, words, names, edge)
+        found.append(Edge(inequality, *of_edge))
+    return found
+
+
+# --- classifiers as tests ---
+
+
+class Auc(NamedTuple):
+    """An area under a ROC curve."""
+
+    auc: float  #: 0.5: no difference; 1: every event is told
+    error: float  #: its standard error
+
+
+class FamilyAucs(NamedTuple):
+    """The areas under the ROC curves of two families of classifiers."""
+
+    network: float
+    network_error: float
+    trees: float
+    trees_error: float
+
+
+def two_sample_auc(reference: Any, sample: Any, options: OptionsLike = None, *, progress: ProgressLike = None, log: Log | None = to_python,
+                   cancel: Cancel | None = None, checkpoint: Checkpoint | PathLike | None = None, ranks: Ranks | None = None,
+                   **settings: Any) -> Auc:
+    """A classifier two-sample test: trains fresh classifiers of two families, a network and boosted trees, on one half of both samples, and gives the
+    larger area under their ROC curves on the other halves. 0.5 within the error: they find no difference, in all dimensions together. The samples
+    must not share events. Takes arrays, or sources of arrays, and the keywords of :func:`train`."""
+    reference, sample = source_of(reference), source_of(sample)
+    with Hooks(progress, log, cancel, checkpoint, ranks) as hooks:
+        return doubles(Auc, _c.laser_two_sample_auc, reference._open, sample._open, opened(options_of(options, settings)), hooks._open)
+
+
+def two_sample_auc_by_family(reference: Any, sample: Any, options: OptionsLike = None, *, progress: ProgressLike = None,
+                             log: Log | None = to_python, cancel: Cancel | None = None, checkpoint: Checkpoint | PathLike | None = None,
+                             ranks: Ranks | None = None, **settings: Any) -> FamilyAucs:
+    """As :func:`two_sample_auc`, with the areas of both families."""
+    reference, sample = source_of(reference), source_of(sample)
+    with Hooks(progress, log, cancel, checkpoint, ranks) as hooks:
+        return doubles(FamilyAucs, _c.laser_two_sample_auc_by_family, reference._open, sample._open, opened(options_of(options, settings)),
+                       hooks._open)
+
+
+def auc(scores: Any, labels: Any, weights: Any = None) -> Auc:
+    """The area under the ROC curve of scores (n,): the probability that an event of label 1 (or True) scores higher than one of label 0."""
+    scores = np.ascontiguousarray(numbers("scores", scores, np.float64).ravel(), np.float64)
+    n = len(scores)
+    marks = vector_in("labels", labels, n, np.int32)
+    w = vector_in("weights", weights, n)
+    return doubles(Auc, _c.laser_auc, n, address(scores), address(marks), address(w))
+
+
+def effective_size(w: Any) -> float:
+    """How many unweighted events are worth as much as these of weights w, (n,): (sum of w)^2 / (sum of w^2)."""
+    w = np.ascontiguousarray(numbers("w", w, np.float64).ravel(), np.float64)
+    return float(value(c_double, _c.laser_effective_size, len(w), address(w)))
+
+
+class ChainDiagnostics(NamedTuple):
+    """Of every dimension."""
+
+    r_hat: FloatArray  #: 1 for chains that agree; above 1.01 they have not converged
+    effective_size: FloatArray  #: independent draws of all chains together
+
+
+def chain_diagnostics(x: Any) -> ChainDiagnostics:
+    """Whether Markov chains have mixed, and how many independent draws they are worth: rank-normalised split R-hat and bulk effective sample size
+    of draws x, (draws, chains, dimensions), after Vehtari et al., arXiv:1903.08008."""
+    draws = np.ascontiguousarray(numbers("x", x, np.float64), np.float64)
+    if draws.ndim != 3:
+        raise ValueError(f"x must have the shape (draws, chains, dimensions), but has {draws.shape}")
+    r_hat, effective = np.empty(draws.shape[2]), np.empty(draws.shape[2])
+    call(_c.laser_chain_diagnostics, *draws.shape, address(draws), address(r_hat), address(effective))
+    return ChainDiagnostics(r_hat, effective)

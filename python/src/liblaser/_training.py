@@ -1,0 +1,507 @@
+"""From events to a model."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from ctypes import c_double, c_size_t
+from pathlib import Path
+from typing import Any, Callable, TypeVar
+
+import numpy as np
+
+from . import _c
+from ._boundary import (Callback, FloatArray, Handle, Held, address, call, count, events_callback, generate_callback, long_call, made,
+                        numbers, of_type, rows_in, rows_out, seek_callback, stride_of, support_callback, tell_callback, text, utf8, value, vector_in,
+                        vector_out)
+from ._options import (Cancel, Checkpoint, Hooks, Log, Options, OptionsLike, PathLike, ProgressLike, Ranks, opened, options_of, to_python)
+
+F = TypeVar("F", "Generator", "Model", "Reweighter")
+
+# --- sources ---
+
+
+class Source(Handle[_c.laser_source]):
+    """Events of the target, or of any sample.
+
+    ``Source(x, weights)``
+        of an array of shape (events, values); a vector is one value an event. Or of a dictionary of columns, a structured array or a
+        pandas DataFrame, whose columns are then known by name; ``weights`` may be the name of one. Or of what a :class:`Sampler` made,
+        with its weights. A float64 array with dense rows (any
+        distance between them) is borrowed, not copied: leave it as it is while the source is used. All else is copied.
+    ``Source("events.npy", weights="w")``
+        of a file of NumPy, or the library's own kind; ``weights`` is a column's name or number. A file that takes more memory than the
+        option "source.memory" is read in parts.
+    ``Source(function, dim=2)``
+        of a simulator: ``function(n)`` returns at most ``n`` events as an array (n, dim), or, if ``weighted``, a pair of them and their
+        weights. With fewer than ``n`` the events end, and begin again: ``lambda n: rng.normal(size=(n, 2))``. ``tell()`` returns where the
+        events stand, a number, and ``seek(number)`` brings them back there: then a training that goes on from a :class:`Checkpoint` asks
+        for none twice.
+
+    Weights may be negative if their sum is positive; None means 1 for every event. ``names`` of the values, conditions included, make the
+    option "features.names" of what is trained. NaN and infinity are a :class:`DataError` that says where.
+
+    Threads: one call at a time, else :class:`BusyError`.
+    """
+
+    def __init__(self, events: Any, weights: Any = None, *, dim: int | None = None, names: Iterable[str] | None = None, weighted: bool = False,
+                 tell: Callable[[], int] | None = None, seek: Callable[[int], object] | None = None, options: OptionsLike = None,
+                 **settings: Any):
+        if isinstance(events, Events) and weights is None:
+            events, weights = events
+        self.names = None if names is None else tuple(names)
+        self.count: int | None = None
+        self.weighted = weighted
+        if isinstance(events, (str, os.PathLike)):
+            self._from_file(events, weights, options_of(options, settings))
+        elif options is not None or settings:
+            raise TypeError("a Source of a file takes options; those of all others go to the call that uses them")
+        elif callable(events):
+            if weights is not None or dim is None:
+                raise TypeError("a Source of a function needs dim, the values of an event, and takes its weights from it: weighted=True")
+            self._from_function(events, dim)
+        else:
+            self._from_array(events, weights)
+        if dim is not None and self.dim != dim:
+            raise ValueError(f"dim must be {self.dim}, as the events have it, not {dim}")
+        if tell is not None or seek is not None:
+            self._set_position(tell, seek)
+
+    def _from_array(self, events: Any, weights: Any) -> None:
+        columns = columns_of(events)
+        if columns is not None:
+            if isinstance(weights, str):
+                if weights not in columns:
+                    raise ValueError(f"weights must be one of the columns {', '.join(columns)}, not {weights}")
+                weights = columns.pop(weights)
+            events = np.stack([numbers(name, column, np.float64) for name, column in columns.items()], axis=1)
+            self.names = self.names or tuple(columns)
+        elif isinstance(weights, str):
+            raise TypeError("weights must be an array: these events have no columns with names")
+        self._x = rows_in("events", events)
+        self._w = vector_in("weights", weights, len(self._x))
+        self.weighted = weights is not None
+        self.count, self.dim = self._x.shape
+        self._held = made(_c.laser_source, _c.laser_source_from_array, address(self._x), address(self._w), self.count, self.dim,
+                          stride_of(self._x))
+
+    def _from_file(self, path: PathLike, weights: str | int | None, options: Options | None) -> None:
+        if weights is not None:
+            if not isinstance(weights, (str, int)):
+                raise TypeError("weights of a file must be the name or number of a column")
+            options = options_of(options, {"source.weight": str(weights)})
+        self.weighted = weights is not None
+        self._path = os.fspath(path)
+        self._held = made(_c.laser_source, _c.laser_source_from_file, utf8("path", self._path), opened(options))
+        self.dim = value(c_size_t, _c.laser_source_event_dim, self._open)
+
+    def _from_function(self, function: Callable[[int], Any], dim: int) -> None:
+        self._callback = events_callback(function, self.weighted)
+        self.dim = count("dim", dim)
+        self._held = made(_c.laser_source, _c.laser_source_from_callback, self.dim, int(self.weighted), self._callback, None)
+
+    def _set_position(self, tell: Callable[[], int] | None, seek: Callable[[int], object] | None) -> None:
+        if tell is None or seek is None:
+            raise TypeError("tell and seek go together")
+        self._positions = tell_callback(tell), seek_callback(seek)
+        call(_c.laser_source_set_position, self._open, *self._positions, None)
+
+    def __len__(self) -> int:
+        if self.count is None:
+            raise TypeError("only a Source of an array knows the number of its events")
+        return self.count
+
+    def _describe(self) -> str:
+        of = f"{self.count} events of" if self.count is not None else f"{self._path}," if hasattr(self, "_path") else "a function,"
+        named = f" ({', '.join(self.names)})" if self.names else ""
+        return f"of {of} {self.dim} values{named}{', weighted' if self.weighted else ''}"
+
+
+def columns_of(events: Any) -> dict[str, Any] | None:
+    """The columns of a dictionary, a structured array or a data frame, by name."""
+    if isinstance(events, Mapping):
+        return dict(events)
+    if isinstance(events, np.ndarray) and events.dtype.names:
+        return {name: events[name] for name in events.dtype.names}
+    if hasattr(events, "columns") and hasattr(events, "to_numpy"):
+        return {str(name): events[name].to_numpy() for name in events.columns}
+    return None
+
+
+def source_of(given: Any) -> Source:
+    return given if isinstance(given, Source) else Source(given)
+
+
+def trained_with(source: Source, options: OptionsLike, settings: Mapping[str, Any]) -> Options | None:
+    """The options of a call with a source, whose names are those of the values unless there are others."""
+    given = options_of(options, settings)
+    if source.names and (given is None or not given["features.names"]):
+        return options_of(given, {"features.names": ",".join(source.names)})
+    return given
+
+
+# --- generators ---
+
+
+class Saved(Handle[Any]):
+    """What can be written to a model file and read from one, and be pickled by it."""
+
+    _save: Callable[..., int]
+    _load: Callable[..., int]
+    _kind: type[Any]
+
+    def __init__(self, held: Held[Any], callbacks: tuple[Callback, Callback] = (None, None)):
+        self._held = held
+        self._callbacks = callbacks  # the functions of the generator and of its support, which the library borrows
+
+    def save(self, path: PathLike) -> None:
+        """Writes a model file. It appears whole or not at all, and replaces what had its name."""
+        call(type(self)._save, self._open, utf8("path", os.fspath(path)))
+
+    @classmethod
+    def load(cls: type[F], path: PathLike, options: OptionsLike = None, **settings: Any) -> F:
+        """Reads a model file. What was loaded gives the same bits as what was saved; functions are not in files, see ``attach``. (A generator
+        may also be a TorchScript module, whose options are "generator.latent", "conditions" and "dtype".)"""
+        return cls._of(made(cls._kind, cls._load, utf8("path", os.fspath(path)), opened(options_of(options, settings))))
+
+    @classmethod
+    def _of(cls: type[F], held: Held[Any], callbacks: tuple[Callback, Callback] = (None, None)) -> F:
+        self = cls.__new__(cls)
+        Saved.__init__(self, held, callbacks)
+        return self
+
+    def to_bytes(self) -> bytes:
+        """The bytes of the model file; so it is pickled, too."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "model.laser")
+            self.save(path)
+            return path.read_bytes()
+
+    @classmethod
+    def from_bytes(cls: type[F], data: bytes) -> F:
+        """What :meth:`to_bytes` gave."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "model.laser")
+            path.write_bytes(data)
+            return cls.load(path)
+
+    def __reduce__(self) -> Any:
+        return type(self).from_bytes, (self.to_bytes(),)
+
+
+class Generator(Saved):
+    """g, which turns latent points z into events x = g(z). :func:`train` makes one of events, :meth:`from_callable` one of a function of
+    yours, :meth:`load` one of a file. Immutable. Threads: any number at once."""
+
+    _kind, _save, _load = _c.laser_generator, staticmethod(_c.laser_generator_save), staticmethod(_c.laser_generator_load)
+
+    def __init__(self, *_: Any, **__: Any):
+        raise TypeError("a Generator is made by train, Generator.from_callable or Generator.load")
+
+    @classmethod
+    def from_callable(cls, function: Callable[..., Any], latent_dim: int, event_dim: int, condition_dim: int = 0, *, stochastic: bool = False,
+                      options: OptionsLike = None, **settings: Any) -> Generator:
+        """A generator of your own, such as a detector simulation or a network of another framework.
+
+        ``function(z)`` gets latent points (n, latent_dim) and returns events (n, event_dim); with conditions it is called as
+        ``function(z, c)``, c of shape (n, condition_dim). A row of x must depend on the same row of z and c alone, besides randomness of its
+        own if it is ``stochastic``. Events that are not finite count as failed and are replaced. Option: "dtype".
+
+        Threads: while the function runs for one, a second that needs it gets :class:`BusyError`.
+        """
+        callback = generate_callback(function)
+        return cls._of(made(_c.laser_generator, _c.laser_generator_from_callback, count("latent_dim", latent_dim),
+                            count("condition_dim", condition_dim), count("event_dim", event_dim), int(stochastic), callback, None,
+                            opened(options_of(options, settings))), (callback, None))
+
+    def with_support(self, function: Callable[[FloatArray], Any]) -> Generator:
+        """The same generator with a function that says where its events can be, where no formula of the option "support" does.
+
+        ``function(x)`` gets finite events, conditions behind them, (n, event_dim + condition_dim), and returns n booleans. A mark must
+        depend on its row alone. Outside, the weight is exactly 0. It replaces the support that the generator had.
+        """
+        callback = support_callback(function)
+        return self._of(made(_c.laser_generator, _c.laser_generator_with_support, self._open, self.event_dim + self.condition_dim, callback,
+                             None), (self._callbacks[0], callback))
+
+    @property
+    def event_dim(self) -> int:
+        """M, the values of an event."""
+        return int(value(c_size_t, _c.laser_generator_event_dim, self._open))
+
+    @property
+    def latent_dim(self) -> int:
+        """N, the dimensions of the latent space."""
+        return int(value(c_size_t, _c.laser_generator_latent_dim, self._open))
+
+    @property
+    def condition_dim(self) -> int:
+        """C, the values of the condition of an event; 0 without conditions."""
+        return int(value(c_size_t, _c.laser_generator_condition_dim, self._open))
+
+    def _describe(self) -> str:
+        given = f" given {self.condition_dim} conditions" if self.condition_dim else ""
+        return f"of {self.event_dim} values from {self.latent_dim} latents{given}{', a function' if self._callbacks[0] else ''}"
+
+
+def train(target: Any, options: OptionsLike = None, *, progress: ProgressLike = None, log: Log | None = to_python,
+          cancel: Cancel | None = None, checkpoint: Checkpoint | PathLike | None = None, ranks: Ranks | None = None,
+          **settings: Any) -> Generator:
+    """Trains a generator, by default a normalizing flow, on events: a :class:`Source`, or what makes one. The calling thread works until it is
+    done, and other Python threads run meanwhile. The defaults are the paper's settings, which take ten times as long as ``preset="fast"``.
+
+    The keywords of all long calls:
+
+    ``options`` and settings
+        see :class:`Options`
+    ``progress``
+        True: bars of tqdm; or a function that gets a :class:`Progress` after each update
+    ``log``
+        a function that gets level (1: what was decided, 2: a warning) and text of messages; by default these go to the logger "liblaser", and
+        warnings are :class:`LaserWarning`; None: silence
+    ``cancel``
+        a :class:`Cancel` token
+    ``checkpoint``
+        a path or :class:`Checkpoint`: a file to go on from
+    ``ranks``
+        :class:`Ranks` that share the call
+
+    An exception in a function of yours ends the call and comes out of it, the same object; Ctrl-C ends it within a step. All arguments stay
+    usable. Raises :class:`DataError` for events that cannot be used, :class:`NumericalError` for a loss that is no longer finite.
+    """
+    source = source_of(target)
+    with Hooks(progress, log, cancel, checkpoint, ranks) as hooks:
+        return Generator._of(made(_c.laser_generator, _c.laser_generator_train, source._open, opened(trained_with(source, options, settings)),
+                                  hooks._open))
+
+
+# --- models ---
+
+
+class Model(Saved):
+    """A generator with its classifier and refiner: all that makes refined events. :func:`refine` makes one, :meth:`load` reads one;
+    ``Model(generator)`` is the generator alone, the baseline.
+
+    ``model["weights.effective_fraction"]`` is a number of the record of its training, of which :attr:`record` has all. Immutable. Threads: any
+    number at once.
+    """
+
+    _kind, _save, _load = _c.laser_model, staticmethod(_c.laser_model_save), staticmethod(_c.laser_model_load)
+
+    def __init__(self, generator: Generator):
+        of_type("generator", generator, Generator)
+        super().__init__(made(_c.laser_model, _c.laser_model_from_generator, generator._open), generator._callbacks)
+
+    def attach(self, function: Callable[..., Any]) -> Model:
+        """This model with the function of its generator, if that is one: files do not hold it. See :meth:`Generator.from_callable`."""
+        callback = generate_callback(function)
+        return self._of(made(_c.laser_model, _c.laser_model_attach, self._open, self.latent_dim, self.condition_dim, self.event_dim, callback,
+                             None), (callback, self._callbacks[1]))
+
+    def attach_support(self, function: Callable[[FloatArray], Any]) -> Model:
+        """This model with the function of its support, if that is one: files do not hold it. See :meth:`Generator.with_support`."""
+        callback = support_callback(function)
+        return self._of(made(_c.laser_model, _c.laser_model_attach_support, self._open, self.event_dim + self.condition_dim, callback, None),
+                        (self._callbacks[0], callback))
+
+    @property
+    def event_dim(self) -> int:
+        """M, the values of an event."""
+        return int(value(c_size_t, _c.laser_model_event_dim, self._open))
+
+    @property
+    def latent_dim(self) -> int:
+        """N, the dimensions of the latent space."""
+        return int(value(c_size_t, _c.laser_model_latent_dim, self._open))
+
+    @property
+    def condition_dim(self) -> int:
+        """C, the values of the condition of an event; 0 without conditions."""
+        return int(value(c_size_t, _c.laser_model_condition_dim, self._open))
+
+    @property
+    def method(self) -> str:
+        """The method by which samplers make events unless told otherwise, such as "rejection"."""
+        return text(_c.laser_model_method, self._open)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the values of an event are called, and its conditions behind them."""
+        return tuple(text(_c.laser_model_feature_name, self._open, i) for i in range(self.event_dim + self.condition_dim))
+
+    def info(self) -> dict[str, Any]:
+        """All that describes the model: networks, scalings, refiner, and the record of its training."""
+        found: dict[str, Any] = json.loads(text(_c.laser_model_info, self._open))
+        return found
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The record of the training: settings, losses, the report on the weights, the judgement."""
+        return record_of(self.info())
+
+    def __getitem__(self, key: str) -> float:
+        return float(value(c_double, _c.laser_model_get_f64, self._open, utf8("key", key)))
+
+    def sampler(self, seed: int, stream: int = 0, *, method: str | None = None, threads: int | None = None,
+                options: OptionsLike = None, **settings: Any) -> Sampler:
+        """A reproducible stream of events: see :class:`Sampler`."""
+        return Sampler(self, seed, stream, method=method, threads=threads, options=options, **settings)
+
+    def log_weight(self, x: Any, *, out: FloatArray | None = None, options: OptionsLike = None, **settings: Any) -> FloatArray:
+        """log w(x), the logarithm of the density ratio target / generated, of events (n, M + C), conditions behind their features; minus
+        infinity outside the support. Shape (n,). Options: "threads", "backend", "device". :class:`UnsupportedError` without a classifier."""
+        x, log_w, given = self._of_events(x, out, options, settings)
+        long_call(_c.laser_model_log_weight, self._open, given, len(x), address(x), stride_of(x), address(log_w))
+        return log_w
+
+    def log_prob(self, x: Any, *, out: FloatArray | None = None, options: OptionsLike = None, **settings: Any) -> FloatArray:
+        """log p_g(x), the logarithm of the generator's density [1 / (product of the units of x)], as :meth:`log_weight`. Only flows have
+        one, else it is an :class:`UnsupportedError`."""
+        x, log_p, given = self._of_events(x, out, options, settings)
+        long_call(_c.laser_model_log_prob, self._open, given, len(x), address(x), stride_of(x), address(log_p))
+        return log_p
+
+    def _of_events(self, x: Any, out: FloatArray | None, options: OptionsLike, settings: Mapping[str, Any]) -> tuple[FloatArray, FloatArray, Any]:
+        events = rows_in("x", x, self.event_dim + self.condition_dim)
+        return events, apart(vector_out("out", out, len(events)), events), opened(options_of(options, settings))
+
+    def latent(self, x: Any, *, out: FloatArray | None = None, options: OptionsLike = None, **settings: Any) -> FloatArray:
+        """The latent points (n, N) with g(z) = x of events (n, M + C). Only flows are invertible, else :class:`UnsupportedError`."""
+        events = rows_in("x", x, self.event_dim + self.condition_dim)
+        z = apart(rows_out("out", out, len(events), self.latent_dim), events)
+        long_call(_c.laser_model_latent, self._open, opened(options_of(options, settings)), len(events), address(events), stride_of(events),
+                  address(z), stride_of(z))
+        return z
+
+    def generate(self, z: Any, *, out: FloatArray | None = None, options: OptionsLike = None, **settings: Any) -> FloatArray:
+        """x = g(z), (n, M): the generator applied to your own latent points (n, N + C), conditions behind them. They are not refined."""
+        latents = rows_in("z", z, self.latent_dim + self.condition_dim)
+        x = apart(rows_out("out", out, len(latents), self.event_dim), latents)
+        long_call(_c.laser_model_generate, self._open, opened(options_of(options, settings)), len(latents), address(latents),
+                  stride_of(latents), address(x), stride_of(x))
+        return x
+
+    def _describe(self) -> str:
+        verdict = self.record.get("judgement", {}).get("verdict")
+        given = f" given {self.condition_dim}" if self.condition_dim else ""
+        return f"of {', '.join(self.names[:self.event_dim])}{given}: {self.method}{f'; {verdict}' if verdict else ''}"
+
+
+def apart(out: FloatArray, given: FloatArray) -> FloatArray:
+    """An output that is not where the input lies."""
+    if np.may_share_memory(out, given):
+        raise ValueError("out must not overlap the events that are read")
+    return out
+
+
+def record_of(info: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = info.get("record") or {}
+    return found
+
+
+def refine(generator: Generator | Model, target: Any = None, options: OptionsLike = None, *, progress: ProgressLike = None,
+           log: Log | None = to_python, cancel: Cancel | None = None, checkpoint: Checkpoint | PathLike | None = None,
+           ranks: Ranks | None = None, **settings: Any) -> Model:
+    """Refines a generator (LaSeR): trains a classifier of the target against generated events, pulls its weights back to the latent space, and
+    prepares or trains the refiner that the option "refiner.method" names. ``target`` may be the source that trained the generator. Keywords:
+    see :func:`train`.
+
+    Of a :class:`Model` it makes one with another refiner, and keeps its classifier: ``refine(model, refiner__method="mixture")``. Only a model
+    with conditions needs the target for that.
+    """
+    source = None if target is None else source_of(target)
+    given = options_of(options, settings) if source is None else trained_with(source, options, settings)
+    of_type("generator", generator, Generator, Model)
+    if source is None and isinstance(generator, Generator):
+        raise TypeError("a generator is refined to a target, which is missing")
+    with Hooks(progress, log, cancel, checkpoint, ranks) as hooks:
+        if isinstance(generator, Model):
+            return Model._of(made(_c.laser_model, _c.laser_model_refine, generator._open, source and source._open, opened(given), hooks._open),
+                             generator._callbacks)
+        return Model._of(made(_c.laser_model, _c.laser_refine, generator._open, source and source._open, opened(given), hooks._open),
+                         generator._callbacks)
+
+
+# --- reweighters ---
+
+
+class Reweighter(Saved):
+    """Weights for events that are there: w(x) = p_to(x) / p_from(x), the ratio of the densities of two samples, so that those of the first
+    become like those of the second. No generator is needed. :meth:`train` makes one, :meth:`load` reads one.
+
+    ``reweighter["weights.calibration.chi_square"]`` is a number of the record of its training. Immutable. Threads: any number at once.
+    """
+
+    _kind, _save, _load = _c.laser_reweighter, staticmethod(_c.laser_reweighter_save), staticmethod(_c.laser_reweighter_load)
+
+    def __init__(self, *_: Any, **__: Any):
+        raise TypeError("a Reweighter is made by Reweighter.train or Reweighter.load")
+
+    @classmethod
+    def train(cls, source: Any, target: Any, options: OptionsLike = None, *, progress: ProgressLike = None, log: Log | None = to_python,
+              cancel: Cancel | None = None, checkpoint: Checkpoint | PathLike | None = None, ranks: Ranks | None = None,
+              **settings: Any) -> Reweighter:
+        """Trains the classifier between events of ``source``, which are to be weighted, and those of ``target``, which they are to be like: each
+        a :class:`Source`, or what makes one.
+
+        With the option "conditions" = C the last C values of a row of the target are conditions; if the source has none, its events stand for all
+        of them. Weights of either may be negative, and have any unit; the weighted source has about the total weight that it had. The weights
+        are judged on held-out events, and what is wrong with them is warned of. Keywords: see :func:`train`.
+        """
+        begin, end = source_of(source), source_of(target)
+        with Hooks(progress, log, cancel, checkpoint, ranks) as hooks:
+            return cls._of(made(_c.laser_reweighter, _c.laser_reweighter_train, begin._open, end._open,
+                                opened(trained_with(end if end.names or begin.dim != end.dim else begin, options, settings)), hooks._open))
+
+    def weights(self, x: Any, *, out: FloatArray | None = None, log_w: FloatArray | None = None, spread: FloatArray | None = None,
+                options: OptionsLike = None, **settings: Any) -> FloatArray:
+        """The weights (n,) of events (n, M + C), conditions behind their features; 0 outside the support.
+
+        ``log_w`` and ``spread`` are arrays (n,) to fill, if wanted, with log w and its standard deviation between the networks of the ensemble
+        (option "classifier.ensemble"). Options: "threads", "backend", "device".
+        """
+        events = rows_in("x", x, self.event_dim + self.condition_dim)
+        n = len(events)
+        w = apart(vector_out("out", out, n), events)
+        log_w = None if log_w is None else vector_out("log_w", log_w, n)
+        spread = None if spread is None else vector_out("spread", spread, n)
+        long_call(_c.laser_reweighter_weights, self._open, opened(options_of(options, settings)), n, address(events), stride_of(events),
+                  address(w), address(log_w), address(spread))
+        return w
+
+    @property
+    def event_dim(self) -> int:
+        """M, the values of an event, without conditions."""
+        return int(value(c_size_t, _c.laser_reweighter_event_dim, self._open))
+
+    @property
+    def condition_dim(self) -> int:
+        """C, the values of the condition of an event; 0 without conditions."""
+        return int(value(c_size_t, _c.laser_reweighter_condition_dim, self._open))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the values of an event are called, and its conditions behind them."""
+        return tuple(text(_c.laser_reweighter_feature_name, self._open, i) for i in range(self.event_dim + self.condition_dim))
+
+    def info(self) -> dict[str, Any]:
+        """All that describes the reweighter: networks, scalings, and the record of its training."""
+        found: dict[str, Any] = json.loads(text(_c.laser_reweighter_info, self._open))
+        return found
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The record of the training: settings, losses, the report on the weights, the judgement."""
+        return record_of(self.info())
+
+    def __getitem__(self, key: str) -> float:
+        return float(value(c_double, _c.laser_reweighter_get_f64, self._open, utf8("key", key)))
+
+    def _describe(self) -> str:
+        verdict = self.record.get("judgement", {}).get("verdict")
+        return f"of {', '.join(self.names)}{f'; {verdict}' if verdict else ''}"
+
+
+from ._sampling import Events, Sampler  # noqa: E402  a sampler needs models, and they their method `sampler`

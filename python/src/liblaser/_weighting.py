@@ -1,0 +1,66 @@
+"""Weights of events that are there: unfolding, and weights of both signs made positive."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, NamedTuple
+
+import numpy as np
+
+from . import _c
+from ._boundary import FloatArray, address, made, vector_in
+from ._options import Cancel, Checkpoint, Hooks, Log, OptionsLike, PathLike, ProgressLike, Ranks, opened, to_python
+from ._training import Reweighter, source_of, trained_with
+
+
+class Weighted(NamedTuple):
+    """Weights of the events that a call was given, and what carries them to others."""
+
+    w: FloatArray  #: (n,)
+    reweighter: Reweighter
+
+
+def unfold(generated: Any, reconstructed: Any, data: Any, *, is_generated: Any = None, is_reconstructed: Any = None, options: OptionsLike = None,
+           progress: ProgressLike = None, log: Log | None = to_python, cancel: Cancel | None = None,
+           checkpoint: Checkpoint | PathLike | None = None, ranks: Ranks | None = None, **settings: Any) -> Weighted:
+    """Unfolds measured events (OmniFold, arXiv:1911.09107): weights w (n,) of simulated events with which the detector level of the simulation is
+    distributed as the data, in shape and number.
+
+    Row i of ``generated``, (n, G), and ``reconstructed``, (n, R), is one simulated event at particle and detector level; ``is_generated`` and
+    ``is_reconstructed``, booleans (n,), say which of them it has, None that all have both. The values of a level that an event has not must be finite.
+    ``data``, (m, R), are measured; backgrounds among them have negative weights. All are arrays or sources of arrays; weights of ``generated`` are
+    those of the simulation, v: histograms of v * w are unfolded distributions. The reweighter gives w / ``reweighter["unfolding.factor"]`` to other
+    events of the particle level. Option group: "unfold"; "features" are those of the particle level. Keywords: see :func:`train`.
+    """
+    particles, detected, measured = source_of(generated), source_of(reconstructed), source_of(data)
+    n = len(particles)
+    flags = np.zeros(n, np.int32)
+    for bit, name, marks in ((1, "is_generated", is_generated), (2, "is_reconstructed", is_reconstructed)):
+        found = vector_in(name, marks, n, np.int32)
+        flags |= bit if found is None else np.where(found != 0, bit, 0).astype(np.int32)
+    with Hooks(progress, log, cancel, checkpoint, ranks) as hooks:
+        return weighted(n, getattr(_c, "laser_unfold", absent), particles._open, detected._open, measured._open, address(flags), n,
+                        opened(trained_with(particles, options, settings)), hooks._open)
+
+
+def resample(events: Any, options: OptionsLike = None, *, progress: ProgressLike = None, log: Log | None = to_python,
+             cancel: Cancel | None = None, checkpoint: Checkpoint | PathLike | None = None, ranks: Ranks | None = None,
+             **settings: Any) -> Weighted:
+    """Positive weights (n,) for events that have weights of both signs: W(x), the local mean of the weights (arXiv:2007.11586). Their sum stays.
+
+    ``events`` is a :class:`Source` of an array, with weights. With the option "resample.method" = "variance" some events get 0, so that the errors
+    of histograms stay right as well. The reweighter gives W(x) / ``reweighter["resample.factor"]`` to other events. Keywords: see :func:`train`.
+    """
+    source = source_of(events)
+    n = len(source)
+    with Hooks(progress, log, cancel, checkpoint, ranks) as hooks:
+        return weighted(n, getattr(_c, "laser_resample", absent), source._open, opened(trained_with(source, options, settings)), hooks._open, n)
+
+
+def absent(*_: Any) -> int:
+    raise NotImplementedError("the loaded library is older than this function")
+
+
+def weighted(n: int, function: Callable[..., int], *arguments: Any) -> Weighted:
+    """Calls a function whose last parameters receive weights and a reweighter."""
+    w = np.empty(n)
+    return Weighted(w, Reweighter._of(made(_c.laser_reweighter, function, *arguments, address(w))))

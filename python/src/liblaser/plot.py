@@ -1,0 +1,262 @@
+"""Plots of samples and models, with matplotlib (``pip install liblaser[plot]``). Each function returns a matplotlib Figure."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ._boundary import FloatArray
+from ._options import PathLike
+from ._sampling import Events
+from ._training import Model, Reweighter, columns_of
+
+try:
+    from matplotlib.figure import Figure
+except ImportError:
+    raise ImportError("liblaser.plot needs the package matplotlib: pip install liblaser[plot]") from None
+
+STYLE = {"xtick.direction": "in", "ytick.direction": "in", "xtick.top": True, "ytick.right": True, "legend.frameon": False, "font.size": 9}
+
+
+def sample_of(given: Any) -> tuple[FloatArray, FloatArray]:
+    """Events (n, M) and weights (n,) of an array, a pair of both, or columns by name."""
+    x, w = given if isinstance(given, tuple) and len(given) == 2 else (given, None)
+    columns = columns_of(x)
+    x = np.asarray(x if columns is None else np.column_stack(list(columns.values())), np.float64)
+    x = x[:, np.newaxis] if x.ndim == 1 else x
+    if x.ndim != 2:
+        raise ValueError(f"a sample must have the shape (events, values), not {x.shape}")
+    return x, np.ones(len(x)) if w is None else np.asarray(w, np.float64)
+
+
+def density(x: FloatArray, w: FloatArray, edges: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The density in bins, normalised with what lies outside of them, and its standard error."""
+    scale = 1.0 / (w.sum() * np.diff(edges))
+    return np.histogram(x, edges, weights=w)[0] * scale, np.sqrt(np.histogram(x, edges, weights=w * w)[0]) * scale
+
+
+def in_style(draw: Any) -> Any:
+    """A function that draws in the style of this module, and leaves the caller's as it is."""
+    import functools
+
+    import matplotlib
+
+    @functools.wraps(draw)
+    def styled(*arguments: Any, **keywords: Any) -> Any:
+        with matplotlib.rc_context(STYLE):
+            return draw(*arguments, **keywords)
+
+    return styled
+
+
+def draw_feature(above: Any, below: Any, name: str, feature: int, samples: Mapping[str, tuple[FloatArray, FloatArray]], bins: int) -> None:
+    """One feature of samples, the first of which is the reference: densities above, ratios to it below."""
+    (reference, weights), *_ = samples.values()
+    low, high = np.quantile(reference[:, feature], [0.001, 0.999])
+    low, high = (low - 0.5, high + 0.5) if low == high else (low, high)
+    edges = np.linspace(low, high, bins + 1)
+    centres = (edges[1:] + edges[:-1]) / 2
+    truth, truth_error = density(reference[:, feature], weights, edges)
+    filled = truth > 0
+    for i, (label, (x, w)) in enumerate(samples.items()):
+        height, error = density(x[:, feature], w, edges)
+        colour = "black" if i == 0 else f"C{i - 1}"
+        above.stairs(height, edges, color=colour, label=label, linewidth=1.2)
+        above.errorbar(centres, height, error, fmt="none", ecolor=colour, elinewidth=0.8)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio, ratio_error = np.where(filled, height / truth, np.nan), np.where(filled, error / truth, np.nan)
+        if i == 0:
+            below.bar(centres, 2 * ratio_error, np.diff(edges), bottom=1 - ratio_error, color="0.85", linewidth=0)
+        else:
+            below.errorbar(centres, ratio, ratio_error, fmt=".", color=colour, markersize=3, elinewidth=0.8)
+    below.axhline(1, color="black", linewidth=0.8)
+    below.set_ylim(0.5, 1.5)
+    below.set_xlabel(name)
+    below.set_ylabel("ratio")
+    above.set_ylabel("density")
+    above.set_ylim(bottom=0)
+    above.tick_params(labelbottom=False)
+
+
+@in_style
+def compare(reference: Any, samples: Mapping[str, Any] | Any, *, names: Any = None, bins: int = 50, label: str = "truth") -> Any:
+    """Every feature of samples beside that of a reference, with errors, and below each the ratio to it, in whose panel the band is the error of the
+    reference. Samples are arrays (n, M), or pairs of events and weights, as :meth:`Sampler.generate` gives them; a dictionary has several by name. The range holds
+    99.8 % of the reference; what lies outside counts for the normalisation."""
+    if not isinstance(samples, Mapping):
+        samples = {"sample": samples}
+    columns = columns_of(reference[0] if isinstance(reference, tuple) else reference)
+    all_samples = {label: sample_of(reference), **{name: sample_of(sample) for name, sample in samples.items()}}
+    dim = all_samples[label][0].shape[1]
+    called = list(names if names is not None else columns or (f"x{i}" for i in range(dim)))
+    for name, (x, _) in all_samples.items():
+        if x.shape[1] < dim:
+            raise ValueError(f"{name} must have the {dim} values of the reference, not {x.shape[1]}")
+    across = min(dim, 3)
+    down = -(-dim // across)
+    figure = Figure(figsize=(4 * across, 4 * down), layout="constrained")
+    grid = figure.add_gridspec(2 * down, across, height_ratios=[3, 1] * down)
+    for i in range(dim):
+        row, column = divmod(i, across)
+        above = figure.add_subplot(grid[2 * row, column])
+        draw_feature(above, figure.add_subplot(grid[2 * row + 1, column], sharex=above), called[i], i, all_samples, bins)
+        if i == 0:
+            above.legend()
+    return figure
+
+
+def draw_weights(spread: Any, tail: Any, w: FloatArray) -> None:
+    """How weights are distributed, and which share of them is carried by those above any of them."""
+    positive = w[w > 0]
+    edges = np.geomspace(positive.min(), positive.max() * 1.0001, 61) if positive.size and positive.min() < positive.max() else 50
+    spread.hist(positive, edges, histtype="step", color="C0")
+    spread.set_yscale("log")
+    spread.set_xlabel("weight w")
+    spread.set_ylabel("events")
+    ordered = np.sort(w)[::-1]
+    carried = np.cumsum(ordered) / ordered.sum()
+    tail.plot(ordered, carried, color="C0", label="of the weight")
+    tail.plot(ordered, np.arange(1, len(w) + 1) / len(w), color="C1", label="of the events")
+    tail.set_yscale("log")
+    tail.set_xlabel("weight w")
+    tail.set_ylabel("share above w")
+    tail.legend()
+
+
+@in_style
+def weights(w: Any) -> Any:
+    """Weights (n,), or a pair of events and weights: their distribution, and their tail, that is the share of weight and events above each."""
+    values = np.asarray(w[1] if isinstance(w, tuple) else w, np.float64).ravel()
+    figure = Figure(figsize=(8, 3.5), layout="constrained")
+    spread, tail = figure.subplots(1, 2)
+    draw_weights(spread, tail, values)
+    return figure
+
+
+def draw_calibration(axes: Any, record: Mapping[str, Any]) -> None:
+    found = record.get("weights", {}).get("calibration", {})
+    bins = found.get("bins") or []
+    predicted, observed, error = (np.array([bin[key] for bin in bins]) for key in ("predicted", "observed", "error"))
+    axes.errorbar(predicted, observed, error, fmt=".", color="C0")
+    if len(bins):
+        ends = [min(predicted.min(), observed.min()), max(predicted.max(), observed.max())]
+        axes.plot(ends, ends, color="black", linewidth=0.8)
+    axes.set_xlabel("mean weight that the classifier says")
+    axes.set_ylabel("ratio of held-out events")
+    axes.set_title(f"χ² per degree of freedom {found['chi_square']:.2f}" if found.get("chi_square") is not None else "no held-out events", fontsize=9)
+
+
+@in_style
+def calibration(model: Model | Reweighter) -> Any:
+    """Of a model or reweighter: whether the weights of held-out events are the ratio that is there, in bins of the weight. On the line they are."""
+    figure = Figure(figsize=(4.5, 4), layout="constrained")
+    draw_calibration(figure.subplots(), model.record)
+    return figure
+
+
+def trainings_of(record: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    return {name: part for name, part in record.items() if isinstance(part, Mapping) and part.get("losses")}
+
+
+def draw_losses(axes: Any, name: str, part: Mapping[str, Any]) -> None:
+    for key, label, style in (("losses", "training", "-"), ("validation_losses", "held out", "--")):
+        losses = [np.nan if loss is None else loss for loss in part.get(key) or []]
+        if losses:
+            axes.plot(np.arange(1, len(losses) + 1), losses, style, marker="." if len(losses) < 30 else None, label=label)
+    axes.set_title(name, fontsize=9)
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("loss")
+    axes.legend()
+
+
+def draw_chains(axes: Any, chains: Mapping[str, Any]) -> None:
+    r_hat = chains["r_hat"]
+    axes.bar(np.arange(len(r_hat)), np.array(r_hat, float) - 1, color="C0")
+    axes.axhline(0.01, color="black", linewidth=0.8, label="converged below")
+    axes.set_xlabel("latent dimension")
+    axes.set_ylabel("R-hat − 1")
+    axes.set_title("chains", fontsize=9)
+    axes.legend()
+
+
+@in_style
+def training(model: Model | Reweighter) -> Any:
+    """The losses of all trainings in a model or reweighter, epoch by epoch, and R-hat of its chains if it has them."""
+    record = model.record
+    parts, chains = trainings_of(record), record.get("chains")
+    panels = len(parts) + bool(chains)
+    if not panels:
+        raise ValueError("the model has no record of a training")
+    figure = Figure(figsize=(4 * panels, 3.5), layout="constrained")
+    axes = figure.subplots(1, panels, squeeze=False)[0]
+    for panel, (name, part) in zip(axes, parts.items()):
+        draw_losses(panel, name, part)
+    if chains:
+        draw_chains(axes[-1], chains)
+    return figure
+
+
+@in_style
+def report(model: Model, target: Any, path: PathLike, *, n: int = 100_000, seed: int = 1, bins: int = 50) -> None:
+    """Writes a page about a model: features of the target beside the baseline's and the refined events', ``n`` each; weights and their tail;
+    calibration; losses; and the judgement with its warnings. ``target`` is an array or pair as of :func:`compare`. The ending of ``path`` says
+    how: ``.png``, ``.pdf``, ``.svg``, or ``.html``, which needs no other file. Of a model with conditions those of the target are taken."""
+    record, names = model.record, model.names[: model.event_dim]
+    rows, weight = sample_of(target)
+    if rows.shape[1] < model.event_dim + model.condition_dim:
+        raise ValueError(f"the target must have {model.event_dim + model.condition_dim} columns, not {rows.shape[1]}")
+
+    def drawn(method: str) -> Events:
+        sampler = model.sampler(seed, method=method)
+        if not model.condition_dim:
+            return sampler.generate(n)
+        given = rows[np.arange(n) % len(rows), model.event_dim :]
+        return sampler.generate_given(given)
+
+    samples = {"target": (rows, weight), "generator": sample_of(tuple(drawn("baseline")))}
+    refined = model.method != "baseline"
+    if refined:
+        samples[f"refined ({model.method})"] = sample_of(tuple(drawn("model")))
+    parts = trainings_of(record)
+    panels = (3 if refined else 0) + len(parts) + bool(record.get("chains"))
+    across = 3
+    features, others = -(-len(names) // across), -(-panels // across)
+    figure = Figure(figsize=(12, 3.6 * features + 3 * others + 1.6), layout="constrained")
+    grid = figure.add_gridspec(2 * features + others, across, height_ratios=[2.7, 0.9] * features + [3] * others)
+    for i, name in enumerate(names):
+        row, column = divmod(i, across)
+        above = figure.add_subplot(grid[2 * row, column])
+        draw_feature(above, figure.add_subplot(grid[2 * row + 1, column], sharex=above), name, i, samples, bins)
+        if i == 0:
+            above.legend()
+    axes = [figure.add_subplot(grid[2 * features + i // across, i % across]) for i in range(panels)]
+    if refined:
+        draw_weights(axes.pop(0), axes.pop(0), drawn("reweight").w)
+        draw_calibration(axes.pop(0), record)
+    for name, part in parts.items():
+        draw_losses(axes.pop(0), name, part)
+    if record.get("chains"):
+        draw_chains(axes.pop(0), record["chains"])
+    verdict = record.get("judgement", {}).get("verdict", "no judgement: the generator alone")
+    figure.suptitle(f"{model!r}"[1:-1] if refined else f"Model of {', '.join(names)}: {verdict}", fontsize=11)
+    write(figure, Path(os.fspath(path)), verdict, [warning["message"] for warning in record.get("judgement", {}).get("warnings", [])])
+
+
+def write(figure: Any, path: Path, verdict: str, warnings: list[str]) -> None:
+    if path.suffix != ".html":
+        figure.savefig(path, dpi=150)
+        return
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=150)
+    said = "".join(f"<li>{html.escape(warning)}</li>" for warning in warnings)
+    page = (f'<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>liblaser: {html.escape(verdict)}</title>'
+            f'<body style="font-family: sans-serif; max-width: 75em; margin: auto"><h1>{html.escape(verdict)}</h1><ul>{said}</ul>'
+            f'<img style="width: 100%" alt="report" src="data:image/png;base64,{base64.b64encode(picture.getvalue()).decode()}"></body></html>')
+    path.write_text(page, encoding="utf-8")
