@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
-#include <sstream>
 #include <stdexcept>
 
 namespace drellyan {
@@ -15,7 +13,7 @@ using Pythia8::Vec4;
 
 constexpr int z_boson = 23, muon = 13, proton = 2212, quarks = 5;
 constexpr double z_mass = 91.19, z_width = 2.5; // of the map to u: near the true ones, which it need not be
-constexpr double rounding = 1e-9;               // of what is exact, relative
+constexpr double rounding = 1e-11;              // of what is exact, relative to the energies
 constexpr int process_number = 1, weighted_in_pb = 4;
 constexpr std::uint64_t seeds = 900000000; // Pythia's random numbers have so many
 
@@ -177,8 +175,9 @@ bool HardEvents::setEvent(int)
     const double energy = 0.5 * event.m, p = std::sqrt((energy - muon_mass_) * (energy + muon_mass_));
     const double sin_theta = std::sqrt((1.0 - event.cos_theta) * (1.0 + event.cos_theta));
     const double px = p * sin_theta * std::cos(phi), py = p * sin_theta * std::sin(phi), pz = p * event.cos_theta;
-    const double cosh_y = std::cosh(event.y), sinh_y = std::sinh(event.y);
-    const double a = energy * std::exp(event.y), b = energy * std::exp(-event.y);
+    const double boost = std::exp(event.y), a = energy * boost, b = energy / boost;
+    // Of the muons E + pz and E - pz, which the boost only scales: a difference of large energies would take slow muons off their mass shell.
+    const double plus[2] = {(energy + pz) * boost, (energy - pz) * boost}, minus[2] = {(energy - pz) / boost, (energy + pz) / boost};
     const bool quark_first = event.parton > 0;
     constexpr int colour = 501;
 
@@ -186,9 +185,13 @@ bool HardEvents::setEvent(int)
     addParticle(event.parton, -1, 0, 0, quark_first ? colour : 0, quark_first ? 0 : colour, 0.0, 0.0, a, a, 0.0);
     addParticle(-event.parton, -1, 0, 0, quark_first ? 0 : colour, quark_first ? colour : 0, 0.0, 0.0, -b, b, 0.0);
     addParticle(z_boson, 2, 1, 2, 0, 0, 0.0, 0.0, a - b, a + b, event.m);
-    addParticle(muon, 1, 3, 3, 0, 0, px, py, pz * cosh_y + energy * sinh_y, energy * cosh_y + pz * sinh_y, muon_mass_);
-    addParticle(-muon, 1, 3, 3, 0, 0, -px, -py, -pz * cosh_y + energy * sinh_y, energy * cosh_y - pz * sinh_y, muon_mass_);
-    setIdX(event.parton, -event.parton, a / beam_energy, b / beam_energy);
+    for (int k = 0; k < 2; k++) {
+        const int sign = k == 0 ? 1 : -1;
+        addParticle(sign * muon, 1, 3, 3, 0, 0, sign * px, sign * py, 0.5 * (plus[k] - minus[k]), 0.5 * (plus[k] + minus[k]), muon_mass_);
+    }
+    const double x_a = a / beam_energy, x_b = b / beam_energy;
+    setIdX(event.parton, -event.parton, x_a, x_b);
+    setPdf(event.parton, -event.parton, x_a, x_b, event.m, 0.0, 0.0, true); // for HepMC: what they are, not their densities
     verify(particles);
     return true;
 }
@@ -210,7 +213,7 @@ void Chain::start(const std::vector<std::string> &settings)
     apply(pythia_, {"Print:quiet = on", "ParticleDecays:limitTau0 = on", "ParticleDecays:tau0Max = 10"});
     if (!pythia_.init())
         throw std::runtime_error("Pythia could not be initialised");
-    complaints_at_start_ = static_cast<std::uint64_t>(pythia_.logger.errorTotalNumber());
+    pythia_.logger.errorReset();
 }
 
 double Chain::event(std::uint64_t number, double *x)
@@ -299,21 +302,19 @@ void Chain::Account::add(const Account &other)
     imbalance = std::max(imbalance, other.imbalance);
     changed = std::max(changed, other.changed);
     sigma += other.sigma;
+    for (const auto &[message, times] : other.messages)
+        messages[message] += times;
 }
 
 Chain::Account Chain::account() const
 {
     Account told = account_;
-    told.complaints = static_cast<std::uint64_t>(pythia_.logger.errorTotalNumber()) - complaints_at_start_;
+    for (const auto &[message, times] : pythia_.logger) {
+        told.complaints += static_cast<std::uint64_t>(times);
+        told.messages[message] = times;
+    }
     told.sigma = 1e9 * pythia_.info.sigmaGen() * static_cast<double>(account_.events);
     return told;
-}
-
-std::string Chain::messages() const
-{
-    std::ostringstream text;
-    pythia_.logger.errorStatistics(text);
-    return text.str();
 }
 
 } // namespace drellyan

@@ -10,6 +10,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -124,15 +125,14 @@ public:
 
     // What went wrong, and how exactly all was conserved.
     struct Account {
-        std::uint64_t rejected = 0, complaints = 0; // events; warnings and errors since the initialisation
+        std::uint64_t events = 0, rejected = 0, complaints = 0; // the last are warnings and errors since the initialisation
+        std::map<std::string, int> messages;                    // and what they say, how many times
         double imbalance = 0.0;                     // largest |sum of final momenta - beams| / energy of both
         double changed = 0.0;                       // largest change of a momentum of the hard event by Pythia, over its energy
         double sigma = 0.0;                         // pb, sum over events of Pythia's estimate
-        std::uint64_t events = 0;
         void add(const Account &other);
     };
     Account account() const;
-    std::string messages() const; // Pythia's own list of complaints
     Pythia8::Pythia &pythia() { return pythia_; }
 
 private:
@@ -143,7 +143,6 @@ private:
     Pythia8::Pythia pythia_;
     std::shared_ptr<HardEvents> hard_;
     Account account_;
-    std::uint64_t complaints_at_start_ = 0;
 };
 
 } // namespace drellyan

@@ -19,9 +19,9 @@ constexpr double small = 1e-6; // relative
 
 const Damage damages[] = {
     {"a muon is missing", [](Particles &p) { p.pop_back(); }},
-    {"a parton has more energy", [](Particles &p) { p[1].ePart *= 1.0 + small, p[1].pzPart *= 1.0 + small; }},
+    {"a parton has more energy", [](Particles &p) { p[1].ePart *= 1.0 + small, p[1].pzPart = p[1].ePart; }},
     {"a muon has more momentum", [](Particles &p) { p[4].pxPart += small * p[4].ePart; }},
-    {"both muons have more momentum across", [](Particles &p) { p[4].pxPart *= 1.0 + small, p[5].pxPart *= 1.0 + small; }},
+    {"both muons have more momentum across", [](Particles &p) { p[4].pxPart += 0.1, p[5].pxPart -= 0.1; }},
     {"the muons have another mass", [](Particles &p) { p[4].mPart = p[5].mPart = 1.777; }},
     {"the resonance has another mass", [](Particles &p) { p[3].mPart *= 1.0 + small; }},
     {"the resonance has another momentum", [](Particles &p) { p[3].pzPart += 1.0; }},
