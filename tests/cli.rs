@@ -2273,7 +2273,7 @@ fn resample_writes_what_the_library_says() {
     for line in [
         "new.npy\n",
         "weights of both signs of 3000 events, whose sum is 2100",
-        "negative events        20.0 %",
+        "negative events          20.0 %",
     ] {
         assert!(told.contains(line), "{line}: {told}");
     }
@@ -2325,14 +2325,17 @@ fn resample_writes_what_the_library_says() {
     let numbers = |before: &str, column: usize| -> Vec<f64> {
         let lines = written.lines().collect::<Vec<_>>();
         let those = lines.windows(2).filter(|pair| pair[0] == before);
-        let words = those.map(|pair| pair[1].split_whitespace().nth(column).unwrap());
-        words.map(|word| word.parse().unwrap()).collect()
+        let words = |line: &str| -> Vec<f64> {
+            let words = line.split([' ', '<', '>']);
+            words.filter_map(|word| word.parse().ok()).collect()
+        };
+        those.map(|pair| words(pair[1])[column]).collect()
     };
     let close = |found: &[f64], factor: f64| {
         let mut pairs = found.iter().zip(&new);
         found.len() == ROWS && pairs.all(|(a, b)| (a / (factor * b) - 1.0).abs() < 1e-5)
     };
-    assert!(close(&numbers("<event>", 2), 1.0) && close(&numbers("<rwgt>", 2), 2.0));
+    assert!(close(&numbers("<event>", 2), 1.0) && close(&numbers("<rwgt>", 0), 2.0));
     folder.usage("resample events.lhe -o x.lhe", "say with --features");
     folder.usage(
         "resample events.lhe -o x.npy --features px(13)",
