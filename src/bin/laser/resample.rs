@@ -77,7 +77,7 @@ struct Sample {
 
 /// A file of events, which is read twice: for what the library is given, and to be written with the new weights.
 enum Given<'a> {
-    Table(Table<'a>),
+    Table(Box<Table<'a>>),
     Particles(Particles<'a>),
 }
 
@@ -195,7 +195,9 @@ impl<'a> Given<'a> {
             _ => (),
         }
         match to {
-            Kind::Npy | Kind::Csv => Table::open(arguments).map(Given::Table),
+            Kind::Npy | Kind::Csv => {
+                Table::open(arguments).map(|table| Given::Table(Box::new(table)))
+            }
             Kind::Npz => Err(output::no_archive(output)),
             Kind::Particles(_) => Err(output::no_particles(output)),
         }
