@@ -19,6 +19,10 @@ LASER_ABI_VERSION = 0
 LASER_LOG_INFO = 1
 # Level of a log message
 LASER_LOG_WARNING = 2
+# Flag of a simulated event
+LASER_PAIR_GENERATED = 1
+# Flag of a simulated event
+LASER_PAIR_RECONSTRUCTED = 2
 # Success
 LASER_OK = 0
 # An argument outside its domain
@@ -438,6 +442,14 @@ laser_reweighter_get_f64 = declared("laser_reweighter_get_f64", c_int32, POINTER
 # Frees a reweighter
 # (reweighter)
 laser_reweighter_free = declared("laser_reweighter_free", None, POINTER(laser_reweighter))
+
+# Positive weights for events that have weights of both signs
+# (events, options, hooks, n, w, out)
+laser_resample = declared("laser_resample", c_int32, POINTER(laser_source), POINTER(laser_options), POINTER(laser_hooks), c_size_t, c_void_p, POINTER(POINTER(laser_reweighter)))
+
+# Unfolds measured events
+# (generated, reconstructed, data, flags, n, options, hooks, w, out)
+laser_unfold = declared("laser_unfold", c_int32, POINTER(laser_source), POINTER(laser_source), POINTER(laser_source), c_void_p, c_size_t, POINTER(laser_options), POINTER(laser_hooks), c_void_p, POINTER(POINTER(laser_reweighter)))
 
 # Makes a sampler that stands at event 0
 # (model, seed, stream, options, out)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,14 +32,15 @@ def unfold(generated: Any, reconstructed: Any, data: Any, *, is_generated: Any =
     events of the particle level. Option group: "unfold"; "features" are those of the particle level. Keywords: see :func:`train`.
     """
     particles, detected, measured = source_of(generated), source_of(reconstructed), source_of(data)
-    n = len(particles)
+    n, w = len(particles), np.empty(len(particles))
     flags = np.zeros(n, np.int32)
-    for bit, name, marks in ((1, "is_generated", is_generated), (2, "is_reconstructed", is_reconstructed)):
+    for bit, name, marks in ((_c.LASER_PAIR_GENERATED, "is_generated", is_generated),
+                             (_c.LASER_PAIR_RECONSTRUCTED, "is_reconstructed", is_reconstructed)):
         found = vector_in(name, marks, n, np.int32)
         flags |= bit if found is None else np.where(found != 0, bit, 0).astype(np.int32)
     with Hooks(progress, log, cancel, checkpoint, ranks) as hooks:
-        return weighted(n, getattr(_c, "laser_unfold", absent), particles._open, detected._open, measured._open, address(flags), n,
-                        opened(trained_with(particles, options, settings)), hooks._open)
+        return Weighted(w, Reweighter._of(made(_c.laser_reweighter, _c.laser_unfold, particles._open, detected._open, measured._open,
+                                               address(flags), n, opened(trained_with(particles, options, settings)), hooks._open, address(w))))
 
 
 def resample(events: Any, options: OptionsLike = None, *, progress: ProgressLike = None, log: Log | None = to_python,
@@ -51,16 +52,7 @@ def resample(events: Any, options: OptionsLike = None, *, progress: ProgressLike
     of histograms stay right as well. The reweighter gives W(x) / ``reweighter["resample.factor"]`` to other events. Keywords: see :func:`train`.
     """
     source = source_of(events)
-    n = len(source)
+    n, w = len(source), np.empty(len(source))
     with Hooks(progress, log, cancel, checkpoint, ranks) as hooks:
-        return weighted(n, getattr(_c, "laser_resample", absent), source._open, opened(trained_with(source, options, settings)), hooks._open, n)
-
-
-def absent(*_: Any) -> int:
-    raise NotImplementedError("the loaded library is older than this function")
-
-
-def weighted(n: int, function: Callable[..., int], *arguments: Any) -> Weighted:
-    """Calls a function whose last parameters receive weights and a reweighter."""
-    w = np.empty(n)
-    return Weighted(w, Reweighter._of(made(_c.laser_reweighter, function, *arguments, address(w))))
+        return Weighted(w, Reweighter._of(made(_c.laser_reweighter, _c.laser_resample, source._open,
+                                               opened(trained_with(source, options, settings)), hooks._open, n, address(w))))
