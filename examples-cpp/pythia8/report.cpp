@@ -10,19 +10,16 @@
 
 namespace report {
 
-using zhadrons::dim;
-using zhadrons::observables;
-
 namespace {
 
 constexpr double seconds_between_lines = 10.0;
 
-double share_beyond(const Sample &sample)
+double share_beyond(const Description &of, const Sample &sample)
 {
     double beyond = 0.0, all = 0.0;
     for (std::size_t i = 0; i < sample.w.size(); i++) {
         all += sample.w[i];
-        if (zhadrons::beyond_edge(&sample.x[i * dim]))
+        if (of.beyond_edge(&sample.x[i * of.dim]))
             beyond += sample.w[i];
     }
     return beyond / all;
@@ -66,21 +63,23 @@ void Progress::at(std::uint64_t done)
     std::fprintf(stderr, "  %s: %llu events, %.0f s\n", what_.c_str(), static_cast<unsigned long long>(done), now - start_);
 }
 
-Scores score(const Sample &truth, const Sample &sample, const laser::Options &options, const laser::Hooks &hooks)
+Scores score(const Description &of, const Sample &truth, const Sample &sample, const laser::Options &options, const laser::Hooks &hooks)
 {
     const laser::Source p(truth.rows(), truth.w), q(sample.rows(), sample.w);
     Scores scores{};
-    for (std::size_t k = 0; k < dim; k++) {
+    for (std::size_t k = 0; k < of.dim; k++) {
         scores.emd.push_back(laser::emd_1d(p, q, k));
         scores.ks.push_back(laser::kolmogorov_smirnov(p, q, k));
     }
-    scores.beyond = share_beyond(sample);
-    scores.beyond_truth = share_beyond(truth);
+    if (of.edge) {
+        scores.beyond = share_beyond(of, sample);
+        scores.beyond_truth = share_beyond(of, truth);
+    }
     scores.auc = laser::two_sample_auc(p, q, options, hooks);
     return scores;
 }
 
-void print(const std::vector<Sample> &samples, const std::vector<Scores> &scores)
+void print(const Description &of, const std::vector<Sample> &samples, const std::vector<Scores> &scores)
 {
     std::printf("\n%-11s", "");
     for (const Sample &s : samples)
@@ -89,16 +88,18 @@ void print(const std::vector<Sample> &samples, const std::vector<Scores> &scores
     for (std::size_t i = 0; i < samples.size(); i++)
         std::printf("  %-20s %-12s", "EMD", "KS (p)");
     std::printf("  EMD\n");
-    for (std::size_t k = 0; k < dim; k++) {
-        std::printf("%-11s", observables[k].name);
+    for (std::size_t k = 0; k < of.dim; k++) {
+        std::printf("%-11s", of.observables[k].name);
         for (const Scores &s : scores)
             std::printf("  %8.5f +- %7.5f  %6.4f (%4.2f)", s.emd[k].value, s.emd[k].error, s.ks[k].statistic, s.ks[k].p_value);
         std::printf("  %8.5f +- %7.5f\n", scores.back().emd[k].floor, scores.back().emd[k].floor_spread);
     }
-    std::printf("beyond %s:", zhadrons::edge);
-    for (std::size_t i = 0; i < samples.size(); i++)
-        std::printf(" %s %.4f,", samples[i].label.c_str(), scores[i].beyond);
-    std::printf(" Pythia %.4f\n", scores.back().beyond_truth);
+    if (of.edge) {
+        std::printf("beyond %s:", of.edge);
+        for (std::size_t i = 0; i < samples.size(); i++)
+            std::printf(" %s %.4f,", samples[i].label.c_str(), scores[i].beyond);
+        std::printf(" Pythia %.4f\n", scores.back().beyond_truth);
+    }
     std::printf("%-11s", "AUC, all");
     for (const Scores &s : scores)
         std::printf("  %8.4f +- %6.4f  %14s", s.auc.value, s.auc.error, "");
@@ -176,13 +177,13 @@ Json &Json::values(const char *key, const std::vector<double> &numbers)
     return *this;
 }
 
-void write_scores(Json &json, const std::vector<Sample> &samples, const std::vector<Scores> &scores)
+void write_scores(const Description &of, Json &json, const std::vector<Sample> &samples, const std::vector<Scores> &scores)
 {
     for (std::size_t i = 0; i < samples.size(); i++) {
         const Scores &s = scores[i];
         json.open(samples[i].name.c_str(), '{').value("auc", s.auc.value).value("auc_error", s.auc.error).open("observables", '{');
-        for (std::size_t k = 0; k < dim; k++)
-            json.open(observables[k].name, '{')
+        for (std::size_t k = 0; k < of.dim; k++)
+            json.open(of.observables[k].name, '{')
                 .value("emd", s.emd[k].value)
                 .value("emd_error", s.emd[k].error)
                 .value("emd_floor", s.emd[k].floor)
@@ -190,24 +191,27 @@ void write_scores(Json &json, const std::vector<Sample> &samples, const std::vec
                 .value("ks", s.ks[k].statistic)
                 .value("ks_p_value", s.ks[k].p_value)
                 .close();
-        json.close().value("beyond", s.beyond).value("beyond_truth", s.beyond_truth).close();
+        json.close();
+        if (of.edge)
+            json.value("beyond", s.beyond).value("beyond_truth", s.beyond_truth);
+        json.close();
     }
 }
 
-void write_histograms(const std::string &path, const std::vector<const Sample *> &samples)
+void write_histograms(const Description &of, const std::string &path, const std::vector<const Sample *> &samples)
 {
     constexpr std::size_t bins = 50;
     Json json(path);
     json.open("observables", '[');
-    for (std::size_t k = 0; k < dim; k++) {
-        const auto &o = observables[k];
+    for (std::size_t k = 0; k < of.dim; k++) {
+        const auto &o = of.observables[k];
         json.open(nullptr, '{').value("name", std::string(o.name)).value("label", std::string(o.label)).value("lo", o.lo).value("hi", o.hi);
         json.open("samples", '{');
         for (const Sample *s : samples) {
             std::vector<double> sums(bins), squares(bins);
             double total = 0.0;
             for (std::size_t i = 0; i < s->w.size(); i++) {
-                const double at = (s->x[i * dim + k] - o.lo) / (o.hi - o.lo) * static_cast<double>(bins);
+                const double at = (s->x[i * of.dim + k] - o.lo) / (o.hi - o.lo) * static_cast<double>(bins);
                 total += s->w[i];
                 if (at < 0.0 || at >= static_cast<double>(bins))
                     continue;

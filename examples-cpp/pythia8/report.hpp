@@ -1,11 +1,15 @@
-// What both programs print and write: scores of samples against Pythia's events, histograms for the plots, and where a long call stands.
+// What the programs print and write: scores of samples against Pythia's events, histograms for the plots, and where a long call stands.
 #ifndef REPORT_HPP
 #define REPORT_HPP
 
-#include "zhadrons.hpp"
+#include "observables.hpp"
 
+#include <laser.hpp>
+
+#include <cstdint>
 #include <cstdio>
 #include <string>
+#include <vector>
 
 namespace report {
 
@@ -25,11 +29,11 @@ private:
 
 double seconds(); // since some fixed time
 
-// Events with weights, rows of zhadrons::dim values.
+// Events with weights, one row of observables for each.
 struct Sample {
     std::string name, label;
     std::vector<double> x, w;
-    laser::Rows<const double> rows() const { return {x, zhadrons::dim}; }
+    laser::Rows<const double> rows() const { return {x, x.size() / w.size()}; }
 };
 
 // A sample against Pythia's: by observable, and by a fresh classifier that sees all of them.
@@ -37,13 +41,13 @@ struct Scores {
     std::vector<laser::Distance> emd;
     std::vector<laser::KolmogorovSmirnov> ks;
     laser::Auc auc;
-    double beyond, beyond_truth; // share of the weights beyond the edge, of the sample and of Pythia
+    double beyond, beyond_truth; // share of the weights beyond the edge, of the sample and of Pythia; 0 without one
 };
 
-Scores score(const Sample &truth, const Sample &sample, const laser::Options &options, const laser::Hooks &hooks);
+Scores score(const Description &of, const Sample &truth, const Sample &sample, const laser::Options &options, const laser::Hooks &hooks);
 
-// One row for each observable, for the edge, then the AUC; one group of columns for each sample.
-void print(const std::vector<Sample> &samples, const std::vector<Scores> &scores);
+// One row for each observable, for the edge if there is one, then the AUC; one group of columns for each sample.
+void print(const Description &of, const std::vector<Sample> &samples, const std::vector<Scores> &scores);
 
 // A JSON file, written value by value: keys in the order given.
 class Json {
@@ -68,10 +72,10 @@ private:
 };
 
 // The scores, as one object for each sample.
-void write_scores(Json &json, const std::vector<Sample> &samples, const std::vector<Scores> &scores);
+void write_scores(const Description &of, Json &json, const std::vector<Sample> &samples, const std::vector<Scores> &scores);
 
 // Histograms of all observables of all samples: sums of weights and of their squares.
-void write_histograms(const std::string &path, const std::vector<const Sample *> &samples);
+void write_histograms(const Description &of, const std::string &path, const std::vector<const Sample *> &samples);
 
 // What the command line says: OUT [--quick].
 struct Arguments {

@@ -5,6 +5,7 @@
 // liblaser pulls events out of Pythia by a callback while it trains. Writes OUT/surrogate.laser, OUT/surrogate.json (scores and rates) and
 // OUT/surrogate_histograms.json.
 #include "report.hpp"
+#include "zhadrons.hpp"
 
 #include <algorithm>
 
@@ -98,9 +99,9 @@ void run(const report::Arguments &arguments)
     std::vector<report::Scores> scores;
     for (const Sample &s : samples) {
         std::printf("Scoring: %s\n", s.label.c_str());
-        scores.push_back(report::score(truth, s, options, hooks));
+        scores.push_back(report::score(zhadrons::described, truth, s, options, hooks));
     }
-    report::print(samples, scores);
+    report::print(zhadrons::described, samples, scores);
     std::printf("\nEvents a second on one thread: Pythia with its event shapes %.0f, flow %.0f, refined %.0f: %.0f times Pythia's\n", pythia_rate,
                 rates[0], rates[1], rates[1] / pythia_rate);
     // Events of Pythia that the same threads would have made meanwhile, and while the surrogate makes as many.
@@ -109,13 +110,13 @@ void run(const report::Arguments &arguments)
     std::printf("Acceptance %.3f; weights: mean %.3f, effective fraction %.3f\n", model.get("weights.acceptance"), model.get("weights.mean"),
                 model.get("weights.effective_fraction"));
 
-    report::write_histograms(arguments.out + "/surrogate_histograms.json", {&truth, &samples[0], &samples[1]});
+    report::write_histograms(zhadrons::described, arguments.out + "/surrogate_histograms.json", {&truth, &samples[0], &samples[1]});
     report::Json json(arguments.out + "/surrogate.json");
     json.value("trained_on", static_cast<double>(trained)).value("scored_on", static_cast<double>(scored)).value("acceptance", model.get("weights.acceptance"));
     json.value("training_seconds", training).value("threads", arguments.threads).value("pays_from", pays);
     json.open("events_per_second", '{').value("pythia", pythia_rate).value("baseline", rates[0]).value("rejection", rates[1]).close();
     json.open("scores", '{');
-    report::write_scores(json, samples, scores);
+    report::write_scores(zhadrons::described, json, samples, scores);
 }
 
 } // namespace

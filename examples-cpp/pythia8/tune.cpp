@@ -12,6 +12,7 @@
 //
 // Writes OUT/tune.laser, OUT/tune.json (scores, parameters), OUT/tune_histograms.json and OUT/tune_parameters.json.
 #include "report.hpp"
+#include "zhadrons.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -226,15 +227,15 @@ void run(const report::Arguments &arguments)
     for (const Sampled &s : sampleds) {
         std::printf("Scoring: %s\n", s.events.label.c_str());
         samples.push_back(s.events);
-        scores.push_back(report::score(truth, s.events, options, hooks));
+        scores.push_back(report::score(zhadrons::described, truth, s.events, options, hooks));
     }
-    report::print(samples, scores);
+    report::print(zhadrons::described, samples, scores);
     print_parameters(sampleds);
     const double acceptance = model.get("weights.acceptance");
     std::printf("\nOf the latents %.3f are accepted; a refined event cost %.1f events of Pythia. An initialisation took %.0f ms of a thread\n",
                 acceptance, each, 1000.0 * initialisation);
 
-    report::write_histograms(arguments.out + "/tune_histograms.json", {&truth, &samples[0], &samples[1]});
+    report::write_histograms(zhadrons::described, arguments.out + "/tune_histograms.json", {&truth, &samples[0], &samples[1]});
     write_parameters(arguments.out + "/tune_parameters.json", sampleds);
     report::Json json(arguments.out + "/tune.json");
     json.value("trained_on", static_cast<double>(trained)).value("scored_on", static_cast<double>(scored)).value("acceptance", acceptance);
@@ -249,7 +250,7 @@ void run(const report::Arguments &arguments)
         json.close();
     }
     json.close().open("scores", '{');
-    report::write_scores(json, samples, scores);
+    report::write_scores(zhadrons::described, json, samples, scores);
 }
 
 } // namespace

@@ -1,8 +1,9 @@
 #include "zhadrons.hpp"
 
+#include "threads.hpp"
+
 #include <algorithm>
 #include <cmath>
-#include <future>
 #include <stdexcept>
 
 namespace zhadrons {
@@ -19,18 +20,6 @@ double distance(const Pythia8::Vec4 &p, const Pythia8::Vec4 &q)
 {
     const double energy = std::min(p.e(), q.e());
     return 2.0 * energy * energy * (1.0 - Pythia8::costheta(p, q));
-}
-
-// Calls work(t) on as many threads. All have ended before one throws what it threw.
-template <class Work> void on_all(unsigned threads, Work work)
-{
-    std::vector<std::future<void>> running;
-    for (unsigned t = 0; t < threads; t++)
-        running.push_back(std::async(std::launch::async, work, t));
-    for (std::future<void> &thread : running)
-        thread.wait();
-    for (std::future<void> &thread : running)
-        thread.get();
 }
 
 } // namespace

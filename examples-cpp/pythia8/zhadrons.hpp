@@ -2,6 +2,8 @@
 #ifndef ZHADRONS_HPP
 #define ZHADRONS_HPP
 
+#include "observables.hpp"
+
 #include <Pythia8/Pythia.h>
 #include <laser.hpp>
 
@@ -13,13 +15,6 @@
 namespace zhadrons {
 
 // What an event is described by. All final particles but neutrinos enter; hadrons with c tau above 100 mm count as final.
-struct Observable {
-    const char *name;    // in tables and files
-    const char *label;   // for plots, with TeX
-    const char *scaling; // of "features.scaling": what the values are bounded by
-    double lo, hi;       // of the histogram
-};
-
 // The jets are the three of the Durham algorithm, x_1 and x_2 the larger energies of them. B_W lies between B_T / 2 and B_T: as a ratio it has bounds
 // of its own, which a scaling keeps.
 inline constexpr std::array<Observable, 8> observables{{
@@ -38,6 +33,8 @@ inline constexpr std::size_t dim = observables.size();
 inline constexpr const char *edge = "x_1 >= x_2 >= 2 - x_1 - x_2";
 inline constexpr const char *support = "x[4] >= x[5] and x[5] >= 2 - x[4] - x[5]";
 inline bool beyond_edge(const double *x) { return x[4] < x[5] || x[5] < 2.0 - x[4] - x[5]; }
+
+inline constexpr Description described{observables.data(), dim, edge, beyond_edge};
 
 // Values of "features.scaling" for all observables.
 std::string scalings();
