@@ -92,7 +92,7 @@ header: setup ## write include/laser.h anew from src/capi
 pythia: ## build Pythia 8 into the user's cache, in some eight minutes, once
 	@scripts/pythia
 
-pythia-demo: base standalone ## Pythia 8 refined: a surrogate of it, and another tune of itself; scores, rates and figures
+pythia-demo: base standalone ## Pythia 8 refined: a surrogate of it, another tune of itself, hard events into its shower; scores, rates and figures
 	@LIBRARY=build/standalone/liblaser.so scripts/pythia_demo
 
 docs: ## the pages and the reference of the headers as HTML, in build/docs

@@ -3,8 +3,8 @@
 
     plot_pythia.py DIR
 
-reads DIR/surrogate_histograms.json, DIR/tune_histograms.json and DIR/tune_parameters.json; writes DIR/surrogate.png, DIR/tune.png and
-DIR/parameters.png.
+reads DIR/surrogate_histograms.json, DIR/tune_histograms.json, DIR/tune_parameters.json and DIR/shower_histograms.json; writes DIR/surrogate.png,
+DIR/tune.png, DIR/parameters.png and DIR/shower.png.
 """
 
 import json
@@ -18,8 +18,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import LogNorm
 
-COLOURS = {"baseline": "tab:blue", "rejection": "tab:red"}
-LINES = {"baseline": "--", "rejection": "-"}
+COLOURS = {"replayed": "tab:green", "baseline": "tab:blue", "rejection": "tab:red"}
+LINES = {"replayed": ":", "baseline": "--", "rejection": "-"}
 ROW = 4  # observables side by side
 
 
@@ -118,7 +118,7 @@ def main(directory):
     def read(name):
         return json.loads((directory / name).read_text())
 
-    surrogate, tune = read("surrogate.json"), read("tune.json")
+    surrogate, tune, shower = read("surrogate.json"), read("tune.json"), read("shower.json")
     yield draw_observables(
         read("surrogate_histograms.json"),
         surrogate["scores"],
@@ -134,6 +134,13 @@ def main(directory):
         0.8,
     )
     yield draw_parameters(read("tune_parameters.json"), directory / "parameters.png")
+    yield draw_observables(
+        read("shower_histograms.json"),
+        shower["scores"],
+        directory / "shower.png",
+        "$pp\\to\\gamma^*/Z\\to\\mu\\mu$ after Pythia's shower: with its own hard events, those of a flow, and refined ones",
+        0.25,
+    )
 
 
 if __name__ == "__main__":
