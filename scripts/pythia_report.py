@@ -66,7 +66,7 @@ SHOWER = """
 [shower.cpp](../examples-cpp/pythia8/shower.cpp): of pp → γ*/Z → μ⁺μ⁻ at 13 TeV with 66 < m < 116 GeV, liblaser learns the *hard* process alone, from {trained_on:,.0f} events of Pythia: mass and
 rapidity of the pair, by variables in which every value within the bounds is an event that there can be, the angle cos θ of the μ⁻ to the parton of beam A, and the flavour of that parton, a
 `category(10)`. Pythia takes the refined events one by one through its Les Houches interface (`LHAup`), showers, hadronises and decays them; where HepMC3 is found they are written by Pythia's own
-converter. What Pythia gets is verified before: momentum, charge and colour conserved, all on their mass shells. The events carry weights, since a few per mille lie above w_max: strategy 4 of the
+converter. What Pythia gets is verified before: momentum, charge and colour conserved, all on their mass shells. The events carry weights, since {overweight_fraction:.2%} of all weight lies above w_max: strategy 4 of the
 accord, weights in pb whose mean is the cross-section. Event `i` has random numbers of its own in sampler and Pythia: made again alone, by `seek`, it is the same to the bit, which the program
 checks, and fails if not.
 
@@ -77,26 +77,30 @@ no model.
 
 ![eight observables after the shower, with Pythia's hard events, the flow and the refined flow, with ratios](pythia-shower.png)
 
-{verdict} Before the shower, on {hard_scored_on:,.0f} hard events, the AUC is {hard[baseline]} of the flow and {hard[rejection]} refined; rejection accepts {acceptance:.0%} of the latents.
+{verdict}
+
+Before the shower, on {hard_scored_on:,.0f} hard events, the AUC is {hard[baseline]} of the flow and {hard[rejection]} refined; rejection accepts {acceptance:.0%} of the latents.
 
 | | rejected by Pythia | complaints | momentum off by at most | cross-section |
 |---|---|---|---|---|
 {accounts}
 
-Of the energy of both beams; Pythia itself complains from 10⁻⁶ on. The cross-section given was {cross_section:.1f} ± {cross_section_error:.1f} pb. One thread supplies {rejection:,.0f} refined hard events/s, momenta and their checks
+Momentum is off in units of the energy of both beams; Pythia itself complains from 10⁻⁶ on. The cross-section given was {cross_section:.1f} ± {cross_section_error:.1f} pb. One thread supplies {rejection:,.0f} refined hard events/s, momenta and their checks
 included, and Pythia makes {pythia:,.0f} of its own: for a process as simple as this nothing is gained, as the shower takes {times:.0f} times as long. It would be where a hard event is dear: many legs, loops, or a
 slow program far away.
 """
 
 
 def verdict(scores: dict) -> str:
-    """What the classifier and the KS tests say of the refined events, by the same rule as the program."""
-    s = scores["rejection"]
-    away, chance = (s["auc"] - 0.5) / s["auc_error"], 0.01 / len(s["observables"])
-    seen = [name for name, found in s["observables"].items() if found["ks_p_value"] < chance]
-    if away > 2 or seen:
-        return f"The refined events differ measurably after the shower: the AUC is {away:.1f} errors above 0.5" + (f", and KS tests see {', '.join(seen)}." if seen else ".")
-    return f"No difference of the refined events is found after the shower: the AUC is {away:+.1f} errors from 0.5, and no KS test sees one."
+    """What the classifier and the KS tests say after the shower, by the same rule as the program."""
+    lines = []
+    for name, label in (("rejection", "the refined events"), ("baseline", "those of the flow"), ("replayed", "Pythia's own, fed in,")):
+        s = scores[name]
+        away, chance = (s["auc"] - 0.5) / s["auc_error"], 0.01 / len(s["observables"])
+        seen = [of for of, found in s["observables"].items() if found["ks_p_value"] < chance]
+        differ = "differ measurably" if away > 2 or seen else "are not told apart"
+        lines.append(f"{label} {differ} (AUC {away:+.1f} errors from 0.5, KS tests see {', '.join(seen) or 'nothing'})")
+    return f"After the shower, with so many events, {'; '.join(lines)}. Where the flow is not told apart either, its faults are smaller than these samples show."
 
 
 def account(name: str, found: dict) -> str:
@@ -141,7 +145,7 @@ def main() -> None:
     page += TUNE.format(trained=tune["trained_on"], scored=tune["scored_on"], acceptance=tune["acceptance"], table=table(tune["scores"]),
                         parameters=parameters(tune["parameters"]), iterations=tune["iterations"])
     names = {"pythia": "Pythia", "replayed": "Pythia's hard events", "baseline": "flow", "rejection": "refined"}
-    told = {key: shower[key] for key in ("trained_on", "scored_on", "hard_scored_on", "acceptance", "cross_section", "cross_section_error")}
+    told = {key: shower[key] for key in ("trained_on", "scored_on", "hard_scored_on", "acceptance", "overweight_fraction", "cross_section", "cross_section_error")}
     rate = shower["events_per_second"]
     page += SHOWER.format(table=table(shower["scores"]), verdict=verdict(shower["scores"]), rejection=rate["rejection"], pythia=rate["pythia"],
                           times=rate["pythia"] * shower["threads"] / rate["showered"],

@@ -103,7 +103,7 @@ inline constexpr std::array<Observable, 8> observables{{
     {"m(mumu)", "$m(\\mu\\mu)$ [GeV]", "standardise", 60.0, 120.0},
     {"y(mumu)", "$y(\\mu\\mu)$", "standardise", -5.0, 5.0},
     {"pT(mu1)", "leading muon $p_T$ [GeV]", "log(0)", 20.0, 100.0},
-    {"|eta(mu1)|", "leading muon $|\\eta|$", "log(0)", 0.0, 6.0},
+    {"abs eta(mu1)", "leading muon $|\\eta|$", "log(0)", 0.0, 6.0},
     {"lg phi*", "$\\log_{10}\\,\\phi^*_\\eta$", "standardise", -3.0, 1.0},
     {"cos CS", "$\\cos\\theta_{CS}$", "logit(-1:1)", -1.0, 1.0},
     {"n_ch", "charged particles $n_{ch}$", "integer(0:)", -0.5, 149.5},
