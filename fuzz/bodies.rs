@@ -239,13 +239,13 @@ pub fn particles(data: &[u8]) {
         let path = Path::new("a");
         let mut reader = Reader::of(path, format, Lines::of(data)).expect("as before");
         let rewriter = Rewriter::new(path, format, Some("fuzzed")).expect("a name");
-        let mut more = reader.next().expect("as before");
+        let mut more = reader.read().expect("as before");
         let Ok(mut out) = rewriter.begin(&reader) else {
             continue;
         };
         while more {
             out += &rewriter.event(&reader.event, 0.5);
-            more = reader.next().expect("as before");
+            more = reader.read().expect("as before");
         }
         out += &reader.event.text;
         assert_eq!(read_particles(format, out.as_bytes()), Some(events));
@@ -259,7 +259,7 @@ fn read_particles(format: Format, data: &[u8]) -> Option<usize> {
         .expect("features");
     let mut reader = Reader::of(Path::new("a"), format, Lines::of(data)).ok()?;
     let mut events = 0;
-    while reader.next().ok()? {
+    while reader.read().ok()? {
         let mut row = Vec::new();
         if reader.features(&features, &mut row).is_ok() {
             assert!(row.len() == 3 && row.iter().all(|v| v.is_finite()));

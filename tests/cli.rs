@@ -713,7 +713,7 @@ fn sample_says_what_is_wrong_and_writes_nothing() {
     );
     folder.usage(
         "sample model.laser -n 1 -o a.root",
-        "a.root: unknown kind of file; events are read from .npy, .npz or .csv",
+        "a.root: unknown kind of file; events are read from .npy, .npz, .csv, .lhe or .hepmc",
     );
     folder.bad(
         "sample model.laser -n 1 -o no/a.npy",

@@ -161,7 +161,7 @@ impl Events {
         let mut reader = Reader::open(path, format)?;
         let (mut values, mut rows) = (Vec::new(), 0);
         let (mut least, mut most) = (f64::INFINITY, f64::NEG_INFINITY);
-        while reader.next()? {
+        while reader.read()? {
             let room = values.try_reserve(columns);
             room.map_err(|e| Failure::of(path, e))?;
             if let Some(features) = wanted.features {

@@ -38,7 +38,7 @@ pub struct Output<'a> {
 /// Where bytes go.
 enum Sink {
     File(BufWriter<Aside>),
-    Packed(GzEncoder<BufWriter<Aside>>),
+    Packed(Box<GzEncoder<BufWriter<Aside>>>),
     Stdout(BufWriter<io::Stdout>),
 }
 
@@ -50,7 +50,7 @@ impl Sink {
         }
         let file = BufWriter::with_capacity(BUFFER, Aside::new(path)?);
         Ok(match is_packed(path) {
-            true => Sink::Packed(GzEncoder::new(file, Compression::default())),
+            true => Sink::Packed(Box::new(GzEncoder::new(file, Compression::default()))),
             false => Sink::File(file),
         })
     }

@@ -264,7 +264,7 @@ impl Particles<'_> {
     fn sample(&self) -> Result<Sample> {
         let mut reader = Reader::open(self.path, self.format)?;
         let (mut x, mut w) = (Vec::new(), Vec::new());
-        while reader.next()? {
+        while reader.read()? {
             let room = x.try_reserve(self.features.names().count());
             let room = room.and_then(|()| w.try_reserve(1));
             room.map_err(|e| Failure::of(self.path, e))?;
@@ -296,7 +296,7 @@ impl Particles<'_> {
         let rewriter = Rewriter::new(path, self.format, None)?;
         let mut weights = old.iter().zip(new);
         output::write_text(path, |sink| {
-            let mut more = reader.next()?;
+            let mut more = reader.read()?;
             sink(&rewriter.begin(&reader)?)?;
             while more {
                 let (old, new) = weights.next().ok_or_else(|| {
@@ -305,7 +305,7 @@ impl Particles<'_> {
                 if *new != 0.0 {
                     sink(&rewriter.event(&reader.event, new / old))?;
                 }
-                more = reader.next()?;
+                more = reader.read()?;
             }
             sink(&reader.event.text)
         })

@@ -560,7 +560,7 @@ fn rewrite(arguments: &Apply, reweighter: &Reweighter, format: Format) -> Result
     let mut reader = Reader::open(source, format)?;
     let (mut rows, mut sum, mut squares) = (0, 0.0, 0.0);
     output::write_text(path, |sink| {
-        let mut more = reader.next()?;
+        let mut more = reader.read()?;
         sink(&rewriter.begin(&reader)?)?;
         let (mut held, mut read, mut x, mut w) =
             (Vec::<Raw>::new(), Vec::new(), Vec::new(), Vec::new());
@@ -578,7 +578,7 @@ fn rewrite(arguments: &Apply, reweighter: &Reweighter, format: Format) -> Result
                 x.extend_from_slice(given);
                 text += reader.event.text.len();
                 held.push(std::mem::take(&mut reader.event));
-                more = reader.next()?;
+                more = reader.read()?;
             }
             w.resize(held.len(), 0.0);
             let out = Weights {

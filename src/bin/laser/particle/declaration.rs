@@ -866,7 +866,7 @@ mod tests {
                 "unknown field `scale`",
             ),
         ] {
-            let error = made(&json, &ROW).err().expect(&json);
+            let error = made(&json, &ROW).expect_err(&json);
             assert!(error.contains(message), "{error}");
         }
     }

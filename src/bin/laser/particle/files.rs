@@ -50,7 +50,7 @@ pub struct Reader<'r> {
     /// The event that was read last; behind the last one the end of the file.
     pub event: Raw,
     ahead: String,
-    read: u64,
+    count: u64,
 }
 
 impl Reader<'static> {
@@ -80,19 +80,19 @@ impl<'r> Reader<'r> {
             lines,
             event: Raw::default(),
             ahead,
-            read: 0,
+            count: 0,
         })
     }
 
     /// Reads the next event. False at the end.
-    pub fn next(&mut self) -> Result<bool> {
+    pub fn read(&mut self) -> Result<bool> {
         let (lines, event) = (&mut self.lines, &mut self.event);
         let read = match self.format {
             Format::Lhe => lhe::next(lines, &self.begin.names, event),
             Format::Hepmc => hepmc::next(lines, &mut self.ahead, &self.begin.names, event),
         };
         let more = read.map_err(|what| Failure::of(&self.path, what))?;
-        self.read += u64::from(more);
+        self.count += u64::from(more);
         Ok(more)
     }
 
@@ -100,7 +100,7 @@ impl<'r> Reader<'r> {
     pub fn features(&self, features: &Features, out: &mut Vec<f64>) -> Result<()> {
         let of = features.of(&self.event.particles, out);
         of.map_err(|what| {
-            let event = self.read - 1;
+            let event = self.count - 1;
             Failure::of(&self.path, format!("event {event} (from 0): {what}"))
         })
     }
@@ -117,7 +117,7 @@ impl<'r> Reader<'r> {
                 &self.path,
                 format!(
                     "event {} (from 0) has no weight called `{name}`; there are {NOMINAL} {}",
-                    self.read - 1,
+                    self.count - 1,
                     own.join(" ")
                 ),
             )
@@ -316,7 +316,7 @@ HepMC::Asciiv3-END_EVENT_LISTING
         let features: Features = "pt(13), n(*), pz(-13)?99".parse().unwrap();
         let mut reader = reader(format, text)?;
         let mut rows = Vec::new();
-        while reader.next()? {
+        while reader.read()? {
             let mut row = Vec::new();
             reader.features(&features, &mut row)?;
             row.push(reader.weight(weight)?);
@@ -329,11 +329,11 @@ HepMC::Asciiv3-END_EVENT_LISTING
     fn again(format: Format, text: &str, factor: f64, name: Option<&str>) -> String {
         let rewriter = Rewriter::new(Path::new("a"), format, name).unwrap();
         let mut reader = reader(format, text).unwrap();
-        let mut more = reader.next().unwrap();
+        let mut more = reader.read().unwrap();
         let mut out = rewriter.begin(&reader).unwrap();
         while more {
             out += &rewriter.event(&reader.event, factor);
-            more = reader.next().unwrap();
+            more = reader.read().unwrap();
         }
         out + &reader.event.text
     }
@@ -403,7 +403,7 @@ HepMC::Asciiv3-END_EVENT_LISTING
         }
         let rewriter = Rewriter::new(Path::new("a"), Format::Lhe, Some("up")).unwrap();
         let mut reader = reader(Format::Lhe, LHE).unwrap();
-        reader.next().unwrap();
+        reader.read().unwrap();
         let error = rewriter.begin(&reader).unwrap_err().to_string();
         assert!(error.contains("called `up` already"), "{error}");
     }

@@ -18,7 +18,7 @@ pub fn begin(lines: &mut Lines, ahead: &mut String) -> Result<Raw, String> {
     let mut opened = false;
     loop {
         ahead.clear();
-        if !lines.next(ahead)? || (!opened && raw.text.len() > 1 << 16) {
+        if !lines.read(ahead)? || (!opened && raw.text.len() > 1 << 16) {
             return match opened {
                 true => Err("it is cut short, or there are no events".into()),
                 false => Err("it is no HepMC3 file in its text format (Asciiv3)".into()),
@@ -52,7 +52,7 @@ pub fn next(
     raw.clear();
     raw.text.push_str(ahead);
     if !ahead.starts_with("E ") {
-        while lines.next(&mut raw.text)? {}
+        while lines.read(&mut raw.text)? {}
         return Ok(false);
     }
     let mut unit = 1.0;
@@ -62,7 +62,7 @@ pub fn next(
     }
     loop {
         ahead.clear();
-        let more = lines.next(ahead)?;
+        let more = lines.read(ahead)?;
         let line = ahead.trim();
         if !more {
             return Err(format!("it is cut short: {END} is missing"));

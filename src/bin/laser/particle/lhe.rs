@@ -19,7 +19,7 @@ pub fn begin(lines: &mut Lines) -> Result<Raw, String> {
     let mut opened = false;
     loop {
         let from = raw.text.len();
-        if !lines.next(&mut raw.text)? {
+        if !lines.read(&mut raw.text)? {
             return match opened {
                 true => Err("it ends before an event: it is cut short, or there are none".into()),
                 false => Err("it is no file of Les Houches events".into()),
@@ -68,7 +68,7 @@ pub fn next(lines: &mut Lines, names: &[String], raw: &mut Raw) -> Result<bool, 
     raw.clear();
     let line = |lines: &mut Lines, raw: &mut Raw| {
         let from = raw.text.len();
-        let read = lines.next(&mut raw.text)?;
+        let read = lines.read(&mut raw.text)?;
         Ok::<_, String>(read.then_some(from))
     };
     loop {

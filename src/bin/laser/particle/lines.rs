@@ -39,7 +39,7 @@ impl<'r> Lines<'r> {
     }
 
     /// Puts the next line, with its end, behind what `text` has. False if there is none.
-    pub fn next(&mut self, text: &mut String) -> Result<bool, String> {
+    pub fn read(&mut self, text: &mut String) -> Result<bool, String> {
         let failed = |e: io::Error| match e.kind() {
             io::ErrorKind::InvalidData => "it is no text".into(),
             io::ErrorKind::UnexpectedEof => "the file is cut short: its gzip ends too early".into(),
