@@ -56,6 +56,11 @@ pub mod domain {
     pub const PARTICLES: Domain = Domain(42);
 }
 
+/// Angles of particles that no feature tells, of the events of a sampler's stream.
+pub fn angles(seed: u64, stream: u64) -> Noise {
+    places::ANGLES.at(stream).noise(seed)
+}
+
 /// The noise of one seed, stream and domain. A few words without state: copy it, and use it from any thread.
 #[derive(Clone, Copy, Debug)]
 pub struct Noise {

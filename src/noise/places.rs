@@ -83,6 +83,8 @@ places! {
     STARTS: Places(domain::PROPOSAL, 0, 1);
     /// Of a sampler's stream: momenta of chains.
     MOMENTA: Places(domain::MOMENTUM, 0, 1);
+    /// Of a sampler's stream: angles of particles that no feature tells, drawn by the program.
+    ANGLES: Places(domain::PARTICLES, 0, 1);
 
     /// Initial parameters of the generator, part by part: of a flow the choice of the halves that its blocks transform, then the blocks; of a GAN
     /// the discriminator, then the generator; of a VAE the encoder, then the decoder.

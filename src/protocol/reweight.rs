@@ -4,7 +4,7 @@
 mod feed;
 mod negative;
 mod report;
-mod resample;
+pub(in crate::protocol) mod resample;
 
 use super::calibration::Samples;
 use super::classifier::warn;
@@ -27,7 +27,6 @@ use crate::train::{with_ranks, Hooks, Settings};
 use crate::{Error, Result, Rows, RowsMut};
 pub(in crate::protocol) use feed::{of, PairFeed};
 pub(in crate::protocol) use report::FEW;
-pub use resample::resample;
 use serde_json::json;
 use std::ops::Deref;
 use std::path::Path;

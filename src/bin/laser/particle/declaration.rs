@@ -3,7 +3,7 @@
 use super::frame::Frame;
 use super::{mass, sum, Event, Made, Momentum};
 use laser::formula::{self, Formula};
-use laser::noise::{domain, Noise};
+use laser::noise::{angles, Noise};
 use laser::Rows;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
@@ -239,7 +239,7 @@ impl Declaration {
             incoming,
             energies: self.beams.as_ref().map(|beams| beams.energy),
             scale: self.scale.as_ref().map(place).transpose()?,
-            angles: Noise::new(0, 0, domain::PARTICLES),
+            angles: angles(0, 0),
             event: 0,
             draws: 0,
         })
@@ -433,7 +433,7 @@ impl Placed {
 impl Maker {
     /// Angles that no column knows are those of event `event` of a seed and a stream, and are counted on from there.
     pub fn begin(&mut self, seed: u64, stream: u64, event: u64) {
-        self.angles = Noise::new(seed, stream, domain::PARTICLES);
+        self.angles = angles(seed, stream);
         self.event = event;
     }
 

@@ -3,35 +3,13 @@
 use super::declaration::{Declaration, Maker};
 use super::features::Features;
 use super::lines::Lines;
-use super::{hepmc, lhe, Event, Particle};
+use super::raw::Raw;
+use super::{hepmc, lhe, Event};
 use crate::failure::{Failure, Result};
 use laser::aside::require_file;
 use std::fs::{metadata, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-
-/// What was read: the beginning of a file, or an event.
-#[derive(Default)]
-pub struct Raw {
-    pub text: String,
-    /// Where in the text of an event the line with its weight is, or could be.
-    pub head: usize,
-    pub particles: Vec<Particle>,
-    pub weight: f64,
-    /// Those that have names, with them.
-    pub weights: Vec<(String, f64)>,
-    /// Of the weights, as the beginning declares them.
-    pub names: Vec<String>,
-}
-
-impl Raw {
-    pub fn clear(&mut self) {
-        self.text.clear();
-        self.particles.clear();
-        self.weights.clear();
-        (self.head, self.weight) = (0, 1.0);
-    }
-}
 
 /// The kinds of files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

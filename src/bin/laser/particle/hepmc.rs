@@ -1,8 +1,8 @@
 //! HepMC3's text format (Asciiv3).
 
 use super::declaration::Declaration;
-use super::files::Raw;
 use super::lines::{number, whole, Lines};
+use super::raw::Raw;
 use super::{Event, Made, Particle};
 use std::io::{self, Write};
 

@@ -1,8 +1,8 @@
 //! Les Houches event files (hep-ph/0609017, version 3: arXiv:1405.1067).
 
 use super::declaration::Declaration;
-use super::files::Raw;
 use super::lines::{number, whole, Lines};
+use super::raw::Raw;
 use super::{Event, Made, Particle};
 use std::fmt::Write as _;
 use std::io::{self, Write};

@@ -7,6 +7,7 @@ pub mod frame;
 pub mod hepmc;
 pub mod lhe;
 pub mod lines;
+pub mod raw;
 
 /// px, py, pz and E.
 pub type Momentum = [f64; 4];
