@@ -49,7 +49,8 @@ def draw_observable(upper, lower, observable):
         spread = np.where(filled, errors / np.where(filled, reference, 1), np.nan)
         lower.errorbar(centres, ratio, spread, fmt="none", ecolor=COLOURS[name], elinewidth=0.6)
     upper.set_yscale("log")
-    upper.set_ylim(bottom=reference[filled].min() / 3)
+    if filled.any():  # of few events no bin may have enough
+        upper.set_ylim(bottom=reference[filled].min() / 3)
     upper.tick_params(labelbottom=False)
     lower.axhline(1, color="k", lw=0.6)
     lower.set_xlim(edges[0], edges[-1])
