@@ -20,9 +20,10 @@ fn main() -> Result<()> {
 
     // The first number of the soname is the number of the C ABI: see `laser_abi_version`.
     println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,liblaser.so.0");
-    // Only laser_* is exported: rustc hides the Rust of other crates, but not their C functions.
-    println!("cargo:rustc-cdylib-link-arg=-Wl,--exclude-libs,ALL");
     if env::var_os("CARGO_FEATURE_TORCH").is_some() {
+        // Only laser_* is exported: rustc hides the Rust of other crates, but not their C functions. Without libtorch there are none, and
+        // not every linker knows the option.
+        println!("cargo:rustc-cdylib-link-arg=-Wl,--exclude-libs,ALL");
         link_libtorch()?;
     }
     Ok(())
