@@ -18,7 +18,7 @@ ifndef LIBTORCH
 export LIBTORCH := $(shell CUDA=$(CUDA) scripts/setup --libtorch)
 endif
 
-.PHONY: help setup base build demo paper physics pythia pythia-demo docs export-test test arm-test bench bench-train bench-foreign bench-reweight bench-ranks fuzz sanitize attack lint header install standalone clean
+.PHONY: help setup base build demo paper physics pythia pythia-demo docs export-test test arm-test bench bench-train bench-foreign bench-reweight bench-ranks fuzz sanitize attack lint header install standalone dist clean
 
 help: ## this list
 	@echo 'liblaser: latent space refinement of generative models'
@@ -114,6 +114,9 @@ standalone: ## build build/standalone/: library and program, all but CUDA and To
 	@mkdir -p build/standalone && cp $(target)/standalone/{liblaser.so,laser} build/standalone/
 	@stat --format 'standalone: %n, %s bytes' build/standalone/liblaser.so
 	@readelf -d build/standalone/liblaser.so | sed -nE 's/.*NEEDED.*\[(.*)\]/standalone: needs \1/p'
+
+dist: base ## dist/: archive, Debian packages, wheel, bill of materials and checksums, for every Linux since 2014; the first time some ten minutes
+	@scripts/dist
 
 clean: ## remove build/ and what cargo built; installed packages and libtorch stay
 	rm -rf build
