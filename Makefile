@@ -18,7 +18,7 @@ ifndef LIBTORCH
 export LIBTORCH := $(shell CUDA=$(CUDA) scripts/setup --libtorch)
 endif
 
-.PHONY: help setup base build demo paper physics pythia pythia-demo docs export-test test arm-test bench bench-train bench-foreign bench-reweight bench-negative bench-unfold bench-ranks fuzz sanitize attack lint header install standalone wheel bench-python clean
+.PHONY: help setup base build demo paper physics pythia pythia-demo docs export-test test arm-test bench bench-train bench-foreign bench-reweight bench-negative bench-unfold bench-ranks fuzz sanitize attack lint header install standalone wheel dist bench-python clean
 
 help: ## this list
 	@echo 'liblaser: latent space refinement of generative models'
@@ -126,6 +126,9 @@ standalone: ## build build/standalone/: library and program, all but CUDA and To
 
 wheel: base standalone ## build dist/liblaser-….whl, the Python package with the standalone library and the program laser inside
 	@rm -rf dist/liblaser-*.whl && cd python && "$$(../scripts/setup --python)" -m hatchling build --target wheel --directory ../dist
+
+dist: base ## dist/: archive, Debian packages, wheel, bill of materials and checksums, for every Linux since 2014; the first time some ten minutes
+	@scripts/dist
 
 clean: ## remove build/, dist/ and what cargo built; installed packages and libtorch stay
 	rm -rf build dist

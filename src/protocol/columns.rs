@@ -619,7 +619,7 @@ mod tests {
             };
             assert_eq!(found, [known]);
             let text = found[0].describe(&["pt".into()], Subject::Events);
-            assert!(text.starts_with(&format!("pt is {mark} in ")), "{text}");
+            assert!(text.starts_with(&format!("`pt` is {mark} in ")), "{text}");
         }
         // Single outliers, and values of the feature's own kind, are no marks.
         assert_eq!(traits(&feature(-999.0, 500, 2), 1), []);
