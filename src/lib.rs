@@ -71,6 +71,7 @@ mod nn;
 pub mod noise;
 pub mod objective;
 pub mod options;
+mod order;
 pub mod protocol;
 mod room;
 pub mod rows;

@@ -3,6 +3,7 @@
 use super::sample::Size;
 use super::sum::Sum;
 use crate::error::{Error, Result};
+use crate::order::sort_by_value;
 use crate::room::{self, Gather};
 
 /// An area under the curve.
@@ -41,7 +42,7 @@ pub fn auc(scores: &[f64], labels: &[i32], weights: Option<&[f64]>) -> Result<Au
     };
     let sizes = [size(0)?, size(1)?];
     let mut order = (0..scores.len()).gather()?;
-    order.sort_unstable_by(|&a, &b| scores[a].total_cmp(&scores[b]));
+    sort_by_value(&mut order, &|i| scores[i]);
     // Of every event, the share of the other class that scores lower.
     let mut lower = room::filled(scores.len(), 0.0)?;
     let mut below = [Sum::default(); 2];

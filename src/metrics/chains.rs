@@ -10,6 +10,7 @@
 
 use crate::error::{Error, Result};
 use crate::noise::normal_quantiles;
+use crate::order::sort_by_value;
 use crate::room::{self, Gather};
 
 /// R̂ of each of `dims` dimensions: the greater of the rank-normalised split R̂ and that of the folded draws |x − median|, which sees
@@ -108,7 +109,7 @@ impl Halves {
     fn normal_scores(&self) -> Result<Self> {
         let values = &self.values;
         let mut order = (0..values.len()).gather()?;
-        order.sort_unstable_by(|&a, &b| values[a].total_cmp(&values[b]));
+        sort_by_value(&mut order, &|i| values[i]);
         let mut scores = room::filled(values.len(), 0.0)?;
         let mut below = 0;
         for equal in order.chunk_by(|&a, &b| values[a] == values[b]) {

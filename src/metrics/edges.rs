@@ -3,6 +3,7 @@
 use super::sample::Size;
 use super::Sample;
 use crate::formula::Formula;
+use crate::order::sort_by_value;
 use crate::room::{self, Gather};
 use crate::{Error, Result};
 
@@ -117,7 +118,7 @@ fn measure(margin: &Formula, reference: &Sample, sample: &Sample) -> Result<Edge
     };
     let (p, q) = (distances(reference)?, distances(sample)?);
     let mut within = (0..p.len()).filter(|&row| p[row] >= 0.0).gather()?;
-    within.sort_unstable_by(|&i, &j| p[i].total_cmp(&p[j]).then(i.cmp(&j)));
+    sort_by_value(&mut within, &|i| p[i]);
     let all: f64 = within.iter().map(|&row| reference.weight(row)).sum();
     let (mut sum, mut depth) = (0.0, 0.0);
     for &row in &within {

@@ -1,6 +1,7 @@
 //! The normal distribution of a sample, and its principal axes.
 
 use crate::error::{Error, Result};
+use crate::order::sort_by_value;
 use crate::room::{self, Gather};
 
 /// A multivariate normal with a sample's mean and covariance.
@@ -118,7 +119,7 @@ fn eigen(mut a: Vec<f64>, n: usize) -> Result<(Vec<f64>, Vec<Vec<f64>>)> {
         }
     }
     let mut order = (0..n).gather()?;
-    order.sort_unstable_by(|&i, &j| a[j * n + j].total_cmp(&a[i * n + i]).then(i.cmp(&j)));
+    sort_by_value(&mut order, &|i| -a[i * n + i]);
     let values = order.iter().map(|&i| a[i * n + i]).gather()?;
     let vectors = order.iter().map(|&i| room::copied(&v[i * n..(i + 1) * n]));
     Ok((values, vectors.gather_all()?))

@@ -6,6 +6,7 @@ use crate::compute::evaluator;
 use crate::metrics::effective_size;
 use crate::model::{Classifier, Model};
 use crate::options::Options;
+use crate::order::sort_by_value;
 use crate::room::{self, Gather};
 use crate::train::Hooks;
 use crate::Result;
@@ -168,7 +169,7 @@ fn events(
     };
     // Of equal log w, in the order that they are in.
     let mut order = (0..events.len()).gather()?;
-    order.sort_unstable_by(|&a, &b| events[a].log_w.total_cmp(&events[b].log_w).then(a.cmp(&b)));
+    sort_by_value(&mut order, &|i| events[i].log_w);
     order.into_iter().map(|i| events[i]).gather()
 }
 

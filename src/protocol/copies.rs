@@ -36,7 +36,7 @@ fn share(x: &[f64], columns: usize) -> Result<f64> {
         return Ok(0.0);
     }
     let row = |i: usize| &x[i * columns..][..columns];
-    let whole = different(n, |i, j| {
+    let whole = different(n, &|i, j| {
         let pairs = row(i).iter().zip(row(j));
         pairs.fold(Ordering::Equal, |order, (a, b)| {
             order.then_with(|| a.total_cmp(b))
@@ -45,7 +45,7 @@ fn share(x: &[f64], columns: usize) -> Result<f64> {
     // The column that tells most events apart.
     let mut values = 0;
     for column in 0..columns {
-        values = values.max(different(n, |i, j| {
+        values = values.max(different(n, &|i, j| {
             row(i)[column].total_cmp(&row(j)[column])
         })?);
     }
@@ -55,7 +55,7 @@ fn share(x: &[f64], columns: usize) -> Result<f64> {
 }
 
 /// How many of `n` things differ.
-fn different(n: usize, compare: impl Fn(usize, usize) -> Ordering) -> Result<usize> {
+fn different(n: usize, compare: &dyn Fn(usize, usize) -> Ordering) -> Result<usize> {
     let mut order = (0..n).gather()?;
     order.sort_unstable_by(|&i, &j| compare(i, j));
     Ok(order

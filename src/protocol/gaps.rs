@@ -4,6 +4,7 @@ use super::coverage::value;
 use super::judgement::Subject;
 use crate::metrics::Normal;
 use crate::model::{called, Scaling};
+use crate::order::sort_by_value;
 use crate::room::{Gather, Grow};
 use crate::train::Hooks;
 use crate::{Error, Result};
@@ -163,10 +164,7 @@ fn tail(
     fewer: f64,
 ) -> Result<Option<(f64, f64, f64)>> {
     let mut order = (0..target.len()).gather()?;
-    order.sort_unstable_by(|&i, &j| {
-        let by_value = (sign * target[j]).total_cmp(&(sign * target[i]));
-        by_value.then(i.cmp(&j))
-    });
+    sort_by_value(&mut order, &|i| -(sign * target[i]));
     let mut generated = generated.iter().map(|g| sign * g).gather()?;
     generated.sort_unstable_by(|a, b| b.total_cmp(a));
     let total: f64 = weights.iter().sum();

@@ -4,6 +4,7 @@ use super::statistics::{Resampled, Statistics};
 use crate::compute::Stage;
 use crate::model::Evaluator;
 use crate::noise::places::Places;
+use crate::order::sort_by_value;
 use crate::protocol::draws::Draws;
 use crate::room::{Gather, Grow};
 use crate::{Error, Result};
@@ -246,8 +247,7 @@ impl Candidates {
         self.order.clear();
         self.order.put_all(0..rows)?;
         let keys = &self.keys;
-        self.order
-            .sort_unstable_by(|&a, &b| keys[a].total_cmp(&keys[b]).then(a.cmp(&b)));
+        sort_by_value(&mut self.order, &|i| keys[i]);
         Ok(keys.iter().sum::<f64>().fract())
     }
 }

@@ -4,6 +4,7 @@ use super::input::{Input, Level};
 use super::learner::{log_weights, renamed, source};
 use crate::compute::Session;
 use crate::model::{called, Model, Scaling};
+use crate::order::sort_by_value;
 use crate::protocol::calibration::{worth, Calibration};
 use crate::protocol::copies;
 use crate::protocol::coverage::{value, Coverage};
@@ -85,7 +86,7 @@ const NAMED: usize = 3;
 fn by_column(level: &Level, column: usize) -> Result<(Vec<usize>, usize)> {
     let at = |row: usize| level.x[row * level.dim + column];
     let mut order = (0..level.rows.len()).gather()?;
-    order.sort_unstable_by(|&a, &b| at(a).total_cmp(&at(b)).then(a.cmp(&b)));
+    sort_by_value(&mut order, &at);
     let bins = (order.len() / FEWEST).clamp(1, BINS);
     let each = order.len().div_ceil(bins).max(1);
     Ok((order, each))
