@@ -37,9 +37,9 @@ pub const LASER_PAIR_RECONSTRUCTED: i32 = 2;
 /// "seed", "dtype", "backend", "device", "threads"; copied; NULL for the defaults, which take longer than the preset "fast"
 /// @param hooks progress, log, cancel, checkpoint and ranks; copied; NULL for none
 /// @param w receives `n` weights w, 0 of events without particle level; of a replica, with the number of times that the event is drawn; NULL
-/// if they are not wanted
+/// if they are not wanted. It must not be an array that a source was made of. After an error it is as it was
 /// @param out receives the reweighter; the caller frees it with laser_reweighter_free
-/// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for sources or flags that do not fit together; LASER_ERR_UNSUPPORTED for a callback, or a
+/// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT for sources or flags that do not fit together, and arrays that overlap; LASER_ERR_UNSUPPORTED for a callback, or a
 /// file that is not held in memory; LASER_ERR_DATA for weights without a positive sum; else as laser_generator_train
 ///
 /// Threads: any number at once; while another call trains on one of the sources LASER_ERR_BUSY.
@@ -79,6 +79,21 @@ pub unsafe extern "C" fn laser_unfold(
             return Err(Error::InvalidArgument(format!(
                 "argument `n` is {n}, but `generated` has {rows} rows; `flags` and `w` need one for each of them"
             )));
+        }
+        if let Some(w) = &w {
+            for (name, source) in [
+                ("generated", &generated),
+                ("reconstructed", &reconstructed),
+                ("data", &data),
+            ] {
+                if let Ok(sample) = source.sample() {
+                    array::disjoint([
+                        Some(("w", w.span())),
+                        Some((name, sample.events().span())),
+                        sample.weight_span().map(|span| (name, span)),
+                    ])?;
+                }
+            }
         }
         let unfolded =
             protocol::unfold(&generated, &reconstructed, &data, flags, &options, &hooks)?;

@@ -218,6 +218,18 @@ pub fn no_particles(path: &Path) -> Failure {
     )
 }
 
+/// Whether two names are those of one file, which need not be there yet.
+pub fn same_file(a: &Path, b: &Path) -> bool {
+    let place = |path: &Path| {
+        let folder = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        Some((fs::canonicalize(folder).ok()?, path.file_name()?.to_owned()))
+    };
+    a == b || place(a).is_some_and(|a| Some(a) == place(b))
+}
+
 /// Refuses to write a file over one that is read.
 pub fn apart(output: &Path, inputs: &[&Path]) -> Result<()> {
     let place = |path: &Path| fs::canonicalize(path).ok();

@@ -4,7 +4,7 @@ use crate::events::{is_weight, Events, Kind};
 use crate::failure::{Failure, Result};
 use crate::info;
 use crate::npz;
-use crate::output::{self, apart, Output};
+use crate::output::{self, apart, same_file, Output};
 use crate::particle::features::Features;
 use crate::particle::files::{Format, Reader, Rewriter, NOMINAL};
 use crate::reweight::{of_json_or_preset, Input, BLOCK};
@@ -117,7 +117,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         // Found out now, not when the training is done.
         Aside::new(output).map_err(|e| unwritable(output, e))?;
     }
-    if arguments.model.as_ref() == Some(path) {
+    let model = arguments.model.as_ref();
+    if model.is_some_and(|model| same_file(model, path) || same_file(model, &log)) {
         return Err(Failure::usage(path, "--model needs a file of its own"));
     }
     let given = Given::open(arguments)?;
@@ -295,6 +296,12 @@ impl Particles<'_> {
         let mut reader = Reader::open(self.path, self.format)?;
         let rewriter = Rewriter::new(path, self.format, None)?;
         let mut weights = old.iter().zip(new);
+        // The mean of the weights of a Les Houches file is the cross-section: of fewer events, too.
+        let kept = new.iter().filter(|w| **w != 0.0).count() as f64 / new.len() as f64;
+        let unit = match self.format {
+            Format::Lhe => kept,
+            Format::Hepmc => 1.0,
+        };
         output::write_text(path, |sink| {
             let mut more = reader.read()?;
             sink(&rewriter.begin(&reader)?)?;
@@ -303,7 +310,7 @@ impl Particles<'_> {
                     Failure::of(self.path, "it has more events than when it was read first")
                 })?;
                 if *new != 0.0 {
-                    sink(&rewriter.event(&reader.event, new / old))?;
+                    sink(&rewriter.event(&reader.event, unit * new / old))?;
                 }
                 more = reader.read()?;
             }

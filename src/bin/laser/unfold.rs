@@ -5,7 +5,7 @@ use crate::config::{bytes_of, options_of, text_of, WeightsColumn};
 use crate::events::{Events, Kind};
 use crate::failure::{Failure, Result};
 use crate::info;
-use crate::output::{apart, Output};
+use crate::output::{apart, same_file, Output};
 use crate::refine::saved_elsewhere;
 use crate::watch::{log_of, unwritable, Keep, Watch};
 use laser::aside::Aside;
@@ -107,6 +107,19 @@ impl Config {
         for (key, file) in [("model", &config.model), ("weights", &config.weights)] {
             if matches!(file.as_os_str().as_encoded_bytes(), [] | [.., b'/']) {
                 let what = format!("`{key}` is {file:?}; it must name the file to write");
+                return Err(Failure::of(path, what));
+            }
+        }
+        for (one, other, what) in [
+            (&config.weights, &config.model, "`weights` and `model` are"),
+            (
+                &config.generated,
+                &config.reconstructed,
+                "`generated` and `reconstructed` are",
+            ),
+        ] {
+            if same_file(one, other) {
+                let what = format!("{what} one file, {}", one.display());
                 return Err(Failure::of(path, what));
             }
         }
@@ -240,6 +253,13 @@ impl Given {
             }
             let rows = background.events.rows;
             let minus = background.weights.unwrap_or_else(|| vec![1.0; rows]);
+            let total: f64 = minus.iter().sum();
+            if total < 0.0 {
+                return Err(Failure::of(
+                    path,
+                    format!("its weights sum to {total}, and are subtracted from the data: give them as they are, with a positive sum"),
+                ));
+            }
             let weights = data.weights.get_or_insert(vec![1.0; data.events.rows]);
             weights.extend(minus.iter().map(|w| -w));
             data.events.values.extend(background.events.values);
@@ -356,6 +376,18 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     for sample in [&given.generated, &given.reconstructed, &given.data] {
         sample.note(&watch);
     }
+    watch.note(&match &given.flags {
+        None => "without `flags` every simulated event counts as generated and reconstructed: an efficiency of 100 %".to_owned(),
+        Some(flags) => {
+            let with = |bit: i32| flags.iter().filter(|flag| **flag & bit != 0).count();
+            format!(
+                "of {} simulated events {} are generated and {} are reconstructed",
+                flags.len(),
+                with(PAIR_GENERATED),
+                with(PAIR_RECONSTRUCTED)
+            )
+        }
+    });
     let mut command = format!("laser unfold {}", path.display());
     if let Some(k) = alone {
         command += &format!(" --replica {k}");

@@ -268,6 +268,26 @@ impl FromStr for Feature {
                 word.trim()
             ));
         }
+        let same =
+            |a: &Choice, b: &Choice| (&a.pdg, a.rank, a.status) == (&b.pdg, b.rank, b.status);
+        for system in &of {
+            for (i, choice) in system.iter().enumerate() {
+                if system[..i].iter().any(|other| same(choice, other)) {
+                    return Err(format!(
+                        "`{call}`: `{}` is the same particle twice; the second of its kind is `{}#2`",
+                        choice.text, choice.text
+                    ));
+                }
+            }
+        }
+        if let [a, b] = &of[..] {
+            if a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)) {
+                return Err(format!(
+                    "`{call}`: both are the same; the second of a kind is `{}#2`",
+                    a[0].text
+                ));
+            }
+        }
         let name = match name {
             Some("") => return Err(form()),
             Some(name) if name.contains([',', '=']) => return Err(form()),
@@ -452,6 +472,14 @@ mod tests {
             ("pt(13#0)", "is no particle"),
             ("pt(13,-13)", "pt is of 1, not of 2"),
             ("dphi(13)", "dphi is of 2, not of 1"),
+            (
+                "m(13+13)",
+                "`13` is the same particle twice; the second of its kind is `13#2`",
+            ),
+            (
+                "dphi(13,13)",
+                "both are the same; the second of a kind is `13#2`",
+            ),
             ("n(21#2)", "n is of all particles"),
             ("ht(13+21)", "ht is of all particles"),
             ("pt(13)?x", "behind `?`"),

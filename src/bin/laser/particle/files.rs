@@ -128,7 +128,18 @@ impl<'n> Rewriter<'n> {
     pub fn begin(&self, reader: &Reader) -> Result<String> {
         let begin = &reader.begin;
         let Some(name) = self.name else {
-            return Ok(begin.text.clone());
+            // Weights of events that had none are called as everywhere.
+            let unnamed = self.format == Format::Hepmc && begin.names.is_empty();
+            if let Some(strategy) = begin.strategy.filter(|s| s.abs() != 4) {
+                let what = format!(
+                    "its header says (IDWTUP {strategy}) that the events' weights do not count as they are, and programs would take its events as they were before: give them a further weight in the place of theirs (`laser reweight apply --weight-name NAME`), or set IDWTUP to -4 and the weights so that their mean is the cross-section"
+                );
+                return Err(Failure::of(&reader.path, what));
+            }
+            return Ok(match unnamed && !reader.event.block {
+                true => hepmc::declared(&begin.text, 0, NOMINAL),
+                false => begin.text.clone(),
+            });
         };
         if begin.names.iter().any(|own| own == name) {
             let what = format!("it has a weight called `{name}` already");
@@ -136,7 +147,7 @@ impl<'n> Rewriter<'n> {
         }
         Ok(match self.format {
             Format::Lhe => lhe::declared(&begin.text, name),
-            Format::Hepmc => hepmc::declared(&begin.text, reader.event.weights.len(), name),
+            Format::Hepmc => hepmc::declared(&begin.text, reader.event.weights.len().max(1), name),
         })
     }
 
@@ -386,6 +397,82 @@ HepMC::Asciiv3-END_EVENT_LISTING
         assert!(error.contains("called `up` already"), "{error}");
     }
 
+    /// Weights as other generators write them.
+    #[test]
+    fn all_weights_of_an_event_are_found_however_they_stand() {
+        let up_down = |text: &str| {
+            let of = |name| read(Format::Lhe, text, Some(name)).unwrap()[0][3];
+            [of("up"), of("down")]
+        };
+        let block = "<rwgt>\n<wgt id='up'> 3.0 </wgt>\n<wgt id='down'> -1.5E+00 </wgt>\n</rwgt>";
+        assert!(LHE.contains(block));
+        for other in [
+            "<rwgt><wgt id='up'>3.0</wgt><wgt id='down'>-1.5</wgt></rwgt>",
+            "<rwgt>\n<wgt id='up'>3.0</wgt> <wgt id='down'>-1.5</wgt>\n</rwgt>",
+            "<weights>\n3.0\n-1.5\n</weights>",
+            "<weights> 3.0\n -1.5 </weights>",
+            "<!-- <wgt id='up'>9</wgt> -->\n<rwgt>\n<wgt id = \"up\" > 3.0 </wgt>\n<wgt lo='1' id='down'> -1.5 </wgt>\n</rwgt>",
+        ] {
+            for end in ["\n", "\r\n"] {
+                let text = LHE.replacen(block, other, 1).replace('\n', end);
+                assert_eq!(up_down(&text), [3.0, -1.5], "{other}");
+                let doubled = again(Format::Lhe, &text, 2.0, None);
+                assert_eq!(up_down(&doubled), [6.0, -3.0], "{other}");
+                assert_eq!(read(Format::Lhe, &doubled, None).unwrap()[0][3], 5.0);
+                // Letter by letter, but for the numbers.
+                let digits = |text: &str| text.replace(|c: char| c.is_ascii_digit() || ".eEdD+-".contains(c), "");
+                assert_eq!(digits(&doubled), digits(&text));
+                let named = again(Format::Lhe, &text, 2.0, Some("tune"));
+                assert_eq!(up_down(&named), [3.0, -1.5], "{other}");
+                assert_eq!(read(Format::Lhe, &named, Some("tune")).unwrap()[0][3], 5.0);
+            }
+        }
+        // Names that the header gives otherwise, or in comments.
+        let odd = LHE
+            .replace("<weight id='up'>", "<weight pdfid = '7' id = 'up' >")
+            .replace(
+                "<header>",
+                "<!-- </init> <weight id='no'> </initrwgt> -->\n<header>",
+            );
+        assert_eq!(read(Format::Lhe, &odd, Some("up")).unwrap()[1][3], 1.0);
+        let named = again(Format::Lhe, &odd, 2.0, Some("tune"));
+        assert!(
+            named.find("\"tune\"").unwrap()
+                > named
+                    .find("'down'")
+                    .unwrap_or(0)
+                    .min(named.find("-->").unwrap())
+        );
+        // More weights than names: none has one.
+        let more = LHE.replace("<weights> 1 2 </weights>", "<weights> 1 2 3 </weights>");
+        let error = read(Format::Lhe, &more, Some("up"))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("no weight called `up`; there are weight #0 #1 #2"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn weights_that_do_not_count_are_not_multiplied() {
+        let text = LHE.replace("0 0 0 0 -4 1", "0 0 0 0 3 1");
+        let mut reader = reader(Format::Lhe, &text).unwrap();
+        reader.read().unwrap();
+        let rewriter = |name| Rewriter::new(Path::new("a"), Format::Lhe, name).unwrap();
+        let error = rewriter(None).begin(&reader).unwrap_err().to_string();
+        assert!(error.contains("IDWTUP 3"), "{error}");
+        assert!(rewriter(Some("tune")).begin(&reader).is_ok());
+        // A HepMC event without weights gets one, with a name.
+        let bare = HEPMC
+            .replace("W central\\|up\n", "")
+            .replace("W 2.5e+00 3\n", "")
+            .replace("W -2 1\n", "");
+        let doubled = again(Format::Hepmc, &bare, 2.0, None);
+        assert!(doubled.contains("\nW weight\n"), "{doubled}");
+        assert_eq!(read(Format::Hepmc, &doubled, None).unwrap()[1][3], 2.0);
+    }
+
     #[test]
     fn what_is_cut_or_wrong_is_refused() {
         let lhe = |from: &str, to: &str| (Format::Lhe, LHE.replacen(from, to, 1));
@@ -408,11 +495,38 @@ HepMC::Asciiv3-END_EVENT_LISTING
             ),
             (
                 lhe(" 4 1 ", " 5 1 "),
-                "line 30: the event has fewer particles",
+                "line 22: the event has fewer particles",
             ),
             (lhe(" 4 1 ", " -4 1 "), "-4 particles"),
             (lhe("2.5000D+00", "nan"), "line 16: `nan` is no number"),
-            (lhe("2.5000D+00", ""), "`91.2`"),
+            (
+                lhe("2.5000D+00", ""),
+                "line 16: an event begins with six numbers",
+            ),
+            (lhe("0.1 0 -1", "0 -1"), "a particle has 13 numbers"),
+            (
+                lhe(" 1 1 2 0 0 3", " 1 1 2 0 0.5 3"),
+                "`0.5` is no whole number",
+            ),
+            (
+                lhe(
+                    "</LesHouchesEvents>",
+                    "</LesHouchesEvents>\n<LesHouchesEvents>",
+                ),
+                "something follows the end",
+            ),
+            (
+                hepmc("END_EVENT_LISTING", "END_EVENT_LISTING\nHepMC::Version"),
+                "something follows the end",
+            ),
+            (
+                lhe("<event>\n 4 1", "<event> 4 1"),
+                "a line of <event> alone",
+            ),
+            (
+                lhe("91.2 -1 -1\n13 1", "91.2 -1 -1</event>\n13 1"),
+                "</event> is behind something else",
+            ),
             (
                 lhe("3 4 10 11.18034 0.1 0 1", "3 4"),
                 "line 20: a particle has 13 numbers",
@@ -421,7 +535,10 @@ HepMC::Asciiv3-END_EVENT_LISTING
                 lhe(" 13 1 1 2", " mu 1 1 2"),
                 "line 20: `mu` is no whole number",
             ),
-            (lhe("-1.5E+00", "x"), "line 27: `x` is no number"),
+            (
+                lhe("-1.5E+00", "x"),
+                "in the event that ends there: `x` is no number",
+            ),
             (
                 hepmc("HepMC::Asciiv3-START_EVENT_LISTING", "x"),
                 "no HepMC3 file in its text format",
@@ -459,11 +576,8 @@ HepMC::Asciiv3-END_EVENT_LISTING
                 "`inf` is no number, or not finite",
             ),
         ] {
-            // 2.5 left out, the scale is the weight: allowed by the format of the line.
-            match read(format, &text, None) {
-                Err(error) => assert!(error.to_string().contains(message), "{error}"),
-                Ok(rows) => assert!(message == "`91.2`" && rows[0][3] == 91.2, "{message}"),
-            }
+            let error = read(format, &text, None).expect_err(message).to_string();
+            assert!(error.contains(message), "{error}");
         }
         let long = format!("{}{}", cut(LHE, "<event>\n 4"), "x".repeat(2 << 20));
         let error = read(Format::Lhe, &long, None).unwrap_err().to_string();

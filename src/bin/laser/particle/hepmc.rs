@@ -29,7 +29,7 @@ pub fn begin(lines: &mut Lines, ahead: &mut String) -> Result<Raw, String> {
             return Err("it is a file of HepMC2; convert it, as by Python's pyhepmc: `with pyhepmc.open(\"old.hepmc\") as old, pyhepmc.open(\"new.hepmc\", \"w\") as new: [new.write(event) for event in old]`".into());
         }
         opened |= line.starts_with(START);
-        if line.starts_with("E ") || line.starts_with(END) {
+        if opened && (line.starts_with("E ") || line.starts_with(END)) {
             return Ok(raw);
         }
         if let Some(names) = line.strip_prefix("W ") {
@@ -52,11 +52,21 @@ pub fn next(
     raw.clear();
     raw.text.push_str(ahead);
     if !ahead.starts_with("E ") {
-        while lines.read(&mut raw.text)? {}
-        return Ok(false);
+        loop {
+            let from = raw.text.len();
+            if !lines.read(&mut raw.text)? {
+                return Ok(false);
+            }
+            if !raw.text[from..].trim().is_empty() {
+                return Err(format!(
+                    "line {}: something follows the end of the events: were several files put together? Take each by itself",
+                    lines.number
+                ));
+            }
+        }
     }
     let mut unit = 1.0;
-    let (mut wanted, mut weighted) = (None, false);
+    let mut wanted = None;
     if let [_, _, particles, ..] = ahead[2..].split_ascii_whitespace().collect::<Vec<_>>()[..] {
         wanted = particles.parse::<usize>().ok();
     }
@@ -83,10 +93,12 @@ pub fn next(
                 }
             }
             Some("W") => {
-                raw.head = raw.text.len();
-                weighted = true;
-                for (place, value) in fields.enumerate() {
-                    let value = number(value).map_err(wrong)?;
+                // As the line will stand in the text.
+                let from = raw.text.len().wrapping_sub(ahead.as_ptr() as usize);
+                for (place, text) in fields.enumerate() {
+                    let value = number(text).map_err(wrong)?;
+                    let at = from.wrapping_add(text.as_ptr() as usize);
+                    raw.spans.push((at..at + text.len(), value));
                     if place == 0 {
                         raw.weight = value;
                     }
@@ -114,10 +126,12 @@ pub fn next(
         }
         raw.text.push_str(ahead);
     }
-    if !weighted {
-        raw.weight = 1.0;
-        raw.head = raw.text.len();
-    }
+    // A further one comes behind the last, or in a line of its own at the end.
+    raw.block = !raw.spans.is_empty();
+    raw.end = raw
+        .spans
+        .last()
+        .map_or(raw.text.len(), |(span, _)| span.end);
     if wanted != Some(raw.particles.len()) {
         return Err(format!(
             "line {}: the event has {} particles, and says other",
@@ -130,21 +144,12 @@ pub fn next(
 
 /// An event's text with all its weights multiplied by a factor, or with one more.
 pub fn edited(raw: &Raw, factor: f64, more: bool) -> String {
-    let mut weights: Vec<f64> = raw.weights.iter().map(|(_, value)| *value).collect();
-    if weights.is_empty() {
-        weights.push(raw.weight);
+    match (more, raw.block) {
+        (true, true) => raw.with(&format!(" {:e}", raw.weight * factor)),
+        (true, false) => raw.with(&format!("W 1 {factor:e}\n")),
+        (false, true) => raw.multiplied(factor),
+        (false, false) => raw.with(&format!("W {factor:e}\n")),
     }
-    match more {
-        true => weights.push(raw.weight * factor),
-        false => weights.iter_mut().for_each(|w| *w *= factor),
-    }
-    let line: String = weights.iter().map(|w| format!(" {w:e}")).collect();
-    let (before, behind) = raw.text.split_at(raw.head);
-    let behind = match behind.starts_with("W ") {
-        true => behind.split_once('\n').map_or("", |(_, rest)| rest),
-        false => behind,
-    };
-    format!("{before}W{line}\n{behind}")
 }
 
 /// The beginning of a file, whose events have so many weights, with one more declared.
@@ -161,7 +166,7 @@ pub fn declared(begin: &str, weights: usize, name: &str) -> String {
         out.push_str(line);
         if line.starts_with(START) && !named {
             // Those that had no names get numbers, as HepMC3 has them.
-            let numbers = (0..weights.max(1)).map(|number| number.to_string());
+            let numbers = (0..weights).map(|number| number.to_string());
             let names: Vec<String> = numbers.chain([escape(name)]).collect();
             out.push_str(&format!("W {}\n", names.join(NEWLINE)));
         }

@@ -4,8 +4,8 @@ use super::declaration::Declaration;
 use super::lines::{number, whole, Lines};
 use super::raw::Raw;
 use super::{Event, Made, Particle};
-use std::fmt::Write as _;
 use std::io::{self, Write};
+use std::ops::Range;
 
 /// Particles of an event; no generator writes more.
 const MOST: i64 = 100_000;
@@ -16,7 +16,7 @@ const MOST: i64 = 100_000;
 /// What is wrong, in words.
 pub fn begin(lines: &mut Lines) -> Result<Raw, String> {
     let mut raw = Raw::default();
-    let mut opened = false;
+    let (mut opened, mut comment) = (false, false);
     loop {
         let from = raw.text.len();
         if !lines.read(&mut raw.text)? {
@@ -25,39 +25,95 @@ pub fn begin(lines: &mut Lines) -> Result<Raw, String> {
                 false => Err("it is no file of Les Houches events".into()),
             };
         }
-        let line = raw.text[from..].trim();
+        let line = without_comments(&raw.text[from..], &mut comment);
         opened |= line.contains("<LesHouchesEvents");
         if !opened && raw.text.len() > 1 << 16 {
             return Err(
                 "it is no file of Les Houches events: none of its first lines opens one".into(),
             );
         }
-        if let Some(name) = attribute(line, "weight", "id") {
-            raw.names.push(name);
-        }
         if line.contains("</init>") && opened {
-            return Ok(raw);
+            break;
         }
-        if line == "<event>" {
+        if line.trim() == "<event>" && opened {
             return Err("its first event comes before the end of <init>".into());
         }
     }
+    let (mut initial, mut comment) = (None, false);
+    let mut names = Vec::new();
+    for line in raw.text.split_inclusive('\n') {
+        let line = without_comments(line, &mut comment);
+        for tag in line.split('<').skip(1) {
+            // One that has no name has a place.
+            if let Some(rest) = named(tag, "weight") {
+                names.push(attribute(rest, "id").unwrap_or_else(|| names.len().to_string()));
+            }
+        }
+        let numbers: Vec<&str> = line.split_ascii_whitespace().collect();
+        if initial == Some(true) && numbers.len() >= 10 {
+            raw.strategy = numbers[8].parse().ok();
+            initial = Some(false);
+        }
+        if line.contains("<init>") || line.contains("<init ") {
+            initial = Some(true);
+        }
+    }
+    raw.names = names;
+    Ok(raw)
 }
 
-/// The value of an attribute of `<tag …>`.
-fn attribute(line: &str, tag: &str, key: &str) -> Option<String> {
-    let rest = line.trim_start().strip_prefix('<')?.strip_prefix(tag)?;
-    if !rest.starts_with(char::is_whitespace) {
-        return None;
+/// A line without what is in XML comments; `comment` says whether it begins in one, and then whether the next does.
+fn without_comments(line: &str, comment: &mut bool) -> String {
+    let mut out = String::new();
+    let mut rest = line;
+    while !rest.is_empty() {
+        let (end, behind) = if *comment { ("-->", 3) } else { ("<!--", 4) };
+        let (text, more) = match rest.find(end) {
+            Some(at) => (&rest[..at], &rest[at + behind..]),
+            None => (rest, ""),
+        };
+        if !*comment {
+            out.push_str(text);
+        }
+        if text.len() == rest.len() {
+            break;
+        }
+        *comment = !*comment;
+        rest = more;
     }
-    let rest = rest.split('>').next()?;
-    let at = rest.find(&format!("{key}="))? + key.len() + 1;
-    let quote = rest[at..]
-        .chars()
-        .next()
-        .filter(|c| ['"', '\''].contains(c))?;
-    let value = &rest[at + 1..];
-    Some(value[..value.find(quote)?].trim().into())
+    out
+}
+
+/// What is behind the name of a tag, if it has this one.
+fn named<'t>(tag: &'t str, name: &str) -> Option<&'t str> {
+    let rest = tag.strip_prefix(name)?;
+    rest.starts_with(|c: char| c.is_whitespace() || c == '>')
+        .then_some(rest)
+}
+
+/// The value of an attribute among those of a tag.
+fn attribute(tag: &str, key: &str) -> Option<String> {
+    let mut rest = tag.split('>').next()?;
+    loop {
+        let (before, value) = rest.split_once('=')?;
+        let value = value.trim_start();
+        let quote = value.chars().next().filter(|c| ['"', '\''].contains(c))?;
+        let (value, behind) = value[1..].split_once(quote)?;
+        if before.trim() == key {
+            return Some(value.trim().into());
+        }
+        rest = behind;
+    }
+}
+
+/// Words of a line with where they are in the text that has it at `from`.
+fn words(line: &str, from: usize) -> Vec<(&str, Range<usize>)> {
+    let origin = line.as_ptr() as usize;
+    let words = line.split_ascii_whitespace().map(|word| {
+        let at = from + word.as_ptr() as usize - origin;
+        (word, at..at + word.len())
+    });
+    words.collect()
 }
 
 /// Reads the next event; what stands before it, as remarks, comes with its text. False at the end, whose text is then there.
@@ -71,57 +127,71 @@ pub fn next(lines: &mut Lines, names: &[String], raw: &mut Raw) -> Result<bool, 
         let read = lines.read(&mut raw.text)?;
         Ok::<_, String>(read.then_some(from))
     };
+    let mut comment = false;
     loop {
         let from = line(lines, raw)?.ok_or("it is cut short: </LesHouchesEvents> is missing")?;
-        let text = raw.text[from..].trim();
-        if text.starts_with("<event>") || text.starts_with("<event ") {
-            break;
+        let text = without_comments(&raw.text[from..], &mut comment);
+        let text = text.trim();
+        if let Some(rest) = text.strip_prefix('<').and_then(|tag| named(tag, "event")) {
+            match rest.split_once('>') {
+                Some((_, "")) => break,
+                _ => {
+                    return Err(format!(
+                        "line {}: an event begins with a line of <event> alone",
+                        lines.number
+                    ))
+                }
+            }
         }
         if text.starts_with("</LesHouchesEvents") {
-            while line(lines, raw)?.is_some() {}
+            while let Some(from) = line(lines, raw)? {
+                if !raw.text[from..].trim().is_empty() {
+                    return Err(format!(
+                        "line {}: something follows the end of the events: were several files put together? Take each by itself, or join them as their generator's tools do",
+                        lines.number
+                    ));
+                }
+            }
             return Ok(false);
         }
     }
     let mut left = None;
+    let mut tags = None;
     loop {
         let from = line(lines, raw)?.ok_or("it is cut short, within an event")?;
+        let number_of = lines.number;
+        let wrong = move |what: String| format!("line {number_of}: {what}");
         let text = raw.text[from..].trim();
         if text.starts_with("</event") {
+            if !raw.block {
+                raw.end = from;
+            }
             break;
+        }
+        if text.contains("</event") && !text.starts_with('#') {
+            return Err(wrong("</event> is behind something else".into()));
         }
         if text.is_empty() || text.starts_with('#') {
             continue;
         }
-        if let Some(value) = text.strip_prefix("<wgt") {
-            let value = value
-                .split_once('>')
-                .and_then(|(_, rest)| rest.split('<').next());
-            let value = number(value.unwrap_or_default().trim())
-                .map_err(|what| format!("line {}: {what}", lines.number))?;
-            raw.weights
-                .push((attribute(text, "wgt", "id").unwrap_or_default(), value));
-            continue;
-        }
-        if let Some(values) = text.strip_prefix("<weights>") {
-            let values = values.split('<').next().unwrap_or_default();
-            let values = values.split_ascii_whitespace().zip(names);
-            for (value, name) in values {
-                let value = number(value).map_err(|what| format!("line {}: {what}", lines.number));
-                raw.weights.push((name.clone(), value?));
+        if tags.is_some() || text.starts_with('<') {
+            // Behind the particles.
+            if left.is_some_and(|left| left > 0) {
+                break;
+            }
+            tags.get_or_insert(from);
+            if let Some(at) = raw.text[from..].find("</rwgt") {
+                (raw.end, raw.block) = (from + at, true);
             }
             continue;
         }
-        if text.starts_with('<') {
-            // Other tags stand behind the particles.
-            continue;
-        }
-        let wrong = |what: String| format!("line {}: {what}", lines.number);
-        let fields: Vec<&str> = text.split_ascii_whitespace().collect();
+        let line = &raw.text[from..];
+        let fields = words(line, from);
         match left {
             None => {
-                let [particles, _, weight, ..] = fields[..] else {
+                let [(particles, _), _, (weight, span), _, _, _] = &fields[..] else {
                     return Err(wrong(
-                        "an event begins with its numbers of particles and process and its weight"
+                        "an event begins with six numbers: of particles and process, the weight, scale and couplings"
                             .into(),
                     ));
                 };
@@ -130,17 +200,22 @@ pub fn next(lines: &mut Lines, names: &[String], raw: &mut Raw) -> Result<bool, 
                     return Err(wrong(format!("{particles} particles")));
                 }
                 raw.weight = number(weight).map_err(wrong)?;
-                raw.head = from;
+                raw.spans.push((span.clone(), raw.weight));
                 left = Some(particles);
             }
+            // Some write more lines, of no tag.
             Some(0) => (),
             Some(more) => {
-                let [pdg, status, _, _, _, _, x, y, z, e, ..] = fields[..] else {
+                let fields: Vec<&str> = fields.iter().map(|(word, _)| *word).collect();
+                let [pdg, status, a, b, c, d, x, y, z, e, _, _, _] = fields[..] else {
                     return Err(wrong("a particle has 13 numbers".into()));
                 };
                 let mut p = [0.0; 4];
                 for (value, text) in p.iter_mut().zip([x, y, z, e]) {
                     *value = number(text).map_err(wrong)?;
+                }
+                for text in [a, b, c, d] {
+                    whole(text).map_err(wrong)?;
                 }
                 raw.particles.push(Particle {
                     pdg: whole(pdg).map_err(wrong)?,
@@ -151,61 +226,77 @@ pub fn next(lines: &mut Lines, names: &[String], raw: &mut Raw) -> Result<bool, 
             }
         }
     }
-    match left {
-        Some(0) => Ok(true),
-        _ => Err(format!(
+    if left != Some(0) {
+        return Err(format!(
             "line {}: the event has fewer particles than it says",
             lines.number
-        )),
+        ));
     }
+    if let Some(tags) = tags {
+        named_weights(raw, tags, names).map_err(|what| {
+            format!(
+                "line {}, in the event that ends there: {what}",
+                lines.number
+            )
+        })?;
+    }
+    Ok(true)
+}
+
+/// The weights in the tags of an event, which begin at `from`.
+fn named_weights(raw: &mut Raw, from: usize, names: &[String]) -> Result<(), String> {
+    let text = &raw.text;
+    let (mut spans, mut weights) = (Vec::new(), Vec::new());
+    let mut at = from;
+    while let Some(open) = text[at..].find('<') {
+        at += open;
+        if text[at..].starts_with("<!--") {
+            at = text[at..].find("-->").map_or(text.len(), |end| at + end);
+            continue;
+        }
+        at += 1;
+        let tag = &text[at..];
+        let content = tag.find('>').map(|end| at + end + 1);
+        let Some(content) = content else {
+            break;
+        };
+        let end = content + text[content..].find('<').unwrap_or(text.len() - content);
+        if let Some(rest) = named(tag, "wgt") {
+            let values = words(&text[content..end], content);
+            let [(value, span)] = &values[..] else {
+                return Err("<wgt> holds one number".into());
+            };
+            let value = number(value)?;
+            weights.push((attribute(rest, "id").unwrap_or_default(), value));
+            spans.push((span.clone(), value));
+        } else if named(tag, "weights").is_some() {
+            let values = words(&text[content..end], content);
+            // Further ones may be declared that have tags of their own.
+            let all = values.len() <= names.len();
+            for (place, (value, span)) in values.into_iter().enumerate() {
+                let value = number(value)?;
+                let name = names.get(place).filter(|_| all).cloned();
+                weights.push((name.unwrap_or_else(|| format!("#{place}")), value));
+                spans.push((span, value));
+            }
+        }
+        at = end;
+    }
+    raw.spans.extend(spans);
+    raw.weights.extend(weights);
+    Ok(())
 }
 
 /// An event's text with all its weights multiplied by a factor, or with one more of this name.
 pub fn edited(raw: &Raw, factor: f64, name: Option<&str>) -> String {
-    let mut out = String::with_capacity(raw.text.len() + 64);
-    out.push_str(&raw.text[..raw.head]);
-    let own = match name {
-        Some(_) => raw.weight,
-        None => raw.weight * factor,
+    let Some(name) = name else {
+        return raw.multiplied(factor);
     };
-    let new = name.map(|name| format!("<wgt id=\"{name}\">{:e}</wgt>\n", raw.weight * factor));
-    let mut done = false;
-    for (at, line) in raw.text[raw.head..].split_inclusive('\n').enumerate() {
-        let text = line.trim();
-        if at == 0 {
-            let mut fields = text.split_ascii_whitespace();
-            let first: Vec<&str> = fields.by_ref().take(2).collect();
-            let rest: Vec<&str> = fields.skip(1).collect();
-            let _ = writeln!(out, "{} {own:e} {}", first.join(" "), rest.join(" "));
-        } else if let Some((open, value)) = text
-            .starts_with("<wgt")
-            .then(|| text.split_once('>'))
-            .flatten()
-            .filter(|_| name.is_none())
-        {
-            let value = number(value.split('<').next().unwrap_or_default().trim());
-            let _ = writeln!(out, "{open}>{:e}</wgt>", value.unwrap_or(0.0) * factor);
-        } else if let Some(values) = text.strip_prefix("<weights>").filter(|_| name.is_none()) {
-            let values = values.split('<').next().unwrap_or_default();
-            let values = values.split_ascii_whitespace().map(|value| {
-                number(value).map_or(value.into(), |value| format!("{:e}", value * factor))
-            });
-            let values: Vec<String> = values.collect();
-            let _ = writeln!(out, "<weights> {} </weights>", values.join(" "));
-        } else {
-            if let Some(new) = new.as_ref().filter(|_| !done) {
-                if text.starts_with("</rwgt") {
-                    out.push_str(new);
-                    done = true;
-                } else if text.starts_with("</event") {
-                    let _ = write!(out, "<rwgt>\n{new}</rwgt>\n");
-                    done = true;
-                }
-            }
-            out.push_str(line);
-        }
+    let new = format!("<wgt id=\"{name}\">{:e}</wgt>\n", raw.weight * factor);
+    match raw.block {
+        true => raw.with(&new),
+        false => raw.with(&format!("<rwgt>\n{new}</rwgt>\n")),
     }
-    out
 }
 
 /// The beginning of a file with one more weight declared.
@@ -220,11 +311,23 @@ pub fn declared(begin: &str, name: &str) -> String {
             format!("<header>\n<initrwgt>\n{group}</initrwgt>\n</header>\n"),
         ),
     ] {
-        if let Some(at) = begin.find(end) {
+        if let Some(at) = outside_comments(begin, end) {
             return [&begin[..at], &text, &begin[at..]].concat();
         }
     }
     begin.into()
+}
+
+/// Where something first is that no comment holds.
+fn outside_comments(text: &str, what: &str) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        let comment = text[at..].find("<!--").map_or(text.len(), |open| at + open);
+        if let Some(found) = text[at..comment].find(what) {
+            return Some(at + found);
+        }
+        at = comment + text[comment..].find("-->")?;
+    }
 }
 
 /// Begins a file.
