@@ -398,9 +398,16 @@ def stride_of(array: FloatArray) -> int:
     return array.strides[0] // array.itemsize if array.shape[0] > 1 else array.shape[1]
 
 
+def masked(given: Any) -> bool:
+    """Whether an array, or one in a list, has masked values, which NumPy would unmask."""
+    if isinstance(given, (list, tuple)):
+        return any(masked(part) for part in given if isinstance(part, (list, tuple, np.ma.MaskedArray)))
+    return bool(np.ma.is_masked(given))
+
+
 def numbers(name: str, given: Any, dtype: npt.DTypeLike) -> FloatArray:
     """An array of real numbers, as it is if its type is the right one, else converted."""
-    if np.ma.is_masked(given):
+    if masked(given):
         raise ValueError(f"{name} must not be masked: leave out the events that are")
     array = np.asarray(given)
     if array.dtype != dtype and not np.can_cast(array.dtype, dtype, "same_kind"):
@@ -416,7 +423,8 @@ def rows_in(name: str, given: Any, columns: int | None = None, dtype: npt.DTypeL
         array = array[:, np.newaxis]
     if array.ndim != 2 or columns is not None and array.shape[1] != columns:
         wanted = "(events, columns)" if columns is None else f"(events, {columns})"
-        raise ValueError(f"{name} must have the shape {wanted}, but has {array.shape}")
+        turned = "; is it transposed (x.T)?" if array.ndim == 2 and array.shape[0] == columns else ""
+        raise ValueError(f"{name} must have the shape {wanted}, but has {array.shape}{turned}")
     return array if fits(array, dtype) else np.array(array, dtype=dtype, order="C")
 
 

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import _c
-from ._boundary import (FloatArray, Handle, address, call, count, doubles, long_call, made, numbers, rows_in, stride_of, text, utf8, value, vector_in)
+from ._boundary import (FloatArray, Handle, address, call, count, doubles, long_call, made, numbers, stride_of, text, utf8, value, vector_in)
 from ._options import Cancel, Checkpoint, Hooks, Log, OptionsLike, PathLike, ProgressLike, Ranks, opened, options_of, to_python
-from ._training import Source, source_of
+from ._sampling import Events
+from ._training import Source, in_order, names_of, rows_of, source_of
 
 # --- histograms ---
 
@@ -26,6 +27,8 @@ class Histogram(Handle[_c.laser_histogram]):
     """A histogram of two features, for :func:`jsd` and :func:`emd`: ``Histogram(bins=(50, 50), range=((-1, 1), (0, 5)))``, as of
     ``numpy.histogram2d``. Bins include their lower edges and exclude their upper ones, but the last includes both.
 
+    Columns of the events that :meth:`fill` gets have the order of the first that had names, which ``names`` keeps.
+
     Threads: reading by any number at once; a change alone. To fill on several threads, give each a histogram and add them: ``h += other``.
     """
 
@@ -33,18 +36,26 @@ class Histogram(Handle[_c.laser_histogram]):
         nx, ny = bins if isinstance(bins, tuple) else (bins, bins)
         (xlo, xhi), (ylo, yhi) = range
         self.bins, self.range = (count("bins", nx), count("bins", ny)), ((xlo, xhi), (ylo, yhi))
+        self.names: tuple[str, ...] | None = None
         self._held = made(_c.laser_histogram, _c.laser_histogram_new, *self.bins[:1], xlo, xhi, *self.bins[1:], ylo, yhi)
 
     def fill(self, x: Any, weights: Any = None) -> Histogram:
-        """Adds events (n, 2 or more), of which the first two values count, with weights (n,). Returns the histogram."""
-        events = rows_in("x", x)
+        """Adds events (n, 2 or more), of which the first two values count, with weights (n,), or those of a :class:`Source` or of what a
+        :class:`Sampler` made. Returns the histogram."""
+        if weights is None and isinstance(x, Events):
+            weights = x.w
+        elif weights is None and isinstance(x, Source):
+            weights = x._w
+        events = rows_of("x", x, None, "the histogram", self.names)
         if events.shape[1] < 2:
             raise ValueError(f"x must have two columns or more, but has the shape {events.shape}")
         w = vector_in("weights", weights, len(events))
         call(_c.laser_histogram_fill, self._open, len(events), address(events), stride_of(events), address(w))
+        self.names = self.names or names_of(x)
         return self
 
     def __iadd__(self, other: Histogram) -> Histogram:
+        same_axes(self, other)
         call(_c.laser_histogram_merge, self._open, other._open)
         return self
 
@@ -63,6 +74,12 @@ class Histogram(Handle[_c.laser_histogram]):
     def _describe(self) -> str:
         (xlo, xhi), (ylo, yhi) = self.range
         return f"{self.bins[0]} x {self.bins[1]} bins of [{xlo:g}, {xhi:g}] x [{ylo:g}, {yhi:g}], {self.total.inside:g} inside"
+
+
+def same_axes(p: Histogram, q: Histogram) -> None:
+    """An error if the axes of two histograms have names, and others."""
+    if p.names and q.names and p.names[:2] != q.names[:2]:
+        raise ValueError(f"the axes of the histograms must be the same, but are {', '.join(p.names[:2])} and {', '.join(q.names[:2])}")
 
 
 class Divergence(NamedTuple):
@@ -105,6 +122,7 @@ UNKNOWN = Floor(float("nan"), float("nan"), float("nan"), float("nan"))
 def jsd(p: Histogram, q: Histogram, *, repeats: int = 100, seed: int = 1) -> Divergence:
     """The Jensen-Shannon divergence of two histograms of the same bins, each normalised to one, with the floor of ``repeats`` pairs of samples of
     these sizes, some milliseconds each; 0 for none. No score below the floor and a few times its spread tells a difference."""
+    same_axes(p, q)
     found = doubles(Two, _c.laser_jsd, p._open, q._open)
     floor = doubles(Floor, _c.laser_jsd_floor, p._open, q._open, count("repeats", repeats), count("seed", seed)) if repeats else UNKNOWN
     return Divergence(found.score, floor.score, floor.spread, found.paper, floor.paper, floor.paper_spread)
@@ -113,6 +131,7 @@ def jsd(p: Histogram, q: Histogram, *, repeats: int = 100, seed: int = 1) -> Div
 def emd(p: Histogram, q: Histogram, *, repeats: int = 5, seed: int = 1) -> HistogramDistance:
     """The earth mover's distance of two histograms of the same bins, each normalised to one, with the floor of ``repeats`` pairs of samples, each
     of which takes as long again: half a second for 100 x 100 bins. 0 for none."""
+    same_axes(p, q)
     found = doubles(Two, _c.laser_emd, p._open, q._open)
     floor = doubles(Floor, _c.laser_emd_floor, p._open, q._open, count("repeats", repeats), count("seed", seed)) if repeats else UNKNOWN
     return HistogramDistance(found.score, floor.score, floor.spread, found.paper, floor.paper, floor.paper_spread)
@@ -130,6 +149,12 @@ class Distance(NamedTuple):
     floor_spread: float  #: standard deviation of one score about it
 
 
+def pair_of(first: str, p: Any, second: str, q: Any) -> tuple[Source, Source]:
+    """Sources of two samples, columns of the second in the order of the first, by name, if both have names."""
+    p = source_of(first, p)
+    return p, in_order(second, q, first, p.names)
+
+
 def feature_of(p: Source, q: Source, feature: int | str) -> int:
     """The number of a feature, from 0, by itself or by name."""
     if isinstance(feature, str):
@@ -143,14 +168,14 @@ def feature_of(p: Source, q: Source, feature: int | str) -> int:
 def emd_1d(p: Any, q: Any, feature: int | str, *, repeats: int = 20, seed: int = 1) -> Distance:
     """The earth mover's (Wasserstein-1) distance of one feature, by number from 0 or name, in two samples: exact, with weights, without bins, in
     units of the feature. The samples are arrays, or sources of arrays. Error and floor are those of ``repeats`` bootstrap samples."""
-    p, q = source_of(p), source_of(q)
+    p, q = pair_of("p", p, "q", q)
     return doubles(Distance, _c.laser_emd_1d, p._open, q._open, feature_of(p, q, feature), count("repeats", repeats), count("seed", seed))
 
 
 def sliced_emd(reference: Any, sample: Any, *, directions: int = 50, repeats: int = 20, seed: int = 1) -> Distance:
     """The sliced earth mover's distance: the mean of the one-dimensional distance over random directions, every feature divided by its standard
     deviation in the reference. Otherwise as :func:`emd_1d`."""
-    reference, sample = source_of(reference), source_of(sample)
+    reference, sample = pair_of("reference", reference, "sample", sample)
     return doubles(Distance, _c.laser_sliced_emd, reference._open, sample._open, count("directions", directions), count("repeats", repeats),
                    count("seed", seed))
 
@@ -165,7 +190,7 @@ class KolmogorovSmirnov(NamedTuple):
 def kolmogorov_smirnov(p: Any, q: Any, feature: int | str) -> KolmogorovSmirnov:
     """The two-sample Kolmogorov-Smirnov test of one feature, by number from 0 or name, with weights. The p-value is approximate for weighted
     samples."""
-    p, q = source_of(p), source_of(q)
+    p, q = pair_of("p", p, "q", q)
     return doubles(KolmogorovSmirnov, _c.laser_kolmogorov_smirnov, p._open, q._open, feature_of(p, q, feature))
 
 
@@ -195,7 +220,7 @@ class Edge(NamedTuple):
 def edges(reference: Any, sample: Any, support: str) -> list[Edge]:
     """What two samples do at the edges of the region where events can be: one :class:`Edge` for each inequality of ``support``, a condition in the
     values of events as of the option "support", by the names of the reference or x0, x1 …"""
-    reference, sample = source_of(reference), source_of(sample)
+    reference, sample = pair_of("reference", reference, "sample", sample)
     words, names = utf8("support", support), utf8("names", ",".join(reference.names or ()))
     found = []
     for edge in range(value(c_size_t, _c.laser_edge_count, reference._open, words, names)):
@@ -230,7 +255,7 @@ def two_sample_auc(reference: Any, sample: Any, options: OptionsLike = None, *, 
     """A classifier two-sample test: trains fresh classifiers of two families, a network and boosted trees, on one half of both samples, and gives the
     larger area under their ROC curves on the other halves. 0.5 within the error: they find no difference, in all dimensions together. The samples
     must not share events. Takes arrays, or sources of arrays, and the keywords of :func:`train`."""
-    reference, sample = source_of(reference), source_of(sample)
+    reference, sample = pair_of("reference", reference, "sample", sample)
     with Hooks(progress, log, cancel, checkpoint, ranks) as hooks:
         return doubles(Auc, _c.laser_two_sample_auc, reference._open, sample._open, opened(options_of(options, settings)), hooks._open)
 
@@ -239,7 +264,7 @@ def two_sample_auc_by_family(reference: Any, sample: Any, options: OptionsLike =
                              log: Log | None = to_python, cancel: Cancel | None = None, checkpoint: Checkpoint | PathLike | None = None,
                              ranks: Ranks | None = None, **settings: Any) -> FamilyAucs:
     """As :func:`two_sample_auc`, with the areas of both families."""
-    reference, sample = source_of(reference), source_of(sample)
+    reference, sample = pair_of("reference", reference, "sample", sample)
     with Hooks(progress, log, cancel, checkpoint, ranks) as hooks:
         return doubles(FamilyAucs, _c.laser_two_sample_auc_by_family, reference._open, sample._open, opened(options_of(options, settings)),
                        hooks._open)

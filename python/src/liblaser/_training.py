@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from ctypes import c_double, c_size_t
 from pathlib import Path
 from typing import Any, Callable, TypeVar
@@ -13,9 +13,9 @@ from typing import Any, Callable, TypeVar
 import numpy as np
 
 from . import _c
-from ._boundary import (Callback, FloatArray, Handle, Held, address, call, count, events_callback, generate_callback, long_call, made,
-                        numbers, of_type, rows_in, rows_out, seek_callback, stride_of, support_callback, tell_callback, text, utf8, value, vector_in,
-                        vector_out)
+from ._boundary import (Callback, DataError, FloatArray, Handle, Held, LaserError, address, call, count, events_callback, generate_callback,
+                        long_call, made, numbers, of_type, rows_in, rows_out, seek_callback, stride_of, support_callback, tell_callback, text,
+                        utf8, value, vector_in, vector_out)
 from ._options import (Cancel, Checkpoint, Hooks, Log, Options, OptionsLike, PathLike, ProgressLike, Ranks, opened, options_of, to_python)
 
 F = TypeVar("F", "Generator", "Model", "Reweighter")
@@ -41,10 +41,14 @@ class Source(Handle[_c.laser_source]):
         for none twice.
 
     Weights may be negative if their sum is positive; None means 1 for every event. ``names`` of the values, conditions included, make the
-    option "features.names" of what is trained. NaN and infinity are a :class:`DataError` that says where.
+    option "features.names" of what is trained. Where two samples meet, or a sample and a model, and both have names, columns are found by
+    them, in any order. NaN and infinity are a :class:`DataError` that says where.
 
     Threads: one call at a time, else :class:`BusyError`.
     """
+
+    _x: FloatArray | None = None
+    _w: FloatArray | None = None
 
     def __init__(self, events: Any, weights: Any = None, *, dim: int | None = None, names: Iterable[str] | None = None, weighted: bool = False,
                  tell: Callable[[], int] | None = None, seek: Callable[[int], object] | None = None, options: OptionsLike = None,
@@ -66,6 +70,11 @@ class Source(Handle[_c.laser_source]):
             self._from_array(events, weights)
         if dim is not None and self.dim != dim:
             raise ValueError(f"dim must be {self.dim}, as the events have it, not {dim}")
+        if self.names is not None and len(self.names) != self.dim:
+            turned = f": the events are the rows of an array; is it {TRANSPOSED}?" if self.count == len(self.names) else ""
+            raise ValueError(f"names must be {self.dim}, one for each value of an event, not {len(self.names)}{turned}")
+        if self.names is not None and len(set(self.names)) != len(self.names):
+            raise ValueError(f"names must differ, but are {', '.join(self.names)}")
         if tell is not None or seek is not None:
             self._set_position(tell, seek)
 
@@ -76,16 +85,17 @@ class Source(Handle[_c.laser_source]):
                 if weights not in columns:
                     raise ValueError(f"weights must be one of the columns {', '.join(columns)}, not {weights}")
                 weights = columns.pop(weights)
-            events = np.stack([numbers(name, column, np.float64) for name, column in columns.items()], axis=1)
+            events = stacked(columns)
             self.names = self.names or tuple(columns)
         elif isinstance(weights, str):
             raise TypeError("weights must be an array: these events have no columns with names")
-        self._x = rows_in("events", events)
-        self._w = vector_in("weights", weights, len(self._x))
-        self.weighted = weights is not None
-        self.count, self.dim = self._x.shape
-        self._held = made(_c.laser_source, _c.laser_source_from_array, address(self._x), address(self._w), self.count, self.dim,
-                          stride_of(self._x))
+        x = rows_in("events", events)
+        w = vector_in("weights", weights, len(x))
+        self._x, self._w, self.weighted = x, w, weights is not None
+        self.count, self.dim = x.shape
+        if 0 < self.count < self.dim and self.names is None:
+            to_python(_c.LASER_LOG_WARNING, f"{self.count} events of {self.dim} values: the events are the rows of an array; is it {TRANSPOSED}?")
+        self._held = made(_c.laser_source, _c.laser_source_from_array, address(x), address(w), self.count, self.dim, stride_of(x))
 
     def _from_file(self, path: PathLike, weights: str | int | None, options: Options | None) -> None:
         if weights is not None:
@@ -94,7 +104,14 @@ class Source(Handle[_c.laser_source]):
             options = options_of(options, {"source.weight": str(weights)})
         self.weighted = weights is not None
         self._path = os.fspath(path)
-        self._held = made(_c.laser_source, _c.laser_source_from_file, utf8("path", self._path), opened(options))
+        try:
+            self._held = made(_c.laser_source, _c.laser_source_from_file, utf8("path", self._path), opened(options))
+        except DataError as error:
+            if "NUMPY" not in str(error):
+                raise
+            raise DataError(f"{error}. Read files of other kinds yourself, and give what you read: "
+                            "Source(pandas.read_csv(path)), Source(numpy.loadtxt(path))") from None
+        self.names = self.names or names_in(self._path, weights)
         self.dim = value(c_size_t, _c.laser_source_event_dim, self._open)
 
     def _from_function(self, function: Callable[[int], Any], dim: int) -> None:
@@ -107,6 +124,14 @@ class Source(Handle[_c.laser_source]):
             raise TypeError("tell and seek go together")
         self._positions = tell_callback(tell), seek_callback(seek)
         call(_c.laser_source_set_position, self._open, *self._positions, None)
+
+    def _ordered(self, called: str, order: Sequence[int]) -> Source:
+        """The same events with these columns, in a source of its own."""
+        if self._x is None or self.names is None:
+            raise ValueError(f"{called} has the columns {', '.join(self.names or ())}, in another order than they are needed, and those of a "
+                             "function or file stay as they are: deliver them in the order "
+                             f"{', '.join(self.names[i] for i in order) if self.names else 'that is needed'}")
+        return Source(self._x[:, order], self._w, names=[self.names[i] for i in order])
 
     def __len__(self) -> int:
         if self.count is None:
@@ -130,8 +155,89 @@ def columns_of(events: Any) -> dict[str, Any] | None:
     return None
 
 
-def source_of(given: Any) -> Source:
-    return given if isinstance(given, Source) else Source(given)
+TRANSPOSED = "transposed (x.T)"
+
+
+def stacked(columns: Mapping[str, Any]) -> FloatArray:
+    """The rows of columns with names, which must be of one length."""
+    arrays = {name: numbers(f"the column {name}", column, np.float64) for name, column in columns.items()}
+    if not arrays:
+        raise ValueError("events must have columns, but there are none")
+    first = next(iter(arrays))
+    for name, array in arrays.items():
+        if array.ndim != 1:
+            raise ValueError(f"the column {name} must be a vector, but has the shape {array.shape}")
+        if len(array) != len(arrays[first]):
+            raise ValueError(f"the column {name} has {len(array)} values, but {first} has {len(arrays[first])}: all must have as many")
+    return np.stack(list(arrays.values()), axis=1)
+
+
+def names_in(path: str, weights: str | int | None) -> tuple[str, ...] | None:
+    """The names of the columns of a file of NumPy that has some, without that of the weights."""
+    try:
+        found = np.load(path, mmap_mode="r").dtype.names or ()
+    except (OSError, ValueError, EOFError):
+        return None
+    return tuple(name for i, name in enumerate(found) if weights not in (name, i, str(i))) or None
+
+
+def names_of(events: Any) -> tuple[str, ...] | None:
+    """The names of the columns of events, if they have some."""
+    columns = events.names if isinstance(events, Source) else columns_of(events)
+    return tuple(columns) if columns else None
+
+
+def source_of(called: str, given: Any) -> Source:
+    """A source of what a call was given, or that source itself; what is wrong with it is said of this argument."""
+    if isinstance(given, Source):
+        return given
+    try:
+        return Source(given)
+    except Exception as error:
+        if isinstance(error, LaserError) or type(error) in (TypeError, ValueError):
+            raise type(error)(f"{called}: {error}") from None
+        raise
+
+
+def order_of(called: str, given: Sequence[str] | None, of: str, names: Sequence[str] | None) -> list[int] | None:
+    """Which column of those that `given` names is each of `names`; None if they are to stand as they are: in that order, or without names."""
+    if not given or not names or tuple(given) == tuple(names):
+        return None
+    if sorted(given) != sorted(names):
+        if unnamed(given) or unnamed(names):
+            return None
+        raise ValueError(f"{called} has the columns {', '.join(given)}, but {of} has {', '.join(names)}: they must be the same, in any order")
+    return [list(given).index(name) for name in names]
+
+
+def unnamed(names: Sequence[str]) -> bool:
+    """Whether these are what columns are called that nobody gave a name: x0 ... and, of conditions, c0 ...; in data frames 0 ..."""
+    features = sum(name.startswith("x") for name in names)
+    usual = [f"x{i}" for i in range(features)] + [f"c{i}" for i in range(len(names) - features)]
+    return list(names) in (usual, [str(i) for i in range(len(names))])
+
+
+def in_order(called: str, given: Any, of: str, names: Sequence[str] | None) -> Source:
+    """A source of what a call was given, its columns in the order of `names`, those of another argument or of a model, if both have names."""
+    source = source_of(called, given)
+    order = order_of(called, source.names, of, names)
+    return source if order is None else source._ordered(called, order)
+
+
+def rows_of(called: str, given: Any, columns: int | None, of: str, names: Sequence[str] | None) -> FloatArray:
+    """Events to read, in rows, as `rows_in`, of all that a `Source` takes but files and functions, and of a Source; columns as `in_order`."""
+    found: Sequence[str] | None = None
+    if isinstance(given, Source):
+        given._open
+        if given._x is None:
+            raise TypeError(f"{called} must be an array, or a Source of one, not {given!r}")
+        given, found = given._x, given.names
+    elif isinstance(given, Events):
+        given = given.x
+    elif (table := columns_of(given)) is not None:
+        given, found = stacked(table), tuple(table)
+    order = order_of(called, found, of, names)
+    return rows_in(called, given if order is None else given[:, order], columns)
 
 
 def trained_with(source: Source, options: OptionsLike, settings: Mapping[str, Any]) -> Options | None:
@@ -271,7 +377,7 @@ def train(target: Any, options: OptionsLike = None, *, progress: ProgressLike = 
     An exception in a function of yours ends the call and comes out of it, the same object; Ctrl-C ends it within a step. All arguments stay
     usable. Raises :class:`DataError` for events that cannot be used, :class:`NumericalError` for a loss that is no longer finite.
     """
-    source = source_of(target)
+    source = source_of("target", target)
     with Hooks(progress, log, cancel, checkpoint, ranks) as hooks:
         return Generator._of(made(_c.laser_generator, _c.laser_generator_train, source._open, opened(trained_with(source, options, settings)),
                                   hooks._open))
@@ -363,13 +469,16 @@ class Model(Saved):
         long_call(_c.laser_model_log_prob, self._open, given, len(x), address(x), stride_of(x), address(log_p))
         return log_p
 
+    def _rows(self, x: Any) -> FloatArray:
+        return rows_of("x", x, self.event_dim + self.condition_dim, "the model", self.names)
+
     def _of_events(self, x: Any, out: FloatArray | None, options: OptionsLike, settings: Mapping[str, Any]) -> tuple[FloatArray, FloatArray, Any]:
-        events = rows_in("x", x, self.event_dim + self.condition_dim)
+        events = self._rows(x)
         return events, apart(vector_out("out", out, len(events)), events), opened(options_of(options, settings))
 
     def latent(self, x: Any, *, out: FloatArray | None = None, options: OptionsLike = None, **settings: Any) -> FloatArray:
         """The latent points (n, N) with g(z) = x of events (n, M + C). Only flows are invertible, else :class:`UnsupportedError`."""
-        events = rows_in("x", x, self.event_dim + self.condition_dim)
+        events = self._rows(x)
         z = apart(rows_out("out", out, len(events), self.latent_dim), events)
         long_call(_c.laser_model_latent, self._open, opened(options_of(options, settings)), len(events), address(events), stride_of(events),
                   address(z), stride_of(z))
@@ -411,9 +520,14 @@ def refine(generator: Generator | Model, target: Any = None, options: OptionsLik
     Of a :class:`Model` it makes one with another refiner, and keeps its classifier: ``refine(model, refiner__method="mixture")``. Only a model
     with conditions needs the target for that.
     """
-    source = None if target is None else source_of(target)
-    given = options_of(options, settings) if source is None else trained_with(source, options, settings)
     of_type("generator", generator, Generator, Model)
+    source = None if target is None else source_of("target", target)
+    given = options_of(options, settings)
+    if source is not None:
+        names = (generator if isinstance(generator, Model) else Model(generator)).names
+        if sorted(source.names or ()) == sorted(names) or given is None or not given["features.names"]:
+            source = in_order("target", source, "the generator", names)
+        given = trained_with(source, given, {})
     if source is None and isinstance(generator, Generator):
         raise TypeError("a generator is refined to a target, which is missing")
     with Hooks(progress, log, cancel, checkpoint, ranks) as hooks:
@@ -450,7 +564,11 @@ class Reweighter(Saved):
         of them. Weights of either may be negative, and have any unit; the weighted source has about the total weight that it had. The weights
         are judged on held-out events, and what is wrong with them is warned of. Keywords: see :func:`train`.
         """
-        begin, end = source_of(source), source_of(target)
+        begin, end = source_of("source", source), source_of("target", target)
+        if begin.dim == end.dim:
+            begin = in_order("source", begin, "target", end.names)
+        else:
+            begin = in_order("source", begin, "target, without conditions,", end.names and end.names[:begin.dim])
         with Hooks(progress, log, cancel, checkpoint, ranks) as hooks:
             return cls._of(made(_c.laser_reweighter, _c.laser_reweighter_train, begin._open, end._open,
                                 opened(trained_with(end if end.names or begin.dim != end.dim else begin, options, settings)), hooks._open))
@@ -462,7 +580,7 @@ class Reweighter(Saved):
         ``log_w`` and ``spread`` are arrays (n,) to fill, if wanted, with log w and its standard deviation between the networks of the ensemble
         (option "classifier.ensemble"). Options: "threads", "backend", "device".
         """
-        events = rows_in("x", x, self.event_dim + self.condition_dim)
+        events = rows_of("x", x, self.event_dim + self.condition_dim, "the reweighter", self.names)
         n = len(events)
         w = apart(vector_out("out", out, n), events)
         log_w = None if log_w is None else vector_out("log_w", log_w, n)

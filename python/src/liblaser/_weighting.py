@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import _c
-from ._boundary import FloatArray, address, made, vector_in
+from ._boundary import FloatArray, address, made, numbers
 from ._options import Cancel, Checkpoint, Hooks, Log, OptionsLike, PathLike, ProgressLike, Ranks, opened, to_python
-from ._training import Reweighter, source_of, trained_with
+from ._training import Reweighter, in_order, source_of, trained_with
 
 
 class Weighted(NamedTuple):
@@ -26,21 +26,38 @@ def unfold(generated: Any, reconstructed: Any, data: Any, *, is_generated: Any =
     distributed as the data, in shape and number.
 
     Row i of ``generated``, (n, G), and ``reconstructed``, (n, R), is one simulated event at particle and detector level; ``is_generated`` and
-    ``is_reconstructed``, booleans (n,), say which of them it has, None that all have both. The values of a level that an event has not must be finite.
-    ``data``, (m, R), are measured; backgrounds among them have negative weights. All are arrays or sources of arrays; weights of ``generated`` are
-    those of the simulation, v: histograms of v * w are unfolded distributions. The reweighter gives w / ``reweighter["unfolding.factor"]`` to other
+    ``is_reconstructed``, booleans (n,) or integers 0 and 1, say which of them it has, None that all have both. The values of a level that an
+    event has not must be finite. ``data``, (m, R), are measured, with columns in the order of ``reconstructed``, or by the same names in any;
+    backgrounds among them have negative weights. All are arrays or sources of arrays; weights of ``generated`` are those of the simulation, v: histograms of v * w are unfolded distributions. The reweighter gives w / ``reweighter["unfolding.factor"]`` to other
     events of the particle level. Option group: "unfold"; "features" are those of the particle level. Keywords: see :func:`train`.
     """
-    particles, detected, measured = source_of(generated), source_of(reconstructed), source_of(data)
+    particles, detected = source_of("generated", generated), source_of("reconstructed", reconstructed)
+    measured = in_order("data", data, "reconstructed", detected.names)
     n, w = len(particles), np.empty(len(particles))
+    if detected.count is not None and len(detected) != n:
+        raise ValueError(f"reconstructed must have the {n} events of generated, but has {len(detected)}: row i of both is one simulated event, and "
+                         "is_generated and is_reconstructed say which of them it has")
     flags = np.zeros(n, np.int32)
     for bit, name, marks in ((_c.LASER_PAIR_GENERATED, "is_generated", is_generated),
                              (_c.LASER_PAIR_RECONSTRUCTED, "is_reconstructed", is_reconstructed)):
-        found = vector_in(name, marks, n, np.int32)
-        flags |= bit if found is None else np.where(found != 0, bit, 0).astype(np.int32)
+        flags |= bit if marks is None else np.where(booleans(name, marks, n), bit, 0).astype(np.int32)
     with Hooks(progress, log, cancel, checkpoint, ranks) as hooks:
         return Weighted(w, Reweighter._of(made(_c.laser_reweighter, _c.laser_unfold, particles._open, detected._open, measured._open,
                                                address(flags), n, opened(trained_with(particles, options, settings)), hooks._open, address(w))))
+
+
+def booleans(name: str, given: Any, n: int) -> FloatArray:
+    """A mark for each of n events: booleans, or integers 0 and 1."""
+    array = numbers(name, given, np.float64)
+    if array.shape != (n,):
+        raise ValueError(f"{name} must have the shape ({n},), but has {array.shape}")
+    if array.dtype.kind == "f":
+        raise TypeError(f"{name} must be an array of booleans, not of {array.dtype}: pass a condition, such as `pt > 0`")
+    if array.dtype.kind != "b" and not ((array == 0) | (array == 1)).all():
+        raise ValueError(f"{name} must be booleans, or integers 0 and 1, but has {array[(array != 0) & (array != 1)][0]}: of flags with several "
+                         "bits pass a condition, such as `flags & 2 != 0`")
+    marks: FloatArray = array != 0
+    return marks
 
 
 def resample(events: Any, options: OptionsLike = None, *, progress: ProgressLike = None, log: Log | None = to_python,
@@ -51,7 +68,7 @@ def resample(events: Any, options: OptionsLike = None, *, progress: ProgressLike
     ``events`` is a :class:`Source` of an array, with weights. With the option "resample.method" = "variance" some events get 0, so that the errors
     of histograms stay right as well. The reweighter gives W(x) / ``reweighter["resample.factor"]`` to other events. Keywords: see :func:`train`.
     """
-    source = source_of(events)
+    source = source_of("events", events)
     n, w = len(source), np.empty(len(source))
     with Hooks(progress, log, cancel, checkpoint, ranks) as hooks:
         return Weighted(w, Reweighter._of(made(_c.laser_reweighter, _c.laser_resample, source._open,

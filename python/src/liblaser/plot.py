@@ -15,7 +15,7 @@ import numpy as np
 from ._boundary import FloatArray
 from ._options import PathLike
 from ._sampling import Events
-from ._training import Model, Reweighter, columns_of
+from ._training import Model, Reweighter, Source, names_of, rows_of
 
 try:
     from matplotlib.figure import Figure
@@ -25,15 +25,14 @@ except ImportError:
 STYLE = {"xtick.direction": "in", "ytick.direction": "in", "xtick.top": True, "ytick.right": True, "legend.frameon": False, "font.size": 9}
 
 
-def sample_of(given: Any) -> tuple[FloatArray, FloatArray]:
-    """Events (n, M) and weights (n,) of an array, a pair of both, or columns by name."""
+def sample_of(called: str, given: Any, of: str = "", names: Any = None) -> tuple[FloatArray, FloatArray]:
+    """Events (n, M) and weights (n,) of what a `Source` takes, but files and functions, of a Source, or of a pair of events and weights; columns
+    with names in the order of `names`."""
     x, w = given if isinstance(given, tuple) and len(given) == 2 else (given, None)
-    columns = columns_of(x)
-    x = np.asarray(x if columns is None else np.column_stack(list(columns.values())), np.float64)
-    x = x[:, np.newaxis] if x.ndim == 1 else x
-    if x.ndim != 2:
-        raise ValueError(f"a sample must have the shape (events, values), not {x.shape}")
-    return x, np.ones(len(x)) if w is None else np.asarray(w, np.float64)
+    rows = rows_of(called, x, None, of, names)
+    if w is None and isinstance(x, Source):
+        w = x._w
+    return rows, np.ones(len(rows)) if w is None else np.asarray(w, np.float64)
 
 
 def density(x: FloatArray, w: FloatArray, edges: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -88,12 +87,14 @@ def draw_feature(above: Any, below: Any, name: str, feature: int, samples: Mappi
 @in_style
 def compare(reference: Any, samples: Mapping[str, Any] | Any, *, names: Any = None, bins: int = 50, label: str = "truth") -> Any:
     """Every feature of samples beside that of a reference, with errors, and below each the ratio to it, in whose panel the band is the error of the
-    reference. Samples are arrays (n, M), or pairs of events and weights, as :meth:`Sampler.generate` gives them; a dictionary has several by name. The range holds
-    99.8 % of the reference; what lies outside counts for the normalisation."""
-    if not isinstance(samples, Mapping):
+    reference. Samples are arrays (n, M) or columns by name, which are found by them in any order, a :class:`Source` of either, or pairs of events
+    and weights, as :meth:`Sampler.generate` gives them; a dictionary has several by name. The range holds 99.8 % of the reference; what lies outside counts
+    for the normalisation."""
+    columns = names_of(reference[0] if isinstance(reference, tuple) else reference)
+    if not isinstance(samples, Mapping) or columns and set(samples) == set(columns):
         samples = {"sample": samples}
-    columns = columns_of(reference[0] if isinstance(reference, tuple) else reference)
-    all_samples = {label: sample_of(reference), **{name: sample_of(sample) for name, sample in samples.items()}}
+    all_samples = {label: sample_of(label, reference),
+                   **{name: sample_of(name, sample, label, columns) for name, sample in samples.items()}}
     dim = all_samples[label][0].shape[1]
     called = list(names if names is not None else columns or (f"x{i}" for i in range(dim)))
     for name, (x, _) in all_samples.items():
@@ -206,10 +207,10 @@ def training(model: Model | Reweighter) -> Any:
 @in_style
 def report(model: Model, target: Any, path: PathLike, *, n: int = 100_000, seed: int = 1, bins: int = 50) -> None:
     """Writes a page about a model: features of the target beside the baseline's and the refined events', ``n`` each; weights and their tail;
-    calibration; losses; and the judgement with its warnings. ``target`` is an array or pair as of :func:`compare`. The ending of ``path`` says
+    calibration; losses; and the judgement with its warnings. ``target`` is a sample as of :func:`compare`. The ending of ``path`` says
     how: ``.png``, ``.pdf``, ``.svg``, or ``.html``, which needs no other file. Of a model with conditions those of the target are taken."""
     record, names = model.record, model.names[: model.event_dim]
-    rows, weight = sample_of(target)
+    rows, weight = sample_of("target", target, "the model", model.names)
     if rows.shape[1] < model.event_dim + model.condition_dim:
         raise ValueError(f"the target must have {model.event_dim + model.condition_dim} columns, not {rows.shape[1]}")
 
@@ -220,10 +221,10 @@ def report(model: Model, target: Any, path: PathLike, *, n: int = 100_000, seed:
         given = rows[np.arange(n) % len(rows), model.event_dim :]
         return sampler.generate_given(given)
 
-    samples = {"target": (rows, weight), "generator": sample_of(tuple(drawn("baseline")))}
+    samples = {"target": (rows, weight), "generator": sample_of("generator", drawn("baseline"))}
     refined = model.method != "baseline"
     if refined:
-        samples[f"refined ({model.method})"] = sample_of(tuple(drawn("model")))
+        samples[f"refined ({model.method})"] = sample_of("refined", drawn("model"))
     parts = trainings_of(record)
     panels = (3 if refined else 0) + len(parts) + bool(record.get("chains"))
     across = 3

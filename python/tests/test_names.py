@@ -1,0 +1,180 @@
+"""Columns by name: where two samples meet, or a sample and a model, the same names stand for the same columns, in any order."""
+
+import numpy as np
+import pytest
+from conftest import TOY, events
+
+import liblaser
+from liblaser import Events, Generator, Histogram, Model, Reweighter, Source, refine, train
+
+X, Y = events(1), events(2, shift=0.5)
+
+
+class Frame:
+    """What of a data frame of pandas is used."""
+
+    to_numpy = None
+
+    def __init__(self, data):
+        self.data, self.columns = data, list(data)
+
+    def __getitem__(self, name):
+        column = self.data[name]
+        return type("Column", (), {"to_numpy": lambda self: column})()
+
+
+def frame(x):
+    return Frame(turned(x))
+
+
+def fields(x):
+    table = np.zeros(len(x), [("pt", "f8"), ("m", "f8")])
+    table["m"], table["pt"] = x[:, 0], x[:, 1]
+    return table
+
+
+def named(x, names=("m", "pt")):
+    return Source(x, names=names)
+
+
+def turned(x):
+    return {"pt": x[:, 1], "m": x[:, 0]}
+
+
+FORMS = [turned, fields, frame, lambda x: named(x[:, ::-1], ("pt", "m"))]
+SCORES = {
+    "emd_1d": lambda p, q: liblaser.emd_1d(p, q, "m", repeats=2),
+    "kolmogorov_smirnov": lambda p, q: liblaser.kolmogorov_smirnov(p, q, "pt"),
+    "sliced_emd": lambda p, q: liblaser.sliced_emd(p, q, directions=3, repeats=2),
+    "edges": lambda p, q: liblaser.edges(p, q, "m > 1"),
+    "two_sample_auc": lambda p, q: liblaser.two_sample_auc(p, q, TOY),
+    "two_sample_auc_by_family": lambda p, q: liblaser.two_sample_auc_by_family(p, q, TOY),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("name", SCORES)
+def test_scores(name, form):
+    score = SCORES[name]
+    expected = score(named(X), Y)  # without names: as they stand
+    assert score(named(X), form(Y)) == expected
+    with pytest.raises(ValueError, match="(q|sample) has the columns mass, pt, but (p|reference) has m, pt: they must be the same, in any order"):
+        score(named(X), named(Y, ("mass", "pt")))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_histograms(form):
+    where = ((-2.0, 4.0), (-4.0, 0.0))
+    expected = Histogram(10, where).fill(X).fill(Y)
+    found = Histogram(10, where).fill(named(X)).fill(form(Y))
+    assert np.array_equal(found.contents, expected.contents) and liblaser.jsd(found, expected, repeats=0).nats == 0
+    other = Histogram(10, where).fill(form(X))
+    if other.names == ("pt", "m"):
+        for function in (lambda: liblaser.jsd(found, other), lambda: liblaser.emd(found, other), lambda: found.__iadd__(other)):
+            with pytest.raises(ValueError, match="m, pt and pt, m"):
+                function()
+    w = np.linspace(0.0, 1.0, len(X))
+    weighted = Histogram(10, where).fill(X, w).contents
+    for same in (Source(X, w), Events(X, w)):
+        assert np.array_equal(Histogram(10, where).fill(same).contents, weighted)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_reweighters(form):
+    expected = Reweighter.train(X, named(Y), TOY)
+    found = Reweighter.train(form(X), named(Y), TOY)
+    assert found.names == ("m", "pt") and found.to_bytes() == expected.to_bytes()
+    w = expected.weights(X)
+    for same in (form(X), named(X), Source(X), Events(X, w)):
+        assert np.array_equal(expected.weights(same), w)
+    with pytest.raises(ValueError, match="x has the columns m, eta, but the reweighter has m, pt"):
+        expected.weights({"m": X[:, 0], "eta": X[:, 1]})
+    with pytest.raises(ValueError, match="source has the columns m, eta, but target has m, pt"):
+        Reweighter.train(named(X, ("m", "eta")), named(Y), TOY)
+
+
+def test_conditions():
+    mu = np.linspace(0, 1, len(Y))
+    target = {"m": Y[:, 0], "pt": Y[:, 1], "mu": mu}
+    expected = Reweighter.train(X, target, TOY, conditions=1)
+    assert Reweighter.train(turned(X), target, TOY, conditions=1).to_bytes() == expected.to_bytes()
+    shuffled = {name: target[name] for name in ("mu", "pt", "m")}
+    assert np.array_equal(expected.weights(shuffled), expected.weights(np.column_stack([Y, mu])))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_models(model, form):
+    for function in (model.log_weight, model.log_prob, model.latent):
+        expected = function(X)
+        for same in (form(X), named(X), Source(X), Events(X, np.ones(len(X)))):
+            assert np.array_equal(function(same), expected)
+        with pytest.raises(ValueError, match="x has the columns m, pt, eta, but the model has m, pt: they must be the same, in any order"):
+            function({"m": X[:, 0], "pt": X[:, 1], "eta": X[:, 1]})
+        with pytest.raises(TypeError, match="x must be an array, or a Source of one"):
+            function(Source(lambda n: events(1, n), dim=2))
+    source = Source(X)
+    source.close()
+    with pytest.raises(ValueError, match="closed"):
+        model.log_weight(source)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_refinement(model, form):
+    flow = train(named(X), TOY)
+    expected = refine(flow, named(X), TOY).to_bytes()
+    assert refine(flow, form(X), TOY).to_bytes() == expected
+    assert refine(flow, form(X), TOY, features__names="m,pt").to_bytes() == expected
+    with pytest.raises(ValueError, match="target has the columns m, eta, but the generator has m, pt"):
+        refine(flow, named(X, ("m", "eta")), TOY)
+    assert refine(Generator.from_callable(lambda z: z + [1, -2], 2, 2), form(X), TOY).names == ("pt", "m")
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_unfolding(form):
+    seen = X + np.random.default_rng(5).normal(size=X.shape) * 0.1
+    expected = liblaser.unfold(X, named(seen), Y, options=TOY).w
+    assert np.array_equal(liblaser.unfold(X, named(seen), form(Y), options=TOY).w, expected)
+    with pytest.raises(ValueError, match="data has the columns m, eta, but reconstructed has m, pt"):
+        liblaser.unfold(X, named(seen), named(Y, ("m", "eta")), options=TOY)
+
+
+def test_what_has_no_names_stands_as_it_is(model):
+    unnamed = Model(train(X, TOY))
+    assert np.array_equal(unnamed.log_prob({"pt": X[:, 0], "m": X[:, 1]}), unnamed.log_prob(X))
+    assert np.array_equal(unnamed.log_prob({"x1": X[:, 1], "x0": X[:, 0]}), unnamed.log_prob(X))
+    assert np.array_equal(model.log_weight(Frame({0: X[:, 0], 1: X[:, 1]})), model.log_weight(X))
+
+
+def test_functions_and_files_stay_as_they_are(tmp_path):
+    with pytest.raises(ValueError, match="source has the columns pt, m, in another order .* deliver them in the order m, pt"):
+        Reweighter.train(Source(lambda n: events(1, n), dim=2, names=["pt", "m"]), named(Y), TOY)
+    table = np.zeros(len(X), [("pt", "f8"), ("w", "f8"), ("m", "f8")])
+    table["m"], table["pt"], table["w"] = X[:, 0], X[:, 1], 1.0
+    np.save(tmp_path / "turned.npy", table)
+    for weights in ("w", 1):
+        source = Source(tmp_path / "turned.npy", weights=weights)
+        assert source.names == ("pt", "m")
+        with pytest.raises(ValueError, match="deliver them in the order m, pt"):
+            Reweighter.train(source, named(Y), TOY)
+
+
+def test_wrong_names():
+    with pytest.raises(ValueError, match="names must be 2, one for each value of an event, not 3"):
+        Source(X, names=["a", "b", "c"])
+    with pytest.raises(ValueError, match="names must differ, but are m, m"):
+        Source(X, names=["m", "m"])
+
+
+def test_plots():
+    plot = pytest.importorskip("liblaser.plot")
+    def heights(sample):
+        return [patch.get_data().values for axes in plot.compare(named(X), sample).axes[::2] for patch in axes.patches]
+
+    assert len(heights(Y)) == 4
+    for form in FORMS:
+        for sample in (form(Y), {"sample": form(Y)}, (form(Y), np.ones(len(Y)))):
+            assert all(np.array_equal(a, b) for a, b in zip(heights(sample), heights(Y)))
+    with pytest.raises(ValueError, match="sample has the columns m, eta, but truth has m, pt"):
+        plot.compare(named(X), named(Y, ("m", "eta")))
+    weighted = Source(Y, np.linspace(0, 1, len(Y)))
+    assert all(np.array_equal(a, b) for a, b in zip(heights(weighted), heights((Y, np.linspace(0, 1, len(Y))))))
