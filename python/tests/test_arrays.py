@@ -38,7 +38,8 @@ def test_others_are_converted():
 
 @pytest.mark.parametrize("wrong, kind", [
     (np.zeros((2, 2, 2)), ValueError), (np.zeros((3, 2), complex), TypeError), (np.array([["a", "b"]]), TypeError),
-    (np.ma.masked_array([[1.0, 2.0]], [[True, False]]), ValueError), (3.0, ValueError), (None, (TypeError, ValueError)),
+    (np.ma.masked_array([[1.0, 2.0]], [[True, False]]), ValueError), ([[1.0, np.ma.masked], [2.0, 3.0]], ValueError),
+    ([np.ma.masked_array([1.0, 2.0], [True, False]), [1.0, 2.0]], ValueError), ([np.ma.masked, 1.0], ValueError), ({}, ValueError), (3.0, ValueError), (None, (TypeError, ValueError)),
 ])
 def test_what_is_no_events_is_refused(wrong, kind):
     with pytest.raises(kind):
@@ -50,6 +51,25 @@ def test_nan_is_an_error_that_says_where():
     x[4, 1] = np.nan
     with pytest.raises(liblaser.DataError, match="row 4, column 1"):
         Source(x)
+
+
+def test_columns_of_several_lengths_or_dimensions():
+    with pytest.raises(ValueError, match="the column pt has 2 values, but m has 3: all must have as many"):
+        Source({"m": [1, 2, 3], "pt": [1, 2]})
+    with pytest.raises(ValueError, match=r"the column pt must be a vector, but has the shape \(3, 1\)"):
+        Source({"m": [1, 2, 3], "pt": np.ones((3, 1))})
+    with pytest.raises(TypeError, match="the column pt must be an array of real numbers"):
+        Source({"m": [1, 2], "pt": ["a", "b"]})
+
+
+def test_transposed_arrays(model):
+    turned = events().T
+    with pytest.raises(ValueError, match=r"names must be 2000.*not 2: .* is it transposed \(x\.T\)"):
+        Source(turned, names=["m", "pt"])
+    with pytest.warns(liblaser.LaserWarning, match=r"2 events of 2000 values: .* is it transposed \(x\.T\)"):
+        Source(turned)
+    with pytest.raises(ValueError, match=r"has \(2, 2000\); is it transposed \(x\.T\)"):
+        model.log_weight(turned)
 
 
 def test_what_is_borrowed_lives():

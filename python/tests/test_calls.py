@@ -127,6 +127,9 @@ def test_files(tmp_path):
         Source(tmp_path / "fields.npy", weights="v")
     with pytest.raises(liblaser.IoError):
         Source(tmp_path / "none.npy")
+    (tmp_path / "table.csv").write_text("m,pt\n1,2\n")
+    with pytest.raises(liblaser.DataError, match=r"table\.csv: no \.npy file .* Source\(pandas\.read_csv\(path\)\)"):
+        Source(tmp_path / "table.csv")
     with pytest.raises(TypeError, match="array knows"):
         len(source)
 
@@ -435,7 +438,7 @@ def test_a_function_as_generator(tmp_path):
     assert all(np.isfinite(z).all() for z in kept)  # what a callback keeps is its own
     model.save(tmp_path / "model.laser")
     loaded = Model.load(tmp_path / "model.laser")
-    with pytest.raises(liblaser.LaserError):
+    with pytest.raises(liblaser.UnsupportedError, match=r"attach it first \(`model = model\.attach\(function\)`\)"):
         loaded.sampler(1).generate(1)
     assert np.array_equal(loaded.attach(shear).sampler(1).generate(100).x, x)
     latents = model.sampler(1).generate_latent(20)
@@ -461,7 +464,7 @@ def test_support(generator, tmp_path):
     assert (model.sampler(1).generate(1000).x[:, 0] > 1).all()
     assert np.isneginf(model.log_weight([[0.0, -2.0]]))[0]
     loaded = Model.from_bytes(model.to_bytes())
-    with pytest.raises(liblaser.UnsupportedError):
+    with pytest.raises(liblaser.UnsupportedError, match=r"`model = model\.attach_support\(function\)`"):
         loaded.sampler(1).generate(1)
     assert np.array_equal(loaded.attach_support(inside).sampler(1).generate(9).x, model.sampler(1).generate(9).x)
     with pytest.raises(ValueError, match="shape"):
@@ -484,7 +487,7 @@ def test_reweighter(tmp_path):
     reweighter.save(tmp_path / "weights.laser")
     for same in (Reweighter.load(tmp_path / "weights.laser"), pickle.loads(pickle.dumps(reweighter))):
         assert np.array_equal(same.weights(x, threads=2), w)
-    with pytest.raises(liblaser.UnsupportedError):
+    with pytest.raises(liblaser.UnsupportedError, match="load it by `Reweighter.load`"):
         Model.load(tmp_path / "weights.laser")
 
 
@@ -500,8 +503,30 @@ def test_unfold():
     w, reweighter = liblaser.unfold(truth, seen, data, is_reconstructed=both, options=TOY)
     assert w.shape == (len(truth),) and np.isfinite(w).all() and reweighter.weights(truth[:5]).shape == (5,)
     assert not liblaser.unfold(truth, seen, data, is_generated=both, options=TOY).w[::10].any()
-    with pytest.raises(ValueError, match="is_generated must have the shape"):
-        liblaser.unfold(truth, seen, data, is_generated=both[:5])
+    flags = both.astype(int)
+    assert np.array_equal(liblaser.unfold(truth, seen, data, is_reconstructed=flags, options=TOY).w, w)
+    for marks, kind, says in ((both[:5], ValueError, "shape"), (2 * flags, ValueError, "has 2: .* `flags & 2 != 0`"),
+                              (-flags, ValueError, "has -1"), (both.astype(float), TypeError, "not of float64: pass a condition"),
+                              (np.full(len(truth), "yes"), TypeError, "real numbers")):
+        for name in ("is_generated", "is_reconstructed"):
+            with pytest.raises(kind, match=f"{name} must .*{says}"):
+                liblaser.unfold(truth, seen, data, **{name: marks})
+
+
+@pytest.mark.parametrize("wrong", ["generated", "reconstructed", "data"])
+def test_unfold_says_which_array_is_wrong(wrong):
+    arrays = {"generated": events(1), "reconstructed": events(1), "data": events(2)}
+    arrays[wrong][3, 1] = np.nan
+    with pytest.raises(liblaser.DataError, match=f"^{wrong}: row 3, column 1 of the events"):
+        liblaser.unfold(**arrays)
+    arrays[wrong] = np.zeros((5, 2, 2))
+    with pytest.raises(ValueError, match=f"^{wrong}: events must have the shape"):
+        liblaser.unfold(**arrays)
+
+
+def test_unfold_needs_rows_for_each_event():
+    with pytest.raises(ValueError, match="reconstructed must have the 2000 events of generated, but has 50: row i of both"):
+        liblaser.unfold(events(), events(n=50), events(2))
 
 
 @pytest.mark.skipif("laser_resample" not in loaded, reason="this library has no laser_resample")

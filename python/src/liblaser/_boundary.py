@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _signal
 import ctypes
+import re
 import threading
 from typing import Any, Callable, Generic, TypeVar
 
@@ -140,13 +141,28 @@ class LaserWarning(UserWarning):
     """The result of a call may not be what you want; the message says what to do."""
 
 
+# What the messages tell to call, as it is called here.
+IN_PYTHON = {
+    "laser_generator_load": "Generator.load",
+    "laser_generator_with_support": "generator.with_support(function)",
+    "laser_model_attach": "model = model.attach(function)",
+    "laser_model_attach_support": "model = model.attach_support(function)",
+    "laser_model_load": "Model.load",
+    "laser_reweighter_load": "Reweighter.load",
+    "laser_sampler_generate_given": "sampler.generate_given(conditions)",
+    "laser_source_from_array": "Source(array)",
+    "laser_source_set_position": "Source(function, tell=f, seek=g)",
+}
+
+
 def last_error() -> str:
-    """The message of this thread's last failure."""
+    """The message of this thread's last failure, which names functions as they are called here."""
     needed = ctypes.c_size_t()
     _c.laser_last_error(None, 0, ctypes.byref(needed))
     buffer = ctypes.create_string_buffer(needed.value)
     _c.laser_last_error(buffer, needed.value, ctypes.byref(needed))
-    return buffer.value.decode(errors="replace")
+    message = buffer.value.decode(errors="replace")
+    return re.sub(r"`(laser_\w+)`", lambda found: f"`{IN_PYTHON.get(found[1], found[1])}`", message)
 
 
 def error_of(status: int) -> LaserError:

@@ -110,7 +110,7 @@ class Source(Handle[_c.laser_source]):
             if "NUMPY" not in str(error):
                 raise
             raise DataError(f"{error}. Read files of other kinds yourself, and give what you read: "
-                            "Source(pandas.read_csv(path)), Source(numpy.loadtxt(path))") from None
+                            "Source(pandas.read_csv(path)), Source(numpy.loadtxt(path, delimiter=','))") from None
         self.names = self.names or names_in(self._path, weights)
         self.dim = value(c_size_t, _c.laser_source_event_dim, self._open)
 
@@ -401,13 +401,15 @@ class Model(Saved):
         super().__init__(made(_c.laser_model, _c.laser_model_from_generator, generator._open), generator._callbacks)
 
     def attach(self, function: Callable[..., Any]) -> Model:
-        """This model with the function of its generator, if that is one: files do not hold it. See :meth:`Generator.from_callable`."""
+        """A new model, which is this one with the function of its generator, if that is one: files do not hold it. This one stays without:
+        ``model = Model.load(path).attach(function)``. See :meth:`Generator.from_callable`."""
         callback = generate_callback(function)
         return self._of(made(_c.laser_model, _c.laser_model_attach, self._open, self.latent_dim, self.condition_dim, self.event_dim, callback,
                              None), (callback, self._callbacks[1]))
 
     def attach_support(self, function: Callable[[FloatArray], Any]) -> Model:
-        """This model with the function of its support, if that is one: files do not hold it. See :meth:`Generator.with_support`."""
+        """A new model, which is this one with the function of its support, if that is one: files do not hold it. See
+        :meth:`Generator.with_support`."""
         callback = support_callback(function)
         return self._of(made(_c.laser_model, _c.laser_model_attach_support, self._open, self.event_dim + self.condition_dim, callback, None),
                         (self._callbacks[0], callback))
