@@ -81,6 +81,60 @@ def test_other_threads_are_left_alone():
     assert out == "cancelled\ninterrupted True\n" and errors == ""
 
 
+DAEMONS = {
+    "a training with progress": "liblaser.train(x, progress=press)",
+    "a training with messages alone": "press(); liblaser.train(x, flow__epochs=10**6, flow__patience=0)",
+    "a training with a token": "press(); liblaser.train(x, flow__epochs=10**6, flow__patience=0, cancel=liblaser.Cancel())",
+    "a function that is asked again": "liblaser.train(source(0.001), source__failures=50)",
+    "a sampler of a function, again and again": """
+    sampler = liblaser.Model(liblaser.Generator.from_callable(lambda z: z, 2, 2)).sampler(1)
+    while True:
+        try:
+            sampler.generate(1000)
+        except Exception:
+            pass
+        press()
+""",
+}
+
+
+@pytest.mark.parametrize("name", DAEMONS)
+def test_the_program_ends_while_a_daemon_thread_calls(name):
+    program = f"""import atexit
+atexit.register(lambda: print("at exit", liblaser.train(x, flow__epochs=1, flow__steps=5).event_dim))
+{BEGIN}
+def work():
+    {DAEMONS[name]}
+threading.Thread(target=work, daemon=True).start()
+while not said:
+    time.sleep(0.01)
+time.sleep(0.1)
+"""
+    run = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, timeout=60)
+    assert (run.returncode, run.stdout, run.stderr) == (0, "running\nat exit 2\n", "")
+
+
+def test_a_forked_process_waits_for_no_call():
+    program = f"""{BEGIN}
+cancel = liblaser.Cancel()
+thread = threading.Thread(target=lambda: liblaser.train(source(0.01), cancel=cancel))
+threading.excepthook = lambda _: None
+thread.start()
+while not said:
+    time.sleep(0.01)
+assert liblaser._boundary.calls.running == 1
+if os.fork() == 0:
+    assert liblaser._boundary.calls.running == 0
+    os._exit(0)
+assert os.wait()[1] == 0
+cancel.trip()
+thread.join()
+assert liblaser._boundary.calls.running == 0
+"""
+    run = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, timeout=60)
+    assert (run.returncode, run.stderr) == (0, "")
+
+
 def test_a_library_that_is_none(tmp_path):
     broken = tmp_path / "liblaser.so.0"
     broken.write_bytes(b"no library")

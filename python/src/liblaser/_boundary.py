@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import _signal
+import atexit
 import ctypes
+import os
 import re
 import threading
+import weakref
 from typing import Any, Callable, Generic, TypeVar
 
 import numpy as np
@@ -185,6 +188,54 @@ class _Thread(threading.local):
 thread = _Thread()
 
 
+class Calls:
+    """The long calls of threads other than the main one, which end before the interpreter does: what is then called back would find none, and
+    Python's way to end such a daemon thread ends the process."""
+
+    SECONDS = 10  # that the end of the interpreter waits for calls, which a function of the user's may hold
+
+    def __init__(self) -> None:
+        self.ending = False
+        self.running = 0
+        self.changed = threading.Condition()
+        self.tokens: weakref.WeakSet[Any] = weakref.WeakSet()  # of the class Cancel, which stop these calls
+
+    def begin(self) -> None:
+        with self.changed:
+            if self.ending:
+                raise SystemExit  # which ends a thread without a word
+            self.running += 1
+
+    def end(self) -> None:
+        with self.changed:
+            self.running -= 1
+            self.changed.notify_all()
+
+    def stop(self) -> None:
+        with self.changed:
+            self.ending = True
+            for token in list(self.tokens):
+                if not token.closed:
+                    token.trip()
+            self.changed.wait_for(lambda: not self.running, self.SECONDS)
+
+
+calls = Calls()
+atexit.register(lambda: calls.stop())
+
+
+def forked() -> None:
+    global calls
+    calls = Calls()  # the other threads are not there
+
+
+os.register_at_fork(after_in_child=forked)
+
+
+def on_main() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
 def call(function: Callable[..., int], *arguments: Any) -> None:
     """Calls a function that returns a status, and calls nothing back."""
     status = function(*arguments)
@@ -194,6 +245,9 @@ def call(function: Callable[..., int], *arguments: Any) -> None:
 
 def long_call(function: Callable[..., int], *arguments: Any) -> None:
     """Calls a function that may call back: what a callback raises comes out, and so does what Ctrl-C does meanwhile."""
+    watched = None if on_main() else calls
+    if watched is not None:
+        watched.begin()
     inside, thread.inside, thread.failure, thread.interrupt = thread.inside, False, None, None
     restore = record_interrupts()
     try:
@@ -201,10 +255,14 @@ def long_call(function: Callable[..., int], *arguments: Any) -> None:
     finally:
         restore()
         thread.inside = inside
+        if watched is not None:
+            watched.end()
     interrupt, failure, thread.interrupt, thread.failure = thread.interrupt, thread.failure, None, None
     try:
         if interrupt is not None:
             raise interrupt
+        if status != _c.LASER_OK and watched is not None and watched.ending:
+            raise SystemExit
         if status == _c.LASER_ERR_CALLBACK and failure is not None:
             raise failure
         if status != _c.LASER_OK:
@@ -223,7 +281,7 @@ def record_interrupts() -> Callable[[], None]:
 
     Python's handlers run on the main thread alone, between two of its instructions: during a call, in its callbacks.
     """
-    if threading.current_thread() is not threading.main_thread():
+    if not on_main():
         return nothing
     before = {number: handler for number in SIGNALS if callable(handler := _signal.getsignal(number))}
 
@@ -254,7 +312,7 @@ def guarded(body: Callable[..., None]) -> Callable[..., int]:
     """A callback as the library wants it: 0, or 1 after an exception, which `long_call` then raises."""
 
     def callback(*arguments: Any) -> int:
-        if thread.interrupt is not None:
+        if thread.interrupt is not None or calls.ending and not on_main():
             return 1  # asked again: the option "source.failures"
         try:
             thread.inside = True

@@ -8,14 +8,13 @@ import logging
 import numbers as kinds
 import os
 import sys
-import threading
 import warnings
 from collections.abc import Mapping
 from typing import Any, Callable, NamedTuple, Union
 
-from . import _c
+from . import _boundary, _c
 from ._boundary import (FREE, Callback, FloatArray, Handle, Held, InvalidArgumentError, LaserWarning, allreduce_callback, call, count,
-                        log_callback, made, of_type, progress_callback, text, utf8, value)
+                        log_callback, made, of_type, on_main, progress_callback, text, utf8, value)
 
 # --- options ---
 
@@ -278,14 +277,20 @@ class Hooks(Handle[_c.laser_hooks]):
         self.bars = Bars() if progress is True else None
         report = self.bars or progress or None
         # On the main thread each update is an occasion for Ctrl-C. Others need the interpreter only if there is something to be called.
-        if report is not None or threading.current_thread() is threading.main_thread():
+        if report is not None or on_main():
             told = (lambda p: report(progress_of(p))) if callable(report) else None
             call(_c.laser_hooks_set_progress, self._open, self.keep(progress_callback(told)), None)
         if log is not None:
             call(_c.laser_hooks_set_log, self._open, self.keep(log_callback(log)), None)
         if cancel is not None:
             of_type("cancel", cancel, Cancel)
+        elif not on_main():
+            cancel = Cancel()
+        if cancel is not None:
             call(_c.laser_hooks_set_cancel, self._open, cancel._open)
+            self.cancel = cancel
+        if cancel is not None and not on_main():
+            _boundary.calls.tokens.add(cancel)
         if checkpoint is not None:
             if not isinstance(checkpoint, Checkpoint):
                 checkpoint = Checkpoint(checkpoint)

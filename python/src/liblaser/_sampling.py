@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from ctypes import byref, c_double, c_uint64
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
@@ -11,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _c
-from ._boundary import (Callback, FloatArray, Handle, address, call, count, long_call, made, noise_callback, of_type, rows_in, rows_out, stride_of, utf8, value,
-                        vector_out)
+from ._boundary import (Callback, FloatArray, Handle, address, call, count, long_call, made, noise_callback, of_type, on_main, rows_in, rows_out, stride_of,
+                        utf8, value, vector_out)
 from ._options import Cancel, Hooks, Log, OptionsLike, ProgressLike, opened, options_of, to_python
 
 if TYPE_CHECKING:
@@ -81,11 +80,11 @@ class Sampler(Handle[_c.laser_sampler]):
     def _ready(self) -> Any:
         """The handle, watched. On the main thread the hooks are looked at for Ctrl-C after every block of events; on others that would only have
         the thread wait for the interpreter."""
-        held, on_main = self._open, threading.current_thread() is threading.main_thread()
-        if on_main is not self._on_main:
+        held, main = self._open, on_main()
+        if main is not self._on_main:
             hooks = Hooks(*self._watch)
             call(_c.laser_sampler_set_hooks, held, hooks._open)
-            self._hooks, self._on_main = hooks, on_main
+            self._hooks, self._on_main = hooks, main
         return held
 
     def generate(self, n: int, *, out: FloatArray | None = None, w: FloatArray | None = None, logp: FloatArray | None = None,
