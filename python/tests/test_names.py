@@ -100,6 +100,14 @@ def test_conditions():
     assert Reweighter.train(turned(X), target, TOY, conditions=1).to_bytes() == expected.to_bytes()
     shuffled = {name: target[name] for name in ("mu", "pt", "m")}
     assert np.array_equal(expected.weights(shuffled), expected.weights(np.column_stack([Y, mu])))
+    flow = train(target, TOY, conditions=1)
+    model = refine(flow, shuffled, TOY, conditions=1)
+    assert model.names == ("m", "pt", "mu") and model.to_bytes() == refine(flow, target, TOY, conditions=1).to_bytes()
+    x = model.sampler(1).generate_given(mu[:50]).x
+    for same in ({"mu": mu[:50]}, Source(mu[:50], names=["mu"])):
+        assert np.array_equal(model.sampler(1).generate_given(same).x, x)
+    with pytest.raises(ValueError, match="conditions has the columns nu, but the model has mu"):
+        model.sampler(1).generate_given({"nu": mu})
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -112,8 +120,10 @@ def test_models(model, form):
             function({"m": X[:, 0], "pt": X[:, 1], "eta": X[:, 1]})
         with pytest.raises(TypeError, match="x must be an array, or a Source of one"):
             function(Source(lambda n: events(1, n), dim=2))
-    source = Source(X)
-    source.close()
+    for source in (Source(X), named(X[:, ::-1], ("pt", "m"))):
+        source.close()
+    with pytest.raises(ValueError, match="closed"):
+        liblaser.emd_1d(named(X), source, 0)
     with pytest.raises(ValueError, match="closed"):
         model.log_weight(source)
 
@@ -163,6 +173,13 @@ def test_wrong_names():
         Source(X, names=["a", "b", "c"])
     with pytest.raises(ValueError, match="names must differ, but are m, m"):
         Source(X, names=["m", "m"])
+
+
+def test_the_option_gives_names_and_no_order():
+    assert train(named(X), TOY, features__names="a,b").to_bytes() == train(X, TOY, features__names="a,b").to_bytes()
+    for function in (train, lambda x, *given, **settings: Reweighter.train(Y, x, *given, **settings), liblaser.resample):
+        with pytest.raises(ValueError, match="features.names is pt, m, but the columns are m, pt"):
+            function(named(X), TOY, features__names="pt,m")
 
 
 def test_plots():

@@ -6,9 +6,9 @@
     Sampler      a reproducible stream of events from a model; ``generate`` draws from it
     Reweighter   weights that make the events of one sample like those of another, without a generator
 
-Events are the rows of arrays. What fails raises a :class:`LaserError` whose message says what would be right; what may be wrong is a
-:class:`LaserWarning`, and what was decided goes to the logger "liblaser". Calls let other Python threads run: a model may be used by any number
-of them at once; give each a sampler of its own.
+Events are the rows of arrays. What the library refuses is a :class:`LaserError`, and what this package does a TypeError or ValueError; the
+message says what would be right. What may be wrong is a :class:`LaserWarning`, and what was decided goes to the logger "liblaser". Calls let
+other Python threads run: a model may be used by any number of them at once; give each a sampler of its own.
 """
 
 from ._boundary import (BusyError, CallbackError, CancelledError, DataError, DeviceError, FormatError, InternalError, InvalidArgumentError,

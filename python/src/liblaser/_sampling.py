@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _c
-from ._boundary import (Callback, FloatArray, Handle, address, call, count, long_call, made, noise_callback, of_type, on_main, rows_in, rows_out, stride_of,
+from ._boundary import (Callback, FloatArray, Handle, address, call, count, long_call, made, noise_callback, of_type, on_main, rows_out, stride_of,
                         utf8, value, vector_out)
 from ._options import Cancel, Hooks, Log, OptionsLike, ProgressLike, opened, options_of, to_python
 
@@ -117,10 +117,12 @@ class Sampler(Handle[_c.laser_sampler]):
 
     def generate_given(self, conditions: Any, *, out: FloatArray | None = None, w: FloatArray | None = None, logp: FloatArray | None = None,
                        dtype: npt.DTypeLike = None) -> Events:
-        """The next events of a model with conditions, one for each row of ``conditions``, (n, C), which are converted to the type of the events.
-        Otherwise as :meth:`generate`. Nothing is made ahead: ask for many at once where speed counts."""
+        """The next events of a model with conditions, one for each row of ``conditions``, (n, C) or columns by name, which are converted to the
+        type of the events. Otherwise as :meth:`generate`. Nothing is made ahead: ask for many at once where speed counts."""
+        from ._training import rows_of
+
         kind = type_of(dtype, out, w, logp)
-        c = rows_in("conditions", conditions, self.condition_dim or None, kind)
+        c = rows_of("conditions", conditions, self.condition_dim or None, "the model", self.model.names[self.event_dim:], kind)
         n = len(c)
         x = rows_out("out", out, n, self.event_dim, kind)
         w = vector_out("w", w, n, kind)

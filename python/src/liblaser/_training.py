@@ -7,10 +7,12 @@ import os
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from ctypes import c_double, c_size_t
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Callable, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from . import _c
 from ._boundary import (Callback, DataError, FloatArray, Handle, Held, LaserError, address, call, count, events_callback, generate_callback,
@@ -127,6 +129,7 @@ class Source(Handle[_c.laser_source]):
 
     def _ordered(self, called: str, order: Sequence[int]) -> Source:
         """The same events with these columns, in a source of its own."""
+        self._open
         if self._x is None or self.names is None:
             raise ValueError(f"{called} has the columns {', '.join(self.names or ())}, in another order than they are needed, and those of a "
                              "function or file stay as they are: deliver them in the order "
@@ -224,7 +227,8 @@ def in_order(called: str, given: Any, of: str, names: Sequence[str] | None) -> S
     return source if order is None else source._ordered(called, order)
 
 
-def rows_of(called: str, given: Any, columns: int | None, of: str, names: Sequence[str] | None) -> FloatArray:
+def rows_of(called: str, given: Any, columns: int | None, of: str, names: Sequence[str] | None,
+            dtype: npt.DTypeLike = np.float64) -> FloatArray:
     """Events to read, in rows, as `rows_in`, of all that a `Source` takes but files and functions, and of a Source; columns as `in_order`."""
     found: Sequence[str] | None = None
     if isinstance(given, Source):
@@ -237,14 +241,18 @@ def rows_of(called: str, given: Any, columns: int | None, of: str, names: Sequen
     elif (table := columns_of(given)) is not None:
         given, found = stacked(table), tuple(table)
     order = order_of(called, found, of, names)
-    return rows_in(called, given if order is None else given[:, order], columns)
+    return rows_in(called, given if order is None else given[:, order], columns, dtype)
 
 
 def trained_with(source: Source, options: OptionsLike, settings: Mapping[str, Any]) -> Options | None:
     """The options of a call with a source, whose names are those of the values unless there are others."""
     given = options_of(options, settings)
-    if source.names and (given is None or not given["features.names"]):
+    called = [] if given is None else [name.strip() for name in str(given["features.names"]).split(",") if name.strip()]
+    if source.names and not called:
         return options_of(given, {"features.names": ",".join(source.names)})
+    if source.names and tuple(called) != source.names and sorted(called) == sorted(source.names):
+        raise ValueError(f"the option features.names is {', '.join(called)}, but the columns are {', '.join(source.names)}: it gives them names, "
+                         "and no other order")
     return given
 
 
@@ -434,7 +442,7 @@ class Model(Saved):
         """The method by which samplers make events unless told otherwise, such as "rejection"."""
         return text(_c.laser_model_method, self._open)
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """What the values of an event are called, and its conditions behind them."""
         return tuple(text(_c.laser_model_feature_name, self._open, i) for i in range(self.event_dim + self.condition_dim))
@@ -601,7 +609,7 @@ class Reweighter(Saved):
         """C, the values of the condition of an event; 0 without conditions."""
         return int(value(c_size_t, _c.laser_reweighter_condition_dim, self._open))
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """What the values of an event are called, and its conditions behind them."""
         return tuple(text(_c.laser_reweighter_feature_name, self._open, i) for i in range(self.event_dim + self.condition_dim))

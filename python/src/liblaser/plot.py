@@ -88,8 +88,8 @@ def draw_feature(above: Any, below: Any, name: str, feature: int, samples: Mappi
 def compare(reference: Any, samples: Mapping[str, Any] | Any, *, names: Any = None, bins: int = 50, label: str = "truth") -> Any:
     """Every feature of samples beside that of a reference, with errors, and below each the ratio to it, in whose panel the band is the error of the
     reference. Samples are arrays (n, M) or columns by name, which are found by them in any order, a :class:`Source` of either, or pairs of events
-    and weights, as :meth:`Sampler.generate` gives them; a dictionary has several by name. The range holds 99.8 % of the reference; what lies outside counts
-    for the normalisation."""
+    and weights, as :meth:`Sampler.generate` gives them; a dictionary has several by name. The range holds 99.8 % of the reference; what lies
+    outside counts for the normalisation."""
     columns = names_of(reference[0] if isinstance(reference, tuple) else reference)
     if not isinstance(samples, Mapping) or columns and set(samples) == set(columns):
         samples = {"sample": samples}
