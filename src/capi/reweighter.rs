@@ -299,8 +299,10 @@ pub unsafe extern "C" fn laser_reweighter_info(
 /// @param reweighter what to ask
 /// @param key path into the record with dots, as of laser_model_get_f64: "classifier.…" of the training; "weights.…" of the weights that
 /// events of `from` get, in the unit of their own mean weight; "weights.calibration.…" of held-out events of both; "weights.gaps.0.…" of
-/// what `from` does not reach of `to`; "weights.features.0.…", "weights.limit.…", "weights.second_opinion.…"; "resample.…" of laser_resample;
-/// "unfolding.…" of laser_unfold
+/// what `from` does not reach of `to`; "weights.features.0.…", "weights.limit.…", "weights.second_opinion.…"; of laser_resample
+/// "resample.events", ".total", ".total_error", ".effective", ".effective_after", ".negative_events" and ".negative_weight" (shares), ".factor",
+/// ".correction", ".region.events", ".region.weight", ".region.error", and of method "variance" ".kept", ".expected", ".draw",
+/// ".squares.chi_square"; of laser_unfold "unfolding.iterations", ".factor", ".total", ".data", ".fakes", ".efficiency", ".changes.0" …
 /// @param out receives the number
 /// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT if there is no such number, with the keys that there are; LASER_ERR_NULL
 ///

@@ -58,7 +58,7 @@ static void finite_or_told(laser_status status, const double *values, size_t n, 
 {
     size_t lost = 0;
     for (size_t i = 0; i < n; i++)
-        lost += !isfinite(values[i]) && !(logarithm && values[i] < 0);
+        lost += !isfinite(values[i]) && !(logarithm && isinf(values[i]) && signbit(values[i]));
     CHECK(status == (lost ? LASER_ERR_NUMERICAL : LASER_OK));
 }
 
