@@ -11,6 +11,8 @@ BEGIN = """
 import os, signal, sys, threading, time
 import numpy as np
 import liblaser
+# What a shell runs in the background ignores Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 x = np.random.default_rng(1).normal(size=(5000, 2))
 said = []
 def press(p=None):
@@ -40,8 +42,10 @@ def pressed(code, end="except KeyboardInterrupt: print('interrupted', signal.get
     child = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert child.stdout.readline() == "running\n", child.stderr.read()
     child.send_signal(number)
-    out, errors = child.communicate(timeout=60)
-    return out, errors
+    try:
+        return child.communicate(timeout=60)
+    finally:
+        child.kill()
 
 
 @pytest.mark.parametrize("name", CALLS)
