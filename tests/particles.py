@@ -198,4 +198,11 @@ with pyhepmc.open(str(FOLDER / "times.hepmc.gz")) as f:
     times = list(f)
 check("a HepMC file with its weights multiplied", np.allclose([e.weight("tune") for e in times], table["w"] * w * w, rtol=1e-12) and len(times) == 500)
 
+# A file whose header says that weights do not count: refused before the training, and nothing is written.
+(FOLDER / "unit.lhe").write_text((FOLDER / "other.lhe").read_text().replace("0 0 0 0 -4 1", "0 0 0 0 3 1"))
+for command in (["reweight", "apply", "r.laser", "unit.lhe", "-o", "unit_out.lhe"], ["resample", "unit.lhe", "-o", "unit_out.lhe"]):
+    refused = laser(*command, "--features", FEATURES, status=1)
+    check(f"{command[0]}: weights that do not count are not multiplied", "IDWTUP 3" in refused and "updates" not in refused
+          and not (FOLDER / "unit_out.lhe").exists(), refused)
+
 sys.exit(failures > 0)

@@ -264,6 +264,8 @@ impl<'a> Given<'a> {
 impl Particles<'_> {
     fn sample(&self) -> Result<Sample> {
         let mut reader = Reader::open(self.path, self.format)?;
+        // That its weights cannot be multiplied is found out now, not when the training is done.
+        Rewriter::new(self.path, self.format, None)?.begin(&reader)?;
         let (mut x, mut w) = (Vec::new(), Vec::new());
         while reader.read()? {
             let room = x.try_reserve(self.features.names().count());
