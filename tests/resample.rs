@@ -178,6 +178,7 @@ fn the_local_mean_is_learned_and_histograms_keep_what_they_hold() {
     assert!((number(&trained, "resample.negative_events") - SUBTRACTED).abs() < 0.01);
     // Of what was held out, and of what no classifier saw.
     assert!(number(&trained, "weights.calibration.chi_square") < 2.5);
+    assert!(number(&trained, "resample.closure.chi_square") < 1.5);
     for observable in [first().collect::<Vec<_>>(), toy.unseen.clone()] {
         let of = |w: &[f64]| histogram(observable.iter().copied(), w);
         let (old, new) = (of(&toy.w), of(&w));
@@ -206,6 +207,46 @@ fn the_local_mean_is_learned_and_histograms_keep_what_they_hold() {
         .iter()
         .zip(&w)
         .all(|(r, w)| (r * factor / w - 1.0).abs() < 1e-9));
+}
+
+#[test]
+fn what_is_learned_badly_is_seen_by_all_events() {
+    let toy = Toy::new(ROWS, 1);
+    // Too short, and judged by a few held-out events, which see nothing.
+    let short =
+        options(r#""classifier.epochs": 1, "classifier.steps": 15, "validation.events": 500"#);
+    let log = Log::default();
+    let (w, trained) = run(&toy.source(), ROWS, &short, &log).unwrap();
+    println!("{}", trained.record["resample"]["closure"]);
+    assert!(number(&trained, "weights.calibration.chi_square") < 3.0);
+    assert!(number(&trained, "resample.closure.chi_square") > 2.0);
+    let told = log.warnings("closure");
+    assert!(
+        told.contains("in bins of") && told.contains("60000 events"),
+        "{told}"
+    );
+    assert!(trained.record["judgement"]["verdict"]
+        .to_string()
+        .contains("closure"));
+    // By hand: the bin that is named, and what is said of it.
+    let closure = &trained.record["resample"]["closure"];
+    let [from, to] = ["from", "to"].map(|key| closure[key].as_f64().unwrap());
+    let place = |row: usize| match closure["quantity"].as_str().unwrap() {
+        "feature 0" => toy.x[2 * row],
+        "feature 1" => toy.x[2 * row + 1],
+        _ => w[row],
+    };
+    let sum = |values: &[f64]| {
+        let inside = (0..ROWS).filter(|&row| (from..=to).contains(&place(row)));
+        inside.map(|row| values[row]).sum::<f64>()
+    };
+    let difference = closure["difference"].as_f64().unwrap();
+    assert!((sum(&w) / sum(&toy.w) - 1.0 - difference).abs() < 1e-9);
+    // In other units the same.
+    let scaled: Vec<f64> = toy.w.iter().map(|w| w * 2.0_f64.powi(600)).collect();
+    let (_, other) = run(&array(&toy.x, Some(&scaled)), ROWS, &short, &log).unwrap();
+    let [here, there] = [&trained, &other].map(|of| number(of, "resample.closure.chi_square"));
+    assert!((here / there - 1.0).abs() < 1e-3, "{here} {there}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Weights for events of the host: w(x) = p_to(x) / p_from(x), the ratio of the densities of two sources, by the classifier f between them
 //! (paper, Sec. 2; DCTR, arXiv:1907.08209). There is no generator: the source `from` stands in its place.
 
+mod closure;
 mod feed;
 mod negative;
 mod report;

@@ -451,7 +451,9 @@ fn weights(model: &Model, text: &mut String) {
         _ => "should be 1: the classifier is not calibrated; train it longer",
     };
     line("mean", number(mean), meaning);
-    if let Some(fraction) = at("/effective_fraction") {
+    // Of weights of both signs it is that of their means, which says nothing of what they are worth.
+    let fraction = at("/effective_fraction");
+    if let Some(fraction) = fraction.filter(|_| !model.record.contains_key("resample")) {
         let meaning = match fraction {
             f if f > 0.1 && !calibrated => "share of a sample that weights leave",
             f if f > 0.9 => {
@@ -594,6 +596,13 @@ fn resampled(model: &Model, text: &mut String) {
             _ => "by which all are multiplied to keep the sum: should be near 1, but for a negative region",
         };
         line("correction", number(correction), meaning);
+    }
+    if let (Some(chi_square), Some(of)) = (
+        at("/closure/chi_square"),
+        found.pointer("/closure/quantity").and_then(Value::as_str),
+    ) {
+        let meaning = format!("of sums of old and new weights in bins of {of}, the worst of all");
+        line("chi2 of closure", number(chi_square), &meaning);
     }
     if let (Some(kept), Some(after)) = (at("/kept"), at("/effective_after")) {
         line(

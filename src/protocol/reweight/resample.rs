@@ -1,5 +1,6 @@
 //! Weights of both signs made positive: neural resampling (B. Nachman, J. Thaler, arXiv:2007.11586).
 
+use super::closure::Closure;
 use super::negative::Negative;
 use super::{fit, learn, report, Reweighter};
 use crate::compute::{self, computes, Session};
@@ -261,6 +262,9 @@ fn resample_here(
     let factor = scale(&mut new, before.total)?;
     let mut found = before.described();
     found["region"] = json!(region);
+    let (sample, weights) = (&before.sample, [&old[..], &new[..]]);
+    let closure = Closure::look(session, sample, &model.names, weights, before.unit())?;
+    found["closure"] = json!(closure);
     found["factor"] = json!(factor);
     // By what it differs from the mean weight.
     found["correction"] = json!(factor * rows as f64 / before.total);
