@@ -1,6 +1,6 @@
 """Negative weights: `laser resample` beside cres, on the same events, a fifth of which have the weight -1.
 
-    main.py --laser PROGRAM --cres PROGRAM [--events N] [--cells GEV] [--threads N]
+    main.py --laser PROGRAM --cres PROGRAM [--events N] [--cells GEV] [--classifier OPTIONS] [--threads N]
 
 An event is a W and a Z that recoil in the transverse plane: px, py, and the two pz. The probability
 of the weight -1 depends on pT and on the difference of rapidities, and is below 1/2 everywhere. Both programs get the same events, laser as rows
@@ -133,6 +133,7 @@ def main():
     parser.add_argument("--cres", type=Path, required=True)
     parser.add_argument("--events", type=int, default=100_000)
     parser.add_argument("--cells", default="none,20", help="largest cells of cres in GeV, with commas between; none: as large as it takes")
+    parser.add_argument("--classifier", default='"layers": 4, "units": 64, "epochs": 4, "ensemble": 4', help="options of laser's, as JSON without braces")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     out = HERE.parent.parent / "build" / "bench" / "negative"
@@ -153,8 +154,7 @@ def main():
     row("as they were", x, w, exact, original, None)
     np.save(out / "events.npy", np.column_stack([x, w]))
     options = out / "options.json"
-    networks = '"classifier": {"layers": 4, "units": 64, "epochs": 4, "ensemble": 4}'
-    options.write_text(f'{{"preset": "fast", "threads": {arguments.threads}, {networks}}}', encoding="ascii")
+    options.write_text(f'{{"preset": "fast", "threads": {arguments.threads}, "classifier": {{{arguments.classifier}}}}}', encoding="ascii")
     for method in ([], ["--variance"]):
         command = [arguments.laser, "resample", out / "events.npy", "-o", out / "new.npy", "--options", options, *method]
         took = run(command)
