@@ -3,7 +3,6 @@
 use crate::config::Config;
 use crate::events::Events;
 use crate::failure::{Failure, Result};
-use crate::info;
 use crate::output::apart;
 use crate::source::Given;
 use crate::watch::{log_of, unwritable, Keep, Watch};
@@ -12,7 +11,6 @@ use laser::model::{Generator, Model};
 use laser::options::{keys, Options};
 use laser::protocol::{self, Instance, Source};
 use laser::train::Hooks;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Train and refine a model of the events in a file
@@ -94,26 +92,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let trained = train(generator, &mut target, &options, &watch);
     let command = format!("laser refine {}", arguments.config.display());
     let model = trained.map_err(|error| arguments.keep.failed(&watch, error, &command))?;
-    if let Err(error) = model.save(&config.model) {
-        return Err(saved_elsewhere(
-            &model,
-            arguments.keep.checkpoint.as_deref(),
-            &config.model,
-            error,
-        ));
-    }
-    arguments.keep.remove()?;
-    watch.note(&format!("saved {}", config.model.display()));
-    watch.save(&log)?;
-    drop(watch);
-    let mut stdout = std::io::stdout().lock();
-    write!(
-        stdout,
-        "{}\n{}",
-        config.model.display(),
-        info::describe(&model)
-    )?;
-    Ok(stdout.flush()?)
+    let path = &config.model;
+    arguments.keep.finish(watch, &model, Some(path), path)
 }
 
 /// A generator, unless there is one, and its refinement.
@@ -133,31 +113,6 @@ fn train(
     let model = protocol::refine(&Instance::new(generator), target, options, watch)?;
     watch.check("saving")?;
     Ok(model)
-}
-
-/// Keeps a model that could not be saved where it should be: an hour's training is not lost for a full disk.
-pub fn saved_elsewhere(
-    model: &Instance,
-    checkpoint: Option<&Path>,
-    place: &Path,
-    error: laser::Error,
-) -> Failure {
-    if let Some(checkpoint) = checkpoint {
-        return Failure::Wrong(format!(
-            "the model cannot be saved: {error}; its trainings are in {}: make room, or name another `model`, and give the command again",
-            checkpoint.display()
-        ));
-    }
-    let mut name = std::ffi::OsString::from(format!("{}-", std::process::id()));
-    name.push(place.file_name().unwrap_or_default());
-    let elsewhere = std::env::temp_dir().join(name);
-    match model.save(&elsewhere) {
-        Ok(()) => Failure::Wrong(format!(
-            "the model cannot be saved where it should be: {error}; it is in {}",
-            elsewhere.display()
-        )),
-        Err(_) => error.into(),
-    }
 }
 
 /// Checks that the events are those of the generator with their conditions.

@@ -2,7 +2,6 @@
 
 use crate::events::{is_weight, Events, Kind};
 use crate::failure::{Failure, Result};
-use crate::info;
 use crate::npz;
 use crate::output::{self, apart, same_file, Output};
 use crate::particle::features::Features;
@@ -15,7 +14,6 @@ use laser::options::{keys, Options};
 use laser::protocol::{self, Reweighter, Source};
 use laser::train::Hooks;
 use laser::{Rows, RowsMut};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Positive weights of the same local mean
@@ -135,16 +133,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         error => arguments.keep.failed(&watch, error, &again(arguments)),
     })?;
     given.write(path, &sample.w, &new, &watch)?;
-    if let Some(model) = &arguments.model {
-        trained.save(model)?;
-        watch.note(&format!("saved {}", model.display()));
-    }
-    arguments.keep.remove()?;
-    watch.save(&log)?;
-    drop(watch);
-    let mut stdout = std::io::stdout().lock();
-    write!(stdout, "{}\n{}", path.display(), info::describe(&trained))?;
-    Ok(stdout.flush()?)
+    arguments
+        .keep
+        .finish(watch, &trained, arguments.model.as_deref(), path)
 }
 
 /// The new weights of a sample, and the reweighter that comes with them.

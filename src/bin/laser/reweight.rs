@@ -4,12 +4,10 @@ use crate::argument::whole;
 use crate::config::WeightsColumn;
 use crate::events::{Events, Kind, Wanted};
 use crate::failure::{Failure, Result};
-use crate::info;
 use crate::output::{self, apart, Output};
 use crate::particle::features::Features;
 use crate::particle::files::{Format, Reader, Rewriter};
 use crate::particle::raw::Raw;
-use crate::refine::saved_elsewhere;
 use crate::source::Given;
 use crate::terminal::{self, number, percent, rate, Stop};
 use crate::watch::{log_of, unwritable, Keep};
@@ -19,7 +17,6 @@ use laser::protocol::{train_reweighter, Reweighter, Weights};
 use laser::table::Table;
 use laser::train::Hooks;
 use laser::{Rows, RowsMut};
-use std::io::Write;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -197,17 +194,7 @@ fn train(arguments: &Train) -> Result<()> {
     });
     let command = again(arguments);
     let trained = trained.map_err(|error| arguments.keep.failed(&watch, error, &command))?;
-    if let Err(error) = trained.save(path) {
-        let checkpoint = arguments.keep.checkpoint.as_deref();
-        return Err(saved_elsewhere(&trained, checkpoint, path, error));
-    }
-    arguments.keep.remove()?;
-    watch.note(&format!("saved {}", path.display()));
-    watch.save(&log)?;
-    drop(watch);
-    let mut stdout = std::io::stdout().lock();
-    write!(stdout, "{}\n{}", path.display(), info::describe(&trained))?;
-    Ok(stdout.flush()?)
+    arguments.keep.finish(watch, &trained, Some(path), path)
 }
 
 /// The command, but for its checkpoint.

@@ -4,9 +4,7 @@ use crate::argument::whole;
 use crate::config::{bytes_of, options_of, text_of, WeightsColumn};
 use crate::events::{Events, Kind};
 use crate::failure::{Failure, Result};
-use crate::info;
 use crate::output::{apart, same_file, Output};
-use crate::refine::saved_elsewhere;
 use crate::watch::{log_of, unwritable, Keep, Watch};
 use laser::aside::Aside;
 use laser::options::{keys, Options};
@@ -15,7 +13,6 @@ use laser::train::Hooks;
 use laser::Rows;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Unfold measured events
@@ -417,29 +414,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         columns.push((format!("w{k}"), replica(k)?.w));
     }
     write_weights(&weights, &columns)?;
-    if let Err(error) = reweighter.save(&config.model) {
-        let checkpoint = arguments.keep.checkpoint.as_deref();
-        return Err(saved_elsewhere(
-            &reweighter,
-            checkpoint,
-            &config.model,
-            error,
-        ));
-    }
-    arguments.keep.remove()?;
-    watch.note(&format!(
-        "saved {} and {}",
-        weights.display(),
-        config.model.display()
-    ));
-    watch.save(&log)?;
-    drop(watch);
-    let mut stdout = std::io::stdout().lock();
-    write!(
-        stdout,
-        "{}\n{}",
-        config.model.display(),
-        info::describe(&reweighter)
-    )?;
-    Ok(stdout.flush()?)
+    watch.note(&format!("saved {}", weights.display()));
+    let path = &config.model;
+    arguments.keep.finish(watch, &reweighter, Some(path), path)
 }

@@ -1,9 +1,11 @@
 //! Where a training stands, on stderr and for its log, and whether to go on.
 
 use crate::failure::{Failure, Result};
+use crate::info;
 use crate::terminal::{self, number, Stop};
 use indicatif::ProgressBar;
 use laser::aside::Aside;
+use laser::protocol::Instance;
 use laser::train::{Checkpoint, Hooks, Level, Progress};
 use std::cell::RefCell;
 use std::fs::{self, OpenOptions};
@@ -79,6 +81,31 @@ impl Keep {
         }
     }
 
+    /// The end of a training: saves what it made as `model`, removes the checkpoint, writes the log beside `output`, which it names on stdout,
+    /// and tells there what `laser info` does.
+    ///
+    /// # Errors
+    /// What cannot be written. A model that cannot be saved is kept elsewhere.
+    pub fn finish(
+        &self,
+        watch: Watch,
+        trained: &Instance,
+        model: Option<&Path>,
+        output: &Path,
+    ) -> Result<()> {
+        if let Some(path) = model {
+            let saved = trained.save(path);
+            saved.map_err(|e| saved_elsewhere(trained, self.checkpoint.as_deref(), path, e))?;
+            watch.note(&format!("saved {}", path.display()));
+        }
+        self.remove()?;
+        watch.save(&log_of(output))?;
+        drop(watch);
+        let mut stdout = std::io::stdout().lock();
+        write!(stdout, "{}\n{}", output.display(), info::describe(trained))?;
+        Ok(stdout.flush()?)
+    }
+
     /// Removes the checkpoint of a training that is done.
     ///
     /// # Errors
@@ -94,6 +121,31 @@ impl Keep {
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// Keeps a model that could not be saved where it should be: an hour's training is not lost for a full disk.
+fn saved_elsewhere(
+    model: &Instance,
+    checkpoint: Option<&Path>,
+    place: &Path,
+    error: laser::Error,
+) -> Failure {
+    if let Some(checkpoint) = checkpoint {
+        return Failure::Wrong(format!(
+            "the model cannot be saved: {error}; its trainings are in {}: make room, or name another `model`, and give the command again",
+            checkpoint.display()
+        ));
+    }
+    let mut name = std::ffi::OsString::from(format!("{}-", std::process::id()));
+    name.push(place.file_name().unwrap_or_default());
+    let elsewhere = std::env::temp_dir().join(name);
+    match model.save(&elsewhere) {
+        Ok(()) => Failure::Wrong(format!(
+            "the model cannot be saved where it should be: {error}; it is in {}",
+            elsewhere.display()
+        )),
+        Err(_) => error.into(),
     }
 }
 
