@@ -156,19 +156,40 @@ const MARKS: usize = 3;
 /// Fewest events to tell any of this by.
 const ENOUGH: usize = 500;
 
-/// The value at an end of sorted ones that is repeated and stands so far apart that it is no value of the feature, as −999; with how many
-/// there are. 0 is one.
-fn mark(values: &[f64]) -> Option<(f64, usize)> {
-    let (&low, &high) = (values.first()?, values.last()?);
-    let below = values.iter().take_while(|v| **v == low).count();
-    let above = values.iter().rev().take_while(|v| **v == high).count();
-    let inner = |rest: &[f64]| Some((*rest.first()?, *rest.last()?));
-    let lowest = inner(&values[below..]).filter(|(from, to)| from - low > to - from && to > from);
-    let highest = inner(&values[..values.len() - above])
-        .filter(|(from, to)| high - to > to - from && to > from);
-    let lowest = lowest.map(|_| (low, below));
-    let found = lowest.or(highest.map(|_| (high, above)));
-    found.filter(|(value, times)| *value != 0.0 && *times >= MARKS && 2 * times < values.len())
+/// Values at the ends that are looked at for marks: few marks, and few outliers beside them.
+const OUTER: usize = 3;
+
+/// Values at the ends of sorted ones that are repeated and stand further from all others than these from each other, as −999, so that they are
+/// no values of the feature; with how many there are. Single ones may stand as far out. 0 is none.
+fn marks(values: &[f64]) -> Vec<(f64, usize)> {
+    let low: Vec<&[f64]> = values.chunk_by(|a, b| a == b).take(OUTER).collect();
+    let high: Vec<&[f64]> = values.chunk_by(|a, b| a == b).rev().take(OUTER).collect();
+    let count = |runs: &[&[f64]]| runs.iter().map(|run| run.len()).sum::<usize>();
+    // As few as will do.
+    for outer in 1..=low.len() + high.len() {
+        for lower in outer.saturating_sub(high.len())..=outer.min(low.len()) {
+            let (below, above) = (&low[..lower], &high[..outer - lower]);
+            let (first, last) = (count(below), count(above));
+            if 2 * (first + last) >= values.len() {
+                continue;
+            }
+            let rest = &values[first..values.len() - last];
+            let (from, to) = (rest[0], rest[rest.len() - 1]);
+            let far = |run: Option<&&[f64]>, gap: &dyn Fn(f64) -> f64| {
+                run.is_none_or(|run| gap(run[0]) > to - from)
+            };
+            if !(to > from && far(below.last(), &|v| from - v) && far(above.last(), &|v| v - to)) {
+                continue;
+            }
+            let runs = below.iter().chain(above.iter().rev());
+            let marks = runs.map(|run| (run[0], run.len()));
+            let marks: Vec<_> = marks.filter(|(v, n)| *v != 0.0 && *n >= MARKS).collect();
+            if !marks.is_empty() {
+                return marks;
+            }
+        }
+    }
+    Vec::new()
 }
 
 /// What is remarkable about the first `scalings.len()` columns of packed rows.
@@ -200,13 +221,13 @@ pub(super) fn inspect(x: &[f64], columns: usize, scalings: &[Scaling]) -> Result
             // Its generator makes such values.
             continue;
         }
-        if let Some((value, times)) = mark(&values) {
-            let share = times as f64 / rows as f64;
-            found.push(Trait::Mark {
+        let marks = marks(&values);
+        if !marks.is_empty() {
+            found.extend(marks.into_iter().map(|(value, times)| Trait::Mark {
                 column,
                 value,
-                share,
-            });
+                share: times as f64 / rows as f64,
+            }));
             continue;
         }
         if (distinct as f64) < FEW * rows as f64 {
@@ -621,6 +642,19 @@ mod tests {
             let text = found[0].describe(&["pt".into()], Subject::Events);
             assert!(text.starts_with(&format!("`pt` is {mark} in ")), "{text}");
         }
+        // Several marks, and one beside outliers at either end.
+        let told = |others: &[f64]| {
+            let mut x = feature(-999.0, 500, 20);
+            x.iter_mut().zip(others).for_each(|(x, other)| *x = *other);
+            let marks = traits(&x, 1).into_iter().map(|found| match found {
+                Trait::Mark { value, .. } => value,
+                other => panic!("{other:?}"),
+            });
+            marks.collect::<Vec<_>>()
+        };
+        assert_eq!(told(&[-9999.0; 4]), [-9999.0, -999.0]);
+        assert_eq!(told(&[9999.0; 4]), [-999.0, 9999.0]);
+        assert_eq!(told(&[-2000.0, 5000.0, 1e30]), [-999.0]);
         // Single outliers, and values of the feature's own kind, are no marks.
         assert_eq!(traits(&feature(-999.0, 500, 2), 1), []);
         assert_eq!(traits(&feature(0.0, 500, 20), 1), []);
