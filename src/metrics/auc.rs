@@ -19,8 +19,8 @@ pub struct Auc {
 /// The area under the receiver operating characteristic of scores, each with a label 1 or 0 and a weight (1 without `weights`). Weights may
 /// be negative where the total of each class is positive.
 ///
-/// The error is that of E. R. DeLong, D. M. DeLong, D. L. Clarke-Pearson, Biometrics 44 (1988) 837, with weights and effective sizes
-/// (Σw)²/Σw².
+/// The error is that of E. R. DeLong, D. M. DeLong, D. L. Clarke-Pearson, Biometrics 44 (1988) 837, as the jackknife that it is: by what the area
+/// would be without each of the events. So one that has most of the weight, and with it the area near its own place, makes the error large.
 ///
 /// # Errors
 /// [`Error::InvalidArgument`] for slices of different length, [`Error::Data`] for scores or weights that are not finite, other labels, a
@@ -63,11 +63,17 @@ pub fn auc(scores: &[f64], labels: &[i32], weights: Option<&[f64]>) -> Result<Au
     };
     let value = sum(1, &|i| weight(i) * lower[i]) / sizes[1].total;
     let variance = |label: i32, centre: f64| {
-        let Size { total, effective } = sizes[label as usize];
+        let Size { total, .. } = sizes[label as usize];
+        let count = labels.iter().filter(|l| **l == label).count() as f64;
         let squares = sum(label, &|i| {
-            (weight(i) / total * (lower[i] - centre)).powi(2)
+            let share = weight(i) / total;
+            // That of the others, in units of what it is for equal weights.
+            let others = weights.map_or(1.0, |_| {
+                (1.0 - share).abs().max(f64::EPSILON) * count / (count - 1.0)
+            });
+            (share / others * (lower[i] - centre)).powi(2)
         });
-        squares * effective / (effective - 1.0)
+        squares * count / (count - 1.0)
     };
     Ok(Auc {
         value,

@@ -165,8 +165,8 @@ fn marks(values: &[f64]) -> Vec<(f64, usize)> {
     let low: Vec<&[f64]> = values.chunk_by(|a, b| a == b).take(OUTER).collect();
     let high: Vec<&[f64]> = values.chunk_by(|a, b| a == b).rev().take(OUTER).collect();
     let count = |runs: &[&[f64]]| runs.iter().map(|run| run.len()).sum::<usize>();
-    // As few as will do.
-    for outer in 1..=low.len() + high.len() {
+    // As many as stand apart: one far out makes the others seem near.
+    for outer in (1..=low.len() + high.len()).rev() {
         for lower in outer.saturating_sub(high.len())..=outer.min(low.len()) {
             let (below, above) = (&low[..lower], &high[..outer - lower]);
             let (first, last) = (count(below), count(above));

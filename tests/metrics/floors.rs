@@ -113,6 +113,25 @@ fn the_error_of_the_area_under_the_curve_is_right() {
     assert!((values.mean - 0.7602).abs() < 5.0 * values.std / (TOYS as f64).sqrt());
 }
 
+/// One event of class 1 with as much weight as all others together, and with a hundred times as much: the area is its place.
+#[test]
+fn an_event_with_most_of_the_weight_makes_the_error_large() {
+    for (much, wrong) in [(80.0, 0.3), (8000.0, 0.3)] {
+        let area = |i: u64| {
+            let (x, _) = toy(i, 5, 200, 1);
+            let labels: Vec<i32> = (0..200).map(|k| i32::from(k < 80)).collect();
+            let w: Vec<f64> = (0..200).map(|k| if k == 0 { much } else { 1.0 }).collect();
+            auc(&x, &labels, Some(&w)).unwrap()
+        };
+        let areas: Vec<_> = (0..TOYS).map(area).collect();
+        let values = moments(&areas.iter().map(|a| a.value).collect::<Vec<_>>());
+        let squares = areas.iter().map(|a| a.error * a.error);
+        let error = (squares.sum::<f64>() / areas.len() as f64).sqrt();
+        println!("{much}: error {error:.4}, spread {:.4}", values.std);
+        assert_near(error, values.std, wrong);
+    }
+}
+
 fn filled(events: &[f64], weights: Option<&[f64]>) -> Histogram2d {
     let mut h = Histogram2d::new(6, [-3.0, 3.0], 6, [-3.0, 3.0]).unwrap();
     h.fill(Rows::packed(events, 2).unwrap(), weights).unwrap();
