@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from ctypes import c_double, c_size_t
@@ -106,6 +107,8 @@ class Source(Handle[_c.laser_source]):
             options = options_of(options, {"source.weight": str(weights)})
         self.weighted = weights is not None
         self._path = os.fspath(path)
+        if re.search(r"\.(root|parquet|h5|hdf5)(:|$)", self._path, re.IGNORECASE):
+            raise ValueError(f"{self._path} is a file of columns, which are to be read first: Source(liblaser.read(\"{self._path}\", [\"pt\", \"w\"]), \"w\")")
         try:
             self._held = made(_c.laser_source, _c.laser_source_from_file, utf8("path", self._path), opened(options))
         except DataError as error:
