@@ -193,7 +193,7 @@ def draw_coverage(axes: Any, names: Sequence[str], target: Sample, generated: Sa
     frame_reach(axes, "target")
     axes.set_title(f"reach of the generator; gaps: {len(gaps)}", fontsize=9)
     if len(names) <= 12:
-        axes.legend(fontsize=7, ncols=2)
+        axes.legend(fontsize=7, ncol=2)
 
 
 def draw_weights(spread: Any, tail: Any, w: FloatArray) -> None:
