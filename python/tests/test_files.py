@@ -76,7 +76,7 @@ def test_rntuples(tmp_path):
     write(f"{path}:folder/ntuple", COLUMNS, rntuple=True)
     with uproot.open({str(path): None}) as file:
         assert file.classnames()["folder/ntuple;1"] == "ROOT::RNTuple"
-        same({name: file["folder/ntuple"][name].array(library="np") for name in COLUMNS}, COLUMNS)
+        same({name: ak.to_numpy(file["folder/ntuple"][name].array()) for name in COLUMNS}, COLUMNS)
     same(read(path), COLUMNS, order=False)
     with pytest.raises(ValueError, match="RNTuple cannot have a column called muon.pt"):
         write(path, {"muon.pt": [1.0]}, rntuple=True)
@@ -145,13 +145,15 @@ def several(tmp_path):
     """A file with three trees and an RNTuple, as they come."""
     path = str(tmp_path / "several.root")
     with uproot.recreate(path) as file:
-        file.mktree("Runs", {"run": np.int32})
+        file.mktree("Runs", {"run": np.dtype("i4")})
         file["Runs"].extend({"run": np.arange(3, dtype=np.int32)})
-        file.mktree("deep/Events", {"jet_pt": "var * float64", "muon.pt": np.float32, "event/m": np.float64, "x[0]": np.float64, "p4": (np.float32, (4,))})
+        file.mktree("deep/Events", {"jet_pt": "var * float64", "muon.pt": np.dtype("f4"), "event/m": np.dtype("f8"), "x[0]": np.dtype("f8"),
+                                    "p4": np.dtype(("f4", (4,)))})
         file["deep/Events"].extend({"jet_pt": JETS, "muon.pt": COLUMNS["mass"], "event/m": np.arange(N) * 1.0, "x[0]": np.ones(N),
                                     "p4": np.arange(4 * N, dtype=np.float32).reshape(N, 4)})
-        file.mktree("empty", {"m": np.float64})
-        file.mkrntuple("ntuple", {"jet_pt": JETS, "jets": ak.zip({"eta": JETS}), "s": ak.Array(["a"] * N), "p4": np.zeros((N, 2))})
+        file.mktree("empty", {"m": np.dtype("f8")})
+        ntuple = ak.zip({"jet_pt": JETS, "jets": ak.zip({"eta": JETS}), "s": ["a"] * N, "p4": np.zeros((N, 2))}, depth_limit=1)
+        file.mkrntuple("ntuple", ntuple.layout.form).extend(ntuple)
     return path
 
 

@@ -192,7 +192,7 @@ class RootTable(Table):
                                          if not (getattr(branch, "branches", ()) or getattr(branch, "fields", ()))}
         super().__init__(called, list(self.branches), int(tree.num_entries))
         ends = Counter(name.rpartition("/")[2] for name in self.names)
-        self.short = {end: name for name in self.names if ends[end := name.rpartition("/")[2]] == 1}
+        self.short = {end: name for name in self.names if ends[(end := name.rpartition("/")[2])] == 1}
 
     def find(self, name: str) -> str | None:
         return name if name in self.branches else self.short.get(name)
@@ -249,7 +249,12 @@ def read_root(file: str, inside: str) -> Iterator[Table]:
 @contextlib.contextmanager
 def write_root(file: str, inside: str, types: Types, rntuple: bool) -> Iterator[Extend]:
     with open(file, "wb+") as handle, needed("uproot", "root").recreate(handle) as root:
-        yield (root.mkrntuple if rntuple else root.mktree)(inside, types).extend
+        if rntuple:
+            ak = needed("awkward", "root")
+            ntuple = root.mkrntuple(inside, ak.forms.RecordForm([ak.forms.NumpyForm(dtype.name) for dtype in types.values()], list(types)))
+            yield lambda columns: ntuple.extend(ak.Array(columns))
+        else:
+            yield root.mktree(inside, types).extend
 
 
 def held_root(file: str) -> list[str]:
