@@ -131,7 +131,7 @@ def test_hdf5_in_all_forms(tmp_path):
     }.items():
         with pytest.raises(ValueError, match=message):
             read(f"{path}:{inside}")
-    for columns, message in {"short mass": "short has 3 values, but mass has 1000|mass has 1000 values, but short has 3", "p4[4]": r"p4 \(4 values an event, from 0\)",
+    for columns, message in {"short mass": "mass has 1000 values, but short has 3", "p4[4]": r"p4 \(4 values an event, from 0\)",
                              "mass[0]": "one number an event, without an index"}.items():
         with pytest.raises(ValueError, match=message):
             read(f"{path}:vectors", columns.split())
@@ -209,7 +209,7 @@ def test_values_that_are_not_there(several, tmp_path):
             read(path, ["jet_pt[1]"])
         same(read(path, ["jet_pt[1]"], fill=-999), {"jet_pt[1]": second})
         same(read(path, {"second": "jet_pt[1]"}, fill={"second": -999}), {"second": second})
-        with pytest.raises(ValueError, match=r"fill must lie below all values of jet_pt\[1\], which go down to 21, .* but is 21"):
+        with pytest.raises(ValueError, match=r"fill must lie below all values of jet_pt\[1\] of .*, which go down to 21, .* but is 21"):
             read(path, ["jet_pt[1]"], fill=21)
         found = list(iterate(path, ["jet_pt[1]"], fill=-999, size=300))
         assert [len(part["jet_pt[1]"]) for part in found] == [300, 300, 300, 100]
@@ -233,8 +233,8 @@ def test_null_and_nan_in_parquet(tmp_path):
                  "f[1]": np.full(3, 2, np.float32), "whole": np.array([np.nan, 1, 2])})
     with pytest.raises(liblaser.DataError, match="row 0, column 0"):
         Source(read(path, ["whole"]))
-    for name, fill, message in (("i", 0.5, "fill must be a number that i, of int32, can be, not 0.5"), ("b", -1, "that b, of bool, can be"),
-                                ("i", 1, "which go down to 1, .* but is 1")):
+    for name, fill, message in (("i", np.nan, "fill must be a number that i of .*x.parquet, of int32, can be, not nan"), ("i", 0.5, "can be, not 0.5"),
+                                ("b", -1, "that b of .*, of bool, can be"), ("i", 1, "which go down to 1, .* but is 1")):
         with pytest.raises(ValueError, match=message):
             read(path, [name], fill=fill)
     with pytest.raises(ValueError, match=r"not one number an event: l \(.*\), s \(string\), f \(.*\), t \(timestamp.*\)\. Say what is wanted"):
@@ -278,6 +278,16 @@ def test_what_is_no_such_file(tmp_path):
         next(iterate(tmp_path / "x.npy", size=0))
     with pytest.raises(ValueError, match=r"events.root:t is a file of columns.*: Source\(liblaser.read\(\"events.root:t\""):
         liblaser.train("events.root:t")
+
+
+@pytest.mark.parametrize("name", ["x.root", "x.parquet", "x.h5", "x.npy"])
+def test_files_that_are_damaged_are_named(tmp_path, name):
+    path = tmp_path / name
+    write(path, COLUMNS)
+    for damaged in (path.read_bytes()[:-path.stat().st_size // 2], b"not a file of this kind" * 10, b""):
+        path.write_bytes(damaged)
+        with pytest.raises(Exception, match=name):
+            read(f"{tmp_path}/x*")
 
 
 @pytest.mark.parametrize("package, extra, name", [("uproot", "root", "x.root"), ("pyarrow.parquet", "parquet", "x.parquet"), ("h5py", "hdf5", "x.h5")])

@@ -63,7 +63,7 @@ def iterate(path: PathLike | Sequence[PathLike], columns: Columns = None, *, fil
         raise ValueError(f"size must be at least 1, not {size}")
     fills, types, first = Fills(fill), {}, ""
     for file, inside in places_of(path):
-        with kind_of(file).read(file, inside) as table:
+        with named(file), kind_of(file).read(file, inside) as table:
             wanted = table.wanted(columns)
             found = table.types(wanted)
             if not first:
@@ -114,6 +114,17 @@ def kind_of(file: str) -> Kind:
     return KINDS[end]
 
 
+@contextlib.contextmanager
+def named(file: str) -> Iterator[None]:
+    """An error of a package that reads a file says which it is."""
+    try:
+        yield
+    except Exception as error:
+        if file in str(error) or isinstance(error, (ImportError, MemoryError)):
+            raise
+        raise OSError(f"{file} cannot be read: {error}") from error
+
+
 class Fills:
     """What stands in the place of values that are not there."""
 
@@ -140,12 +151,12 @@ class Fills:
             self.used.add(name)
             with np.errstate(all="ignore"):
                 mark = np.array(fill).astype(values.dtype)
-            if mark != fill and not np.isnan(fill):
-                raise ValueError(f"fill must be a number that {name}, of {values.dtype}, can be, not {fill}")
+            if not (mark == fill or np.isnan(mark) and np.isnan(fill)):
+                raise ValueError(f"fill must be a number that {name} of {table}, of {values.dtype}, can be, not {fill}")
             values[~there] = mark
         if name in self.used and self.least[name] <= fill:
-            raise ValueError(f"fill must lie below all values of {name}, which go down to {self.least[name]:g}, or it could not be told from them, "
-                             f"but is {fill}")
+            raise ValueError(f"fill must lie below all values of {name} of {table}, which go down to {self.least[name]:g}, or it could not be told "
+                             f"from them, but is {fill}")
         return values
 
 
@@ -257,7 +268,9 @@ def check_place(place: str, kind: Kind, inside: str) -> None:
     """An error where something would be lost that is not being written anew."""
     if not os.path.isfile(place):
         raise IsADirectoryError(f"{place} is no file that can be replaced")
-    others = [name for name in kind.held(place) if name != inside and not inside.startswith(f"{name}/")]
+    with named(place):
+        held = kind.held(place)
+    others = [name for name in held if name != inside and not inside.startswith(f"{name}/")]
     if others:
         raise FileExistsError(f"{place} holds {shown(others)}, which would be lost: write to another file")
 

@@ -36,7 +36,7 @@ class Source(Handle[_c.laser_source]):
         distance between them) is borrowed, not copied: leave it as it is while the source is used. All else is copied.
     ``Source("events.npy", weights="w")``
         of a file of NumPy, or the library's own kind; ``weights`` is a column's name or number. A file that takes more memory than the
-        option "source.memory" is read in parts.
+        option "source.memory" is read in parts. Those of ROOT, Parquet and HDF5 :func:`read` reads.
     ``Source(function, dim=2)``
         of a simulator: ``function(n)`` returns at most ``n`` events as an array (n, dim), or, if ``weighted``, a pair of them and their
         weights. With fewer than ``n`` the events end, and begin again: ``lambda n: rng.normal(size=(n, 2))``. ``tell()`` returns where the
