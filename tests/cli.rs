@@ -718,6 +718,16 @@ fn sample_says_what_is_wrong_and_writes_nothing() {
         "sample model.laser -n 1 -o a.root",
         "a.root: unknown kind of file; events are read from .npy, .npz, .csv, .lhe or .hepmc",
     );
+    for (end, file) in [
+        ("root", "events.root:tree"),
+        ("parquet", "events.parquet"),
+        ("hdf5", "events.h5"),
+    ] {
+        folder.usage(
+            &format!("sample model.laser -n 1 -o a.{end}"),
+            &format!("in Python, `liblaser.write(\"events.npy\", liblaser.iterate(\"{file}\", [\"pt\", \"eta\"]))` converts such a file, and `liblaser.write(\"{file}\", numpy.load"),
+        );
+    }
     folder.bad(
         "sample model.laser -n 1 -o no/a.npy",
         "no/a.npy: cannot be written: No such file",

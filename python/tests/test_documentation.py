@@ -8,7 +8,7 @@ from pathlib import Path
 
 import liblaser
 
-MODULES = ["liblaser"] + [f"liblaser.{name}" for name in ("_boundary", "_options", "_training", "_sampling", "_scores", "_weighting", "plot")]
+MODULES = ["liblaser"] + [f"liblaser.{name}" for name in ("_boundary", "_files", "_formats", "_options", "_training", "_sampling", "_scores", "_weighting", "plot")]
 
 
 def test_examples(model):

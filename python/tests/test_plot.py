@@ -1,5 +1,7 @@
 """Plots: that every one is drawn, and shows what it is given."""
 
+import io
+
 import numpy as np
 import pytest
 from conftest import TOY, events
@@ -26,6 +28,49 @@ def test_density_and_errors():
     assert np.allclose(height, [3 / 8, 1 / 8]) and np.allclose(error, [5**0.5 / 8, 1 / 8])
 
 
+def curves(axes):
+    """Ratios by the place of the tail in the reference's distribution function, and the places of triangles."""
+    drawn, triangles = {}, []
+    for line in axes.lines:
+        if line.get_marker() == "v":
+            triangles += list(line.get_xdata())
+        elif line.get_marker() == ".":
+            drawn.update((place, ratio) for place, ratio in zip(line.get_xdata(), line.get_ydata()) if abs(place - 0.5) > 0.01)
+    return drawn, triangles
+
+
+def test_coverage(model):
+    x = np.linspace(0.0, 1.0, 10_001)
+    cut = 0.9 * x  # without the upper tail
+    figure = plot.coverage({"a": x, "b": x}, {"cut": {"b": x, "a": cut}})
+    assert [axes.get_xlabel() for axes in figure.axes] == ["a: share of the truth below | above", "b: share of the truth below | above"]
+    drawn, triangles = curves(figure.axes[0])
+    for place, ratio in drawn.items():
+        expected = 1 / 0.9 if place < 0.5 else (1 - place / 0.9) / (1 - place)
+        assert ratio == pytest.approx(expected, abs=0.15 if place < 0.01 else 0.02), place
+    assert len(triangles) == sum(place > 0.9 for place in (*drawn, *triangles)) > 5 and min(triangles) > 0.9
+    drawn, triangles = curves(figure.axes[1])
+    assert len(drawn) == 22 and not triangles and np.allclose(list(drawn.values()), 1)
+    doubled = plot.coverage((x, np.ones(x.size)), {"weighted": (x, np.where(x > 0.5, 3.0, 1.0))})
+    ratios = curves(doubled.axes[0])[0]
+    assert np.allclose([ratio for place, ratio in ratios.items() if place > 0.5], 1.5, atol=1e-3)
+    assert np.allclose([ratio for place, ratio in ratios.items() if place < 0.5], 0.5, atol=1e-3)
+    with pytest.raises(ValueError, match="2 values"):
+        plot.coverage(events(), {"short": np.zeros((5, 1))})
+    plot.coverage(np.ones((5, 1)), np.zeros((5, 1))).savefig(io.BytesIO())  # constants, of few events
+
+
+def test_gaps_of_the_record_are_drawn(model):
+    gaps = [{"direction": "m", "side": "below", "from": 0.0, "target": 0.01, "generated": 0.0005},
+            {"direction": "m", "side": "above", "from": 9.0, "target": 0.02, "generated": 0.0}]
+    axes = plot.Figure().subplots()
+    plot.draw_coverage(axes, ["m", "pt"], (events(), np.ones(2000)), (events(2), np.ones(2000)), gaps)
+    crosses = [(*line.get_xdata(), *line.get_ydata()) for line in axes.lines if line.get_marker() == "x"]
+    assert np.allclose(crosses, [(0.01, 0.05), (0.98, 1.2 * plot.REACH[0])])
+    assert axes.get_title() == "reach of the generator; gaps: 2"
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["m", "pt"]
+
+
 def test_of_models(model):
     reweighter = liblaser.Reweighter.train(events(1), events(2, shift=0.5), TOY)
     for thing in (model, reweighter):
@@ -40,9 +85,12 @@ def test_of_models(model):
 
 
 @pytest.mark.parametrize("ending, begins", [("png", b"\x89PNG"), ("pdf", b"%PDF"), ("html", b"<!DOCTYPE")])
-def test_report(model, tmp_path, ending, begins):
+def test_report(model, tmp_path, monkeypatch, ending, begins):
+    titles, whole = [], plot.write
     path = tmp_path / f"report.{ending}"
+    monkeypatch.setattr(plot, "write", lambda figure, *rest: titles.extend(axes.get_title() for axes in figure.axes) or whole(figure, *rest))
     plot.report(model, events(), path, n=1000)
+    assert "reach of the generator; gaps: 0" in titles
     assert path.read_bytes().startswith(begins)
     if ending == "html":
         assert "too few" in path.read_text(encoding="utf-8")

@@ -5,6 +5,7 @@
     Model        g, a classifier and a refiner; ``refine`` makes one of a generator and events
     Sampler      a reproducible stream of events from a model; ``generate`` draws from it
     Reweighter   weights that make the events of one sample like those of another, without a generator
+    read, write  files of columns with names: ROOT, Parquet, HDF5
 
 Events are the rows of arrays. What the library refuses is a :class:`LaserError`, and what this package does a TypeError or ValueError; the
 message says what would be right. What may be wrong is a :class:`LaserWarning`, and what was decided goes to the logger "liblaser". Calls let
@@ -14,6 +15,7 @@ other Python threads run: a model may be used by any number of them at once; giv
 from ._boundary import (BusyError, CallbackError, CancelledError, DataError, DeviceError, FormatError, InternalError, InvalidArgumentError,
                         IoError, LaserError, LaserWarning, NullError, NumericalError, OutOfMemoryError, PanicError, TorchError,
                         UnknownOptionError, UnsupportedError)
+from ._files import iterate, read, write
 from ._options import Cancel, Checkpoint, Options, Progress, Ranks, device_check, library_version
 from ._sampling import Events, LatentEvents, Sampler
 from ._scores import (Auc, ChainDiagnostics, Distance, Divergence, Edge, FamilyAucs, Histogram, HistogramDistance, KolmogorovSmirnov, Total,
@@ -30,6 +32,6 @@ __all__ = [
     "InvalidArgumentError", "IoError", "KolmogorovSmirnov", "LaserError", "LaserWarning", "LatentEvents", "Model", "NullError", "NumericalError",
     "Options", "OutOfMemoryError", "PanicError", "Progress", "Ranks", "Reweighter", "Sampler", "Source", "TorchError", "Total",
     "UnknownOptionError", "UnsupportedError", "Weighted", "auc", "chain_diagnostics", "device_check", "edges", "effective_size", "emd", "emd_1d",
-    "jsd", "kolmogorov_smirnov", "library_version", "refine", "resample", "sliced_emd", "train", "two_sample_auc", "two_sample_auc_by_family",
-    "unfold",
+    "iterate", "jsd", "kolmogorov_smirnov", "library_version", "read", "refine", "resample", "sliced_emd", "train", "two_sample_auc",
+    "two_sample_auc_by_family", "unfold", "write",
 ]

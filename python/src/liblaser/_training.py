@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from ctypes import c_double, c_size_t
@@ -35,7 +36,7 @@ class Source(Handle[_c.laser_source]):
         distance between them) is borrowed, not copied: leave it as it is while the source is used. All else is copied.
     ``Source("events.npy", weights="w")``
         of a file of NumPy, or the library's own kind; ``weights`` is a column's name or number. A file that takes more memory than the
-        option "source.memory" is read in parts.
+        option "source.memory" is read in parts. Those of ROOT, Parquet and HDF5 :func:`read` reads.
     ``Source(function, dim=2)``
         of a simulator: ``function(n)`` returns at most ``n`` events as an array (n, dim), or, if ``weighted``, a pair of them and their
         weights. With fewer than ``n`` the events end, and begin again: ``lambda n: rng.normal(size=(n, 2))``. ``tell()`` returns where the
@@ -106,6 +107,8 @@ class Source(Handle[_c.laser_source]):
             options = options_of(options, {"source.weight": str(weights)})
         self.weighted = weights is not None
         self._path = os.fspath(path)
+        if re.search(r"\.(root|parquet|h5|hdf5)(:|$)", self._path, re.IGNORECASE):
+            raise ValueError(f"{self._path} is a file of columns, which are to be read first: Source(liblaser.read(\"{self._path}\", [\"pt\", \"w\"]), \"w\")")
         try:
             self._held = made(_c.laser_source, _c.laser_source_from_file, utf8("path", self._path), opened(options))
         except DataError as error:

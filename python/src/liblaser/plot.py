@@ -6,7 +6,7 @@ import base64
 import html
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +24,30 @@ except ImportError:
 
 STYLE = {"xtick.direction": "in", "ytick.direction": "in", "xtick.top": True, "ytick.right": True, "legend.frameon": False, "font.size": 9}
 
+Sample = tuple[FloatArray, FloatArray]  # events (n, M) and weights (n,)
 
-def sample_of(called: str, given: Any, of: str = "", names: Any = None) -> tuple[FloatArray, FloatArray]:
-    """Events (n, M) and weights (n,) of what a `Source` takes, but files and functions, of a Source, or of a pair of events and weights; columns
+
+def sample_of(called: str, given: Any, of: str = "", names: Any = None) -> Sample:
+    """Events and weights of what a `Source` takes, but files and functions, of a Source, or of a pair of events and weights; columns
     with names in the order of `names`."""
     x, w = given if isinstance(given, tuple) and len(given) == 2 else (given, None)
     rows = rows_of(called, x, None, of, names)
     if w is None and isinstance(x, Source):
         w = x._w
     return rows, np.ones(len(rows)) if w is None else np.asarray(w, np.float64)
+
+
+def samples_of(reference: Any, samples: Any, names: Any, label: str) -> tuple[dict[str, Sample], list[str]]:
+    """A reference, and samples with the same columns, by what they are called; and what the columns are called."""
+    columns = names_of(reference[0] if isinstance(reference, tuple) else reference)
+    if not isinstance(samples, Mapping) or columns and set(samples) == set(columns):
+        samples = {"sample": samples}
+    found = {label: sample_of(label, reference), **{name: sample_of(name, sample, label, columns) for name, sample in samples.items()}}
+    dim = found[label][0].shape[1]
+    for name, (x, _) in found.items():
+        if x.shape[1] < dim:
+            raise ValueError(f"{name} must have the {dim} values of the reference, not {x.shape[1]}")
+    return found, list(names if names is not None else columns or (f"x{i}" for i in range(dim)))
 
 
 def density(x: FloatArray, w: FloatArray, edges: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -55,7 +70,7 @@ def in_style(draw: Any) -> Any:
     return styled
 
 
-def draw_feature(above: Any, below: Any, name: str, feature: int, samples: Mapping[str, tuple[FloatArray, FloatArray]], bins: int) -> None:
+def draw_feature(above: Any, below: Any, name: str, feature: int, samples: Mapping[str, Sample], bins: int) -> None:
     """One feature of samples, the first of which is the reference: densities above, ratios to it below."""
     (reference, weights), *_ = samples.values()
     low, high = np.quantile(reference[:, feature], [0.001, 0.999])
@@ -90,16 +105,8 @@ def compare(reference: Any, samples: Mapping[str, Any] | Any, *, names: Any = No
     reference. Samples are arrays (n, M) or columns by name, which are found by them in any order, a :class:`Source` of either, or pairs of events
     and weights, as :meth:`Sampler.generate` gives them; a dictionary has several by name. The range holds 99.8 % of the reference; what lies
     outside counts for the normalisation."""
-    columns = names_of(reference[0] if isinstance(reference, tuple) else reference)
-    if not isinstance(samples, Mapping) or columns and set(samples) == set(columns):
-        samples = {"sample": samples}
-    all_samples = {label: sample_of(label, reference),
-                   **{name: sample_of(name, sample, label, columns) for name, sample in samples.items()}}
-    dim = all_samples[label][0].shape[1]
-    called = list(names if names is not None else columns or (f"x{i}" for i in range(dim)))
-    for name, (x, _) in all_samples.items():
-        if x.shape[1] < dim:
-            raise ValueError(f"{name} must have the {dim} values of the reference, not {x.shape[1]}")
+    all_samples, called = samples_of(reference, samples, names, label)
+    dim = len(called)
     across = min(dim, 3)
     down = -(-dim // across)
     figure = Figure(figsize=(4 * across, 4 * down), layout="constrained")
@@ -111,6 +118,82 @@ def compare(reference: Any, samples: Mapping[str, Any] | Any, *, names: Any = No
         if i == 0:
             above.legend()
     return figure
+
+
+REACH = 0.02, 50.0  # ratios that are drawn
+GAP = 0.1  # where a model's report speaks of one
+
+
+def share_up_to(x: FloatArray, w: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The shares of the weight at values and below, and their standard errors."""
+    order = np.argsort(x)
+    within = np.searchsorted(x[order], values, side="right")
+    sums, squares = (np.append(0.0, np.cumsum(part[order]))[within] for part in (w, w * w))
+    return sums / w.sum(), np.sqrt(squares) / w.sum()
+
+
+def draw_reach(axes: Any, feature: int, reference: Sample, sample: Sample, colour: str, label: str) -> None:
+    """Of one feature in both tails the share of a sample over that of the reference, against where the tail begins in the reference's
+    distribution function. The smallest tails have some ten events of the reference."""
+    shares = np.geomspace(min(10 / len(reference[0]), 0.1), 0.5, 12)
+    for sign in (1.0, -1.0):
+        values = np.quantile(sign * reference[0][:, feature], shares)
+        (truth, truth_error), (found, error) = (share_up_to(sign * x[:, feature], w, values) for x, w in (reference, sample))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = found / truth
+            error = np.hypot(error, ratio * truth_error) / truth
+        place = np.clip(truth if sign > 0 else 1 - truth, 1e-6, 1 - 1e-6)
+        drawn = ratio > REACH[0]
+        axes.errorbar(place[drawn], ratio[drawn], error[drawn], fmt=".-", color=colour, markersize=3, linewidth=0.8, label=label if sign > 0 else None)
+        axes.plot(place[~drawn], np.full((~drawn).sum(), 1.2 * REACH[0]), "v", color=colour, markersize=4)
+
+
+def frame_reach(axes: Any, label: str, name: str = "") -> None:
+    axes.axhline(1, color="black", linewidth=0.8)
+    axes.axhline(GAP, color="black", linewidth=0.8, linestyle=":")
+    tails = 10.0 ** np.arange(-5, 0)
+    axes.set_xscale("logit")
+    drawn = axes.get_xlim()
+    axes.set_xticks(np.concatenate([tails, [0.5], 1 - tails]), [f"{tail:g}" for tail in tails] + ["½"] + [f"{tail:g}" for tail in tails])
+    axes.set_xticks([], minor=True)
+    axes.set_xlim(drawn)
+    axes.set_yscale("log")
+    axes.set_ylim(*REACH)
+    axes.set_xlabel(f"{name}share of the {label} below | above")
+    axes.set_ylabel("ratio of shares")
+
+
+@in_style
+def coverage(reference: Any, samples: Mapping[str, Any] | Any, *, names: Any = None, label: str = "truth") -> Any:
+    """Whether samples reach where a reference does, feature by feature, in both tails: the share of a sample's weight below a value (left half) or
+    above it (right half) over the reference's share there, which is on the horizontal axis. Triangles are tails that have a fiftieth of the reference's
+    share or nothing: no weight brings back what is never made. Below the dotted line, at a tenth, a model's record has a gap. Samples are those of
+    :func:`compare`; held-out events and the baseline's tell how far the generator reaches."""
+    all_samples, called = samples_of(reference, samples, names, label)
+    across = min(len(called), 3)
+    down = -(-len(called) // across)
+    figure = Figure(figsize=(4 * across, 3.2 * down), layout="constrained")
+    for i, name in enumerate(called):
+        axes = figure.add_subplot(down, across, i + 1)
+        for colour, sample in enumerate(list(all_samples)[1:]):
+            draw_reach(axes, i, all_samples[label], all_samples[sample], f"C{colour}", sample)
+        frame_reach(axes, label, f"{name}: ")
+        if i == 0:
+            axes.legend()
+    return figure
+
+
+def draw_coverage(axes: Any, names: Sequence[str], target: Sample, generated: Sample, gaps: Sequence[Mapping[str, Any]]) -> None:
+    """The reach of a generator in all features, and the gaps that the model's report has."""
+    for i, name in enumerate(names):
+        draw_reach(axes, i, target, generated, f"C{i}", name)
+    for gap in gaps:
+        place = gap["target"] if gap["side"] == "below" else 1 - gap["target"]
+        axes.plot(place, max(gap["generated"] / gap["target"], 1.2 * REACH[0]), "x", color="red")
+    frame_reach(axes, "target")
+    axes.set_title(f"reach of the generator; gaps: {len(gaps)}", fontsize=9)
+    if len(names) <= 12:
+        axes.legend(fontsize=7, ncol=2)
 
 
 def draw_weights(spread: Any, tail: Any, w: FloatArray) -> None:
@@ -206,9 +289,10 @@ def training(model: Model | Reweighter) -> Any:
 
 @in_style
 def report(model: Model, target: Any, path: PathLike, *, n: int = 100_000, seed: int = 1, bins: int = 50) -> None:
-    """Writes a page about a model: features of the target beside the baseline's and the refined events', ``n`` each; weights and their tail;
-    calibration; losses; and the judgement with its warnings. ``target`` is a sample as of :func:`compare`. The ending of ``path`` says
-    how: ``.png``, ``.pdf``, ``.svg``, or ``.html``, which needs no other file. Of a model with conditions those of the target are taken."""
+    """Writes a page about a model: features of the target beside the baseline's and the refined events', ``n`` each; the reach of the generator, as
+    :func:`coverage`, with crosses at the gaps that the model's record has; weights and their tail; calibration; losses; and the judgement with its
+    warnings. ``target`` is a sample as of :func:`compare`. The ending of ``path`` says how: ``.png``, ``.pdf``, ``.svg``, or ``.html``, which needs no
+    other file. Of a model with conditions those of the target are taken."""
     record, names = model.record, model.names[: model.event_dim]
     rows, weight = sample_of("target", target, "the model", model.names)
     if rows.shape[1] < model.event_dim + model.condition_dim:
@@ -226,7 +310,7 @@ def report(model: Model, target: Any, path: PathLike, *, n: int = 100_000, seed:
     if refined:
         samples[f"refined ({model.method})"] = sample_of("refined", drawn("model"))
     parts = trainings_of(record)
-    panels = (3 if refined else 0) + len(parts) + bool(record.get("chains"))
+    panels = (4 if refined else 1) + len(parts) + bool(record.get("chains"))
     across = 3
     features, others = -(-len(names) // across), -(-panels // across)
     figure = Figure(figsize=(12, 3.6 * features + 3 * others + 1.6), layout="constrained")
@@ -238,6 +322,7 @@ def report(model: Model, target: Any, path: PathLike, *, n: int = 100_000, seed:
         if i == 0:
             above.legend()
     axes = [figure.add_subplot(grid[2 * features + i // across, i % across]) for i in range(panels)]
+    draw_coverage(axes.pop(0), names, samples["target"], samples["generator"], record.get("weights", {}).get("gaps") or [])
     if refined:
         draw_weights(axes.pop(0), axes.pop(0), drawn("reweight").w)
         draw_calibration(axes.pop(0), record)

@@ -63,12 +63,14 @@ impl Kind {
             )),
             Some(kind) => Ok(kind),
             None => {
-                let convert = match end.to_lowercase().as_str() {
-                    "root" => "; in Python, `numpy.save(\"events.npy\", uproot.open(\"events.root\")[\"tree\"].arrays([\"pt\", \"eta\"], library=\"pd\").to_records(index=False))` makes one of a tree of ROOT",
-                    "parquet" => "; in Python, `pandas.read_parquet(\"events.parquet\").to_csv(\"events.csv\", index=False)` makes one of it",
-                    "h5" | "hdf5" => "; in Python, `pandas.read_hdf(\"events.h5\").to_csv(\"events.csv\", index=False)` makes one of it",
-                    _ => "",
+                let columns = match end.to_lowercase().as_str() {
+                    "root" => Some("events.root:tree"),
+                    "parquet" => Some("events.parquet"),
+                    "h5" | "hdf5" => Some("events.h5"),
+                    _ => None,
                 };
+                let convert = columns.map(|file| format!("; in Python, `liblaser.write(\"events.npy\", liblaser.iterate(\"{file}\", [\"pt\", \"eta\"]))` converts such a file, and `liblaser.write(\"{file}\", numpy.load(\"events.npy\"), names=[\"pt\", \"eta\"])` makes one"));
+                let convert = convert.unwrap_or_default();
                 Err(Failure::of(path, format!("unknown kind of file; events are read from .npy, .npz, .csv, .lhe or .hepmc, and written to .npy, .csv, .lhe or .hepmc{convert}")))
             }
         }
