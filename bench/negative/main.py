@@ -132,7 +132,7 @@ def main():
     parser.add_argument("--laser", type=Path, required=True)
     parser.add_argument("--cres", type=Path, required=True)
     parser.add_argument("--events", type=int, default=100_000)
-    parser.add_argument("--cells", default="none,20", help="largest cells of cres in GeV, with commas between; none: as large as it takes")
+    parser.add_argument("--cells", default="none,20", help="largest cells of cres in GeV, with commas between; none: as large as it takes; empty: without cres")
     parser.add_argument("--classifier", default='"layers": 4, "units": 64, "epochs": 4, "ensemble": 4', help="options of laser's, as JSON without braces")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
@@ -161,7 +161,7 @@ def main():
         new = np.load(out / "new.npy")
         row("laser resample" + " ".join(["", *method]), new[:, :4], new[:, 4], exact, original, took)
     write_lhe(out / "events.lhe", x, w)
-    for cells in arguments.cells.split(","):
+    for cells in filter(None, arguments.cells.split(",")):
         limit = [] if cells == "none" else ["--max-cell-size", cells]
         command = [arguments.cres, "-a", "anti-kt", "-R", "0.4", "-p", "30", "-o", out / "cres", "-t", arguments.threads, "-l", "off", *limit,
                    out / "events.lhe"]
