@@ -54,7 +54,7 @@ struct Number {
     /// Bytes after the beginning of the data.
     offset: u64,
     size: usize,
-    /// NumPy's: `f`, `i` or `u`.
+    /// NumPy's: `f`, `i`, `u` or, of true and false, which are 1 and 0, `b`.
     letter: u8,
     big_endian: bool,
 }
@@ -66,6 +66,7 @@ impl Number {
         let fits = match letter {
             b'f' => [4, 8].contains(&size),
             b'i' | b'u' => [1, 2, 4, 8].contains(&size),
+            b'b' => size == 1,
             _ => false,
         };
         let big_endian = kind.big_endian.or((size == 1).then_some(false))?;
@@ -91,6 +92,7 @@ impl Number {
             (b'f', _) => f32::from_bits(bits as u32).into(),
             // With its sign.
             (b'i', _) => ((bits << unused) as i64 >> unused) as f64,
+            (b'b', _) => f64::from(u8::from(bits != 0)),
             _ => bits as f64,
         }
     }

@@ -2475,8 +2475,27 @@ fn reweight_trains_and_weighs_as_the_library_does() {
     let (head, numbers) = text.split_once('\n').unwrap();
     let numbers: Vec<f64> = numbers.lines().map(|line| line.parse().unwrap()).collect();
     assert!(head == "w" && numbers == w);
+    let piped = folder.good("reweight apply r.laser truth.npy -o - --format csv");
+    assert_eq!(piped, text);
+
+    // Other events are told of, but by a few there is no telling.
+    let far: Vec<f64> = x.iter().map(|x| 3.0 + 0.01 * x).collect();
+    for (rows, told) in [(ROWS, true), (50, false)] {
+        folder.npy("far.npy", &far[..2 * rows], 2, Order::C);
+        let said = folder.run("reweight apply r.laser far.npy -o far.csv");
+        let said = String::from_utf8(said.stderr).unwrap();
+        assert_eq!(
+            said.contains("the mean weight of these events"),
+            told,
+            "{said}"
+        );
+    }
 
     // Mistakes.
+    folder.usage(
+        "reweight apply r.laser truth.npy -o -",
+        "say with --format what to write to stdout",
+    );
     folder.bad(
         "reweight apply r.laser to.npy -o x.npy",
         "it has 3 columns, and 2 are needed",

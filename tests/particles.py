@@ -182,6 +182,8 @@ laser("reweight", "apply", "r.laser", "events.lhe.gz", "--features", FEATURES, "
 w = np.load(FOLDER / "w.npy")
 laser("reweight", "apply", "r.laser", "events.lhe.gz", "--features", FEATURES, "-o", "times.lhe")
 times = [e.eventinfo.weight for e in pylhe.LHEFile.fromfile(str(FOLDER / "times.lhe")).events]
+piped = laser("reweight", "apply", "r.laser", "events.lhe.gz", "--features", FEATURES, "-o", "-", "--format", "lhe")
+check("the same to stdout", piped == (FOLDER / "times.lhe").read_text())
 check("an LHE file with its weights multiplied", np.allclose(times, weights * w, rtol=1e-12))
 laser("reweight", "apply", "r.laser", "events.lhe.gz", "--features", FEATURES, "-o", "named.lhe.gz", "--weight-name", "tune")
 named = pylhe.LHEFile.fromfile(str(FOLDER / "named.lhe.gz"))

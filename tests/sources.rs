@@ -4,6 +4,7 @@
 use laser::model::Model;
 use laser::options::Options;
 use laser::protocol::{self, EventSource, Instance, Source};
+use laser::table::Table;
 use laser::train::{Hooks, Level};
 use laser::{Error, Result, Rows};
 use std::env;
@@ -250,6 +251,36 @@ fn fields_name_the_features() {
         error.contains("the target's columns are called w, eta, but"),
         "{error}"
     );
+}
+
+/// Fields of whole numbers, and of true and false, as a trigger's.
+#[test]
+fn fields_of_every_kind_of_number_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("events.npy");
+    let header = "{'descr': [('hit', '|b1'), ('n', '<i2'), ('code', '>u4')], 'fortran_order': False, 'shape': (4,), }\n";
+    let mut bytes = b"\x93NUMPY\x01\0".to_vec();
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.bytes());
+    for row in 0..4_u8 {
+        bytes.push(row % 2);
+        bytes.extend((-i16::from(row)).to_le_bytes());
+        bytes.extend((u32::MAX - u32::from(row)).to_be_bytes());
+    }
+    std::fs::write(&path, bytes).unwrap();
+    let table = Table::open(&path).unwrap();
+    let mut read = [0.0; 12];
+    table.read(0..4, &mut read).unwrap();
+    let rows: Vec<f64> = (0..4_u8)
+        .flat_map(|i| {
+            [
+                f64::from(i % 2),
+                -f64::from(i),
+                f64::from(u32::MAX) - f64::from(i),
+            ]
+        })
+        .collect();
+    assert_eq!(read[..], rows);
 }
 
 const CHILD: &str = "LASER_SOURCE_OF";

@@ -88,6 +88,14 @@ pub fn is_stdout(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
+/// Where events went, for people.
+pub fn shown(path: &Path) -> String {
+    match is_stdout(path) {
+        true => "stdout".into(),
+        false => path.display().to_string(),
+    }
+}
+
 /// What a file is, by its name, or, of stdout, by what was asked for.
 pub fn kind(path: &Path, asked: Option<Kind>) -> Result<Kind> {
     match (is_stdout(path), asked) {

@@ -89,9 +89,12 @@ pub struct Apply {
     /// Events: a .npy, .npz, .csv, .lhe or .hepmc file
     events: PathBuf,
     /// Where the weights go: a .npy or .csv file with a column w; or, of particles, a file of the same kind: the events with all their weights
-    /// multiplied by w
+    /// multiplied by w; - for stdout
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+    /// What goes to stdout: npy, csv, lhe or hepmc
+    #[arg(long, value_name = "KIND", value_parser = output::format)]
+    format: Option<Kind>,
     /// Write log w as well
     #[arg(long)]
     log: bool,
@@ -228,6 +231,9 @@ fn again(arguments: &Train) -> String {
 /// How far from 1 the mean weight of events of FROM may be.
 const OFF: f64 = 0.1;
 
+/// Fewest events that it is told by.
+const ENOUGH: usize = 100;
+
 /// Numbers that are held in memory at once.
 pub const BLOCK: usize = 1 << 20;
 
@@ -331,7 +337,7 @@ fn apply(arguments: &Apply) -> Result<()> {
     let path = &arguments.output;
     let inputs = [arguments.model.as_path(), &arguments.events];
     apart(path, &inputs).map_err(Failure::asked)?;
-    let kind = Kind::of(path).map_err(Failure::asked)?;
+    let kind = output::kind(path, arguments.format)?;
     let same = match kind {
         Kind::Npy | Kind::Csv => None,
         Kind::Npz => return Err(output::no_archive(path)),
@@ -467,14 +473,14 @@ fn tell(path: &Path, rows: usize, (sum, squares): (f64, f64), seconds: f64) {
         "weights of {rows} events in {} s ({}) in {}: mean {}, effective fraction {}",
         number(seconds),
         rate(rows as f64 / seconds),
-        path.display(),
+        output::shown(path),
         number(sum / rows as f64),
         percent(sum * sum / squares / rows as f64),
     ));
-    // By chance it is off by the root of what the weights vary, over the events.
+    // By chance it is off by the root of what the weights vary, over the events; a few do not tell how much that is.
     let mean = sum / rows as f64;
     let error = ((squares / rows as f64 - mean * mean).max(0.0) / rows as f64).sqrt();
-    if (mean - 1.0).abs() > OFF + 4.0 * error {
+    if rows >= ENOUGH && (mean - 1.0).abs() > OFF + 4.0 * error {
         terminal::warn(Some(&format!(
             "the mean weight of these events is {}, and of events like those of FROM it is 1: these are others, or their conditions are. Weights of other events mean nothing",
             number(mean)

@@ -289,7 +289,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         let share = percent(sampler.diagnostic("weight_of_largest")?);
         return Err(Failure::Doubtful(format!(
             "ten events carry {share} of the weight: {} is written, but do not use it as it is",
-            shown(output)
+            output::shown(output)
         )));
     }
     Ok(())
@@ -453,21 +453,13 @@ fn conditions(arguments: &Arguments, model: &Model) -> Result<Option<Events>> {
     Ok(Some(given))
 }
 
-/// Where events went, for people.
-fn shown(path: &Path) -> String {
-    match output::is_stdout(path) {
-        true => "stdout".into(),
-        false => path.display().to_string(),
-    }
-}
-
 /// What came of it, on stderr.
 fn summary(sampler: &Sampler, method: Method, path: &Path, rows: u64, seconds: f64) -> Result<()> {
     terminal::say(&format!(
         "{rows} events in {} s ({}) in {}",
         number(seconds),
         rate(rows as f64 / seconds),
-        shown(path)
+        output::shown(path)
     ));
     let mut about = vec![format!("method {}", method.name())];
     let words = [
