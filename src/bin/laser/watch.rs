@@ -96,9 +96,12 @@ impl Keep {
         if let Some(path) = model {
             let saved = trained.save(path);
             saved.map_err(|e| saved_elsewhere(trained, self.checkpoint.as_deref(), path, e))?;
+        }
+        // What is told from here on is kept nowhere else.
+        self.remove()?;
+        if let Some(path) = model {
             watch.note(&format!("saved {}", path.display()));
         }
-        self.remove()?;
         watch.save(&log_of(output))?;
         drop(watch);
         let mut stdout = std::io::stdout().lock();
@@ -247,7 +250,8 @@ impl Watch {
         let write = || {
             let mut file = Aside::new(path)?;
             file.write_all(&before.unwrap_or_default())?;
-            file.write_all((seen.log[new..].join("\n") + "\n").as_bytes())?;
+            let mut lines = seen.log[new..].iter();
+            lines.try_for_each(|line| writeln!(file, "{line}"))?;
             file.finish()
         };
         write().map_err(|e| unwritable(path, e))?;
