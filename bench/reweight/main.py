@@ -1,6 +1,7 @@
 """Reweighters side by side on samples whose ratio is known: correlated normals in 2, 5 and 20 dimensions.
 
     main.py --library LIBRARY [--events N] [--dims 2,5,20] [--peers NAMES]
+    main.py --library LIBRARY --files N
 
 Every peer learns, in a process of its own, to weight one sample of N events like another, and then weights N fresh events. Printed are: the
 area under the ROC curve of gradient-boosted trees (scikit-learn's histogram ones, trained on one half of the fresh events and looked at on
@@ -8,14 +9,19 @@ the other) before and after, 0.5 where they find no difference; what the weighte
 exact one, weights scaled to the mean 1; seconds of processors for training and for weighting; and what the work has added to the memory at
 its peak.
 
+With --files the program `laser`, beside the library, trains from two files of N rows of 5 features and weights one of them: seconds, and memory
+at the peak.
+
 The sample `from` is a chain of unit normals, each correlated by 0.2 with the one before; `to` by 0.4, and its first two are moved by 0.4.
 """
 
 import argparse
 import ctypes as c
 import json
+import os
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -130,23 +136,57 @@ def auc(x, w, target):
     return roc_auc_score(labels[test], fitted.predict_proba(features[test])[:, 1], sample_weight=weights[test])
 
 
+def write(path, seed, rows, *law):
+    """A file of events, made in parts."""
+    part = 1_000_000
+    file = np.lib.format.open_memmap(path, "w+", float, (rows, 5))
+    for first in range(0, rows, part):
+        count = min(part, rows - first)
+        file[first:first + count] = chain(seed + first, count, 5, *law)
+
+
+def of_files(program, rows):
+    """The program from file to file."""
+    with tempfile.TemporaryDirectory(dir=HERE.parent.parent / "build" / "bench") as folder:
+        for name, seed, law in (("from.npy", 1, FROM), ("to.npy", 2, TO)):
+            write(Path(folder) / name, seed, rows, *law)
+        (Path(folder) / "options.json").write_text(f'{{"preset": "fast", "threads": {THREADS}}}', encoding="ascii")
+        print(f"{rows} rows of 5 features in either file, preset `fast`\n\n| | clock | processors | memory |\n|---|---|---|---|")
+        train = ["train", "from.npy", "to.npy", "-o", "r.laser", "--options", "options.json"]
+        for name, words in (("training", train), *((f"weighting, {threads} thread{'s' * (threads > 1)}",
+                            ["apply", "r.laser", "from.npy", "-o", "w.npy", "--threads", threads]) for threads in (1, THREADS))):
+            command = list(map(str, [program.resolve(), "reweight", *words]))
+            start = time.monotonic()
+            process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            said = process.stderr.read()
+            _, status, used = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            if process.returncode:
+                sys.exit(said)
+            print(f"| {name} | {time.monotonic() - start:.0f} s | {used.ru_utime + used.ru_stime:.0f} s | {used.ru_maxrss / 1024:.0f} MB |", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--library", type=Path, required=True)
     parser.add_argument("--events", type=int, default=200_000)
     parser.add_argument("--dims", default="2,5,20")
     parser.add_argument("--peers", help="names with semicolons between")
+    parser.add_argument("--files", type=int, metavar="N")
     parser.add_argument("--work", nargs=3, metavar=("PEER", "DIM", "FILE"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.work:
         peer, dim, path = arguments.work
         np.save(path, work(peer, int(dim), arguments.events, arguments.library))
         return
+    out = HERE.parent.parent / "build" / "bench"
+    out.mkdir(parents=True, exist_ok=True)
+    if arguments.files:
+        of_files(arguments.library.parent / "laser", arguments.files)
+        return
     print(f"{arguments.events} events of each sample; seconds of processors\n")
     print("| dimensions | | AUC before | AUC after | effective | log w off by | training | weighting | memory |")
     print("|---|---|---|---|---|---|---|---|---|", flush=True)
-    out = HERE.parent.parent / "build" / "bench"
-    out.mkdir(parents=True, exist_ok=True)
     for dim in map(int, arguments.dims.split(",")):
         fresh, target = chain(3, arguments.events, dim, *FROM), chain(4, arguments.events, dim, *TO)
         exact = log_density(fresh, *TO) - log_density(fresh, *FROM)
