@@ -19,7 +19,7 @@ from ._files import agreed, networks_file, reweighter_file, write
 from ._networks import Network, Step, assembled
 from ._scales import Scales
 
-FLOATS = {TensorProto.FLOAT: np.float32, TensorProto.DOUBLE: np.float64}
+FLOATS: dict[int, Any] = {TensorProto.FLOAT: np.float32, TensorProto.DOUBLE: np.float64}
 # Activations that liblaser has between layers, and those that it has at the end alone, where they become scalings of the features.
 HIDDEN = {"Relu": "leaky_relu", "LeakyRelu": "leaky_relu", "PRelu": "leaky_relu", "Tanh": "tanh", "Sigmoid": "sigmoid"}
 LAST = {"Exp": "exp", "Sinh": "sinh", "Softmax": "softmax"}
@@ -241,7 +241,7 @@ class Tracer:
             inside = places - n * np.arange(self.rows).reshape(-1, *[1] * (places.ndim - 1))
             if np.all(inside == inside[0]) and np.all((inside >= 0) & (inside < n)):
                 return value.select(inside[0])
-        before = next((name for name, known in self.values.items() if known is value), None)
+        before = next((name for name, known in self.values.items() if known is value and name in self.makers), None)
         remedy = f". For the values before it say output={before!r}" if before else ""
         raise Unsupported(f"{where} makes one row of several, or several of one; each event of liblaser is a function of its own latents{remedy}")
 
@@ -356,7 +356,7 @@ class Tracer:
         parts = []
         for part in given:
             if not isinstance(part, Value):
-                if len(part) not in (1, self.rows) or np.any(part != part[:1]):
+                if len(part) != self.rows or np.any(part != part[:1]):
                     raise Unsupported(f"{where} has another constant for each row; each event of liblaser is a function of its own latents")
                 n = part[0].size
                 part = dataclasses.replace(value, matrix=np.zeros((n, value.matrix.shape[1])), offset=part[0].ravel(), shape=part[0].shape)
@@ -461,15 +461,16 @@ def read(source: Any) -> Any:
     if isinstance(source, (str, os.PathLike)):
         if not os.path.isfile(source):
             raise FileNotFoundError(f"there is no file {os.fspath(source)}")
+        name, why = os.fspath(source), "it has no graph"
         try:
-            source = onnx.load(os.fspath(source))
+            source = onnx.load(name)
         except Exception as error:
+            source, why = onnx.ModelProto(), f"{type(error).__name__}: {error}"
+        if not source.graph.node:
             raise ValueError(
-                f"{os.fspath(source)} is no ONNX file, or its weights in other files are missing ({type(error).__name__}: {error}). Keras 3 writes one by "
+                f"{name} is no ONNX file, or its weights in other files are missing ({why}). Keras 3 writes one by "
                 'model.export("model.onnx", format="onnx"), TensorFlow by tf2onnx, scikit-learn by skl2onnx.to_onnx'
-            ) from error
-    if not source.graph.node:
-        raise ValueError("an ONNX model with a graph is needed; this one has no nodes")
+            )
     if source.functions:
         from onnx.inliner import inline_local_functions
 
@@ -592,7 +593,7 @@ def compare(tracer: Tracer, inputs: list[tuple[str, int]], target: str, dtype: s
         known = np.isfinite(theirs).reshape(len(SIZES), count, -1)
         scale = np.abs(np.where(known, theirs.reshape(known.shape), 0)).max(1, keepdims=True)
         worst = np.where(known, np.abs(found - theirs).reshape(known.shape) / np.maximum(scale, np.finfo(dtype).tiny), 0).reshape(theirs.shape)
-    if not np.all(worst <= AGREEMENT[dtype]):
+    if not np.all(worst <= AGREEMENT[dtype if tracer.double else "float32"]):
         row, column = np.unravel_index(np.nanargmax(np.where(np.isnan(worst), np.inf, worst)), worst.shape)
         raise ValueError(
             f"the file would not have the model's numbers: of the trial row {row}, value {column} is {found[row, column]:.9g}, and {theirs[row, column]:.9g} "
@@ -605,9 +606,10 @@ def evaluated(tracer: Tracer, feeds: dict[str, Array], target: str) -> tuple[str
     """The program that computed the tensor, and its values: onnxruntime where it is installed and can, else that of the package onnx."""
     model = onnx.ModelProto()
     model.CopyFrom(tracer.model)
-    del model.graph.output[:]
+    del model.graph.node[:], model.graph.output[:]
+    model.graph.node.extend(tracer.needed(target))
     model.graph.output.append(onnx.ValueInfoProto(name=target))
-    kinds = {value.name: FLOATS[int(value.type.tensor_type.elem_type)] for value in tracer.inputs}
+    kinds = {value.name: FLOATS[value.type.tensor_type.elem_type] for value in tracer.inputs}
     rows = len(next(iter(feeds.values())))
     step = rows if tracer.rows == TRACED else tracer.rows
     batches = [{name: values[i : i + step].astype(kinds[name]) for name, values in feeds.items()} for i in range(0, rows, step)]
