@@ -1,9 +1,11 @@
 """liblaser.export without PyTorch: networks of ONNX files as Keras, PyTorch and scikit-learn write them, against NumPy."""
 
 import json
+import re
 import struct
 import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -466,7 +468,25 @@ def test_scalings(out):
             export(made, out, scaling=word)
 
 
-# --- the command ---
+# --- the page, the command ---
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_documentation(tmp_path, monkeypatch, capsys):
+    """The examples of docs/foreign-models.md that need no PyTorch, one after the other."""
+    text = (Path(__file__).parents[2] / "docs" / "foreign-models.md").read_text(encoding="utf-8")
+    examples = re.findall(r"^<!-- test: not run, because python/tests/test_export.py runs it -->\n```python\n(.*?)^```$", text, re.M | re.S)
+    assert len(examples) == 2
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for example in examples:
+        exec(compile(example, "foreign-models.md", "exec"), names)
+    assert capsys.readouterr().out.startswith("3 1 float64 onnxruntime")
+    y = np.log(names["x"][:, 0] - 20)
+    assert names["x"].shape == (1000, 2) and abs(y.mean()) < 0.15 and abs(y.std() - 1) < 0.15
+    # What was trained on: the label 1 has the larger mean, by 0.2.
+    mean = np.average(names["simulation"], axis=0, weights=names["w"])
+    assert np.all(abs(mean - 0.2) < 0.15) and np.all(abs(names["simulation"].mean(0)) < 0.1)
 
 
 def test_the_command(out, tmp_path, capsys):
