@@ -215,6 +215,28 @@ def test_rectifiers_as_others_write_them(out, kind):
     assert header(out)["model"]["generator"]["kind"]["maps"][0]["network"]["activation"]["slope"] == slope
 
 
+@pytest.mark.parametrize("activation, slope", [("Relu", 0.0), ("LeakyRelu", 0.01)])
+def test_layers_side_by_side(out, activation, slope):
+    """A latent and a condition with layers of their own, a skip connection around two layers, and one from the input to the end."""
+    act = {"w": weights(3, 8, seed=1), "v": weights(2, 4, seed=2), "a": weights(12, 6, seed=3), "b": weights(6, 12, seed=4), "c": weights(15, 2, seed=5)}
+    constants = {f"{name}{part}": values for name, layer in act.items() for part, values in zip("wb", layer[0])}
+    nodes = [node("Gemm", "z ww wb", "z1"), node(activation, "z1", "z2"), node("Gemm", "y vw vb", "y1"), node(activation, "y1", "y2"),
+             node("Concat", "z2 y2", "j", axis=1), node("Gemm", "j aw ab", "j1"), node(activation, "j1", "j2"), node("Gemm", "j2 bw bb", "j3"),
+             node("Add", "j3 j", "k"), node(activation, "k", "k1"), node("Concat", "z k1", "l", axis=1), node("Gemm", "l cw cb", "x")]
+    export(model(nodes, constants, inputs=(("z", 3), ("y", 2))), out, conditions="y")
+    y = RNG.normal(size=(200, 2))
+
+    def f(u):
+        return np.where(u > 0, u, slope * u)
+
+    def layer(name, u):
+        return u @ act[name][0][0].astype(float) + act[name][0][1]
+
+    j = np.hstack([f(layer("w", Z)), f(layer("v", y))])
+    k = f(layer("b", f(layer("a", j))) + j)
+    near(generated(out, np.hstack([Z, y])), layer("c", np.hstack([Z, k])))
+
+
 @pytest.mark.parametrize("order", ["z c", "c z"])
 def test_conditions_by_name(out, order):
     layers = weights(5, 8, 2)
@@ -277,7 +299,8 @@ REFUSED = {
     "Conv": ([node("Conv", "z w", "x")], r"'model/x' \(Conv\) has no counterpart in liblaser"),
     "product": ([node("Sigmoid", "z", "s"), node("Mul", "z s", "x")], r"'model/x' \(Mul\) multiplies .* both depend on the input"),
     "quotient": ([node("Div", "k z", "x")], r"'model/x' \(Div\) divides by values that depend on the input"),
-    "skip": ([node("Relu", "z", "r"), node("Add", "z r", "x")], r"'model/x' \(Add\) brings together values that went through different layers"),
+    "skip": ([node("Tanh", "z", "r"), node("Add", "z r", "x")], r"'model/x' \(Add\) brings together .* skip connection around tanh"),
+    "two": ([node("Tanh", "z", "t"), node("Relu", "z", "r"), node("Concat", "t r", "x", axis=1)], r"\(Concat\) brings together .* different activations"),
     "random": ([node("RandomNormalLike", "z", "r"), node("Add", "z r", "x")], r"\(RandomNormalLike\) draws random numbers.*save the decoder alone"),
     "training": ([node("Dropout", "z half yes", "x")], r"\(Dropout\) is that of a training"),
     "norm": ([node("BatchNormalization", "z k k k k", "x", training_mode=1)], r"\(BatchNormalization\) is that of a training"),

@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from ._description import Array, Exported, Unsupported
-from ._files import agreed, networks_file, reweighter_file, write
+from ._files import agreed, first_line, networks_file, reweighter_file, write
 from ._networks import Network, Step, assembled
 from ._scales import Scales
 
@@ -274,7 +274,7 @@ class Tracer:
                     continue
                 if isinstance(other, np.ndarray) and not np.any(other) and other.size == 1:
                     return one.activated("leaky_relu", 0.0, node.input[i])
-                if isinstance(other, Value) and same_steps([one, other]) and one.shape == other.shape:
+                if isinstance(other, Value) and shared([one, other]) == len(one.before) == len(other.before) and one.shape == other.shape:
                     reference = np.abs(one.matrix).max()
                     slope = float(np.sum(one.matrix * other.matrix) / np.sum(one.matrix**2)) if reference > 0 else -1.0
                     near = np.allclose(other.matrix, slope * one.matrix, rtol=1e-12) and np.allclose(other.offset, slope * one.offset, rtol=1e-12)
@@ -299,7 +299,7 @@ class Tracer:
             shape = np.broadcast_shapes((self.rows, *a.shape), (self.rows, *b.shape))
             a, b = (self.spread(value, shape, where) for value in (a, b))
             b = b.times(-np.ones(len(b.offset))) if kind == "Sub" else b
-            self.alike([a, b], where)
+            a, b = together([a, b], where)
             return dataclasses.replace(a, matrix=a.matrix + b.matrix, offset=a.offset + b.offset)
         value, constant = (a, b) if isinstance(a, Value) else (b, a)
         shape = np.broadcast_shapes((self.rows, *value.shape), constant.shape)
@@ -325,10 +325,6 @@ class Tracer:
         n = len(value.offset)
         numbered = np.arange(self.rows * n).reshape(self.rows, *value.shape)
         return value if shape == numbered.shape else self.selected(value, np.broadcast_to(numbered, shape), where)
-
-    def alike(self, values: list[Value], where: str) -> None:
-        if not same_steps(values):
-            raise Unsupported(f"{where} brings together values that went through different layers; liblaser's networks have one path")
 
     def product(self, node: Any, given: list[Given], where: str) -> Given:
         value: Given = given[0]
@@ -361,10 +357,10 @@ class Tracer:
                 n = part[0].size
                 part = dataclasses.replace(value, matrix=np.zeros((n, value.matrix.shape[1])), offset=part[0].ravel(), shape=part[0].shape)
             parts.append(part)
-        self.alike(parts, where)
+        parts = together(parts, where)
         begins = np.cumsum([0, *(len(part.offset) for part in parts)])
         places = np.concatenate([begin + np.arange(len(part.offset)).reshape(part.shape) for begin, part in zip(begins, parts)], axis - 1)
-        all_of = dataclasses.replace(value, matrix=np.vstack([part.matrix for part in parts]), offset=np.concatenate([part.offset for part in parts]))
+        all_of = dataclasses.replace(parts[0], matrix=np.vstack([part.matrix for part in parts]), offset=np.concatenate([part.offset for part in parts]))
         return all_of.select(places)
 
     def normalised(self, node: Any, given: list[Given], where: str) -> Value:
@@ -389,9 +385,53 @@ def decimal(slope: float) -> float:
     return short if np.float32(short) == np.float32(slope) and abs(slope - short) < 1e-7 else slope
 
 
-def same_steps(values: Sequence[Value]) -> bool:
-    first = values[0].before
-    return all(len(value.before) == len(first) and all(a is b for a, b in zip(value.before, first)) for value in values)
+def shared(values: Sequence[Value]) -> int:
+    """How many of their first steps are the same ones."""
+    for i, steps in enumerate(zip(*(value.before for value in values))):
+        if any(step is not steps[0] for step in steps):
+            return i
+    return min(len(value.before) for value in values)
+
+
+def together(values: list[Value], where: str) -> list[Value]:
+    """The values with the same steps before them: those of each, side by side. What has fewer of them passes the others' ReLU and LeakyReLU as
+    x = (act(x) − act(−x)) / (1 + slope)."""
+    first = shared(values)
+    if all(len(value.before) == first for value in values):
+        return values
+    steps = list(values[0].before[:first])
+    width = len(steps[-2][2]) if steps else next(value.before[first][1].shape[1] for value in values if len(value.before) > first)
+    # Of each value, what makes of the vector that all have in common the vector that its next step takes.
+    makes = [np.eye(width) for _ in values]
+    for i in range(first, max(len(value.before) for value in values), 2):
+        kinds = {value.before[i + 1][1:] for value in values if len(value.before) > i}
+        kind, slope = kinds.pop()
+        if kinds or kind == "softmax" or (kind != "leaky_relu" and any(len(value.before) <= i for value in values)):
+            raise Unsupported(
+                f"{where} brings together values of layers with different activations, or of a skip connection around {kind}; side by side "
+                "liblaser has one activation, and only Relu and LeakyRelu let values pass"
+            )
+        rows: list[Array] = []
+        offsets: list[Array] = []
+        parts: list[list[tuple[float, int]]] = []
+        for value, make in zip(values, makes):
+            if len(value.before) > i:
+                _, weight, bias = value.before[i]
+                rows, offsets = [*rows, weight @ make], [*offsets, bias]
+                parts.append([(1.0, len(bias))])
+            else:
+                n = len(make)
+                rows, offsets = [*rows, make, -make], [*offsets, np.zeros(2 * n)]
+                parts.append([(1 / (1 + slope), n), (-1 / (1 + slope), n)])
+        total, begin = sum(n for part in parts for _, n in part), 0
+        for k, part in enumerate(parts):
+            makes[k] = np.zeros((part[0][1], total))
+            for factor, n in part:
+                makes[k][:, begin : begin + n] = factor * np.eye(n)
+                begin += n
+        steps += [("linear", np.vstack(rows), np.concatenate(offsets)), ("activation", kind, slope)]
+    before = tuple(steps)
+    return [dataclasses.replace(value, before=before, matrix=value.matrix @ make, head="") for value, make in zip(values, makes)]
 
 
 def shown_shape(shape: Sequence[Any]) -> str:
@@ -625,5 +665,8 @@ def evaluated(tracer: Tracer, feeds: dict[str, Array], target: str) -> tuple[str
     except Exception as error:  # it has no kernel of this type, or knows no version as new
         if type(error).__module__.partition(".")[0] != "onnxruntime":
             raise
-    reference = ReferenceEvaluator(model)
-    return f"the reference of onnx {onnx.__version__}", np.concatenate([reference.run([target], batch)[0] for batch in batches])
+    try:
+        reference = ReferenceEvaluator(model)
+        return f"the reference of onnx {onnx.__version__}", np.concatenate([reference.run([target], batch)[0] for batch in batches])
+    except Exception as error:
+        raise ValueError(f"the graph cannot be computed, to compare the file with it: {first_line(error)}") from error
