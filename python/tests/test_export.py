@@ -108,7 +108,8 @@ def test_a_generator_of_keras(out):
 @pytest.mark.parametrize("batch", [1, 4, "batch"])
 def test_a_sequential_as_torch_onnx_writes_it(out, batch):
     layers = weights(3, 8, 2)
-    nodes = [node("Gemm", "z 0.weight 0.bias", "/0/Gemm_output_0", alpha=1.0, beta=1.0, transB=1), node("Relu", "/0/Gemm_output_0", "/1/Relu_output_0"),
+    nodes = [node("Gemm", "z 0.weight 0.bias", "/0/Gemm_output_0", alpha=1.0, beta=1.0, transB=1),
+             node("Relu", "/0/Gemm_output_0", "/1/Relu_output_0"),
              node("Gemm", "/1/Relu_output_0 2.weight 2.bias", "x", alpha=2.0, beta=0.5, transB=1)]
     constants = {f"{2 * i}.{name}": values for i, (w, b) in enumerate(layers) for name, values in (("weight", w.T), ("bias", b))}
     export(model(nodes, constants, batch=batch), out)
@@ -218,8 +219,9 @@ def test_rectifiers_as_others_write_them(out, kind):
 @pytest.mark.parametrize("activation, slope", [("Relu", 0.0), ("LeakyRelu", 0.01)])
 def test_layers_side_by_side(out, activation, slope):
     """A latent and a condition with layers of their own, a skip connection around two layers, and one from the input to the end."""
-    act = {"w": weights(3, 8, seed=1), "v": weights(2, 4, seed=2), "a": weights(12, 6, seed=3), "b": weights(6, 12, seed=4), "c": weights(15, 2, seed=5)}
-    constants = {f"{name}{part}": values for name, layer in act.items() for part, values in zip("wb", layer[0])}
+    shapes = {"w": (3, 8), "v": (2, 4), "a": (12, 6), "b": (6, 12), "c": (15, 2)}
+    layers = {name: weights(*shape, seed=i)[0] for i, (name, shape) in enumerate(shapes.items())}
+    constants = {f"{name}{part}": values for name, layer in layers.items() for part, values in zip("wb", layer)}
     nodes = [node("Gemm", "z ww wb", "z1"), node(activation, "z1", "z2"), node("Gemm", "y vw vb", "y1"), node(activation, "y1", "y2"),
              node("Concat", "z2 y2", "j", axis=1), node("Gemm", "j aw ab", "j1"), node(activation, "j1", "j2"), node("Gemm", "j2 bw bb", "j3"),
              node("Add", "j3 j", "k"), node(activation, "k", "k1"), node("Concat", "z k1", "l", axis=1), node("Gemm", "l cw cb", "x")]
@@ -230,7 +232,7 @@ def test_layers_side_by_side(out, activation, slope):
         return np.where(u > 0, u, slope * u)
 
     def layer(name, u):
-        return u @ act[name][0][0].astype(float) + act[name][0][1]
+        return u @ layers[name][0].astype(float) + layers[name][1]
 
     j = np.hstack([f(layer("w", Z)), f(layer("v", y))])
     k = f(layer("b", f(layer("a", j))) + j)
@@ -275,6 +277,24 @@ def test_files_and_weights_beside_them(out, tmp_path):
     (tmp_path / "model.keras").write_bytes(b"PK")
     with pytest.raises(ValueError, match="is no ONNX file.*model.export"):
         export(tmp_path / "model.keras", out)
+
+
+@pytest.mark.parametrize("opset", [9, 11, 13, 20])
+def test_versions_of_operators(out, opset):
+    """Axes, bounds and ratios are attributes in old graphs, and inputs in new ones."""
+    layers = weights(3, 8, 2)
+    ones = {name: np.ones(8, np.float32) for name in ("scale", "bias", "mean", "variance")}
+    new = [node("Unsqueeze", "d axis", "e"), node("Squeeze", "e axis", "f")]
+    old = [node("Unsqueeze", "d", "e", axes=[2]), node("Squeeze", "e", "f", axes=[2])]
+    clip = node("Clip", "f", "g", min=0.0) if opset < 11 else node("Clip", "f zero", "g")
+    drop = node("Dropout", "g", "h", ratio=0.5) if opset < 12 else node("Dropout", "g half", "h")
+    nodes = [node("Gemm", "z w0 b0", "c"), node("BatchNormalization", "c scale bias mean variance", "d", epsilon=0.5), *(old if opset < 13 else new), clip,
+             drop, node("Gemm", "h w1 b1", "x")]
+    constants = ones | {"w0": layers[0][0], "b0": layers[0][1], "w1": layers[1][0], "b1": layers[1][1], "axis": np.int64([2]), "zero": np.float32(0),
+                        "half": np.float32(0.5)}
+    written = export(model(nodes, constants, opset=opset), out)
+    near(generated(out), dense(Z, layers, lambda u: relu((u - 1) / np.sqrt(1.5) + 1)))
+    assert written.compared.startswith("onnxruntime")
 
 
 def test_several_outputs(out):
@@ -347,7 +367,7 @@ def test_shapes_of_the_input(out):
     layers = weights(3, 8, 2)
     made = model(*keras(layers, "Relu"))
     made.graph.input[0].type.tensor_type.shape.dim[1].ClearField("dim_value")
-    with pytest.raises(ValueError, match=r"input 'z' is of shape \[batch, \?\]: say how long its rows are by latent=N"):
+    with pytest.raises(ValueError, match=r"input 'z' is of shape \[batch, \?\]: the length of a row is needed"):
         export(made, out)
     export(made, out, latent=3)
     near(generated(out), dense(Z, layers, relu))
@@ -483,10 +503,11 @@ def test_scalings(out):
     expected = [10 + 2 * np.sinh(y), np.sinh(y), 2 * np.pi * sigmoid(y) - np.pi, np.floor(y), np.clip(np.floor(y), -1, 1), np.clip(np.floor(y), 0, 2),
                 np.maximum(np.floor(y), 0), 2 + np.exp(y), 2 * sigmoid(y) - 1]
     np.testing.assert_allclose(generated(out, u[:, None]), np.transpose(expected), rtol=1e-12, atol=1e-12)
-    for word, reason in (("zeros(0)", "is none of `standardise`"), ("asinh(1)", "is none of"), ("integer(0.5:)", "of `integer` whole"), ("category(1)", "two values or more"),
-                         ("integer(0:5000)", "1000 values are the most"), ("asinh(0:0)", "the width must be positive"), ("integer(3:1)", "two values"),
-                         ("periodic(1:0)", "the lower bound must lie below"), ("integer(0", "is none of"), ("integer(5)", "is none of"),
-                         ("integer(900:1000)", "standard deviations std from mean")):
+    wrong = {"zeros(0)": "is none of `standardise`", "asinh(1)": "is none of", "integer(0.5:)": "of `integer` whole", "integer(0": "is none of",
+             "integer(5)": "is none of", "category(1)": "two values or more", "integer(3:1)": "two values", "asinh(0:0)": "the width must be positive",
+             "integer(0:5000)": "1000 values are the most", "periodic(1:0)": "the lower bound must lie below",
+             "integer(900:1000)": "standard deviations std from mean"}
+    for word, reason in wrong.items():
         with pytest.raises(ValueError, match=reason):
             export(made, out, scaling=word)
 

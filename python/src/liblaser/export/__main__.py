@@ -79,7 +79,8 @@ def several(text: str) -> list[float] | float:
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog=f"python -m {PROGRAM}", description="Writes a generator or classifier that was trained elsewhere to liblaser's model file.")
+    what = "Writes a generator or classifier that was trained elsewhere to liblaser's model file."
+    parser = argparse.ArgumentParser(prog=f"python -m {PROGRAM}", description=what)
     parser.add_argument(
         "source",
         help="FILE.onnx; FILE.py:NAME, a model of PyTorch or a function that builds it; or a file of torch.save(model), which runs its author's code",

@@ -66,7 +66,9 @@ def reweighter_file(network: Network, scales: Scales, dtype: str, log_ratio_offs
         raise ValueError(f"log_ratio_offset={log_ratio_offset}; it is a finite number")
     features = scales.features(network.inputs)
     if others := sorted({scaling["type"] for scaling in features} - {"standardise", "asinh", "log", "logit"}):
-        raise ValueError(f"scaling: classifiers of the library see features of the scaling {others[0]} otherwise; take standardise, asinh, log or logit")
+        raise ValueError(
+            f"scaling: classifiers of the library see features of the scaling {others[0]} otherwise; take standardise, asinh, log or logit"
+        )
     classifier = {"network": network.description(), "scalings": features, "log_ratio_offset": float(log_ratio_offset)}
     generator = {"kind": {"type": "events"}, "scalings": features}
     return sealed(generator, classifier, named(network, "classifier."), (0, network.inputs), 0, dtype, record)
