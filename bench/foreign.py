@@ -1,4 +1,4 @@
-"""Flows as zuko and nflows make them by default, and the native files that tools/laser_export.py writes of them: rates of events and densities,
+"""Flows as zuko and nflows make them by default, and the native files that liblaser.export writes of them: rates of events and densities,
 side by side, after a check that they are the same. `make bench-foreign` runs it.
 
 float32, one thread; frameworks as their users call them, in evaluation mode and without gradients. liblaser's events include its random
@@ -7,6 +7,7 @@ numbers, as those of the frameworks include theirs. The repeats of all are inter
 
 import ctypes as c
 import json
+import os
 import sys
 import tempfile
 import time
@@ -17,10 +18,11 @@ import numpy as np
 import torch
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.append(str(ROOT / "tools"))
+sys.path.append(str(ROOT / "python" / "src"))
+os.environ["LASER_LIBRARY"] = sys.argv[1]
 
 from laser import Laser  # noqa: E402
-from laser_export import export  # noqa: E402
+from liblaser.export import export  # noqa: E402
 
 BATCHES = (100, 20000)
 REPEATS = 5

@@ -52,7 +52,8 @@ configure_file("${root}/cmake/laser.pc.in" "$ENV{DESTDIR}${libdir}/pkgconfig/las
 # Julia: Pkg.develop(path = "PREFIX/share/liblaser/julia/LaserRefine")
 file(INSTALL "${root}/julia" DESTINATION "${PREFIX}/share/liblaser")
 
-file(INSTALL "${root}/tools/laser_export.py" DESTINATION "${PREFIX}/share/liblaser")
+# Python: PYTHONPATH=PREFIX/share/liblaser/python, and LASER_LIBRARY where the loader does not find the library.
+file(INSTALL "${root}/python/src/liblaser" DESTINATION "${PREFIX}/share/liblaser/python" PATTERN __pycache__ EXCLUDE)
 
 file(INSTALL "${root}/LICENSE-APACHE" "${root}/LICENSE-MIT" DESTINATION "${PREFIX}/share/licenses/liblaser")
 set(doc "${PREFIX}/share/doc/liblaser")

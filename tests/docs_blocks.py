@@ -269,7 +269,7 @@ def names(*headers: str) -> set[str]:
 @cache
 def other_names() -> set[str]:
     """Files called laser_…, and variables of the environment."""
-    found = {path.stem for folder in ("examples-*", "tools", "include") for path in ROOT.glob(f"{folder}/**/laser_*")}
+    found = {path.stem for folder in ("examples-*", "include") for path in ROOT.glob(f"{folder}/**/laser_*")}
     for path in [ROOT / "scripts" / "test", ROOT / "tests" / "docs.rs", ROOT / "tests" / "bits.rs"]:
         found |= set(re.findall(r"\bLASER_[A-Z_]+\b", path.read_text(encoding="utf-8")))
     return found

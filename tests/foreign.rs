@@ -1,4 +1,4 @@
-//! Flows of FrEIA, nflows and zuko, as tools/laser_export.py has written them (`tests/export/run LIBRARY --reference`), against what
+//! Flows of FrEIA, nflows and zuko, as liblaser.export has written them (`tests/export/run LIBRARY --reference`), against what
 //! PyTorch says of them.
 #![allow(clippy::unwrap_used)] // tests fail so
 

@@ -1,7 +1,8 @@
 """Keeps the bindings in step with laser.h.
 
     python3 scripts/bindings            check them: a line per check, exit status 1 if one fails
-    python3 scripts/bindings --write    first write anew what is generated: the C layers of include/laser.f90, julia/LaserRefine and python/
+    python3 scripts/bindings --write    first write anew what is generated: the C layers of include/laser.f90, julia/LaserRefine and python/,
+                                        and the limits of model files that liblaser.export knows
 
 A new C function fails here until C++, Fortran, Julia and Python have their twin of it.
 """
@@ -12,6 +13,7 @@ import cpp
 import fortran
 import header
 import julia
+import limits
 import python
 
 
@@ -20,7 +22,7 @@ def main() -> int:
         print(__doc__)
         return 2
     described = header.read()
-    languages = [cpp, fortran, julia, python]
+    languages = [cpp, fortran, julia, python, limits]
     if sys.argv[1:]:
         for language in languages:
             language.write(described)

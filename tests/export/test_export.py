@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
-"""tools/laser_export.py against PyTorch: the events and densities of the files that it writes, as liblaser computes them.
+"""liblaser.export against PyTorch: the events and densities of the files that it writes, as liblaser computes them.
 
     test_export.py LIBRARY [TEST ...]     prints `ok NAME` or `FAILED NAME` for every test; exit status 0 if none failed
     test_export.py LIBRARY --reference    writes tests/reference/foreign, which tests/foreign.rs reads where PyTorch is not installed
 
-Needs the packages of tools/requirements.txt; tests/export/run installs them.
+Needs the packages of tests/export/requirements.txt; tests/export/run installs them.
 """
 
 import contextlib
 import ctypes as c
 import json
+import os
 import re
 import subprocess
 import sys
@@ -26,11 +27,14 @@ from safetensors import safe_open
 from torch import nn
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "bench")]
+sys.path[:0] = [str(ROOT / "python" / "src"), str(ROOT / "bench")]
+if len(sys.argv) > 1:
+    os.environ["LASER_LIBRARY"] = sys.argv[1]
 
-import laser_export  # noqa: E402
+import liblaser  # noqa: E402
 from laser import Laser  # noqa: E402
-from laser_export import Affine, Coupling, Linear, Spline, Unsupported, double_precision, export, export_flow  # noqa: E402
+from liblaser.export import Affine, Coupling, Linear, Spline, Unsupported, _flows, export, export_flow, export_reweighter  # noqa: E402
+from liblaser.export._layers import double_precision  # noqa: E402
 
 ROWS = 10_000
 EXACT = 1e-6
@@ -508,7 +512,7 @@ def test_zuko_refusals():
     refused(Unsupported, "different contexts, [1, 2]", model=mixed, form="native")
     refused(Unsupported, "more than 4096 coupling blocks", model=zuko.flows.MAF(2, transforms=2049, hidden_features=(2,)), form="native")
     for transforms in (1, 3):  # of 5706 parameters each
-        with mock.patch.object(laser_export, "MAX_PARAMETERS", 5000 * transforms):
+        with mock.patch.object(_flows, "MAX_PARAMETERS", 5000 * transforms):
             refused(Unsupported, f"{5000 * transforms} parameters", model=zuko.flows.MAF(3, transforms=transforms), form="native")
     cyclic = zuko.flows.MAF(3)
     for module in cyclic.modules():
@@ -782,13 +786,27 @@ def test_scaling_torchscript():
         assert torch.all(x.isfinite()) and torch.all(slope.isfinite())
         assert torch.all(x[:, 0] > 0.1) and torch.all(x[:, 1] > -0.1) and torch.all((x[:, 2] >= 0.1) & (x[:, 2] <= 0.7))
         assert x[:, 0].min() < 0.1 + 1e-7 and x[:, 2].max() > 0.7 - 1e-7 and x[:, 2].min() < 0.1 + 1e-7
+    # The others, on both sides: native and as a module.
+    settings = {"scaling": "asinh(10:2), periodic(-pi:pi), standardise", "mean": 0.5, "std": 2.0, "dtype": "float64"}
+    export(model, folder / "angles.pt", **settings)
+    x = torch.jit.load(folder / "angles.pt")(torch.from_numpy(normal(ROWS, 2)))
+    y = 2 * model.double()(torch.from_numpy(normal(ROWS, 2))) + 0.5
+    near(x.detach().numpy()[:, :1], 10 + 2 * y[:, :1].sinh())
+    near(x.detach().numpy()[:, 1:], torch.stack([2 * np.pi * torch.sigmoid(y[:, 1]) - np.pi, y[:, 2]], 1))
+    linear = shaken(nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 3)))
+    export(linear, folder / "angles.laser", **settings)
+    y = 2 * linear.double()(torch.from_numpy(normal(ROWS, 2))) + 0.5
+    x = File(folder / "angles.laser", dtype="float64").generate(normal(ROWS, 2))
+    near(x[:, :1], 10 + 2 * y[:, :1].sinh())
+    near(x[:, 1:], torch.stack([2 * np.pi * torch.sigmoid(y[:, 1]) - np.pi, y[:, 2]], 1))
+    refused(ValueError, "need a native form", model=model.float(), scaling="integer(0:3)")
 
 
 def test_scaling_errors():
     model = nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 2))
-    wrong = ("sqrt", "log", "log(x)", "log(inf)", "log(0:1)", "logit(0)", "logit(0:1", "standardise(1)", "periodic(-pi:pi)", "")
+    wrong = ("sqrt", "log", "log(x)", "log(inf)", "log(0:1)", "logit(0)", "logit(0:1", "standardise(1)", "zeros(0)", "")
     for scaling in (*wrong, ["log(0)", 3]):
-        refused(ValueError, "is none of `standardise`, `log(LOW)`, `logit(LOW:HIGH)`", model=model, scaling=scaling)
+        refused(ValueError, "is none of `standardise`, `asinh`, `asinh(CENTRE:WIDTH)`, `log(LOW)`", model=model, scaling=scaling)
         refused(ValueError, "is none of", blocks=[Coupling([0], [1], subnet(1, 2))], scaling=scaling)
     for scaling in ("logit(1:1)", "standardise, logit(pi:-pi)"):
         refused(ValueError, "the lower bound must lie below", model=model, scaling=scaling)
@@ -1314,9 +1332,9 @@ class Published(nn.Module):
 
 
 def test_documentation():
-    """Every Python example of docs/foreign-models.md runs, and the library loads what it writes."""
+    """Every example of docs/foreign-models.md with PyTorch runs, and the library loads what it writes."""
     text = (ROOT / "docs" / "foreign-models.md").read_text(encoding="utf-8")
-    examples = re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S)
+    examples = re.findall(r"^<!-- test: not run, because tests/export runs it -->\n```python\n(.*?)^```$", text, re.M | re.S)
     assert len(examples) >= 6
     names: dict = {}
     with contextlib.chdir(folder), contextlib.redirect_stdout(None):
@@ -1398,6 +1416,28 @@ def test_reference():
         near(File(REFERENCE / f"{name}.laser").generate(z), np.array(rows["x"]).reshape(-1, 3))
 
 
+# --- reweighters ---
+
+
+def test_reweighters():
+    """Weights p / (1 − p) of classifiers that end with a logit, its sigmoid, or two logits."""
+    x = normal(1000, 3)
+    for outputs, end in ((1, []), (1, [nn.Sigmoid()]), (2, [])):
+        net = shaken(nn.Sequential(nn.Linear(3, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, outputs), *end)).double()
+        export_reweighter(net, folder / "weights.laser", mean=0.5, std=[1.0, 2.0, 3.0], log_ratio_offset=np.log(3))
+        u = net(torch.from_numpy((x - 0.5) / [1, 2, 3]))
+        w = u / (1 - u) if end else (u[:, -1:] - (u[:, :1] if outputs == 2 else 0)).exp()
+        with liblaser.Reweighter.load(folder / "weights.laser") as reweighter:
+            near(reweighter.weights(x)[:, None], 3 * w)
+    for wrong, words in ((nn.Linear(3, 3), "ends with 3 values"), (nn.Sequential(nn.Linear(3, 1), nn.Tanh()), "1 values by tanh")):
+        try:
+            export_reweighter(wrong, folder / "weights.laser")
+        except Unsupported as error:
+            assert words in str(error), error
+        else:
+            raise AssertionError("it is no classifier")
+
+
 # --- the command ---
 
 COMMAND = """
@@ -1423,8 +1463,9 @@ def neural():
 
 
 def command(*arguments) -> tuple[int, str, str]:
-    tool = ROOT / "tools" / "laser_export.py"
-    done = subprocess.run([sys.executable, str(tool), *map(str, arguments)], capture_output=True, text=True, check=False)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "python" / "src"), os.environ.get("PYTHONPATH", "")])}
+    program = [sys.executable, "-m", "liblaser.export", *map(str, arguments)]
+    done = subprocess.run(program, capture_output=True, text=True, check=False, env=environment)
     return done.returncode, done.stdout, done.stderr
 
 
