@@ -6,6 +6,7 @@ use crate::particle::declaration::Declaration;
 use crate::particle::features::Features;
 use crate::particle::files::{Format, Reader, Rewriter, Writer};
 use crate::particle::lines::Lines;
+use crate::particle::maker::Maker;
 use laser::formula::Formula;
 use laser::model::{Method, Model};
 use laser::options::Options;
@@ -208,7 +209,7 @@ pub fn hepmc(data: &[u8]) {
         return;
     };
     for format in [Format::Lhe, Format::Hepmc] {
-        let Ok(maker) = declaration.maker(&columns, &[]) else {
+        let Ok(maker) = Maker::new(&declaration, &columns, &[]) else {
             return;
         };
         let mut out = Vec::new();

@@ -3,8 +3,9 @@
 use crate::events::is_packed;
 use crate::events::Kind;
 use crate::failure::{Failure, Result};
-use crate::particle::declaration::{Declaration, Maker};
+use crate::particle::declaration::Declaration;
 use crate::particle::files::Writer;
+use crate::particle::maker::Maker;
 use flate2::write::GzEncoder;
 use flate2::Compression;
 use laser::aside::Aside;

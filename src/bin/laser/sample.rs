@@ -7,6 +7,7 @@ use crate::info::{self, File};
 use crate::output::{self, Output};
 use crate::particle::declaration::Declaration;
 use crate::particle::files::Format;
+use crate::particle::maker::Maker;
 use crate::terminal::{self, number, percent, rate, Stop};
 use laser::model::{GeneratorKind, Method, Model};
 use laser::options::{keys, Options};
@@ -177,7 +178,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let particles = match &particles {
         None => None,
         Some((declaration, asked)) => {
-            let maker = declaration.maker(&columns, &model.names);
+            let maker = Maker::new(declaration, &columns, &model.names);
             let mut maker = maker.map_err(|e| Failure::Usage(format!("{asked}: {e}")))?;
             maker.begin(arguments.seed, arguments.stream, arguments.first);
             Some((&**declaration, *asked, maker))

@@ -108,7 +108,7 @@ impl Closure {
             let quantity = feature.map_or("the new weight".into(), |i| called(names, i));
             found.extend(Closure::by(quantity, &place, [old, new], unit)?);
         }
-        found.sort_by(|a, b| b.chi_square.total_cmp(&a.chi_square));
+        found.sort_unstable_by(|a, b| b.chi_square.total_cmp(&a.chi_square));
         let bad: Vec<String> = found
             .iter()
             .take_while(|closure| closure.chi_square > BAD)

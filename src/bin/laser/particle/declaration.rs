@@ -1,11 +1,6 @@
 //! From numbers to particles: which columns of a row are whose momenta.
 
-mod maker;
-#[cfg(test)]
-mod tests;
-
 use super::frame::Frame;
-pub use maker::Maker;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use std::str::FromStr;
@@ -25,13 +20,13 @@ pub struct Declaration {
     #[serde(default = "one")]
     pub process: i32,
     /// In GeV; by default the mass of all that goes out.
-    scale: Option<Quantity>,
+    pub scale: Option<Quantity>,
     /// Couplings at this scale; −1 for unknown ones.
     #[serde(default = "unknown")]
     pub alpha_qed: f64,
     #[serde(default = "unknown")]
     pub alpha_qcd: f64,
-    particles: Vec<Particle>,
+    pub particles: Vec<Particle>,
 }
 
 fn one() -> i32 {
@@ -55,46 +50,46 @@ pub struct Beams {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Incoming {
-    pdg: Quantity,
+    pub pdg: Quantity,
     #[serde(default)]
-    color: [u32; 2],
+    pub color: [u32; 2],
 }
 
 /// A particle that goes out, or comes from one that does.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Particle {
-    pdg: Quantity,
+pub struct Particle {
+    pub pdg: Quantity,
     #[serde(default)]
-    color: [u32; 2],
-    px: Option<Quantity>,
-    py: Option<Quantity>,
-    pz: Option<Quantity>,
-    pt: Option<Quantity>,
-    phi: Option<Quantity>,
-    eta: Option<Quantity>,
-    y: Option<Quantity>,
-    m: Option<Quantity>,
-    e: Option<Quantity>,
+    pub color: [u32; 2],
+    pub px: Option<Quantity>,
+    pub py: Option<Quantity>,
+    pub pz: Option<Quantity>,
+    pub pt: Option<Quantity>,
+    pub phi: Option<Quantity>,
+    pub eta: Option<Quantity>,
+    pub y: Option<Quantity>,
+    pub m: Option<Quantity>,
+    pub e: Option<Quantity>,
     /// Its transverse momentum balances that of the others.
     #[serde(default)]
-    recoil: bool,
-    decay: Option<Decay>,
+    pub recoil: bool,
+    pub decay: Option<Decay>,
 }
 
 /// What a particle decays to.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Decay {
+pub struct Decay {
     /// In which the angles of the first daughter are.
-    frame: Frame,
-    cos_theta: Quantity,
-    phi: Quantity,
-    to: Box<[Particle; 2]>,
+    pub frame: Frame,
+    pub cos_theta: Quantity,
+    pub phi: Quantity,
+    pub to: Box<[Particle; 2]>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-enum Quantity {
+pub enum Quantity {
     Constant(f64),
     /// Of an event's columns.
     Formula(String),

@@ -1,8 +1,9 @@
 //! Files of events of particles, read one event after the other.
 
-use super::declaration::{Declaration, Maker};
+use super::declaration::Declaration;
 use super::features::Features;
 use super::lines::Lines;
+use super::maker::Maker;
 use super::raw::Raw;
 use super::{hepmc, lhe, Event};
 use crate::failure::{Failure, Result};

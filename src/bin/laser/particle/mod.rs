@@ -7,6 +7,7 @@ pub mod frame;
 pub mod hepmc;
 pub mod lhe;
 pub mod lines;
+pub mod maker;
 pub mod raw;
 
 /// px, py, pz and E.

@@ -13,7 +13,7 @@ fn names() -> Vec<String> {
 
 /// The particles of row `row` as event 5.
 fn made(json: &str, row: &[f64]) -> Result<Event, String> {
-    let mut maker = Declaration::from_json(json)?.maker(&columns(), &names())?;
+    let mut maker = Maker::new(&Declaration::from_json(json)?, &columns(), &names())?;
     maker.begin(1, 2, 5);
     let mut event = Event::default();
     maker.make(row, &mut event)?;
@@ -65,10 +65,8 @@ fn a_resonance_decays_and_all_is_conserved() {
     // The azimuth is that of the event, whatever was made before.
     let again = made(Z, &ROW).unwrap();
     assert_eq!(again.out[0].p, z);
-    let mut maker = Declaration::from_json(Z)
-        .unwrap()
-        .maker(&columns(), &names())
-        .unwrap();
+    let declaration = Declaration::from_json(Z).unwrap();
+    let mut maker = Maker::new(&declaration, &columns(), &names()).unwrap();
     maker.begin(1, 2, 4);
     let mut other = Event::default();
     maker.make(&ROW, &mut other).unwrap();
@@ -197,9 +195,7 @@ fn what_cannot_be_is_refused() {
 fn short(particles: &str, row: [f64; 4]) -> Result<([f64; 4], f64), String> {
     let declaration: Declaration = particles.parse()?;
     let mut event = Event::default();
-    declaration
-        .maker(&columns()[..4], &[])?
-        .make(&row, &mut event)?;
+    Maker::new(&declaration, &columns()[..4], &[])?.make(&row, &mut event)?;
     let last = event.out.last().unwrap();
     Ok((last.p, last.mass))
 }

@@ -1,40 +1,14 @@
 //! Makes events of particles out of rows of numbers, as a declaration says.
 
-use super::{Declaration, Particle, Quantity};
-use crate::particle::frame::Frame;
-use crate::particle::{mass, sum, Event, Made, Momentum};
+use super::declaration::{Declaration, Particle, Quantity};
+use super::frame::Frame;
+use super::{mass, sum, Event, Made, Momentum};
 use laser::formula::{self, Formula};
 use laser::noise::{angles, Noise};
 use laser::Rows;
 
-impl Declaration {
-    /// Finds the columns, which `columns` names plainly, as x0 and c0, and `names` as the model has them, if it has names. `Err` names one
-    /// that there is not.
-    pub fn maker(&self, columns: &[String], names: &[String]) -> Result<Maker, String> {
-        let columns = &Columns { columns, names };
-        let place = |quantity: &Quantity| Place::new(quantity, columns);
-        let place_all = |particle| Placed::new(particle, columns, false);
-        let particles = self.particles.iter().map(place_all);
-        let particles = particles.collect::<Result<Vec<_>, _>>()?;
-        if self.particles.iter().filter(|p| p.recoil).count() > 1 {
-            return Err("`recoil` of more than one particle".into());
-        }
-        let incoming = match &self.incoming {
-            None => None,
-            Some([a, b]) => Some([(place(&a.pdg)?, a.color), (place(&b.pdg)?, b.color)]),
-        };
-        Ok(Maker {
-            columns: columns.columns.len(),
-            particles,
-            incoming,
-            energies: self.beams.as_ref().map(|beams| beams.energy),
-            scale: self.scale.as_ref().map(place).transpose()?,
-            angles: angles(0, 0),
-            event: 0,
-            draws: 0,
-        })
-    }
-}
+#[cfg(test)]
+mod tests;
 
 /// Where a quantity is in a row.
 enum Place {
@@ -221,6 +195,37 @@ impl Placed {
 }
 
 impl Maker {
+    /// Finds the columns, which `columns` names plainly, as x0 and c0, and `names` as the model has them, if it has names. `Err` names one
+    /// that there is not.
+    pub fn new(
+        declaration: &Declaration,
+        columns: &[String],
+        names: &[String],
+    ) -> Result<Self, String> {
+        let columns = &Columns { columns, names };
+        let place = |quantity: &Quantity| Place::new(quantity, columns);
+        let place_all = |particle| Placed::new(particle, columns, false);
+        let particles = declaration.particles.iter().map(place_all);
+        let particles = particles.collect::<Result<Vec<_>, _>>()?;
+        if declaration.particles.iter().filter(|p| p.recoil).count() > 1 {
+            return Err("`recoil` of more than one particle".into());
+        }
+        let incoming = match &declaration.incoming {
+            None => None,
+            Some([a, b]) => Some([(place(&a.pdg)?, a.color), (place(&b.pdg)?, b.color)]),
+        };
+        Ok(Maker {
+            columns: columns.columns.len(),
+            particles,
+            incoming,
+            energies: declaration.beams.as_ref().map(|beams| beams.energy),
+            scale: declaration.scale.as_ref().map(place).transpose()?,
+            angles: angles(0, 0),
+            event: 0,
+            draws: 0,
+        })
+    }
+
     /// Angles that no column knows are those of event `event` of a seed and a stream, and are counted on from there.
     pub fn begin(&mut self, seed: u64, stream: u64, event: u64) {
         self.angles = angles(seed, stream);
