@@ -23,7 +23,7 @@ typedef struct sample {
     uint64_t events;
     laser_histogram *feature, *latent;
     uint64_t latent_events; /* simulated events whose latent points were computed; 0 for generated ones, which all have theirs */
-    double us_per_event;
+    double us_per_event, calls_per_event; /* calls of the generator */
     score score;
     const struct sample *floor; /* simulated events, as many as these */
 } sample;

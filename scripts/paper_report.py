@@ -48,15 +48,16 @@ def with_error(scores, name):
 def table(target, scores):
     """Lines of a Markdown table of one target, aligned so that it can be read as it is."""
     quoted = TABLE3.get(target, {})
-    rows = [("method", "JSD", "EMD", "µs/event", "the paper's JSD, EMD")]
+    rows = [("method", "JSD", "EMD", "µs/event", "calls/event", "the paper's JSD, EMD")]
     for name, method in scores["methods"].items():
         paper = f"{ROWS[name]} {quoted[name][0]:g}, {quoted[name][1]:g}" if name in quoted else ""
         label = TITLES.get(name, name) + (" (weighted)" if method["weighted"] else "")
         if name == best_unweighted(scores):
             label = f"**{label}**"
-        rows.append((label, with_error(method, "jsd_paper"), with_error(method, "emd_paper"), f"{method['us_per_event']:.1f}", paper))
+        rows.append((label, with_error(method, "jsd_paper"), with_error(method, "emd_paper"), f"{method['us_per_event']:.1f}",
+                     f"{method['calls_per_event']:.2f}", paper))
     error = "errors {:g}, {:g}".format(*quoted["error"]) if quoted else ""
-    rows.append(("floor: truth against truth", with_error(scores["floor"], "jsd_paper"), with_error(scores["floor"], "emd_paper"), "", error))
+    rows.append(("floor: truth against truth", with_error(scores["floor"], "jsd_paper"), with_error(scores["floor"], "emd_paper"), "", "", error))
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
     lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths)) + " |" for row in rows]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
@@ -145,7 +146,7 @@ def page(all_scores, seconds):
         "",
         f"Flow and classifier of the paper's size, trained on fresh events of a simulator in C; {first['events']:,} events a method. JSD and EMD of 100 × 100 bins in the paper's",
         "convention, smaller is better, as mean and standard error over two or three repeats with other seeds and other truth; times are processor time on one",
-        "thread. The floor is the score of as many events of another simulation: the best to expect. The best unweighted method is in bold. `scores.json`, beside",
+        "thread, calls are those of the generator. The floor is the score of as many events of another simulation: the best to expect. The best unweighted method is in bold. `scores.json`, beside",
         "the models and histograms in `build/paper`, has nats and units of x too.",
         "",
         f"Machine: {machine()}. All targets, two at a time, one thread each: {seconds // 60} min {seconds % 60} s "

@@ -63,7 +63,7 @@ static laser_status fill(sample *s, laser_sampler *sampler)
         check(laser_histogram_fill(s->latent, n, z[0], 2, s->weighted ? w : NULL), "latent points");
     }
     s->us_per_event = 1e6 * spent / (double)s->events;
-    return LASER_OK;
+    return laser_sampler_get_f64(sampler, "calls_per_event", &s->calls_per_event);
 }
 
 laser_status generate(sample *s, const simulator_target *target, const laser_model *model, uint64_t seed)

@@ -146,7 +146,7 @@ static laser_model *refiner(const experiment *e, const method *m, const char *di
 /* Draws and scores the method's events, again and again. */
 static void score_method(const experiment *e, const laser_model *model, result *r)
 {
-    double total = 0.0;
+    double microseconds = 0.0, calls = 0.0;
     const sample empty = r->first;
     for (size_t wanted = e->repeats; r->repeats < wanted; r->repeats++) {
         sample s = empty;
@@ -155,7 +155,8 @@ static void score_method(const experiment *e, const laser_model *model, result *
             return;
         }
         r->scores[r->repeats] = compare(&e->truths[r->repeats], &s);
-        total += s.us_per_event;
+        microseconds += s.us_per_event;
+        calls += s.calls_per_event;
         if (r->repeats == 0)
             r->first = s;
         else
@@ -163,9 +164,10 @@ static void score_method(const experiment *e, const laser_model *model, result *
         if (r->first.us_per_event > slow)
             wanted = 2;
     }
-    r->first.us_per_event = total / (double)r->repeats;
-    fprintf(stderr, "  %-10s JSD %.4f EMD %.4f in the paper's convention, %.1f us/event\n", r->first.name, r->scores[0].jsd_paper,
-            r->scores[0].emd_paper, r->first.us_per_event);
+    r->first.us_per_event = microseconds / (double)r->repeats;
+    r->first.calls_per_event = calls / (double)r->repeats;
+    fprintf(stderr, "  %-10s JSD %.4f EMD %.4f in the paper's convention, %.1f us and %.2f calls/event\n", r->first.name, r->scores[0].jsd_paper,
+            r->scores[0].emd_paper, r->first.us_per_event, r->first.calls_per_event);
 }
 
 static void run_method(const experiment *e, const method *m, const char *dir, int quick, const laser_hooks *hooks, result *r)

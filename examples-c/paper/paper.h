@@ -15,7 +15,7 @@ typedef struct {
 
 /* What a method scored: each repeat has another truth, and another seed of the sampler. */
 typedef struct {
-    sample first; /* of the first repeat, for the figure; its time per event is that of all */
+    sample first; /* of the first repeat, for the figure; its time and calls per event are those of all */
     size_t repeats;
     score scores[REPEATS];
     double refine_seconds; /* wall time of the refiner's own training or pilot run; 0 if it has none */

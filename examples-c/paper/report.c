@@ -74,6 +74,7 @@ static void write_methods(FILE *file, const experiment *e)
         fprintf(file, "%s\n    \"%s\": ", separator, r->first.name);
         write_repeats(file, r->repeats, r->scores);
         write_member(file, "us_per_event", "", r->first.us_per_event);
+        write_member(file, "calls_per_event", "", r->first.calls_per_event);
         write_member(file, "refine_seconds", "", r->refine_seconds);
         write_member(file, "r_hat", "", r->r_hat);
         fprintf(file, ", \"events\": %llu, \"weighted\": %s}", (unsigned long long)e->events, r->first.weighted ? "true" : "false");
