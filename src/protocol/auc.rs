@@ -3,7 +3,7 @@
 use super::networks;
 use crate::compute::{threads, Session};
 use crate::engine;
-use crate::metrics::{self, Auc, Sample, Sum, Trees};
+use crate::metrics::{self, Auc, Sample, Squares, Sum, Trees};
 use crate::model::Real;
 use crate::noise::{self, places, places::Place, Noise, PhiloxRng};
 use crate::objective::{Batch, Goal, Separation};
@@ -90,6 +90,8 @@ fn tell_apart(
     })?;
     let seed = session.seed;
     let [ones, zeros] = different(reference, sample)?;
+    heavy(hooks, &ones, "reference")?;
+    heavy(hooks, &zeros, "sample")?;
     let (ones, judged_ones) = halves(
         reference,
         ones,
@@ -200,6 +202,29 @@ fn different(reference: &Sample, sample: &Sample) -> Result<[Vec<(usize, f64)>; 
     };
     let [ones, zeros] = weights;
     Ok([rows(ones)?, rows(zeros)?])
+}
+
+/// An event with this share of Σw² is a sample of its own, if there are as many.
+const HEAVY: f64 = 0.1;
+const ENOUGH: usize = 100;
+
+/// Warns of an event that has most of the weight: it lies in one of the halves, and the area and its error know nothing of the other.
+fn heavy(hooks: &dyn Hooks, events: &[(usize, f64)], which: &str) -> Result<()> {
+    let squares: Squares = events.iter().map(|&(_, w)| w).collect();
+    let heaviest = events.iter().max_by(|a, b| a.1.abs().total_cmp(&b.1.abs()));
+    let Some(&(row, w)) = heaviest.filter(|_| events.len() >= ENOUGH) else {
+        return Ok(());
+    };
+    // w² / Σw².
+    let share = squares.effective(w);
+    if share <= HEAVY {
+        return Ok(());
+    }
+    let message = format!(
+        "the event of row {row} (from 0) of the {which} has the weight {w}, and {:.0} % of the sum of the squares: the area knows it in one half alone, and without it would be another. Leave it out, if it is a failure; no score of such a sample tells much",
+        100.0 * share
+    );
+    hooks.warn("weights", &message)
 }
 
 /// Packed events with their weights.

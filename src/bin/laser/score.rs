@@ -12,6 +12,7 @@ use laser::metrics::{
 };
 use laser::options::Options;
 use laser::protocol::{two_sample_auc, TwoSampleAuc};
+use laser::train::Hooks;
 use laser::Rows;
 use serde_json::{json, Value};
 use std::io::Write;
@@ -384,7 +385,17 @@ fn auc(arguments: &Arguments, p: &Sample, q: &Sample, bar: &ProgressBar) -> Resu
     if let Some(epochs) = arguments.auc_epochs {
         options.set_i64("classifier.epochs", epochs.into())?;
     }
-    Ok(two_sample_auc(p, q, &options, &())?)
+    Ok(two_sample_auc(p, q, &options, &Told(bar))?)
+}
+
+/// Tells of what makes an area doubtful.
+struct Told<'a>(&'a ProgressBar);
+
+impl Hooks for Told<'_> {
+    fn warn(&self, _: &'static str, message: &str) -> laser::Result<()> {
+        self.0.suspend(|| terminal::warn(Some(message)));
+        Ok(())
+    }
 }
 
 struct Scores {

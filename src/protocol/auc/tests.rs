@@ -37,6 +37,31 @@ fn equal_samples_cannot_be_told_apart() {
     assert!((0.005..0.02).contains(&error), "{error}");
 }
 
+#[test]
+fn an_event_with_most_of_the_weight_is_told_of() {
+    #[derive(Default)]
+    struct Warned(std::cell::RefCell<Vec<String>>);
+    impl Hooks for Warned {
+        fn warn(&self, about: &'static str, message: &str) -> Result<()> {
+            assert_eq!(about, "weights");
+            self.0.borrow_mut().push(message.into());
+            Ok(())
+        }
+    }
+    let (p, q) = (normal(0, ROWS), normal(1, ROWS));
+    for (much, told) in [(1e30, true), (-50.0, true), (5.0, false)] {
+        let mut w = vec![1.0; ROWS];
+        w[7] = much;
+        let warned = Warned::default();
+        let (reference, weighted) = (sample(&p, None), sample(&q, Some(&w)));
+        two_sample_auc(&reference, &weighted, &options(), &warned).unwrap();
+        let messages = warned.0.take();
+        assert_eq!(messages.len(), usize::from(told), "{much}: {messages:?}");
+        let names = |m: &String| m.contains("row 7 (from 0) of the sample has the weight");
+        assert!(messages.iter().all(names), "{messages:?}");
+    }
+}
+
 /// Normal numbers shifted by 1 have the area Φ(1/√2); the scale of a feature does not matter.
 #[test]
 fn a_shift_has_the_area_of_its_likelihood_ratio() {
