@@ -1,8 +1,11 @@
 //! Memory that cannot be had: the call says so, and nothing else has happened.
 //!
-//! An allocator fails the n-th large allocation of a call, for every n up to the last; and processes are forked whose address space cannot
+//! An allocator fails the n-th large allocation of a call, for every n up to the last, or of many for some (all by `make attack`); and processes are forked whose address space cannot
 //! grow. The `unsafe` blocks keep the promises of a host: handles are live, strings end with NUL, arrays have the sizes stated.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests fail so
+
+#[path = "attack/longer.rs"]
+mod longer;
 
 #[path = "memory/failing.rs"]
 mod failing;
