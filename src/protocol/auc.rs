@@ -17,6 +17,9 @@ use std::cmp::Ordering;
 /// Events of each class whose values ranks are counted among: the first ones, of a random order.
 const RANKED: usize = 8192;
 
+/// A cross-entropy at which nearly all events are told apart with certainty: the area is 1 but for chance, however long it goes on.
+const TOLD_APART: f64 = 1e-4;
+
 /// Rows that are computed or held out at once.
 const ROWS: usize = 4096;
 
@@ -119,6 +122,7 @@ fn tell_apart(
     let mut settings = Settings::from_options("classifier", options, &keys::CLASSIFIER_TRAINING);
     // Samples may be smaller than the batches of a training that has a simulator behind it.
     settings.batch = settings.batch.min(Feed::<f64>::pass(&feed).unwrap_or(1));
+    settings.enough = TOLD_APART;
     let goal = Goal::Separation(&network, Separation::CrossEntropy);
     session.fit(goal, &settings, &mut feed, &mut parameters)?;
     let network = judged.auc(dim, |x, scores| {

@@ -68,6 +68,8 @@ pub struct Settings {
     pub adam: AdamSettings,
     /// Looks at the held-out loss that do not come near the best before stopping, whose parameters are kept; 0 = never stop, keep the last.
     pub patience: u64,
+    /// A held-out loss that leaves nothing to be learned: with patience, the training ends there.
+    pub enough: f64,
     /// Largest norm of a gradient; 0 = unbounded.
     pub clip: f64,
     /// Decay, from update to update, of the average of the parameters that is held out and kept in their place; 0 = none.
@@ -93,6 +95,7 @@ impl Settings {
                 weight_decay: options.get(keys.weight_decay),
             },
             patience: options.get(keys.patience) as u64,
+            enough: f64::NEG_INFINITY,
             clip: options.get(keys.clip),
             ema: options.get(keys.ema),
             fallbacks: options.get(keys::TRAINING_FALLBACKS) as u64,

@@ -304,7 +304,8 @@ impl<'a, T: Element> Run<'a, T> {
         // One cycle is good at its end: before, its steps are too large for that.
         let whole = self.settings.schedule.decay == Decay::OneCycle;
         let left = marks.steps < self.settings.epochs.saturating_mul(each);
-        if marks.away == patience && left && !whole {
+        let learned = loss <= self.settings.enough;
+        if left && (learned || marks.away == patience && !whole) {
             if !epoch_ends {
                 marks.losses.put(mean)?;
                 marks.validation_losses.put(loss)?;

@@ -123,6 +123,7 @@ fn settings() -> Settings {
             weight_decay: 0.0,
         },
         patience: 0,
+        enough: f64::NEG_INFINITY,
         clip: 0.0,
         ema: 0.0,
         fallbacks: 0,
@@ -221,6 +222,32 @@ fn early_stopping_keeps_the_best_parameters() {
     assert!(
         (kept - best).abs() < 1e-15,
         "the parameters are those of the best epoch"
+    );
+}
+
+#[test]
+fn nothing_left_to_learn_ends_a_training() {
+    let steps = |enough| {
+        let mut p = [0.0, 0.0];
+        let mut feed = rows([10.0, 0.0, 10.0, 0.0], &[10.0, 0.0]);
+        let settings = Settings {
+            patience: 2,
+            enough,
+            schedule: Schedule {
+                decay: Decay::Constant,
+                rate: 0.02,
+                warmup: 0,
+            },
+            ..settings()
+        };
+        let record = train(&settings, &mut Bowl, &mut feed, &mut p, &()).unwrap();
+        (record.steps, record.validation_loss.unwrap())
+    };
+    let (whole, least) = steps(f64::NEG_INFINITY);
+    let (some, loss) = steps(5.0);
+    assert!(
+        some < whole && least < loss && loss <= 5.0,
+        "{some} of {whole}, {loss}"
     );
 }
 
