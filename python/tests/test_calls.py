@@ -534,6 +534,38 @@ def test_resample():
     signs = np.where(np.random.default_rng(6).uniform(size=2000) < 0.2, -1.0, 1.0)
     w, reweighter = liblaser.resample(Source(events(), signs), TOY)
     assert w.shape == (2000,) and (w >= 0).all() and np.isclose(w.sum(), signs.sum()) and reweighter.event_dim == 2
+    assert np.array_equal(liblaser.resample((events(), signs), TOY).w, w)
+
+
+def test_resample_says_what_it_needs(tmp_path):
+    np.save(tmp_path / "signs.npy", np.ones(300, [("m", "f8"), ("w", "f8")]))
+    with pytest.raises(TypeError, match=r"events must be a Source of an array, not .*signs\.npy.*Source\(liblaser\.read\(path\), weights="):
+        liblaser.resample(Source(tmp_path / "signs.npy", weights="w"))
+    with pytest.raises(ValueError, match=r"events must have weights, of both signs: Source\(x, weights=w\)"):
+        liblaser.resample(events())
+    with pytest.raises(ValueError, match=r"^events: weights must have the shape"):
+        liblaser.resample((events(), np.ones(3)))
+
+
+def test_samples_that_are_none():
+    x, y = events()[:, 0], events()[:, 1]
+    for pair in ((x, y), (events(), y)):
+        with pytest.raises(TypeError, match=r"^target: a tuple of arrays is no table: .* Source\(x, weights=w\), .* \{'x': x, 'y': y\}"):
+            train(pair, TOY)
+    assert Source((np.zeros(2), np.ones(2))).count == 2
+    with pytest.raises(TypeError, match=r"not ndarray; a sample is one argument: .* \{'x': x, 'y': y\}"):
+        train(x, y)
+
+
+@pytest.mark.parametrize("name", ["net.onnx", "net.pt", "net.h5", "Net.KERAS"])
+def test_files_of_others(name, tmp_path):
+    (tmp_path / name).write_bytes(b"PK\3\4" + bytes(100))
+    for kind, more in ((Generator, ""), (Model, ""), (Reweighter, " --reweighter")):
+        with pytest.raises(liblaser.LaserError, match=f"`python -m liblaser.export .*{name} model.laser{more}`"):
+            kind.load(tmp_path / name)
+        with pytest.raises(OSError) as caught:
+            kind.load(tmp_path / f"no-{name}")
+        assert "liblaser.export" not in str(caught.value)
 
 
 def test_a_library_without_them():

@@ -332,7 +332,8 @@ def test_streams(tmp_path, model):
 
 
 @pytest.mark.parametrize("wrong, keywords, kind, message", [
-    (np.zeros((3, 2)), {}, ValueError, "and the names None: names=model.names"),
+    (np.zeros((3, 2)), {}, ValueError, r"shape \(3, 2\) have none: names=model.names"),
+    (Events(np.zeros((3, 2)), np.ones(3)), {}, ValueError, "names=model.names of a model"),
     (np.zeros((3, 2)), {"names": ["a"]}, ValueError, r"shape \(events, 1\), with as many names, all different, but have \(3, 2\)"),
     (np.zeros((3, 2)), {"names": ["a", "a"]}, ValueError, "all different"),
     ({"a": [1.0]}, {"names": ["b"]}, TypeError, "names are for events that have none: these have a"),

@@ -1,5 +1,8 @@
 """Columns by name: where two samples meet, or a sample and a model, the same names stand for the same columns, in any order."""
 
+import re
+import warnings
+
 import numpy as np
 import pytest
 from conftest import TOY, events
@@ -89,8 +92,38 @@ def test_reweighters(form):
         assert np.array_equal(expected.weights(same), w)
     with pytest.raises(ValueError, match="x has the columns m, eta, but the reweighter has m, pt"):
         expected.weights({"m": X[:, 0], "eta": X[:, 1]})
-    with pytest.raises(ValueError, match="source has the columns m, eta, but target has m, pt"):
+    with pytest.raises(ValueError, match="x has the columns m, pt, eta, but the reweighter has m, pt: .* in any order: without eta$"):
+        expected.weights({"m": X[:, 0], "pt": X[:, 1], "eta": X[:, 1]})
+    with pytest.raises(ValueError, match="source has the columns m, eta, but target has m, pt: .* without eta, with pt$"):
         Reweighter.train(named(X, ("m", "eta")), named(Y), TOY)
+
+
+def warned(function):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        function()
+    return [str(warning.message) for warning in caught]
+
+
+def test_weights_of_other_events_are_warned_of():
+    settings = {**TOY, "classifier": {"layers": 2, "units": 16, "epochs": 3, "steps": 100, "batch": 256, "lr": 0.01}}
+    reweighter = Reweighter.train(turned(X), named(Y), settings)
+    right, wrong = X, X[:, ::-1].copy()
+    for same in (right, turned(right), right[:90], wrong[:90]):
+        assert not warned(lambda: reweighter.weights(same))
+    (said,) = warned(lambda: reweighter.weights(wrong))
+    assert re.search(r"the mean weight of these events is \S+, and .* `source` it is 1: .* taken in the order m, pt\. Weights of other", said)
+    (said,) = warned(lambda: reweighter.weights(turned(wrong)))
+    assert "the mean weight of these events is" in said and "order" not in said
+    # Events with weights, which have the mean 1 with them, or, as of a resampling, without.
+    skewed = events(7, 4000, shift=0.5)
+    v = np.where(np.random.default_rng(8).uniform(size=len(X)) < 0.5, 0.1, 1.9)
+    w = reweighter.weights(skewed)
+    assert warned(lambda: reweighter.weights(skewed))
+    assert not warned(lambda: reweighter.weights(Source(skewed, 1 / w)))
+    for given in (Source(right, v), Events(right, v), Source(right, np.where(w[:len(X)] > 1, 3.0, -1.0))):
+        assert not warned(lambda: reweighter.weights(given))
+    assert warned(lambda: reweighter.weights(Source(wrong, v)))
 
 
 def test_conditions():

@@ -23,6 +23,12 @@ def test_compare(model):
         plot.compare(events(), {"short": np.zeros((5, 1))})
 
 
+def test_reports_are_of_models(tmp_path):
+    reweighter = liblaser.Reweighter.train(events(1), events(2), TOY)
+    with pytest.raises(TypeError, match="model must be a Model, not a Reweighter"):
+        plot.report(reweighter, events(), tmp_path / "report.png")
+
+
 def test_density_and_errors():
     height, error = plot.density(np.array([0.5, 0.5, 1.5, 9.0]), np.array([1.0, 2.0, 1.0, 4.0]), np.array([0.0, 1.0, 2.0]))
     assert np.allclose(height, [3 / 8, 1 / 8]) and np.allclose(error, [5**0.5 / 8, 1 / 8])

@@ -232,9 +232,12 @@ def columns_to_write(events: Any, names: Sequence[str] | None, weights: str) -> 
         array = events if masked(events) else np.asarray(events)
         array = array[:, np.newaxis] if array.ndim == 1 else array
         names = own or names or ()
+        if not names:
+            raise ValueError(f"events must have names for their columns, and these of the shape {array.shape} have none: names=model.names of a model "
+                             "(features first), else names=[…]")
         if array.ndim != 2 or array.shape[1] != len(set(names)) or len(set(names)) != len(names):
             raise ValueError(f"events must have the shape (events, {len(names)}), with as many names, all different, but have {array.shape}, and the "
-                             f"names {shown(names) or 'None'}: names=model.names has those of a model, features first")
+                             f"names {shown(names)}: names=model.names has those of a model, features first")
         columns = {name: array[:, i] for i, name in enumerate(names)}
     if w is not None:
         if weights in columns:

@@ -137,7 +137,8 @@ def options_of(options: OptionsLike, settings: Mapping[str, Any]) -> Options | N
             changed[key] = setting
         return changed
     if options is not None and not isinstance(options, Mapping):
-        raise TypeError(f"options must be Options or a dictionary, not {type(options).__name__}")
+        sample = "; a sample is one argument: columns by name, {'x': x, 'y': y}, or Source(x, weights=w)" if hasattr(options, "__array__") else ""
+        raise TypeError(f"options must be Options or a dictionary, not {type(options).__name__}{sample}")
     return Options(options, **settings) if options or settings else None
 
 

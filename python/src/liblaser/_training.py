@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _c
-from ._boundary import (Callback, DataError, FloatArray, Handle, Held, LaserError, address, call, count, events_callback, generate_callback,
-                        long_call, made, numbers, of_type, rows_in, rows_out, seek_callback, stride_of, support_callback, tell_callback, text,
-                        utf8, value, vector_in, vector_out)
+from ._boundary import (Callback, DataError, FloatArray, Handle, Held, IoError, LaserError, address, call, count, events_callback,
+                        generate_callback, long_call, made, numbers, of_type, rows_in, rows_out, seek_callback, stride_of, support_callback,
+                        tell_callback, text, utf8, value, vector_in, vector_out)
 from ._options import (Cancel, Checkpoint, Hooks, Log, Options, OptionsLike, PathLike, ProgressLike, Ranks, opened, options_of, to_python)
 
 F = TypeVar("F", "Generator", "Model", "Reweighter")
@@ -82,6 +82,9 @@ class Source(Handle[_c.laser_source]):
             self._set_position(tell, seek)
 
     def _from_array(self, events: Any, weights: Any) -> None:
+        if isinstance(events, tuple) and any(hasattr(part, "__array__") and np.size(part) > len(events) for part in events):
+            raise TypeError("a tuple of arrays is no table: weights go beside the events, Source(x, weights=w), and vectors are columns by name, "
+                            "{'x': x, 'y': y}")
         columns = columns_of(events)
         if columns is not None:
             if isinstance(weights, str):
@@ -193,12 +196,12 @@ def names_of(events: Any) -> tuple[str, ...] | None:
     return tuple(columns) if columns else None
 
 
-def source_of(called: str, given: Any) -> Source:
+def source_of(called: str, given: Any, weights: Any = None) -> Source:
     """A source of what a call was given, or that source itself; what is wrong with it is said of this argument."""
-    if isinstance(given, Source):
+    if isinstance(given, Source) and weights is None:
         return given
     try:
-        return Source(given)
+        return Source(given, weights)
     except Exception as error:
         if isinstance(error, LaserError) or type(error) in (TypeError, ValueError):
             raise type(error)(f"{called}: {error}") from None
@@ -212,7 +215,9 @@ def order_of(called: str, given: Sequence[str] | None, of: str, names: Sequence[
     if sorted(given) != sorted(names):
         if unnamed(given) or unnamed(names):
             return None
-        raise ValueError(f"{called} has the columns {', '.join(given)}, but {of} has {', '.join(names)}: they must be the same, in any order")
+        others = [f"without {name}" for name in given if name not in names] + [f"with {name}" for name in names if name not in given]
+        raise ValueError(f"{called} has the columns {', '.join(given)}, but {of} has {', '.join(names)}: they must be the same, in any order: "
+                         f"{', '.join(others)}")
     return [list(given).index(name) for name in names]
 
 
@@ -281,7 +286,14 @@ class Saved(Handle[Any]):
     def load(cls: type[F], path: PathLike, options: OptionsLike = None, **settings: Any) -> F:
         """Reads a model file. What was loaded gives the same bits as what was saved; functions are not in files, see ``attach``. (A generator
         may also be a TorchScript module, whose options are "generator.latent", "conditions" and "dtype".)"""
-        return cls._of(made(cls._kind, cls._load, utf8("path", os.fspath(path)), opened(options_of(options, settings))))
+        try:
+            return cls._of(made(cls._kind, cls._load, utf8("path", os.fspath(path)), opened(options_of(options, settings))))
+        except LaserError as error:
+            if isinstance(error, IoError) or not re.search(r"\.(onnx|pt|pth|h5|keras)$", os.fspath(path), re.IGNORECASE):
+                raise
+            what = " --reweighter" if cls is Reweighter else ""
+            raise type(error)(f"{error}. Models that were trained elsewhere become model files by `python -m liblaser.export {os.fspath(path)} "
+                              f"model.laser{what}`") from None
 
     @classmethod
     def _of(cls: type[F], held: Held[Any], callbacks: tuple[Callback, Callback] = (None, None)) -> F:
@@ -553,10 +565,25 @@ def refine(generator: Generator | Model, target: Any = None, options: OptionsLik
 
 # --- reweighters ---
 
+OFF = 0.1  # how far from 1 the mean weight of events of the source may be
+ENOUGH = 100  # events that it is told by
+
+
+def mean_of(w: FloatArray, v: FloatArray) -> tuple[float, float]:
+    """The mean of w with weights v, and its standard error; without a sum NaN."""
+    total = float(v.sum())
+    if not total > 0:
+        return np.nan, np.nan
+    mean = float(w @ v) / total
+    return mean, float(np.sqrt((v * v) @ (w - mean) ** 2)) / total
+
 
 class Reweighter(Saved):
     """Weights for events that are there: w(x) = p_to(x) / p_from(x), the ratio of the densities of two samples, so that those of the first
     become like those of the second. No generator is needed. :meth:`train` makes one, :meth:`load` reads one.
+
+    The order of its columns, :attr:`names`, is that of the second sample, ``target``, of the training: columns with names are found by them, and
+    arrays without names must have that order.
 
     ``reweighter["weights.calibration.chi_square"]`` is a number of the record of its training. Immutable. Threads: any number at once.
     """
@@ -590,17 +617,39 @@ class Reweighter(Saved):
                 options: OptionsLike = None, **settings: Any) -> FloatArray:
         """The weights (n,) of events (n, M + C), conditions behind their features; 0 outside the support.
 
+        Of events like those of ``source`` the mean is 1, weighted with the weights that they have (those of a :class:`Source`): of 100 or more, a
+        mean that is off by more than 0.1 and four standard errors is a :class:`LaserWarning`.
+
         ``log_w`` and ``spread`` are arrays (n,) to fill, if wanted, with log w and its standard deviation between the networks of the ensemble
         (option "classifier.ensemble"). Options: "threads", "backend", "device".
         """
+        w = self._weigh(x, out, log_w, spread, options_of(options, settings))
+        if len(w) >= ENOUGH:
+            self._judge(w, x)
+        return w
+
+    def _weigh(self, x: Any, out: FloatArray | None, log_w: FloatArray | None, spread: FloatArray | None, options: Options | None) -> FloatArray:
         events = rows_of("x", x, self.event_dim + self.condition_dim, "the reweighter", self.names)
         n = len(events)
         w = apart(vector_out("out", out, n), events)
         log_w = None if log_w is None else vector_out("log_w", log_w, n)
         spread = None if spread is None else vector_out("spread", spread, n)
-        long_call(_c.laser_reweighter_weights, self._open, opened(options_of(options, settings)), n, address(events), stride_of(events),
-                  address(w), address(log_w), address(spread))
+        long_call(_c.laser_reweighter_weights, self._open, opened(options), n, address(events), stride_of(events), address(w), address(log_w),
+                  address(spread))
         return w
+
+    def _judge(self, w: FloatArray, x: Any) -> None:
+        """Warns of a mean that events of ``source`` do not have, as `laser reweight apply` does; with the weights of the events, if they have some
+        and are not, as for :func:`resample`, to be weighted without them."""
+        own = x._w if isinstance(x, Source) else x.w if isinstance(x, Events) else None
+        mean, error = mean_of(w, np.ones(len(w)))
+        means = [(mean, error)] if own is None else [(mean, error), mean_of(w, np.asarray(own, np.float64))]
+        if all(not abs(mean - 1) <= OFF + 4 * error for mean, error in means):
+            taken = unnamed(names_of(x) or ()) and not unnamed(self.names)
+            order = f". They have no names: their columns are taken in the order {', '.join(self.names)}" if taken else ""
+            to_python(_c.LASER_LOG_WARNING, f"the mean weight of these events is {mean:.3g}, and of events like those of `source` it is 1: these are "
+                                            f"others, or their conditions are{', or they have weights, Source(x, v)' if own is None else ''}{order}. "
+                                            "Weights of other events mean nothing")
 
     @property
     def event_dim(self) -> int:

@@ -66,11 +66,19 @@ def resample(events: Any, options: OptionsLike = None, *, progress: ProgressLike
              **settings: Any) -> Weighted:
     """Positive weights (n,) for events that have weights of both signs: W(x), the local mean of the weights (arXiv:2007.11586). Their sum stays.
 
-    ``events`` is a :class:`Source` of an array, with weights. With the option "resample.method" = "variance" some events get 0, so that the errors
-    of histograms stay right as well. The reweighter gives W(x) / ``reweighter["resample.factor"]`` to other events. Keywords: see :func:`train`.
+    ``events`` is a :class:`Source` of an array, with weights, or a pair of events and weights. With the option "resample.method" = "variance" some
+    events get 0, so that the errors of histograms stay right as well. The reweighter gives W(x) / ``reweighter["resample.factor"]`` to other events.
+    Keywords: see :func:`train`.
     """
-    source = source_of("events", events)
+    pair = isinstance(events, tuple) and len(events) == 2
+    source = source_of("events", *events) if pair else source_of("events", events)
+    if source.count is None:
+        raise TypeError(f"events must be a Source of an array, not {source!r}: of a file read them, Source(liblaser.read(path), weights=\"w\"); the "
+                        "reweighter that a part gives serves the others")
+    given = trained_with(source, options, settings)
+    if not source.weighted:
+        raise ValueError("events must have weights, of both signs: Source(x, weights=w)")
     n, w = len(source), np.empty(len(source))
     with Hooks(progress, log, cancel, checkpoint, ranks) as hooks:
-        return Weighted(w, Reweighter._of(made(_c.laser_reweighter, _c.laser_resample, source._open,
-                                               opened(trained_with(source, options, settings)), hooks._open, n, address(w))))
+        return Weighted(w, Reweighter._of(made(_c.laser_reweighter, _c.laser_resample, source._open, opened(given), hooks._open, n,
+                                               address(w))))

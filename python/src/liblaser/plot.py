@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ._boundary import FloatArray
+from ._boundary import FloatArray, of_type
 from ._options import PathLike
 from ._sampling import Events
 from ._training import Model, Reweighter, Source, names_of, rows_of
@@ -293,6 +293,7 @@ def report(model: Model, target: Any, path: PathLike, *, n: int = 100_000, seed:
     :func:`coverage`, with crosses at the gaps that the model's record has; weights and their tail; calibration; losses; and the judgement with its
     warnings. ``target`` is a sample as of :func:`compare`. The ending of ``path`` says how: ``.png``, ``.pdf``, ``.svg``, or ``.html``, which needs no
     other file. Of a model with conditions those of the target are taken."""
+    of_type("model", model, Model)
     record, names = model.record, model.names[: model.event_dim]
     rows, weight = sample_of("target", target, "the model", model.names)
     if rows.shape[1] < model.event_dim + model.condition_dim:

@@ -190,7 +190,7 @@ def export_onnx_reweighter(source: Any, path: Path, scales: Scales, dtype: str |
 
         log_w = np.empty(len(rows))
         with Reweighter.from_bytes(plain) as reweighter:
-            reweighter.weights(rows, log_w=log_w)
+            reweighter._weigh(rows, None, log_w, None, None)
         return log_w[:, None]
 
     # Of the logits: where they are large, probabilities are 0 and 1.
