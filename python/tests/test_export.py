@@ -204,6 +204,24 @@ def test_different_activations(out, conditions):
     assert len(header(out)["model"]["generator"]["kind"]["maps"]) == 3
 
 
+def test_different_activations_at_the_end(out):
+    """What has them beside each other is not expressed; what is before them, with a scaling, is the same."""
+    layers = weights(3, 8, 3)
+    nodes, constants = keras(layers, "Relu")
+    nodes += [node("Split", "x parts", ["left", "right", "rest"], axis=1), node("Sigmoid", "left", "s"), node("Exp", "right", "e"),
+              node("Concat", "s e rest", "joined", axis=1), node("Identity", "joined", "y")]
+    made = model(nodes, constants | {"parts": np.int64([1, 1, 1])}, outputs=["y"])
+    with pytest.raises(Unsupported, match=r"brings together .* For the values before them say output='x', and by scaling=\[…\]"):
+        export(made, out)
+    export(made, out, output="x", scaling=["logit(0:1)", "log(0)", "standardise"])
+    u = dense(Z, layers, relu)
+    near(generated(out), np.column_stack([sigmoid(u[:, 0]), np.exp(u[:, 1]), u[:, 2]]))
+    # Heads with weights of their own have no such tensor.
+    with pytest.raises(Unsupported) as caught:
+        export(model([node("Gemm", "z w", "u"), node("Tanh", "u", "t"), node("Gemm", "z w", "v"), node("Exp", "v", "r"), node("Concat", "t r", "x", axis=1)], W), out)
+    assert "output=" not in str(caught.value)
+
+
 @pytest.mark.parametrize("kind", ["Max", "Max slope", "Clip", "PRelu"])
 def test_rectifiers_as_others_write_them(out, kind):
     (w0, b0), (w1, b1) = weights(3, 8, 2)
@@ -253,6 +271,25 @@ def test_conditions_by_name(out, order):
     given = {"z": Z, "c": (c - [1, 0]) / 2}
     near(generated(out, np.hstack([Z, c])), dense(np.hstack([given[name] for name in order.split()]), layers, relu))
     assert (written.latent_dim, written.conditions) == (3, 2)
+
+
+def test_names(out):
+    made = model(*keras(weights(4, 8, 2), "Relu"), inputs=[("z", 4)])
+    for names in (["m", "p T", "mu"], "m, p T,mu"):
+        export(made, out, conditions=1, names=names)
+        loaded = liblaser.Model(liblaser.Generator.load(out))
+        assert loaded.names == ("m", "p T", "mu")
+    export(made, out)
+    assert "names" not in header(out)["model"]
+    for names, words in ((["m"], "names are 1, m; 3 are needed"), ("m,m,mu", "'m'; they are all different"), (["m", "a=b", "c"], "'a=b'; "),
+                         (["m", "", "c"], "''; "), (["m", "1e3", "c"], "'1e3'; "), (["m", "x" * 101, "c"], "1 to 100 letters")):
+        with pytest.raises(ValueError, match=words):
+            export(made, out, conditions=1, names=names)
+    classifier = model(*keras(weights(3, 8, 1), "Relu"))
+    export_reweighter(classifier, out)
+    bare = weighted(out, Z)
+    export_reweighter(classifier, out, names=["a", "b", "c"])
+    assert np.array_equal(weighted(out, {"c": Z[:, 2], "a": Z[:, 0], "b": Z[:, 1]}), bare)
 
 
 def test_double_precision(out):
@@ -315,7 +352,7 @@ def test_several_outputs(out):
 
 W = {"w": np.ones((3, 3), np.float32), "k": np.float32([1, 2, 3]), "i": np.int64([0, 2]), "two": np.int64([2]), "half": np.float32(0.5), "yes": np.array(True)}
 REFUSED = {
-    "Elu": ([node("Elu", "z", "x")], r"the node 'model/x' \(Elu\) is an activation that liblaser has not; .* Relu, LeakyRelu, Tanh or Sigmoid"),
+    "Elu": ([node("Elu", "z", "x")], r"the node 'model/x' \(Elu\) is an activation that liblaser has not; .* Relu, LeakyRelu, Tanh or Sigmoid.*Generator.from_callable"),
     "Conv": ([node("Conv", "z w", "x")], r"'model/x' \(Conv\) has no counterpart in liblaser"),
     "product": ([node("Sigmoid", "z", "s"), node("Mul", "z s", "x")], r"'model/x' \(Mul\) multiplies .* both depend on the input"),
     "quotient": ([node("Div", "k z", "x")], r"'model/x' \(Div\) divides by values that depend on the input"),
@@ -469,6 +506,89 @@ def test_a_classifier_of_scikit_learn(out, zipmap):
     assert "reweighter" in repr(liblaser.Reweighter.load(out)).lower()
 
 
+def labelled(labels, zipmap=True):
+    """A classifier of labels, of which the second has the larger values, and what it says of Z: the logarithm of p(second) / p(first)."""
+    from sklearn.neural_network import MLPClassifier
+
+    second = Z[:, 0] + np.random.default_rng(3).normal(size=len(Z)) > 0
+    classifier = fitted(MLPClassifier(hidden_layer_sizes=(8,), max_iter=20, random_state=1), Z, np.where(second, labels[1], labels[0]))
+    p = classifier.predict_proba(Z)[:, list(classifier.classes_).index(labels[1])]
+    return to_onnx(classifier, Z, options={"zipmap": zipmap}), np.log(p / (1 - p))
+
+
+@pytest.mark.parametrize("zipmap", [True, False])
+@pytest.mark.parametrize("labels", [("sim", "data"), ("data", "sim"), (1, 0), (2, 5), (1, -1)])
+def test_classes_that_are_not_0_and_1(out, labels, zipmap):
+    made, log_w = labelled(labels, zipmap)
+    first, second = sorted(map(str, labels)) if isinstance(labels[0], str) else map(str, sorted(labels))
+    if (first, second) != ("0", "1"):
+        with pytest.raises(ValueError, match=rf"the classes of the graph are '{first}', '{second}': say .* --classes {first},{second} or {second},{first}"):
+            export_reweighter(made, out)
+        assert not out.exists()
+    for classes, sign in ((labels, 1), (labels[::-1], -1), (",".join(map(str, labels)), 1)):
+        written = export_reweighter(made, out, classes=classes)
+        near(np.log(weighted(out, Z)), sign * log_w, 1e-4)
+        assert written.classes == (tuple(classes.split(",")) if isinstance(classes, str) else tuple(map(str, classes)))
+    near(np.log(weighted(out, Z)), log_w, 1e-4)
+    # Of the logits, which are in the same order.
+    export_reweighter(made, out, classes=labels, output="add_result1")
+    near(np.log(weighted(out, Z)), log_w, 1e-4)
+    with pytest.raises(ValueError, match=f"classes=\\('a', 'b'\\), but those of the graph are '{first}', '{second}'"):
+        export_reweighter(made, out, classes=("a", "b"))
+
+
+def test_classes_of_other_graphs(out):
+    """A softmax whose labels a LabelEncoder or a Gather chooses, and one that does not say."""
+    layers = weights(3, 8, 2)
+    nodes, constants = keras(layers, "Relu", "Softmax")
+    u = dense(Z, layers, relu)
+    chosen = node("ArgMax", "x", "k", axis=1, keepdims=0)
+    encoder = node("LabelEncoder", "k", "label", domain="ai.onnx.ml", keys_int64s=[0, 1], values_strings=["data", "sim"])
+    for end, labels in ((encoder, {}), (node("Gather", "labels k", "label"), {"labels": np.array(["data", "sim"], object)})):
+        made = model([*nodes, chosen, end], constants | labels)
+        with pytest.raises(ValueError, match="the classes of the graph are 'data', 'sim'"):
+            export_reweighter(made, out)
+        export_reweighter(made, out, classes=("sim", "data"))
+        near(weighted(out, Z), np.exp(u[:, 0] - u[:, 1]), 1e-4)
+        assert header(out)["model"]["record"]["classes"] == ["sim", "data"]
+    written = export_reweighter(model(nodes, constants), out)
+    near(weighted(out, Z), np.exp(u[:, 1] - u[:, 0]), 1e-4)
+    assert written.classes == ("0", "1")
+    with pytest.raises(ValueError, match="the graph does not name its classes: leave it out; w is p / "):
+        export_reweighter(model(nodes, constants), out, classes=("sim", "data"))
+
+
+def test_a_classifier_is_no_generator(out):
+    made, _ = labelled((0, 1))
+    with pytest.raises(Unsupported, match=r"end with sigmoid, and sum to 1.*output='add_result1'.*export_reweighter\(model, '.*model.laser'\), or --reweighter"):
+        export(made, out)
+    assert not out.exists()
+
+
+def test_a_classifier_with_an_input_for_each_column(out):
+    from sklearn.neural_network import MLPClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    x = Z * [1, 10, 0.1] + [5, 0, 1]
+    classifier = fitted(make_pipeline(StandardScaler(), MLPClassifier(hidden_layer_sizes=(8,), max_iter=20)), x, (Z[:, 0] > 0).astype(int))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import skl2onnx
+        from skl2onnx.common.data_types import FloatTensorType
+
+        made = skl2onnx.to_onnx(classifier, initial_types=[(name, FloatTensorType([None, 1])) for name in ("pt", "eta", "m")])
+    export_reweighter(made, out)
+    p = classifier.predict_proba(x)[:, 1]
+    near(weighted(out, x), p / (1 - p), 1e-3)
+    assert np.array_equal(weighted(out, {"m": x[:, 2], "pt": x[:, 0], "eta": x[:, 1]}), weighted(out, x))
+    assert liblaser.Reweighter.load(out).names == ("pt", "eta", "m")
+    export_reweighter(made, out, names="a,b,c")
+    assert liblaser.Reweighter.load(out).names == ("a", "b", "c")
+    with pytest.raises(Unsupported, match=r"the inputs 'pt', 'eta', 'm'; one is needed.*initial_types=\[\(\"x\", FloatTensorType"):
+        export(made, out)
+
+
 @pytest.mark.parametrize("end, widths", [("Sigmoid", 1), (None, 1), ("Softmax", 2), (None, 2)])
 def test_a_classifier_of_keras(out, end, widths):
     layers = weights(3, 8, widths)
@@ -544,11 +664,18 @@ def test_the_command(out, tmp_path, capsys):
     near(generated(out, rows), 2 * np.sinh(dense(rows, layers, relu) + [-1, 2]))
     for arguments, words in ((["--conditions", "c"], "conditions='c': the inputs are 'z'"), (["--state", "x.pt"], "--state is for models of PyTorch"),
                              (["--reweighter", "--latent", "3"], "--latent is for generators"), (["--log-ratio-offset", "1"], "is for a reweighter"),
+                             (["--classes", "a,b"], "--classes is for a reweighter"), (["--names", "a"], "names are 1, a; 2 are needed"),
                              (["--torchscript"], "form= is for"), (["--reweighter", "--torchscript"], "--torchscript is for generators")):
         assert __main__.main([str(path), str(out), *arguments]) == 1
         assert words in capsys.readouterr().err
     assert __main__.main([str(path), str(out), "--reweighter", "--log-ratio-offset", "1"]) == 0
-    assert "reweighter; 4 features, float32; the same numbers as by onnxruntime" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "reweighter; 4 features, float32; the same numbers as by onnxruntime" in said and said.endswith("; w = p(1) / p(0)\n")
+    made, log_w = labelled(("sim", "data"))
+    onnx.save(made, path)
+    assert __main__.main([str(path), str(out), "--reweighter", "--classes", "sim,data", "--names=a,b,c"]) == 0
+    assert capsys.readouterr().out.endswith("; w = p(data) / p(sim)\n")
+    near(np.log(weighted(out, {"c": Z[:, 2], "b": Z[:, 1], "a": Z[:, 0]})), log_w, 1e-4)
 
 
 @pytest.mark.skipif("torch" in sys.modules, reason="PyTorch is there")

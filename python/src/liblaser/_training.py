@@ -623,20 +623,20 @@ class Reweighter(Saved):
         ``log_w`` and ``spread`` are arrays (n,) to fill, if wanted, with log w and its standard deviation between the networks of the ensemble
         (option "classifier.ensemble"). Options: "threads", "backend", "device".
         """
-        w = self._weigh(x, out, log_w, spread, options_of(options, settings))
-        if len(w) >= ENOUGH:
-            self._judge(w, x)
-        return w
-
-    def _weigh(self, x: Any, out: FloatArray | None, log_w: FloatArray | None, spread: FloatArray | None, options: Options | None) -> FloatArray:
         events = rows_of("x", x, self.event_dim + self.condition_dim, "the reweighter", self.names)
         n = len(events)
         w = apart(vector_out("out", out, n), events)
         log_w = None if log_w is None else vector_out("log_w", log_w, n)
         spread = None if spread is None else vector_out("spread", spread, n)
-        long_call(_c.laser_reweighter_weights, self._open, opened(options), n, address(events), stride_of(events), address(w), address(log_w),
-                  address(spread))
+        self._weigh(events, w, log_w, spread, options_of(options, settings))
+        if n >= ENOUGH:
+            self._judge(w, x)
         return w
+
+    def _weigh(self, events: FloatArray, w: FloatArray | None, log_w: FloatArray | None, spread: FloatArray | None = None,
+               options: Options | None = None) -> None:
+        long_call(_c.laser_reweighter_weights, self._open, opened(options), len(events), address(events), stride_of(events), address(w),
+                  address(log_w), address(spread))
 
     def _judge(self, w: FloatArray, x: Any) -> None:
         """Warns of a mean that events of ``source`` do not have, as `laser reweight apply` does; with the weights of the events, if they have some

@@ -100,6 +100,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--output", help="of ONNX: the output, or any tensor, that is wanted, where there are several")
     parser.add_argument("--reweighter", action="store_true", help="the model is a classifier between two samples: a file of weights p / (1 - p)")
     parser.add_argument("--log-ratio-offset", type=float, help="of a reweighter: ln of the weight of label 0 in training over that of label 1")
+    parser.add_argument("--names", metavar="NAME[,NAME...]", help="of the features, and of the conditions behind them: columns are then found by them")
+    what = "of a reweighter, where the graph's classes are not 0 and 1: those of the events to be weighted, and of those that they are to be like"
+    parser.add_argument("--classes", metavar="FROM,TO", help=what)
     parser.add_argument("--dtype", choices=("float32", "float64"), help="default: that of the weights")
     what = "what calling the flow does: x to z (normalise, the default), or z to x"
     parser.add_argument("--forward", choices=("normalise", "generate"), default="normalise", help=what)
@@ -119,7 +122,8 @@ OF_GENERATORS = {"latent": None, "conditions": None, "condition_mean": None, "co
 def main(arguments: Sequence[str] | None = None) -> int:
     options = vars(parse(arguments))
     source, out, state = (options.pop(name) for name in ("source", "out", "state"))
-    reweighter, offset, form = options.pop("reweighter"), options.pop("log_ratio_offset"), options["form"]
+    reweighter, form = options.pop("reweighter"), options["form"]
+    own = {name: value for name in ("log_ratio_offset", "classes") if (value := options.pop(name)) is not None}
 
     def failed(why: object) -> int:
         print(f"{PROGRAM}: {why}", file=sys.stderr)
@@ -129,8 +133,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         given = [name for name, default in OF_GENERATORS.items() if options.pop(name) != default]
         if given or options.pop("form") == "torchscript":
             return failed(f"--{(given or ['torchscript'])[0].replace('_', '-')} is for generators, not for a reweighter")
-    elif offset is not None:
-        return failed("--log-ratio-offset is for a reweighter")
+    elif own:
+        return failed(f"--{next(iter(own)).replace('_', '-')} is for a reweighter")
     try:
         model = load(source)
     except Exception as error:  # whatever the code of the model raises
@@ -138,13 +142,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if state is not None:
             load_state(model, state)
-        result = export_reweighter(model, out, log_ratio_offset=offset or 0.0, **options) if reweighter else export(model, out, **options)
+        result = export_reweighter(model, out, **own, **options) if reweighter else export(model, out, **options)
     except (Unsupported, ValueError, OSError, ImportError) as error:
         return failed(error)
     except Exception as error:  # likewise
         return failed(f"{source} cannot be exported: {first_line(error)}")
     if reweighter:
-        print(f"{out}: reweighter; {result.event_dim} features, {result.dtype}{compared(result)}")
+        ratio = "w = p({1}) / p({0})".format(*result.classes)
+        print(f"{out}: reweighter; {result.event_dim} features, {result.dtype}{compared(result)}; {ratio}")
         return 0
     sizes = f"{result.latent_dim} latents, {result.conditions} conditions, {result.event_dim} features, {result.dtype}"
     if result.native:

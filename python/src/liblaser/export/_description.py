@@ -18,6 +18,8 @@ Array = npt.NDArray[Any]
 #: Tells how to reach the torch.nn.Sequential in a module of a class that is not known here; else returns None.
 Layers = Optional[Callable[[Any], Any]]
 
+#: The classes of a classifier that does not name them: events that are weighted, and those that they are to be like.
+LABELS = ("0", "1")
 # A soft clamp so wide that it changes no s by more than rounding: clamp · tanh(s / clamp) = s (1 − (s / clamp)² / 3 + …).
 NO_CLAMP = 1e9
 
@@ -201,6 +203,8 @@ class Exported:
     latent_sign: Array | None = None
     #: Of ONNX: the program that the numbers were compared with, row by row.
     compared: str = ""
+    #: Of a reweighter: w = p(second) / p(first).
+    classes: tuple[str, ...] = ()
 
     def latents(self, z: Array) -> Array:
         """The file's latent points for those of the model (rows × N): they give the same events."""

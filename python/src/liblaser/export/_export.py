@@ -62,6 +62,7 @@ def export(
     layers: Layers = None,
     form: str = "auto",
     output: str | None = None,
+    names: str | Sequence[str] | None = None,
 ) -> Exported:
     """Writes a trained generator to the file `path`.
 
@@ -83,13 +84,14 @@ def export(
     layers          tells how to reach the torch.nn.Sequential in a module of a class that is not known here; else returns None
     form            "native": or an error; "torchscript"; "auto": native if possible
     output          of ONNX: the name of the output, or of any tensor, that holds the features, where there are several
+    names           of the features, and of the conditions behind them, in a list or with commas: columns with names are then found by them
 
     Raises Unsupported with form="native" and of ONNX where the model has no native form; ValueError for what no form can hold.
     """
     one_of("form", form, ("auto", "native", "torchscript"))
     one_of("forward", forward, ("normalise", "generate"))
     one_of("dtype", dtype, DTYPES)
-    scales = Scales(mean, std, condition_mean, condition_std, scaling)
+    scales = Scales(mean, std, condition_mean, condition_std, scaling, names)
     if is_onnx(model):
         for name, given in (("form", form == "torchscript"), ("forward", forward != "normalise"), ("layers", layers is not None)):
             if given:
@@ -119,12 +121,14 @@ def export_flow(
     condition_std: Any = None,
     dtype: str | None = None,
     layers: Layers = None,
+    names: str | Sequence[str] | None = None,
 ) -> Exported:
     """Writes the coupling flow that `blocks` describe, the first applied to z first, to the file `path`, always native. See also `export`."""
     need_torch()
     from ._modules import write_blocks
 
-    return write_blocks(list(blocks), Path(path), dim, conditions, Scales(mean, std, condition_mean, condition_std, scaling), dtype, layers)
+    scales = Scales(mean, std, condition_mean, condition_std, scaling, names)
+    return write_blocks(list(blocks), Path(path), dim, conditions, scales, dtype, layers)
 
 
 def export_reweighter(
@@ -138,29 +142,33 @@ def export_reweighter(
     layers: Layers = None,
     output: str | None = None,
     log_ratio_offset: float = 0.0,
+    names: str | Sequence[str] | None = None,
+    classes: str | Sequence[Any] | None = None,
 ) -> Exported:
     """Writes a classifier that tells events of a target (label 1) from those of a source (label 0) to the file `path`, for
-    ``liblaser.Reweighter.load``: the weights of events of the source are w(x) = p / (1 − p) · exp(log_ratio_offset).
+    ``liblaser.Reweighter.load``: the weights of events of the source are w(x) = p / (1 − p) · exp(log_ratio_offset), p being that of label 1.
 
     model           a torch.nn.Sequential or an ONNX file from M features to one logit or, by a Sigmoid, to p, or to 1 − p and p by a Softmax
     mean, std       the model is given (y − mean) / std: one number or M; default 0 and 1
     scaling         what y is of a feature x, as for `export`; but no whole numbers and angles, which the library's classifiers see otherwise
     dtype, layers, output   as for `export`
     log_ratio_offset        ln of the total weight of label 0 in training over that of label 1, if they differed
+    names           of the features, as for `export`; of ONNX with an input for each column by default those of the inputs
+    classes         of ONNX whose classes are not 0 and 1: which are which, ("simulation", "data") for the source and the target
 
     Raises Unsupported where the model has no native form; ValueError for what no form can hold.
     """
     one_of("dtype", dtype, DTYPES)
-    scales = Scales(mean, std, None, None, scaling)
+    scales = Scales(mean, std, None, None, scaling, names)
     if is_onnx(model):
         if layers is not None:
             raise ValueError("layers= is for models of PyTorch")
         need_onnx()
         from ._onnx import export_onnx_reweighter
 
-        return export_onnx_reweighter(model, Path(path), scales, dtype, output, log_ratio_offset)
-    if output is not None:
-        raise ValueError("output= is for ONNX; a module of PyTorch has one")
+        return export_onnx_reweighter(model, Path(path), scales, dtype, output, log_ratio_offset, classes)
+    if output is not None or classes is not None:
+        raise ValueError("output= and classes= are for ONNX; a module of PyTorch has one output, which is that of label 1")
     need_torch()
     from ._modules import export_classifier
 

@@ -38,20 +38,20 @@ def write(path: Path, data: bytes) -> None:
         raise
 
 
-def networks_file(networks: list[Network], features: list[dict[str, Any]], conditions: list[dict[str, Any]], dims: tuple[int, int], dtype: str,
-                  record: dict[str, Any]) -> bytes:
+def networks_file(networks: list[Network], features: list[dict[str, Any]], conditions: list[dict[str, Any]], names: list[str],
+                  dims: tuple[int, int], dtype: str, record: dict[str, Any]) -> bytes:
     """A generator of networks that are applied one after the other."""
     maps = [{"type": "network", "network": network.description()} for network in networks]
     tensors = {name: values for i, network in enumerate(networks) for name, values in named(network, f"generator.{i}.").items()}
-    return native_file(maps, tensors, features, conditions, dims, dtype, record)
+    return native_file(maps, tensors, features, conditions, names, dims, dtype, record)
 
 
 def native_file(maps: list[dict[str, Any]], tensors: dict[str, Array], scalings: list[dict[str, Any]], conditions: list[dict[str, Any]],
-                dims: tuple[int, int], dtype: str, record: dict[str, Any]) -> bytes:
+                names: list[str], dims: tuple[int, int], dtype: str, record: dict[str, Any]) -> bytes:
     generator: dict[str, Any] = {"kind": {"type": "networks", "maps": maps}, "scalings": scalings}
     if conditions:
         generator["conditions"] = conditions
-    return sealed(generator, None, tensors, dims, len(conditions), dtype, record)
+    return sealed(generator, None, tensors, names, dims, len(conditions), dtype, record)
 
 
 def reweighter_file(network: Network, scales: Scales, dtype: str, log_ratio_offset: float, record: dict[str, Any]) -> bytes:
@@ -71,16 +71,20 @@ def reweighter_file(network: Network, scales: Scales, dtype: str, log_ratio_offs
         )
     classifier = {"network": network.description(), "scalings": features, "log_ratio_offset": float(log_ratio_offset)}
     generator = {"kind": {"type": "events"}, "scalings": features}
-    return sealed(generator, classifier, named(network, "classifier."), (0, network.inputs), 0, dtype, record)
+    names = scales.called(network.inputs)
+    return sealed(generator, classifier, named(network, "classifier."), names, (0, network.inputs), 0, dtype, record)
 
 
-def sealed(generator: dict[str, Any], classifier: dict[str, Any] | None, tensors: dict[str, Array], dims: tuple[int, int], conditions: int,
-           dtype: str, record: dict[str, Any]) -> bytes:
+def sealed(generator: dict[str, Any], classifier: dict[str, Any] | None, tensors: dict[str, Array], names: list[str], dims: tuple[int, int],
+           conditions: int, dtype: str, record: dict[str, Any]) -> bytes:
     for name, values in tensors.items():
         tensors[name] = np.ascontiguousarray(values, dtype)
         if not np.all(np.isfinite(tensors[name])):
             raise ValueError(f"{name} leaves the finite numbers of {dtype}; try dtype='float64'")
     bare = save(tensors)
+    model: dict[str, Any] = {"dtype": dtype, "generator": generator, "classifier": classifier, "refinement": None, "record": record}
+    if names:
+        model["names"] = names
     description = {
         "format_version": FORMAT_VERSION,
         "library": "laser_export.py",
@@ -88,7 +92,7 @@ def sealed(generator: dict[str, Any], classifier: dict[str, Any] | None, tensors
         "latent_dim": dims[0],
         "event_dim": dims[1],
         "condition_dim": conditions,
-        "model": {"dtype": dtype, "generator": generator, "classifier": classifier, "refinement": None, "record": record},
+        "model": model,
     }
     # The checksum is that of the description, with zeros in its place, and of all bytes after the header, which metadata do not change.
     data = bare[8 + int.from_bytes(bare[:8], "little") :]

@@ -180,6 +180,7 @@ def write_flow(steps: Iterable[Coupling | Linear], path: Path, dim: int, conditi
     features, given = scales.features(dim), scales.conditions(conditions)
     writer = FlowWriter(dim, conditions, layers)
     maps = [writer.finish(list(steps))]
-    data = native_file(maps, writer.tensors(), features, given, (dim, dim), dtype, record)
+    names = scales.called(dim + conditions)
+    data = native_file(maps, writer.tensors(), features, given, names, (dim, dim), dtype, record)
     write(path, data)
     return Exported(path, True, dim, dim, conditions, dtype, latent_order=writer.place, latent_sign=writer.sign)

@@ -25,7 +25,8 @@ SAME = ("Identity", "Dropout", "Cast", "CastLike", "ZipMap")
 MOVING = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Slice", "Gather", "Split", "Transpose", "Expand", "Tile", "ArrayFeatureExtractor")
 NETWORK = (
     "liblaser's networks are linear layers (Gemm, MatMul, Add, Sub, Mul, Div by constants, BatchNormalization, Scaler) with Relu, LeakyRelu, "
-    "Tanh or Sigmoid between them"
+    "Tanh or Sigmoid between them. A generator with others is a function, computed by onnxruntime: liblaser.Generator.from_callable "
+    "(docs/foreign-models.md)"
 )
 #: Rows that a graph is followed with, if it does not say how many it takes: a number that no width is by chance.
 TRACED = 1009
@@ -120,9 +121,34 @@ class Tracer:
             output = self.makers[output].input[0]
         return output
 
+    def classes(self) -> tuple[str, ...]:
+        """What the graph calls its two classes, in the order of their probabilities; empty if it does not say."""
+        for node in self.graph.node:
+            labels = listed(node, "classlabels_")
+            if node.op_type == "LabelEncoder" and self.chosen(node.input[0]):
+                labels = [label for _, label in sorted(zip(listed(node, "keys_"), listed(node, "values_")))]
+            elif node.op_type in ("ArrayFeatureExtractor", "Gather") and self.chosen(node.input[1]):
+                labels = self.stored(node.input[0])
+            if len(labels) == 2:
+                return tuple(label.decode() if isinstance(label, bytes) else str(label) for label in labels)
+        return ()
+
+    def chosen(self, name: str) -> bool:
+        """Whether it is the number of the class of the largest probability."""
+        while name in self.makers and self.makers[name].op_type in (*SAME, *MOVING):
+            name = self.makers[name].input[0]
+        return name in self.makers and self.makers[name].op_type == "ArgMax"
+
+    def stored(self, name: str) -> list[Any]:
+        tensor = self.constants.get(name)
+        if tensor is None and name in self.makers and self.makers[name].op_type == "Constant":
+            tensor = attributes(self.makers[name]).get("value")
+        return [] if tensor is None else list(numpy_helper.to_array(tensor).ravel().tolist())
+
     # --- following it ---
 
     def follow(self, target: str) -> Value:
+        self.wanted = target
         for node in self.needed(target):
             given = [self.given(name) if name else None for name in node.input]
             for name, made in zip(node.output, self.made(node, given)):
@@ -197,7 +223,7 @@ class Tracer:
             return [self.arithmetic(kind, given, where)]
         if kind in ("MatMul", "Gemm"):
             return [self.product(node, given, where)]
-        if kind == "Concat":
+        if kind in ("Concat", "FeatureVectorizer"):
             return [self.concatenated(node, given, where)]
         if kind == "BatchNormalization":
             return [self.normalised(node, given, where)]
@@ -345,7 +371,7 @@ class Tracer:
 
     def concatenated(self, node: Any, given: list[Given], where: str) -> Value:
         value = next(v for v in given if isinstance(v, Value))
-        axis = attributes(node)["axis"] % (len(value.shape) + 1)
+        axis = attributes(node).get("axis", 1) % (len(value.shape) + 1)
         if axis == 0:
             raise Unsupported(f"{where} joins rows; each event of liblaser is a function of its own latents")
         parts = []
@@ -356,11 +382,32 @@ class Tracer:
                 n = part[0].size
                 part = dataclasses.replace(value, matrix=np.zeros((n, value.matrix.shape[1])), offset=part[0].ravel(), shape=part[0].shape)
             parts.append(part)
-        parts = together(parts, where)
+        try:
+            parts = together(parts, where)
+        except Unsupported as why:
+            before = self.before_activations(node)
+            if before is None:
+                raise
+            raise Unsupported(f"{why}. For the values before them say output={before!r}, and by scaling=[…] what each feature is of them, "
+                              "as logit(0:1) of a Sigmoid and log(0) of an Exp") from None
         begins = np.cumsum([0, *(len(part.offset) for part in parts)])
         places = np.concatenate([begin + np.arange(len(part.offset)).reshape(part.shape) for begin, part in zip(begins, parts)], axis - 1)
         matrix, offset = np.vstack([part.matrix for part in parts]), np.concatenate([part.offset for part in parts])
         return dataclasses.replace(parts[0], matrix=matrix, offset=offset).select(places)
+
+    def before_activations(self, node: Any) -> str | None:
+        """The tensor of which all that the node at the end joins is made, column by column."""
+        moves = (*SAME, *MOVING, *HIDDEN, *LAST)
+        end = self.wanted
+        while self.makers[end].op_type in SAME:
+            end = self.makers[end].input[0]
+        found: list[list[str]] = []
+        for name in node.input if end in node.output else ():
+            found.append([name])
+            while name in self.makers and self.makers[name].op_type in moves:
+                name = self.makers[name].input[0]
+                found[-1].append(name)
+        return next((name for name in (found or [[]])[0] if name in self.makers and all(name in others for others in found)), None)
 
     def normalised(self, node: Any, given: list[Given], where: str) -> Value:
         value, *parameters = given[:5]
@@ -376,6 +423,12 @@ class Tracer:
 
 def attributes(node: Any) -> dict[str, Any]:
     return {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+
+
+def listed(node: Any, kind: str) -> list[Any]:
+    """The attribute whose name begins so; empty if there is none."""
+    found: Any = next((values for name, values in attributes(node).items() if name.startswith(kind)), [])
+    return list(numpy_helper.to_array(found).ravel().tolist()) if isinstance(found, TensorProto) else list(found)
 
 
 def decimal(slope: float) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from ._description import Coupling, Exported, Layers, Linear, Unsupported
+from ._description import LABELS, Coupling, Exported, Layers, Linear, Unsupported
 from ._files import agreed, networks_file, reweighter_file, write
 from ._flows import write_flow
 from ._freia import read_freia
@@ -65,8 +65,8 @@ def export_network(model: nn.Module, path: Path, latent: int | None, conditions:
     if latent < 1 or latent + conditions != network.inputs:
         raise ValueError(f"the network takes {network.inputs} values, not {latent} latents and {conditions} conditions")
     m = network.outputs
-    features, given = scales.features(m, network.final), scales.conditions(conditions)
-    write(path, networks_file([network], features, given, (latent, m), dtype, {"from": "torch.nn"}))
+    features, given, names = scales.features(m, network.final), scales.conditions(conditions), scales.called(m + conditions)
+    write(path, networks_file([network], features, given, names, (latent, m), dtype, {"from": "torch.nn"}))
     return Exported(path, True, latent, m, conditions, dtype)
 
 
@@ -76,7 +76,7 @@ def export_classifier(model: Any, path: Path, scales: Scales, dtype: str | None,
         network = read_network(copy.deepcopy(model).cpu().double().eval(), type(model).__name__, layers)
     data = reweighter_file(network, scales, dtype, log_ratio_offset, {"from": "torch.nn"})
     write(path, data)
-    return Exported(path, True, 0, network.inputs, 0, dtype)
+    return Exported(path, True, 0, network.inputs, 0, dtype, classes=LABELS)
 
 
 def write_blocks(blocks: list[Coupling | Linear], path: Path, dim: int | None, conditions: int, scales: Scales, dtype: str | None,

@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 from onnx.reference import ReferenceEvaluator
 
-from ._description import Array, Exported, Unsupported
+from ._description import LABELS, Array, Exported, Unsupported
 from ._files import agreed, first_line, networks_file, reweighter_file, write
 from ._graph import FLOATS, LAST, TRACED, Tracer, Value, shown_shape
 from ._networks import Network, Step, assembled
@@ -105,8 +105,10 @@ def quoted(names: Sequence[str]) -> str:
     return ", ".join(map(repr, names))
 
 
-def traced(source: Any, latent: int | None, conditions: Any, output: str | None) -> tuple[Tracer, list[tuple[str, int]], int, Value, str]:
-    """The tracer, its inputs in the order of a row with their widths, the number of conditions, the value, and its tensor."""
+def traced(source: Any, latent: int | None, conditions: Any, output: str | None,
+           columns: bool = False) -> tuple[Tracer, list[tuple[str, int]], int, Value, str]:
+    """The tracer, its inputs in the order of a row with their widths, the number of conditions, the value, and its tensor. With `columns` the
+    inputs may be one for each column of a row."""
     tracer = Tracer(read(source))
     known = [value.name for value in tracer.inputs]
     names = () if conditions is None or isinstance(conditions, int) else (conditions,) if isinstance(conditions, str) else conditions
@@ -115,10 +117,11 @@ def traced(source: Any, latent: int | None, conditions: Any, output: str | None)
         if name not in known:
             raise ValueError(f"conditions={name!r}: the inputs are {quoted(known)}")
     others = [name for name in known if name not in named]
-    if len(others) != 1:
-        inputs = f"the inputs {quoted(known)}" if known else "no input"
-        raise Unsupported(f"the graph has {inputs}; one is needed, and beside it those only that conditions= names")
     by_name = {value.name: value for value in tracer.inputs}
+    if len(others) != 1 and not (columns and others and all(tracer.width(by_name[name], None) == 1 for name in others)):
+        inputs = f"the inputs {quoted(known)}" if known else "no input"
+        raise Unsupported(f"the graph has {inputs}; one is needed, and beside it those only that conditions= names. skl2onnx makes one for all "
+                          'columns by initial_types=[("x", FloatTensorType([None, N]))]')
     said = None if latent is None else latent + (conditions if isinstance(conditions, int) else 0)
     rows = [(name, tracer.width(by_name[name], said if name == others[0] else None)) for name in [*others, *named]]
     total, begin = sum(width for _, width in rows), 0
@@ -142,17 +145,17 @@ def export_onnx(source: Any, path: Path, latent: int | None, conditions: Any, sc
     if n < 1 or given < 0:
         raise ValueError(f"the network takes {total} values, of which {given} conditions leave no latents")
     end = ended(value, given)
-    if end.final == "softmax":
+    if end.final == "softmax" or complementary(value):
         raise Unsupported(
-            f"the features end with {end.final}, which makes them sum to 1; liblaser has no such scaling. For the values before it say "
-            f"output={value.head!r}; a classifier becomes a reweighter: export_reweighter, or --reweighter"
+            f"the features end with {value.before[-1][1]}, and sum to 1; liblaser has no such scaling. For the values before it say "
+            f"output={value.head!r}; a classifier becomes a reweighter: export_reweighter(model, {str(path)!r}), or --reweighter from the shell"
         )
     dtype = dtype or ("float64" if tracer.double else "float32")
     dims, record = (n, len(value.offset)), {"from": "onnx"}
 
     def file(scales: Scales) -> bytes:
         features = scales.features(dims[1], end.final, end.factor, end.offset)
-        return networks_file(end.networks, features, scales.conditions(given), dims, dtype, record)
+        return networks_file(end.networks, features, scales.conditions(given), scales.called(dims[1] + given), dims, dtype, record)
 
     data = file(scales)
     plain = file(Scales(None, None, None, None, None))
@@ -168,11 +171,33 @@ def export_onnx(source: Any, path: Path, latent: int | None, conditions: Any, sc
     return Exported(path, True, n, dims[1], given, dtype, compared=compared)
 
 
-def export_onnx_reweighter(source: Any, path: Path, scales: Scales, dtype: str | None, output: str | None, log_ratio_offset: float) -> Exported:
-    tracer, inputs, _, value, target = traced(source, None, None, output)
+def complementary(value: Value) -> bool:
+    """Whether it is 1 − p and p of one p, as classifiers of scikit-learn have them."""
+    of_sigmoid = bool(value.before) and value.before[-1][1] == "sigmoid"
+    return of_sigmoid and np.array_equal(value.matrix, [[-1], [1]]) and np.array_equal(value.offset, [1, 0])
+
+
+def ordered(found: tuple[str, ...], classes: str | Sequence[Any] | None) -> tuple[str, ...]:
+    """The classes of the source and of the target, of those that the graph has, in its order, and those that the caller says."""
+    wanted = None if classes is None else tuple(map(str, classes.split(",") if isinstance(classes, str) else classes))
+    if wanted is None and found not in ((), LABELS):
+        raise ValueError(f"the classes of the graph are {quoted(found)}: say which events are to be weighted, and which they are to be like, "
+                         f"classes=({quoted(found)}) or classes=({quoted(found[::-1])}), from the shell --classes {','.join(found)} or "
+                         f"{','.join(found[::-1])}")
+    if wanted is not None and not found:
+        raise ValueError(f"classes=({quoted(wanted)}), but the graph does not name its classes: leave it out; w is p / (1 − p), p being that of label 1")
+    if wanted is not None and sorted(wanted) != sorted(found):
+        raise ValueError(f"classes=({quoted(wanted)}), but those of the graph are {quoted(found)}")
+    return wanted or LABELS
+
+
+def export_onnx_reweighter(source: Any, path: Path, scales: Scales, dtype: str | None, output: str | None, log_ratio_offset: float,
+                           classes: str | Sequence[Any] | None) -> Exported:
+    tracer, inputs, _, value, target = traced(source, None, None, output, columns=True)
     m = sum(width for _, width in inputs)
-    # 1 − p and p, as scikit-learn has them of one p.
-    if value.before and value.before[-1][1] == "sigmoid" and np.array_equal(value.matrix, [[-1], [1]]) and np.array_equal(value.offset, [1, 0]):
+    if len(inputs) > 1 and scales.names is None:
+        scales = dataclasses.replace(scales, names=[name for name, _ in inputs])
+    if complementary(value):
         value = value.select(np.array([1]))
     end = ended(value, 0)
     if len(end.networks) > 1:
@@ -181,7 +206,18 @@ def export_onnx_reweighter(source: Any, path: Path, scales: Scales, dtype: str |
         raise Unsupported(f"the classifier goes on after its {end.final}; a probability is needed, or a logit")
     network = dataclasses.replace(end.networks[0], final=end.final)
     dtype = dtype or ("float64" if tracer.double else "float32")
-    record = {"from": "onnx"}
+    record: dict[str, Any] = {"from": "onnx"}
+    called: tuple[str, ...] = LABELS
+    sign = 1.0
+    if network.outputs <= 2:
+        found = tracer.classes()
+        called = ordered(found, classes)
+        if found and called != found:
+            # The ratio of the first to the second.
+            *layers, (weight, bias) = network.layers
+            network, sign = dataclasses.replace(network, layers=[*layers, (-weight, -bias)]), -1.0
+    if called != LABELS:
+        record["classes"] = list(called)
     data = reweighter_file(network, scales, dtype, log_ratio_offset, record)
     plain = reweighter_file(network, Scales(None, None, None, None, None), dtype, 0.0, record)
 
@@ -190,15 +226,19 @@ def export_onnx_reweighter(source: Any, path: Path, scales: Scales, dtype: str |
 
         log_w = np.empty(len(rows))
         with Reweighter.from_bytes(plain) as reweighter:
-            reweighter._weigh(rows, None, log_w, None, None)
+            reweighter._weigh(rows, None, log_w)  # w itself may leave the finite numbers
         return log_w[:, None]
 
     # Of the logits: where they are large, probabilities are 0 and 1.
     logits = target if end.final is None else value.head
     two = network.outputs == 2
-    compared = compare(tracer, inputs, logits, dtype, ours, lambda theirs: theirs[:, 1:] - theirs[:, :1] if two else theirs.reshape(len(theirs), 1))
+
+    def logit(theirs: Array) -> Array:
+        return sign * (theirs[:, 1:] - theirs[:, :1] if two else theirs.reshape(len(theirs), 1))
+
+    compared = compare(tracer, inputs, logits, dtype, ours, logit)
     write(path, data)
-    return Exported(path, True, 0, m, 0, dtype, compared=compared)
+    return Exported(path, True, 0, m, 0, dtype, compared=compared, classes=called)
 
 
 # --- the comparison ---

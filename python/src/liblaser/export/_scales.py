@@ -78,6 +78,18 @@ CHOICES = (
 STEPPED = ("integer", "cells")
 
 
+#: What the library takes for the name of a feature.
+NAME = re.compile(r'[^,={}"\x00-\x1f\x7f-\x9f]{1,100}')
+
+
+def is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 class Misplaced(Exception):
     """Numbers of a word that do not go together."""
 
@@ -135,6 +147,19 @@ class Scales:
     condition_mean: Any
     condition_std: Any
     scaling: str | Sequence[str] | None
+    names: str | Sequence[str] | None = None
+
+    def called(self, columns: int) -> list[str]:
+        """What the features, and the conditions behind them, are called; empty if that is not said."""
+        if self.names is None:
+            return []
+        names = [name.strip() for name in (self.names.split(",") if isinstance(self.names, str) else self.names)]
+        if len(names) != columns:
+            raise ValueError(f"names are {len(names)}, {', '.join(names)}; {columns} are needed, of the features and of the conditions behind them")
+        for i, name in enumerate(names):
+            if not NAME.fullmatch(name) or is_number(name) or name in names[:i]:
+                raise ValueError(f"names: {name!r}; they are all different, no numbers, of 1 to 100 letters, and without , = {{ }} \"")
+        return names
 
     def words(self) -> list[dict[str, Any]]:
         words = "standardise" if self.scaling is None else self.scaling

@@ -236,6 +236,9 @@ ASKED = "asked for"
 
 def export_script(model: nn.Module, path: Path, kind: str, generates: bool, latent: int | None, conditions: int | None, scales: Scales, dtype: str,
                   reason: str) -> Exported:
+    if scales.names is not None:
+        why = "" if reason == ASKED else f"there is no native form: {reason}. And "
+        raise ValueError(f"{why}names= is for native files: a TorchScript module holds none, and gets those of the events that it is refined to")
     found: int | None = None
     given: int | None = None
     widths: list[int] = []
