@@ -640,12 +640,14 @@ def test_documentation(tmp_path, monkeypatch, capsys):
     """The examples of docs/foreign-models.md that need no PyTorch, one after the other."""
     text = (Path(__file__).parents[2] / "docs" / "foreign-models.md").read_text(encoding="utf-8")
     examples = re.findall(r"^<!-- test: not run, because python/tests/test_export.py runs it -->\n```python\n(.*?)^```$", text, re.M | re.S)
-    assert len(examples) == 2
+    assert len(examples) == 3
     monkeypatch.chdir(tmp_path)
     names = {}
     for example in examples:
         exec(compile(example, "foreign-models.md", "exec"), names)
     assert capsys.readouterr().out.startswith("3 1 float64 onnxruntime")
+    z = RNG.normal(size=(50, 4))
+    near(liblaser.Model(names["generator"]).generate(z), names["network"].predict(z))
     y = np.log(names["x"][:, 0] - 20)
     assert names["x"].shape == (1000, 2) and abs(y.mean()) < 0.15 and abs(y.std() - 1) < 0.15
     # What was trained on: the label 1 has the larger mean, by 0.2.

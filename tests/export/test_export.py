@@ -1429,6 +1429,8 @@ def test_reweighters():
         w = u / (1 - u) if end else (u[:, -1:] - (u[:, :1] if outputs == 2 else 0)).exp()
         with liblaser.Reweighter.load(folder / "weights.laser") as reweighter:
             near(reweighter.weights(x)[:, None], 3 * w)
+    export_reweighter(net, folder / "weights.laser", names=["a", "b", "c"])
+    assert liblaser.Reweighter.load(folder / "weights.laser").names == ("a", "b", "c")
     for wrong, words in ((nn.Linear(3, 3), "ends with 3 values"), (nn.Sequential(nn.Linear(3, 1), nn.Tanh()), "1 values by tanh")):
         try:
             export_reweighter(wrong, folder / "weights.laser")
@@ -1436,6 +1438,17 @@ def test_reweighters():
             assert words in str(error), error
         else:
             raise AssertionError("it is no classifier")
+
+
+def test_names():
+    export(nn.Linear(4, 2), folder / "names.laser", conditions=1, names="m,pt,mu")
+    assert liblaser.Model(liblaser.Generator.load(folder / "names.laser")).names == ("m", "pt", "mu")
+    blocks = [Coupling(active=[0], passive=[1], subnet=nn.Linear(1, 2))]
+    export_flow(blocks, folder / "names.laser", names=["m", "pt"])
+    assert liblaser.Model(liblaser.Generator.load(folder / "names.laser")).names == ("m", "pt")
+    holds = "names= is for native files: a TorchScript module holds none"
+    refused(ValueError, holds, model=nn.Linear(4, 2), form="torchscript", names=["m", "pt"])
+    refused(ValueError, holds, "`GELU`", model=nn.Sequential(nn.Linear(4, 8), nn.GELU(), nn.Linear(8, 2)), names=["m", "pt"])
 
 
 # --- the command ---
