@@ -154,7 +154,7 @@ def export_reweighter(
     dtype, layers, output   as for `export`
     log_ratio_offset        ln of the total weight of label 0 in training over that of label 1, if they differed
     names           of the features, as for `export`; of ONNX with an input for each column by default those of the inputs
-    classes         of ONNX whose classes are not 0 and 1: which are which, ("simulation", "data") for the source and the target
+    classes         of ONNX whose classes are not 0 and 1: ("simulation", "data") for the source and the target, what is label 0 and 1 here
 
     Raises Unsupported where the model has no native form; ValueError for what no form can hold.
     """

@@ -23,10 +23,10 @@ OTHERS = "Elu Selu Celu Gelu Softplus Softsign HardSigmoid HardSwish Swish Mish 
 # What leaves values as they are, and what only moves them.
 SAME = ("Identity", "Dropout", "Cast", "CastLike", "ZipMap")
 MOVING = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Slice", "Gather", "Split", "Transpose", "Expand", "Tile", "ArrayFeatureExtractor")
+FUNCTION = "Any graph is a function that onnxruntime computes, for liblaser.Generator.from_callable (docs/foreign-models.md)"
 NETWORK = (
     "liblaser's networks are linear layers (Gemm, MatMul, Add, Sub, Mul, Div by constants, BatchNormalization, Scaler) with Relu, LeakyRelu, "
-    "Tanh or Sigmoid between them. A generator with others is a function, computed by onnxruntime: liblaser.Generator.from_callable "
-    "(docs/foreign-models.md)"
+    f"Tanh or Sigmoid between them. {FUNCTION}"
 )
 #: Rows that a graph is followed with, if it does not say how many it takes: a number that no width is by chance.
 TRACED = 1009
@@ -388,8 +388,8 @@ class Tracer:
             before = self.before_activations(node)
             if before is None:
                 raise
-            raise Unsupported(f"{why}. For the values before them say output={before!r}, and by scaling=[…] what each feature is of them, "
-                              "as logit(0:1) of a Sigmoid and log(0) of an Exp") from None
+            raise Unsupported(f"{why}. Features at the end become that by scaling=[…], as logit(0:1) of a Sigmoid and log(0) of an Exp, one word "
+                              f"each, of the values before them, output={before!r}") from None
         begins = np.cumsum([0, *(len(part.offset) for part in parts)])
         places = np.concatenate([begin + np.arange(len(part.offset)).reshape(part.shape) for begin, part in zip(begins, parts)], axis - 1)
         matrix, offset = np.vstack([part.matrix for part in parts]), np.concatenate([part.offset for part in parts])
@@ -399,7 +399,7 @@ class Tracer:
         """The tensor of which all that the node at the end joins is made, column by column."""
         moves = (*SAME, *MOVING, *HIDDEN, *LAST)
         end = self.wanted
-        while self.makers[end].op_type in SAME:
+        while end in self.makers and self.makers[end].op_type in SAME:
             end = self.makers[end].input[0]
         found: list[list[str]] = []
         for name in node.input if end in node.output else ():
@@ -461,7 +461,7 @@ def together(values: list[Value], where: str) -> list[Value]:
         if kinds or kind == "softmax" or (kind != "leaky_relu" and any(len(value.before) <= i for value in values)):
             raise Unsupported(
                 f"{where} brings together values of layers with different activations, or of a skip connection around {kind}; side by side "
-                "liblaser has one activation, and only Relu and LeakyRelu let values pass"
+                f"liblaser has one activation, and only Relu and LeakyRelu let values pass. {FUNCTION}"
             )
         rows: list[Array] = []
         offsets: list[Array] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import os
@@ -15,7 +16,7 @@ from onnx.reference import ReferenceEvaluator
 
 from ._description import LABELS, Array, Exported, Unsupported
 from ._files import agreed, first_line, networks_file, reweighter_file, write
-from ._graph import FLOATS, LAST, TRACED, Tracer, Value, shown_shape
+from ._graph import FLOATS, FUNCTION, LAST, TRACED, Tracer, Value, shown_shape
 from ._networks import Network, Step, assembled
 from ._scales import Scales
 
@@ -67,7 +68,8 @@ def chain(steps: list[Step], conditions: int) -> list[Network]:
     for step in steps:
         if step[0] == "activation":
             if step[1] in LAST.values():
-                raise Unsupported(f"{step[1]} is followed by further layers; liblaser has it at the end only, where each feature is one value of it")
+                raise Unsupported(f"{step[1]} is followed by further layers; liblaser has it at the end only, where each feature is one value of "
+                                  f"it. {FUNCTION}")
             here = ("tanh", None) if step[1] == "sigmoid" else step[1:]
             if last not in (None, here):
                 n = len(groups[-1][-1][2])
@@ -222,11 +224,12 @@ def export_onnx_reweighter(source: Any, path: Path, scales: Scales, dtype: str |
     plain = reweighter_file(network, Scales(None, None, None, None, None), dtype, 0.0, record)
 
     def ours(rows: Array) -> Array:
-        from .. import Reweighter
+        from .. import NumericalError, Reweighter
 
-        log_w = np.empty(len(rows))
-        with Reweighter.from_bytes(plain) as reweighter:
-            reweighter._weigh(rows, None, log_w)  # w itself may leave the finite numbers
+        log_w = np.full(len(rows), np.nan)
+        # Of rows far out w itself may leave the finite numbers, which is said when log w of all is there.
+        with Reweighter.from_bytes(plain) as reweighter, contextlib.suppress(NumericalError):
+            reweighter._weigh(rows, None, log_w)
         return log_w[:, None]
 
     # Of the logits: where they are large, probabilities are 0 and 1.
