@@ -98,6 +98,21 @@ impl Number {
     }
 }
 
+/// Whether a column with this name is likely to hold weights.
+pub fn is_weight(name: &str) -> bool {
+    let name = name.to_lowercase().replace(['_', '-', ' ', '.'], "");
+    let words = [
+        "w",
+        "wt",
+        "weight",
+        "weights",
+        "eventweight",
+        "genweight",
+        "mcweight",
+    ];
+    words.contains(&name.as_str())
+}
+
 /// Where the numbers of rows lie.
 #[derive(Clone, Debug)]
 pub struct Layout {

@@ -498,6 +498,25 @@ fn what_goes_to_stdout_and_what_is_packed_is_the_same() {
         .unwrap();
     folder.good("sample model.laser -n 50 -o a.npy");
     assert_eq!(command.stdout, fs::read(folder.at("a.npy")).unwrap());
+    // Whoever reads may have enough.
+    for kind in ["csv", "npy"] {
+        let mut child = folder
+            .command(&format!(
+                "sample model.laser -n 200000 -o - --format {kind}"
+            ))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut some = [0; 100];
+        let mut stdout = child.stdout.take().unwrap();
+        stdout.read_exact(&mut some).unwrap();
+        drop(stdout);
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{kind}: {said}");
+        assert!(!said.contains("error"), "{kind}: {said}");
+    }
 }
 
 #[test]
@@ -2070,6 +2089,53 @@ fn a_model_that_cannot_be_saved_is_not_lost() {
 }
 
 #[test]
+fn weights_that_cannot_be_written_are_not_lost() {
+    let folder = Folder::new();
+    fs::create_dir(folder.at("out")).unwrap();
+    let signed: Vec<f64> = events(2, 1)
+        .chunks(2)
+        .enumerate()
+        .flat_map(|(row, x)| [x[0], x[1], if row % 5 == 0 { -1.0 } else { 1.0 }])
+        .collect();
+    folder.npy("signed.npy", &signed, 3, Order::C);
+    let mut settings: Value = serde_json::from_str(OPTIONS).unwrap();
+    settings["classifier"]["epochs"] = 40.into();
+    folder.write("options.json", &settings.to_string());
+    let stderr = fs::File::create(folder.at("stderr")).unwrap();
+    let mut child = folder
+        .command("resample signed.npy -o out/new.npy --options options.json")
+        .env("TMPDIR", folder.at("."))
+        .stderr(stderr)
+        .spawn()
+        .unwrap();
+    let said = || fs::read_to_string(folder.at("stderr")).unwrap();
+    // Its folder goes away while it trains.
+    wait_for(|| said().contains("classifier: epoch 1 of"));
+    fs::remove_dir_all(folder.at("out")).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(1), "{}", said());
+    assert!(
+        said().contains("out/new.npy: cannot be written"),
+        "{}",
+        said()
+    );
+    let said = said();
+    let (_, name) = said.trim_end().rsplit_once("tells), is in ").unwrap();
+    // It gives what could not be written.
+    let model = Path::new(name).file_name().unwrap().to_str().unwrap();
+    folder.good(&format!("reweight apply {model} truth.npy -o w.npy"));
+    folder.good("resample signed.npy -o new.npy --options options.json");
+    let record = Reweighter::load(&folder.at(model)).unwrap().record.clone();
+    let factor = record["resample"]["factor"].as_f64().unwrap();
+    let (_, w) = folder.read("w.npy");
+    let (_, new) = folder.read("new.npy");
+    let new = new.chunks(3).map(|row| row[2]);
+    assert!(w
+        .iter()
+        .zip(new)
+        .all(|(w, new)| (w * factor / new - 1.0).abs() < 1e-9));
+}
+
+#[test]
 fn refine_says_what_is_wrong_before_it_trains() {
     let folder = Folder::new();
     let bad = |config: &str, message: &str| {
@@ -2177,20 +2243,20 @@ fn refine_warns_of_weights_that_are_trained_as_a_feature() {
             "named.csv",
             &format!("a,b,{name}\n{}", rows.collect::<String>()),
         );
-        // The batch is refused after the warning.
         folder.write(
             "train.json",
             &format!(
-                r#"{{"events": "named.csv", "weights_column": {weights}, "model": "a.laser", "options": {{"flow.batch": 3000}}}}"#
+                r#"{{"events": "named.csv", "weights_column": {weights}, "model": "a.laser", "options": {OPTIONS}}}"#
             ),
         );
-        folder.bad("refine train.json", "`flow.batch` is 3000")
+        String::from_utf8(folder.run("refine train.json").stderr).unwrap()
     };
-    let warning = "warning: column `Weight` of named.csv is trained as a feature";
+    let warning = "warning: `Weight` is trained as a feature, and is called as weights are";
     assert!(refine("Weight", false).contains(warning));
     for (name, weights) in [("Weight", true), ("height", false)] {
         let said = refine(name, weights);
-        assert!(!said.contains("warning"), "{said}");
+        assert!(said.contains("saved a.laser"), "{said}");
+        assert!(!said.contains("is trained as a feature"), "{said}");
     }
 }
 

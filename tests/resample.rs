@@ -179,6 +179,7 @@ fn the_local_mean_is_learned_and_histograms_keep_what_they_hold() {
     // Of what was held out, and of what no classifier saw.
     assert!(number(&trained, "weights.calibration.chi_square") < 2.5);
     assert!(number(&trained, "resample.closure.chi_square") < 1.5);
+    assert!(number(&trained, "resample.closure.regions.pull").abs() < 4.0);
     for observable in [first().collect::<Vec<_>>(), toy.unseen.clone()] {
         let of = |w: &[f64]| histogram(observable.iter().copied(), w);
         let (old, new) = (of(&toy.w), of(&w));
@@ -241,10 +242,21 @@ fn what_is_learned_badly_is_seen_by_all_events() {
         inside.map(|row| values[row]).sum::<f64>()
     };
     let difference = closure["difference"].as_f64().unwrap();
-    assert!((sum(&w) / sum(&toy.w) - 1.0 - difference).abs() < 1e-9);
-    // In other units the same.
+    assert!((1.0 - sum(&toy.w) / sum(&w) - difference).abs() < 1e-9);
+    // Trees that are shown half of the events find where it is, in the other half.
+    let [pull, above, below] = ["pull", "above", "below"]
+        .map(|key| number(&trained, &format!("resample.closure.regions.{key}")));
+    assert!(
+        pull > 10.0 && above > 0.05 && below < -0.05,
+        "{pull} {above} {below}"
+    );
+    // In other units the same, and where nothing is to be learned nothing is told.
     let scaled: Vec<f64> = toy.w.iter().map(|w| w * 2.0_f64.powi(600)).collect();
     let (_, other) = run(&array(&toy.x, Some(&scaled)), ROWS, &short, &log).unwrap();
+    let ones = vec![1.0; ROWS];
+    let quiet = Log::default();
+    run(&array(&toy.x, Some(&ones)), ROWS, &short, &quiet).unwrap();
+    assert_eq!(quiet.warnings("closure"), "");
     let [here, there] = [&trained, &other].map(|of| number(of, "resample.closure.chi_square"));
     assert!((here / there - 1.0).abs() < 1e-3, "{here} {there}");
 }

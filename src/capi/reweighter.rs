@@ -302,7 +302,7 @@ pub unsafe extern "C" fn laser_reweighter_info(
 /// what `from` does not reach of `to`; "weights.features.0.…", "weights.limit.…", "weights.second_opinion.…"; of laser_resample
 /// "resample.events", ".total", ".total_error", ".effective", ".effective_after", ".negative_events" and ".negative_weight" (shares), ".factor",
 /// ".correction", ".region.events", ".region.weight", ".region.error", ".closure.chi_square", ".closure.difference", ".closure.from",
-/// ".closure.to", and of method "variance" ".kept", ".expected", ".draw", ".squares.chi_square"; of laser_unfold "unfolding.iterations", ".factor", ".total", ".data", ".fakes", ".efficiency", ".changes.0" …
+/// ".closure.to", ".closure.bins", ".closure.regions.pull", ".closure.regions.above", ".closure.regions.below", and of method "variance" ".kept", ".expected", ".draw", ".squares.chi_square"; of laser_unfold "unfolding.iterations", ".factor", ".total", ".data", ".fakes", ".efficiency", ".changes.0" …
 /// @param out receives the number
 /// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT if there is no such number, with the keys that there are; LASER_ERR_NULL
 ///

@@ -3,6 +3,8 @@
 use super::judgement::Subject;
 use crate::model::{called, Scaling, MAX_CELLS};
 use crate::room::{Gather, Grow};
+use crate::table::is_weight;
+use crate::train::Hooks;
 use crate::Result;
 use serde::Serialize;
 use std::f64::consts::PI;
@@ -30,6 +32,15 @@ pub enum Trait {
         value: f64,
         /// Share of the events.
         share: f64,
+    },
+    /// Between the value of a scaling `zeros` or `spike` and all others there is a wide gap.
+    Gap {
+        /// From 0.
+        column: usize,
+        /// The value.
+        low: f64,
+        /// The least of the others.
+        next: f64,
     },
     /// Few values are taken at all.
     Discrete {
@@ -112,6 +123,14 @@ impl Trait {
                 called(names, *column),
                 100.0 * share
             ),
+            Trait::Gap { column, low, next } => {
+                let name = called(names, *column);
+                let plain = match names.get(*column) {
+                    Some(name) => name.clone(),
+                    None => format!("x{column}"),
+                };
+                format!("{name} is {low} or at least {next}, and a smooth generator makes some events between: the `support` \"{plain} == {low} or {plain} >= {next}\" leaves none")
+            }
             Trait::Discrete {
                 column,
                 values,
@@ -145,6 +164,15 @@ impl Trait {
     }
 }
 
+/// Tells the host of features whose names are those of weights.
+pub(super) fn weights_among(features: &[String], hooks: &dyn Hooks) -> Result<()> {
+    features.iter().filter(|name| is_weight(name)).try_for_each(|name| {
+        hooks.warn("columns", &format!(
+            "`{name}` is trained as a feature, and is called as weights are: if it is one, give it beside the events and not among their features (`source.weight` names it in files; the program `laser` has --weights, --weight-column, --also and `weights_column`)"
+        ))
+    })
+}
+
 /// A value that so large a share of the events takes piles up.
 const PILE: f64 = 0.01;
 /// A column of fewer different values than this share of its events is discrete.
@@ -159,9 +187,30 @@ const ENOUGH: usize = 500;
 /// Values at the ends that are looked at for marks: few marks, and few outliers beside them.
 const OUTER: usize = 3;
 
-/// Values at the ends of sorted ones that are repeated and stand further from all others than these from each other, as −999, so that they are
-/// no values of the feature; with how many there are. Single ones may stand as far out. 0 is none.
-fn marks(values: &[f64]) -> Vec<(f64, usize)> {
+/// How many times further than all others of few values a mark is from them.
+const FAR: f64 = 50.0;
+
+/// A wider gap than this share of the range of nine in ten of the others is worth a word.
+const WIDE: f64 = 0.1;
+
+/// Where the others of a feature that is often `low` begin, if that is far away.
+fn gap(column: usize, scaling: &Scaling, values: &[f64]) -> Option<Trait> {
+    let (Scaling::Zeros { low, .. } | Scaling::Spike { low, .. }) = scaling else {
+        return None;
+    };
+    let others = &values[values.partition_point(|value| value <= low)..];
+    let next = *others.first()?;
+    let most = others[others.len() * 9 / 10];
+    (next - low > WIDE * (most - next)).then_some(Trait::Gap {
+        column,
+        low: *low,
+        next,
+    })
+}
+
+/// Values at the ends of sorted ones that are repeated and stand more than `times` further from all others than these from each other, as
+/// −999, so that they are no values of the feature; with how many there are. Single ones may stand as far out. 0 is none.
+fn marks(values: &[f64], times: f64) -> Vec<(f64, usize)> {
     let low: Vec<&[f64]> = values.chunk_by(|a, b| a == b).take(OUTER).collect();
     let high: Vec<&[f64]> = values.chunk_by(|a, b| a == b).rev().take(OUTER).collect();
     let count = |runs: &[&[f64]]| runs.iter().map(|run| run.len()).sum::<usize>();
@@ -176,7 +225,7 @@ fn marks(values: &[f64]) -> Vec<(f64, usize)> {
             let rest = &values[first..values.len() - last];
             let (from, to) = (rest[0], rest[rest.len() - 1]);
             let far = |run: Option<&&[f64]>, gap: &dyn Fn(f64) -> f64| {
-                run.is_none_or(|run| gap(run[0]) > to - from)
+                run.is_none_or(|run| gap(run[0]) > times * (to - from))
             };
             if !(to > from && far(below.last(), &|v| from - v) && far(above.last(), &|v| v - to)) {
                 continue;
@@ -219,9 +268,12 @@ pub(super) fn inspect(x: &[f64], columns: usize, scalings: &[Scaling]) -> Result
         }
         if told {
             // Its generator makes such values.
+            found.extend(gap(column, scaling, &values));
             continue;
         }
-        let marks = marks(&values);
+        // Of few values one may well lie as far out as the others reach.
+        let few = (distinct as f64) < FEW * rows as f64;
+        let marks = marks(&values, if few { FAR } else { 1.0 });
         if !marks.is_empty() {
             found.extend(marks.into_iter().map(|(value, times)| Trait::Mark {
                 column,

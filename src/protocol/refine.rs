@@ -87,7 +87,10 @@ fn inspect(
     names: &[String],
 ) -> Result<()> {
     let sample = target.measured(session.options)?;
-    let found = columns::inspect(&sample.x, sample.dim, scalings)?;
+    columns::weights_among(&names[..names.len().min(scalings.len())], session.hooks)?;
+    let mut found = columns::inspect(&sample.x, sample.dim, scalings)?;
+    let bounded = !session.get(keys::SUPPORT).trim().is_empty();
+    found.retain(|found| !(bounded && matches!(found, columns::Trait::Gap { .. })));
     found.iter().try_for_each(|f| {
         session
             .hooks

@@ -290,8 +290,8 @@ pub(super) fn inspect(
             columns::Trait::PileUp { column, .. }
             | columns::Trait::Mark { column, .. }
             | columns::Trait::Discrete { column, .. } => column,
-            // A feature that others determine is no harm to a classifier.
-            columns::Trait::Dependent { .. } => continue,
+            // A feature that others determine, or that leaves a gap, is no harm to a classifier.
+            columns::Trait::Dependent { .. } | columns::Trait::Gap { .. } => continue,
         };
         if !told.contains(&column) {
             let message = found.describe(names, Subject::Events);
@@ -354,6 +354,7 @@ fn learn(session: Session, from: &mut Source, to: &mut Source, samples: Samples)
     of("from", from.fills(&settings, options))?;
     of("to", to.fills(&settings, options))?;
     let mut told = Vec::new();
+    columns::weights_among(&names[..names.len().min(features)], session.hooks)?;
     inspect(session, from, &scalings[..features], &names, &mut told)?;
     inspect(session, to, &scalings[..features], &names, &mut told)?;
     if samples == Samples::Apart {

@@ -8,7 +8,7 @@ use csv::{ReaderBuilder, Trim};
 use flate2::read::MultiGzDecoder;
 use laser::aside::require_file;
 use laser::formula::{self, Formula};
-use laser::table::{Bytes, Layout, Table};
+use laser::table::{is_weight, Bytes, Layout, Table};
 use laser::Rows;
 use std::collections::HashMap;
 use std::fs::File;
@@ -434,21 +434,6 @@ impl Events {
     pub fn places(&self) -> &[usize] {
         &self.places
     }
-}
-
-/// Whether a column with this name is likely to hold weights.
-pub fn is_weight(name: &str) -> bool {
-    let name = name.to_lowercase().replace(['_', '-', ' ', '.'], "");
-    let words = [
-        "w",
-        "wt",
-        "weight",
-        "weights",
-        "eventweight",
-        "genweight",
-        "mcweight",
-    ];
-    words.contains(&name.as_str())
 }
 
 /// All rows of a table.

@@ -120,6 +120,14 @@ pub fn format(text: &str) -> std::result::Result<Kind, &'static str> {
     }
 }
 
+/// With its kind, which tells a closed pipe.
+fn of_csv(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
+}
+
 /// Why a file could not be written.
 fn unwritten(path: &Path, error: io::Error) -> Failure {
     if is_stdout(path) {
@@ -127,7 +135,7 @@ fn unwritten(path: &Path, error: io::Error) -> Failure {
     }
     Failure::of(
         path,
-        format!("cannot be written: {error}; give --output a file in a folder that is there, with room and yours to write"),
+        format!("cannot be written: {error}; name a file in a folder that is there, with room and yours to write"),
     )
 }
 
@@ -171,7 +179,7 @@ impl Output<'_> {
                 })?
             }
             Kind::Csv => {
-                let failed = |e: csv::Error| failed(e.into());
+                let failed = |e: csv::Error| failed(of_csv(e));
                 let mut csv = csv::Writer::from_writer(&mut file);
                 csv.write_record(&self.header).map_err(failed)?;
                 let made = events(&mut |rows| {

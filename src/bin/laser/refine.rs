@@ -87,7 +87,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         options.set_str(keys::FEATURES_NAMES.name(), &events.names().join(","))?;
     }
     let watch = arguments.keep.watch(&outputs.map(PathBuf::as_path))?;
-    given.note(&watch, |name| format!("set `weights_column` to {name:?}"));
+    given.note(&watch);
     let mut target = given.source(&options)?;
     let trained = train(generator, &mut target, &options, &watch);
     let command = format!("laser refine {}", arguments.config.display());

@@ -1,6 +1,6 @@
 //! `laser resample`: positive weights for events that have weights of both signs.
 
-use crate::events::{is_weight, Events, Kind};
+use crate::events::{Events, Kind};
 use crate::failure::{Failure, Result};
 use crate::npz;
 use crate::output::{self, apart, same_file, Output};
@@ -132,7 +132,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         laser::Error::NotFinite { row, column, .. } => given.not_finite(row, column),
         error => arguments.keep.failed(&watch, error, &again(arguments)),
     })?;
-    given.write(path, &sample.w, &new, &watch)?;
+    let written = given.write(path, &sample.w, &new, &watch);
+    written.map_err(|failure| arguments.keep.unwritten(&trained, path, failure))?;
     arguments
         .keep
         .finish(watch, &trained, arguments.model.as_deref(), path)
@@ -220,11 +221,6 @@ impl<'a> Given<'a> {
             sample.columns,
             path.display(),
         ));
-        for name in sample.names.iter().filter(|name| is_weight(name)) {
-            watch.note(&format!(
-                "warning: column `{name}` is taken for a feature; if it is a weight, say so with --also or --weight-column"
-            ));
-        }
     }
 
     /// Of a value that the library has refused.

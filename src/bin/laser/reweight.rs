@@ -185,9 +185,7 @@ fn train(arguments: &Train) -> Result<()> {
     }
     let watch = arguments.keep.watch(&outputs.map(PathBuf::as_path))?;
     for given in [&from, &to] {
-        given.note(&watch, |name| {
-            format!("say so with --weights and --weight-column {name}")
-        });
+        given.note(&watch);
     }
     let (mut from, mut to) = (from.source(&options)?, to.source(&options)?);
     let trained = train_reweighter(&mut from, &mut to, &options, &watch);

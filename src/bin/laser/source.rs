@@ -1,7 +1,7 @@
 //! Events of a file to train on: in memory, or read as they are needed.
 
 use crate::config::WeightsColumn;
-use crate::events::{is_weight, Events, Wanted};
+use crate::events::{Events, Wanted};
 use crate::failure::{Failure, Result};
 use crate::particle::features::Features;
 use crate::watch::Watch;
@@ -68,8 +68,8 @@ impl Given {
         })
     }
 
-    /// Tells what was read, and what is strange about it. `remedy` says how a weight is named.
-    pub fn note(&self, watch: &Watch, remedy: impl Fn(&str) -> String) {
+    /// Tells what was read, and what is strange about it.
+    pub fn note(&self, watch: &Watch) {
         let large = self.large.as_ref().map(|table| table.layout().rows());
         let path = self.events.path.display();
         watch.note(&format!(
@@ -84,13 +84,6 @@ impl Given {
         ));
         if let Some(warning) = &self.events.warning {
             watch.note(&format!("warning: {warning}"));
-        }
-        let weight = self.events.names().iter().find(|name| is_weight(name));
-        if let Some(name) = weight.filter(|_| self.weights.is_none()) {
-            watch.note(&format!(
-                "warning: column `{name}` of {path} is trained as a feature; if it is the events' weight, {}",
-                remedy(name)
-            ));
         }
     }
 

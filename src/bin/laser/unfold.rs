@@ -413,7 +413,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         watch.note(&format!("replica {k} of {}", config.replicas));
         columns.push((format!("w{k}"), replica(k)?.w));
     }
-    write_weights(&weights, &columns)?;
+    let written = write_weights(&weights, &columns);
+    written.map_err(|failure| arguments.keep.unwritten(&reweighter, &weights, failure))?;
     watch.note(&format!("saved {}", weights.display()));
     let path = &config.model;
     arguments.keep.finish(watch, &reweighter, Some(path), path)

@@ -109,6 +109,28 @@ impl Keep {
         Ok(stdout.flush()?)
     }
 
+    /// The failure of writing the weights to `place` that `trained` gives, which is kept instead.
+    pub fn unwritten(&self, trained: &Instance, place: &Path, failure: Failure) -> Failure {
+        let Failure::Wrong(what) = failure else {
+            return failure;
+        };
+        if let Some(checkpoint) = &self.checkpoint {
+            return Failure::Wrong(format!(
+                "{what}. The trainings are in {}: make room, or name another file, and give the command again",
+                checkpoint.display()
+            ));
+        }
+        let mut model = place.as_os_str().to_owned();
+        model.push(".laser");
+        match elsewhere(trained, Path::new(&model)) {
+            Some(path) => Failure::Wrong(format!(
+                "{what}. The reweighter, which gives these weights to the same events (`laser reweight apply`, times the factor that `laser info` tells), is in {}",
+                path.display()
+            )),
+            None => Failure::Wrong(what),
+        }
+    }
+
     /// Removes the checkpoint of a training that is done.
     ///
     /// # Errors
@@ -140,16 +162,21 @@ fn saved_elsewhere(
             checkpoint.display()
         ));
     }
+    match elsewhere(model, place) {
+        Some(path) => Failure::Wrong(format!(
+            "the model cannot be saved where it should be: {error}; it is in {}",
+            path.display()
+        )),
+        None => error.into(),
+    }
+}
+
+/// Saves a model among the temporary files, under a name like that of `place`. None if it cannot be saved there either.
+fn elsewhere(model: &Instance, place: &Path) -> Option<PathBuf> {
     let mut name = std::ffi::OsString::from(format!("{}-", std::process::id()));
     name.push(place.file_name().unwrap_or_default());
-    let elsewhere = std::env::temp_dir().join(name);
-    match model.save(&elsewhere) {
-        Ok(()) => Failure::Wrong(format!(
-            "the model cannot be saved where it should be: {error}; it is in {}",
-            elsewhere.display()
-        )),
-        Err(_) => error.into(),
-    }
+    let path = std::env::temp_dir().join(name);
+    model.save(&path).ok().map(|()| path)
 }
 
 /// Where the messages go of a model or, until that is made, of a checkpoint.

@@ -49,7 +49,7 @@ fn an_event_with_most_of_the_weight_is_told_of() {
         }
     }
     let (p, q) = (normal(0, ROWS), normal(1, ROWS));
-    for (much, told) in [(1e30, true), (-50.0, true), (5.0, false)] {
+    for (much, told) in [(1e3, true), (-50.0, true), (5.0, false)] {
         let mut w = vec![1.0; ROWS];
         w[7] = much;
         let warned = Warned::default();

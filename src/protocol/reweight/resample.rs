@@ -1,6 +1,6 @@
 //! Weights of both signs made positive: neural resampling (B. Nachman, J. Thaler, arXiv:2007.11586).
 
-use super::closure::Closure;
+use super::closure::{Both, Closure};
 use super::negative::Negative;
 use super::{fit, learn, report, Reweighter};
 use crate::compute::{self, computes, Session};
@@ -262,8 +262,13 @@ fn resample_here(
     let factor = scale(&mut new, before.total)?;
     let mut found = before.described();
     found["region"] = json!(region);
-    let (sample, weights) = (&before.sample, [&old[..], &new[..]]);
-    let closure = Closure::look(session, sample, &model.names, weights, before.unit())?;
+    let both = Both {
+        sample: &before.sample,
+        old: &old,
+        new: &new,
+        unit: before.unit(),
+    };
+    let closure = Closure::look(session, &model.names, &both)?;
     found["closure"] = json!(closure);
     found["factor"] = json!(factor);
     // By what it differs from the mean weight.

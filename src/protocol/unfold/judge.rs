@@ -6,6 +6,7 @@ use crate::compute::Session;
 use crate::model::{called, Model, Scaling};
 use crate::order::sort_by_value;
 use crate::protocol::calibration::{worth, Calibration};
+use crate::protocol::columns;
 use crate::protocol::copies;
 use crate::protocol::coverage::{value, Coverage};
 use crate::protocol::gaps::{self, gaps, Gap};
@@ -137,6 +138,9 @@ pub(super) fn inspect_input(
         data,
         ..
     } = input;
+    for level in [generated, reconstructed] {
+        columns::weights_among(&level.names, session.hooks)?;
+    }
     for (name, level, scalings) in [
         ("the events of `generated`", generated, particle),
         ("the events of `reconstructed`", reconstructed, detector),
