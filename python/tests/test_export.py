@@ -292,6 +292,40 @@ def test_names(out):
     assert np.array_equal(weighted(out, {"c": Z[:, 2], "a": Z[:, 0], "b": Z[:, 1]}), bare)
 
 
+def test_the_model_itself_is_not_written_over(tmp_path):
+    path = tmp_path / "clf.onnx"
+    onnx.save(model(*keras(weights(3, 8, 1), "Relu")), path)
+    link = tmp_path / "link.laser"
+    link.symlink_to(path)
+    before = path.read_bytes()
+    for write in (export, export_reweighter):
+        for place in (path, link):
+            with pytest.raises(ValueError, match="is the model itself"):
+                write(path, place)
+    assert path.read_bytes() == before
+
+
+def test_scalers_far_from_0_keep_their_digits(out):
+    import onnxruntime
+    from sklearn.neural_network import MLPClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    # Numbers that single precision has.
+    x = np.round(8 * np.vstack([Z, Z + 0.3])) / 8 + 2.0**17
+    labels = np.repeat([0, 1], len(Z))
+    pipeline = fitted(make_pipeline(StandardScaler(), MLPClassifier(hidden_layer_sizes=(8,), max_iter=3)), x, labels)
+    graph = to_onnx(pipeline, x.astype(np.float32), options={"zipmap": False})
+    written = export_reweighter(graph, out)
+    assert written.dtype == "float64"
+    session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
+    p = session.run(["probabilities"], {session.get_inputs()[0].name: x.astype(np.float32)})[0].astype(float)
+    near(np.log(weighted(out, x)), np.log(p[:, 1] / p[:, 0]), 1e-4)
+    export_reweighter(graph, out, dtype="float32")
+    with pytest.raises(AssertionError):
+        near(np.log(weighted(out, x)), np.log(p[:, 1] / p[:, 0]), 1e-4)
+
+
 def test_double_precision(out):
     layers = weights(3, 8, 2, dtype=np.float64)
     written = export(model(*keras(layers, "Tanh"), kind=TensorProto.DOUBLE), out)

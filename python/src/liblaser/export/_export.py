@@ -92,6 +92,7 @@ def export(
     one_of("forward", forward, ("normalise", "generate"))
     one_of("dtype", dtype, DTYPES)
     scales = Scales(mean, std, condition_mean, condition_std, scaling, names)
+    apart(model, path)
     if is_onnx(model):
         for name, given in (("form", form == "torchscript"), ("forward", forward != "normalise"), ("layers", layers is not None)):
             if given:
@@ -106,6 +107,12 @@ def export(
     from ._modules import export_module
 
     return export_module(model, Path(path), latent, conditions, scales, dtype, forward == "generate", layers, form)
+
+
+def apart(model: Any, path: PathLike) -> None:
+    """An error where the file to write is the one that is read."""
+    if isinstance(model, (str, os.PathLike)) and os.path.exists(path) and os.path.exists(model) and os.path.samefile(model, path):
+        raise ValueError(f"{os.fspath(path)} is the model itself; write to another file")
 
 
 def export_flow(
@@ -160,6 +167,7 @@ def export_reweighter(
     """
     one_of("dtype", dtype, DTYPES)
     scales = Scales(mean, std, None, None, scaling, names)
+    apart(model, path)
     if is_onnx(model):
         if layers is not None:
             raise ValueError("layers= is for models of PyTorch")

@@ -25,6 +25,9 @@ ROWS = 200
 SIZES = (0.1, 1.0, 3.0, 30.0)
 AGREEMENT = {"float32": 1e-4, "float64": 1e-9}
 
+# A first layer into which a scaler of features was folded, of means this many widths from 0, loses them in single precision.
+FAR = 1e3
+
 
 # --- from a value to networks ---
 
@@ -77,6 +80,12 @@ def chain(steps: list[Step], conditions: int) -> list[Network]:
             last = here
         groups[-1].append(step)
     return [assembled(group, "the network") for group in groups]
+
+
+def precision(tracer: Tracer, networks: list[Network]) -> str:
+    """That of the weights, or double where the first layer needs it."""
+    far = bool(np.any(np.abs(networks[0].layers[0][1]) > FAR))
+    return "float64" if tracer.double or far else "float32"
 
 
 # --- files ---
@@ -152,7 +161,7 @@ def export_onnx(source: Any, path: Path, latent: int | None, conditions: Any, sc
             f"the features end with {value.before[-1][1]}, and sum to 1; liblaser has no such scaling. For the values before it say "
             f"output={value.head!r}; a classifier becomes a reweighter: export_reweighter(model, {str(path)!r}), or --reweighter from the shell"
         )
-    dtype = dtype or ("float64" if tracer.double else "float32")
+    dtype = dtype or precision(tracer, end.networks)
     dims, record = (n, len(value.offset)), {"from": "onnx"}
 
     def file(scales: Scales) -> bytes:
@@ -207,7 +216,7 @@ def export_onnx_reweighter(source: Any, path: Path, scales: Scales, dtype: str |
     if np.any(end.factor != 1) or np.any(end.offset):
         raise Unsupported(f"the classifier goes on after its {end.final}; a probability is needed, or a logit")
     network = dataclasses.replace(end.networks[0], final=end.final)
-    dtype = dtype or ("float64" if tracer.double else "float32")
+    dtype = dtype or precision(tracer, [network])
     record: dict[str, Any] = {"from": "onnx"}
     called: tuple[str, ...] = LABELS
     sign = 1.0
