@@ -377,3 +377,11 @@ def test_files_are_replaced_as_a_whole_or_kept(tmp_path, several):
         write(tmp_path / "folder.npy", COLUMNS)
     with pytest.raises(FileNotFoundError, match="no directory"):
         write(tmp_path / "none" / "x.npy", COLUMNS)
+
+
+def test_many_columns(tmp_path):
+    many = {f"cell_{i}": np.full(3, float(i)) for i in range(1000)}
+    path = tmp_path / "many.npy"
+    liblaser.write(path, many)
+    back = liblaser.read(path)
+    assert list(back) == list(many) and all(np.array_equal(back[name], many[name]) for name in many)
