@@ -14,15 +14,15 @@ peak, of the program, with reading and writing.
 """
 
 import argparse
-import os
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+from measure import measured  # noqa: E402
+
 BINS = 25
 OTHERS = 25
 MASSES = (80.4, 91.2)
@@ -96,19 +96,6 @@ def read_lhe(path):
     return np.array(weights)
 
 
-def run(command):
-    """Seconds, those of processors, and megabytes at the peak."""
-    start = time.monotonic()
-    with open(os.devnull, "w", encoding="ascii") as nowhere:
-        process = subprocess.Popen(list(map(str, command)), stdout=nowhere, stderr=subprocess.PIPE)
-        said = process.stderr.read()
-        _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        sys.exit(f"{' '.join(map(str, command))}:\n{said.decode(errors='replace')}")
-    return time.monotonic() - start, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
-
-
 def histograms(x, w):
     """Of every observable: contents, and squared errors."""
     return [tuple(np.histogram(values, BINS, limits, weights=u)[0] for u in (w, w**2)) for _, values, limits in observables(x)]
@@ -157,7 +144,7 @@ def main():
     options.write_text(f'{{"preset": "fast", "threads": {arguments.threads}, "classifier": {{{arguments.classifier}}}}}', encoding="ascii")
     for method in ([], ["--variance"]):
         command = [arguments.laser, "resample", out / "events.npy", "-o", out / "new.npy", "--options", options, *method]
-        took = run(command)
+        took = measured(command)
         new = np.load(out / "new.npy")
         row("laser resample" + " ".join(["", *method]), new[:, :4], new[:, 4], exact, original, took)
     write_lhe(out / "events.lhe", x, w)
@@ -165,7 +152,7 @@ def main():
         limit = [] if cells == "none" else ["--max-cell-size", cells]
         command = [arguments.cres, "-a", "anti-kt", "-R", "0.4", "-p", "30", "-o", out / "cres", "-t", arguments.threads, "-l", "off", *limit,
                    out / "events.lhe"]
-        took = run(command)
+        took = measured(command)
         row("cres" + ("" if cells == "none" else f", cells up to {cells} GeV"), x, read_lhe(out / "cres" / "events.lhe"), exact, original, took)
     for path in [out / "events.lhe", out / "cres" / "events.lhe", out / "events.npy", out / "new.npy"]:
         path.unlink()

@@ -18,7 +18,6 @@ The sample `from` is a chain of unit normals, each correlated by 0.2 with the on
 import argparse
 import ctypes as c
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -29,6 +28,8 @@ import numpy as np
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
+from measure import measured  # noqa: E402
+
 THREADS = 2
 
 
@@ -155,15 +156,8 @@ def of_files(program, rows):
         train = ["train", "from.npy", "to.npy", "-o", "r.laser", "--options", "options.json"]
         for name, words in (("training", train), *((f"weighting, {threads} thread{'s' * (threads > 1)}",
                             ["apply", "r.laser", "from.npy", "-o", "w.npy", "--threads", threads]) for threads in (1, THREADS))):
-            command = list(map(str, [program.resolve(), "reweight", *words]))
-            start = time.monotonic()
-            process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-            said = process.stderr.read()
-            _, status, used = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-            if process.returncode:
-                sys.exit(said)
-            print(f"| {name} | {time.monotonic() - start:.0f} s | {used.ru_utime + used.ru_stime:.0f} s | {used.ru_maxrss / 1024:.0f} MB |", flush=True)
+            clock, processors, memory = measured([program.resolve(), "reweight", *words], cwd=folder)
+            print(f"| {name} | {clock:.0f} s | {processors:.0f} s | {memory:.0f} MB |", flush=True)
 
 
 def main():
