@@ -421,7 +421,7 @@ def held_hdf5(file: str) -> list[str]:
 @contextlib.contextmanager
 def read_npy(file: str, inside: str) -> Iterator[Table]:
     # NumPy trusts no header of more than ten thousand letters, some five hundred names, unless it is told how many there may be.
-    length = {"max_header_size": os.path.getsize(file)} if np.lib.NumpyVersion(np.__version__) >= "1.23.4" else {}
+    length: dict[str, Any] = {"max_header_size": os.path.getsize(file)} if np.lib.NumpyVersion(np.__version__) >= "1.23.4" else {}
     data = np.load(file, mmap_mode="r", allow_pickle=False, **length)
     if not data.dtype.names:
         raise ValueError(f"{file} has no columns with names: Source(numpy.load(\"{file}\"), names=[…]) takes it")
