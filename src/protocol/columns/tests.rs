@@ -1,0 +1,375 @@
+//! What is remarkable about columns, on samples that are made to have it.
+
+use super::*;
+use crate::noise::{domain, Noise};
+
+const ROWS: usize = 10_000;
+
+fn uniforms(columns: usize) -> Vec<f64> {
+    let mut u = vec![0.0; columns * ROWS];
+    Noise::new(3, 0, domain::PILOT).fill_uniforms(0, ROWS, columns, &mut u);
+    u
+}
+
+fn traits(x: &[f64], columns: usize) -> Vec<Trait> {
+    inspect(x, columns, &vec![Scaling::None; columns]).unwrap()
+}
+
+#[test]
+fn independent_features_have_nothing_remarkable() {
+    for columns in [1, 2, 6, 20] {
+        assert_eq!(traits(&uniforms(columns), columns), []);
+    }
+    // Strongly correlated, but not a function.
+    let x: Vec<f64> = uniforms(3)
+        .chunks_exact(3)
+        .flat_map(|u| [u[0], u[0] + 0.2 * u[1], u[2]])
+        .collect();
+    assert_eq!(traits(&x, 3), []);
+}
+
+#[test]
+fn an_angle_between_two_others_is_seen_though_it_is_wrapped() {
+    // Six features: four of their own, the angle between the second and the third, and one more.
+    let x: Vec<f64> = uniforms(5)
+        .chunks_exact(5)
+        .flat_map(|u| {
+            let (a, b) = (2.0 * PI * u[1], 2.0 * PI * u[2]);
+            let between = (a - b + PI).rem_euclid(2.0 * PI) - PI;
+            [u[0], a, b, u[3], between, u[4]]
+        })
+        .collect();
+    let found = traits(&x, 6);
+    let columns: Vec<usize> = found
+        .iter()
+        .map(|t| match t {
+            Trait::Dependent { column, spread } if *spread < 0.001 => *column,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(
+        columns,
+        [1, 2, 4],
+        "each of the three is a function of the others"
+    );
+}
+
+#[test]
+fn functions_that_bend_are_seen_too() {
+    let x: Vec<f64> = uniforms(2)
+        .chunks_exact(2)
+        .flat_map(|u| [u[0], u[1], (3.0 * u[0]).sin() * (1.0 + u[1])])
+        .collect();
+    let found = traits(&x, 3);
+    assert!(
+        found
+            .iter()
+            .any(|t| matches!(t, Trait::Dependent { column: 2, .. })),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_discrete_column_that_another_tells_is_named() {
+    let x: Vec<f64> = uniforms(3)
+        .chunks_exact(3)
+        .flat_map(|u| {
+            let count = (9.0 * u[0]).floor();
+            let other = (3.0 * u[1]).floor();
+            [
+                count,
+                2.0 * count + 1.0,
+                other,
+                f64::from(count > 4.0),
+                u[2],
+            ]
+        })
+        .collect();
+    let integer = Scaling::Integer {
+        low: None,
+        mean: 0.0,
+        std: 1.0,
+    };
+    let mut scalings = vec![integer; 4];
+    scalings.push(Scaling::None);
+    let found = inspect(&x, 5, &scalings).unwrap();
+    // Two cells that are nearly always empty, and one without the other.
+    let cells: Vec<f64> = uniforms(2)
+        .chunks_exact(2)
+        .flat_map(|u| [0.0f64.max(u[0] - 0.95), 0.0f64.max(u[0] - 0.97) * u[1]])
+        .collect();
+    let zeros = Scaling::Zeros {
+        low: 0.0,
+        width: Some(1.0),
+        edge: 0.0,
+        mean: 0.0,
+        std: 1.0,
+    };
+    assert_eq!(inspect(&cells, 2, &[zeros.clone(), zeros]).unwrap(), []);
+    let columns: Vec<usize> = found
+        .iter()
+        .map(|t| match t {
+            Trait::Dependent { column, .. } => *column,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(columns, [1, 3]);
+}
+
+#[test]
+fn hints_fit_the_values() {
+    let x: Vec<f64> = uniforms(2)
+        .chunks_exact(2)
+        .flat_map(|u| {
+            [
+                if u[0] < 0.5 { -1.0 } else { 1.0 },
+                (80.0 * u[1]).floor() + 2.0,
+            ]
+        })
+        .collect();
+    let found = traits(&x, 2);
+    let words: Vec<String> = found
+        .iter()
+        .map(|f| f.describe(&[], Subject::Generator))
+        .collect();
+    assert!(words[0].contains("`integer(-1:1)`"), "{}", words[0]);
+    assert!(words[1].contains("`integer(2:)`"), "{}", words[1]);
+}
+
+#[test]
+fn marks_of_missing_values_are_seen() {
+    let feature = |mark: f64, every: usize, times: usize| -> Vec<f64> {
+        let normals = uniforms(1).into_iter().enumerate();
+        let marked = |row: usize| row.is_multiple_of(every) && row / every < times;
+        normals
+            .map(|(row, u)| {
+                if marked(row) {
+                    mark
+                } else {
+                    -(1.0 - u).ln() * 30.0 + 20.0
+                }
+            })
+            .collect()
+    };
+    for (mark, every, times) in [(-999.0, 500, 20), (9999.0, 100, 3), (-1000.0, 3, ROWS)] {
+        let x = feature(mark, every, times);
+        let found = traits(&x, 1);
+        let share = x.iter().filter(|x| **x == mark).count() as f64 / ROWS as f64;
+        let known = Trait::Mark {
+            column: 0,
+            value: mark,
+            share,
+        };
+        assert_eq!(found, [known]);
+        let text = found[0].describe(&["pt".into()], Subject::Events);
+        assert!(text.starts_with(&format!("`pt` is {mark} in ")), "{text}");
+    }
+    // Several marks, and one beside outliers at either end.
+    let told = |others: &[f64]| {
+        let mut x = feature(-999.0, 500, 20);
+        x.iter_mut().zip(others).for_each(|(x, other)| *x = *other);
+        let marks = traits(&x, 1).into_iter().map(|found| match found {
+            Trait::Mark { value, .. } => value,
+            other => panic!("{other:?}"),
+        });
+        marks.collect::<Vec<_>>()
+    };
+    assert_eq!(told(&[-9999.0; 4]), [-9999.0, -999.0]);
+    assert_eq!(told(&[9999.0; 4]), [-999.0, 9999.0]);
+    assert_eq!(told(&[-2000.0, 5000.0, 1e30]), [-999.0]);
+    // Single outliers, and values of the feature's own kind, are no marks.
+    assert_eq!(traits(&feature(-999.0, 500, 2), 1), []);
+    assert_eq!(traits(&feature(0.0, 500, 20), 1), []);
+    let narrow: Vec<f64> = uniforms(1)
+        .iter()
+        .map(|u| (u * 4.0).floor() - 2.0)
+        .collect();
+    assert!(matches!(traits(&narrow, 1)[..], [Trait::Discrete { .. }]));
+}
+
+#[test]
+fn repeated_values_are_counted() {
+    let x: Vec<f64> = uniforms(3)
+        .chunks_exact(3)
+        .flat_map(|u| {
+            [
+                if u[0] < 0.37 { 0.0 } else { u[0] },
+                (60.0 * u[1]).floor(),
+                u[2],
+            ]
+        })
+        .collect();
+    let found = traits(&x, 3);
+    assert_eq!(
+        found[1],
+        Trait::Discrete {
+            column: 1,
+            values: 60,
+            whole: true,
+            range: (0.0, 59.0),
+        }
+    );
+    let Trait::PileUp {
+        column: 0,
+        value,
+        share,
+        lowest: true,
+    } = found[0]
+    else {
+        panic!("{found:?}")
+    };
+    assert!(value == 0.0 && (share - 0.37).abs() < 0.02);
+    assert!(found[0]
+        .describe(&[], Subject::Generator)
+        .contains("exactly 0 in 3"));
+    assert_eq!(found.len(), 2);
+    assert_eq!(traits(&x[..300], 3), [], "too few to tell");
+}
+
+/// What is told of a feature that is a function of a uniform one.
+fn edges_of(feature: impl Fn(f64) -> f64) -> Option<String> {
+    let x: Vec<f64> = uniforms(1).into_iter().map(feature).collect();
+    edges(&x, 1, &[Scaling::None], &["pt".into()]).unwrap()
+}
+
+#[test]
+fn abrupt_edges_are_told_with_the_number_they_are_at() {
+    for (low, width) in [
+        (20.0, 35.0),
+        (-3.5, 0.2),
+        (0.0, 1e-4),
+        (1234.0, 5000.0),
+        (0.25, 90.0),
+    ] {
+        let told = edges_of(|u| low - width * u.ln()).unwrap();
+        let hint = format!("`pt` ends at {low} (a cut? `log({low})`)");
+        assert!(told.contains(&hint), "{told}");
+    }
+    let told = edges_of(|u| 2.4 + 3.0 * u.ln()).unwrap();
+    assert!(
+        told.contains("`pt` ends at 2.4 (a cut? `log(-2.4)` for its negative)"),
+        "{told}"
+    );
+    let told = edges_of(|u| 5.0 * u - 2.5).unwrap();
+    assert!(
+        told.contains("`pt` ends at -2.5 and 2.5 (`logit(-2.5:2.5)`)"),
+        "{told}"
+    );
+    for (word, from) in [("-pi:pi", -PI), ("0:2pi", 0.0)] {
+        let told = edges_of(|u| from + 2.0 * PI * u).unwrap();
+        assert!(told.contains(&format!("`periodic({word})`")), "{told}");
+    }
+    // |η| of a normal one, and a density with a pole.
+    assert!(edges_of(|u| crate::model::normal_quantile(u).abs()).is_some());
+    assert!(edges_of(|u| u * u).is_some());
+}
+
+#[test]
+fn smooth_tails_and_bounded_scalings_have_no_edges() {
+    let normal = crate::model::normal_quantile;
+    let tails: [(&str, &dyn Fn(f64) -> f64); 7] = [
+        ("normal", &normal),
+        ("log-normal", &|u| normal(u).exp()),
+        ("Cauchy", &|u| (PI * (u - 0.5)).tan()),
+        ("Student, two degrees", &|u| {
+            (2.0 * u - 1.0) / (2.0 * u * (1.0 - u)).sqrt()
+        }),
+        ("logistic", &|u| (u / (1.0 - u)).ln()),
+        ("Gumbel", &|u| -(-u.ln()).ln()),
+        ("linear at its ends", &|u| {
+            if u < 0.5 {
+                (2.0 * u).sqrt()
+            } else {
+                2.0 - (2.0 - 2.0 * u).sqrt()
+            }
+        }),
+    ];
+    for (name, feature) in tails {
+        assert_eq!(edges_of(feature), None, "{name}");
+    }
+    let x = uniforms(1);
+    let log = Scaling::Log {
+        low: 0.0,
+        mean: 0.0,
+        std: 1.0,
+    };
+    assert_eq!(abrupt(&x, 1, &[log]).unwrap(), []);
+    assert_eq!(abrupt(&x[..MANY - 1], 1, &[Scaling::None]).unwrap(), []);
+    // One value of many events is a pile.
+    assert_eq!(edges_of(|u| (normal(u) + 1.0).max(0.0)), None);
+}
+
+#[test]
+fn codes_that_lie_far_out_are_no_marks() {
+    let of = |values: &[f64]| -> Vec<f64> {
+        let place = |u: &f64| values[(u * values.len() as f64) as usize];
+        uniforms(1).iter().map(place).collect()
+    };
+    for codes in [&[-1.0, -2.0, 1.0, 2.0, 5.0, 21.0][..], &[0.0, 1.0, 3.0]] {
+        let found = traits(&of(codes), 1);
+        assert!(matches!(found[..], [Trait::Discrete { .. }]), "{found:?}");
+    }
+    // Counts with a mark.
+    let found = traits(&of(&[0.0, 1.0, 2.0, 3.0, -999.0]), 1);
+    assert!(
+        matches!(found[..], [Trait::Mark { value: -999.0, .. }]),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn gaps_above_zeros_are_told_with_the_support_that_closes_them() {
+    let scaling = |low| Scaling::Zeros {
+        low,
+        width: None,
+        edge: 0.0,
+        mean: 0.0,
+        std: 1.0,
+    };
+    // Half of them are `low`, the others fall exponentially from `next` on.
+    let found = |low: f64, next: f64| {
+        let value = |u: &f64| match *u < 0.5 {
+            true => low,
+            false => next - 30.0 * (2.0 * (1.0 - u)).ln(),
+        };
+        let x: Vec<f64> = uniforms(1).iter().map(value).collect();
+        inspect(&x, 1, &[scaling(low)]).unwrap()
+    };
+    for low in [0.0, -999.0] {
+        let [Trait::Gap {
+            column: 0,
+            low: told,
+            next,
+        }] = found(low, 20.0)[..]
+        else {
+            panic!("{low}");
+        };
+        assert!(told == low && (20.0..20.1).contains(&next), "{told} {next}");
+        let text = found(low, 20.0)[0].describe(&["pt".into()], Subject::Generator);
+        assert!(
+            text.contains(&format!("\"pt == {low} or pt >= {next}\"")),
+            "{text}"
+        );
+    }
+    assert_eq!(found(0.0, 0.5), []);
+}
+
+#[test]
+fn features_that_are_called_as_weights_are_told() {
+    #[derive(Default)]
+    struct Told(std::cell::RefCell<Vec<String>>);
+    impl Hooks for Told {
+        fn warn(&self, _: &'static str, message: &str) -> Result<()> {
+            self.0.borrow_mut().push(message.into());
+            Ok(())
+        }
+    }
+    let told = Told::default();
+    let names = ["pt", "Event_Weight", "height"].map(String::from);
+    weights_among(&names, &told).unwrap();
+    let told = told.0.take();
+    assert!(
+        told.len() == 1 && told[0].contains("`Event_Weight` is trained as a feature"),
+        "{told:?}"
+    );
+}
