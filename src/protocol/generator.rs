@@ -118,20 +118,21 @@ fn warn_of_few(session: Session, settings: &Settings, trained: &Record) -> Resul
     if !trained.stopped_early || 2 * trained.kept_step > planned {
         return Ok(());
     }
-    // What is learned by heart is known better than what is held out.
-    let last = |losses: &[f64]| losses.last().copied().unwrap_or(f64::NAN);
-    if last(&trained.losses) >= last(&trained.validation_losses) {
+    if !trained.by_heart {
         let message = format!(
             "{}: the held-out loss has not fallen since update {} of {planned}; train longer with more `{}.patience`, or slower",
             settings.stage, trained.kept_step, settings.group
         );
         return session.hooks.log(Level::Info, &message);
     }
-    let seen = trained.passes.unwrap_or(f64::NAN) * trained.kept_step as f64 / trained.steps as f64;
+    let part = trained.kept_step as f64 / trained.steps as f64;
+    let seen = trained.passes.map_or(String::new(), |passes| {
+        format!(", when every event had been seen {:.0} times,", passes * part)
+    });
     session.hooks.warn(
         "events",
         &format!(
-            "too few events: the held-out loss of the {} training was best after {} of {planned} updates, when every event had been seen {seen:.0} times, and rose from there. Deliver more events, or train a smaller network",
+            "too few events: the held-out loss of the {} training was best after {} of {planned} updates{seen} and rose from there. Deliver more events, or train a smaller network",
             settings.stage, trained.kept_step
         ),
     )

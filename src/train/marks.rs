@@ -21,6 +21,9 @@ pub(super) struct Marks {
     /// Whether what follows an update, the ends of epochs and looks at the held-out loss, has been done after the last.
     pub settled: bool,
     pub stopped_early: bool,
+    /// Whether it then knew its events better than those held out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_heart: bool,
     /// Whether it is over.
     pub over: bool,
     pub best: Option<Best>,
@@ -42,6 +45,21 @@ pub(super) struct Marks {
     /// That it has taken so far.
     #[serde(with = "exact")]
     pub seconds: f64,
+}
+
+/// So many standard errors of the held-out loss are no chance.
+const SURE: f64 = 3.0;
+
+impl Marks {
+    /// Whether the events of the training are known better, over the last `epochs` and a `present` one that has not ended (its held-out and its
+    /// training loss), than those held out, whose loss chance moves by `error`: they are learned by heart.
+    pub fn by_heart(&self, epochs: u64, present: Option<(f64, f64)>, error: f64) -> bool {
+        let pairs = self.validation_losses.iter().zip(&self.losses).rev();
+        let recent = pairs.take(epochs as usize).map(|(held, own)| (*held, *own));
+        let gaps = recent.chain(present).map(|(held, own)| held - own);
+        let (sum, count) = gaps.fold((0.0, 0.0), |(sum, n), gap| (sum + gap, n + 1.0));
+        sum / count > SURE * error
+    }
 }
 
 /// The best held-out loss so far, with the epoch and the update that reached it.

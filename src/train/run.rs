@@ -3,7 +3,7 @@
 use super::adam::Adam;
 use super::checkpoint::{Journal, Kept};
 use super::marks::{Best, Marks};
-use super::{Decay, Feed, Hooks, Level, Progress, Record, Settings, Words};
+use super::{Decay, Feed, Hooks, Level, Progress, Record, Schedule, Settings, Words};
 use crate::engine::Element;
 use crate::model::Real;
 use crate::objective::{Batch, Objective};
@@ -276,13 +276,13 @@ impl<'a, T: Element> Run<'a, T> {
         if looks && !self.held_out.is_empty() {
             self.hooks.check(stage)?;
             let parameters = kept(&self.marks, self.parameters, &self.average);
-            let found = mean_loss(self.objective, parameters, &self.held_out)?;
+            let (found, error) = mean_loss(self.objective, parameters, &self.held_out)?;
             let first = self.marks.first.unwrap_or(found);
             if found.is_nan() || found > first + EXPLODED {
                 return self.fall_back(&format!("held-out loss {found}"));
             }
             self.marks.first = Some(first);
-            loss = Some(found);
+            loss = Some((found, error));
         }
         let marks = &mut self.marks;
         let mean = marks.sum / done as f64;
@@ -290,22 +290,29 @@ impl<'a, T: Element> Run<'a, T> {
             marks.losses.put(mean)?;
             marks.kept_epoch = epoch + 1;
             marks.kept_step = marks.steps;
-            marks.validation_losses.put_all(loss)?;
+            marks.validation_losses.put_all(loss.map(|(loss, _)| loss))?;
             marks.sum = 0.0;
             self.good.copy_from_slice(self.parameters);
         }
         marks.settled = true;
-        let Some(loss) = loss.filter(|_| patience > 0) else {
+        let Some((loss, error)) = loss.filter(|_| patience > 0) else {
             return Ok(());
         };
         self.look(loss, (epoch + 1, self.marks.steps))?;
         let marks = &mut self.marks;
         let best = marks.best.map_or((0, 0), |best| best.at);
-        // One cycle is good at its end: before, its steps are too large for that.
-        let whole = self.settings.schedule.decay == Decay::OneCycle;
         let left = marks.steps < self.settings.epochs.saturating_mul(each);
         let learned = loss <= self.settings.enough;
-        if left && (learned || marks.away == patience && !whole) {
+        let present = (!epoch_ends).then_some((loss, mean));
+        let by_heart = marks.by_heart(patience, present, error);
+        // While its steps are large, the loss leaps about its best: that of a schedule which ends at small ones is good at its end.
+        let stays = match self.settings.schedule.decay {
+            Decay::OneCycle => false,
+            Decay::Cosine => by_heart,
+            Decay::Constant | Decay::Exponential { .. } => true,
+        };
+        if left && (learned || marks.away >= patience && stays) {
+            marks.by_heart = by_heart;
             if !epoch_ends {
                 marks.losses.put(mean)?;
                 marks.validation_losses.put(loss)?;
@@ -428,6 +435,7 @@ impl<'a, T: Element> Run<'a, T> {
             kept_step,
             validation_loss,
             stopped_early: marks.stopped_early,
+            by_heart: marks.by_heart,
             fallbacks: marks.fallbacks,
             failed: marks.failed,
         };
@@ -442,6 +450,15 @@ impl<'a, T: Element> Run<'a, T> {
             self.hooks.warn(
                 "training",
                 &format!("the {stage} training diverged, {times} in all (at updates {:?}), {end}: lower `{}.lr`, or look for outliers in the events", record.fallbacks, settings.group),
+            )?;
+        }
+        let Schedule { warmup, decay, .. } = settings.schedule;
+        let planned = settings.epochs.saturating_mul(settings.steps);
+        if planned <= warmup && decay != Decay::OneCycle {
+            let group = settings.group;
+            self.hooks.warn(
+                "training",
+                &format!("the {stage} training is over, with {planned} updates, before its learning rate has risen to what was asked for, over {warmup} (`{group}.warmup`): train longer (`{group}.epochs`, `{group}.steps`), or warm up for less"),
             )?;
         }
         let seconds = marks.seconds + self.start.elapsed().as_secs_f64();
@@ -616,16 +633,22 @@ pub(super) fn clip<T: Real>(gradient: &mut [T], limit: f64, loss: f64) -> Option
     Some(())
 }
 
+/// The mean loss, and by how much chance moves it, as its batches tell (0 of one alone).
 fn mean_loss<T: Real>(
     objective: &mut dyn Objective<T>,
     parameters: &[T],
     batches: &[Batch<T>],
-) -> Result<f64> {
+) -> Result<(f64, f64)> {
     let mut sum = 0.0;
+    let mut square = 0.0;
     let mut rows = 0;
     for batch in batches {
-        sum += objective.loss(parameters, batch)? * batch.rows as f64;
+        let loss = objective.loss(parameters, batch)?;
+        sum += loss * batch.rows as f64;
+        square += loss * loss * batch.rows as f64;
         rows += batch.rows;
     }
-    Ok(sum / rows as f64)
+    let mean = sum / rows as f64;
+    let spread = (square / rows as f64 - mean * mean).max(0.0);
+    Ok((mean, (spread / (batches.len().max(2) - 1) as f64).sqrt()))
 }

@@ -135,11 +135,17 @@ fn settings() -> Settings {
 struct Watch {
     seen: RefCell<Vec<Progress>>,
     checks: RefCell<u64>,
+    warnings: RefCell<Vec<String>>,
     stop_at: u64,
     cancel_at: u64,
 }
 
 impl Hooks for Watch {
+    fn warn(&self, _: &'static str, message: &str) -> Result<()> {
+        self.warnings.borrow_mut().push(message.into());
+        Ok(())
+    }
+
     fn progress(&self, p: &Progress) -> Result<()> {
         self.seen.borrow_mut().push(*p);
         if p.step == self.stop_at {
@@ -269,7 +275,8 @@ fn one_cycle_goes_to_its_end_and_keeps_the_best() {
         let record = train(&settings, &mut Bowl, &mut feed, &mut p, &()).unwrap();
         (record, p)
     };
-    assert!(training(Decay::Cosine).0.stopped_early);
+    let stopped = training(Decay::Cosine).0;
+    assert!(stopped.stopped_early && stopped.by_heart);
     let (record, p) = training(Decay::OneCycle);
     assert!(!record.stopped_early);
     assert_eq!((record.steps, record.losses.len()), (1000, 20));
@@ -277,6 +284,58 @@ fn one_cycle_goes_to_its_end_and_keeps_the_best() {
     let losses = record.validation_losses.iter().copied();
     assert_eq!(record.validation_loss, losses.reduce(f64::min));
     assert!((p[0] - 5.0).abs() < 1.5, "{p:?}");
+}
+
+#[test]
+fn large_steps_of_a_cosine_are_no_reason_to_stop() {
+    // The events go to and fro, and the parameters with them: the best is at the end, and nothing is learned by heart.
+    let training = |decay| {
+        let mut p = [5.0, -5.0];
+        let mut feed = rows([0.0, 1.0, 2.0, 3.0], &[1.0, 2.0]);
+        feed.drift = 3.0;
+        let settings = Settings {
+            patience: 2,
+            epochs: 40,
+            schedule: Schedule {
+                decay,
+                rate: 10.0,
+                warmup: 0,
+            },
+            ..settings()
+        };
+        train(&settings, &mut Bowl, &mut feed, &mut p, &()).unwrap()
+    };
+    let stopped = training(Decay::Constant);
+    assert!(stopped.stopped_early && !stopped.by_heart);
+    let whole = training(Decay::Cosine);
+    assert!(!whole.stopped_early && !whole.by_heart);
+    assert!(whole.kept_epoch > 30 && whole.validation_loss < stopped.validation_loss);
+}
+
+#[test]
+fn a_training_that_ends_within_its_warm_up_is_told() {
+    let warned = |warmup, decay| {
+        let mut p = [5.0, -5.0];
+        let mut feed = rows([0.0, 1.0, 2.0, 3.0], &[1.0, 2.0]);
+        let settings = Settings {
+            schedule: Schedule {
+                warmup,
+                decay,
+                rate: 0.1,
+            },
+            ..settings()
+        };
+        let watch = Watch::default();
+        train(&settings, &mut Bowl, &mut feed, &mut p, &watch).unwrap();
+        watch.warnings.take()
+    };
+    let told = warned(1000, Decay::Cosine);
+    assert!(
+        told.len() == 1 && told[0].contains("(`bowl.warmup`)") && told[0].contains("1000 updates"),
+        "{told:?}"
+    );
+    assert!(warned(999, Decay::Cosine).is_empty());
+    assert!(warned(1000, Decay::OneCycle).is_empty(), "it has its own");
 }
 
 #[test]
