@@ -47,18 +47,25 @@ pub(super) struct Marks {
     pub seconds: f64,
 }
 
-/// So many standard errors of the held-out loss are no chance.
+/// So many standard errors are no chance.
 const SURE: f64 = 3.0;
 
 impl Marks {
     /// Whether the events of the training are known better, over the last `epochs` and a `present` one that has not ended (its held-out and its
-    /// training loss), than those held out, whose loss chance moves by `error`: they are learned by heart.
+    /// training loss), than those held out: they are learned by heart. Chance moves the held-out loss by `error`, as it has few events, and
+    /// large steps move the gap from epoch to epoch.
     pub fn by_heart(&self, epochs: u64, present: Option<(f64, f64)>, error: f64) -> bool {
         let pairs = self.validation_losses.iter().zip(&self.losses).rev();
         let recent = pairs.take(epochs as usize).map(|(held, own)| (*held, *own));
         let gaps = recent.chain(present).map(|(held, own)| held - own);
-        let (sum, count) = gaps.fold((0.0, 0.0), |(sum, n), gap| (sum + gap, n + 1.0));
-        sum / count > SURE * error
+        // By the leaps from one to the next, which a steady rise does not widen.
+        let (mut n, mut sum, mut leaps, mut last) = (0.0, 0.0, 0.0, None);
+        for gap in gaps {
+            let leap = gap - last.unwrap_or(gap);
+            (n, sum, leaps, last) = (n + 1.0, sum + gap, leaps + leap * leap, Some(gap));
+        }
+        let variance = 0.5 * leaps / f64::max(n - 1.0, 1.0);
+        sum / n > SURE * error.hypot((variance / n).sqrt())
     }
 }
 

@@ -260,14 +260,14 @@ fn nothing_left_to_learn_ends_a_training() {
 #[test]
 fn one_cycle_goes_to_its_end_and_keeps_the_best() {
     // As above: what is best comes before the end, and here may come again.
-    let training = |decay| {
+    let training = |decay, rate, held_out| {
         let mut p = [0.0, 0.0];
-        let mut feed = rows([10.0, 0.0, 10.0, 0.0], &[5.0, 0.0]);
+        let mut feed = rows([10.0, 0.0, 10.0, 0.0], &[held_out, 0.0]);
         let settings = Settings {
             patience: 2,
             schedule: Schedule {
                 decay,
-                rate: 0.02,
+                rate,
                 warmup: 0,
             },
             ..settings()
@@ -275,9 +275,9 @@ fn one_cycle_goes_to_its_end_and_keeps_the_best() {
         let record = train(&settings, &mut Bowl, &mut feed, &mut p, &()).unwrap();
         (record, p)
     };
-    let stopped = training(Decay::Cosine).0;
+    let stopped = training(Decay::Cosine, 0.1, 6.0).0;
     assert!(stopped.stopped_early && stopped.by_heart);
-    let (record, p) = training(Decay::OneCycle);
+    let (record, p) = training(Decay::OneCycle, 0.02, 5.0);
     assert!(!record.stopped_early);
     assert_eq!((record.steps, record.losses.len()), (1000, 20));
     assert!(record.kept_step < 1000);
