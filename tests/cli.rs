@@ -10,6 +10,7 @@ use laser::protocol::{
     host_generator, refine, resample, train_generator, train_reweighter, two_sample_auc, unfold,
     Instance, Outputs, Reweighter, Sampler, Source, Weights,
 };
+use laser::table::Table;
 use laser::{Rows, RowsMut};
 use npyz::{NpyFile, Order, WriterBuilder};
 use serde_json::Value;
@@ -174,6 +175,15 @@ impl Folder {
     fn read(&self, name: &str) -> (Vec<u64>, Vec<f64>) {
         let npy = NpyFile::new(fs::File::open(self.at(name)).unwrap()).unwrap();
         (npy.shape().to_vec(), npy.into_vec().unwrap())
+    }
+
+    /// Names of the fields of a file, and its rows.
+    fn records(&self, name: &str) -> (Vec<String>, Vec<f64>) {
+        let table = Table::open(&self.at(name)).unwrap();
+        let layout = table.layout();
+        let mut rows = vec![0.0; layout.rows() * layout.columns()];
+        table.read(0..layout.rows(), &mut rows).unwrap();
+        (layout.names().to_vec(), rows)
     }
 
     fn json(&self, arguments: &str) -> Value {
@@ -1235,6 +1245,48 @@ fn columns_go_by_their_names() {
         format!("score truth.csv first.csv --weights=sample --weight-column weight {score} --json");
     assert_eq!(folder.json(&by_name)["features"][1]["emd"]["distance"], 0.0);
 
+    // Chosen by name, they are found among others, and are what formulas count.
+    csv("more.csv", "run,eta,w,pt", &|i, x| {
+        format!("{i},{},1,{}", x[1], x[0])
+    });
+    let json = folder.json(&format!(
+        "score truth.csv more.csv --columns eta,pt --jsd pt,eta --with x0-2*pt {score} --json"
+    ));
+    let names = ["eta", "pt", "x0-2*pt"];
+    for (feature, name) in json["features"].as_array().unwrap().iter().zip(names) {
+        assert_eq!(
+            (&feature["name"], &feature["emd"]["distance"]),
+            (&name.into(), &0.0.into())
+        );
+    }
+    assert_eq!(json["features"][0]["column"], 1, "as the reference counts");
+    assert_eq!(json["jsd"][0]["columns"], serde_json::json!([0, 1]));
+    assert_eq!(json["jsd"][0]["nats"], 0.0);
+    let weighted =
+        format!("score first.csv more.csv --columns pt --weights --weight-column w {score}");
+    folder.usage(
+        &weighted,
+        "first.csv: no column is called `w`; there are weight, pt, eta",
+    );
+    let weighted = "score more.csv more.csv --weights --weight-column w --columns";
+    folder.usage(
+        &format!("{weighted} pt,w {score}"),
+        "column w holds the weights",
+    );
+    folder.good(&format!("{weighted} 3,1 {score}"));
+    folder.bad(
+        &format!("{weighted} run {score}"),
+        "more.csv: column 0 (from 0) counts the rows",
+    );
+    folder.bad(
+        &format!("score truth.csv other.csv --columns eta {score}"),
+        "other.csv: no column is called `eta`; there are pt, phi",
+    );
+    folder.usage(
+        &format!("score truth.csv more.csv --columns pt,eta --jsd pt,w {score}"),
+        "--jsd: column w is not among the compared ones, pt, eta",
+    );
+
     let config = |events: &str, more: &str| {
         let model = if more.contains("generator") {
             "again"
@@ -1734,10 +1786,12 @@ fn weights_and_columns_are_chosen() {
         "column 1 is not among",
     );
     folder.usage("score truth.npy truth.npy --jsd 0", "two different columns");
-    for columns in ["a", "0,-1", "0,"] {
+    for (columns, unknown) in [("a", "a"), ("0,-1", "-1"), ("0,", "")] {
         folder.usage(
             &format!("score truth.npy truth.npy --columns={columns}"),
-            "columns are given by their numbers, from 0",
+            &format!(
+                "no column is called `{unknown}`; its 2 columns have no names and count from 0"
+            ),
         );
     }
     for bins in ["0", "1e9", "some"] {
@@ -2411,6 +2465,18 @@ fn resample_writes_what_the_library_says() {
     // The names are in the options, and of no matter to the numbers.
     assert_eq!(numbers, carried(&library("variance").0));
 
+    // Of an array with named fields comes another.
+    let names = ["w", "a", "w2", "b", "it's c"];
+    let fields = names.map(|name| format!("(\"{name}\", '<f8'), "));
+    let bytes: Vec<u8> = rows.iter().flat_map(|x| x.to_le_bytes()).collect();
+    folder.structured("named.npy", &fields.concat(), &format!("({ROWS},)"), &bytes);
+    folder.good(&format!(
+        "{} -o few.npy --variance",
+        command.replace("events.csv", "named.npy")
+    ));
+    let (read, named) = folder.records("few.npy");
+    assert_eq!((&read[..], named), (&names.map(str::to_owned)[..], numbers));
+
     // Particles: all weights of an event by the same factor.
     let mut text = String::from("<LesHouchesEvents version=\"3.0\">\n<init>\n2212 2212 6500 6500 0 0 0 0 -4 1\n1 0 1 1\n</init>\n");
     for (x, w) in x.chunks_exact(2).zip(&w) {
@@ -2543,6 +2609,15 @@ fn reweight_trains_and_weighs_as_the_library_does() {
         .flat_map(|(x, (w, log_w))| [x[0], x[1], *w, *log_w, 0.0])
         .collect();
     assert_eq!(all, expected);
+    let bytes: Vec<u8> = x.iter().flat_map(|x| x.to_le_bytes()).collect();
+    let fields = "('pt', '<f8'), ('eta', '<f8')";
+    folder.structured("named.npy", fields, &format!("({ROWS},)"), &bytes);
+    folder.good("reweight apply r.laser named.npy -o both.npy --events-too --log --spread");
+    let (names, both) = folder.records("both.npy");
+    assert_eq!(
+        (names.join(" "), both),
+        ("pt eta w log_w spread".into(), all)
+    );
     folder.good("reweight apply r.laser truth.npy -o w.csv");
     let text = fs::read_to_string(folder.at("w.csv")).unwrap();
     let (head, numbers) = text.split_once('\n').unwrap();

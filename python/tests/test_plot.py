@@ -23,10 +23,26 @@ def test_compare(model):
         plot.compare(events(), {"short": np.zeros((5, 1))})
 
 
-def test_reports_are_of_models(tmp_path):
-    reweighter = liblaser.Reweighter.train(events(1), events(2), TOY)
-    with pytest.raises(TypeError, match="model must be a Model, not a Reweighter"):
-        plot.report(reweighter, events(), tmp_path / "report.png")
+def test_reports_of_reweighters(tmp_path):
+    target = {"m": events(2, shift=0.5)[:, 0], "pt": events(2)[:, 1]}
+    begin = {"pt": events()[:, 1], "m": events()[:, 0]}
+    reweighter = liblaser.Reweighter.train(begin, target, TOY)
+    path = tmp_path / "report.html"
+    for weights in (np.ones(2000), np.linspace(0.5, 1.5, 2000)):
+        plot.report(reweighter, target, path, events=liblaser.Source(begin, weights), n=500)
+        page = path.read_text(encoding="utf-8")
+        assert all(word in page for word in ("EMD of events", "EMD of reweighted", "weights.calibration.auc", "<td>pt</td>", "too few"))
+        distance = float(page.split("<tr><td>m</td><td>")[1].split(" ±")[0])
+        if weights[0] == 1:
+            exact = liblaser.emd_1d(target["m"][::4, None], begin["m"][::4, None], 0).distance
+            assert distance == pytest.approx(exact, rel=0.01)
+    plot.report(reweighter, target, tmp_path / "report.png", events=begin)
+    with pytest.raises(TypeError, match="report needs events"):
+        plot.report(reweighter, target, path)
+    with pytest.raises(ValueError, match="same, in any order|pt"):
+        plot.report(reweighter, target, path, events={"pt": begin["pt"], "eta": begin["m"]})
+    with pytest.raises(TypeError, match="model must be a Model or Reweighter, not a list"):
+        plot.report([], target, path)
 
 
 def test_density_and_errors():
@@ -92,14 +108,16 @@ def test_of_models(model):
 
 @pytest.mark.parametrize("ending, begins", [("png", b"\x89PNG"), ("pdf", b"%PDF"), ("html", b"<!DOCTYPE")])
 def test_report(model, tmp_path, monkeypatch, ending, begins):
-    titles, whole = [], plot.write
+    titles, whole = [], plot.Figure.savefig
     path = tmp_path / f"report.{ending}"
-    monkeypatch.setattr(plot, "write", lambda figure, *rest: titles.extend(axes.get_title() for axes in figure.axes) or whole(figure, *rest))
+    monkeypatch.setattr(plot.Figure, "savefig",
+                        lambda figure, *rest, **more: titles.extend(axes.get_title() for axes in figure.axes) or whole(figure, *rest, **more))
     plot.report(model, events(), path, n=1000)
     assert "reach of the generator; gaps: 0" in titles
     assert path.read_bytes().startswith(begins)
     if ending == "html":
-        assert "too few" in path.read_text(encoding="utf-8")
+        page = path.read_text(encoding="utf-8")
+        assert all(word in page for word in ("too few", "EMD of generator", "weights.acceptance", "flow.reference"))
 
 
 def test_reports_of_others(conditional, generator, tmp_path):
@@ -108,3 +126,5 @@ def test_reports_of_others(conditional, generator, tmp_path):
     plot.report(liblaser.Model(generator), (events(), np.ones(2000)), str(tmp_path / "b.png"), n=1000)
     with pytest.raises(ValueError, match="columns"):
         plot.report(conditional, events(), tmp_path / "c.png")
+    with pytest.raises(TypeError, match="events are for reports of reweighters"):
+        plot.report(liblaser.Model(generator), events(), tmp_path / "c.png", events=events())

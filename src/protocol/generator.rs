@@ -127,7 +127,10 @@ fn warn_of_few(session: Session, settings: &Settings, trained: &Record) -> Resul
     }
     let part = trained.kept_step as f64 / trained.steps as f64;
     let seen = trained.passes.map_or(String::new(), |passes| {
-        format!(", when every event had been seen {:.0} times,", passes * part)
+        format!(
+            ", when every event had been seen {:.0} times,",
+            passes * part
+        )
     });
     session.hooks.warn(
         "events",

@@ -373,23 +373,60 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// What a file begins with that holds rows of little-endian doubles, each of `columns` values, or, with none, of one without a dimension of
-/// its own.
-pub fn head(rows: u64, columns: Option<usize>) -> Vec<u8> {
+/// How a file holds rows of doubles.
+#[derive(Clone, Copy)]
+pub enum Shape<'a> {
+    /// Each of one value, without a dimension of its own.
+    Flat,
+    /// Each of so many values.
+    Table(usize),
+    /// Each a record of fields of these names.
+    Records(&'a [String]),
+}
+
+/// What a file begins with that holds `rows` of little-endian doubles.
+pub fn head(rows: u64, shape: Shape) -> Vec<u8> {
     const ALIGNED: usize = 64;
-    let before = MAGIC.len() + 4;
-    let columns = columns.map_or(String::new(), |columns| format!(" {columns}"));
+    let double = "'<f8'".to_owned();
+    let (element, columns) = match shape {
+        Shape::Flat => (double, String::new()),
+        Shape::Table(columns) => (double, format!(" {columns}")),
+        Shape::Records(names) => {
+            let fields = names
+                .iter()
+                .map(|name| format!("({}, '<f8'), ", literal(name)));
+            (format!("[{}]", fields.collect::<String>()), String::new())
+        }
+    };
     let mut text =
-        format!("{{'descr': '<f8', 'fortran_order': False, 'shape': ({rows},{columns}), }}");
+        format!("{{'descr': {element}, 'fortran_order': False, 'shape': ({rows},{columns}), }}");
+    // Version 1.0 has two bytes for the length, and no text but Latin letters.
+    let long = !text.is_ascii() || text.len() + 2 * ALIGNED > u16::MAX.into();
+    let before = MAGIC.len() + if long { 6 } else { 4 };
     while !(before + text.len() + 1).is_multiple_of(ALIGNED) {
         text.push(' ');
     }
     text.push('\n');
     let mut head = Vec::from(*MAGIC);
-    head.extend([1, 0]);
-    head.extend((text.len() as u16).to_le_bytes());
+    head.extend([if long { 3 } else { 1 }, 0]);
+    let length = (text.len() as u32).to_le_bytes();
+    head.extend(if long { &length } else { &length[..2] });
     head.extend(text.bytes());
     head
+}
+
+/// Text as Python writes it.
+fn literal(text: &str) -> String {
+    let mut quoted = String::from("'");
+    for c in text.chars() {
+        match c {
+            '\'' | '\\' => quoted.extend(['\\', c]),
+            c if c.is_control() => quoted.push_str(&format!("\\u{:04x}", c as u32)),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('\'');
+    quoted
 }
 
 /// Reads until `out` is full or nothing comes any more; how much came.
@@ -407,6 +444,38 @@ pub(super) fn fill(reader: &mut impl Read, out: &mut [u8]) -> io::Result<usize> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let names = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
+        let many: Vec<String> = (0..5000)
+            .map(|i| format!("a rather long name {i}"))
+            .collect();
+        for names in [
+            names(&["pt", "w"]),
+            names(&["it's \\ \"so\"", "Δφ", "a\nb"]),
+            many[..1000].to_vec(),
+        ] {
+            let head = head(7, Shape::Records(&names));
+            let header = read(&head[..]).unwrap();
+            assert_eq!(
+                (&header.shape[..], header.start),
+                (&[7][..], head.len() as u64)
+            );
+            assert!(head.len().is_multiple_of(64));
+            let Element::Record(fields) = header.element else {
+                panic!("no records");
+            };
+            let read = fields.into_iter().map(|(name, kind)| {
+                assert_eq!(kind.text, "'<f8'");
+                name
+            });
+            assert_eq!(read.collect::<Vec<_>>(), names);
+        }
+        for (shape, dimensions) in [(Shape::Flat, &[7][..]), (Shape::Table(3), &[7, 3])] {
+            assert_eq!(read(&head(7, shape)[..]).unwrap().shape, dimensions);
+        }
+    }
 
     /// What a header of this text is, in a version.
     fn version(major: u8, text: &[u8]) -> Result<Header, String> {

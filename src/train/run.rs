@@ -290,7 +290,9 @@ impl<'a, T: Element> Run<'a, T> {
             marks.losses.put(mean)?;
             marks.kept_epoch = epoch + 1;
             marks.kept_step = marks.steps;
-            marks.validation_losses.put_all(loss.map(|(loss, _)| loss))?;
+            marks
+                .validation_losses
+                .put_all(loss.map(|(loss, _)| loss))?;
             marks.sum = 0.0;
             self.good.copy_from_slice(self.parameters);
         }

@@ -15,6 +15,7 @@ import numpy as np
 from ._boundary import FloatArray, of_type
 from ._options import PathLike
 from ._sampling import Events
+from ._scores import emd_1d
 from ._training import Model, Reweighter, Source, names_of, rows_of
 
 try:
@@ -23,6 +24,10 @@ except ImportError:
     raise ImportError("liblaser.plot needs the package matplotlib: pip install liblaser[plot]") from None
 
 STYLE = {"xtick.direction": "in", "ytick.direction": "in", "xtick.top": True, "ytick.right": True, "legend.frameon": False, "font.size": 9}
+
+RECORDED = ("flow.validation_loss", "flow.reference", "classifier.validation_loss", "weights.mean", "weights.max", "weights.effective_fraction",
+            "weights.w_max", "weights.overweight_fraction", "weights.acceptance", "weights.calibration.auc", "weights.calibration.chi_square",
+            "chains.acceptance", "unfolding.factor", "resample.factor")
 
 Sample = tuple[FloatArray, FloatArray]  # events (n, M) and weights (n,)
 
@@ -183,15 +188,16 @@ def coverage(reference: Any, samples: Mapping[str, Any] | Any, *, names: Any = N
     return figure
 
 
-def draw_coverage(axes: Any, names: Sequence[str], target: Sample, generated: Sample, gaps: Sequence[Mapping[str, Any]]) -> None:
-    """The reach of a generator in all features, and the gaps that the model's report has."""
+def draw_coverage(axes: Any, names: Sequence[str], target: Sample, generated: Sample, gaps: Sequence[Mapping[str, Any]],
+                  whose: str = "generator") -> None:
+    """The reach of a generator, or of events to weight, in all features, and the gaps that the model's report has."""
     for i, name in enumerate(names):
         draw_reach(axes, i, target, generated, f"C{i}", name)
     for gap in gaps:
         place = gap["target"] if gap["side"] == "below" else 1 - gap["target"]
         axes.plot(place, max(gap["generated"] / gap["target"], 1.2 * REACH[0]), "x", color="red")
     frame_reach(axes, "target")
-    axes.set_title(f"reach of the generator; gaps: {len(gaps)}", fontsize=9)
+    axes.set_title(f"reach of the {whose}; gaps: {len(gaps)}", fontsize=9)
     if len(names) <= 12:
         axes.legend(fontsize=7, ncol=2)
 
@@ -288,28 +294,45 @@ def training(model: Model | Reweighter) -> Any:
 
 
 @in_style
-def report(model: Model, target: Any, path: PathLike, *, n: int = 100_000, seed: int = 1, bins: int = 50) -> None:
+def report(model: Model | Reweighter, target: Any, path: PathLike, *, events: Any = None, n: int = 100_000, seed: int = 1, bins: int = 50) -> None:
     """Writes a page about a model: features of the target beside the baseline's and the refined events', ``n`` each; the reach of the generator, as
     :func:`coverage`, with crosses at the gaps that the model's record has; weights and their tail; calibration; losses; and the judgement with its
-    warnings. ``target`` is a sample as of :func:`compare`. The ending of ``path`` says how: ``.png``, ``.pdf``, ``.svg``, or ``.html``, which needs no
-    other file. Of a model with conditions those of the target are taken."""
-    of_type("model", model, Model)
+    warnings. Of a reweighter ``events`` are those to weight, and take the place of the generator's. ``target`` and ``events`` are samples as of
+    :func:`compare`. The ending of ``path`` says how: ``.png``, ``.pdf``, ``.svg``, or ``.html``, which needs no other file, and has the numbers too:
+    the distance of each feature with its floor, of up to ``n`` events, and the record's. Of a model with conditions those of the target are
+    taken; a reweighter's are in both samples, behind the features."""
+    of_type("model", model, Model, Reweighter)
     record, names = model.record, model.names[: model.event_dim]
-    rows, weight = sample_of("target", target, "the model", model.names)
-    if rows.shape[1] < model.event_dim + model.condition_dim:
-        raise ValueError(f"the target must have {model.event_dim + model.condition_dim} columns, not {rows.shape[1]}")
+    wanted = model.event_dim + model.condition_dim
 
-    def drawn(method: str) -> Events:
-        sampler = model.sampler(seed, method=method)
-        if not model.condition_dim:
-            return sampler.generate(n)
-        given = rows[np.arange(n) % len(rows), model.event_dim :]
-        return sampler.generate_given(given)
+    def given(called: str, sample: Any) -> Sample:
+        rows, weight = sample_of(called, sample, "the model", model.names)
+        if rows.shape[1] < wanted:
+            raise ValueError(f"{called} must have {wanted} columns, not {rows.shape[1]}")
+        return rows, weight
 
-    samples = {"target": (rows, weight), "generator": sample_of("generator", drawn("baseline"))}
-    refined = model.method != "baseline"
-    if refined:
-        samples[f"refined ({model.method})"] = sample_of("refined", drawn("model"))
+    samples = {"target": given("target", target)}
+    if isinstance(model, Reweighter):
+        if events is None:
+            raise TypeError("of a reweighter, report needs events=…, which it weights")
+        rows, weight = given("events", events)
+        w = model.weights(Source(rows, weight) if np.any(weight != 1) else rows)
+        samples |= {"events": (rows, weight), "reweighted": (rows, weight * w)}
+        begins, refined = "events", True
+    else:
+        if events is not None:
+            raise TypeError("events are for reports of reweighters: a model generates its own")
+        begins, refined = "generator", model.method != "baseline"
+        conditions = samples["target"][0][:, model.event_dim : wanted]
+
+        def drawn(method: str) -> Events:
+            sampler = model.sampler(seed, method=method)
+            return sampler.generate_given(conditions[np.arange(n) % len(conditions)]) if model.condition_dim else sampler.generate(n)
+
+        samples["generator"] = sample_of("generator", drawn("baseline"))
+        if refined:
+            samples[f"refined ({model.method})"] = sample_of("refined", drawn("model"))
+            w = drawn("reweight").w
     parts = trainings_of(record)
     panels = (4 if refined else 1) + len(parts) + bool(record.get("chains"))
     across = 3
@@ -323,9 +346,9 @@ def report(model: Model, target: Any, path: PathLike, *, n: int = 100_000, seed:
         if i == 0:
             above.legend()
     axes = [figure.add_subplot(grid[2 * features + i // across, i % across]) for i in range(panels)]
-    draw_coverage(axes.pop(0), names, samples["target"], samples["generator"], record.get("weights", {}).get("gaps") or [])
+    draw_coverage(axes.pop(0), names, samples["target"], samples[begins], record.get("weights", {}).get("gaps") or [], begins)
     if refined:
-        draw_weights(axes.pop(0), axes.pop(0), drawn("reweight").w)
+        draw_weights(axes.pop(0), axes.pop(0), w)
         draw_calibration(axes.pop(0), record)
     for name, part in parts.items():
         draw_losses(axes.pop(0), name, part)
@@ -333,17 +356,51 @@ def report(model: Model, target: Any, path: PathLike, *, n: int = 100_000, seed:
         draw_chains(axes.pop(0), record["chains"])
     verdict = record.get("judgement", {}).get("verdict", "no judgement: the generator alone")
     figure.suptitle(f"{model!r}"[1:-1] if refined else f"Model of {', '.join(names)}: {verdict}", fontsize=11)
-    write(figure, Path(os.fspath(path)), verdict, [warning["message"] for warning in record.get("judgement", {}).get("warnings", [])])
-
-
-def write(figure: Any, path: Path, verdict: str, warnings: list[str]) -> None:
-    if path.suffix != ".html":
-        figure.savefig(path, dpi=150)
+    where = Path(os.fspath(path))
+    if where.suffix != ".html":
+        figure.savefig(where, dpi=150)
         return
+    said = [html.escape(warning["message"]) for warning in record.get("judgement", {}).get("warnings", [])]
+    tables = distances(names, samples, n, seed) + numbers_of(record)
+    where.write_text(page_of(figure, html.escape(verdict), said, tables), encoding="utf-8")
+
+
+def distances(names: Sequence[str], samples: Mapping[str, Sample], n: int, seed: int) -> str:
+    """A table: how far each feature of the others is from the target, of up to ``n`` events of each, evenly taken."""
+    sources = {}
+    for called, (x, w) in samples.items():
+        every = -(-len(x) // n)
+        sources[called] = Source(x[::every, : len(names)], w[::every])
+    target = sources.pop("target")
+    rows = [["feature", *(f"EMD of {html.escape(called)}" for called in sources), "floor"]]
+    for i, name in enumerate(names):
+        found = [emd_1d(target, source, i, seed=seed) for source in sources.values()]
+        rows.append([html.escape(name), *(f"{d.distance:.3g} ± {d.error:.2g}" for d in found), f"{found[-1].floor:.3g} ± {found[-1].floor_spread:.2g}"])
+    return table_of("Distances from the target, in units of the feature; at the floor no difference is told", rows)
+
+
+def numbers_of(record: Mapping[str, Any]) -> str:
+    """A table of the numbers that the record has of these."""
+    rows = []
+    for key in RECORDED:
+        value: Any = record
+        for part in key.split("."):
+            value = value.get(part) if isinstance(value, Mapping) else None
+        if isinstance(value, (int, float)):
+            rows.append([f"<code>{key}</code>", f"{value:.4g}"])
+    return table_of("The record, as <code>model[\"…\"]</code> has it", rows) if rows else ""
+
+
+def table_of(title: str, rows: Sequence[Sequence[str]]) -> str:
+    lines = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    return f"<h2>{title}</h2><table>{lines}</table>"
+
+
+def page_of(figure: Any, verdict: str, warnings: Sequence[str], tables: str) -> str:
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=150)
-    said = "".join(f"<li>{html.escape(warning)}</li>" for warning in warnings)
-    page = (f'<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>liblaser: {html.escape(verdict)}</title>'
-            f'<body style="font-family: sans-serif; max-width: 75em; margin: auto"><h1>{html.escape(verdict)}</h1><ul>{said}</ul>'
-            f'<img style="width: 100%" alt="report" src="data:image/png;base64,{base64.b64encode(picture.getvalue()).decode()}"></body></html>')
-    path.write_text(page, encoding="utf-8")
+    said = "".join(f"<li>{warning}</li>" for warning in warnings)
+    return (f'<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>liblaser: {verdict}</title>'
+            "<style>body {font-family: sans-serif; max-width: 75em; margin: auto} h2 {font-size: 1em} td {padding: 0 2em 0 0}</style>"
+            f"<body><h1>{verdict}</h1><ul>{said}</ul>"
+            f'<img style="width: 100%" alt="report" src="data:image/png;base64,{base64.b64encode(picture.getvalue()).decode()}">{tables}</body></html>')

@@ -22,12 +22,6 @@ pub fn whole<T: TryFrom<u64>>(
     }
 }
 
-/// Reads the number of a column.
-pub fn column(text: &str) -> Result<usize, &'static str> {
-    let number = text.trim().parse();
-    number.map_err(|_| "columns are given by their numbers, from 0, with commas between, as 0,1")
-}
-
 fn exact(text: &str) -> Option<u64> {
     let digits = text.replace('_', "");
     let double = || {

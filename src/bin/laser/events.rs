@@ -293,29 +293,34 @@ impl Events {
         &self.names
     }
 
+    /// The column of this name, or of this number, from 0.
+    pub fn place(&self, name: &str) -> Result<usize> {
+        let named = self.names.iter().position(|n| n == name);
+        let number = name.parse::<usize>();
+        if let Some(place) = named.or(number.clone().ok().filter(|&number| number < self.columns)) {
+            return Ok(place);
+        }
+        let what = match number {
+            Ok(number) => format!("there is no column {number}"),
+            Err(_) => format!("no column is called `{name}`"),
+        };
+        let listed = match self.names.join(", ") {
+            none if none.is_empty() => format!(
+                "its {} columns have no names and count from 0",
+                self.columns
+            ),
+            names => format!("there are {names}"),
+        };
+        Err(Failure::of(&self.path, format!("{what}; {listed}")))
+    }
+
     /// The column of the weights: that of the name asked for, or with the number, from 0; or else the last.
     ///
     /// # Errors
     /// If there is no such column or only one, or if the last is not what the header calls the weight.
     pub fn weights_column(&self, asked: Option<&str>) -> Result<usize> {
-        let listed = || match self.names.join(", ") {
-            none if none.is_empty() => {
-                format!(
-                    "its {} columns have no names and count from 0",
-                    self.columns
-                )
-            }
-            names => format!("there are {names}"),
-        };
         if let Some(name) = asked {
-            let named = self.names.iter().position(|n| n == name);
-            let numbered = || name.parse().ok().filter(|&number| number < self.columns);
-            return named.or_else(numbered).ok_or_else(|| {
-                Failure::of(
-                    &self.path,
-                    format!("no column is called `{name}`; {}", listed()),
-                )
-            });
+            return self.place(name);
         }
         if self.columns < 2 {
             return Err(Failure::of(
@@ -384,7 +389,7 @@ impl Events {
         match (0..self.columns).find(|&column| counts(column) && is_index(column)) {
             Some(column) if self.rows >= ENOUGH => Err(Failure::of(
                 &self.path,
-                format!("column {column} (from 0) counts the rows: it is an index and no feature; write the table without it (pandas: `index=False`)"),
+                format!("column {} (from 0) counts the rows: it is an index and no feature; write the table without it (pandas: `index=False`)", self.places[column]),
             )),
             _ => Ok(()),
         }
@@ -397,6 +402,7 @@ impl Events {
             let Some((column, value)) = columns.find(|(c, v)| !v.is_finite() && counts(*c)) else {
                 continue;
             };
+            let column = self.places[column];
             let place = match self.lines.get(&row) {
                 Some(line) => format!("line {line}, column {column} (from 0)"),
                 None => format!("row {row}, column {column} (both from 0)"),

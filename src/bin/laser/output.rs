@@ -32,8 +32,19 @@ pub struct Output<'a> {
     pub particles: Option<(&'a Declaration, &'static str, Maker)>,
     /// Number of the first event.
     pub first: u64,
-    /// Whether the values, one a row, are an array of one dimension in a .npy.
-    pub flat: bool,
+    /// How a .npy holds the rows.
+    pub array: Array,
+}
+
+/// How a .npy holds rows.
+#[derive(Clone, Copy)]
+pub enum Array {
+    /// As an array of one dimension, of rows of one value.
+    Flat,
+    /// As one of two.
+    Table,
+    /// As one of named fields.
+    Records,
 }
 
 /// Where bytes go.
@@ -170,7 +181,12 @@ impl Output<'_> {
         let mut file = Sink::open(path).map_err(failed)?;
         let made = match self.kind {
             Kind::Npy => {
-                file.write_all(&npy::head(self.rows, (!self.flat).then_some(width)))
+                let shape = match self.array {
+                    Array::Flat => npy::Shape::Flat,
+                    Array::Table => npy::Shape::Table(width),
+                    Array::Records => npy::Shape::Records(&self.columns),
+                };
+                file.write_all(&npy::head(self.rows, shape))
                     .map_err(failed)?;
                 events(&mut |rows| {
                     let mut rows = rows.iter();

@@ -320,7 +320,7 @@ impl<'a> Table<'a> {
             }
             Input::Whole(events) => events,
         };
-        let place = |name: &String| head.weights_column(Some(name)).map_err(Failure::asked);
+        let place = |name: &String| head.place(name).map_err(Failure::asked);
         let weight = head.weights_column(arguments.weight_column.as_deref());
         let weight = weight.map_err(Failure::asked)?;
         let also: Vec<usize> = arguments.also.iter().map(place).collect::<Result<_>>()?;
@@ -415,7 +415,7 @@ impl<'a> Table<'a> {
             kind: Kind::of(path)?,
             rows: new.iter().filter(|w| **w != 0.0).count() as u64,
             header: names.clone(),
-            flat: false,
+            array: self.input.array(),
             columns: names,
             attributes: Vec::new(),
             particles: None,

@@ -4,7 +4,7 @@ use crate::argument::whole;
 use crate::config::WeightsColumn;
 use crate::events::{Events, Kind, Wanted};
 use crate::failure::{Failure, Result};
-use crate::output::{self, apart, Output};
+use crate::output::{self, apart, Array, Output};
 use crate::particle::features::Features;
 use crate::particle::files::{Format, Reader, Rewriter};
 use crate::particle::raw::Raw;
@@ -287,6 +287,14 @@ impl Input {
         }
     }
 
+    /// How a .npy holds its rows, and others with them: as the file itself does.
+    pub fn array(&self) -> Array {
+        match self {
+            Input::Table(table) if !table.layout().names().is_empty() => Array::Records,
+            _ => Array::Table,
+        }
+    }
+
     /// All columns of these rows.
     pub fn read(&self, rows: Range<usize>, out: &mut [f64]) -> Result<()> {
         match self {
@@ -410,7 +418,11 @@ fn apply(arguments: &Apply) -> Result<()> {
         kind,
         rows: rows as u64,
         header: names.clone(),
-        flat: names.len() == 1,
+        array: match arguments.events_too {
+            true => input.array(),
+            false if width == 1 => Array::Flat,
+            false => Array::Table,
+        },
         columns: names,
         attributes: Vec::new(),
         particles: None,

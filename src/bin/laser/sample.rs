@@ -4,7 +4,7 @@ use crate::argument::{whole, MOST_EXACT};
 use crate::events::{Events, Kind};
 use crate::failure::{Failure, Result};
 use crate::info::{self, File};
-use crate::output::{self, Output};
+use crate::output::{self, Array, Output};
 use crate::particle::declaration::Declaration;
 use crate::particle::files::Format;
 use crate::particle::maker::Maker;
@@ -244,7 +244,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         ],
         particles,
         first: arguments.first,
-        flat: false,
+        array: Array::Table,
     };
     // On a thread of its own: chains that burn in or walk, or a slow model, do not keep the user from stopping.
     let (to, from) = mpsc::sync_channel(1);

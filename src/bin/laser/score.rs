@@ -1,6 +1,6 @@
 //! `laser score`: how far two samples are apart.
 
-use crate::argument::{column, whole};
+use crate::argument::whole;
 use crate::events::{Events, Wanted};
 use crate::failure::{Failure, Result};
 use crate::particle::features::Features;
@@ -16,7 +16,7 @@ use laser::train::Hooks;
 use laser::Rows;
 use serde_json::{json, Value};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Score a sample against a reference, with errors and floors
 ///
@@ -31,9 +31,10 @@ pub struct Arguments {
     reference: PathBuf,
     /// Events to compare with it: as many columns
     sample: PathBuf,
-    /// Columns to compare, from 0; by default all
-    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = column)]
-    columns: Option<Vec<usize>>,
+    /// Columns to compare, by their names or by their numbers in the reference, from 0; by default all. Chosen by name, they are all that
+    /// formulas see, and the sample may have others beside them
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    columns: Option<Vec<String>>,
     /// A further feature to compare, computed from those there are, as "hypot(x0, x1)" or "log(m_ll)"; can be given again. Columns of a .csv
     /// with a header go by name, all by x0 or x[0]; there are + - * / ** and the usual functions
     #[arg(long, value_name = "FORMULA", allow_hyphen_values = true)]
@@ -51,9 +52,9 @@ pub struct Arguments {
     /// The column that holds the weights, in the place of the last: its name, or its number, from 0
     #[arg(long, value_name = "COLUMN", requires = "weights")]
     weight_column: Option<String>,
-    /// Columns whose JSD to print, as 0,1; can be given again. By default all pairs of up to four columns
+    /// Columns whose JSD to print, as 0,1 or pt,eta; can be given again. By default all pairs of up to four columns
     #[arg(long, value_name = "X,Y", value_parser = pair)]
-    jsd: Vec<(usize, usize)>,
+    jsd: Vec<(String, String)>,
     /// Bins of an axis of the histograms, which reach from the 0.1 % to the 99.9 % quantile of the reference
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = whole::<u32>(1..=10_000), allow_negative_numbers = true)]
     bins: u32,
@@ -90,13 +91,13 @@ enum Weighted {
     Both,
 }
 
-fn pair(text: &str) -> std::result::Result<(usize, usize), String> {
-    let two = text
-        .split_once(',')
-        .and_then(|(x, y)| Some((column(x).ok()?, column(y).ok()?)));
+fn pair(text: &str) -> std::result::Result<(String, String), &'static str> {
+    let two = text.split_once(',').map(|(x, y)| (x.trim(), y.trim()));
     match two {
-        Some((x, y)) if x != y => Ok((x, y)),
-        _ => Err("two different columns are needed, as 0,1".into()),
+        Some((x, y)) if x != y && !x.is_empty() && !y.is_empty() && !y.contains(',') => {
+            Ok((x.into(), y.into()))
+        }
+        _ => Err("two different columns are needed, as 0,1"),
     }
 }
 
@@ -109,68 +110,118 @@ const FEW: usize = 4;
 /// Histograms that a floor of the JSD is drawn from.
 const JSD_REPEATS: usize = 50;
 
+/// What of the reference's features is compared, for the sample's to follow.
+struct Choice {
+    /// Of all of them.
+    names: Vec<String>,
+    /// The places of those compared; `None` if all are.
+    places: Option<Vec<usize>>,
+    /// Whether they were chosen by name, and the sample may have others.
+    named: bool,
+}
+
+impl Choice {
+    /// Of the columns `asked` for, of which there may be one that holds the weights.
+    fn new(asked: Option<&[String]>, file: &Events, weights: Option<usize>) -> Result<Self> {
+        let features: Vec<usize> = (0..file.columns).filter(|&c| Some(c) != weights).collect();
+        let place = |name: &String| {
+            let column = file.place(name.trim()).map_err(Failure::asked)?;
+            let place = features.iter().position(|&c| c == column);
+            place.ok_or_else(|| {
+                Failure::usage(&file.path, format!("column {name} holds the weights"))
+            })
+        };
+        let asked = asked.unwrap_or_default();
+        let names = features.iter().filter_map(|&c| file.names().get(c));
+        let places = asked.iter().map(place).collect::<Result<Vec<_>>>()?;
+        Ok(Choice {
+            names: names.cloned().collect(),
+            named: asked.iter().any(|name| file.names().contains(name)),
+            places: Some(places).filter(|places| !places.is_empty()),
+        })
+    }
+
+    /// Makes `events`, of the features alone, those compared, with `with` behind them.
+    fn apply(&self, events: &mut Events, with: &[String]) -> Result<()> {
+        let of_number = |events: &mut Events| match &self.places {
+            Some(places) => events.select(places),
+            None => Ok(()),
+        };
+        // Formulas count columns, of which the files have different ones where some are chosen by name.
+        if let Some(places) = self.places.as_ref().filter(|_| self.named) {
+            match events.names().is_empty() {
+                true => of_number(events)?,
+                false => {
+                    let own = places.iter().map(|&place| events.place(&self.names[place]));
+                    let own = own.collect::<Result<Vec<_>>>()?;
+                    events.select(&own)?;
+                }
+            }
+            let derived = events.derived(with)?;
+            events.append(with, &derived);
+            return Ok(());
+        }
+        events.match_names(&self.names, "the reference")?;
+        let derived = events.derived(with)?;
+        of_number(events)?;
+        events.append(with, &derived);
+        Ok(())
+    }
+}
+
 /// Events with their weights.
 struct Side {
     events: Events,
     weights: Option<Vec<f64>>,
-    /// Of all features of the file.
-    names: Vec<String>,
 }
 
 impl Side {
+    /// Reads a file, of which is compared what is asked for, or what `choice` has chosen already.
     fn read(
-        path: &std::path::Path,
+        path: &Path,
         weighted: bool,
-        columns: Option<&[usize]>,
-        like: &[String],
-        weight_column: Option<&str>,
-        with: &[String],
-        features: Option<&Features>,
-    ) -> Result<Self> {
+        arguments: &Arguments,
+        choice: Option<Choice>,
+    ) -> Result<(Self, Choice)> {
+        let weight = arguments.weight_column.as_deref();
         let wanted = Wanted {
-            features,
+            features: arguments.features.as_ref(),
             weights: weighted,
-            name: weight_column,
+            name: weight,
         };
         let mut events = Events::read_wanted(path, wanted)?;
         terminal::warn(events.warning.as_deref());
-        let last = events.columns - 1;
-        events.require_finite(|column| {
-            let compared = columns.is_none_or(|columns| columns.contains(&column));
-            compared || (weighted && column == last)
-        })?;
-        events.refuse_index(|column| columns.is_none_or(|columns| columns.contains(&column)))?;
-        let weights = match weighted {
-            true => {
-                let column = events
-                    .weights_column(weight_column)
-                    .map_err(Failure::asked)?;
-                Some(events.split_weights(column)?)
-            }
+        let column = match weighted {
+            true => Some(events.weights_column(weight).map_err(Failure::asked)?),
             false => None,
         };
-        events.match_names(like, "the reference")?;
-        if let Some(weights) = &weights {
-            let wrong = |e| {
-                format!("{e}; does its last column, {last} (from 0), hold the weights, as --weights says?")
-            };
-            effective_size(weights).map_err(|e| Failure::of(path, wrong(e)))?;
-        }
-        let derived = events.derived(with)?;
-        let names = events.names().to_vec();
-        if let Some(columns) = columns {
-            events.select(columns)?;
-        }
-        events.append(with, &derived);
-        let side = Side {
-            events,
-            weights,
-            names,
+        let choice = match choice {
+            Some(choice) => choice,
+            None => Choice::new(arguments.columns.as_deref(), &events, column)?,
         };
+        let mut weights = None;
+        if let Some(column) = column {
+            events.require_finite(|c| c == column)?;
+            let values = events.split_weights(column)?;
+            let wrong = |e| {
+                format!(
+                    "{e}; does its column {column} (from 0) hold the weights, as --weights says?"
+                )
+            };
+            effective_size(&values).map_err(|e| Failure::of(path, wrong(e)))?;
+            weights = Some(values);
+        }
+        if choice.places.is_none() {
+            events.refuse_index(|_| true)?; // whatever the names are
+        }
+        choice.apply(&mut events, &arguments.with)?;
+        events.require_finite(|_| true)?;
+        events.refuse_index(|_| true)?;
+        let side = Side { events, weights };
         side.sample()
             .map_err(|e| Failure::of(path, e))
             .map(|_| ())?;
-        Ok(side)
+        Ok((side, choice))
     }
 
     fn sample(&self) -> laser::Result<Sample<'_>> {
@@ -195,22 +246,18 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         let given = arguments.weights;
         given == Some(which) || given == Some(Weighted::Both)
     };
-    // A column can be chosen once; what is asked of a pair then counts among the chosen.
-    let columns = arguments.columns.as_deref();
-    let read = |path, which, like: &[String]| {
-        let weight = arguments.weight_column.as_deref();
-        Side::read(
-            path,
-            weighted(which),
-            columns,
-            like,
-            weight,
-            &arguments.with,
-            arguments.features.as_ref(),
-        )
-    };
-    let reference = read(&arguments.reference, Weighted::Reference, &[])?;
-    let sample = read(&arguments.sample, Weighted::Sample, &reference.names)?;
+    let (reference, choice) = Side::read(
+        &arguments.reference,
+        weighted(Weighted::Reference),
+        arguments,
+        None,
+    )?;
+    let (sample, _) = Side::read(
+        &arguments.sample,
+        weighted(Weighted::Sample),
+        arguments,
+        Some(choice),
+    )?;
     let dim = reference.events.columns;
     if sample.events.columns != dim {
         return Err(Failure::Wrong(format!(
@@ -220,17 +267,14 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             sample.events.columns
         )));
     }
-    let chosen: Vec<usize> = match columns {
-        Some(columns) => columns.to_vec(),
-        None => (0..dim - arguments.with.len()).collect(),
-    };
+    let chosen = &reference.events.places()[..dim - arguments.with.len()];
     // Names of either file; what has none goes by its number.
     let names = (0..dim).map(|i| {
         let name = reference.events.name(i).or(sample.events.name(i));
         name.map_or_else(|| format!("column {}", chosen[i]), str::to_owned)
     });
     let names: Vec<String> = names.collect();
-    let pairs = pairs(arguments, &chosen, dim)?;
+    let pairs = pairs(arguments, chosen, &names)?;
     let (p, q) = (reference.sample()?, sample.sample()?);
     let steps = dim + 1 + pairs.len() + usize::from(arguments.auc);
     let bar = terminal::bar(steps as u64, "{bar:30} {msg}")?;
@@ -283,8 +327,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     };
     bar.finish_and_clear();
     let scores = Scores {
+        chosen: chosen.to_vec(),
         names,
-        chosen,
         features,
         sliced,
         divergences,
@@ -301,22 +345,26 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     Ok(stdout.flush()?)
 }
 
-/// The pairs whose JSD to print, as places among the `dim` features, which begin with the chosen columns.
-fn pairs(arguments: &Arguments, chosen: &[usize], dim: usize) -> Result<Vec<(usize, usize)>> {
-    let place = |column: usize| {
-        let place = chosen.iter().position(|&c| c == column);
-        place.ok_or_else(|| {
+/// The pairs whose JSD to print, as places among the features, which begin with the chosen columns.
+fn pairs(arguments: &Arguments, chosen: &[usize], names: &[String]) -> Result<Vec<(usize, usize)>> {
+    let place = |column: &String| {
+        let named = names.iter().position(|name| name == column);
+        let number = column.parse().ok();
+        let numbered = || chosen.iter().position(|&c| Some(c) == number);
+        named.or_else(numbered).ok_or_else(|| {
             Failure::Usage(format!(
-                "--jsd: column {column} is not among the compared ones, {chosen:?}"
+                "--jsd: column {column} is not among the compared ones, {}",
+                names.join(", ")
             ))
         })
     };
+    let dim = names.len();
     if arguments.jsd.is_empty() && dim <= FEW {
         let all = (0..dim).flat_map(|x| (x + 1..dim).map(move |y| (x, y)));
         return Ok(all.collect());
     }
     let asked = arguments.jsd.iter();
-    asked.map(|&(x, y)| Ok((place(x)?, place(y)?))).collect()
+    asked.map(|(x, y)| Ok((place(x)?, place(y)?))).collect()
 }
 
 /// The JSD of two features.
@@ -400,7 +448,7 @@ impl Hooks for Told<'_> {
 
 struct Scores {
     names: Vec<String>,
-    /// The columns' numbers in the files; computed features follow them and have none.
+    /// The columns' numbers in the reference; computed features follow them and have none.
     chosen: Vec<usize>,
     features: Vec<(Estimate, KolmogorovSmirnov)>,
     sliced: Estimate,

@@ -4,7 +4,7 @@ use crate::argument::whole;
 use crate::config::{bytes_of, options_of, text_of, WeightsColumn};
 use crate::events::{Events, Kind};
 use crate::failure::{Failure, Result};
-use crate::output::{apart, same_file, Output};
+use crate::output::{apart, same_file, Array, Output};
 use crate::watch::{log_of, unwritable, Keep, Watch};
 use laser::aside::Aside;
 use laser::options::{keys, Options};
@@ -307,7 +307,10 @@ fn write_weights(path: &Path, columns: &[(String, Vec<f64>)]) -> Result<()> {
         kind: Kind::of(path)?,
         rows: rows as u64,
         header: names.clone(),
-        flat: names.len() == 1,
+        array: match names.len() {
+            1 => Array::Flat,
+            _ => Array::Table,
+        },
         columns: names,
         attributes: Vec::new(),
         particles: None,
@@ -401,7 +404,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     };
     if let Some(k) = alone {
         let unfolded = replica(k)?;
-        write_weights(&weights, &[(format!("w{k}"), unfolded.w)])?;
+        let written = write_weights(&weights, &[(format!("w{k}"), unfolded.w)]);
+        written.map_err(|e| arguments.keep.unwritten(&unfolded.reweighter, &weights, e))?;
         arguments.keep.remove()?;
         watch.note(&format!("saved {}", weights.display()));
         return Ok(());
