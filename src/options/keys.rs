@@ -356,7 +356,7 @@ macro_rules! training {
             epsilon: float(concat!($stage, ".epsilon"), Interval::above(0.0), 1e-8)
                 .doc("Adam: added to the root of the mean squared gradient."),
             patience: int(concat!($stage, ".patience"), 0, MAX, $patience)
-                .doc("Looks at the held-out loss (every epoch, or about every pass where an epoch goes through an array several times) that do not come near the best (0.2 over the root of the held-out events) before a training stops; one with the schedule `cosine` stops only where it learns its events by heart, one with `one_cycle` never. The best parameters are kept. 0 never stops, and keeps the last."),
+                .doc("Looks at the held-out loss (every epoch, or about every pass where an epoch goes through an array several times) that do not come near the best (0.2 over the root of the held-out events) before a training stops, unless its own loss still falls; one with the schedule `cosine` stops only where it learns its events by heart, one with `one_cycle` never. The best parameters are kept. 0 never stops, and keeps the last."),
             clip: float(concat!($stage, ".clip"), Interval::at_least(0.0), $clip)
                 .doc("Largest norm of the gradient; 0 does not clip."),
             ema: float(

@@ -645,7 +645,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read_by_others() {
         for (rows, columns) in [(0, 1), (3, 2), (u64::MAX, usize::MAX)] {
-            let head = head(rows, Some(columns));
+            let head = head(rows, Shape::Table(columns));
             assert_eq!(head.len() % 64, 0);
             let ours = read(&head[..]).unwrap();
             assert_eq!(ours.shape, [rows, columns as u64]);
@@ -654,7 +654,7 @@ mod tests {
             assert_eq!(theirs.dtype().descr(), "'<f8'");
         }
         // An array of one dimension.
-        let head = head(7, None);
+        let head = head(7, Shape::Flat);
         assert_eq!(read(&head[..]).unwrap().shape, [7]);
         assert_eq!(
             npyz::NpyHeader::from_reader(&head[..]).unwrap().shape(),

@@ -50,6 +50,28 @@ pub(super) struct Marks {
 /// So many standard errors are no chance.
 const SURE: f64 = 3.0;
 
+/// The mean of losses of epochs, and by how much they leap about it: from one to the next, which a steady change does not widen.
+fn mean(losses: impl Iterator<Item = f64>) -> (f64, f64) {
+    let (mut n, mut sum, mut leaps, mut last) = (0.0, 0.0, 0.0, None);
+    for loss in losses {
+        let leap = loss - last.unwrap_or(loss);
+        (n, sum, leaps, last) = (n + 1.0, sum + loss, leaps + leap * leap, Some(loss));
+    }
+    let variance = 0.5 * leaps / f64::max(n - 1.0, 1.0);
+    (sum / n, (variance / n).sqrt())
+}
+
+/// How far the mean of the last `epochs` losses is above that of as many before, in standard errors; as for chance, where there are too few.
+fn rise(losses: &[f64], epochs: usize) -> f64 {
+    let epochs = epochs.min(losses.len() / 2);
+    if epochs < 2 {
+        return 0.0;
+    }
+    let (before, last) = losses[losses.len() - 2 * epochs..].split_at(epochs);
+    let ((before, _), (last, error)) = (mean(before.iter().copied()), mean(last.iter().copied()));
+    (last - before) / (std::f64::consts::SQRT_2 * error)
+}
+
 impl Marks {
     /// Whether the events of the training are known better, over the last `epochs` and a `present` one that has not ended (its held-out and its
     /// training loss), than those held out: they are learned by heart. Chance moves the held-out loss by `error`, as it has few events, and
@@ -58,14 +80,15 @@ impl Marks {
         let pairs = self.validation_losses.iter().zip(&self.losses).rev();
         let recent = pairs.take(epochs as usize).map(|(held, own)| (*held, *own));
         let gaps = recent.chain(present).map(|(held, own)| held - own);
-        // By the leaps from one to the next, which a steady rise does not widen.
-        let (mut n, mut sum, mut leaps, mut last) = (0.0, 0.0, 0.0, None);
-        for gap in gaps {
-            let leap = gap - last.unwrap_or(gap);
-            (n, sum, leaps, last) = (n + 1.0, sum + gap, leaps + leap * leap, Some(gap));
-        }
-        let variance = 0.5 * leaps / f64::max(n - 1.0, 1.0);
-        sum / n > SURE * error.hypot((variance / n).sqrt())
+        let (gap, leaps) = mean(gaps);
+        gap > SURE * error.hypot(leaps)
+    }
+
+    /// Whether the loss of the training has fallen over the last `epochs`, and that of the events held out has not risen: these leap about their
+    /// best by more than it falls.
+    pub fn learns(&self, epochs: u64) -> bool {
+        let epochs = epochs as usize;
+        rise(&self.losses, epochs) < -SURE && rise(&self.validation_losses, epochs) <= SURE
     }
 }
 
@@ -113,5 +136,53 @@ mod exact {
         pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<f64>, D::Error> {
             Ok(Option::<u64>::deserialize(d)?.map(f64::from_bits))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// After `epochs`, of which each has a loss of its own and one held out.
+    fn after(epochs: usize, own: impl Fn(f64) -> f64, held_out: impl Fn(f64) -> f64) -> Marks {
+        let each = |loss: &dyn Fn(f64) -> f64| (0..epochs).map(|e| loss(e as f64)).collect();
+        Marks {
+            losses: each(&own),
+            validation_losses: each(&held_out),
+            ..Marks::default()
+        }
+    }
+
+    #[test]
+    fn what_a_training_does_is_told_from_what_leaps() {
+        // About 1: leaps of an epoch's end are larger than those of its mean.
+        let leap = |e: f64| (17.0 * e * e).sin();
+        let own = |e: f64| 0.002 * leap(e + 0.5);
+        let held_out = |e: f64| 0.02 * leap(e);
+        let does = |marks: &Marks, error| (marks.learns(10), marks.by_heart(10, None, error));
+        for epochs in [20, 33, 60] {
+            let slow = |e: f64| 2.3 - 0.002 * e;
+            let learning = after(epochs, |e| slow(e) + own(e), |e| slow(e) + held_out(e));
+            assert_eq!(does(&learning, 0.002), (true, false));
+            let done = after(epochs, |e| 2.3 + own(e), |e| 2.3 + held_out(e));
+            assert_eq!(does(&done, 0.002), (false, false));
+            // Few events are held out, and all their losses are too large.
+            let unlucky = after(epochs, |e| 2.3 + own(e), |e| 2.33 + held_out(e));
+            assert_eq!(does(&unlucky, 0.02), (false, false));
+            let by_heart = after(
+                epochs,
+                |e| slow(e) + own(e),
+                |e| 2.3 + 0.005 * e + held_out(e),
+            );
+            assert_eq!(does(&by_heart, 0.002), (false, true));
+            let sudden = after(epochs, |e| 2.3 / (1.0 + e), |e| 2.3 + 0.3 * e * e);
+            assert!(does(&sudden, 0.1).1);
+        }
+        // Of so little nothing is said.
+        for epochs in [0, 1, 2, 3] {
+            assert!(!after(epochs, |e| -e, |e| -e).learns(10));
+        }
+        let first = Marks::default();
+        assert!(!first.by_heart(10, None, 0.1) && first.by_heart(10, Some((2.0, 1.0)), 0.1));
     }
 }

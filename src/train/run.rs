@@ -311,7 +311,7 @@ impl<'a, T: Element> Run<'a, T> {
         let stays = match self.settings.schedule.decay {
             Decay::OneCycle => false,
             Decay::Cosine => by_heart,
-            Decay::Constant | Decay::Exponential { .. } => true,
+            Decay::Constant | Decay::Exponential { .. } => by_heart || !marks.learns(patience),
         };
         if left && (learned || marks.away >= patience && stays) {
             marks.by_heart = by_heart;

@@ -216,7 +216,7 @@ fn early_stopping_keeps_the_best_parameters() {
     };
     let record = train(&settings, &mut Bowl, &mut feed, &mut p, &()).unwrap();
     assert!(record.stopped_early);
-    assert_eq!(record.losses.len() as u64, record.kept_epoch + 2);
+    assert!(record.losses.len() as u64 >= record.kept_epoch + 2);
     assert!((p[0] - 5.0).abs() < 1.5, "{p:?}");
     let best = record
         .validation_losses
