@@ -134,6 +134,18 @@ def test_files(tmp_path):
         len(source)
 
 
+def test_files_and_functions_are_targets(generator, tmp_path):
+    x = events()
+    np.save(tmp_path / "x.npy", x)
+    refined = liblaser.refine(generator, x, TOY).to_bytes()
+    assert liblaser.refine(generator, tmp_path / "x.npy", TOY).to_bytes() == refined
+    model = liblaser.refine(generator, Source(lambda n: events(3, n), dim=2), TOY)
+    assert model.method == "rejection"
+    assert liblaser.refine(model, Source(lambda n: events(3, n), dim=2), TOY, refiner__method="mala", hmc={"pilot": 20, "chains": 10}).method == "mala"
+    reweighter = Reweighter.train(tmp_path / "x.npy", Source(lambda n: events(4, n), dim=2), TOY)
+    assert reweighter.weights(x).shape == (2000,)
+
+
 def test_functions():
     asked = []
 

@@ -555,11 +555,12 @@ def refine(generator: Generator | Model, target: Any = None, options: OptionsLik
         given = trained_with(source, given, {})
     if source is None and isinstance(generator, Generator):
         raise TypeError("a generator is refined to a target, which is missing")
+    events = None if source is None else source._open
     with Hooks(progress, log, cancel, checkpoint, ranks) as hooks:
         if isinstance(generator, Model):
-            return Model._of(made(_c.laser_model, _c.laser_model_refine, generator._open, source and source._open, opened(given), hooks._open),
+            return Model._of(made(_c.laser_model, _c.laser_model_refine, generator._open, events, opened(given), hooks._open),
                              generator._callbacks)
-        return Model._of(made(_c.laser_model, _c.laser_refine, generator._open, source and source._open, opened(given), hooks._open),
+        return Model._of(made(_c.laser_model, _c.laser_refine, generator._open, events, opened(given), hooks._open),
                          generator._callbacks)
 
 
