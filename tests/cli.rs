@@ -1779,7 +1779,7 @@ fn weights_and_columns_are_chosen() {
     folder.bad("score truth.npy weighted.npy", "--weights=sample");
     folder.usage(
         "score truth.npy weighted.npy --columns 0,2",
-        "truth.npy: there is no column 2",
+        "truth.npy: no column is called `2`; its 2 columns have no names",
     );
     folder.usage(
         "score truth.npy truth.npy --columns 0 --jsd 0,1",
@@ -2638,6 +2638,37 @@ fn reweight_trains_and_weighs_as_the_library_does() {
             "{said}"
         );
     }
+
+    // By their own weights they may be those of FROM after all.
+    for (counts, told) in [([1.0, 0.0], false), ([0.0, 1.0], true)] {
+        let rows = |x: &[f64], v: f64| -> Vec<f64> {
+            let rows = x.chunks_exact(2);
+            rows.flat_map(|x| [x[0], v, x[1]]).collect()
+        };
+        let both = [rows(&x, counts[0]), rows(&far, counts[1]).repeat(9)].concat();
+        folder.npy("own.npy", &both, 3, Order::C);
+        let command = "reweight apply r.laser own.npy -o own.csv --weight-column 1";
+        let said = String::from_utf8(folder.run(command).stderr).unwrap();
+        assert!(said.contains(", with the events' own weights "), "{said}");
+        let warned = said.contains("the mean weight of these events");
+        assert_eq!(warned, told, "{said}");
+        let text = fs::read_to_string(folder.at("own.csv")).unwrap();
+        let first: Vec<f64> = text
+            .lines()
+            .skip(1)
+            .take(ROWS)
+            .map(|w| w.parse().unwrap())
+            .collect();
+        assert_eq!(first, w, "these are without them");
+    }
+    folder.usage(
+        "reweight apply r.laser own.npy -o x.npy --weight-column v",
+        "own.npy: no column is called `v`; its 3 columns have no names",
+    );
+    folder.usage(
+        "reweight apply r.laser a.lhe -o b.lhe --weight-column 1",
+        "--weight-column is for tables",
+    );
 
     // Mistakes.
     folder.usage(

@@ -295,23 +295,7 @@ impl Events {
 
     /// The column of this name, or of this number, from 0.
     pub fn place(&self, name: &str) -> Result<usize> {
-        let named = self.names.iter().position(|n| n == name);
-        let number = name.parse::<usize>();
-        if let Some(place) = named.or(number.clone().ok().filter(|&number| number < self.columns)) {
-            return Ok(place);
-        }
-        let what = match number {
-            Ok(number) => format!("there is no column {number}"),
-            Err(_) => format!("no column is called `{name}`"),
-        };
-        let listed = match self.names.join(", ") {
-            none if none.is_empty() => format!(
-                "its {} columns have no names and count from 0",
-                self.columns
-            ),
-            names => format!("there are {names}"),
-        };
-        Err(Failure::of(&self.path, format!("{what}; {listed}")))
+        place(&self.path, &self.names, self.columns, name)
     }
 
     /// The column of the weights: that of the name asked for, or with the number, from 0; or else the last.
@@ -440,6 +424,21 @@ impl Events {
     pub fn places(&self) -> &[usize] {
         &self.places
     }
+}
+
+/// The column of this name among `columns` of `names`, if they have some, or of this number, from 0.
+pub fn place(path: &Path, names: &[String], columns: usize, name: &str) -> Result<usize> {
+    let named = names.iter().position(|n| n == name);
+    let numbered = || name.parse().ok().filter(|&number| number < columns);
+    named.or_else(numbered).ok_or_else(|| {
+        let listed = match names.join(", ") {
+            none if none.is_empty() => {
+                format!("its {columns} columns have no names and count from 0")
+            }
+            names => format!("there are {names}"),
+        };
+        Failure::of(path, format!("no column is called `{name}`; {listed}"))
+    })
 }
 
 /// All rows of a table.

@@ -2,7 +2,7 @@
 
 use crate::argument::whole;
 use crate::config::WeightsColumn;
-use crate::events::{Events, Kind, Wanted};
+use crate::events::{place, Events, Kind, Wanted};
 use crate::failure::{Failure, Result};
 use crate::output::{self, apart, Array, Output};
 use crate::particle::features::Features;
@@ -107,6 +107,10 @@ pub struct Apply {
     /// What of particles the reweighter sees, as in its training
     #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
     features: Option<Features>,
+    /// The column of a table that holds weights which the events have, by its name or number, from 0: it is none of the features, and their mean
+    /// weight, by which other events than those of FROM are told, is taken with it. w is without it
+    #[arg(long, value_name = "COLUMN")]
+    weight_column: Option<String>,
     /// Leave the weights of particles' events as they are, and give them one more, of this name: w times the nominal one
     #[arg(long, value_name = "NAME")]
     weight_name: Option<String>,
@@ -312,6 +316,7 @@ impl Input {
 fn places(
     path: &Path,
     (own, columns): (&[String], usize),
+    weight: Option<usize>,
     names: &[String],
     (wanted, conditions): (usize, usize),
 ) -> Result<Vec<usize>> {
@@ -320,23 +325,17 @@ fn places(
         n => format!("; the last {n} are its conditions, which --conditions gives to all events"),
     };
     if own.is_empty() || names.is_empty() {
-        return match columns {
-            columns if columns == wanted => Ok((0..columns).collect()),
+        let features: Vec<usize> = (0..columns).filter(|&c| Some(c) != weight).collect();
+        return match features.len() {
+            columns if columns == wanted => Ok(features),
             columns => Err(Failure::of(
                 path,
-                format!("it has {columns} columns, and {wanted} are needed: those that the reweighter was trained on, without weights{missing}"),
+                format!("it has {columns} columns, and {wanted} are needed: those that the reweighter was trained on, without weights (--weight-column){missing}"),
             )),
         };
     }
-    let place = |name: &String| {
-        own.iter().position(|n| n == name).ok_or_else(|| {
-            Failure::of(
-                path,
-                format!("no column is called `{name}`; there are {}", own.join(", ")),
-            )
-        })
-    };
-    names[..wanted].iter().map(place).collect()
+    let found = names[..wanted].iter();
+    found.map(|name| place(path, own, columns, name)).collect()
 }
 
 fn apply(arguments: &Apply) -> Result<()> {
@@ -355,6 +354,10 @@ fn apply(arguments: &Apply) -> Result<()> {
     };
     if same.is_none() && arguments.weight_name.is_some() {
         let what = "--weight-name is for files of particles; leave it out, or write a file of the kind of the events";
+        return Err(Failure::usage(path, what));
+    }
+    if same.is_some() && arguments.weight_column.is_some() {
+        let what = "--weight-column is for tables; particles' events have their nominal weight";
         return Err(Failure::usage(path, what));
     }
     let reweighter = Reweighter::load(&arguments.model)
@@ -381,12 +384,24 @@ fn apply(arguments: &Apply) -> Result<()> {
     let (rows, columns) = (input.rows(), input.columns());
     let wanted = dims.event_row() - given.len();
     let conditions = dims.conditions - given.len();
+    let weight = arguments.weight_column.as_deref();
+    let weight = weight
+        .map(|name| place(&arguments.events, input.names(), columns, name).map_err(Failure::asked));
+    let weight = weight.transpose()?;
     let places = places(
         &arguments.events,
         (input.names(), columns),
+        weight,
         &reweighter.names,
         (wanted, conditions),
     )?;
+    if let (Some(name), true) = (
+        &arguments.weight_column,
+        weight.is_some_and(|weight| places.contains(&weight)),
+    ) {
+        let what = format!("--weight-column: column {name} is a feature of the reweighter");
+        return Err(Failure::usage(&arguments.events, what));
+    }
     let mut names = Vec::new();
     if arguments.events_too {
         let own = (0..columns).map(|i| match input.names().get(i) {
@@ -429,8 +444,8 @@ fn apply(arguments: &Apply) -> Result<()> {
         first: 0,
     };
     let most = (BLOCK / (columns + wanted + width)).max(1);
-    let (sum, squares) = file.write(|sink| {
-        let (mut sum, mut squares) = (0.0, 0.0);
+    let seen = file.write(|sink| {
+        let mut seen = Seen::default();
         let (mut read, mut x, mut out) = (Vec::new(), Vec::new(), Vec::new());
         let [mut w, mut log_w, mut spread] = [const { Vec::new() }; 3];
         for first in (0..rows).step_by(most) {
@@ -466,35 +481,95 @@ fn apply(arguments: &Apply) -> Result<()> {
                 out.extend(arguments.spread.then_some(spread[row]));
             }
             sink(&out)?;
-            sum += w.iter().sum::<f64>();
-            squares += w.iter().map(|w| w * w).sum::<f64>();
+            for (w, row) in w.iter().zip(read.chunks_exact(columns)) {
+                seen.add(*w, weight.map(|place| row[place]));
+            }
             bar.inc(count as u64);
         }
-        Ok((sum, squares))
+        Ok(seen)
     })?;
     bar.finish_and_clear();
-    tell(path, rows, (sum, squares), start.elapsed().as_secs_f64());
+    seen.tell(path, start.elapsed().as_secs_f64());
     Ok(())
 }
 
-/// What came of it, on stderr.
-fn tell(path: &Path, rows: usize, (sum, squares): (f64, f64), seconds: f64) {
-    terminal::say(&format!(
-        "weights of {rows} events in {} s ({}) in {}: mean {}, effective fraction {}",
-        number(seconds),
-        rate(rows as f64 / seconds),
-        output::shown(path),
-        number(sum / rows as f64),
-        percent(sum * sum / squares / rows as f64),
-    ));
-    // By chance it is off by the root of what the weights vary, over the events; a few do not tell how much that is.
-    let mean = sum / rows as f64;
-    let error = ((squares / rows as f64 - mean * mean).max(0.0) / rows as f64).sqrt();
-    if rows >= ENOUGH && (mean - 1.0).abs() > OFF + 4.0 * error {
-        terminal::warn(Some(&format!(
-            "the mean weight of these events is {}, and of events like those of FROM it is 1: these are others, or their conditions are. Weights of other events mean nothing",
-            number(mean)
-        )));
+/// Sums over events with weights v of their own, for the mean of w.
+#[derive(Default)]
+struct Sums {
+    v: f64,
+    vw: f64,
+    /// Of v² w⁰, v² w and v² w².
+    squares: [f64; 3],
+}
+
+impl Sums {
+    fn add(&mut self, w: f64, v: f64) {
+        self.v += v;
+        self.vw += v * w;
+        let v2 = v * v;
+        for (sum, power) in self.squares.iter_mut().zip([1.0, w, w * w]) {
+            *sum += v2 * power;
+        }
+    }
+
+    /// Whether the mean is not 1: by chance it is off by the root of what the weights vary, over the events.
+    fn off(&self) -> bool {
+        let mean = self.vw / self.v;
+        let [zeroth, first, second] = self.squares;
+        let variance = second - 2.0 * mean * first + mean * mean * zeroth;
+        let error = variance.max(0.0).sqrt() / self.v;
+        self.v <= 0.0 || (mean - 1.0).abs() > OFF + 4.0 * error
+    }
+}
+
+/// What weights came out.
+#[derive(Default)]
+struct Seen {
+    rows: usize,
+    plain: Sums,
+    /// With the weights that the events have.
+    weighted: Option<Sums>,
+}
+
+impl Seen {
+    fn add(&mut self, w: f64, own: Option<f64>) {
+        self.rows += 1;
+        self.plain.add(w, 1.0);
+        if let Some(v) = own {
+            self.weighted.get_or_insert_default().add(w, v);
+        }
+    }
+
+    /// What came of it, on stderr.
+    fn tell(&self, path: &Path, seconds: f64) {
+        let Seen {
+            rows,
+            plain,
+            weighted,
+        } = self;
+        let mean = |sums: &Sums| number(sums.vw / sums.v);
+        let with = weighted.as_ref().map_or(String::new(), |sums| {
+            format!(", with the events' own weights {}", mean(sums))
+        });
+        terminal::say(&format!(
+            "weights of {rows} events in {} s ({}) in {}: mean {}{with}, effective fraction {}",
+            number(seconds),
+            rate(*rows as f64 / seconds),
+            output::shown(path),
+            mean(plain),
+            percent(plain.vw * plain.vw / plain.squares[2] / *rows as f64),
+        ));
+        // A few do not tell how much the weights vary. A reweighter may be one of events without their weights, as `resample` makes it.
+        if *rows >= ENOUGH && plain.off() && weighted.as_ref().is_none_or(Sums::off) {
+            let others = match weighted {
+                Some(_) => "",
+                None => ", or they have weights, which --weight-column names",
+            };
+            terminal::warn(Some(&format!(
+                "the mean weight of these events is {}{with}, and of events like those of FROM it is 1: these are others, or their conditions are{others}. Weights of other events mean nothing",
+                mean(plain)
+            )));
+        }
     }
 }
 
@@ -553,6 +628,7 @@ fn rewrite(arguments: &Apply, reweighter: &Reweighter, format: Format) -> Result
     let places = places(
         source,
         (&own, own.len()),
+        None,
         &reweighter.names,
         (wanted, dims.conditions - given.len()),
     )?;
@@ -562,17 +638,18 @@ fn rewrite(arguments: &Apply, reweighter: &Reweighter, format: Format) -> Result
     let bar = terminal::bar(0, "{spinner} {human_pos} events  {per_sec}")?;
     let start = Instant::now();
     let mut reader = Reader::open(source, format)?;
-    let (mut rows, mut sum, mut squares) = (0, 0.0, 0.0);
+    let mut seen = Seen::default();
     output::write_text(path, |sink| {
         let mut more = reader.read()?;
         sink(&rewriter.begin(&reader)?)?;
-        let (mut held, mut read, mut x, mut w) =
-            (Vec::<Raw>::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut held, mut own) = (Vec::<Raw>::new(), Vec::new());
+        let (mut read, mut x, mut w) = (Vec::new(), Vec::new(), Vec::new());
         while more {
             if stop.wanted() {
                 return Err(Failure::Interrupted);
             }
             held.clear();
+            own.clear();
             x.clear();
             let mut text = 0;
             while more && held.len() < EVENTS_HELD && text < TEXT_HELD {
@@ -580,6 +657,7 @@ fn rewrite(arguments: &Apply, reweighter: &Reweighter, format: Format) -> Result
                 reader.features(features, &mut read)?;
                 x.extend(places.iter().map(|&place| read[place]));
                 x.extend_from_slice(given);
+                own.push(reader.weight(None)?);
                 text += reader.event.text.len();
                 held.push(std::mem::take(&mut reader.event));
                 more = reader.read()?;
@@ -590,20 +668,19 @@ fn rewrite(arguments: &Apply, reweighter: &Reweighter, format: Format) -> Result
                 ..Weights::default()
             };
             let weighted = reweighter.weights(&options, Rows::packed(&x, dims.event_row())?, out);
-            weighted.map_err(|e| of_rows(source, reweighter, (rows, held.len()), e))?;
-            for (event, w) in held.iter().zip(&w) {
+            weighted.map_err(|e| of_rows(source, reweighter, (seen.rows, held.len()), e))?;
+            for ((event, w), own) in held.iter().zip(&w).zip(&own) {
                 sink(&rewriter.event(event, *w))?;
-                (sum, squares) = (sum + w, squares + w * w);
+                seen.add(*w, Some(*own));
             }
-            rows += held.len();
-            bar.set_position(rows as u64);
+            bar.set_position(seen.rows as u64);
         }
-        if rows == 0 {
+        if seen.rows == 0 {
             return Err(Failure::of(source, "there are no events in it"));
         }
         sink(&reader.event.text)
     })?;
     bar.finish_and_clear();
-    tell(path, rows, (sum, squares), start.elapsed().as_secs_f64());
+    seen.tell(path, start.elapsed().as_secs_f64());
     Ok(())
 }
