@@ -45,7 +45,7 @@ build: setup ## build liblaser.so and the program laser; the first time compiles
 demo: $(if $(filter 1,$(TORCH)),build,base standalone) ## simulator, training, refined events, scores and figure, in about 2 minutes; TORCH=1 trains on libtorch
 	@LIBRARY='$(if $(filter 1,$(TORCH)),$(library),build/standalone/liblaser.so)' scripts/demo
 
-paper: base standalone ## the paper's Table 3 on its targets and a harder one, with every method, two targets at a time, in little over an hour; TARGET=donut: one alone
+paper: base standalone ## the paper's Table 3 on its targets and a harder one, with every method, two targets at a time, in an hour and a half; TARGET=donut: one alone; KEEP=1: those that are not there yet
 	@LIBRARY=build/standalone/liblaser.so scripts/paper
 
 physics: base ## the protocol on events of known laws: seeds, sabotages, weights of many events, cuts, with the preset fast, in about two hours; TARGETS="rings,shells": these alone
