@@ -81,7 +81,7 @@ impl Marks {
         let recent = pairs.take(epochs as usize).map(|(held, own)| (*held, *own));
         let gaps = recent.chain(present).map(|(held, own)| held - own);
         let (gap, leaps) = mean(gaps);
-        gap > SURE * error.hypot(leaps)
+        gap > SURE * libm::hypot(error, leaps)
     }
 
     /// Whether the loss of the training has fallen over the last `epochs`, and that of the events held out has not risen: these leap about their
