@@ -540,6 +540,16 @@ def test_a_classifier_of_scikit_learn(out, zipmap):
     assert "reweighter" in repr(liblaser.Reweighter.load(out)).lower()
 
 
+def test_the_probability_of_the_other_label(out):
+    layers = [(RNG.normal(size=(3, 5)).astype("f4"), RNG.normal(size=5).astype("f4")), (RNG.normal(size=(5, 1)).astype("f4"), np.ones(1, "f4"))]
+    constants = {"w0": layers[0][0], "b0": layers[0][1], "w1": layers[1][0], "b1": layers[1][1], "one": np.ones(1, "f4")}
+    logit = dense(Z, layers, relu)[:, 0]
+    for last, sign in (([], 1), ([node("Sub", "one p", "q")], -1), ([node("Sub", "one p", "r"), node("Sub", "one r", "q")], 1)):
+        nodes = [node("Gemm", "z w0 b0", "h"), node("Relu", "h", "a"), node("Gemm", "a w1 b1", "l"), node("Sigmoid", "l", "p"), *last]
+        export_reweighter(model(nodes, constants, outputs=("q" if last else "p",)), out)
+        near(weighted(out, Z), np.exp(sign * logit))
+
+
 def labelled(labels, zipmap=True):
     """A classifier of labels, of which the second has the larger values, and what it says of Z: the logarithm of p(second) / p(first)."""
     from sklearn.neural_network import MLPClassifier

@@ -188,6 +188,12 @@ def complementary(value: Value) -> bool:
     return of_sigmoid and np.array_equal(value.matrix, [[-1], [1]]) and np.array_equal(value.offset, [1, 0])
 
 
+def negated(network: Network) -> Network:
+    """A network of the opposite logit."""
+    *layers, (weight, bias) = network.layers
+    return dataclasses.replace(network, layers=[*layers, (-weight, -bias)])
+
+
 def ordered(found: tuple[str, ...], classes: str | Sequence[Any] | None) -> tuple[str, ...]:
     """The classes of the source and of the target, of those that the graph has, in its order, and those that the caller says."""
     wanted = None if classes is None else tuple(map(str, classes.split(",") if isinstance(classes, str) else classes))
@@ -210,6 +216,9 @@ def export_onnx_reweighter(source: Any, path: Path, scales: Scales, dtype: str |
         scales = dataclasses.replace(scales, names=[name for name, _ in inputs])
     if complementary(value):
         value = value.select(np.array([1]))
+    of_other = value.before and value.before[-1][1] == "sigmoid" and np.array_equal(value.matrix, [[-1]]) and np.array_equal(value.offset, [1])
+    if of_other:  # 1 - p alone, the sigmoid of the opposite logit
+        value = value.times(np.array([-1.0])).plus(np.array([1.0]))
     end = ended(value, 0)
     if len(end.networks) > 1:
         raise Unsupported("the classifier has different activations; a classifier of liblaser has one")
@@ -220,13 +229,14 @@ def export_onnx_reweighter(source: Any, path: Path, scales: Scales, dtype: str |
     record: dict[str, Any] = {"from": "onnx"}
     called: tuple[str, ...] = LABELS
     sign = 1.0
+    if of_other:
+        network, sign = negated(network), -1.0
     if network.outputs <= 2:
         found = tracer.classes()
         called = ordered(found, classes)
         if found and called != found:
             # The ratio of the first to the second.
-            *layers, (weight, bias) = network.layers
-            network, sign = dataclasses.replace(network, layers=[*layers, (-weight, -bias)]), -1.0
+            network, sign = negated(network), -sign
     if called != LABELS:
         record["classes"] = list(called)
     data = reweighter_file(network, scales, dtype, log_ratio_offset, record)
