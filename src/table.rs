@@ -288,6 +288,12 @@ impl Layout {
         &self.names
     }
 
+    /// Whether a column has whole numbers of 8 bytes, of which doubles do not hold those beyond 2⁵³.
+    pub fn is_long(&self, column: usize) -> bool {
+        let number = &self.columns[column];
+        number.size == 8 && number.letter != b'f'
+    }
+
     /// Keeps these columns, in this order; each is below [`Layout::columns`].
     pub fn select(&mut self, columns: &[usize]) {
         self.columns = columns.iter().map(|&c| self.columns[c].clone()).collect();

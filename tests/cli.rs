@@ -1282,6 +1282,16 @@ fn columns_go_by_their_names() {
         &format!("score truth.csv other.csv --columns eta {score}"),
         "other.csv: no column is called `eta`; there are pt, phi",
     );
+    folder.npy("unnamed.npy", &x, 2, Order::C);
+    folder.usage(
+        &format!("score truth.csv unnamed.npy --columns pt {score}"),
+        "unnamed.npy: its columns have no names, and those of the reference are chosen by theirs",
+    );
+    folder.good(&format!("score truth.csv unnamed.npy --columns 1 {score}"));
+    folder.usage(
+        &format!("score truth.csv more.csv --columns pt,0 {score}"),
+        "--columns: column 0 is asked for twice",
+    );
     folder.usage(
         &format!("score truth.csv more.csv --columns pt,eta --jsd pt,w {score}"),
         "--jsd: column w is not among the compared ones, pt, eta",
@@ -2661,6 +2671,41 @@ fn reweight_trains_and_weighs_as_the_library_does() {
             .collect();
         assert_eq!(first, w, "these are without them");
     }
+    folder.npy("nan.npy", &[0.1, f64::NAN, 0.2, 1.0, 2.0, 3.0], 3, Order::C);
+    folder.bad(
+        "reweight apply r.laser nan.npy -o x.npy --weight-column 1",
+        "nan.npy: row 0 (from 0): its weight is NaN",
+    );
+    folder.npy("none.npy", &[0.1, -1.0, 0.2, 1.0, 1.0, 3.0], 3, Order::C);
+    let said = folder.run("reweight apply r.laser none.npy -o x.npy --weight-column 1");
+    let said = String::from_utf8(said.stderr).unwrap();
+    assert!(
+        said.contains(", the events' own weights sum to 0,"),
+        "{said}"
+    );
+    // Numbers of events that would be others in a table of doubles.
+    let data: Vec<u8> = (0..3_u64)
+        .flat_map(|i| [1_f64.to_bits(), 2_f64.to_bits(), (1 << 53) - 1 + i])
+        .flat_map(u64::to_le_bytes)
+        .collect();
+    let fields = "('pt', '<f8'), ('eta', '<f8'), ('event', '<u8')";
+    folder.structured("long.npy", fields, "(3,)", &data);
+    folder.structured("short.npy", fields, "(1,)", &data[..24]);
+    let data_of_to: Vec<u8> = to.iter().flat_map(|x| x.to_le_bytes()).collect();
+    let (fields_of_to, shape) = (
+        "('pt', '<f8'), ('eta', '<f8'), ('w', '<f8')",
+        format!("({},)", to.len() / 3),
+    );
+    folder.structured("to_named.npy", fields_of_to, &shape, &data_of_to);
+    let named =
+        "reweight train named.npy to_named.npy -o named.laser --weights=to --options options.json";
+    folder.good(named);
+    folder.good("reweight apply named.laser long.npy -o x.npy");
+    folder.good("reweight apply named.laser short.npy -o x.npy --events-too");
+    folder.bad(
+        "reweight apply named.laser long.npy -o x.npy --events-too",
+        "long.npy: row 1, column 2 (both from 0): a whole number of 2^53 or more",
+    );
     folder.usage(
         "reweight apply r.laser own.npy -o x.npy --weight-column v",
         "own.npy: no column is called `v`; its 3 columns have no names",

@@ -3,6 +3,7 @@
 use super::calibration::HeldOut;
 use super::ensemble::{Ensemble, Together};
 use super::feed::SourceFeed;
+use super::few;
 use super::judgement::Subject;
 use super::source::Source;
 use crate::compute::Session;
@@ -217,6 +218,7 @@ pub(super) fn train_classifier(
     };
     let settings = Settings::from_options("classifier", options, &keys::CLASSIFIER_TRAINING);
     let records = ensemble.train(&settings, &mut feed, session)?;
+    few::note(session, &settings, &records)?;
     // Both classes had equal numbers of events; the target's had total weight rows · mean w / unit. f/(1−f) is high by that.
     let SourceFeed { rows, weight, .. } = feed.target;
     let mean = weight.plain() / rows;

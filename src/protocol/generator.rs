@@ -9,6 +9,7 @@ mod vae;
 pub(super) use again::{iterable, train_again};
 
 use super::feed::{spread, SourceFeed};
+use super::few;
 use super::names;
 use super::source::{Events, Source};
 use super::support;
@@ -19,7 +20,7 @@ use crate::noise::places;
 use crate::objective::Goal;
 use crate::options::{choices, keys, Options};
 use crate::room::{self, Gather};
-use crate::train::{Level, Record, Settings};
+use crate::train::Settings;
 use crate::{Error, Result};
 use recipe::Recipe;
 use serde_json::json;
@@ -43,7 +44,7 @@ pub(super) fn train(session: Session, draft: Draft, target: &mut Source) -> Resu
     let mut feed = SourceFeed::of_generator(target, &scalings, features, session.options)?;
     let trained = session.fit(recipe.goal(), &settings, &mut feed, &mut parameters)?;
     let mut record = json!(trained);
-    warn_of_few(session, &settings, &trained)?;
+    few::warn(session, &settings, &trained)?;
     if let (Goal::Likelihood(flow), Some(loss)) = (recipe.goal(), trained.validation_loss) {
         let reference = normal_loss(session, target, &scalings, flow.dim)?;
         record["reference"] = json!(reference);
@@ -110,35 +111,6 @@ fn normal_loss(
         -w * (joint.log_density(row) - of_conditions)
     });
     Ok(losses.sum::<f64>() / held_out.w.iter().sum::<f64>())
-}
-
-/// Tells the host of a training that learned its events by heart before it was half through.
-fn warn_of_few(session: Session, settings: &Settings, trained: &Record) -> Result<()> {
-    let planned = settings.epochs.saturating_mul(settings.steps);
-    if !trained.stopped_early || 2 * trained.kept_step > planned {
-        return Ok(());
-    }
-    if !trained.by_heart {
-        let message = format!(
-            "{}: the held-out loss has not fallen since update {} of {planned}; train longer with more `{}.patience`, or slower",
-            settings.stage, trained.kept_step, settings.group
-        );
-        return session.hooks.log(Level::Info, &message);
-    }
-    let part = trained.kept_step as f64 / trained.steps as f64;
-    let seen = trained.passes.map_or(String::new(), |passes| {
-        format!(
-            ", when every event had been seen {:.0} times,",
-            passes * part
-        )
-    });
-    session.hooks.warn(
-        "events",
-        &format!(
-            "too few events: the held-out loss of the {} training was best after {} of {planned} updates{seen} and rose from there. Deliver more events, or train a smaller network",
-            settings.stage, trained.kept_step
-        ),
-    )
 }
 
 /// A held-out loss this far above that of a normal distribution, which every flow can be, is no chance.

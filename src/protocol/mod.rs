@@ -13,6 +13,7 @@ mod draws;
 mod ensemble;
 mod evaluate;
 mod feed;
+mod few;
 mod gaps;
 mod generator;
 mod import;

@@ -13,6 +13,7 @@ use super::columns;
 use super::copies;
 use super::ensemble::{record, Ensemble};
 use super::evaluate::{members, per_row};
+use super::few;
 use super::judgement::{Subject, Witness};
 use super::names;
 use super::scaling;
@@ -417,7 +418,9 @@ fn fit(
     let scalings = all.map(Scaling::of_classifier).gather()?;
     let mut ensemble = Ensemble::new(&scalings, 0, initial, session)?;
     let mut feed = PairFeed::new(from, to, &scalings, region(model)?, session.options)?;
-    let trainings = ensemble.train(&settings(session.options), &mut feed, session)?;
+    let settings = settings(session.options);
+    let trainings = ensemble.train(&settings, &mut feed, session)?;
+    few::note(session, &settings, &trainings)?;
     let trained = record(trainings, || ensemble.together(&mut feed))?;
     Ok((ensemble.classifier(feed.log_ratio_offset()?)?, trained))
 }

@@ -126,7 +126,7 @@ pub struct Record {
     pub validation_loss: Option<f64>,
     /// Whether early stopping ended the training before its last planned epoch.
     pub stopped_early: bool,
-    /// Whether it then knew its events better, over as many epochs as it had patience, than those held out.
+    /// Whether it knew its events better in the end, over as many looks as it had patience, than those held out.
     #[serde(skip)]
     pub by_heart: bool,
     /// The updates (from 1) that diverged and from which the training fell back to a good state and half its step.

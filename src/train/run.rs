@@ -282,7 +282,8 @@ impl<'a, T: Element> Run<'a, T> {
                 return self.fall_back(&format!("held-out loss {found}"));
             }
             self.marks.first = Some(first);
-            loss = Some((found, error));
+            self.marks.look((found, error), done)?;
+            loss = Some(found);
         }
         let marks = &mut self.marks;
         let mean = marks.sum / done as f64;
@@ -290,14 +291,12 @@ impl<'a, T: Element> Run<'a, T> {
             marks.losses.put(mean)?;
             marks.kept_epoch = epoch + 1;
             marks.kept_step = marks.steps;
-            marks
-                .validation_losses
-                .put_all(loss.map(|(loss, _)| loss))?;
-            marks.sum = 0.0;
+            marks.validation_losses.put_all(loss)?;
+            marks.begin();
             self.good.copy_from_slice(self.parameters);
         }
         marks.settled = true;
-        let Some((loss, error)) = loss.filter(|_| patience > 0) else {
+        let Some(loss) = loss.filter(|_| patience > 0) else {
             return Ok(());
         };
         self.look(loss, (epoch + 1, self.marks.steps))?;
@@ -305,16 +304,15 @@ impl<'a, T: Element> Run<'a, T> {
         let best = marks.best.map_or((0, 0), |best| best.at);
         let left = marks.steps < self.settings.epochs.saturating_mul(each);
         let learned = loss <= self.settings.enough;
-        let present = (!epoch_ends).then_some((loss, mean));
-        let by_heart = marks.by_heart(patience, present, error);
         // While its steps are large, the loss leaps about its best: that of a schedule which ends at small ones is good at its end.
         let stays = match self.settings.schedule.decay {
             Decay::OneCycle => false,
-            Decay::Cosine => by_heart,
-            Decay::Constant | Decay::Exponential { .. } => by_heart || !marks.learns(patience),
+            Decay::Cosine => marks.by_heart(patience),
+            Decay::Constant | Decay::Exponential { .. } => {
+                marks.by_heart(patience) || !marks.learns(patience)
+            }
         };
         if left && (learned || marks.away >= patience && stays) {
-            marks.by_heart = by_heart;
             if !epoch_ends {
                 marks.losses.put(mean)?;
                 marks.validation_losses.put(loss)?;
@@ -366,7 +364,13 @@ impl<'a, T: Element> Run<'a, T> {
         marks.averaged = 0;
         marks.fallbacks.put(update)?;
         marks.steps = epoch * each;
-        marks.sum = 0.0;
+        marks.begin();
+        marks.own.clear();
+        marks.held_out.clear();
+        // From where the best parameters are now.
+        if let Some(best) = marks.best.as_mut().filter(|best| best.at.1 > marks.steps) {
+            best.at = (epoch.max(1), marks.steps);
+        }
         marks.settled = true;
         if self.keeps {
             let mut feed = Vec::new();
@@ -416,6 +420,7 @@ impl<'a, T: Element> Run<'a, T> {
         } else if marks.averaged > 0 {
             parameters.copy_from_slice(&self.average);
         }
+        let by_heart = marks.by_heart(settings.patience);
         let (kept_epoch, kept_step) = marks
             .best
             .map_or((marks.kept_epoch, marks.kept_step), |best| best.at);
@@ -437,7 +442,7 @@ impl<'a, T: Element> Run<'a, T> {
             kept_step,
             validation_loss,
             stopped_early: marks.stopped_early,
-            by_heart: marks.by_heart,
+            by_heart,
             fallbacks: marks.fallbacks,
             failed: marks.failed,
         };
@@ -456,7 +461,7 @@ impl<'a, T: Element> Run<'a, T> {
         }
         let Schedule { warmup, decay, .. } = settings.schedule;
         let planned = settings.epochs.saturating_mul(settings.steps);
-        if planned <= warmup && decay != Decay::OneCycle {
+        if planned < warmup && decay != Decay::OneCycle {
             let group = settings.group;
             self.hooks.warn(
                 "training",

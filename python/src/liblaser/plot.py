@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ._boundary import FloatArray, of_type
+from ._boundary import FloatArray, count, of_type
 from ._options import PathLike
 from ._sampling import Events
 from ._scores import emd_1d
@@ -302,13 +302,16 @@ def report(model: Model | Reweighter, target: Any, path: PathLike, *, events: An
     the distance of each feature with its floor, of up to ``n`` events, and the record's. Of a model with conditions those of the target are
     taken; a reweighter's are in both samples, behind the features."""
     of_type("model", model, Model, Reweighter)
+    n = count("n", n, 1)
     record, names = model.record, model.names[: model.event_dim]
     wanted = model.event_dim + model.condition_dim
 
     def given(called: str, sample: Any) -> Sample:
         rows, weight = sample_of(called, sample, "the model", model.names)
-        if rows.shape[1] < wanted:
-            raise ValueError(f"{called} must have {wanted} columns, not {rows.shape[1]}")
+        if rows.shape[1] != wanted:
+            raise ValueError(f"{called} must have {wanted} columns, not {rows.shape[1]}; weights go beside them, as Source(x, w)")
+        if bad := np.argwhere(~np.isfinite(rows)).tolist():
+            raise ValueError(f"{called} must be finite, but row {bad[0][0]} has {rows[tuple(bad[0])]} as {model.names[bad[0][1]]}")
         return rows, weight
 
     samples = {"target": given("target", target)}
@@ -357,7 +360,7 @@ def report(model: Model | Reweighter, target: Any, path: PathLike, *, events: An
     verdict = record.get("judgement", {}).get("verdict", "no judgement: the generator alone")
     figure.suptitle(f"{model!r}"[1:-1] if refined else f"Model of {', '.join(names)}: {verdict}", fontsize=11)
     where = Path(os.fspath(path))
-    if where.suffix != ".html":
+    if where.suffix.lower() != ".html":
         figure.savefig(where, dpi=150)
         return
     said = [html.escape(warning["message"]) for warning in record.get("judgement", {}).get("warnings", [])]
@@ -366,11 +369,11 @@ def report(model: Model | Reweighter, target: Any, path: PathLike, *, events: An
 
 
 def distances(names: Sequence[str], samples: Mapping[str, Sample], n: int, seed: int) -> str:
-    """A table: how far each feature of the others is from the target, of up to ``n`` events of each, evenly taken."""
+    """A table: how far each feature of the others is from the target, of up to ``n`` events of each."""
     sources = {}
     for called, (x, w) in samples.items():
-        every = -(-len(x) // n)
-        sources[called] = Source(x[::every, : len(names)], w[::every])
+        some = np.random.default_rng(seed).permutation(len(x))[:n] if len(x) > n else slice(None)
+        sources[called] = Source(x[some, : len(names)], w[some])
     target = sources.pop("target")
     rows = [["feature", *(f"EMD of {html.escape(called)}" for called in sources), "floor"]]
     for i, name in enumerate(names):

@@ -6,7 +6,7 @@ use crate::npz;
 use crate::output::{self, apart, same_file, Output};
 use crate::particle::features::Features;
 use crate::particle::files::{Format, Reader, Rewriter, NOMINAL};
-use crate::reweight::{of_json_or_preset, Input, BLOCK};
+use crate::reweight::{of_json_or_preset, require_exact, Input, BLOCK};
 use crate::terminal::{number, percent};
 use crate::watch::{log_of, unwritable, Keep, Watch};
 use laser::aside::Aside;
@@ -392,7 +392,9 @@ impl<'a> Table<'a> {
         let room = x.try_reserve_exact(rows.saturating_mul(columns));
         let room = room.and_then(|()| w.try_reserve_exact(rows));
         room.map_err(|e| Failure::of(self.path, e))?;
-        self.rows(|_, row| {
+        let long = self.input.long();
+        self.rows(|i, row| {
+            require_exact(self.path, i, row, &long)?;
             x.extend(self.features.iter().map(|&column| row[column]));
             w.push(row[self.weight]);
             Ok(())

@@ -1,6 +1,6 @@
 //! `laser reweight`: weights for events that are there.
 
-use crate::argument::whole;
+use crate::argument::{whole, MOST_EXACT};
 use crate::config::WeightsColumn;
 use crate::events::{place, Events, Kind, Wanted};
 use crate::failure::{Failure, Result};
@@ -299,6 +299,17 @@ impl Input {
         }
     }
 
+    /// The columns whose whole numbers may be others when they are written.
+    pub fn long(&self) -> Vec<usize> {
+        match self {
+            Input::Table(table) => {
+                let columns = 0..table.layout().columns();
+                columns.filter(|&c| table.layout().is_long(c)).collect()
+            }
+            Input::Whole(_) => Vec::new(),
+        }
+    }
+
     /// All columns of these rows.
     pub fn read(&self, rows: Range<usize>, out: &mut [f64]) -> Result<()> {
         match self {
@@ -309,6 +320,18 @@ impl Input {
                 Ok(())
             }
         }
+    }
+}
+
+/// Refuses to write another number than the file has: `row` is number `i`, and `long` are the columns of whole numbers.
+pub fn require_exact(path: &Path, i: usize, row: &[f64], long: &[usize]) -> Result<()> {
+    let is_beyond = |&&column: &&usize| row[column].abs() >= MOST_EXACT as f64;
+    match long.iter().find(is_beyond) {
+        None => Ok(()),
+        Some(column) => Err(Failure::of(
+            path,
+            format!("row {i}, column {column} (both from 0): a whole number of 2^53 or more, which the doubles that are written do not hold; leave the column out, or make two of it, n // 2**32 and n % 2**32"),
+        )),
     }
 }
 
@@ -443,6 +466,10 @@ fn apply(arguments: &Apply) -> Result<()> {
         particles: None,
         first: 0,
     };
+    let long = match arguments.events_too {
+        true => &input.long()[..],
+        false => &[],
+    };
     let most = (BLOCK / (columns + wanted + width)).max(1);
     let seen = file.write(|sink| {
         let mut seen = Seen::default();
@@ -457,7 +484,11 @@ fn apply(arguments: &Apply) -> Result<()> {
             read.resize(count * columns, 0.0);
             input.read(block, &mut read)?;
             x.clear();
-            for row in read.chunks_exact(columns) {
+            for (i, row) in read.chunks_exact(columns).enumerate() {
+                if let Some(v) = weight.map(|place| row[place]).filter(|v| !v.is_finite()) {
+                    let what = format!("row {} (from 0): its weight is {v}", first + i);
+                    return Err(Failure::of(&arguments.events, what));
+                }
                 x.extend(places.iter().map(|&place| row[place]));
                 x.extend_from_slice(given);
             }
@@ -475,7 +506,9 @@ fn apply(arguments: &Apply) -> Result<()> {
                 .map_err(|error| of_rows(&arguments.events, &reweighter, (first, count), error))?;
             out.clear();
             for row in 0..count {
-                out.extend_from_slice(&read[row * columns..][..of_own]);
+                let own = &read[row * columns..][..of_own];
+                require_exact(&arguments.events, first + row, own, long)?;
+                out.extend_from_slice(own);
                 out.push(w[row]);
                 out.extend(arguments.log.then_some(log_w[row]));
                 out.extend(arguments.spread.then_some(spread[row]));
@@ -548,16 +581,21 @@ impl Seen {
             weighted,
         } = self;
         let mean = |sums: &Sums| number(sums.vw / sums.v);
-        let with = weighted.as_ref().map_or(String::new(), |sums| {
-            format!(", with the events' own weights {}", mean(sums))
-        });
+        let with = match weighted {
+            None => String::new(),
+            Some(sums) if sums.v <= 0.0 => {
+                format!(", the events' own weights sum to {}", number(sums.v))
+            }
+            Some(sums) => format!(", with the events' own weights {}", mean(sums)),
+        };
+        let all = weighted.as_ref().unwrap_or(plain);
         terminal::say(&format!(
             "weights of {rows} events in {} s ({}) in {}: mean {}{with}, effective fraction {}",
             number(seconds),
             rate(*rows as f64 / seconds),
             output::shown(path),
             mean(plain),
-            percent(plain.vw * plain.vw / plain.squares[2] / *rows as f64),
+            percent(all.vw * all.vw / all.squares[2] / *rows as f64),
         ));
         // A few do not tell how much the weights vary. A reweighter may be one of events without their weights, as `resample` makes it.
         if *rows >= ENOUGH && plain.off() && weighted.as_ref().is_none_or(Sums::off) {

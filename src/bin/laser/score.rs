@@ -15,6 +15,7 @@ use laser::protocol::{two_sample_auc, TwoSampleAuc};
 use laser::train::Hooks;
 use laser::Rows;
 use serde_json::{json, Value};
+use std::collections::HashSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -124,8 +125,13 @@ impl Choice {
     /// Of the columns `asked` for, of which there may be one that holds the weights.
     fn new(asked: Option<&[String]>, file: &Events, weights: Option<usize>) -> Result<Self> {
         let features: Vec<usize> = (0..file.columns).filter(|&c| Some(c) != weights).collect();
+        let mut once = HashSet::new();
         let place = |name: &String| {
             let column = file.place(name.trim()).map_err(Failure::asked)?;
+            if !once.insert(column) {
+                let what = format!("--columns: column {name} is asked for twice");
+                return Err(Failure::Usage(what));
+            }
             let place = features.iter().position(|&c| c == column);
             place.ok_or_else(|| {
                 Failure::usage(&file.path, format!("column {name} holds the weights"))
@@ -150,7 +156,10 @@ impl Choice {
         // Formulas count columns, of which the files have different ones where some are chosen by name.
         if let Some(places) = self.places.as_ref().filter(|_| self.named) {
             match events.names().is_empty() {
-                true => of_number(events)?,
+                true => {
+                    let what = "its columns have no names, and those of the reference are chosen by theirs: choose them by their numbers (`--columns 0,1`)";
+                    return Err(Failure::usage(&events.path, what));
+                }
                 false => {
                     let own = places.iter().map(|&place| events.place(&self.names[place]));
                     let own = own.collect::<Result<Vec<_>>>()?;
