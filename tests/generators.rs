@@ -230,3 +230,41 @@ fn iterations_bring_the_generator_closer() {
         }
     }
 }
+
+/// Events of eight features that hang together, which a flow of that size learns by heart within an epoch.
+#[test]
+fn events_learned_by_heart_are_told_whether_a_training_stops_or_not() {
+    const DIM: usize = 8;
+    const ROWS: usize = 1500;
+    let mut z = vec![0.0; ROWS * (DIM + 1)];
+    Noise::new(5, 0, domain::LATENT).fill_normals(0, ROWS, DIM + 1, &mut z);
+    let x: Vec<f64> = z
+        .chunks_exact(DIM + 1)
+        .flat_map(|z| z[..DIM].iter().map(|v| v.abs() + z[DIM]))
+        .collect();
+    for (schedule, patience, stops) in [
+        ("cosine", 10, true),
+        ("exponential", 10, true),
+        ("one_cycle", 10, false),
+        ("cosine", 0, false),
+    ] {
+        let json = format!(
+            r#"{{"preset": "fast", "dtype": "float64", "flow": {{"epochs": 3, "steps": 100, "batch": 500, "lr": 0.002, "schedule": "{schedule}", "patience": {patience}}}}}"#
+        );
+        let options = Options::from_json(&json).unwrap();
+        let mut source = Source::from_rows(Rows::packed(&x, DIM).unwrap(), None).unwrap();
+        let model = train_generator(&mut source, &options, &()).unwrap();
+        let record = &model.record["flow"];
+        assert_eq!(record["stopped_early"], stops, "{record}");
+        let warnings = model.record["judgement"]["warnings"].to_string();
+        for words in [
+            "too few events: the held-out loss of the flow training was best after ",
+            "times, and rose from there",
+        ] {
+            assert!(
+                warnings.contains(words),
+                "{schedule} {patience}: {warnings} {record}"
+            );
+        }
+    }
+}
