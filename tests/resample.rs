@@ -404,9 +404,16 @@ fn what_is_wrong_with_weights_is_said() {
         let log = Log::default();
         let error = run(events, rows, options, &log).unwrap_err();
         assert!(error.to_string().contains(words), "{words}: {error}");
-        error
+        (error, log)
     };
-    let error = fails(
+    let (_, log) = fails(
+        &toy.source(),
+        FEW,
+        &options(r#""features.names": "a,b,c""#),
+        "there are 3 names for 2 values",
+    );
+    assert!(log.0.borrow().is_empty(), "before anything is trained");
+    let (error, _) = fails(
         &array(&toy.x, None),
         FEW,
         &quick,
@@ -423,7 +430,7 @@ fn what_is_wrong_with_weights_is_said() {
     fails(&toy.source(), FEW, &bounded, "`support` is set");
     let of = |weight: &dyn Fn(usize) -> f64| (0..FEW).map(weight).collect::<Vec<f64>>();
     let turned = of(&|i| -toy.w[i].abs());
-    let error = fails(
+    let (error, _) = fails(
         &array(&toy.x, Some(&turned)),
         FEW,
         &quick,
@@ -481,7 +488,7 @@ fn what_is_wrong_with_weights_is_said() {
         }
     }
     let stream = Source::from_events(Box::new(Stream)).unwrap();
-    let error = fails(
+    let (error, _) = fails(
         &stream,
         FEW,
         &quick,

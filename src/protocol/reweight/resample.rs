@@ -12,6 +12,7 @@ use crate::options::choices::Kept;
 use crate::options::{keys, Options};
 use crate::protocol::calibration::{Calibration, Samples};
 use crate::protocol::judgement::Witness;
+use crate::protocol::names;
 use crate::protocol::refine::agree;
 use crate::protocol::source::Source;
 use crate::protocol::unused;
@@ -236,6 +237,7 @@ fn resample_here(
             "`support` is set, but all events are to keep their share of the weight; select them before they are given".into(),
         ));
     }
+    names::wanted(None, events, options)?;
     let identity = || {
         let parts = events.identity()?.into_iter();
         Ok(parts.map(|(_, what)| ("events".to_owned(), what)).collect())
