@@ -20,6 +20,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::os::fd::FromRawFd;
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::ptr::null_mut;
@@ -107,6 +108,14 @@ impl Folder {
     fn command(&self, arguments: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_laser"));
         command.current_dir(self.0.path()).stdin(Stdio::null());
+        // As a shell starts it: under nohup it would be deaf to a terminal that goes away.
+        // SAFETY: signal is async-signal-safe.
+        unsafe {
+            command.pre_exec(|| {
+                libc::signal(libc::SIGHUP, libc::SIG_DFL);
+                Ok(())
+            });
+        }
         // Blanks part words; one within a word is written ~.
         command.args(
             arguments

@@ -54,7 +54,7 @@ def test_ctrl_c(name):
 
 
 def test_the_callers_handler_is_asked():
-    code = "signal.signal(signal.SIGINT, lambda *_: said.append(2)); liblaser.train(x, progress=press, flow__epochs=1)"
+    code = "signal.signal(signal.SIGINT, lambda *_: said.append(2)); liblaser.train(x, progress=press, flow__epochs=1, log=None)"
     out, errors = pressed(code, "finally: print(said)")
     assert out == "ended\n[1, 2]\n" and errors == ""
 
