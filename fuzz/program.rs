@@ -9,5 +9,7 @@ pub mod events;
 pub mod failure;
 #[path = "../src/bin/laser/npz.rs"]
 pub mod npz;
+#[path = "../src/bin/laser/parquet.rs"]
+pub mod parquet;
 #[path = "../src/bin/laser/particle/mod.rs"]
 pub mod particle;

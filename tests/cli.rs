@@ -2,6 +2,9 @@
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests fail so
 
+#[path = "cli/parquet.rs"]
+mod parquet_files;
+
 use laser::metrics::{emd_1d, floor, jsd, kolmogorov_smirnov, sliced_emd, Histogram2d, Sample};
 use laser::model::Model;
 use laser::noise::{domain, Noise};
@@ -754,7 +757,7 @@ fn sample_says_what_is_wrong_and_writes_nothing() {
     );
     folder.usage(
         "sample model.laser -n 1 -o a.root",
-        "a.root: unknown kind of file; events are read from .npy, .npz, .csv, .lhe or .hepmc",
+        "a.root: unknown kind of file; events are read from .npy, .npz, .csv, .parquet, .lhe or .hepmc",
     );
     for (end, file) in [
         ("root", "events.root:tree"),
@@ -879,7 +882,10 @@ fn sample_says_what_is_wrong_and_writes_nothing() {
         ),
         ("-o a.npy.gz", "arrays of NumPy packed by gzip"),
         ("-o -", "say with --format"),
-        ("-o - --format npz", "there are npy, csv, lhe and hepmc"),
+        (
+            "-o - --format npz",
+            "there are npy, csv, parquet, lhe and hepmc",
+        ),
         ("-o a.npy --format csv", "--format is for stdout"),
     ] {
         folder.usage(&format!("sample model.laser -n 1 {more}"), message);

@@ -1,7 +1,8 @@
-//! Events from files: NumPy's .npy and .npz, .csv, or those of particles.
+//! Events from files: NumPy's .npy and .npz, .csv, .parquet, or those of particles.
 
 use crate::failure::{Failure, Result};
 use crate::npz;
+use crate::parquet::Groups;
 use crate::particle::features::Features;
 use crate::particle::files::{Format, Reader, NOMINAL};
 use csv::{ReaderBuilder, Trim};
@@ -25,7 +26,7 @@ pub struct Events {
     pub rows: usize,
     /// At least one.
     pub columns: usize,
-    /// Of the columns: those of a .csv with a header, or of the fields of a .npy.
+    /// Of the columns: those of a .csv with a header, of a .parquet, or of the fields of a .npy.
     names: Vec<String>,
     /// Where the columns are in the file.
     places: Vec<usize>,
@@ -34,6 +35,9 @@ pub struct Events {
     /// What to warn of.
     pub warning: Option<String>,
 }
+
+/// Rows that the columns of a file are judged by, where it is not read as a whole.
+pub const HEAD: usize = 1000;
 
 /// Kinds of files.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,6 +48,8 @@ pub enum Kind {
     Npz,
     /// Numbers with commas between.
     Csv,
+    /// Apache's columns.
+    Parquet,
     /// Events of particles.
     Particles(Format),
 }
@@ -57,21 +63,20 @@ impl Kind {
         let end = plain.extension().unwrap_or_default().to_string_lossy();
         let kind = Kind::named(&end.to_lowercase());
         match kind {
-            Some(Kind::Npy | Kind::Npz) if packed => Err(Failure::of(
+            Some(Kind::Npy | Kind::Npz | Kind::Parquet) if packed => Err(Failure::of(
                 path,
-                "arrays of NumPy packed by gzip are not read or written; unpack it, or take .csv.gz",
+                "arrays of NumPy and .parquet packed by gzip are not read or written; unpack it, or take .csv.gz",
             )),
             Some(kind) => Ok(kind),
             None => {
                 let columns = match end.to_lowercase().as_str() {
                     "root" => Some("events.root:tree"),
-                    "parquet" => Some("events.parquet"),
                     "h5" | "hdf5" => Some("events.h5"),
                     _ => None,
                 };
                 let convert = columns.map(|file| format!("; in Python, `liblaser.write(\"events.npy\", liblaser.iterate(\"{file}\", [\"pt\", \"eta\"]))` converts such a file, and `liblaser.write(\"{file}\", numpy.load(\"events.npy\"), names=[\"pt\", \"eta\"])` makes one"));
                 let convert = convert.unwrap_or_default();
-                Err(Failure::of(path, format!("unknown kind of file; events are read from .npy, .npz, .csv, .lhe or .hepmc, and written to .npy, .csv, .lhe or .hepmc{convert}")))
+                Err(Failure::of(path, format!("unknown kind of file; events are read from .npy, .npz, .csv, .parquet, .lhe or .hepmc, and written to .npy, .csv, .parquet, .lhe or .hepmc{convert}")))
             }
         }
     }
@@ -82,6 +87,7 @@ impl Kind {
             "npy" => Some(Kind::Npy),
             "npz" => Some(Kind::Npz),
             "csv" => Some(Kind::Csv),
+            "parquet" => Some(Kind::Parquet),
             "lhe" => Some(Kind::Particles(Format::Lhe)),
             "hepmc" | "hepmc3" => Some(Kind::Particles(Format::Hepmc)),
             _ => None,
@@ -116,12 +122,9 @@ impl Events {
                 "particles are no columns by themselves: where a table of numbers does not do, say what of them counts (`--features`, or `features` of a configuration), as \"pt(13), eta(13), m(13+-13)\"",
             ));
         }
-        let open = || {
-            require_file(&std::fs::metadata(path)?)?;
-            File::open(path)
-        };
-        let file = open().map_err(|e| Failure::of(path, e))?;
+        let file = open(path)?;
         let events = match kind {
+            Kind::Parquet => Groups::open(path, file)?.all()?,
             Kind::Csv if is_packed(path) => {
                 let mut text = Vec::new();
                 let read = MultiGzDecoder::new(file).read_to_end(&mut text);
@@ -184,7 +187,14 @@ impl Events {
                 format!("its events have weights, from {least:e} to {most:e}: say that they are wanted (`--weights`, or `weights_column` of a configuration: true, or the name of one)"),
             ));
         }
-        let mut events = Events {
+        let mut events = Events::of(path, values, rows, columns);
+        events.set_names(names)?;
+        Ok(events)
+    }
+
+    /// Rows without names.
+    pub fn of(path: &Path, values: Vec<f64>, rows: usize, columns: usize) -> Self {
+        Events {
             path: path.into(),
             values,
             rows,
@@ -193,30 +203,21 @@ impl Events {
             places: (0..columns).collect(),
             lines: HashMap::new(),
             warning: None,
-        };
-        events.set_names(names)?;
-        Ok(events)
+        }
     }
 
     /// The first rows of a table that is not read as a whole, enough to judge its columns by.
     pub fn head(table: &Table) -> Result<Self> {
-        const ROWS: usize = 1000;
         let layout = table.layout();
-        let (rows, columns) = (layout.rows().min(ROWS), layout.columns());
+        let (rows, columns) = (layout.rows().min(HEAD), layout.columns());
         let mut values = Vec::new();
         let room = values.try_reserve_exact(rows.saturating_mul(columns));
         room.map_err(|e| Failure::of(table.path(), e))?;
         values.resize(rows * columns, 0.0);
         table.read(0..rows, &mut values)?;
         Ok(Events {
-            path: table.path().into(),
-            values,
-            rows,
-            columns,
             names: layout.names().to_vec(),
-            places: (0..columns).collect(),
-            lines: HashMap::new(),
-            warning: None,
+            ..Events::of(table.path(), values, rows, columns)
         })
     }
 
@@ -391,7 +392,11 @@ impl Events {
                 Some(line) => format!("line {line}, column {column} (from 0)"),
                 None => format!("row {row}, column {column} (both from 0)"),
             };
-            let what = format!("{place}: {value}; all numbers must be finite");
+            let missing = match Kind::of(&self.path) {
+                Ok(Kind::Parquet) if value.is_nan() => ", or no value (null)",
+                _ => "",
+            };
+            let what = format!("{place}: {value}{missing}; all numbers must be finite");
             return Err(Failure::of(&self.path, what));
         }
         Ok(())
@@ -441,6 +446,15 @@ pub fn place(path: &Path, names: &[String], columns: usize, name: &str) -> Resul
     })
 }
 
+/// Opens a file to read.
+pub fn open(path: &Path) -> Result<File> {
+    let open = || {
+        require_file(&std::fs::metadata(path)?)?;
+        File::open(path)
+    };
+    open().map_err(|e| Failure::of(path, e))
+}
+
 /// All rows of a table.
 pub fn read_rows(path: &Path, layout: &Layout, bytes: &(impl Bytes + ?Sized)) -> Result<Events> {
     let (rows, columns) = (layout.rows(), layout.columns());
@@ -452,14 +466,8 @@ pub fn read_rows(path: &Path, layout: &Layout, bytes: &(impl Bytes + ?Sized)) ->
     let read = layout.read(bytes, 0..rows, &mut values);
     read.map_err(|e| Failure::of(path, e))?;
     Ok(Events {
-        path: path.into(),
-        values,
-        rows,
-        columns,
         names: layout.names().to_vec(),
-        places: (0..columns).collect(),
-        lines: HashMap::new(),
-        warning: None,
+        ..Events::of(path, values, rows, columns)
     })
 }
 
@@ -480,14 +488,8 @@ fn read_csv(path: &Path, mut file: impl Read + Seek) -> Result<Events> {
         .trim(Trim::All)
         .from_reader(BufReader::new(file));
     let mut events = Events {
-        path: path.into(),
-        values: Vec::new(),
-        rows: 0,
-        columns: 0,
-        names: Vec::new(),
-        places: Vec::new(),
-        lines: HashMap::new(),
         warning: (!whole).then(warning),
+        ..Events::of(path, Vec::new(), 0, 0)
     };
     // Whether the first line is 0,1,… or 1,2,…, as tables without names are headed.
     let mut counted = false;
@@ -600,7 +602,7 @@ fn names_of(path: &Path, line: &str, record: &csv::StringRecord) -> Result<Vec<S
 }
 
 /// Names, if none is given twice.
-fn unique(names: Vec<String>) -> std::result::Result<Vec<String>, String> {
+pub fn unique(names: Vec<String>) -> std::result::Result<Vec<String>, String> {
     let twice = names
         .iter()
         .enumerate()

@@ -3,6 +3,7 @@
 use crate::events::is_packed;
 use crate::events::Kind;
 use crate::failure::{Failure, Result};
+use crate::parquet;
 use crate::particle::declaration::Declaration;
 use crate::particle::files::Writer;
 use crate::particle::maker::Maker;
@@ -24,7 +25,7 @@ pub struct Output<'a> {
     pub rows: u64,
     /// Names of the values of a row: x0 …, c0 …, z0 …, log_p, w.
     pub columns: Vec<String>,
-    /// What a .csv calls them.
+    /// What a .csv or .parquet calls them.
     pub header: Vec<String>,
     /// What to tell about the run, for formats that have room for it.
     pub attributes: Vec<(&'static str, String)>,
@@ -126,7 +127,7 @@ pub fn kind(path: &Path, asked: Option<Kind>) -> Result<Kind> {
 /// A kind of file, as `--format` has it.
 pub fn format(text: &str) -> std::result::Result<Kind, &'static str> {
     match Kind::named(text) {
-        None | Some(Kind::Npz) => Err("there are npy, csv, lhe and hepmc"),
+        None | Some(Kind::Npz) => Err("there are npy, csv, parquet, lhe and hepmc"),
         Some(kind) => Ok(kind),
     }
 }
@@ -205,6 +206,13 @@ impl Output<'_> {
                 csv.flush().map_err(|e| failed(e.into()))?;
                 made
             }
+            Kind::Parquet => {
+                let mut writer = parquet::Writer::new(&mut file, &self.header, &self.attributes)
+                    .map_err(failed)?;
+                let made = events(&mut |rows| writer.write(rows).map_err(failed))?;
+                writer.finish().map_err(failed)?;
+                made
+            }
             Kind::Npz => return Err(no_archive(path)),
             Kind::Particles(format) => {
                 let (declaration, asked, maker) =
@@ -240,14 +248,17 @@ impl Output<'_> {
 
 /// What to say where an archive is to be written.
 pub fn no_archive(path: &Path) -> Failure {
-    Failure::usage(path, "archives are read, not written; write .npy or .csv")
+    Failure::usage(
+        path,
+        "archives are read, not written; write .npy, .csv or .parquet",
+    )
 }
 
 /// Why rows of numbers are no events of particles.
 pub fn no_particles(path: &Path) -> Failure {
     Failure::usage(
         path,
-        "a row of numbers is no event of particles by itself: say with --particles FILE, or --hepmc-columns, which columns are whose momenta, as \"13:x0,x1,x2,m=0.10566\", or write .npy or .csv",
+        "a row of numbers is no event of particles by itself: say with --particles FILE, or --hepmc-columns, which columns are whose momenta, as \"13:x0,x1,x2,m=0.10566\", or write .npy, .csv or .parquet",
     )
 }
 

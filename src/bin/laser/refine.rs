@@ -26,7 +26,7 @@ Example:
 
 where train.json is
   {
-    \"events\": \"truth.npy\",            .npy, .npz or .csv, one event in a row; conditions, if any, are the last columns; or .lhe or .hepmc
+    \"events\": \"truth.npy\",            .npy, .npz, .csv or .parquet, one event in a row; conditions, if any, are the last columns; or .lhe or .hepmc
     \"weights_column\": false,          true: the last column is the events' weight; or the name or number of the column that is
     \"features\": null,                 of particles (.lhe, .hepmc): what of them counts, as \"pt(13), eta(13), m(13+-13)\"
     \"generator\": null,                a model file whose generator to refine; null trains one

@@ -2,11 +2,12 @@
 
 use crate::events::{Events, Kind};
 use crate::failure::{Failure, Result};
+use crate::input::{require_exact, Input, BLOCK};
 use crate::npz;
 use crate::output::{self, apart, same_file, Output};
 use crate::particle::features::Features;
 use crate::particle::files::{Format, Reader, Rewriter, NOMINAL};
-use crate::reweight::{of_json_or_preset, require_exact, Input, BLOCK};
+use crate::reweight::of_json_or_preset;
 use crate::terminal::{number, percent};
 use crate::watch::{log_of, unwritable, Keep, Watch};
 use laser::aside::Aside;
@@ -28,9 +29,9 @@ use std::path::{Path, PathBuf};
     after_help = "Example:\n  laser resample events.npy -o positive.npy --preset fast --columns pt_t,m_tt,dphi"
 )]
 pub struct Arguments {
-    /// Events with weights: a .npy, .npz or .csv file, one event in a row; or one of particles, .lhe or .hepmc
+    /// Events with weights: a .npy, .npz, .csv or .parquet file, one event in a row; or one of particles, .lhe or .hepmc
     events: PathBuf,
-    /// Where the same events go, with their new weights: a .npy or .csv file; or one of the same kind, of particles
+    /// Where the same events go, with their new weights: a .npy, .csv or .parquet file; or one of the same kind, of particles
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
     /// The column of the weights, by its name or number, from 0; the last unless given. Of particles' events the name of a weight, of the
@@ -188,7 +189,7 @@ impl<'a> Given<'a> {
             _ => (),
         }
         match to {
-            Kind::Npy | Kind::Csv => {
+            Kind::Npy | Kind::Csv | Kind::Parquet => {
                 Table::open(arguments).map(|table| Given::Table(Box::new(table)))
             }
             Kind::Npz => Err(output::no_archive(output)),
@@ -316,6 +317,10 @@ impl<'a> Table<'a> {
         let head = match &input {
             Input::Table(table) => {
                 first = Events::head(table)?;
+                &first
+            }
+            Input::Groups(groups) => {
+                first = groups.head()?;
                 &first
             }
             Input::Whole(events) => events,

@@ -1,23 +1,23 @@
 //! `laser reweight`: weights for events that are there.
 
-use crate::argument::{whole, MOST_EXACT};
+use crate::argument::whole;
 use crate::config::WeightsColumn;
-use crate::events::{place, Events, Kind, Wanted};
+use crate::events::{place, Kind};
 use crate::failure::{Failure, Result};
+use crate::input::{require_exact, Input, BLOCK};
 use crate::output::{self, apart, Array, Output};
+use crate::own_mean::Seen;
 use crate::particle::features::Features;
 use crate::particle::files::{Format, Reader, Rewriter};
 use crate::particle::raw::Raw;
 use crate::source::Given;
-use crate::terminal::{self, number, percent, rate, Stop};
+use crate::terminal::{self, Stop};
 use crate::watch::{log_of, unwritable, Keep};
 use laser::aside::Aside;
 use laser::options::{keys, Options};
 use laser::protocol::{train_reweighter, Reweighter, Weights};
-use laser::table::Table;
 use laser::train::Hooks;
 use laser::{Rows, RowsMut};
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -39,7 +39,7 @@ pub enum Command {
     after_help = "Example:\n  laser reweight train simulation.npy data.npy -o reweighter.laser --preset fast"
 )]
 pub struct Train {
-    /// Events to be weighted: a .npy, .npz or .csv file, one event in a row; or a .lhe or .hepmc file, also packed (.gz)
+    /// Events to be weighted: a .npy, .npz, .csv or .parquet file, one event in a row; or a .lhe or .hepmc file, also packed (.gz)
     from: PathBuf,
     /// Events that they are to be like: as many columns, those of the same names, and behind them perhaps conditions (option "conditions")
     /// that FROM has not
@@ -76,7 +76,7 @@ enum Weighted {
 
 /// Weigh the events of a file
 ///
-/// Reads the events block by block and writes their weights as they come: the memory does not grow with a .npy file. Columns with names are
+/// Reads the events block by block and writes their weights as they come: the memory does not grow with a .npy or .parquet file. Columns with names are
 /// found by those of the reweighter, in any order and among others; without names the events have its columns alone. Their weights w(x) are
 /// to be multiplied with those that the events have.
 #[derive(clap::Args)]
@@ -86,13 +86,13 @@ enum Weighted {
 pub struct Apply {
     /// What `laser reweight train` has written
     model: PathBuf,
-    /// Events: a .npy, .npz, .csv, .lhe or .hepmc file
+    /// Events: a .npy, .npz, .csv, .parquet, .lhe or .hepmc file
     events: PathBuf,
-    /// Where the weights go: a .npy or .csv file with a column w; or, of particles, a file of the same kind: the events with all their weights
+    /// Where the weights go: a .npy, .csv or .parquet file with a column w; or, of particles, a file of the same kind: the events with all their weights
     /// multiplied by w; - for stdout
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-    /// What goes to stdout: npy, csv, lhe or hepmc
+    /// What goes to stdout: npy, csv, parquet, lhe or hepmc
     #[arg(long, value_name = "KIND", value_parser = output::format)]
     format: Option<Kind>,
     /// Write log w as well
@@ -230,110 +230,8 @@ fn again(arguments: &Train) -> String {
     command
 }
 
-/// How far from 1 the mean weight of events of FROM may be.
-const OFF: f64 = 0.1;
-
-/// Fewest events that it is told by.
-const ENOUGH: usize = 100;
-
-/// Numbers that are held in memory at once.
-pub const BLOCK: usize = 1 << 20;
-
 const EVENTS: &str =
     "{bar:30} {percent:>3} %  {human_pos} of {human_len} events  {per_sec}  {eta} left";
-
-/// The rows of a file: read as they are wanted, or all of them.
-pub enum Input {
-    Table(Table),
-    Whole(Events),
-}
-
-impl Input {
-    pub fn open(path: &Path, features: Option<&Features>) -> Result<Self> {
-        let npy = path
-            .extension()
-            .is_some_and(|end| end.eq_ignore_ascii_case("npy"));
-        if npy {
-            return Ok(Input::Table(Table::open(path)?));
-        }
-        let wanted = Wanted {
-            features,
-            weights: features.is_some() && matches!(Kind::of(path), Ok(Kind::Particles(_))),
-            name: None,
-        };
-        let mut events = Events::read_wanted(path, wanted)?;
-        if wanted.weights {
-            // It takes no part: what is multiplied with it is asked for.
-            events.split_weights(events.columns - 1)?;
-        }
-        terminal::warn(events.warning.as_deref());
-        Ok(Input::Whole(events))
-    }
-
-    pub fn rows(&self) -> usize {
-        match self {
-            Input::Table(table) => table.layout().rows(),
-            Input::Whole(events) => events.rows,
-        }
-    }
-
-    pub fn columns(&self) -> usize {
-        match self {
-            Input::Table(table) => table.layout().columns(),
-            Input::Whole(events) => events.columns,
-        }
-    }
-
-    pub fn names(&self) -> &[String] {
-        match self {
-            Input::Table(table) => table.layout().names(),
-            Input::Whole(events) => events.names(),
-        }
-    }
-
-    /// How a .npy holds its rows, and others with them: as the file itself does.
-    pub fn array(&self) -> Array {
-        match self {
-            Input::Table(table) if !table.layout().names().is_empty() => Array::Records,
-            _ => Array::Table,
-        }
-    }
-
-    /// The columns whose whole numbers may be others when they are written.
-    pub fn long(&self) -> Vec<usize> {
-        match self {
-            Input::Table(table) => {
-                let columns = 0..table.layout().columns();
-                columns.filter(|&c| table.layout().is_long(c)).collect()
-            }
-            Input::Whole(_) => Vec::new(),
-        }
-    }
-
-    /// All columns of these rows.
-    pub fn read(&self, rows: Range<usize>, out: &mut [f64]) -> Result<()> {
-        match self {
-            Input::Table(table) => Ok(table.read(rows, out)?),
-            Input::Whole(events) => {
-                let columns = events.columns;
-                out.copy_from_slice(&events.values[rows.start * columns..rows.end * columns]);
-                Ok(())
-            }
-        }
-    }
-}
-
-/// Refuses to write another number than the file has: `row` is number `i`, and `long` are the columns of whole numbers.
-pub fn require_exact(path: &Path, i: usize, row: &[f64], long: &[usize]) -> Result<()> {
-    let is_beyond = |&&column: &&usize| row[column].abs() >= MOST_EXACT as f64;
-    match long.iter().find(is_beyond) {
-        None => Ok(()),
-        Some(column) => Err(Failure::of(
-            path,
-            format!("row {i}, column {column} (both from 0): a whole number of 2^53 or more, which the doubles that are written do not hold; leave the column out, or make two of it, n // 2**32 and n % 2**32"),
-        )),
-    }
-}
 
 /// Where the first `wanted` values of an event are in a row of the file.
 fn places(
@@ -367,11 +265,11 @@ fn apply(arguments: &Apply) -> Result<()> {
     apart(path, &inputs).map_err(Failure::asked)?;
     let kind = output::kind(path, arguments.format)?;
     let same = match kind {
-        Kind::Npy | Kind::Csv => None,
+        Kind::Npy | Kind::Csv | Kind::Parquet => None,
         Kind::Npz => return Err(output::no_archive(path)),
         Kind::Particles(format) if Kind::of(&arguments.events)? == kind => Some(format),
         Kind::Particles(_) => {
-            let what = "the events are of another kind, and only their own can have the weights in it; write .npy or .csv";
+            let what = "the events are of another kind, and only their own can have the weights in it; write .npy, .csv or .parquet";
             return Err(Failure::usage(path, what));
         }
     };
@@ -526,91 +424,6 @@ fn apply(arguments: &Apply) -> Result<()> {
     Ok(())
 }
 
-/// Sums over events with weights v of their own, for the mean of w.
-#[derive(Default)]
-struct Sums {
-    v: f64,
-    vw: f64,
-    /// Of v² w⁰, v² w and v² w².
-    squares: [f64; 3],
-}
-
-impl Sums {
-    fn add(&mut self, w: f64, v: f64) {
-        self.v += v;
-        self.vw += v * w;
-        let v2 = v * v;
-        for (sum, power) in self.squares.iter_mut().zip([1.0, w, w * w]) {
-            *sum += v2 * power;
-        }
-    }
-
-    /// Whether the mean is not 1: by chance it is off by the root of what the weights vary, over the events.
-    fn off(&self) -> bool {
-        let mean = self.vw / self.v;
-        let [zeroth, first, second] = self.squares;
-        let variance = second - 2.0 * mean * first + mean * mean * zeroth;
-        let error = variance.max(0.0).sqrt() / self.v;
-        self.v <= 0.0 || (mean - 1.0).abs() > OFF + 4.0 * error
-    }
-}
-
-/// What weights came out.
-#[derive(Default)]
-struct Seen {
-    rows: usize,
-    plain: Sums,
-    /// With the weights that the events have.
-    weighted: Option<Sums>,
-}
-
-impl Seen {
-    fn add(&mut self, w: f64, own: Option<f64>) {
-        self.rows += 1;
-        self.plain.add(w, 1.0);
-        if let Some(v) = own {
-            self.weighted.get_or_insert_default().add(w, v);
-        }
-    }
-
-    /// What came of it, on stderr.
-    fn tell(&self, path: &Path, seconds: f64) {
-        let Seen {
-            rows,
-            plain,
-            weighted,
-        } = self;
-        let mean = |sums: &Sums| number(sums.vw / sums.v);
-        let with = match weighted {
-            None => String::new(),
-            Some(sums) if sums.v <= 0.0 => {
-                format!(", the events' own weights sum to {}", number(sums.v))
-            }
-            Some(sums) => format!(", with the events' own weights {}", mean(sums)),
-        };
-        let all = weighted.as_ref().unwrap_or(plain);
-        terminal::say(&format!(
-            "weights of {rows} events in {} s ({}) in {}: mean {}{with}, effective fraction {}",
-            number(seconds),
-            rate(*rows as f64 / seconds),
-            output::shown(path),
-            mean(plain),
-            percent(all.vw * all.vw / all.squares[2] / *rows as f64),
-        ));
-        // A few do not tell how much the weights vary. A reweighter may be one of events without their weights, as `resample` makes it.
-        if *rows >= ENOUGH && plain.off() && weighted.as_ref().is_none_or(Sums::off) {
-            let others = match weighted {
-                Some(_) => "",
-                None => ", or they have weights, which --weight-column names",
-            };
-            terminal::warn(Some(&format!(
-                "the mean weight of these events is {}{with}, and of events like those of FROM it is 1: these are others, or their conditions are{others}. Weights of other events mean nothing",
-                mean(plain)
-            )));
-        }
-    }
-}
-
 /// What is wrong with events from row `first` on, as the library counts them.
 fn of_rows(
     path: &Path,
@@ -650,7 +463,7 @@ fn rewrite(arguments: &Apply, reweighter: &Reweighter, format: Format) -> Result
     let (source, given) = (&arguments.events, &arguments.conditions);
     if arguments.log || arguments.spread || arguments.events_too {
         let what =
-            "--log, --spread and --events-too are for columns of numbers; write .npy or .csv";
+            "--log, --spread and --events-too are for columns of numbers; write .npy, .csv or .parquet";
         return Err(Failure::usage(path, what));
     }
     let features = arguments.features.as_ref().ok_or_else(|| {

@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 ///
 /// Event i of a stream depends on the model, the seed, the stream and i alone: give the parts of a big job streams of their own, or parts
 /// of one stream by --first. The file is double precision, with the columns x0 x1 … (features), c0 … (the conditions, if the model has
-/// any), in a .csv by their names if the model has them, and if asked for z0 … (--latent), log_p (--logp), w (--weights, always last). It appears when it is complete. Warnings say where
+/// any), in a .csv or .parquet by their names if the model has them, and if asked for z0 … (--latent), log_p (--logp), w (--weights, always last). It appears when it is complete. Warnings say where
 /// the events contradict what the model's training found; if ten of them carry more than 1 % of the weight, and ten times as much as ten
 /// others, the command ends with status 3, after writing them. Ctrl-C stops and leaves nothing; a second one ends at once.
 #[derive(clap::Args)]
@@ -37,10 +37,10 @@ pub struct Arguments {
     /// Events to make, as 1000000, 1e6 or 1_000_000; with --conditions by default one for each of its rows
     #[arg(short = 'n', long, value_name = "N", value_parser = whole::<u64>(1..=MOST_EXACT), allow_negative_numbers = true, required_unless_present = "conditions")]
     events: Option<u64>,
-    /// Where they go: a .npy, .csv, .lhe or .hepmc file, the last three also packed (.lhe.gz); - for stdout
+    /// Where they go: a .npy, .csv, .parquet, .lhe or .hepmc file, of which .csv, .lhe and .hepmc also packed (.lhe.gz); - for stdout
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-    /// What goes to stdout: npy, csv, lhe or hepmc
+    /// What goes to stdout: npy, csv, parquet, lhe or hepmc
     #[arg(long, value_name = "KIND", value_parser = output::format)]
     format: Option<Kind>,
     /// Seed of the events
@@ -69,7 +69,7 @@ pub struct Arguments {
     /// Write the latent points that the events were made from
     #[arg(long)]
     latent: bool,
-    /// Conditions of a conditional model, a .npy or .csv file: row i for event number FIRST + i
+    /// Conditions of a conditional model, a .npy, .csv or .parquet file: row i for event number FIRST + i
     #[arg(long, value_name = "FILE")]
     conditions: Option<PathBuf>,
     /// How columns are particles, for .lhe and .hepmc: a JSON file that declares beams, partons, particles, decays and their momenta in GeV
@@ -120,20 +120,20 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         (Kind::Particles(_), None) => return Err(output::no_particles(output)),
         (Kind::Particles(format), Some(_)) => {
             if arguments.latent {
-                let what = "HepMC and LHE have no place for latents; leave out --latent, or write .npy or .csv";
+                let what = "HepMC and LHE have no place for latents; leave out --latent, or write .npy, .csv or .parquet";
                 return Err(Failure::usage(output, what));
             }
             if arguments.logp && format == Format::Lhe {
                 let what =
-                    "LHE has no place for log p; leave out --logp, or write .npy, .csv or .hepmc";
+                    "LHE has no place for log p; leave out --logp, or write .npy, .csv, .parquet or .hepmc";
                 return Err(Failure::usage(output, what));
             }
         }
-        (Kind::Npy | Kind::Csv, Some((_, asked))) => {
+        (Kind::Npy | Kind::Csv | Kind::Parquet, Some((_, asked))) => {
             let what = format!("{asked} is for .lhe and .hepmc files; leave it out, or write one");
             return Err(Failure::usage(output, what));
         }
-        (Kind::Npy | Kind::Csv, None) => (),
+        (Kind::Npy | Kind::Csv | Kind::Parquet, None) => (),
     }
     let File { model, sha256, .. } = File::load(&arguments.model)?;
     let mut options = Options::new();
@@ -164,7 +164,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if kind == Kind::Particles(Format::Hepmc) && arguments.first.saturating_add(rows) > MOST_HEPMC {
         return Err(Failure::usage(
             output,
-            format!("HepMC numbers events up to {MOST_HEPMC}; take another --stream in the place of a large --first, or write .npy, .csv or .lhe"),
+            format!("HepMC numbers events up to {MOST_HEPMC}; take another --stream in the place of a large --first, or write .npy, .csv, .parquet or .lhe"),
         ));
     }
     let generator = &model.generator;

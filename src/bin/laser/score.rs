@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  laser score truth.npy events.npy --auc")]
 pub struct Arguments {
-    /// Events of the reference, as the truth: a .npy, .npz, .csv, .lhe or .hepmc file
+    /// Events of the reference, as the truth: a .npy, .npz, .csv, .parquet, .lhe or .hepmc file
     reference: PathBuf,
     /// Events to compare with it: as many columns
     sample: PathBuf,

@@ -28,7 +28,7 @@ Example:
 
 where unfold.json is
   {
-    \"generated\": \"particle.npy\",      simulated events at particle level: .npy, .npz or .csv, one event in a row
+    \"generated\": \"particle.npy\",      simulated events at particle level: .npy, .npz, .csv or .parquet, one event in a row
     \"reconstructed\": \"detector.npy\",  the same events, in the same order, at detector level
     \"data\": \"data.npy\",               measured events, with the columns of `reconstructed`
     \"background\": null,               a file of background events, which are subtracted from the data by their weights
@@ -121,10 +121,10 @@ impl Config {
             }
         }
         match Kind::of(&config.weights) {
-            Ok(Kind::Npy | Kind::Csv) => Ok(config),
+            Ok(Kind::Npy | Kind::Csv | Kind::Parquet) => Ok(config),
             _ => Err(Failure::of(
                 path,
-                "`weights` must end in .npy or .csv: they are columns of numbers",
+                "`weights` must end in .npy, .csv or .parquet: they are columns of numbers",
             )),
         }
     }
