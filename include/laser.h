@@ -1381,7 +1381,8 @@ laser_status laser_model_info(const laser_model *model,
  * outside of the held-out target events, which end at ".low" and ".high"; what the generator does not reach of the target, the largest
  * tail first, "weights.gaps.0.from", ".target", ".generated" (shares of events there); the limit of the weights "weights.limit.low",
  * ".high", ".events", ".weight" (shares at ".high"); the areas of boosted trees "weights.second_opinion.generated", ".refined", ".error";
- * of an ensemble "classifier.spread", of log w between its networks. If option "refiner.method" was a chain and "hmc.pilot" was not 0:
+ * of a generator that is not refined "second_opinion.generated", ".error", and of what a learned refiner makes, beside what it learned,
+ * "refiner.second_opinion.refined", ".error"; of an ensemble "classifier.spread", of log w between its networks. If option "refiner.method" was a chain and "hmc.pilot" was not 0:
  * "chains.step_size", ".acceptance", ".divergences", ".chains", ".transitions", ".r_hat.0" …, ".effective_sample_size.0" … (of chains
  * times transitions). After OmniFold: "omnifold.events", ".changes.0" … (root mean square change of the weights, by iteration),
  * ".effective_fractions.0" …, ".trainings.0.loss" …; after "iteration.rounds" above 1: "iteration.0.auc" …, ".validation_loss",

@@ -300,6 +300,67 @@ fn good_runs_are_called_good_and_sabotaged_ones_bad() {
     }
 }
 
+/// A learned refiner is judged by the events that it makes, and not by the weights that it learned from.
+#[test]
+fn learned_refiners_that_have_not_learned_are_called_so() {
+    const ROWS: usize = 60_000;
+    let target = &TARGETS[0];
+    let x = target.events(ROWS, 1);
+    let settings = [
+        ("flow.epochs", 1.0),
+        ("flow.steps", 150.0),
+        ("weights.events", 50_000.0),
+        ("classifier.units", 48.0),
+        ("classifier.epochs", 4.0),
+    ];
+    let run = Run::good(target, &x, &settings);
+    let model = run.model().unwrap();
+    let of_generator = |settings: &[(&str, f64)]| {
+        let options = options(target.scaling, target.support, settings);
+        let generator = train_generator(&mut source(&x, target.dim), &options, &()).unwrap();
+        println!("generator: {}", generator.record["second_opinion"]);
+        verdict(&generator)
+    };
+    assert!(of_generator(&settings).contains("second opinion"));
+    let whole = verdict(&model);
+    assert!(
+        !whole.contains("second opinion") && !whole.contains("refiner"),
+        "{whole}"
+    );
+    let refined = |method: &str, settings: &[(&str, f64)]| {
+        let mut options = options(target.scaling, target.support, settings);
+        options.set_i64("weights.events", 50_000).unwrap();
+        options.set_str("refiner.method", method).unwrap();
+        let again = refine_again(&model, None, &options, &()).unwrap();
+        let opinion = &again.record["refiner"]["second_opinion"];
+        let auc = opinion["refined"].as_f64().unwrap();
+        println!("{method} {settings:?}: {}, {opinion}", verdict(&again));
+        (verdict(&again).contains("refiner"), auc)
+    };
+    for (method, group) in [
+        ("gan", "gan"),
+        ("flow", "refiner_flow"),
+        ("matching", "matching"),
+    ] {
+        let key = |key: &str| format!("{group}.{key}");
+        let [epochs, steps, pool] = ["epochs", "steps", "pool"].map(key);
+        let pool = (&pool[..], 20_000.0);
+        let (seen, untrained) = refined(method, &[(&epochs, 1.0), (&steps, 1.0), pool]);
+        assert!(seen, "{method}: {untrained}");
+        if method == "flow" {
+            let trained = [
+                ("refiner_flow.epochs", 40.0),
+                ("refiner_flow.pool", 200_000.0),
+            ];
+            let (seen, trained) = refined(method, &trained);
+            assert!(!seen && trained < untrained, "{trained} {untrained}");
+        }
+    }
+    let exact = options(target.scaling, target.support, &settings);
+    let exact = refine_again(&model, None, &exact, &()).unwrap();
+    assert!(exact.record.get("refiner").is_none());
+}
+
 /// A resonance on a falling continuum, both its mass and its recoil with tails of hundreds of standard deviations, as they are: a flow of
 /// splines, which is the identity beyond `flow.bound`, reaches them, and where it does not, the report says so.
 #[test]

@@ -87,6 +87,18 @@ impl<'a> Witness<'a> {
         record.insert(KEY.into(), judgement);
     }
 
+    /// Has in the judgement what the host is not warned of, but told.
+    ///
+    /// # Errors
+    /// Those of the hooks.
+    pub fn find(&self, about: &str, message: &str) -> Result<()> {
+        self.findings.borrow_mut().push(Finding {
+            about: about.into(),
+            message: message.into(),
+        });
+        self.hooks.log(Level::Info, message)
+    }
+
     /// Tells the host the verdict of a record; `of` says of what, if not of all.
     ///
     /// # Errors

@@ -1,11 +1,15 @@
 //! A second opinion on a refinement, by classifiers of another family, which the protocol has not trained: trees.
 
 use super::auc::trees_auc;
+use super::conditions::Conditions;
 use super::judgement::Subject;
-use super::source::Events;
-use crate::compute::Session;
+use super::source::{Events, Source};
+use crate::compute::{Instance, Session};
 use crate::metrics::{Auc, Sample};
-use crate::room::Grow;
+use crate::model::Model;
+use crate::noise::places;
+use crate::options::keys;
+use crate::room::{self, Grow};
 use crate::train::Hooks;
 use crate::{Result, Rows};
 use serde::Serialize;
@@ -21,12 +25,93 @@ pub struct SecondOpinion {
     pub error: f64,
 }
 
+/// Events of either sample, where no more are at hand than are made for it.
+pub(super) const COMPARED: usize = 40_000;
+
 /// Fewest events of either sample to have an opinion on, and most that are looked at.
 const FEWEST: usize = 1_000;
 const MOST: usize = 80_000;
 /// An area this far above 0.5, by its error, and by so many errors, is a difference.
 const DIFFERENT: f64 = 0.01;
 const ERRORS: f64 = 4.0;
+
+/// Whether an area with its error is that of samples which differ.
+pub(super) fn differs(auc: f64, error: f64) -> bool {
+    auc - 0.5 > (DIFFERENT + error).max(ERRORS * error)
+}
+
+/// How well trees tell packed rows from others, which have weights. None of too few events, or of those that cannot be compared.
+///
+/// # Errors
+/// Those of the hooks.
+pub(super) fn told_apart(
+    session: Session,
+    (reference, weights): (&[f64], &[f64]),
+    sample: &[f64],
+    columns: usize,
+) -> Result<Option<Auc>> {
+    let finite = |row: &[f64]| row.iter().all(|v| v.is_finite());
+    let (mut x, mut w, mut other) = (Vec::new(), Vec::new(), Vec::new());
+    let rows = reference.chunks_exact(columns).zip(weights);
+    for (row, weight) in rows.filter(|(row, w)| finite(row) && w.is_finite()) {
+        x.put_all(row.iter().copied())?;
+        w.put(*weight)?;
+    }
+    for row in sample.chunks_exact(columns).filter(|row| finite(row)) {
+        other.put_all(row.iter().copied())?;
+    }
+    if w.len() < FEWEST || other.len() < FEWEST * columns {
+        return Ok(None);
+    }
+    let reference = Sample::new(Rows::packed(&x, columns)?, Some(&w))?;
+    let sample = Sample::new(Rows::packed(&other, columns)?, None)?;
+    area(session, &reference, &sample)
+}
+
+/// How well trees tell a generator's own events from the target's. None where too little is held out to judge by.
+///
+/// # Errors
+/// Those of the source, of the evaluator and of the hooks.
+pub(super) fn of_generator(
+    session: Session,
+    model: &Model,
+    target: &mut Source,
+) -> Result<Option<Auc>> {
+    const BLOCK: usize = 1 << 12;
+    if target.held_out(session.options)?.len() < FEWEST {
+        return Ok(None);
+    }
+    let dims = model.generator.dims();
+    let conditions = Conditions::of(target, dims.conditions, session.options)?;
+    let model = Instance::new(model.clone());
+    let mut evaluator = session.evaluator(&model)?;
+    let rows = COMPARED.min(session.get(keys::WEIGHTS_EVENTS) as usize);
+    let noise = places::PILOT.noise(session.seed);
+    let mut z = room::filled(rows * dims.latent_row(), 0.0)?;
+    let mut x = room::filled(rows * dims.event_row(), 0.0)?;
+    let blocks = z.chunks_mut(BLOCK * dims.latent_row());
+    for (i, (z, x)) in blocks
+        .zip(x.chunks_mut(BLOCK * dims.event_row()))
+        .enumerate()
+    {
+        session.hooks.check("generated events")?;
+        conditions.latents(noise, (i * BLOCK) as u64, dims.latent, z);
+        evaluator.generate(z, z.len() / dims.latent_row(), x, None)?;
+    }
+    let seen = target.events_to_look_at(session.options)?;
+    let rows = seen.len().min(COMPARED);
+    let reference = (&seen.x[..rows * seen.dim], &seen.w[..rows]);
+    told_apart(session, reference, &x, seen.dim)
+}
+
+/// That of trees; none of samples that cannot be compared, as those without positive weight, which are told of elsewhere.
+fn area(session: Session, reference: &Sample, sample: &Sample) -> Result<Option<Auc>> {
+    match trees_auc(session, reference, sample) {
+        Ok(auc) => Ok(Some(auc)),
+        Err(crate::Error::Data(_)) => Ok(None),
+        Err(other) => Err(other),
+    }
+}
 
 impl SecondOpinion {
     /// Of packed generated rows, conditions included, the weights that they end with, and those that they have before, 1 if left out. None
@@ -57,14 +142,9 @@ impl SecondOpinion {
         let reference = Rows::packed(&target.x[..held_out * columns], columns)?;
         let reference = Sample::new(reference, Some(&target.w[..held_out]))?;
         let generated = Rows::packed(&x, columns)?;
-        let auc = |weights: Option<&[f64]>| -> Result<Option<Auc>> {
+        let auc = |weights: Option<&[f64]>| {
             let sample = Sample::new(generated, weights)?;
-            match trees_auc(session, &reference, &sample) {
-                Ok(auc) => Ok(Some(auc)),
-                // Samples that cannot be compared, as those without positive weight, are told of elsewhere.
-                Err(crate::Error::Data(_)) => Ok(None),
-                Err(other) => Err(other),
-            }
+            area(session, &reference, &sample)
         };
         Ok(auc(before.map(|_| &own[..]))?
             .zip(auc(Some(&w))?)
@@ -86,7 +166,7 @@ impl SecondOpinion {
     }
 
     fn differs(&self, auc: f64) -> bool {
-        auc - 0.5 > (DIFFERENT + self.error).max(ERRORS * self.error)
+        differs(auc, self.error)
     }
 
     /// Tells the host if the weights leave a difference.

@@ -48,6 +48,15 @@ impl Run {
         }
     }
 
+    /// The first so many of the same.
+    pub fn of_pilot(session: Session, rows: usize) -> Self {
+        let pilot = Run::pilot(session);
+        Run {
+            rows: pilot.rows.min(rows),
+            ..pilot
+        }
+    }
+
     /// So many latents for a refiner to learn from.
     pub fn pool(rows: usize) -> Self {
         Run {

@@ -15,7 +15,7 @@ use super::limits::{limits, LimitReport};
 use super::marginals;
 use super::names;
 use super::omnifold::{self, unfold};
-use super::opinion::SecondOpinion;
+use super::opinion::{self, SecondOpinion};
 use super::pullback::{weighted_latents, Run, WeightReport, Weighted};
 use super::refiner::prepare;
 use super::source::Source;
@@ -72,6 +72,18 @@ fn train_here(target: &mut Source, options: &Options, hooks: &dyn Hooks) -> Resu
         session.hooks.warn("options", &message)?;
     }
     let mut model = generator::train(session, draft, target)?;
+    if let Some(auc) = opinion::of_generator(session, &model, target)? {
+        if opinion::differs(auc.value, auc.error) {
+            let message = format!(
+                "boosted trees tell the generator's events from the target's: AUC {:.3} ± {:.3}. Refine it, which makes up for that; a longer training leaves less to make up for",
+                auc.value, auc.error
+            );
+            // No warning: this is what the next step is for.
+            witness.find("second opinion", &message)?;
+        }
+        let found = json!({"generated": auc.value, "error": auc.error});
+        model.record.insert("second_opinion".into(), found);
+    }
     tell_failures(target, hooks)?;
     witness.judge(&mut model.record, &[]);
     witness.tell(&model.record, "the generator")?;

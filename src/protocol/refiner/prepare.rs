@@ -8,10 +8,12 @@ use crate::model::{Method, Model, Pilot, Refinement};
 use crate::noise::places;
 use crate::options::keys;
 use crate::protocol::conditions::Conditions;
-use crate::protocol::pullback::WeightReport;
+use crate::protocol::opinion::{differs, told_apart, COMPARED};
+use crate::protocol::pullback::{weighted_latents, Run, WeightReport};
+use crate::room::{self, Gather, Grow};
 use crate::train::Level;
-use crate::{room, Error, Result};
-use serde_json::json;
+use crate::{Error, Result};
+use serde_json::{json, Value};
 
 /// Makes or trains the refiner that `refiner.method` names.
 pub(in crate::protocol) fn prepare(
@@ -26,6 +28,7 @@ pub(in crate::protocol) fn prepare(
     for entry in REFINERS.iter().filter_map(|home| home.record()) {
         model.record.remove(entry);
     }
+    model.record.remove(RECORD);
     let weighted = generator.with_model(model.clone());
     let mut refinement = Refinement {
         method: Method::Baseline,
@@ -70,12 +73,17 @@ pub(in crate::protocol) fn prepare(
         case.unsound = true;
     }
     model.refinement = Some(refinement);
+    let made = Made::new(session, &generator.with_model(model.clone()), conditions)?;
     if model.support.is_some() {
-        let share = inside(session, &generator.with_model(model.clone()), conditions)?;
+        let share = made.as_ref().map_or(1.0, |made| made.inside);
         model.record.insert("inside".into(), json!(share));
         if let Some(refinement) = &mut model.refinement {
             refinement.log_inside = libm::log(share);
         }
+    }
+    if let Some(made) = made {
+        let opinion = made.judge(session, &weighted, conditions, report)?;
+        model.record.insert(RECORD.into(), opinion);
     }
     model
         .record
@@ -105,41 +113,107 @@ fn choose(session: Session, case: &Case) -> Result<&'static dyn Home> {
     Ok(home)
 }
 
-/// The share of a learned refiner's events that are within the support: those that are made again are the others. 1 of any other method.
-///
-/// # Errors
-/// [`Error::Numerical`] if there are none; those of the evaluator and of the hooks.
-fn inside(session: Session, model: &Instance, conditions: &Conditions) -> Result<f64> {
-    const ROWS: usize = 1 << 17;
-    const BLOCK: usize = 1 << 12;
-    // What only proposes is refused where the support ends.
-    let makes = model.refinement.as_ref().filter(|r| !r.method.rejects());
-    let Some(refiner) = makes.and_then(|r| r.refiner.as_ref()) else {
-        return Ok(1.0);
-    };
-    let dims = model.generator.dims();
-    let auxiliary = refiner.auxiliary_dim(dims.conditions);
-    let stage = session.stage("support", ROWS / BLOCK);
-    let noise = places::SUPPORT.noise(session.seed);
-    let mut evaluator = session.evaluator(model)?;
-    let mut y = room::filled(BLOCK * (auxiliary + dims.conditions), 0.0)?;
-    let mut z = room::filled(BLOCK * dims.latent_row(), 0.0)?;
-    let mut x = room::filled(BLOCK * dims.event_row(), 0.0)?;
-    let mut within = room::filled(BLOCK, false)?;
-    let mut count = 0;
-    for block in 0..ROWS / BLOCK {
-        stage.check()?;
-        conditions.latents(noise, (block * BLOCK) as u64, auxiliary, &mut y);
-        evaluator.refine(&y, BLOCK, &mut z)?;
-        evaluator.generate(&z, BLOCK, &mut x, None)?;
-        evaluator.inside(&x, BLOCK, &mut within)?;
-        count += within.iter().filter(|within| **within).count();
-        stage.done(block + 1)?;
+/// Where a model's record says how right a learned refiner is.
+const RECORD: &str = "refiner";
+
+/// Events of a learned refiner, which is not exact, however long it learns.
+struct Made {
+    /// The share that is within the support: the others are made again.
+    inside: f64,
+    /// The first events, those within the support: rows with conditions.
+    x: Vec<f64>,
+}
+
+impl Made {
+    /// Of the model's method, if it is one whose events are those of a network.
+    ///
+    /// # Errors
+    /// [`Error::Numerical`] if none is within the support; those of the evaluator and of the hooks.
+    fn new(session: Session, model: &Instance, conditions: &Conditions) -> Result<Option<Self>> {
+        const ROWS: usize = 1 << 17;
+        const BLOCK: usize = 1 << 12;
+        // What only proposes is refused where the support ends, and weighs what it proposes.
+        let makes = model.refinement.as_ref().filter(|r| !r.method.rejects());
+        let Some(refiner) = makes.and_then(|r| r.refiner.as_ref()) else {
+            return Ok(None);
+        };
+        let dims = model.generator.dims();
+        let auxiliary = refiner.auxiliary_dim(dims.conditions);
+        let compared = COMPARED.min(session.get(keys::WEIGHTS_EVENTS) as usize);
+        let rows = match model.support {
+            Some(_) => ROWS,
+            None => compared.next_multiple_of(BLOCK),
+        };
+        let stage = session.stage("refined events", rows / BLOCK);
+        let noise = places::SUPPORT.noise(session.seed);
+        let mut evaluator = session.evaluator(model)?;
+        let mut y = room::filled(BLOCK * (auxiliary + dims.conditions), 0.0)?;
+        let mut z = room::filled(BLOCK * dims.latent_row(), 0.0)?;
+        let mut x = room::filled(BLOCK * dims.event_row(), 0.0)?;
+        let mut within = room::filled(BLOCK, true)?;
+        let (mut count, mut kept) = (0, Vec::new());
+        for block in 0..rows / BLOCK {
+            stage.check()?;
+            conditions.latents(noise, (block * BLOCK) as u64, auxiliary, &mut y);
+            evaluator.refine(&y, BLOCK, &mut z)?;
+            evaluator.generate(&z, BLOCK, &mut x, None)?;
+            if model.support.is_some() {
+                evaluator.inside(&x, BLOCK, &mut within)?;
+            }
+            count += within.iter().filter(|within| **within).count();
+            for (row, _) in x
+                .chunks_exact(dims.event_row())
+                .zip(&within)
+                .filter(|(_, w)| **w)
+            {
+                if kept.len() < compared * dims.event_row() {
+                    kept.put_all(row.iter().copied())?;
+                }
+            }
+            stage.done(block + 1)?;
+        }
+        if count == 0 {
+            return Err(Error::Numerical(format!(
+                "of {rows} events of the learned refiner none is within the support: it has learned nothing; train it longer, or take another (`refiner.method`)"
+            )));
+        }
+        Ok(Some(Made {
+            inside: count as f64 / rows as f64,
+            x: kept,
+        }))
     }
-    if count == 0 {
-        return Err(Error::Numerical(format!(
-            "of {ROWS} events of the learned refiner none is within the support: it has learned nothing; train it longer, or take another (`refiner.method`)"
-        )));
+
+    /// Compares them with the events that the weights make of the generator's, which they were to be like, for the record; warns if trees
+    /// tell them apart.
+    ///
+    /// # Errors
+    /// Those of the evaluator and of the hooks.
+    fn judge(
+        &self,
+        session: Session,
+        weighted: &Instance,
+        conditions: &Conditions,
+        report: &WeightReport,
+    ) -> Result<Value> {
+        let mut x = Vec::new();
+        let run = Run::of_pilot(session, COMPARED);
+        let mut keep = |rows: &[f64], _: &[f64]| x.put_all(rows.iter().copied());
+        let drawn = weighted_latents(session, weighted, conditions, run, Some(&mut keep))?;
+        let weights = drawn.log_w.iter().map(|l| libm::exp(*l)).gather()?;
+        let columns = weighted.generator.dims().event_row();
+        let Some(auc) = told_apart(session, (&x, &weights), &self.x, columns)? else {
+            return Ok(json!({}));
+        };
+        if differs(auc.value, auc.error) {
+            let before = report.second_opinion.map(|o| o.generated);
+            let before = before.map_or(String::new(), |auc| {
+                format!(" (the generator's own from the target: {auc:.3})")
+            });
+            session.hooks.warn("refiner", &format!(
+                "boosted trees tell the events that the learned refiner makes from those with the weights that it learned: AUC {:.3} ± {:.3}{before}. Train it longer or larger, or take `rejection` or `reweight` (`refiner.method`, `sampler.method`), which are as right as the weights",
+                auc.value, auc.error
+            ))?;
+        }
+        Ok(json!({"second_opinion": {"refined": auc.value, "error": auc.error}}))
     }
-    Ok(count as f64 / ROWS as f64)
 }
