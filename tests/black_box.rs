@@ -174,6 +174,24 @@ fn direct_weights_of_a_stochastic_generator_are_warned_of_and_have_no_gradient()
     );
 }
 
+/// A generator that says it has no randomness of its own is asked twice.
+#[test]
+fn randomness_that_is_not_declared_is_warned_of() {
+    let events = target(5000);
+    let told = |host: Arc<dyn HostGenerator>| {
+        let model = host_generator((2, 0, 2), false, &options("")).unwrap();
+        let generator = Instance::new(model).with_host(host).unwrap();
+        let mut source = Source::from_rows(Rows::packed(&events, 2).unwrap(), None).unwrap();
+        let model = refine(&generator, &mut source, &options(""), &()).unwrap();
+        let warnings = model.record["judgement"]["warnings"].to_string();
+        warnings.contains("not declared to have randomness")
+    };
+    assert!(told(Arc::new(Smearing {
+        events: AtomicU64::new(0),
+    })));
+    assert!(!told(Arc::new(Flaky)));
+}
+
 /// A deterministic map that fails now and then.
 struct Flaky;
 

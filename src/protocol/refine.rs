@@ -23,6 +23,7 @@ use super::support;
 use super::unused;
 use crate::compute::{computes, Instance, Session};
 use crate::model::{Classifier, GeneratorKind, Limits, Model, Scaling};
+use crate::noise::places;
 use crate::options::{keys, Options};
 use crate::room::{self, Gather, Grow};
 use crate::train::{with_ranks, Hooks, Journal, Level, Record};
@@ -273,6 +274,7 @@ fn once(session: Session, generator: &Instance, target: &mut Source) -> Result<I
         hooks.warn("pull-back", "the generator has randomness of its own, so w(g(z)) is no function of z: reweighting stays exact, but no latent density belongs to it; set `pullback.method` to `omnifold` or `auto`",
         )?;
     }
+    require_same(session, &supported, &stock)?;
     let trainings;
     if omnifold {
         let mut evaluator = session.evaluator(&supported)?;
@@ -314,6 +316,34 @@ fn once(session: Session, generator: &Instance, target: &mut Source) -> Result<I
         }
     }
     prepare(session, generator, model, &report, &stock)
+}
+
+/// Warns of a generator that is not of the library, and makes other events of the same latents though it says that it does not.
+fn require_same(session: Session, generator: &Instance, conditions: &Conditions) -> Result<()> {
+    const ROWS: usize = 64;
+    let g = &generator.generator;
+    if matches!(g.kind, GeneratorKind::Networks { .. }) || g.stochastic() {
+        return Ok(());
+    }
+    let dims = g.dims();
+    let mut z = room::filled(ROWS * dims.latent_row(), 0.0)?;
+    conditions.latents(places::PILOT.noise(session.seed), 0, dims.latent, &mut z);
+    let mut evaluator = session.evaluator(generator)?;
+    let mut make = || {
+        let mut x = room::filled(ROWS * dims.event_row(), 0.0)?;
+        evaluator.generate(&z, ROWS, &mut x, None)?;
+        Ok::<_, Error>(x)
+    };
+    let (once, again) = (make()?, make()?);
+    // Networks on a GPU round as it comes.
+    let other = |(a, b): (&f64, &f64)| (a - b).abs() > 1e-4 * (a.abs() + b.abs());
+    if !once.iter().zip(&again).any(other) {
+        return Ok(());
+    }
+    session.hooks.warn(
+        "pull-back",
+        "the generator makes other events of the same latents when it is asked again, though it is not declared to have randomness of its own: `resampling`, chains and learned refiners then weigh one event and deliver another. Declare it (`stochastic`), or draw its random numbers from the latents",
+    )
 }
 
 /// What the classifier sees of the target's columns. A generator of the library has scalings of its own; for others they are measured on

@@ -83,7 +83,7 @@ pub(in crate::protocol) fn prepare(
     }
     if let Some(made) = made {
         let opinion = made.judge(session, &weighted, conditions, report)?;
-        model.record.insert(RECORD.into(), opinion);
+        model.record.extend(opinion.map(|o| (RECORD.into(), o)));
     }
     model
         .record
@@ -184,7 +184,7 @@ impl Made {
     }
 
     /// Compares them with the events that the weights make of the generator's, which they were to be like, for the record; warns if trees
-    /// tell them apart.
+    /// tell them apart. None of too few events.
     ///
     /// # Errors
     /// Those of the evaluator and of the hooks.
@@ -194,7 +194,7 @@ impl Made {
         weighted: &Instance,
         conditions: &Conditions,
         report: &WeightReport,
-    ) -> Result<Value> {
+    ) -> Result<Option<Value>> {
         let mut x = Vec::new();
         let run = Run::of_pilot(session, COMPARED);
         let mut keep = |rows: &[f64], _: &[f64]| x.put_all(rows.iter().copied());
@@ -202,7 +202,7 @@ impl Made {
         let weights = drawn.log_w.iter().map(|l| libm::exp(*l)).gather()?;
         let columns = weighted.generator.dims().event_row();
         let Some(auc) = told_apart(session, (&x, &weights), &self.x, columns)? else {
-            return Ok(json!({}));
+            return Ok(None);
         };
         if differs(auc.value, auc.error) {
             let before = report.second_opinion.map(|o| o.generated);
@@ -214,6 +214,7 @@ impl Made {
                 auc.value, auc.error
             ))?;
         }
-        Ok(json!({"second_opinion": {"refined": auc.value, "error": auc.error}}))
+        let opinion = json!({"refined": auc.value, "error": auc.error});
+        Ok(Some(json!({"second_opinion": opinion})))
     }
 }
