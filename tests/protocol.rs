@@ -594,6 +594,38 @@ fn an_event_depends_on_model_seed_stream_and_number_alone() {
     }
 }
 
+/// The generator's own events are what they are without.
+#[test]
+fn reweighted_events_are_not_given_without_their_weights() {
+    let mut options = options(&[
+        ("flow.epochs", 1.0),
+        ("flow.steps", 5.0),
+        ("classifier.epochs", 1.0),
+        ("classifier.steps", 5.0),
+    ]);
+    let generator = unit_normal(&options);
+    let model = Arc::new(refine(&generator, &mut normal(0.3, 1.2), &options, &()).unwrap());
+    options.set_str("sampler.method", "reweight").unwrap();
+    let mut sampler = Sampler::new(model, 1, 0, &options).unwrap();
+    let (mut x, mut w) = ([0.0; 4], [0.0; 2]);
+    let mut take = |weights: bool, events: bool| {
+        let out = Outputs {
+            x: events.then(|| RowsMut::packed(&mut x, 2).unwrap()),
+            w: weights.then(|| RowsMut::column(&mut w)),
+            ..Outputs::default()
+        };
+        sampler.generate(2, out)
+    };
+    let refused = take(false, true).unwrap_err();
+    assert!(matches!(refused, Error::InvalidArgument(_)), "{refused}");
+    let refused = refused.to_string();
+    assert!(refused.contains("`sampler.method`"), "{refused}");
+    // Of events that are not wanted, or come with them, there is nothing to say.
+    take(true, false).unwrap();
+    take(false, false).unwrap();
+    take(true, true).unwrap();
+}
+
 #[test]
 fn refined_densities_are_normalised() {
     let mut options = options(&[

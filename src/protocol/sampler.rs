@@ -46,7 +46,7 @@ const STAGE: &str = "sampling";
 
 /// Where [`Sampler::generate`] writes; every output is optional, and has at least the rows asked for.
 pub struct Outputs<'a, T> {
-    /// Events: rows × M.
+    /// Events: rows × M. Of the method `reweight` with their weights alone.
     pub x: Option<RowsMut<'a, T>>,
     /// The latents they came from: rows × N.
     pub z: Option<RowsMut<'a, T>>,
@@ -140,7 +140,8 @@ impl Sampler {
     /// Warnings come by [`Hooks::log`], each once, when what is met contradicts the pilot run of the model or deserves no trust: a weight
     /// above ten times the largest of the pilot run; more than twice the share of the weight above w_max that it was to leave there; an
     /// acceptance of `rejection` or `mixture` off by a factor of two; ten events that carry more than 1 % of the weight (and ten times as much as ten
-    /// others); more than 1 % of the weight at the classifier's limit; more
+    /// others); more than 1 % of the weight at the classifier's limit; more than a tenth of the events of
+    /// `resampling` copies of others; more
     /// than 0.1 % of the conditions of a call beyond 4 standard deviations of the training's; 1 % of the proposals that are not finite; chains of which 1 % of the trajectories diverge, less than 1 % is accepted, or R̂
     /// is above 1.1 (more for fewer than 64 events of each, and from 20 on). All count since the sampler was made; to hooks that are set
     /// again, they come again.
@@ -193,7 +194,8 @@ impl Sampler {
     /// The next `rows` events.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] if an output has too few rows or other columns, [`Error::Unsupported`] for the log density of a method
+    /// [`Error::InvalidArgument`] if an output has too few rows or other columns, or events of `reweight` are asked for without their weights,
+    /// [`Error::Unsupported`] for the log density of a method
     /// that has none, [`Error::Numerical`] if the method gives up, if a log density is not finite, or for a value beyond `T`. The position is
     /// then as before, and the outputs may be written in part.
     pub fn generate<T: Real>(&mut self, rows: usize, out: Outputs<'_, T>) -> Result<()> {
@@ -391,6 +393,11 @@ impl Sampler {
             if let Some(out) = out {
                 fits(name, (out.rows(), out.dim()), (rows, dim))?;
             }
+        }
+        if self.method == Method::Reweight && rows > 0 && out.x.is_some() && out.w.is_none() {
+            return Err(Error::InvalidArgument(
+                "events of the method `reweight` are wrong without their weights: ask for their `w` too, or take another `sampler.method`, as rejection".into(),
+            ));
         }
         if out.log_prob.is_some() && self.method.facts().density == Density::None {
             return Err(Error::Unsupported(format!(
