@@ -378,7 +378,46 @@ fn what_auto_takes_when_chains_do_not_mix_is_not_chains() {
     let after_all = format!("refiner: {} after all", method.name());
     assert!(said(&after_all), "{messages:?}");
     assert!(model.record.get("chains").is_none());
+    drop(messages);
+
+    // Where no pilot run is asked for, as by the paper's preset, `auto` makes one all the same; who names chains is told that there is none.
+    let again = |more: &[(&str, &str)], pilot: i64| {
+        let mut options = options.clone();
+        options.set_i64("hmc.pilot", pilot).unwrap();
+        more.iter().for_each(|(key, value)| {
+            let number = value.parse().map(|n| options.set_i64(key, n));
+            number
+                .unwrap_or_else(|_| options.set_str(key, value))
+                .unwrap();
+        });
+        let log = Still(RefCell::default());
+        let refined = refine_again(&model, None, &options, &Messages(&log)).unwrap();
+        (refined, log.0.into_inner().join("\n"))
+    };
+    let unseen = "nobody has looked whether the chains of `hmc` mix";
+    let (refined, said) = again(&[], 0);
+    assert_eq!(refined.refinement.as_ref().unwrap().method, method);
+    assert!(
+        said.contains("the chains do not mix") && !said.contains(unseen),
+        "{said}"
+    );
+    let (refined, said) = again(&[("refiner.method", "hmc")], 0);
+    assert!(said.contains(unseen), "{said}");
+    let judgement = refined.record["judgement"].to_string();
+    assert!(
+        judgement.contains(unseen) && judgement.contains("look at: "),
+        "{judgement}"
+    );
+    let (_, said) = again(&[("refiner.method", "hmc")], 20);
+    assert!(!said.contains(unseen), "{said}");
+
+    // What resampling will repeat is said before it does.
+    let (_, said) = again(&[("refiner.method", "resampling")], 0);
+    assert!(said.contains(REPEATS), "{said}");
 }
+
+/// What is said of resampling from weights that are too broad for it.
+const REPEATS: &str = "latents which `resampling` chooses an event from are worth 0.";
 
 #[test]
 fn chains_are_adapted_when_they_are_the_method_and_tell_how_they_mix() {
@@ -413,6 +452,13 @@ fn chains_are_adapted_when_they_are_the_method_and_tell_how_they_mix() {
         other.record.get("chains").is_none(),
         "it has no chains to report on"
     );
+    // Weights that leave e^−¼ of a sample do not repeat.
+    let mut resampling = options.clone();
+    resampling.set_str("refiner.method", "resampling").unwrap();
+    let log = Still(RefCell::default());
+    refine_again(&model, None, &resampling, &Messages(&log)).unwrap();
+    let said = log.0.into_inner().join("\n");
+    assert!(!said.contains(REPEATS), "{said}");
 
     let model = Arc::new(model);
     let mut sampler = Sampler::new(model.clone(), 1, 0, &options).unwrap();
@@ -525,6 +571,38 @@ fn draw(sampler: &mut Sampler, rows: usize) -> Vec<[u64; 5]> {
         .collect()
 }
 
+/// The generator's own events are what they are without.
+#[test]
+fn reweighted_events_are_not_given_without_their_weights() {
+    let mut options = options(&[
+        ("flow.epochs", 1.0),
+        ("flow.steps", 5.0),
+        ("classifier.epochs", 1.0),
+        ("classifier.steps", 5.0),
+    ]);
+    let generator = unit_normal(&options);
+    let model = Arc::new(refine(&generator, &mut normal(0.3, 1.2), &options, &()).unwrap());
+    options.set_str("sampler.method", "reweight").unwrap();
+    let mut sampler = Sampler::new(model, 1, 0, &options).unwrap();
+    let (mut x, mut w) = ([0.0; 4], [0.0; 2]);
+    let mut take = |weights: bool, events: bool| {
+        let out = Outputs {
+            x: events.then(|| RowsMut::packed(&mut x, 2).unwrap()),
+            w: weights.then(|| RowsMut::column(&mut w)),
+            ..Outputs::default()
+        };
+        sampler.generate(2, out)
+    };
+    let refused = take(false, true).unwrap_err();
+    assert!(matches!(refused, Error::InvalidArgument(_)), "{refused}");
+    let refused = refused.to_string();
+    assert!(refused.contains("`sampler.method`"), "{refused}");
+    // Of events that are not wanted, or come with them, there is nothing to say.
+    take(true, false).unwrap();
+    take(false, false).unwrap();
+    take(true, true).unwrap();
+}
+
 #[test]
 fn an_event_depends_on_model_seed_stream_and_number_alone() {
     let mut options = options(&[
@@ -592,38 +670,6 @@ fn an_event_depends_on_model_seed_stream_and_number_alone() {
             "{method}: from the file, on another thread"
         );
     }
-}
-
-/// The generator's own events are what they are without.
-#[test]
-fn reweighted_events_are_not_given_without_their_weights() {
-    let mut options = options(&[
-        ("flow.epochs", 1.0),
-        ("flow.steps", 5.0),
-        ("classifier.epochs", 1.0),
-        ("classifier.steps", 5.0),
-    ]);
-    let generator = unit_normal(&options);
-    let model = Arc::new(refine(&generator, &mut normal(0.3, 1.2), &options, &()).unwrap());
-    options.set_str("sampler.method", "reweight").unwrap();
-    let mut sampler = Sampler::new(model, 1, 0, &options).unwrap();
-    let (mut x, mut w) = ([0.0; 4], [0.0; 2]);
-    let mut take = |weights: bool, events: bool| {
-        let out = Outputs {
-            x: events.then(|| RowsMut::packed(&mut x, 2).unwrap()),
-            w: weights.then(|| RowsMut::column(&mut w)),
-            ..Outputs::default()
-        };
-        sampler.generate(2, out)
-    };
-    let refused = take(false, true).unwrap_err();
-    assert!(matches!(refused, Error::InvalidArgument(_)), "{refused}");
-    let refused = refused.to_string();
-    assert!(refused.contains("`sampler.method`"), "{refused}");
-    // Of events that are not wanted, or come with them, there is nothing to say.
-    take(true, false).unwrap();
-    take(false, false).unwrap();
-    take(true, true).unwrap();
 }
 
 #[test]
