@@ -1381,7 +1381,8 @@ laser_status laser_model_info(const laser_model *model,
  * outside of the held-out target events, which end at ".low" and ".high"; what the generator does not reach of the target, the largest
  * tail first, "weights.gaps.0.from", ".target", ".generated" (shares of events there); the limit of the weights "weights.limit.low",
  * ".high", ".events", ".weight" (shares at ".high"); the areas of boosted trees "weights.second_opinion.generated", ".refined", ".error";
- * of an ensemble "classifier.spread", of log w between its networks. Of chains that a pilot run has judged (option "hmc.pilot"):
+ * of an ensemble "classifier.spread", of log w between its networks. Of a model with conditions, how far the training's
+ * reach, "conditions.low.0" …, ".high.0" …, of "conditions.events". Of chains that a pilot run has judged (option "hmc.pilot"):
  * "chains.step_size", ".acceptance", ".divergences", ".chains", ".transitions", ".r_hat.0" …, ".effective_sample_size.0" … (of chains
  * times transitions). After OmniFold: "omnifold.events", ".changes.0" … (root mean square change of the weights, by iteration),
  * ".effective_fractions.0" …, ".trainings.0.loss" …; after "iteration.rounds" above 1: "iteration.0.auc" …, ".validation_loss",
@@ -1804,9 +1805,10 @@ laser_status laser_sampler_set_noise_callback(laser_sampler *sampler,
  * pilot run in its model, or deserves no trust: a weight above ten times the largest of the pilot run; more than twice the share of the
  * weight above w_max that "rejection.overweight" leaves there; an acceptance of "rejection" or "mixture" off by a factor of two; ten events that carry
  * more than 1 % of the weight, and ten times as much as ten others; more than 1 % of the weight at the largest that the classifier gives;
- * more than a tenth of the events of "resampling" copies of others;
- * more than 0.1 % of the conditions of a call beyond 4 standard deviations of the training's; 1 % of the proposals not finite; chains of which 1 % of the
- * trajectories diverge, less than 1 % is accepted, or R-hat is above 1.1 (more for fewer than 64 events of each, and from 20 on).
+ * more than a tenth of the events of "resampling" copies of others; conditions of a call that lie beyond the training's by more than a
+ * twentieth of their range, more than by chance (of models of earlier versions, more than 0.1 % beyond 4 standard deviations); 1 % of the
+ * proposals not finite; chains of which 1 % of the trajectories diverge, less than 1 % is accepted, or R-hat is above 1.1 (more for fewer
+ * than 64 events of each, and from 20 on).
  *
  * @param sampler the stream
  * @param hooks copied: may be changed or freed afterwards; their callbacks and `user` pointers are lent to the sampler; NULL for none
@@ -1856,9 +1858,8 @@ laser_status laser_sampler_tell(const laser_sampler *sampler, uint64_t *event);
  * probability (scalings `integer`, `category`, `zeros`) that of the event and its place in their cells, see docs/training.md; NULL if not
  * wanted
  * @return LASER_OK: all values are then finite; LASER_ERR_INVALID_ARGUMENT for wrong sizes or arrays that overlap, or if `w` is NULL with
- * "reweight"; LASER_ERR_UNSUPPORTED
- * if `logp` is wanted of "gan" or "matching", or of a generator without a density; LASER_ERR_NUMERICAL if the method gives up, if a `logp`
- * is not finite, or for a value beyond single precision where that is asked for; LASER_ERR_INVALID_ARGUMENT for a model with conditions,
+ * "reweight"; LASER_ERR_UNSUPPORTED if `logp` is wanted of "gan" or "matching", or of a generator without a density; LASER_ERR_NUMERICAL
+ * if the method gives up, if a `logp` is not finite, or for a value beyond single precision where that is asked for; LASER_ERR_INVALID_ARGUMENT for a model with conditions,
  * whose events laser_sampler_generate_given makes; LASER_ERR_TORCH; LASER_ERR_CALLBACK and LASER_ERR_DATA of a noise callback;
  * LASER_ERR_CALLBACK and LASER_ERR_CANCELLED of hooks; LASER_ERR_NULL; LASER_ERR_BUSY. After any failure the stream stands where it stood,
  * and the arrays may be written in part

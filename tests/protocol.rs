@@ -11,7 +11,7 @@ use laser::protocol::{
 use laser::train::{Hooks, Level, Progress};
 use laser::{Error, Result, Rows, RowsMut};
 use std::cell::{Cell, RefCell};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// Two independent normal features of mean `mean` and width `std`, drawn without end.
 struct Normal {
@@ -601,6 +601,79 @@ fn reweighted_events_are_not_given_without_their_weights() {
     take(true, false).unwrap();
     take(false, false).unwrap();
     take(true, true).unwrap();
+}
+
+/// Keeps what samplers warn of.
+#[derive(Default)]
+struct Heard(Mutex<Vec<String>>);
+
+impl Hooks for Heard {
+    fn log(&self, _: Level, message: &str) -> Result<()> {
+        self.0.lock().unwrap().push(message.to_owned());
+        Ok(())
+    }
+}
+
+/// Energies of 10 to 100 are known, 130 is not, whose distance from their mean is 2.9 standard deviations.
+#[test]
+fn conditions_beyond_the_training_are_told() {
+    const ROWS: usize = 5000;
+    let mut z = vec![0.0; 2 * ROWS];
+    Noise::new(5, 0, domain::LATENT).fill_normals(0, ROWS, 2, &mut z);
+    let energy = |i: usize| 10.0 + 90.0 * (i as f64 + 0.5) / ROWS as f64;
+    let events = z.chunks(2).enumerate();
+    let x: Vec<f64> = events
+        .flat_map(|(i, z)| [z[0], z[1], energy(i * 1777 % ROWS)])
+        .collect();
+    let mut target = Source::from_rows(Rows::packed(&x, 3).unwrap(), None).unwrap();
+    let mut options = options(&[
+        ("flow.epochs", 1.0),
+        ("flow.steps", 5.0),
+        ("classifier.epochs", 1.0),
+        ("classifier.steps", 5.0),
+    ]);
+    options.set_i64("conditions", 1).unwrap();
+    options.set_str("features.names", "a, b, energy").unwrap();
+    let generator = Instance::new(train_generator(&mut target, &options, &()).unwrap());
+    let refined = refine(&generator, &mut target, &options, &()).unwrap();
+    let told = |model: &Model, given: &[f64]| {
+        let model = Model::from_bytes(&model.to_bytes().unwrap()).unwrap();
+        let mut sampler = Sampler::new(Arc::new(Instance::new(model)), 1, 0, &options).unwrap();
+        let heard = Arc::new(Heard::default());
+        sampler.set_hooks(Some(heard.clone()));
+        let mut x = vec![0.0; 2 * given.len()];
+        let out = Outputs {
+            x: Some(RowsMut::packed(&mut x, 2).unwrap()),
+            ..Outputs::default()
+        };
+        sampler
+            .generate_given(given.len(), Rows::column(given), out)
+            .unwrap();
+        let heard = heard.0.lock().unwrap();
+        let mut of_conditions = heard.iter().filter(|m| m.contains("conditions"));
+        of_conditions.next().cloned()
+    };
+    for model in [&*generator, &*refined] {
+        assert_eq!(told(model, &[99.0, 10.0, 102.0]), None);
+        for (given, strange) in [(&[130.0][..], "1 of 1 "), (&[50.0, 2.0, 99.0], "1 of 3 ")] {
+            let told = told(model, given).unwrap();
+            let says = told.starts_with(strange) && told.contains("as `energy` = ");
+            assert!(says && told.contains("which had 10.0"), "{told}");
+        }
+        // One of many may be chance; a hundredth of them is not.
+        let mut many = vec![50.0; ROWS];
+        many[7] = 130.0;
+        assert_eq!(told(model, &many), None);
+        many[..50].fill(130.0);
+        assert!(told(model, &many).unwrap().starts_with("50 of 5000 "));
+        // A file of before.
+        let mut old = model.clone();
+        old.record.remove("conditions").unwrap();
+        assert_eq!(told(&old, &[130.0]), None);
+        assert!(told(&old, &[170.0])
+            .unwrap()
+            .contains("more than 4 standard deviations"));
+    }
 }
 
 #[test]

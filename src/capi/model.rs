@@ -360,7 +360,8 @@ pub unsafe extern "C" fn laser_model_info(
 /// outside of the held-out target events, which end at ".low" and ".high"; what the generator does not reach of the target, the largest
 /// tail first, "weights.gaps.0.from", ".target", ".generated" (shares of events there); the limit of the weights "weights.limit.low",
 /// ".high", ".events", ".weight" (shares at ".high"); the areas of boosted trees "weights.second_opinion.generated", ".refined", ".error";
-/// of an ensemble "classifier.spread", of log w between its networks. Of chains that a pilot run has judged (option "hmc.pilot"):
+/// of an ensemble "classifier.spread", of log w between its networks. Of a model with conditions, how far the training's
+/// reach, "conditions.low.0" …, ".high.0" …, of "conditions.events". Of chains that a pilot run has judged (option "hmc.pilot"):
 /// "chains.step_size", ".acceptance", ".divergences", ".chains", ".transitions", ".r_hat.0" …, ".effective_sample_size.0" … (of chains
 /// times transitions). After OmniFold: "omnifold.events", ".changes.0" … (root mean square change of the weights, by iteration),
 /// ".effective_fractions.0" …, ".trainings.0.loss" …; after "iteration.rounds" above 1: "iteration.0.auc" …, ".validation_loss",

@@ -65,10 +65,10 @@ impl Hashes {
         self.add(name, values.iter().flat_map(|v| v.to_le_bytes()));
     }
 
-    /// Of a model file, but for what names the library's version and its options.
+    /// Of a model file, but for what names the library's version, its options and the reach of the conditions, which no event depends on.
     pub fn file(&mut self, name: String, model: &Model) {
         let mut model = model.clone();
-        for key in ["library", "options"] {
+        for key in ["library", "options", "conditions"] {
             model.record.remove(key);
         }
         let bytes = model.to_bytes().unwrap();
