@@ -68,7 +68,9 @@ impl Hashes {
     /// Of a model file, but for what names the library's version, its options and the reach of the conditions, which no event depends on.
     pub fn file(&mut self, name: String, model: &Model) {
         let mut model = model.clone();
-        for key in ["library", "options", "conditions"] {
+        // The others stay in their order.
+        model.record.shift_remove("conditions");
+        for key in ["library", "options"] {
             model.record.remove(key);
         }
         let bytes = model.to_bytes().unwrap();
