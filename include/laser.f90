@@ -3207,8 +3207,8 @@ contains
 
    !> The next n events: x(M, n), weights w(n), and log densities logp(n). Double or single precision: the same events, rounded.
    !! w is 1 but for the method "reweight", and for the events of "rejection" above w_max. LASER_ERR_UNSUPPORTED if logp is
-   !! wanted where there is none; LASER_ERR_INVALID_ARGUMENT for a model with conditions, or x, w, logp of wrong shapes. After
-   !! any failure the stream stands where it stood, and the arrays may be written in part.
+   !! wanted where there is none; LASER_ERR_INVALID_ARGUMENT for a model with conditions, for "reweight" without w, or x, w,
+   !! logp of wrong shapes. After any failure the stream stands where it stood, and the arrays may be written in part.
    recursive subroutine generate_f64(self, x, w, logp, status)
       class(laser_sampler), intent(inout) :: self
       real(c_double), intent(out), target :: x(:, :)

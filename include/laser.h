@@ -1382,7 +1382,9 @@ laser_status laser_model_info(const laser_model *model,
  * tail first, "weights.gaps.0.from", ".target", ".generated" (shares of events there); the limit of the weights "weights.limit.low",
  * ".high", ".events", ".weight" (shares at ".high"); the areas of boosted trees "weights.second_opinion.generated", ".refined", ".error";
  * of a generator that is not refined "second_opinion.generated", ".error", and of what a learned refiner makes, beside what it learned,
- * "refiner.second_opinion.refined", ".error"; of an ensemble "classifier.spread", of log w between its networks. If option "refiner.method" was a chain and "hmc.pilot" was not 0:
+ * "refiner.second_opinion.refined", ".error"; of an ensemble "classifier.spread", of log w between its networks. Of a model with
+ * conditions, how far the training's reach, "conditions.low.0" …, ".high.0" …, of "conditions.events". Of chains that a pilot run has
+ * judged (option "hmc.pilot"):
  * "chains.step_size", ".acceptance", ".divergences", ".chains", ".transitions", ".r_hat.0" …, ".effective_sample_size.0" … (of chains
  * times transitions). After OmniFold: "omnifold.events", ".changes.0" … (root mean square change of the weights, by iteration),
  * ".effective_fractions.0" …, ".trainings.0.loss" …; after "iteration.rounds" above 1: "iteration.0.auc" …, ".validation_loss",
@@ -1805,8 +1807,10 @@ laser_status laser_sampler_set_noise_callback(laser_sampler *sampler,
  * pilot run in its model, or deserves no trust: a weight above ten times the largest of the pilot run; more than twice the share of the
  * weight above w_max that "rejection.overweight" leaves there; an acceptance of "rejection" or "mixture" off by a factor of two; ten events that carry
  * more than 1 % of the weight, and ten times as much as ten others; more than 1 % of the weight at the largest that the classifier gives;
- * more than 0.1 % of the conditions of a call beyond 4 standard deviations of the training's; 1 % of the proposals not finite; chains of which 1 % of the
- * trajectories diverge, less than 1 % is accepted, or R-hat is above 1.1 (more for fewer than 64 events of each, and from 20 on).
+ * more than a tenth of the events of "resampling" copies of others; conditions of a call that lie beyond the training's by more than a
+ * twentieth of their range, more than by chance (of models of earlier versions, more than 0.1 % beyond 4 standard deviations); 1 % of the
+ * proposals not finite; chains of which 1 % of the trajectories diverge, less than 1 % is accepted, or R-hat is above 1.1 (more for fewer
+ * than 64 events of each, and from 20 on).
  *
  * @param sampler the stream
  * @param hooks copied: may be changed or freed afterwards; their callbacks and `user` pointers are lent to the sampler; NULL for none
@@ -1849,15 +1853,15 @@ laser_status laser_sampler_tell(const laser_sampler *sampler, uint64_t *event);
  * @param n number of events; 0 does nothing
  * @param stride doubles between the beginnings of rows, at least M; 0 for packed rows
  * @param x receives `n` rows of M doubles; row i begins at x + i * stride; what lies between rows is left alone
- * @param w receives `n` weights: w(z) for the method "reweight"; else 1, but w / w_max for the events of "rejection" and "mixture" above w_max;
- * NULL if not wanted
+ * @param w receives `n` weights: w(z) for the method "reweight", whose events are wrong without them; else 1, but w / w_max for the events of
+ * "rejection" and "mixture" above w_max; NULL if not wanted, which "reweight" refuses
  * @param logp receives `n` logarithms of the density of the events, in 1 / (product of the units of x): that of the generator for
  * "baseline" and "reweight", that of the refiner for "flow", the refined one for all others; of features that have values with a
  * probability (scalings `integer`, `category`, `zeros`) that of the event and its place in their cells, see docs/training.md; NULL if not
  * wanted
- * @return LASER_OK: all values are then finite; LASER_ERR_INVALID_ARGUMENT for wrong sizes or arrays that overlap; LASER_ERR_UNSUPPORTED
- * if `logp` is wanted of "gan" or "matching", or of a generator without a density; LASER_ERR_NUMERICAL if the method gives up, if a `logp`
- * is not finite, or for a value beyond single precision where that is asked for; LASER_ERR_INVALID_ARGUMENT for a model with conditions,
+ * @return LASER_OK: all values are then finite; LASER_ERR_INVALID_ARGUMENT for wrong sizes or arrays that overlap, or if `w` is NULL with
+ * "reweight"; LASER_ERR_UNSUPPORTED if `logp` is wanted of "gan" or "matching", or of a generator without a density; LASER_ERR_NUMERICAL
+ * if the method gives up, if a `logp` is not finite, or for a value beyond single precision where that is asked for; LASER_ERR_INVALID_ARGUMENT for a model with conditions,
  * whose events laser_sampler_generate_given makes; LASER_ERR_TORCH; LASER_ERR_CALLBACK and LASER_ERR_DATA of a noise callback;
  * LASER_ERR_CALLBACK and LASER_ERR_CANCELLED of hooks; LASER_ERR_NULL; LASER_ERR_BUSY. After any failure the stream stands where it stood,
  * and the arrays may be written in part
@@ -1901,8 +1905,8 @@ laser_status laser_sampler_generate_f32(laser_sampler *sampler,
  * @param x receives `n` rows of M doubles; row i begins at x + i * x_stride; what lies between rows is left alone
  * @param z_stride doubles between the beginnings of rows of `z`, at least N; 0 for packed rows
  * @param z receives `n` rows of N doubles, x = g(z); row i begins at z + i * z_stride; what lies between rows is left alone
- * @param w receives `n` weights: w(z) for the method "reweight"; else 1, but w / w_max for the events of "rejection" and "mixture" above w_max;
- * NULL if not wanted
+ * @param w receives `n` weights: w(z) for the method "reweight", whose events are wrong without them; else 1, but w / w_max for the events of
+ * "rejection" and "mixture" above w_max; NULL if not wanted, which "reweight" refuses
  * @return as laser_sampler_generate
  *
  * Threads: needs `sampler` alone.
@@ -2345,7 +2349,8 @@ laser_status laser_two_sample_auc_by_family(const laser_source *reference,
  * @param labels `n` numbers, 1 or 0
  * @param w `n` weights, which may be negative if their sum is positive for each label; NULL for weights of 1
  * @param auc receives the area, from 0 to 1 unless there are negative weights
- * @param error receives its standard error (DeLong's; with weights, of effective sizes); NULL if not wanted
+ * @param error receives its standard error (DeLong's; with weights, of effective sizes), or where the scores part the classes completely or are
+ * all equal, of which that knows none, the error of useless scores of as many events; NULL if not wanted
  * @return LASER_OK; LASER_ERR_DATA for NaN or infinity, other labels, a label of less than two (effective) events or without a positive
  * total weight; LASER_ERR_NULL
  *

@@ -1045,7 +1045,10 @@ public:
     /** M, the columns of x. */
     std::size_t event_dim() const noexcept { return event_dim_; }
 
-    /** The next n events: packed rows of M values. Of "rejection" up to about one in a hundred has a weight above 1, which `generate(x, w)` tells. */
+    /**
+     * The next n events: packed rows of M values. Of "rejection" up to about one in a hundred has a weight above 1, which `generate(x, w)`
+     * tells. Those of "reweight", which are wrong without their weights, are refused here.
+     */
     std::vector<double> generate(std::size_t n)
     {
         detail::require(n <= std::vector<double>().max_size() / event_dim_, "more events than memory can hold");
@@ -1053,7 +1056,7 @@ public:
         generate(Rows<double>(x, event_dim_));
         return x;
     }
-    /** The next events, as many as `x` has rows; weights and log densities if wanted. */
+    /** The next events, as many as `x` has rows; weights, which "reweight" demands, and log densities if wanted. */
     void generate(Rows<double> x, Span<double> w = {}, Span<double> logp = {})
     {
         generate_by(laser_sampler_generate, x, w, logp);

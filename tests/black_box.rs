@@ -403,9 +403,10 @@ fn under_omnifold_the_host_makes_each_event_once() {
         let chosen = options(&format!(r#", "sampler.method": "{method}""#));
         let mut sampler = Sampler::new(model.clone(), 1, 0, &chosen).unwrap();
         for rows in [2999, 1] {
-            let mut x = vec![0.0; 2 * rows];
+            let (mut x, mut w) = (vec![0.0; 2 * rows], vec![0.0; rows]);
             let outputs = Outputs {
                 x: Some(RowsMut::packed(&mut x, 2).unwrap()),
+                w: Some(RowsMut::column(&mut w)),
                 ..Outputs::default()
             };
             sampler.generate(rows, outputs).unwrap();

@@ -11,7 +11,7 @@ use laser::protocol::{
 use laser::train::{Hooks, Level, Progress};
 use laser::{Error, Result, Rows, RowsMut};
 use std::cell::{Cell, RefCell};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// Two independent normal features of mean `mean` and width `std`, drawn without end.
 struct Normal {
@@ -378,7 +378,46 @@ fn what_auto_takes_when_chains_do_not_mix_is_not_chains() {
     let after_all = format!("refiner: {} after all", method.name());
     assert!(said(&after_all), "{messages:?}");
     assert!(model.record.get("chains").is_none());
+    drop(messages);
+
+    // Where no pilot run is asked for, as by the paper's preset, `auto` makes one all the same; who names chains is told that there is none.
+    let again = |more: &[(&str, &str)], pilot: i64| {
+        let mut options = options.clone();
+        options.set_i64("hmc.pilot", pilot).unwrap();
+        more.iter().for_each(|(key, value)| {
+            let number = value.parse().map(|n| options.set_i64(key, n));
+            number
+                .unwrap_or_else(|_| options.set_str(key, value))
+                .unwrap();
+        });
+        let log = Still(RefCell::default());
+        let refined = refine_again(&model, None, &options, &Messages(&log)).unwrap();
+        (refined, log.0.into_inner().join("\n"))
+    };
+    let unseen = "nobody has looked whether the chains of `hmc` mix";
+    let (refined, said) = again(&[], 0);
+    assert_eq!(refined.refinement.as_ref().unwrap().method, method);
+    assert!(
+        said.contains("the chains do not mix") && !said.contains(unseen),
+        "{said}"
+    );
+    let (refined, said) = again(&[("refiner.method", "hmc")], 0);
+    assert!(said.contains(unseen), "{said}");
+    let judgement = refined.record["judgement"].to_string();
+    assert!(
+        judgement.contains(unseen) && judgement.contains("look at: "),
+        "{judgement}"
+    );
+    let (_, said) = again(&[("refiner.method", "hmc")], 20);
+    assert!(!said.contains(unseen), "{said}");
+
+    // What resampling will repeat is said before it does.
+    let (_, said) = again(&[("refiner.method", "resampling")], 0);
+    assert!(said.contains(REPEATS), "{said}");
 }
+
+/// What is said of resampling from weights that are too broad for it.
+const REPEATS: &str = "latents which `resampling` chooses an event from are worth 0.";
 
 #[test]
 fn chains_are_adapted_when_they_are_the_method_and_tell_how_they_mix() {
@@ -413,6 +452,13 @@ fn chains_are_adapted_when_they_are_the_method_and_tell_how_they_mix() {
         other.record.get("chains").is_none(),
         "it has no chains to report on"
     );
+    // Weights that leave e^−¼ of a sample do not repeat.
+    let mut resampling = options.clone();
+    resampling.set_str("refiner.method", "resampling").unwrap();
+    let log = Still(RefCell::default());
+    refine_again(&model, None, &resampling, &Messages(&log)).unwrap();
+    let said = log.0.into_inner().join("\n");
+    assert!(!said.contains(REPEATS), "{said}");
 
     let model = Arc::new(model);
     let mut sampler = Sampler::new(model.clone(), 1, 0, &options).unwrap();
@@ -523,6 +569,111 @@ fn draw(sampler: &mut Sampler, rows: usize) -> Vec<[u64; 5]> {
     (0..rows)
         .map(|i| [x[2 * i], x[2 * i + 1], z[2 * i], z[2 * i + 1], w[i]].map(f64::to_bits))
         .collect()
+}
+
+/// The generator's own events are what they are without.
+#[test]
+fn reweighted_events_are_not_given_without_their_weights() {
+    let mut options = options(&[
+        ("flow.epochs", 1.0),
+        ("flow.steps", 5.0),
+        ("classifier.epochs", 1.0),
+        ("classifier.steps", 5.0),
+    ]);
+    let generator = unit_normal(&options);
+    let model = Arc::new(refine(&generator, &mut normal(0.3, 1.2), &options, &()).unwrap());
+    options.set_str("sampler.method", "reweight").unwrap();
+    let mut sampler = Sampler::new(model, 1, 0, &options).unwrap();
+    let (mut x, mut w) = ([0.0; 4], [0.0; 2]);
+    let mut take = |weights: bool, events: bool| {
+        let out = Outputs {
+            x: events.then(|| RowsMut::packed(&mut x, 2).unwrap()),
+            w: weights.then(|| RowsMut::column(&mut w)),
+            ..Outputs::default()
+        };
+        sampler.generate(2, out)
+    };
+    let refused = take(false, true).unwrap_err();
+    assert!(matches!(refused, Error::InvalidArgument(_)), "{refused}");
+    let refused = refused.to_string();
+    assert!(refused.contains("`sampler.method`"), "{refused}");
+    // Of events that are not wanted, or come with them, there is nothing to say.
+    take(true, false).unwrap();
+    take(false, false).unwrap();
+    take(true, true).unwrap();
+}
+
+/// Keeps what samplers warn of.
+#[derive(Default)]
+struct Heard(Mutex<Vec<String>>);
+
+impl Hooks for Heard {
+    fn log(&self, _: Level, message: &str) -> Result<()> {
+        self.0.lock().unwrap().push(message.to_owned());
+        Ok(())
+    }
+}
+
+/// Energies of 10 to 100 are known, 130 is not, whose distance from their mean is 2.9 standard deviations.
+#[test]
+fn conditions_beyond_the_training_are_told() {
+    const ROWS: usize = 5000;
+    let mut z = vec![0.0; 2 * ROWS];
+    Noise::new(5, 0, domain::LATENT).fill_normals(0, ROWS, 2, &mut z);
+    let energy = |i: usize| 10.0 + 90.0 * (i as f64 + 0.5) / ROWS as f64;
+    let events = z.chunks(2).enumerate();
+    let x: Vec<f64> = events
+        .flat_map(|(i, z)| [z[0], z[1], energy(i * 1777 % ROWS)])
+        .collect();
+    let mut target = Source::from_rows(Rows::packed(&x, 3).unwrap(), None).unwrap();
+    let mut options = options(&[
+        ("flow.epochs", 1.0),
+        ("flow.steps", 5.0),
+        ("classifier.epochs", 1.0),
+        ("classifier.steps", 5.0),
+    ]);
+    options.set_i64("conditions", 1).unwrap();
+    options.set_str("features.names", "a, b, energy").unwrap();
+    let generator = Instance::new(train_generator(&mut target, &options, &()).unwrap());
+    let refined = refine(&generator, &mut target, &options, &()).unwrap();
+    let told = |model: &Model, given: &[f64]| {
+        let model = Model::from_bytes(&model.to_bytes().unwrap()).unwrap();
+        let mut sampler = Sampler::new(Arc::new(Instance::new(model)), 1, 0, &options).unwrap();
+        let heard = Arc::new(Heard::default());
+        sampler.set_hooks(Some(heard.clone()));
+        let mut x = vec![0.0; 2 * given.len()];
+        let out = Outputs {
+            x: Some(RowsMut::packed(&mut x, 2).unwrap()),
+            ..Outputs::default()
+        };
+        sampler
+            .generate_given(given.len(), Rows::column(given), out)
+            .unwrap();
+        let heard = heard.0.lock().unwrap();
+        let mut of_conditions = heard.iter().filter(|m| m.contains("conditions"));
+        of_conditions.next().cloned()
+    };
+    for model in [&*generator, &*refined] {
+        assert_eq!(told(model, &[99.0, 10.0, 102.0]), None);
+        for (given, strange) in [(&[130.0][..], "1 of 1 "), (&[50.0, 2.0, 99.0], "1 of 3 ")] {
+            let told = told(model, given).unwrap();
+            let says = told.starts_with(strange) && told.contains("as `energy` = ");
+            assert!(says && told.contains("which had 10.0"), "{told}");
+        }
+        // One of many may be chance; a hundredth of them is not.
+        let mut many = vec![50.0; ROWS];
+        many[7] = 130.0;
+        assert_eq!(told(model, &many), None);
+        many[..50].fill(130.0);
+        assert!(told(model, &many).unwrap().starts_with("50 of 5000 "));
+        // A file of before.
+        let mut old = model.clone();
+        old.record.remove("conditions").unwrap();
+        assert_eq!(told(&old, &[130.0]), None);
+        assert!(told(&old, &[170.0])
+            .unwrap()
+            .contains("more than 4 standard deviations"));
+    }
 }
 
 #[test]

@@ -308,6 +308,22 @@ fn weights_are_interpolated_between_parameters() {
     assert!(told.len() == 1 && told[0].contains("c0 by 0.2"), "{told:?}");
 }
 
+/// Whether `from` has the conditions, or only `to`.
+#[test]
+fn conditions_beyond_the_training_are_strange() {
+    let y = family(2000, 1, |u| 10.0 + 90.0 * u);
+    let without: Vec<f64> = y.chunks_exact(3).flat_map(|x| [x[0], x[1]]).collect();
+    let few = r#""conditions": 1, "classifier.epochs": 1, "classifier.steps": 5, "classifier.batch": 100"#;
+    for (from, columns) in [(&y, 3), (&without, 2)] {
+        let (mut from, mut to) = (array(from, columns, None), array(&y, 3, None));
+        let reweighter = train_reweighter(&mut from, &mut to, &options(few), &()).unwrap();
+        let strange = |c: f64| reweighter.strange(&Rows::packed(&[0.0, 0.0, c], 3).unwrap());
+        assert_eq!(strange(99.0), None);
+        let told = strange(130.0).unwrap();
+        assert!(told.contains("as condition 0 = 130.0"), "{told}");
+    }
+}
+
 /// Events of an array, told one portion after the other.
 struct Told {
     x: Vec<f64>,

@@ -361,7 +361,9 @@ pub unsafe extern "C" fn laser_model_info(
 /// tail first, "weights.gaps.0.from", ".target", ".generated" (shares of events there); the limit of the weights "weights.limit.low",
 /// ".high", ".events", ".weight" (shares at ".high"); the areas of boosted trees "weights.second_opinion.generated", ".refined", ".error";
 /// of a generator that is not refined "second_opinion.generated", ".error", and of what a learned refiner makes, beside what it learned,
-/// "refiner.second_opinion.refined", ".error"; of an ensemble "classifier.spread", of log w between its networks. If option "refiner.method" was a chain and "hmc.pilot" was not 0:
+/// "refiner.second_opinion.refined", ".error"; of an ensemble "classifier.spread", of log w between its networks. Of a model with
+/// conditions, how far the training's reach, "conditions.low.0" …, ".high.0" …, of "conditions.events". Of chains that a pilot run has
+/// judged (option "hmc.pilot"):
 /// "chains.step_size", ".acceptance", ".divergences", ".chains", ".transitions", ".r_hat.0" …, ".effective_sample_size.0" … (of chains
 /// times transitions). After OmniFold: "omnifold.events", ".changes.0" … (root mean square change of the weights, by iteration),
 /// ".effective_fractions.0" …, ".trainings.0.loss" …; after "iteration.rounds" above 1: "iteration.0.auc" …, ".validation_loss",

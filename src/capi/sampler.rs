@@ -126,8 +126,10 @@ pub unsafe extern "C" fn laser_sampler_set_noise_callback(
 /// pilot run in its model, or deserves no trust: a weight above ten times the largest of the pilot run; more than twice the share of the
 /// weight above w_max that "rejection.overweight" leaves there; an acceptance of "rejection" or "mixture" off by a factor of two; ten events that carry
 /// more than 1 % of the weight, and ten times as much as ten others; more than 1 % of the weight at the largest that the classifier gives;
-/// more than 0.1 % of the conditions of a call beyond 4 standard deviations of the training's; 1 % of the proposals not finite; chains of which 1 % of the
-/// trajectories diverge, less than 1 % is accepted, or R-hat is above 1.1 (more for fewer than 64 events of each, and from 20 on).
+/// more than a tenth of the events of "resampling" copies of others; conditions of a call that lie beyond the training's by more than a
+/// twentieth of their range, more than by chance (of models of earlier versions, more than 0.1 % beyond 4 standard deviations); 1 % of the
+/// proposals not finite; chains of which 1 % of the trajectories diverge, less than 1 % is accepted, or R-hat is above 1.1 (more for fewer
+/// than 64 events of each, and from 20 on).
 ///
 /// @param sampler the stream
 /// @param hooks copied: may be changed or freed afterwards; their callbacks and `user` pointers are lent to the sampler; NULL for none
@@ -221,15 +223,15 @@ pub unsafe extern "C" fn laser_sampler_tell(
 /// @param n number of events; 0 does nothing
 /// @param stride doubles between the beginnings of rows, at least M; 0 for packed rows
 /// @param x receives `n` rows of M doubles; row i begins at x + i * stride; what lies between rows is left alone
-/// @param w receives `n` weights: w(z) for the method "reweight"; else 1, but w / w_max for the events of "rejection" and "mixture" above w_max;
-/// NULL if not wanted
+/// @param w receives `n` weights: w(z) for the method "reweight", whose events are wrong without them; else 1, but w / w_max for the events of
+/// "rejection" and "mixture" above w_max; NULL if not wanted, which "reweight" refuses
 /// @param logp receives `n` logarithms of the density of the events, in 1 / (product of the units of x): that of the generator for
 /// "baseline" and "reweight", that of the refiner for "flow", the refined one for all others; of features that have values with a
 /// probability (scalings `integer`, `category`, `zeros`) that of the event and its place in their cells, see docs/training.md; NULL if not
 /// wanted
-/// @return LASER_OK: all values are then finite; LASER_ERR_INVALID_ARGUMENT for wrong sizes or arrays that overlap; LASER_ERR_UNSUPPORTED
-/// if `logp` is wanted of "gan" or "matching", or of a generator without a density; LASER_ERR_NUMERICAL if the method gives up, if a `logp`
-/// is not finite, or for a value beyond single precision where that is asked for; LASER_ERR_INVALID_ARGUMENT for a model with conditions,
+/// @return LASER_OK: all values are then finite; LASER_ERR_INVALID_ARGUMENT for wrong sizes or arrays that overlap, or if `w` is NULL with
+/// "reweight"; LASER_ERR_UNSUPPORTED if `logp` is wanted of "gan" or "matching", or of a generator without a density; LASER_ERR_NUMERICAL
+/// if the method gives up, if a `logp` is not finite, or for a value beyond single precision where that is asked for; LASER_ERR_INVALID_ARGUMENT for a model with conditions,
 /// whose events laser_sampler_generate_given makes; LASER_ERR_TORCH; LASER_ERR_CALLBACK and LASER_ERR_DATA of a noise callback;
 /// LASER_ERR_CALLBACK and LASER_ERR_CANCELLED of hooks; LASER_ERR_NULL; LASER_ERR_BUSY. After any failure the stream stands where it stood,
 /// and the arrays may be written in part
@@ -281,8 +283,8 @@ pub unsafe extern "C" fn laser_sampler_generate_f32(
 /// @param x receives `n` rows of M doubles; row i begins at x + i * x_stride; what lies between rows is left alone
 /// @param z_stride doubles between the beginnings of rows of `z`, at least N; 0 for packed rows
 /// @param z receives `n` rows of N doubles, x = g(z); row i begins at z + i * z_stride; what lies between rows is left alone
-/// @param w receives `n` weights: w(z) for the method "reweight"; else 1, but w / w_max for the events of "rejection" and "mixture" above w_max;
-/// NULL if not wanted
+/// @param w receives `n` weights: w(z) for the method "reweight", whose events are wrong without them; else 1, but w / w_max for the events of
+/// "rejection" and "mixture" above w_max; NULL if not wanted, which "reweight" refuses
 /// @return as laser_sampler_generate
 ///
 /// Threads: needs `sampler` alone.

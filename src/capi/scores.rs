@@ -223,7 +223,8 @@ pub unsafe extern "C" fn laser_two_sample_auc_by_family(
 /// @param labels `n` numbers, 1 or 0
 /// @param w `n` weights, which may be negative if their sum is positive for each label; NULL for weights of 1
 /// @param auc receives the area, from 0 to 1 unless there are negative weights
-/// @param error receives its standard error (DeLong's; with weights, of effective sizes); NULL if not wanted
+/// @param error receives its standard error (DeLong's; with weights, of effective sizes), or where the scores part the classes completely or are
+/// all equal, of which that knows none, the error of useless scores of as many events; NULL if not wanted
 /// @return LASER_OK; LASER_ERR_DATA for NaN or infinity, other labels, a label of less than two (effective) events or without a positive
 /// total weight; LASER_ERR_NULL
 ///

@@ -12,7 +12,7 @@ pub struct Auc {
     /// The probability that an event of label 1 scores higher than one of label 0, ties counting half: 0.5 for a useless score, 1 for a
     /// perfect one. Negative weights can take it out of the range from 0 to 1.
     pub value: f64,
-    /// Its standard error; 0 for classes that the scores part completely.
+    /// Its standard error.
     pub error: f64,
 }
 
@@ -21,6 +21,8 @@ pub struct Auc {
 ///
 /// The error is that of E. R. DeLong, D. M. DeLong, D. L. Clarke-Pearson, Biometrics 44 (1988) 837, as the jackknife that it is: by what the area
 /// would be without each of the events. So one that has most of the weight, and with it the area near its own place, makes the error large.
+/// Where the scores part the classes completely, or are all equal, that is 0, however few the events: then it is the error of useless scores
+/// of classes of these effective sizes (H. B. Mann, D. R. Whitney, Ann. Math. Stat. 18 (1947) 50).
 ///
 /// # Errors
 /// [`Error::InvalidArgument`] for slices of different length, [`Error::Data`] for scores or weights that are not finite, other labels, a
@@ -75,11 +77,17 @@ pub fn auc(scores: &[f64], labels: &[i32], weights: Option<&[f64]>) -> Result<Au
         });
         squares * count / (count - 1.0)
     };
+    let error = (variance(1, value) + variance(0, 1.0 - value)).sqrt();
+    let [zeros, ones] = sizes.map(|size| size.effective);
+    let useless = || ((ones + zeros + 1.0) / (12.0 * ones * zeros)).sqrt();
     Ok(Auc {
         value,
-        error: (variance(1, value) + variance(0, 1.0 - value)).sqrt(),
+        error: if error > ROUNDING { error } else { useless() },
     })
 }
+
+/// An error that is no more than the rounding of the area.
+const ROUNDING: f64 = 1e-12;
 
 fn check(scores: &[f64], labels: &[i32], weights: Option<&[f64]>) -> Result<()> {
     let n = scores.len();

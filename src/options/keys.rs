@@ -229,7 +229,7 @@ keys! {
         HMC_JITTER: Float = float("hmc.jitter", Interval::from_below(0.0, 1.0), 0.0).fast(0.5);
         /// Leapfrog steps of one transition of `hmc` (`langevin` and `mala` take one).
         HMC_LEAPFROG: Int = int("hmc.leapfrog", 1, 1_000_000, 50).fast(3);
-        /// Transitions of the pilot run when `refiner.method` is a chain: one half finds step and masses, the other judges the chains; 0: no pilot.
+        /// Transitions of the pilot run when `refiner.method` is a chain: one half finds step and masses, the other judges the chains; 0: no pilot, of which you are warned, but for `auto` one of 200.
         HMC_PILOT: Int = int("hmc.pilot", 0, 1_000_000, 0).fast(200);
         /// Acceptance that the pilot run seeks; 0 leaves it to the method: 0.651 for `hmc`, 0.574 for `mala`, 0.98 for `langevin`, where it bounds the bias.
         HMC_TARGET_ACCEPTANCE: Float = float("hmc.target_acceptance", Interval::from_below(0.0, 1.0), 0.0);

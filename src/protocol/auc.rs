@@ -56,7 +56,7 @@ impl TwoSampleAuc {
 /// Copies of an event within one sample, as resampling makes them, count as one event with the sum of their weights. Values that both
 /// samples have are not taken for copies.
 ///
-/// The errors are those of the judged halves; another training would add its own.
+/// The errors are those of the judged halves; another training would add its own. Of halves of less than 100 events the hooks are warned.
 ///
 /// # Errors
 /// [`Error::InvalidArgument`] for samples of different dimension; [`Error::Data`] for fewer than four different events, a constant feature
@@ -102,6 +102,8 @@ fn tell_apart(
         places::REFERENCE_HALF.rng(seed),
     )?;
     let (zeros, judged_zeros) = halves(sample, zeros, "sample", places::SAMPLE_HALF.rng(seed))?;
+    few(hooks, &judged_ones, "reference")?;
+    few(hooks, &judged_zeros, "sample")?;
     let views = Views::new(&ones, &zeros, dim)?;
     let judged = Judged::new(judged_ones, judged_zeros)?;
 
@@ -210,6 +212,7 @@ fn different(reference: &Sample, sample: &Sample) -> Result<[Vec<(usize, f64)>; 
 
 /// An event with this share of Σw² is a sample of its own, if there are as many.
 const HEAVY: f64 = 0.1;
+/// Events that an area and its error mean something of.
 const ENOUGH: usize = 100;
 
 /// Warns of an event that has most of the weight: it lies in one of the halves, and the area and its error know nothing of the other.
@@ -229,6 +232,19 @@ fn heavy(hooks: &dyn Hooks, events: &[(usize, f64)], which: &str) -> Result<()> 
         100.0 * share
     );
     hooks.warn("weights", &message)
+}
+
+/// Warns of a judged half of few events: even samples that are worlds apart, or one, have any area by chance.
+fn few(hooks: &dyn Hooks, judged: &Half, which: &str) -> Result<()> {
+    let events = judged.w.len();
+    if events >= ENOUGH {
+        return Ok(());
+    }
+    let message = format!(
+        "the half of the {which} that the area is judged by has {events} events: of so few it says next to nothing. Deliver {} different events or more of each sample",
+        2 * ENOUGH
+    );
+    hooks.warn("events", &message)
 }
 
 /// Packed events with their weights.

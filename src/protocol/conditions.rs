@@ -1,11 +1,15 @@
 //! Conditions to make events for when nobody has given any: those of the target's events.
 
-use super::source::Source;
+use super::coverage::value;
+use super::source::{Events, Source};
+use crate::model::{Model, Real, Scaling};
 use crate::noise::{places, Noise};
 use crate::options::{keys, Options};
 use crate::room::{self, Gather};
 use crate::{Error, Result};
 use rand::seq::SliceRandom;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 /// Conditions of target events, in their own distribution.
 pub(super) struct Conditions {
@@ -77,5 +81,98 @@ impl Conditions {
             noise.normals(event, 0, z);
             c.copy_from_slice(self.get(event));
         }
+    }
+}
+
+/// From where to where the conditions of a training reach.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Reach {
+    /// Events that they were measured on.
+    events: u64,
+    /// Smallest value of every condition.
+    low: Vec<f64>,
+    /// Largest value of every condition.
+    high: Vec<f64>,
+}
+
+/// Share of the range, as networks see it, that a condition may lie beyond it: so far they go on as they did.
+const MARGIN: f64 = 0.05;
+
+/// What conditions are where the training had none.
+pub(super) const UNKNOWN: &str = "the networks know nothing of events there. Are the units right?";
+
+/// Where records hold the reach.
+const RECORD: &str = "conditions";
+
+impl Reach {
+    /// Puts the reach of the last `dim` columns of the events that `measured` gives into a model's record.
+    ///
+    /// # Errors
+    /// Those of `measured`.
+    pub fn record(
+        dim: usize,
+        measured: impl FnOnce() -> Result<Events>,
+        record: &mut serde_json::Map<String, serde_json::Value>,
+    ) -> Result<()> {
+        if dim == 0 {
+            return Ok(());
+        }
+        let sample = measured()?;
+        let column = |j: usize| sample.x.iter().skip(j).step_by(sample.dim).copied();
+        let columns = sample.dim - dim..sample.dim;
+        let reach = Reach {
+            events: sample.len() as u64,
+            low: columns
+                .clone()
+                .map(|j| column(j).fold(f64::INFINITY, f64::min))
+                .gather()?,
+            high: columns
+                .map(|j| column(j).fold(f64::NEG_INFINITY, f64::max))
+                .gather()?,
+        };
+        record.insert(RECORD.into(), json!(reach));
+        Ok(())
+    }
+
+    /// That in a model's record; files of earlier versions have none.
+    pub fn of(model: &Model) -> Option<Self> {
+        let reach: Reach = Deserialize::deserialize(model.record.get(RECORD)?).ok()?;
+        let dim = model.generator.condition_dim();
+        (reach.low.len() == dim && reach.high.len() == dim).then_some(reach)
+    }
+
+    /// What is strange about the conditions of so many events: that more of them lie beyond than chance puts beyond as many as were measured.
+    pub fn strange<'c, T: Real>(
+        &self,
+        model: &Model,
+        rows: usize,
+        c: impl Iterator<Item = &'c [T]>,
+    ) -> Option<String> {
+        let mut beyond = c.take(rows).filter_map(|given| {
+            let mut values = given.iter().map(|v| v.to_f64()).enumerate();
+            values.find(|(j, v)| self.beyond(&model.generator.conditions[*j], *j, *v))
+        });
+        let (j, first) = beyond.next()?;
+        let strange = 1 + beyond.count();
+        let chance = 2.0 * self.low.len() as f64 * rows as f64 / self.events as f64;
+        (strange as f64 > chance).then(|| {
+            let name = model.names.get(model.generator.event_dim() + j);
+            let name = name.map_or(format!("condition {j}"), |name| format!("`{name}`"));
+            format!(
+                "{strange} of {rows} conditions lie beyond those of the training, as {name} = {}, which had {} to {}: {UNKNOWN}",
+                value(first),
+                value(self.low[j]),
+                value(self.high[j])
+            )
+        })
+    }
+
+    /// Whether a value of condition `j` is beyond.
+    fn beyond(&self, scaling: &Scaling, j: usize, value: f64) -> bool {
+        let [u, low, high] = [value, self.low[j], self.high[j]].map(|x| scaling.forward(x));
+        // Ends are rounded, too, where conditions are given in single precision.
+        let rounding = f64::from(f32::EPSILON) * low.abs().max(high.abs());
+        let margin = (MARGIN * (high - low)).max(rounding);
+        !(u >= low - margin && u <= high + margin)
     }
 }

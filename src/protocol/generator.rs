@@ -8,6 +8,7 @@ mod vae;
 
 pub(super) use again::{iterable, train_again};
 
+use super::conditions::Reach;
 use super::feed::{spread, SourceFeed};
 use super::few;
 use super::names;
@@ -68,6 +69,12 @@ pub(super) fn train(session: Session, draft: Draft, target: &mut Source) -> Resu
         .record
         .insert("library".into(), json!(env!("CARGO_PKG_VERSION")));
     model.record.insert(settings.stage.into(), record);
+    let conditions = model.generator.condition_dim();
+    Reach::record(
+        conditions,
+        || target.measured(session.options),
+        &mut model.record,
+    )?;
     model
         .record
         .insert("options".into(), session.options_record()?);

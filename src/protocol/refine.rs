@@ -4,7 +4,7 @@ use super::calibration::{worth, Calibration, HeldOut, Samples};
 use super::checks;
 use super::classifier::{together, train_classifier, warn};
 use super::columns;
-use super::conditions::Conditions;
+use super::conditions::{Conditions, Reach};
 use super::copies;
 use super::coverage::Coverage;
 use super::ensemble::record;
@@ -269,7 +269,9 @@ fn once(session: Session, generator: &Instance, target: &mut Source) -> Result<I
     support::restrict(target, support, &model.names, Some(generator), options)?;
     let supported = generator.with_model(model.clone());
     let scalings = column_scalings(session, &mut model, target)?;
-    let stock = Conditions::of(target, generator.generator.condition_dim(), options)?;
+    let conditions = generator.generator.condition_dim();
+    let stock = Conditions::of(target, conditions, options)?;
+    Reach::record(conditions, || target.measured(options), &mut model.record)?;
     if model.generator.stochastic() && !omnifold {
         hooks.warn("pull-back", "the generator has randomness of its own, so w(g(z)) is no function of z: reweighting stays exact, but no latent density belongs to it; set `pullback.method` to `omnifold` or `auto`",
         )?;

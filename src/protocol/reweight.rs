@@ -10,6 +10,7 @@ pub(in crate::protocol) mod resample;
 use super::calibration::Samples;
 use super::classifier::warn;
 use super::columns;
+use super::conditions::Reach;
 use super::copies;
 use super::ensemble::{record, Ensemble};
 use super::evaluate::{members, per_row};
@@ -72,6 +73,14 @@ impl Reweighter {
     /// Those of [`Model::load`] and of [`Reweighter::new`].
     pub fn load(path: &Path) -> Result<Self> {
         Self::new(Model::load(path)?)
+    }
+
+    /// What is strange about the conditions of given events, rows × (M + C): that they lie where the training had none. Nothing where a file of
+    /// an earlier version does not say where it had.
+    pub fn strange(&self, x: &Rows<f64>) -> Option<String> {
+        let of_events = self.generator.event_dim();
+        let conditions = x.iter().map(|row| &row[of_events..]);
+        Reach::of(self)?.strange(self, x.rows(), conditions)
     }
 
     /// The weights of given events, on as many threads as the option `threads` says, whose number changes no bit. `x`: rows × (M + C), events
@@ -381,6 +390,13 @@ fn learn(session: Session, from: &mut Source, to: &mut Source, samples: Samples)
     model
         .record
         .insert("library".into(), json!(env!("CARGO_PKG_VERSION")));
+    // The events to be weighted are like those of `from`, whose conditions may be those of `to`.
+    let conditions = model.generator.condition_dim();
+    let measured = || match from.dim() == to.dim() {
+        true => from.measured(options),
+        false => to.measured(options),
+    };
+    Reach::record(conditions, measured, &mut model.record)?;
     let (classifier, trained) = fit(session, &model, from, to, places::CLASSIFIER)?;
     model.classifier = Some(classifier);
     let report = report::judge(session, &mut model, from, to, samples)?;

@@ -1,5 +1,6 @@
 //! A stream of events from a model.
 
+use super::conditions::{Reach, UNKNOWN};
 use super::draws::{Draws, Uniforms};
 use super::refiner::{self, Block, Blocks, Maker, Statistics, Watch};
 use crate::compute::{backend, Instance, Stage};
@@ -35,9 +36,12 @@ pub struct Sampler {
     hooks: Option<Arc<dyn Hooks + Send + Sync>>,
     /// Whether the hooks have been told of conditions that the training had not.
     strange: bool,
+    /// How far those that it had reach.
+    reach: Option<Reach>,
 }
 
-/// Standard deviations of the training's conditions from their mean that are far off, and the share of conditions that may be as far.
+/// Where nothing says how far the training's conditions reach: standard deviations from their mean that are far off, and the share of
+/// conditions that may be as far.
 const STRANGE: f64 = 4.0;
 const STRANGERS: f64 = 1e-3;
 
@@ -46,7 +50,7 @@ const STAGE: &str = "sampling";
 
 /// Where [`Sampler::generate`] writes; every output is optional, and has at least the rows asked for.
 pub struct Outputs<'a, T> {
-    /// Events: rows × M.
+    /// Events: rows × M. Of the method `reweight` with their weights alone.
     pub x: Option<RowsMut<'a, T>>,
     /// The latents they came from: rows × N.
     pub z: Option<RowsMut<'a, T>>,
@@ -99,6 +103,7 @@ impl Sampler {
             watch: Watch::new(method, pilot, model.generator.condition_dim() > 0),
             hooks: None,
             strange: false,
+            reach: Reach::of(&model),
             model,
             threads,
             method,
@@ -140,10 +145,11 @@ impl Sampler {
     /// Warnings come by [`Hooks::log`], each once, when what is met contradicts the pilot run of the model or deserves no trust: a weight
     /// above ten times the largest of the pilot run; more than twice the share of the weight above w_max that it was to leave there; an
     /// acceptance of `rejection` or `mixture` off by a factor of two; ten events that carry more than 1 % of the weight (and ten times as much as ten
-    /// others); more than 1 % of the weight at the classifier's limit; more
-    /// than 0.1 % of the conditions of a call beyond 4 standard deviations of the training's; 1 % of the proposals that are not finite; chains of which 1 % of the trajectories diverge, less than 1 % is accepted, or R̂
-    /// is above 1.1 (more for fewer than 64 events of each, and from 20 on). All count since the sampler was made; to hooks that are set
-    /// again, they come again.
+    /// others); more than 1 % of the weight at the classifier's limit; more than a tenth of the events of `resampling` copies of others;
+    /// conditions of a call that lie beyond the training's by more than a twentieth of their range, more than by chance (of models of earlier
+    /// versions, more than 0.1 % beyond 4 standard deviations); 1 % of the proposals that are not finite; chains of which 1 % of the
+    /// trajectories diverge, less than 1 % is accepted, or R̂ is above 1.1 (more for fewer than 64 events of each, and from 20 on). All count
+    /// since the sampler was made; to hooks that are set again, they come again.
     pub fn set_hooks(&mut self, hooks: Option<Arc<dyn Hooks + Send + Sync>>) {
         self.hooks = hooks;
         self.watch.forget();
@@ -193,7 +199,8 @@ impl Sampler {
     /// The next `rows` events.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] if an output has too few rows or other columns, [`Error::Unsupported`] for the log density of a method
+    /// [`Error::InvalidArgument`] if an output has too few rows or other columns, or events of `reweight` are asked for without their weights,
+    /// [`Error::Unsupported`] for the log density of a method
     /// that has none, [`Error::Numerical`] if the method gives up, if a log density is not finite, or for a value beyond `T`. The position is
     /// then as before, and the outputs may be written in part.
     pub fn generate<T: Real>(&mut self, rows: usize, out: Outputs<'_, T>) -> Result<()> {
@@ -257,23 +264,15 @@ impl Sampler {
         let Some(hooks) = self.hooks.as_ref().filter(|_| !self.strange) else {
             return Ok(());
         };
-        let scalings = &self.model.generator.conditions;
-        let far = |given: &[T]| {
-            let pairs = given.iter().zip(scalings);
-            let mut scaled = pairs.map(|(v, s)| (s, s.forward(v.to_f64())));
-            scaled.any(|(s, u)| *s != Scaling::None && u.abs() > STRANGE)
+        let told = match &self.reach {
+            Some(reach) => reach.strange(&self.model, rows, c.iter()),
+            None => deviating(&self.model.generator.conditions, rows, c),
         };
-        let strange = c.iter().take(rows).filter(|given| far(given)).count();
-        if strange as f64 <= STRANGERS * rows as f64 {
+        let Some(told) = told else {
             return Ok(());
-        }
+        };
         self.strange = true;
-        hooks.warn(
-            "sampling",
-            &format!(
-                "{strange} of {rows} conditions are more than {STRANGE} standard deviations from those of the training: the networks know nothing of events there. Are the units right?"
-            ),
-        )
+        hooks.warn("sampling", &told)
     }
 
     /// A diagnostic since the sampler was made: `events` and `proposals` (made, which blocks round up), `calls_per_event` (latents that the generator was asked to make events of,
@@ -392,6 +391,11 @@ impl Sampler {
                 fits(name, (out.rows(), out.dim()), (rows, dim))?;
             }
         }
+        if self.method == Method::Reweight && rows > 0 && out.x.is_some() && out.w.is_none() {
+            return Err(Error::InvalidArgument(
+                "events of the method `reweight` are wrong without their weights: ask for their `w` too, or take another `sampler.method`, as rejection".into(),
+            ));
+        }
         if out.log_prob.is_some() && self.method.facts().density == Density::None {
             return Err(Error::Unsupported(format!(
                 "events of the refiner `{}` have no tractable density; use `flow`, `rejection` or `hmc` for log p",
@@ -505,6 +509,19 @@ impl Sampler {
         self.log_prob = values;
         Ok(())
     }
+}
+
+/// What is strange about conditions of which only the scalings are known.
+fn deviating<T: Real>(scalings: &[Scaling], rows: usize, c: &Rows<'_, T>) -> Option<String> {
+    let far = |given: &&[T]| {
+        let pairs = given.iter().zip(scalings);
+        let mut scaled = pairs.map(|(v, s)| (s, s.forward(v.to_f64())));
+        scaled.any(|(s, u)| *s != Scaling::None && u.abs() > STRANGE)
+    };
+    let strange = c.iter().take(rows).filter(far).count();
+    (strange as f64 > STRANGERS * rows as f64).then(|| {
+        format!("{strange} of {rows} conditions are more than {STRANGE} standard deviations from those of the training: {UNKNOWN}")
+    })
 }
 
 /// Checks that an array of (rows, columns) has as many as are needed.

@@ -65,9 +65,11 @@ impl Hashes {
         self.add(name, values.iter().flat_map(|v| v.to_le_bytes()));
     }
 
-    /// Of a model file, but for what names the library's version and its options.
+    /// Of a model file, but for what names the library's version, its options and the reach of the conditions, which no event depends on.
     pub fn file(&mut self, name: String, model: &Model) {
         let mut model = model.clone();
+        // The others stay in their order.
+        model.record.shift_remove("conditions");
         for key in ["library", "options"] {
             model.record.remove(key);
         }

@@ -95,7 +95,7 @@ static void sample(const laser_model *model, const laser_options *options, const
     static const char *const keys[] = {"acceptance", "overweight_fraction", "overweight_events", "effective_fraction", "distinct_fraction",
                                        "r_hat", "effective_sample_size", "weight_of_largest"};
     static double x[ASKED][TOY_DIM], w[ASKED];
-    static float single[ASKED][TOY_DIM];
+    static float single[ASKED][TOY_DIM], single_w[ASKED];
     laser_options *o = toy_method(options, method);
     laser_sampler *s = NULL;
     uint64_t state = 3;
@@ -110,13 +110,13 @@ static void sample(const laser_model *model, const laser_options *options, const
         add(x, sizeof x);
         add(w, sizeof w);
     }
-    CHECK_OK(laser_sampler_generate_f32(s, ASKED, 0, single[0], NULL, NULL));
+    CHECK_OK(laser_sampler_generate_f32(s, ASKED, 0, single[0], single_w, NULL));
     for (size_t i = 0; i < ASKED; i++)
         CHECK_OK(laser_sampler_next(s, x[i], w));
     add(single, sizeof single);
     add(x, sizeof x);
     CHECK_OK(laser_sampler_set_noise_callback(s, noise, &state));
-    CHECK_OK(laser_sampler_generate(s, 50, 0, x[0], NULL, NULL));
+    CHECK_OK(laser_sampler_generate(s, 50, 0, x[0], w, NULL));
     add(x, sizeof x);
     laser_sampler_free(s);
     laser_options_free(o);

@@ -9,7 +9,7 @@ typedef struct {
     const laser_model *model;
     const laser_options *options;
     uint64_t first;
-    double x[EACH][2], log_w[EACH];
+    double x[EACH][2], w[EACH], log_w[EACH];
     laser_sampler *shared;
     int done, busy;
 } worker;
@@ -25,7 +25,7 @@ static void *generate(void *user)
     if (laser_sampler_new(w->model, 3, 1, w->options, &s) != LASER_OK || laser_sampler_seek(s, w->first) != LASER_OK)
         return NULL;
     for (size_t i = 0; i < EACH; i += EACH / 5)
-        w->done += laser_sampler_generate(s, EACH / 5, 2, w->x[i], NULL, NULL) == LASER_OK;
+        w->done += laser_sampler_generate(s, EACH / 5, 2, w->x[i], w->w, NULL) == LASER_OK;
     w->done += laser_model_log_weight(w->model, w->options, EACH, w->x[0], 2, w->log_w) == LASER_OK;
     laser_sampler_free(s);
     return NULL;
@@ -67,7 +67,7 @@ static void shared_work(const laser_model *model, const laser_options *o, const 
     laser_options *options = toy_method(o, method);
     laser_sampler *s = NULL;
     REQUIRE_OK(laser_sampler_new(model, 3, 1, options, &s));
-    REQUIRE_OK(laser_sampler_generate(s, THREADS * EACH, 2, expected[0], NULL, NULL));
+    REQUIRE_OK(laser_sampler_generate(s, THREADS * EACH, 2, expected[0], expected_log_w, NULL));
     memset(workers, 0, sizeof workers);
     for (int i = 0; i < THREADS; i++) {
         REQUIRE_OK(laser_model_log_weight(model, options, EACH, expected[i * EACH], 2, expected_log_w + i * EACH));

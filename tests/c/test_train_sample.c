@@ -40,20 +40,20 @@ static void contract(const laser_model *model, const laser_model *reloaded, cons
         CHECK(value(s, "acceptance") > 0.0 && value(s, "acceptance") <= 1.0);
 
     /* Again, in pieces of several sizes and by other functions. */
-    float x32[100][2];
+    float x32[100][2], w32[100];
     CHECK_OK(laser_sampler_seek(s, 0));
     size_t at = 0;
     for (size_t n = 1; n < 600; at += n, n = 3 * n + 1)
-        CHECK_OK(laser_sampler_generate(s, n, 2, other[at], NULL, NULL));
+        CHECK_OK(laser_sampler_generate(s, n, 2, other[at], weights, NULL));
     for (size_t end = at + 50; at < end; at++)
-        CHECK_OK(laser_sampler_next(s, other[at], NULL));
+        CHECK_OK(laser_sampler_next(s, other[at], weights));
     CHECK_OK(laser_sampler_generate(s, 0, 2, other[at], NULL, NULL));
-    CHECK_OK(laser_sampler_generate_f32(s, 100, 2, x32[0], NULL, NULL));
+    CHECK_OK(laser_sampler_generate_f32(s, 100, 2, x32[0], w32, NULL));
     for (size_t i = 0; i < 100; i++, at++) {
         CHECK(x32[i][0] == (float)reference[at][0] && x32[i][1] == (float)reference[at][1]);
         memcpy(other[at], reference[at], sizeof other[at]);
     }
-    CHECK_OK(laser_sampler_generate_latent(s, EVENTS - at, 2, other[at], 2, latent[at], NULL));
+    CHECK_OK(laser_sampler_generate_latent(s, EVENTS - at, 2, other[at], 2, latent[at], weights));
     CHECK(other_is_reference());
 
     /* Backward and forward, from a sampler of the reloaded model that began elsewhere. */
@@ -61,9 +61,9 @@ static void contract(const laser_model *model, const laser_model *reloaded, cons
     REQUIRE_OK(laser_sampler_new(reloaded, 5, 6, options, &t));
     memset(other, 0, sizeof other);
     CHECK_OK(laser_sampler_seek(t, 1234));
-    CHECK_OK(laser_sampler_generate(t, EVENTS - 1234, 2, other[1234], NULL, NULL));
+    CHECK_OK(laser_sampler_generate(t, EVENTS - 1234, 2, other[1234], weights, NULL));
     CHECK_OK(laser_sampler_seek(t, 0));
-    CHECK_OK(laser_sampler_generate(t, 1234, 2, other[0], NULL, NULL));
+    CHECK_OK(laser_sampler_generate(t, 1234, 2, other[0], weights, NULL));
     CHECK(other_is_reference());
     laser_sampler_free(t);
 
@@ -72,14 +72,14 @@ static void contract(const laser_model *model, const laser_model *reloaded, cons
     for (int i = 0; i < 50; i++)
         rows[i / 5][i % 5] = 42;
     CHECK_OK(laser_sampler_seek(s, 7));
-    CHECK_OK(laser_sampler_generate(s, 10, 5, rows[0], NULL, NULL));
+    CHECK_OK(laser_sampler_generate(s, 10, 5, rows[0], weights, NULL));
     for (int i = 0; i < 10; i++)
         CHECK(memcmp(rows[i], reference[7 + i], sizeof reference[0]) == 0 && rows[i][2] == 42 && rows[i][4] == 42);
 
     /* Other seeds and streams are other events. */
     for (int k = 0; k < 2; k++) {
         REQUIRE_OK(laser_sampler_new(model, k ? 5 : 4, k ? 5 : 6, options, &t));
-        CHECK_OK(laser_sampler_generate(t, 10, 2, other[0], NULL, NULL));
+        CHECK_OK(laser_sampler_generate(t, 10, 2, other[0], weights, NULL));
         for (int i = 0; i < 10; i++)
             CHECK(other[i][0] != reference[i][0] && other[i][1] != reference[i][1]);
         laser_sampler_free(t);
@@ -105,6 +105,7 @@ static void densities(const laser_model *model, const laser_options *o)
             break;
     CHECK_OK(laser_sampler_generate(r, EVENTS, 2, other[0], weights, NULL));
     CHECK(other_is_reference()); /* reweighted events are the generator's */
+    CHECK_SAYS(laser_sampler_next(r, other[0], NULL), LASER_ERR_INVALID_ARGUMENT, "wrong without their weights");
 
     CHECK_OK(laser_model_log_prob(model, o, EVENTS, reference[0], 2, expected));
     for (size_t i = 0; i < EVENTS; i++)

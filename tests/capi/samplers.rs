@@ -105,6 +105,47 @@ fn a_stream_is_the_same_however_it_is_asked_for() {
     }
 }
 
+/// Without them they are the unrefined generator's, which nobody sees.
+#[test]
+fn reweighted_events_come_with_their_weights_alone() {
+    let (mut x, mut z, mut w, mut p) = ([7.0; 4], [7.0; 4], [7.0; 2], [7.0; 2]);
+    let mut x32 = [7f32; 4];
+    let (mut event, none) = (7, null_mut());
+    // SAFETY: see main.rs.
+    unsafe {
+        let sampler = sampler(c"reweight");
+        let (px, pz, pw, pp) = (
+            x.as_mut_ptr(),
+            z.as_mut_ptr(),
+            w.as_mut_ptr(),
+            p.as_mut_ptr(),
+        );
+        for status in [
+            laser_sampler_generate(sampler, 2, 0, px, none, pp),
+            laser_sampler_generate_f32(sampler, 2, 0, x32.as_mut_ptr(), null_mut(), null_mut()),
+            laser_sampler_generate_latent(sampler, 2, 0, px, 0, pz, none),
+            laser_sampler_next(sampler, px, none),
+        ] {
+            assert_eq!(status, LASER_ERR_INVALID_ARGUMENT);
+        }
+        let status = laser_sampler_next(sampler, px, none);
+        let words = "wrong without their weights: ask for their `w` too";
+        refused(status, LASER_ERR_INVALID_ARGUMENT, words);
+        ok(laser_sampler_generate(sampler, 0, 0, px, none, none));
+        ok(laser_sampler_tell(sampler, &mut event));
+        assert_eq!((event, x, z, p), (0, [7.0; 4], [7.0; 4], [7.0; 2]));
+        ok(laser_sampler_next(sampler, px, pw));
+        assert!(w[0] > 0.0 && w[0] != 1.0 && w[1] == 7.0, "{w:?}");
+        // What lies in the batch already is refused as well.
+        refused(
+            laser_sampler_next(sampler, px, none),
+            LASER_ERR_INVALID_ARGUMENT,
+            words,
+        );
+        laser_sampler_free(sampler);
+    }
+}
+
 #[test]
 fn latent_points_belong_to_their_events() {
     const N: usize = 100;

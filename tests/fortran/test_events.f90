@@ -125,7 +125,7 @@ contains
       call loaded%log_weight(x, expected, options)
       call expect(maxval(abs(log(w) - expected)) < 1e-3_real64, "log_weight")
       call of_flow%seek(0_int64)
-      call of_flow%generate_latent(x, z)
+      call of_flow%generate_latent(x, z, w)
       padded = 42
       call model%latent(x, padded(3:4, :))
       call expect(maxval(abs(padded(3:4, :) - z)) < 1e-3_real64, "latent")

@@ -372,7 +372,8 @@ fn sample(method: &str, model: *mut laser_model, density: bool) {
         let threads =
             made(|out| laser_options_from_json(c"{\"sampler.threads\": 3}".as_ptr(), out));
         let new = || made(|out| laser_sampler_new(model, 7, 0, threads, out));
-        let mut first = vec![0.0; 2 * N];
+        let (mut first, mut w) = (vec![0.0; 2 * N], vec![0.0; N]);
+        let w = w.as_mut_ptr();
         let sampler = new();
         let none = null_mut();
         ok(laser_sampler_generate(
@@ -380,7 +381,7 @@ fn sample(method: &str, model: *mut laser_model, density: bool) {
             N,
             0,
             first.as_mut_ptr(),
-            none,
+            w,
             none,
         ));
         laser_sampler_free(sampler);
@@ -393,7 +394,7 @@ fn sample(method: &str, model: *mut laser_model, density: bool) {
                 return made;
             }
             let log_p = if density { log_p.as_mut_ptr() } else { none };
-            let status = laser_sampler_generate(sampler, N, 0, x.as_mut_ptr(), none, log_p);
+            let status = laser_sampler_generate(sampler, N, 0, x.as_mut_ptr(), w, log_p);
             if status != LASER_OK {
                 // The position is as before, the handle free.
                 let mut event = 9;
@@ -412,7 +413,7 @@ fn sample(method: &str, model: *mut laser_model, density: bool) {
                 vec![0.0; 2 * N].leak(),
                 if density { log_p.as_mut_ptr() } else { none },
             );
-            let failing = || laser_sampler_generate(sampler, N, 0, x.as_mut_ptr(), none, log_p);
+            let failing = || laser_sampler_generate(sampler, N, 0, x.as_mut_ptr(), w, log_p);
             let (status, _) = under(Some(Shortage::Once(n)), failing);
             assert!(
                 [LASER_OK, LASER_ERR_MEMORY].contains(&status),
@@ -425,7 +426,7 @@ fn sample(method: &str, model: *mut laser_model, density: bool) {
                     N,
                     0,
                     x.as_mut_ptr(),
-                    none,
+                    w,
                     log_p,
                 ));
             }

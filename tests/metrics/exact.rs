@@ -182,16 +182,29 @@ fn weights_whose_total_cancels_are_refused() {
     assert_eq!((h.total(), h.outside()), (0.0, 0.0));
 }
 
-/// Scores that part the classes have the area 1 and no error, however many they are.
+/// Scores that part the classes have the area 1, however many they are, and equal ones ½; the error is that of chance, of three events a
+/// class as well.
 #[test]
-fn parted_classes_have_an_area_of_one() {
+fn parted_and_equal_classes_have_the_error_of_chance() {
     for n in [3, 10, 777, 30_000] {
         let scores: Vec<f64> = (0..2 * n).map(f64::from).collect();
         let labels: Vec<i32> = (0..2 * n).map(|i| i32::from(i >= n)).collect();
         let w: Vec<f64> = (0..2 * n).map(|i| 0.1 + f64::from(i % 7)).collect();
         for w in [None, Some(&w[..])] {
-            let area = auc(&scores, &labels, w).unwrap();
-            assert_eq!((area.value, area.error), (1.0, 0.0), "{n}");
+            let size = |of: &[f64]| effective_size(of).unwrap();
+            let half = n as usize;
+            let (zeros, ones) = match w {
+                Some(w) => (size(&w[..half]), size(&w[half..])),
+                None => (n.into(), n.into()),
+            };
+            let chance = ((ones + zeros + 1.0) / (12.0 * ones * zeros)).sqrt();
+            assert!(n > 3 || chance > 0.25, "{chance}");
+            let equal = vec![7.0; scores.len()];
+            for (scores, value) in [(&scores, 1.0), (&equal, 0.5)] {
+                let area = auc(scores, &labels, w).unwrap();
+                assert_eq!(area.value, value, "{n}");
+                assert_close(area.error, chance, 1e-12);
+            }
         }
     }
 }

@@ -87,8 +87,8 @@ Base.getindex(sampler::Sampler, key::AbstractString) = value(Float64, C.laser_sa
 The next events of the stream, a column of `x` each, and their weights: w(z) for the method "reweight", 1 for all others but the few
 events of "rejection" that lie above w_max. `T`, the type of the numbers, is `Float64` or `Float32`.
 
-`generate!` fills the matrix `x`, and the vectors `weights` and `logp` if they are given; `logp` receives the logarithm of the events'
-density. After a failure the stream stands where it stood, and the arrays may be filled in part.
+`generate!` fills the matrix `x`, and the vectors `weights`, without which "reweight" is refused, and `logp` if they are given; `logp`
+receives the logarithm of the events' density. After a failure the stream stands where it stood, and the arrays may be filled in part.
 """
 generate(sampler::Sampler, n::Integer) = generate(Float64, sampler, n)
 

@@ -370,7 +370,7 @@ fn apply(arguments: &Apply) -> Result<()> {
     };
     let most = (BLOCK / (columns + wanted + width)).max(1);
     let seen = file.write(|sink| {
-        let mut seen = Seen::default();
+        let (mut seen, mut strange) = (Seen::default(), false);
         let (mut read, mut x, mut out) = (Vec::new(), Vec::new(), Vec::new());
         let [mut w, mut log_w, mut spread] = [const { Vec::new() }; 3];
         for first in (0..rows).step_by(most) {
@@ -399,6 +399,7 @@ fn apply(arguments: &Apply) -> Result<()> {
                 spread: arguments.spread.then(|| RowsMut::column(&mut spread)),
             };
             let rows = Rows::packed(&x, dims.event_row())?;
+            strange = strange || bar.suspend(|| warned(&reweighter, &rows));
             let weighted = reweighter.weights(&options, rows, wanted);
             weighted
                 .map_err(|error| of_rows(&arguments.events, &reweighter, (first, count), error))?;
@@ -422,6 +423,13 @@ fn apply(arguments: &Apply) -> Result<()> {
     bar.finish_and_clear();
     seen.tell(path, start.elapsed().as_secs_f64());
     Ok(())
+}
+
+/// Warns of conditions where the training had none; whether there are any.
+fn warned(reweighter: &Reweighter, rows: &Rows<f64>) -> bool {
+    let strange = reweighter.strange(rows);
+    terminal::warn(strange.as_deref());
+    strange.is_some()
 }
 
 /// What is wrong with events from row `first` on, as the library counts them.
@@ -489,7 +497,7 @@ fn rewrite(arguments: &Apply, reweighter: &Reweighter, format: Format) -> Result
     let bar = terminal::bar(0, "{spinner} {human_pos} events  {per_sec}")?;
     let start = Instant::now();
     let mut reader = Reader::open(source, format)?;
-    let mut seen = Seen::default();
+    let (mut seen, mut strange) = (Seen::default(), false);
     output::write_text(path, |sink| {
         let mut more = reader.read()?;
         sink(&rewriter.begin(&reader)?)?;
@@ -518,7 +526,9 @@ fn rewrite(arguments: &Apply, reweighter: &Reweighter, format: Format) -> Result
                 w: Some(RowsMut::column(&mut w)),
                 ..Weights::default()
             };
-            let weighted = reweighter.weights(&options, Rows::packed(&x, dims.event_row())?, out);
+            let rows = Rows::packed(&x, dims.event_row())?;
+            strange = strange || bar.suspend(|| warned(reweighter, &rows));
+            let weighted = reweighter.weights(&options, rows, out);
             weighted.map_err(|e| of_rows(source, reweighter, (seen.rows, held.len()), e))?;
             for ((event, w), own) in held.iter().zip(&w).zip(&own) {
                 sink(&rewriter.event(event, *w))?;

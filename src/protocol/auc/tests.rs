@@ -62,6 +62,41 @@ fn an_event_with_most_of_the_weight_is_told_of() {
     }
 }
 
+/// Six events and six that lie elsewhere: whatever the area of the three judged ones of each, its error is that of three.
+#[test]
+fn few_events_have_a_large_error_and_are_told_of() {
+    #[derive(Default)]
+    struct Warned(std::cell::RefCell<Vec<(&'static str, String)>>);
+    impl Hooks for Warned {
+        fn warn(&self, about: &'static str, message: &str) -> Result<()> {
+            self.0.borrow_mut().push((about, message.into()));
+            Ok(())
+        }
+    }
+    let (p, mut q) = (normal(14, 400), normal(15, 400));
+    q.iter_mut().for_each(|x| *x += 100.0);
+    for (rows, told) in [(6, 2), (150, 2), (400, 0)] {
+        let warned = Warned::default();
+        let [p, q] = [&p, &q].map(|x| sample(&x[..3 * rows], None));
+        let both = two_sample_auc(&p, &q, &options(), &warned).unwrap();
+        for Auc { error, .. } in [both.network, both.trees] {
+            let judged = (rows / 2) as f64;
+            let least = ((2.0 * judged + 1.0) / (12.0 * judged * judged)).sqrt();
+            assert!(rows > 6 || error >= 0.2, "{both:?}");
+            assert!(error > 0.5 * least, "{rows}: {both:?}");
+        }
+        let messages = warned.0.take();
+        assert_eq!(messages.len(), told, "{rows}: {messages:?}");
+        for ((about, message), which) in messages.iter().zip(["reference", "sample"]) {
+            let says = format!(
+                "the half of the {which} that the area is judged by has {} ",
+                rows / 2
+            );
+            assert!(*about == "events" && message.contains(&says), "{message}");
+        }
+    }
+}
+
 /// Normal numbers shifted by 1 have the area Φ(1/√2); the scale of a feature does not matter.
 #[test]
 fn a_shift_has_the_area_of_its_likelihood_ratio() {

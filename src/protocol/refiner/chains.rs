@@ -47,6 +47,9 @@ const TRIES: usize = 100;
 /// The pilot's report, in records.
 const RECORD: &str = "chains";
 
+/// Transitions of the pilot run where `auto` needs one and `hmc.pilot` asks for none: those of the preset `fast`.
+const JUDGED: usize = 200;
+
 impl Home for Dynamics {
     fn method(&self) -> Method {
         self.method
@@ -61,16 +64,26 @@ impl Home for Dynamics {
         Some(RECORD)
     }
 
-    /// The pilot run, if one is wanted.
+    /// The pilot run. Who names chains and wants none gets them as the options have them; `auto` takes none that nobody has looked at.
     fn prepare(&self, preparation: Preparation) -> Result<bool> {
         let Preparation { session, model, .. } = preparation;
-        if session.get(keys::HMC_PILOT) == 0 {
-            return Ok(true);
-        }
+        let transitions = match (session.get(keys::HMC_PILOT), preparation.auto) {
+            (0, true) => JUDGED,
+            (0, false) => {
+                let message = format!(
+                    "nobody has looked whether the chains of `{}` mix or diverge: have a pilot run judge them, and find their step (`hmc.pilot` = {JUDGED}), or look at the `r_hat` and `divergences` of every sampler",
+                    self.method.name()
+                );
+                session.hooks.warn(RECORD, &message)?;
+                return Ok(true);
+            }
+            (wanted, _) => wanted as usize,
+        };
         let dims = model.generator.dims();
         let Refinement { hmc, pool, .. } = preparation.refinement;
         let mut evaluator = session.evaluator(model)?;
-        let (found, report) = pilot(session, *self, dims, hmc, *pool, evaluator.as_mut())?;
+        let evaluator = evaluator.as_mut();
+        let (found, report) = pilot(session, *self, dims, transitions, hmc, *pool, evaluator)?;
         if preparation.auto && !report.sound() {
             return Ok(false);
         }

@@ -71,6 +71,8 @@ pub(in crate::protocol) struct Preparation<'a> {
     /// The model with its weights, not refined.
     pub model: &'a Instance,
     pub conditions: &'a Conditions,
+    /// What the weights leave of a sample: (Σw)² / Σw² of the pilot run, as a fraction.
+    pub effective_fraction: f64,
     /// Whether another method may be taken instead.
     pub auto: bool,
     pub refinement: &'a mut Refinement,

@@ -141,7 +141,8 @@ impl Pilot<'_> {
     }
 }
 
-/// Runs the pilot in so many transitions: the settings found, and the report, of which the host is told. `pool` as for [`Transition::new`].
+/// Runs the pilot in so many transitions, or the fewest that tell something: the settings found, and the report, of which the host is told.
+/// `pool` as for [`Transition::new`].
 ///
 /// # Errors
 /// Those of the chains' start, of the evaluator and of the hooks.
@@ -149,6 +150,7 @@ pub(super) fn pilot(
     session: Session,
     dynamics: Dynamics,
     dims: Dims,
+    transitions: usize,
     settings: &HmcSettings,
     pool: usize,
     evaluator: &mut dyn Evaluator,
@@ -157,7 +159,7 @@ pub(super) fn pilot(
         chains: settings.chains.min(CHAINS),
         ..settings.clone()
     };
-    let transitions = (session.get(keys::HMC_PILOT) as usize).max(LEAST);
+    let transitions = transitions.max(LEAST);
     let target = match session.get(keys::HMC_TARGET_ACCEPTANCE) {
         given if given > 0.0 => given,
         _ => dynamics.target,

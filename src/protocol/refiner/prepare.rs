@@ -63,6 +63,7 @@ pub(in crate::protocol) fn prepare(
             session,
             model: &weighted,
             conditions,
+            effective_fraction: report.effective_fraction,
             auto: wanted.is_none(),
             refinement: &mut refinement,
             record: &mut model.record,

@@ -2,8 +2,8 @@
 
 use super::block::{Block, Blocks, Maker};
 use super::candidates::Candidates;
-use super::home::{refinement, Case, Home};
-use super::statistics::Statistics;
+use super::home::{refinement, Case, Home, Preparation};
+use super::statistics::{Statistics, DISTINCT};
 use crate::compute::Stage;
 use crate::model::{Evaluator, Method, Model};
 use crate::noise::places;
@@ -27,6 +27,25 @@ impl Home for Resampling {
     fn suits(&self, case: &Case) -> Option<String> {
         let accepts = case.rejection();
         Some(format!("{accepts}, and log w(z) has no gradient"))
+    }
+
+    /// Warns of weights so broad that events will repeat.
+    fn prepare(&self, preparation: Preparation) -> Result<bool> {
+        let Preparation {
+            session,
+            refinement,
+            effective_fraction,
+            ..
+        } = preparation;
+        let worth = effective_fraction * refinement.pool as f64;
+        if worth < DISTINCT {
+            let message = format!(
+                "the weights are so broad that the {} latents which `resampling` chooses an event from are worth {worth:.2}: many events will come more than once. Refine with a larger `resampling.pool`, or take `rejection`",
+                refinement.pool
+            );
+            session.hooks.warn("refiner", &message)?;
+        }
+        Ok(true)
     }
 
     fn maker(&self, model: &Model) -> Result<Box<dyn Maker>> {

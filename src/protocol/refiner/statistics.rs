@@ -46,6 +46,9 @@ pub(in crate::protocol) struct Resampled {
     pub distinct: u64,
 }
 
+/// Share of the resampled events that must be different: of fewer, errors that count events are too small by a twentieth and more.
+pub(in crate::protocol) const DISTINCT: f64 = 0.9;
+
 /// How many events are a handful.
 pub(in crate::protocol) const HANDFUL: usize = 10;
 

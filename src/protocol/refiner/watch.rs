@@ -2,7 +2,7 @@
 
 use super::block::Block;
 use super::history::{History, FEWEST};
-use super::statistics::{Statistics, HANDFUL};
+use super::statistics::{Statistics, DISTINCT, HANDFUL};
 use crate::model::{Method, Pilot};
 use crate::protocol::limits::TOO_MUCH;
 use crate::train::Hooks;
@@ -40,8 +40,8 @@ struct Seen<'a> {
 /// A warning with its remedy, if there is a reason.
 type Rule = fn(&Seen) -> Option<String>;
 
-const RULES: [Rule; 9] = [
-    beyond, overweight, acceptance, handful, limited, non_finite, still, diverged, apart,
+const RULES: [Rule; 10] = [
+    beyond, overweight, acceptance, handful, limited, repeated, non_finite, still, diverged, apart,
 ];
 
 /// Looks at block after block, and warns once of each kind.
@@ -182,6 +182,22 @@ fn limited(seen: &Seen) -> Option<String> {
         format!(
             "{:.1} % of the weight is of events at the limit of the weights: the generator makes next to nothing where the target has that much. Train it longer, and refine again",
             100.0 * share
+        )
+    })
+}
+
+/// Events that repeat each other, by three standard errors.
+fn repeated(seen: &Seen) -> Option<String> {
+    let resampled = &seen.statistics.resampled;
+    let (rows, distinct) = (resampled.rows as f64, resampled.distinct as f64);
+    let share = distinct / rows;
+    let error = (share * (1.0 - share) / rows).sqrt();
+    // Chains have what they start from alone of a pool.
+    let many = seen.method == Method::Resampling && share + 3.0 * error < DISTINCT;
+    many.then(|| {
+        format!(
+            "{:.1} % of {rows} resampled events are copies of others: errors of histograms are larger than the number of events says. Refine with a larger `resampling.pool`, or take `rejection` (`sampler.method`)",
+            100.0 * (1.0 - share)
         )
     })
 }

@@ -253,7 +253,6 @@ fn run_pilot(
 ) -> Result<(HmcSettings, ChainReport)> {
     let mut options = Options::preset("fast").unwrap();
     options.set_str("hmc.mass", mass).unwrap();
-    options.set_i64("hmc.pilot", 400).unwrap();
     let start = HmcSettings {
         chains: 1000,
         start: Start::Resampled,
@@ -262,7 +261,7 @@ fn run_pilot(
         ..settings()
     };
     let session = Session::new(&options, hooks);
-    pilot(session, dynamics, DIMS, &start, 16, exact)
+    pilot(session, dynamics, DIMS, 400, &start, 16, exact)
 }
 
 #[test]

@@ -291,6 +291,24 @@ fn weight_at_the_limit_is_counted_and_told() {
 }
 
 #[test]
+fn events_that_repeat_are_told() {
+    // Log-normal weights that leave exp(−b²) = 6 % of a sample: of pools of 2, 46 % of the events are copies; of 100, 1 %.
+    let mut exact = Exact::new(0.0, 1.677);
+    for (pool, told) in [
+        (2, &["resampled events are copies of others"][..]),
+        (100, &[]),
+    ] {
+        let mut maker = resampling::resampling(pool);
+        let warned = warnings(Method::Resampling, &mut maker, &mut exact, None, 3);
+        assert_warned(&warned, told);
+    }
+    // Chains move on from where they start.
+    let mut started = endless(|s| s.start = crate::model::Start::Resampled);
+    let warned = warnings(Method::Hmc, started.as_mut(), &mut exact, None, 3);
+    assert_warned(&warned, &[]);
+}
+
+#[test]
 fn what_is_no_event_is_told() {
     let mut exact = Exact::new(1.0, 1.0);
     exact.broken = 1.5;
