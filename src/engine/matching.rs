@@ -40,8 +40,8 @@ impl<T: Element> Map<T> for Matching<T> {
             let middle = evaluation % 2 == 1;
             let time = T::from_f64(0.5 * evaluation as f64 / self.steps as f64);
             for block in 0..blocks {
-                // Where the evaluation before left its velocities.
-                let before = start + length - apart - (blocks - block) * n;
+                // Where the evaluation before left its velocities; the first has none.
+                let before = (start + length).saturating_sub(apart + (blocks - block) * n);
                 let to = start + block * inputs;
                 for (k, &z) in point.state(block)[..n].iter().enumerate() {
                     tape[to + k] = if middle {
