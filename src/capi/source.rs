@@ -50,7 +50,8 @@ type Seek = unsafe extern "C" fn(u64, *mut c_void) -> i32;
 ///
 /// Called only on the thread that made the call that trains, never concurrently. May call the library, except with the source
 /// that it serves (LASER_ERR_BUSY). Must not throw, nor jump out. Events and weights must be finite, and the total weight
-/// positive.
+/// positive. Whatever it does not write of the rows that it says it filled, a weight as well as a value, is NaN, and ends the
+/// training with LASER_ERR_DATA, which names the row.
 ///
 /// @param n how many events are wanted, at least 1
 /// @param dim values per event
