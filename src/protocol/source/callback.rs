@@ -3,6 +3,7 @@
 use super::events::{unwritten_weight, Events};
 use super::origin::{EventSource, Known, Origin, CHUNK, MEASURE};
 use super::restriction::Restriction;
+use super::watch::Watch;
 use crate::model::Scaling;
 use crate::noise::places;
 use crate::options::{keys, Options};
@@ -492,6 +493,10 @@ impl Origin for Callback<'_> {
         held_out.map_or(Ok(()), |rows| unusable(rows, &known.scalings, 0))?;
         unusable(&self.pending, &known.scalings, before)?;
         unusable(&self.pool, &known.scalings, before)
+    }
+
+    fn watch(&self, held_out: &Events) -> Result<Option<Watch>> {
+        Watch::new(held_out, true).map(Some)
     }
 
     fn identity(&self, known: &Known, weighted: &str) -> Result<String> {
