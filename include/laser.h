@@ -248,14 +248,15 @@ typedef int32_t (*laser_allreduce_fn)(size_t n, double *values, void *user);
  *
  * Called only on the thread that made the call that trains, never concurrently. May call the library, except with the source
  * that it serves (LASER_ERR_BUSY). Must not throw, nor jump out. Events and weights must be finite, and the total weight
- * positive.
+ * positive. Whatever it does not write of the rows that it says it filled, a weight as well as a value, is NaN, and ends the
+ * training with LASER_ERR_DATA, which names the row. Events come in random order: the first are held out, and all is judged by them.
  *
  * @param n how many events are wanted, at least 1
  * @param dim values per event
  * @param x `n` rows of `dim` doubles, packed; row i begins at x + i * dim
  * @param w `n` weights; NULL if the source was declared unweighted
  * @param got set it to the number of rows filled, at most `n`; it is 0 when the callback begins. Less than `n` ends the
- * events: the next call begins them again, from the first or with fresh ones
+ * events: the next call begins them again, from the first in the order that they had, or with fresh ones
  * @param user the pointer given with the callback
  * @return 0 to go on; anything else ends the training with LASER_ERR_CALLBACK and this number, unless the option
  * "source.failures" has it asked again: a call that fails has delivered nothing

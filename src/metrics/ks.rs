@@ -36,12 +36,16 @@ pub fn kolmogorov_smirnov(p: &Sample, q: &Sample, feature: usize) -> Result<Kolm
         true => height.min(1.0),
         false => height,
     };
-    let [n, m] = masses.sizes;
-    let root = (n / (n + m) * m).sqrt();
     Ok(KolmogorovSmirnov {
         statistic,
-        p_value: survival((root + 0.12 + 0.11 / root) * statistic),
+        p_value: kolmogorov_smirnov_chance(statistic, masses.sizes),
     })
+}
+
+/// The p-value of a D between samples of these effective sizes.
+pub(crate) fn kolmogorov_smirnov_chance(statistic: f64, [n, m]: [f64; 2]) -> f64 {
+    let root = (n / (n + m) * m).sqrt();
+    survival((root + 0.12 + 0.11 / root) * statistic)
 }
 
 /// The same of two weights that every event has: whether the differences, scaled to the same total, cumulate as those would which have no

@@ -122,6 +122,17 @@ impl Squares {
         self.scale = scale;
     }
 
+    /// Its bits.
+    pub fn words(&self) -> [u64; 2] {
+        [self.scale, self.sum].map(f64::to_bits)
+    }
+
+    /// The sum of such bits.
+    pub fn from_words(words: [u64; 2]) -> Self {
+        let [scale, sum] = words.map(f64::from_bits);
+        Squares { scale, sum }
+    }
+
     /// How many equal terms have this total and these squares: total² / Σ x². NaN without squares.
     pub fn effective(&self, total: f64) -> f64 {
         let total = total * self.scale;

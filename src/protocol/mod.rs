@@ -34,6 +34,7 @@ mod source;
 mod support;
 mod unfold;
 mod unused;
+mod worth;
 
 pub use crate::compute::{device_check, evaluator, Instance};
 pub use crate::model::HostGenerator;

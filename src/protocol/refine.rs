@@ -61,6 +61,7 @@ fn train_here(target: &mut Source, options: &Options, hooks: &dyn Hooks) -> Resu
         edges.map_or(Ok(()), |edges| session.hooks.log(Level::Info, &edges))?;
     }
     copies::look(session, target, TARGET)?;
+    target.weigh(session.hooks, TARGET)?;
     unused::in_training(options, hooks)?;
     if let Err(why) = checks::refinement(
         &draft.generator,
@@ -85,6 +86,7 @@ fn train_here(target: &mut Source, options: &Options, hooks: &dyn Hooks) -> Resu
         let found = json!({"generated": auc.value, "error": auc.error});
         model.record.insert("second_opinion".into(), found);
     }
+    target.look_back(session.hooks, TARGET, &model.names)?;
     tell_failures(target, hooks)?;
     witness.judge(&mut model.record, &[]);
     witness.tell(&model.record, "the generator")?;
@@ -569,6 +571,8 @@ fn judge(
         hooks.warn("events", &message)?;
     }
     copies::look(session, target, TARGET)?;
+    target.weigh(hooks, TARGET)?;
+    target.look_back(hooks, TARGET, &model.names)?;
     match &report.calibration {
         Some(calibration) => calibration.warn(hooks, Subject::Generator)?,
         None => hooks.warn(

@@ -349,6 +349,10 @@ fn train_here(
     Ok(model)
 }
 
+/// Whose the events of the sources are.
+const FROM: &str = "the events of `from`";
+const TO: &str = "the events of `to`";
+
 /// The classifier between two sources, as a model with the report on its weights.
 fn learn(session: Session, from: &mut Source, to: &mut Source, samples: Samples) -> Result<Model> {
     let options = session.options;
@@ -368,8 +372,10 @@ fn learn(session: Session, from: &mut Source, to: &mut Source, samples: Samples)
     inspect(session, from, &scalings[..features], &names, &mut told)?;
     inspect(session, to, &scalings[..features], &names, &mut told)?;
     if samples == Samples::Apart {
-        copies::look(session, from, "the events of `from`")?;
-        copies::look(session, to, "the events of `to`")?;
+        copies::look(session, from, FROM)?;
+        copies::look(session, to, TO)?;
+        from.weigh(session.hooks, FROM)?;
+        to.weigh(session.hooks, TO)?;
     }
     let mut model = Model {
         dtype: session.dtype,
@@ -399,6 +405,8 @@ fn learn(session: Session, from: &mut Source, to: &mut Source, samples: Samples)
     Reach::record(conditions, measured, &mut model.record)?;
     let (classifier, trained) = fit(session, &model, from, to, places::CLASSIFIER)?;
     model.classifier = Some(classifier);
+    from.look_back(session.hooks, FROM, &model.names)?;
+    to.look_back(session.hooks, TO, &model.names)?;
     let report = report::judge(session, &mut model, from, to, samples)?;
     let epochs = keys::CLASSIFIER_TRAINING.epochs.name();
     let differs = report.second_opinion.is_none_or(|o| o.sees_generated());

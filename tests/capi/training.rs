@@ -348,12 +348,29 @@ fn unusable_events_are_named() {
         unsafe { request.w.add(6).write(f64::INFINITY) };
         0
     }
+    fn no_weights(host: &mut Host, request: &mut Request) -> i32 {
+        let mut without = Request {
+            w: null_mut(),
+            ..*request
+        };
+        deliver(host, &mut without)
+    }
+    fn few_rows(host: &mut Host, request: &mut Request) -> i32 {
+        let mut few = Request { n: 150, ..*request };
+        deliver(host, &mut few);
+        // SAFETY: see main.rs.
+        unsafe { request.got.write(request.n) };
+        0
+    }
     type Deliver = fn(&mut Host, &mut Request) -> i32;
-    let cases: [(Deliver, &str); 4] = [
+    let cases: [(Deliver, &str); 6] = [
         (too_many, "201"),
         (nothing, "0 events"),
         (nan, "column 1 of row 4"),
         (infinite_weight, "row 6"),
+        // What is not written must not pass for an event at 0, nor for a weight of 1.
+        (no_weights, "the weight of row 0 is NaN"),
+        (few_rows, "column 0 of row 150 is NaN"),
     ];
     for (act, words) in cases {
         let mut host = Host::new(act);

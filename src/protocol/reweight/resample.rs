@@ -16,6 +16,7 @@ use crate::protocol::names;
 use crate::protocol::refine::agree;
 use crate::protocol::source::Source;
 use crate::protocol::unused;
+use crate::protocol::worth::Worth;
 use crate::room::{self, Gather};
 use crate::train::{with_ranks, Hooks, Level};
 use crate::{Error, Result, RowsMut};
@@ -33,10 +34,6 @@ struct Before<'a> {
 
 /// The total weight must be so many times its error to be more than 0.
 const SIGNIFICANT: f64 = 3.0;
-/// Events that are worth fewer tell hardly anything of a shape.
-const FEW: f64 = 1000.0;
-/// An event with this share of Σw² decides alone what its surroundings weigh.
-const HUGE: f64 = 0.1;
 
 impl<'a> Before<'a> {
     /// Of events in memory.
@@ -52,17 +49,11 @@ impl<'a> Before<'a> {
             ),
             other => other,
         })?;
-        let weights = || (0..sample.rows()).map(|row| sample.weight(row));
-        let total = weights().collect::<Sum>().value();
-        let (mut largest, mut negative) = ((0, 0.0_f64), 0);
-        for (row, w) in weights().enumerate() {
-            negative += usize::from(w < 0.0);
-            if w.abs() > largest.1.abs() {
-                largest = (row, w);
-            }
-        }
+        let rows = sample.rows();
+        let worth = Worth::of((0..rows).map(|row| (row, sample.weight(row))));
+        let (total, negative) = (worth.total(), worth.negative());
         if total <= 0.0 || !total.is_finite() {
-            let why = match negative == sample.rows() {
+            let why = match negative == rows as u64 {
                 true => "all of them are negative: turn their signs",
                 false => "is this the column of the weights?",
             };
@@ -70,8 +61,7 @@ impl<'a> Before<'a> {
                 "the weights sum to {total}, and positive ones cannot: {why}"
             )));
         }
-        let squares: Squares = weights().collect();
-        let effective = squares.effective(total);
+        let effective = worth.effective();
         let error = total / effective.sqrt();
         if effective < SIGNIFICANT * SIGNIFICANT {
             return Err(Error::Data(format!(
@@ -84,23 +74,7 @@ impl<'a> Before<'a> {
                 "no weight is negative: nothing is to be done. The local mean of the weights is learned all the same; if they should have signs, is this the column of the weights?",
             )?;
         }
-        if effective < FEW {
-            let message = format!(
-                "the {} events are worth {effective:.0} of weight 1, as their signs cancel: too few to tell what is left of them where. Deliver more",
-                sample.rows()
-            );
-            hooks.warn("events", &message)?;
-        }
-        let share = (largest.1 / error).powi(2);
-        if share > HUGE {
-            let message = format!(
-                "the event of row {} (from 0) has the weight {}, and {:.0} % of the sum of the squares: it alone decides what its surroundings weigh. Leave it out, if it is a failure of the generator",
-                largest.0,
-                largest.1,
-                100.0 * share
-            );
-            hooks.warn("events", &message)?;
-        }
+        worth.warn(hooks, "the events")?;
         Ok(Before {
             sample,
             total,

@@ -8,6 +8,7 @@ use crate::model::Scaling;
 use crate::noise::places;
 use crate::options::{keys, Options};
 use crate::protocol::scaling::{self, Asked};
+use crate::protocol::worth::Worth;
 use crate::room::{self, Gather, Grow};
 use crate::train::{GoOn, Passes, Words};
 use crate::{Error, Result, Rows};
@@ -208,6 +209,11 @@ impl Origin for Array<'_> {
                 Sample::new(x, weighted.then_some(&events.w[..]))
             }
         }
+    }
+
+    fn worth(&self) -> Option<Worth> {
+        let rows = self.rows.all().iter();
+        Some(Worth::of(rows.map(|&row| (row, self.events.weight(row)))))
     }
 
     fn identity(&self, known: &Known, weighted: &str) -> Result<String> {

@@ -1,8 +1,9 @@
 //! Events of a host, pulled batch by batch.
 
-use super::events::Events;
+use super::events::{unwritten_weight, Events};
 use super::origin::{EventSource, Known, Origin, CHUNK, MEASURE};
 use super::restriction::Restriction;
+use super::watch::Watch;
 use crate::model::Scaling;
 use crate::noise::places;
 use crate::options::{keys, Options};
@@ -56,7 +57,7 @@ struct Failures {
 fn unusable(rows: &Events, scalings: &[Scaling], first: u64) -> Result<()> {
     rows.defect(scalings).map_or(Ok(()), |defect| {
         Err(Error::Data(format!(
-            "the event callback delivered an unusable event: {defect} (rows of a request count from 0; this one began at event {first} of the stream)"
+            "the event callback delivered an unusable event: {defect} (rows of a request count from 0; this one began at event {first} of the stream; what the callback does not write is NaN)"
         )))
     })
 }
@@ -88,8 +89,8 @@ impl<'a> Callback<'a> {
     /// Asks the host for `rows` rows.
     fn ask(&mut self, rows: usize) -> Result<Events> {
         let mut asked = Events::new(self.pending.dim);
-        asked.sized(rows)?;
         let host = self.events.get_mut();
+        asked.unwritten(rows, host.weighted())?;
         let got = match &self.ranks {
             None => {
                 let got = fill(host, &mut self.failures, &mut asked.x, &mut asked.w)?;
@@ -197,13 +198,9 @@ impl<'a> Callback<'a> {
         while self.own < own {
             (words.go_on)()?;
             let asked = (own - self.own).min(words.batch as u64) as usize;
-            rows.sized(asked)?;
-            let got = fill(
-                self.events.get_mut(),
-                &mut self.failures,
-                &mut rows.x,
-                &mut rows.w,
-            )?;
+            let host = self.events.get_mut();
+            rows.unwritten(asked, host.weighted())?;
+            let got = fill(host, &mut self.failures, &mut rows.x, &mut rows.w)?;
             self.own += got as u64;
             self.ended = got < asked;
             idle = if got > 0 { 0 } else { idle + 1 };
@@ -215,13 +212,9 @@ impl<'a> Callback<'a> {
         }
         if ended && !self.ended {
             // It has said so when it was asked for more.
-            rows.sized(1)?;
-            let got = fill(
-                self.events.get_mut(),
-                &mut self.failures,
-                &mut rows.x,
-                &mut rows.w,
-            )?;
+            let host = self.events.get_mut();
+            rows.unwritten(1, host.weighted())?;
+            let got = fill(host, &mut self.failures, &mut rows.x, &mut rows.w)?;
             if got > 0 {
                 return Err(Error::Data(
                     "the event callback goes on where its events ended before".into(),
@@ -270,7 +263,8 @@ fn fill(
                 failed += 1;
                 failures.borne += 1;
                 failures.last = why.to_string();
-                w.fill(1.0);
+                x.fill(f64::NAN);
+                w.fill(unwritten_weight(events.weighted()));
             }
             done => return done,
         }
@@ -290,9 +284,13 @@ fn fill_together(
     let (x, rest) = sums.split_at_mut(asked * dim);
     let (w, missing) = rest.split_at_mut(asked);
     if !part.is_empty() {
-        let own = part.start * dim..part.end * dim;
-        w[part.clone()].fill(1.0);
-        let got = fill(events, failures, &mut x[own], &mut w[part.clone()])?;
+        let (x, w) = (
+            &mut x[part.start * dim..part.end * dim],
+            &mut w[part.clone()],
+        );
+        x.fill(f64::NAN);
+        w.fill(unwritten_weight(events.weighted()));
+        let got = fill(events, failures, x, w)?;
         missing[0] = (part.len() - got) as f64;
     }
     ranks.sum(&mut sums)?;
@@ -495,6 +493,10 @@ impl Origin for Callback<'_> {
         held_out.map_or(Ok(()), |rows| unusable(rows, &known.scalings, 0))?;
         unusable(&self.pending, &known.scalings, before)?;
         unusable(&self.pool, &known.scalings, before)
+    }
+
+    fn watch(&self, held_out: &Events) -> Result<Option<Watch>> {
+        Watch::new(held_out, true).map(Some)
     }
 
     fn identity(&self, known: &Known, weighted: &str) -> Result<String> {

@@ -45,10 +45,12 @@ impl Events {
         self.w.room(rows)
     }
 
-    pub fn sized(&mut self, rows: usize) -> Result<()> {
-        self.x.sized(rows * self.dim, 0.0)?;
+    /// So many rows that a host has yet to write. What it forgets to write must not pass for an event, nor for a weight of 1.
+    pub fn unwritten(&mut self, rows: usize, weighted: bool) -> Result<()> {
+        self.x.clear();
+        self.x.sized(rows * self.dim, f64::NAN)?;
         self.w.clear();
-        self.w.sized(rows, 1.0)
+        self.w.sized(rows, unwritten_weight(weighted))
     }
 
     /// Puts the events of another behind its own.
@@ -96,6 +98,15 @@ impl Events {
         let rows = self.x.chunks_exact(self.dim).enumerate();
         rows.filter_map(|(row, x)| objection(row, x, scalings))
             .next()
+    }
+}
+
+/// The weight of a row that a host has yet to write: that of an unweighted source is known.
+pub(super) fn unwritten_weight(weighted: bool) -> f64 {
+    if weighted {
+        f64::NAN
+    } else {
+        1.0
     }
 }
 

@@ -4,6 +4,7 @@ use super::array::checksum;
 use super::events::{objection, Events};
 use super::origin::{Known, Origin, CHUNK, MEASURE};
 use super::restriction::Restriction;
+use super::watch::Watch;
 use crate::noise::{places, Permutation};
 use crate::options::{keys, Options};
 use crate::room::{Gather, Grow};
@@ -375,6 +376,10 @@ impl Origin for Rows {
 
     fn size(&self) -> Option<(&'static str, usize)> {
         Some(("file", self.table.layout().rows()))
+    }
+
+    fn watch(&self, held_out: &Events) -> Result<Option<Watch>> {
+        Watch::new(held_out, false).map(Some)
     }
 
     fn identity(&self, known: &Known, weighted: &str) -> Result<String> {

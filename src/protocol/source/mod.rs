@@ -6,14 +6,16 @@ mod events;
 mod file;
 mod origin;
 mod restriction;
+mod watch;
 
 use super::scaling;
+use super::worth::Worth;
 use crate::metrics::Sample;
 use crate::model::{listed_names, Region, Scaling, MAX_WIDTH};
 use crate::options::{keys, Options};
 use crate::room::{self, Gather};
 use crate::table::Table;
-use crate::train::{GoOn, Ranks, Settings, Words};
+use crate::train::{GoOn, Hooks, Ranks, Settings, Words};
 use crate::{Error, Result, Rows};
 use array::{Array, Stored};
 use callback::Callback;
@@ -24,6 +26,7 @@ use origin::{Known, Origin};
 use restriction::Restriction;
 use std::path::Path;
 use std::sync::Arc;
+use watch::Watch;
 
 /// No network takes more features.
 fn check_dim(dim: usize) -> Result<()> {
@@ -45,6 +48,8 @@ pub struct Source<'a> {
     /// Training events that were delivered: its position.
     drawn: u64,
     buffer: Events,
+    /// Of the call, as soon as events are held out.
+    watch: Option<Watch>,
 }
 
 impl<'a> Source<'a> {
@@ -140,6 +145,7 @@ impl<'a> Source<'a> {
             names: Vec::new(),
             drawn: 0,
             buffer: Events::new(dim),
+            watch: None,
         }
     }
 
@@ -152,6 +158,7 @@ impl<'a> Source<'a> {
     /// Ends what [`Source::restrict`] began: what told the region belongs to a call that is done. Events that were left out come back.
     pub(super) fn release(&mut self) {
         self.known.restriction = None;
+        self.watch = None;
         self.origin.release(&mut self.known);
     }
 
@@ -218,6 +225,14 @@ impl<'a> Source<'a> {
         if self.known.held_out.is_none() {
             self.known.held_out = Some(self.origin.hold_out(&mut self.known, options)?);
         }
+        if let Some(held_out) = self
+            .known
+            .held_out
+            .as_ref()
+            .filter(|_| self.watch.is_none())
+        {
+            self.watch = self.origin.watch(held_out)?;
+        }
         Ok(())
     }
 
@@ -273,7 +288,9 @@ impl<'a> Source<'a> {
     /// Those of the host.
     pub(super) fn position(&self, words: &mut Vec<u64>) -> Result<()> {
         words.push(self.drawn);
-        self.origin.position(&self.known, words)
+        self.origin.position(&self.known, words)?;
+        let watch = self.watch.as_ref();
+        watch.map_or(Ok(()), |watch| watch.position(words))
     }
 
     /// Goes on from a position: the events of an array or a file are passed over, those of a callback that has no positions asked for once
@@ -286,14 +303,36 @@ impl<'a> Source<'a> {
         let seed = options.get(keys::SEED) as u64;
         self.origin.skip(&mut self.known, rows, seed, words)?;
         self.drawn += rows;
-        Ok(())
+        let watch = self.watch.as_mut();
+        watch.map_or(Ok(()), |watch| watch.resume(words))
     }
 
     /// Fills the buffer with `rows` training events. Where they end they begin again: those of an array or a file in another order.
     pub(super) fn next(&mut self, rows: usize, seed: u64) -> Result<()> {
         self.buffer = self.origin.next(&mut self.known, rows, rows, seed)?;
         self.drawn += rows as u64;
+        if let Some(watch) = &mut self.watch {
+            watch.see(&self.buffer, self.origin.pass());
+        }
         Ok(())
+    }
+
+    /// Tells the host before a training what is strange about the weights of events in memory, `whose` they are.
+    ///
+    /// # Errors
+    /// Those of the hooks.
+    pub(super) fn weigh(&self, hooks: &dyn Hooks, whose: &str) -> Result<()> {
+        let worth = self.weighted.then(|| self.origin.worth()).flatten();
+        worth.map_or(Ok(()), |worth: Worth| worth.warn(hooks, whose))
+    }
+
+    /// Tells the host after a training what was strange about the events that were drawn, which could not be looked at before.
+    ///
+    /// # Errors
+    /// Those of the hooks.
+    pub(super) fn look_back(&self, hooks: &dyn Hooks, whose: &str, names: &[String]) -> Result<()> {
+        let watch = self.watch.as_ref();
+        watch.map_or(Ok(()), |watch| watch.warn(hooks, whose, names))
     }
 
     /// Training events from their beginning to their end; none for a callback that has not ended yet.

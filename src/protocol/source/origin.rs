@@ -2,10 +2,12 @@
 
 use super::events::Events;
 use super::restriction::Restriction;
+use super::watch::Watch;
 use crate::metrics::Sample;
 use crate::model::Scaling;
 use crate::options::Options;
 use crate::protocol::scaling::Asked;
+use crate::protocol::worth::Worth;
 use crate::train::{GoOn, Ranks, Words};
 use crate::{Error, Result};
 use std::sync::Arc;
@@ -19,7 +21,8 @@ pub trait EventSource: Send {
     fn weighted(&self) -> bool;
 
     /// Fills up to `w.len()` rows (`x` has `w.len() · dim` elements) and returns how many. Fewer than asked for end the events; the next
-    /// call begins them again. An unweighted source leaves `w` alone.
+    /// call begins them again, in the order that they had, or with fresh ones. An unweighted source leaves `w` alone; all else is NaN until it is
+    /// written.
     ///
     /// # Errors
     /// Whatever the host stops with, as [`Error::Host`].
@@ -165,6 +168,19 @@ pub(super) trait Origin: Send + Sync {
             None => "the source delivers events by a callback; a score needs a source made from an array".into(),
             Some(_) => "the source is a file larger than `source.memory`; a score needs events in memory".into(),
         }))
+    }
+
+    /// What the weights of all events within the support are like, of those in memory.
+    fn worth(&self) -> Option<Worth> {
+        None
+    }
+
+    /// What is to be noticed of the training events as they are drawn beside the held-out ones; nothing, where all can be looked at.
+    ///
+    /// # Errors
+    /// [`Error::Memory`].
+    fn watch(&self, _held_out: &Events) -> Result<Option<Watch>> {
+        Ok(None)
     }
 
     /// What it is, for a checkpoint.

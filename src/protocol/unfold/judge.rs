@@ -4,6 +4,7 @@ use super::input::{Input, Level};
 use super::learner::{log_weights, renamed, source};
 use crate::compute::Session;
 use crate::model::{called, Model, Scaling};
+use crate::options::keys;
 use crate::order::sort_by_value;
 use crate::protocol::calibration::{worth, Calibration};
 use crate::protocol::columns;
@@ -16,6 +17,7 @@ use crate::protocol::opinion::SecondOpinion;
 use crate::protocol::pullback::WeightReport;
 use crate::protocol::reweight::{inspect, FEW};
 use crate::protocol::source::Source;
+use crate::protocol::worth::Worth;
 use crate::room::{self, Gather, Grow};
 use crate::train::{Checkpoint, Hooks, Level as LogLevel, Progress, Ranks};
 use crate::Result;
@@ -155,6 +157,11 @@ pub(super) fn inspect_input(
             &mut Vec::new(),
         )?;
         copies::look(session, &mut source, name)?;
+        // Those of a replica are the events' own by numbers of chance.
+        if session.get(keys::UNFOLD_REPLICA) == 0 {
+            let weights = level.rows.iter().copied().zip(level.w.iter().copied());
+            Worth::of(weights).warn(session.hooks, name)?;
+        }
     }
     let (positive, negative) = data.w.iter().fold((0.0, 0.0), |(p, n), w| match *w > 0.0 {
         true => (p + w, n),

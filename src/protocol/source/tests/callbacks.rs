@@ -145,6 +145,40 @@ impl EventSource for Failing {
     }
 }
 
+/// Writes its rows and fails; asked again, it claims rows without writing them.
+struct Forgetful(bool);
+
+impl EventSource for Forgetful {
+    fn dim(&self) -> usize {
+        2
+    }
+
+    fn weighted(&self) -> bool {
+        true
+    }
+
+    fn fill(&mut self, x: &mut [f64], w: &mut [f64]) -> Result<usize> {
+        if std::mem::take(&mut self.0) {
+            x.fill(0.5);
+            w.fill(0.5);
+            return Err(Error::Host("the farm is down".into()));
+        }
+        x[0] = 0.25;
+        x[1] = 0.25;
+        w[0] = 1.0;
+        Ok(w.len())
+    }
+}
+
+#[test]
+fn what_a_call_that_failed_has_written_is_not_used() {
+    let mut o = options(50);
+    o.set_i64("source.failures", 1).unwrap();
+    let mut source = Source::from_events(Box::new(Forgetful(true))).unwrap();
+    let error = source.held_out(&o).unwrap_err().to_string();
+    assert!(error.contains("column 0 of row 1 is NaN"), "{error}");
+}
+
 fn failing(failures: usize) -> Source<'static> {
     let events = Counter {
         length: 10_000,
