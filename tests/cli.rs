@@ -761,10 +761,7 @@ fn sample_says_what_is_wrong_and_writes_nothing() {
         "sample model.laser -n 1 -o a.root",
         "a.root: unknown kind of file; events are read from .npy, .npz, .csv, .parquet, .lhe or .hepmc",
     );
-    for (end, file) in [
-        ("root", "events.root:tree"),
-        ("hdf5", "events.h5"),
-    ] {
+    for (end, file) in [("root", "events.root:tree"), ("hdf5", "events.h5")] {
         folder.usage(
             &format!("sample model.laser -n 1 -o a.{end}"),
             &format!("in Python, `liblaser.write(\"events.npy\", liblaser.iterate(\"{file}\", [\"pt\", \"eta\"]))` converts such a file, and `liblaser.write(\"{file}\", numpy.load"),

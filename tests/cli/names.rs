@@ -119,9 +119,9 @@ fn options_give_other_names_but_no_other_order() {
         );
     }
     // The library itself, of a file that it reads.
-    let names = format!("('eta', '<f8'), ('pt', '<f8')");
+    let names = "('eta', '<f8'), ('pt', '<f8')";
     let bytes: Vec<u8> = events(2, 1).iter().flat_map(|x| x.to_le_bytes()).collect();
-    folder.structured("turned.npy", &names, &format!("({ROWS},)"), &bytes);
+    folder.structured("turned.npy", names, &format!("({ROWS},)"), &bytes);
     let options = laser::options::Options::from_json(&named("pt,eta")).unwrap();
     let source = laser::protocol::Source::from_file(&folder.at("turned.npy"), &options);
     let refused = laser::protocol::train_generator(&mut source.unwrap(), &options, &());
