@@ -878,7 +878,7 @@ fn sample_says_what_is_wrong_and_writes_nothing() {
             "-o a.hepmc --first 2147483647 --hepmc-columns 13:x0,x1,0,m=0",
             "HepMC numbers events up to 2147483647",
         ),
-        ("-o a.npy.gz", "arrays of NumPy packed by gzip"),
+        ("-o a.npy.gz", "arrays of NumPy and .parquet packed by gzip"),
         ("-o -", "say with --format"),
         (
             "-o - --format npz",
@@ -2878,7 +2878,10 @@ fn unfold_writes_what_the_library_does() {
     folder.write("other.json", &config(r#""flag": 3,"#));
     folder.bad("unfold other.json", "unknown field `flag`");
     folder.write("other.json", &config("").replace("w.npy", "w.hepmc"));
-    folder.bad("unfold other.json", "`weights` must end in .npy or .csv");
+    folder.bad(
+        "unfold other.json",
+        "`weights` must end in .npy, .csv or .parquet",
+    );
     folder.write("other.json", &config("").replace("w.npy", "data.npy"));
     folder.bad("unfold other.json", "read by the same command");
     folder.write(

@@ -201,8 +201,8 @@ impl Archive<'_> {
     }
 }
 
-/// Reads an array of an archive: that asked for, the only one, `events` or `x` if no other has as many rows; or all as columns. An array of strings, `names` or `columns`,
-/// has the names of the columns.
+/// Reads an array of an archive: that asked for, the only one, `events` or `x` if no other has as many rows; or all as columns. An array of
+/// strings, `names` or `columns`, has the names of the columns.
 pub fn read(path: &Path, file: File, asked: Option<&str>) -> Result<Events> {
     let failed = |e: &dyn std::fmt::Display| {
         Failure::of(path, format!("no archive of NumPy that can be read: {e}"))

@@ -53,7 +53,8 @@ pub struct Arguments {
     /// The last column is the events' weight, of both files or of one
     #[arg(long, value_name = "WHICH", num_args = 0..=1, require_equals = true, default_missing_value = "both")]
     weights: Option<Weighted>,
-    /// The column that holds the weights, in the place of the last: its name, or its number, from 0; of both files, unless --weights says of which
+    /// The column that holds the weights, in the place of the last: its name, or its number, from 0; of both files, unless --weights says
+    /// of which
     #[arg(long, value_name = "COLUMN")]
     weight_column: Option<String>,
     /// Columns whose JSD to print, as 0,1 or pt,eta; can be given again. By default all pairs of up to four columns

@@ -145,7 +145,7 @@ pub fn next(
     Ok(true)
 }
 
-/// Whether a number that stands among the weights is none, by its name: a count of trials, a normalisation, or what Sherpa keeps beside them.
+/// Whether a number among the weights is none, by its name: a count of trials, a normalisation, or what Sherpa keeps beside them.
 pub fn is_no_weight(name: &str) -> bool {
     let name = name.to_lowercase();
     let within = ["ntrials", "weightnormali"];
