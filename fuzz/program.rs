@@ -1,5 +1,7 @@
 //! The readers of the program `laser`, and the bodies of the targets.
 
+#[path = "../src/bin/laser/argument.rs"]
+pub mod argument;
 pub mod bodies;
 #[path = "../src/bin/laser/config.rs"]
 pub mod config;

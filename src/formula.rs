@@ -147,6 +147,12 @@ impl Formula {
         self.kind
     }
 
+    /// Whether its value depends on a column, counted from 0.
+    pub fn uses(&self, column: usize) -> bool {
+        let is = |step: &Step| matches!(step, Step::Column(own) if *own == column);
+        self.steps.iter().any(is)
+    }
+
     /// How far an event is within each inequality of a condition, in the order in which they are written: the greater side less the
     /// smaller one, negative beyond. Under `not` it is the other way round. Their text is the inequality.
     pub fn margins(&self) -> &[Formula] {

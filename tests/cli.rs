@@ -2,6 +2,8 @@
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests fail so
 
+#[path = "cli/names.rs"]
+mod names;
 #[path = "cli/parquet.rs"]
 mod parquet_files;
 
@@ -716,7 +718,7 @@ fn headers_of_arrays_cost_no_more_than_they_are() {
     let words = "nested.npy: no .npy file that can be read: its header has no text";
     score("nested.npy", &bytes, None, words);
     let long = b"\x93NUMPY\x02\0\xff\xff\xff\xff{}";
-    let words = "a header of 4294967295 bytes, longer than 65536";
+    let words = "a header of 4294967295 bytes, longer than 1048576";
     score("long.npy", long, None, words);
     score("long.npy", long, Some(1 << 33), words);
     for short in [
@@ -876,7 +878,7 @@ fn sample_says_what_is_wrong_and_writes_nothing() {
             "-o a.hepmc --first 2147483647 --hepmc-columns 13:x0,x1,0,m=0",
             "HepMC numbers events up to 2147483647",
         ),
-        ("-o a.npy.gz", "arrays of NumPy packed by gzip"),
+        ("-o a.npy.gz", "arrays of NumPy and .parquet packed by gzip"),
         ("-o -", "say with --format"),
         (
             "-o - --format npz",
@@ -1180,10 +1182,10 @@ fn further_features_are_computed_from_the_columns() {
         ("hypot(px,pz)", "x.csv: the formula, at `hypot(px,` >>> `pz)`: there is no feature `pz`; did you mean `px`?"),
         ("px>0", "x.csv: `px>0` is a condition; a feature is a number"),
     ] {
-        folder.usage(&format!("score x.csv y.csv --with {formula}"), message);
+        folder.usage(&format!("score x.csv y.csv --weights --with {formula}"), message);
     }
     folder.bad(
-        "score x.csv y.csv --with log(0*px)",
+        "score x.csv y.csv --weights --with log(0*px)",
         "x.csv: row 0 (from 0): `log(0*px)` is -inf",
     );
 }
@@ -2627,7 +2629,7 @@ fn reweight_trains_and_weighs_as_the_library_does() {
     assert_eq!(shape, [ROWS as u64, 5]);
     let expected = x.chunks_exact(2).zip(w.iter().zip(&log_w));
     let expected: Vec<f64> = expected
-        .flat_map(|(x, (w, log_w))| [x[0], x[1], *w, *log_w, 0.0])
+        .flat_map(|(x, (w, log_w))| [x[0], x[1], *log_w, 0.0, *w])
         .collect();
     assert_eq!(all, expected);
     let bytes: Vec<u8> = x.iter().flat_map(|x| x.to_le_bytes()).collect();
@@ -2637,7 +2639,7 @@ fn reweight_trains_and_weighs_as_the_library_does() {
     let (names, both) = folder.records("both.npy");
     assert_eq!(
         (names.join(" "), both),
-        ("pt eta w log_w spread".into(), all)
+        ("pt eta log_w spread w".into(), all)
     );
     folder.good("reweight apply r.laser truth.npy -o w.csv");
     let text = fs::read_to_string(folder.at("w.csv")).unwrap();
@@ -2876,7 +2878,10 @@ fn unfold_writes_what_the_library_does() {
     folder.write("other.json", &config(r#""flag": 3,"#));
     folder.bad("unfold other.json", "unknown field `flag`");
     folder.write("other.json", &config("").replace("w.npy", "w.hepmc"));
-    folder.bad("unfold other.json", "`weights` must end in .npy or .csv");
+    folder.bad(
+        "unfold other.json",
+        "`weights` must end in .npy, .csv or .parquet",
+    );
     folder.write("other.json", &config("").replace("w.npy", "data.npy"));
     folder.bad("unfold other.json", "read by the same command");
     folder.write(

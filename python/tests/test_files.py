@@ -385,3 +385,15 @@ def test_many_columns(tmp_path):
     liblaser.write(path, many)
     back = liblaser.read(path)
     assert list(back) == list(many) and all(np.array_equal(back[name], many[name]) for name in many)
+
+
+def test_an_index_of_pandas_is_no_column_unless_asked_for(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"event": COLUMNS["event"], "mass": COLUMNS["mass"]})
+    path = tmp_path / "x.parquet"
+    frame.set_index("event")[COLUMNS["triggered"]].to_parquet(path)
+    assert list(read(path)) == ["mass"]
+    assert np.array_equal(read(path, "event")["event"], COLUMNS["event"][COLUMNS["triggered"]])
+    frame[COLUMNS["triggered"]].to_parquet(path)
+    assert list(read(path)) == ["event", "mass"]
+    assert list(read(path, "__index_level_0__")) == ["__index_level_0__"]

@@ -228,3 +228,92 @@ def test_plots():
         plot.compare(named(X), named(Y, ("m", "eta")))
     weighted = Source(Y, np.linspace(0, 1, len(Y)))
     assert all(np.array_equal(a, b) for a, b in zip(heights(weighted), heights((Y, np.linspace(0, 1, len(Y))))))
+
+
+def test_names_are_no_other_order_of_the_columns(tmp_path):
+    for source in (lambda names: Source(turned(X), names=names), lambda names: Source(fields(X)[["m", "pt"]], names=names[::-1])):
+        with pytest.raises(ValueError, match="names are .*: they give columns other names, and no other order; leave them out"):
+            source(["m", "pt"])
+        assert source(["a", "b"]).names in (("a", "b"), ("b", "a"))
+    np.save(tmp_path / "x.npy", fields(X))
+    with pytest.raises(ValueError, match="names are m, pt, but the columns are pt, m"):
+        Source(tmp_path / "x.npy", names=["m", "pt"])
+    assert Source(tmp_path / "x.npy", names=["a", "b"]).names == ("a", "b")
+
+
+def test_names_of_a_long_header_are_not_lost(tmp_path):
+    names = [f"a_long_name_of_a_column_{i:04}" for i in range(600)]
+    table = np.zeros(50, [(name, "f4") for name in names])
+    for i, name in enumerate(names):
+        table[name] = np.sin(np.arange(50) * (i + 1))
+    np.save(tmp_path / "wide.npy", table)
+    assert Source(tmp_path / "wide.npy").names == tuple(names)
+    assert Source(tmp_path / "wide.npy", weights=names[3]).names == tuple(names[:3] + names[4:])
+
+
+@pytest.mark.parametrize("form", FORMS[:3])
+def test_what_functions_return_goes_by_names(model, form):
+    def part(n, start=[0]):
+        start[0] += n
+        return np.take(X, np.arange(start[0] - n, start[0]) % len(X), axis=0)
+
+    def trained(function, **more):
+        return Reweighter.train(Source(function, dim=2, names=["m", "pt"], **more), named(Y), TOY).to_bytes()
+
+    part.__defaults__[0][0] = 0
+    expected = trained(part)
+    part.__defaults__[0][0] = 0
+    assert trained(lambda n: form(part(n))) == expected
+    part.__defaults__[0][0] = 0
+    assert trained(lambda n: (form(part(n)), np.ones(n)), weighted=True) != b""
+    with pytest.raises(ValueError, match="the function of a Source returns has the columns (a, m|m, a), but it has m, pt"):
+        trained(lambda n: {"a": part(n)[:, 0], "m": part(n)[:, 1]})
+    with pytest.raises(ValueError, match="the function of a Source returns the columns pt, m, for which it has no names: names="):
+        train(Source(lambda n: turned(part(n)), dim=2), TOY)
+    assert train(Source(lambda n: {"x0": part(n)[:, 0], "x1": part(n)[:, 1]}, dim=2), TOY).event_dim == 2
+
+    def simulate(z):
+        return z[:, :2] + [1.0, -2.0]
+
+    with pytest.raises(ValueError, match="the function of a Generator returns the columns pt, m, for which it has no names: return an array"):
+        refine(Generator.from_callable(lambda z: turned(simulate(z)), 2, 2), named(Y), TOY)
+    plain = refine(Generator.from_callable(simulate, 2, 2), named(Y), TOY)
+    z = np.random.default_rng(1).normal(size=(50, 2))
+    attached = Model.from_bytes(plain.to_bytes()).attach(lambda z: form(simulate(z)))
+    assert np.array_equal(attached.generate(z), plain.generate(z))
+
+
+def test_what_pandas_has_in_other_rows_is_not_paired():
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame(turned(X))
+    w = pandas.Series(np.linspace(0.5, 1.5, len(X)))
+    rows = table.index[::-1]
+    weighted = Source(table, w)
+    assert np.array_equal(Source(table.loc[rows], w.loc[rows])._w, weighted._w[::-1])
+    message = r"belong together row by row, but their indices differ: give both with reset_index\(drop=True\) if rows i are one event"
+    for pair in (lambda: Source(table.loc[rows], w), lambda: Source(table, w.loc[rows]), lambda: Source({"m": table["m"], "pt": table["pt"].loc[rows]}),
+                 lambda: Source({"m": table["m"]}, w.loc[rows]), lambda: liblaser.resample((table, w.loc[rows]), TOY),
+                 lambda: Histogram(5, ((-1, 1), (-1, 1))).fill(table, w.loc[rows]), lambda: liblaser.unfold(table, table.loc[rows], table, options=TOY),
+                 lambda: liblaser.unfold(table, table, table, is_reconstructed=(table["pt"] > -2).loc[rows], options=TOY),
+                 lambda: liblaser.write("x.npy", (table, w.loc[rows])), lambda: liblaser.write("x.npy", {"m": table["m"], "w": w.loc[rows]})):
+        with pytest.raises(ValueError, match=message):
+            pair()
+    Source(table.loc[rows].reset_index(drop=True), w)
+    Source(table.loc[rows], w.to_numpy())
+
+
+def test_tables_of_arrow_keep_their_names():
+    arrow = pytest.importorskip("pyarrow")
+    table = arrow.table(turned(X))
+    assert Source(table).names == ("pt", "m")
+    assert np.array_equal(Source(table, weights="pt")._w, X[:, 1])
+    for given in (table, table.to_batches()[0]):
+        assert liblaser.emd_1d(named(X), given, "m", repeats=2).distance == 0
+    with pytest.raises(ValueError, match="names of columns must differ, but are m, m"):
+        Source(arrow.Table.from_arrays([arrow.array(X[:, 0])] * 2, names=["m", "m"]))
+
+
+def test_a_file_is_to_be_read_first(model):
+    for call in (model.log_weight, Reweighter.train(X, Y, TOY).weights):
+        with pytest.raises(TypeError, match=r'x must be an array, not the name of a file: read it, numpy.load\("x.npy"\)'):
+            call("x.npy")

@@ -1,6 +1,7 @@
 //! What the values of an event are called.
 
 use crate::{Error, Result};
+use std::collections::BTreeSet;
 
 /// Longest name.
 const LONGEST: usize = 100;
@@ -20,6 +21,7 @@ pub fn check_names(names: &[String], columns: usize) -> Result<()> {
             names.join(", ").chars().take(LONGEST).collect::<String>()
         )));
     }
+    let mut known = BTreeSet::new();
     for (i, name) in names.iter().enumerate() {
         let shown: String = name.chars().take(30).collect();
         let wrong = |what: &str| {
@@ -36,7 +38,7 @@ pub fn check_names(names: &[String], columns: usize) -> Result<()> {
         if name.parse::<f64>().is_ok() {
             return wrong("is a number");
         }
-        if names[..i].contains(name) {
+        if !known.insert(name) {
             return wrong("is given twice");
         }
     }

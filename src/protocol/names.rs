@@ -4,12 +4,13 @@ use super::source::Source;
 use crate::model::{listed_names, Model};
 use crate::options::{keys, Options};
 use crate::{room, Error, Result};
+use std::collections::BTreeSet;
 
 /// The names of the target's columns: those of the option `features.names` or, if it names none, of the target itself, or else of the
 /// generator.
 ///
 /// # Errors
-/// [`Error::InvalidArgument`] for names that are none, and for others than the generator's.
+/// [`Error::InvalidArgument`] for names that are none, for those of the target in another order, and for others than the generator's.
 pub(super) fn wanted(
     generator: Option<&Model>,
     target: &Source,
@@ -23,6 +24,8 @@ pub(super) fn wanted(
     if names.is_empty() {
         names = room::copied(target.names())?;
         whose = "the target's columns are called";
+    } else {
+        in_order(&names, target.names())?;
     }
     if names.is_empty() {
         return room::copied(own);
@@ -32,6 +35,19 @@ pub(super) fn wanted(
     }
     Err(Error::InvalidArgument(format!(
         "{whose} {}, but the generator was trained on {}; give the events in its order, and its names or none",
+        names.join(", "),
+        own.join(", ")
+    )))
+}
+
+/// Refuses the names that the target's columns have in another order, by which they would be called wrongly.
+fn in_order(names: &[String], own: &[String]) -> Result<()> {
+    let known: BTreeSet<&String> = own.iter().collect();
+    if names == own || names.len() != own.len() || !names.iter().all(|name| known.contains(name)) {
+        return Ok(());
+    }
+    Err(Error::InvalidArgument(format!(
+        "option `features.names` is {}, but the target's columns are called {}: it gives columns other names, and no other order; leave it out",
         names.join(", "),
         own.join(", ")
     )))

@@ -5,8 +5,8 @@ use crate::room;
 use std::io::{self, Read};
 use std::result::Result;
 
-/// The longest header that is read. That of a table takes about 100 bytes, and NumPy reads up to 10 000.
-const LONGEST: usize = 1 << 16;
+/// The longest header that is read: some fifty thousand named fields. That of a table takes about 100 bytes.
+const LONGEST: usize = 1 << 20;
 /// NumPy has no arrays of more dimensions.
 const DIMENSIONS: usize = 64;
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
@@ -302,6 +302,18 @@ impl<'a> Scanner<'a> {
         Ok(shape)
     }
 
+    /// What a field is called: its name, or title and name.
+    fn name(&mut self) -> Result<String, String> {
+        if !self.take("(") {
+            return self.string();
+        }
+        self.pass()?;
+        self.need(",")?;
+        let name = self.string()?;
+        self.need(")")?;
+        Ok(name)
+    }
+
     fn element(&mut self) -> Result<Element, String> {
         if !self.take("[") {
             return Type::of(self.pass()?).map(Element::Value);
@@ -309,7 +321,7 @@ impl<'a> Scanner<'a> {
         let mut fields = Vec::new();
         self.list("]", |scanner| {
             let close = scanner.open()?;
-            let name = scanner.string()?;
+            let name = scanner.name()?;
             scanner.need(",")?;
             let (start, mut pieces) = (scanner.rest(), 0);
             let first = scanner.pass()?;
@@ -538,7 +550,7 @@ mod tests {
 
     #[test]
     fn fields_have_their_names_and_what_is_nested_is_passed_over() {
-        let descr = r#"[('a\'\\\x41\u00e9', '<f8'), ["b", "<i4"], ('', '|V3'), ('c', '<f4', (2, 3)), ('d', [('e,)', '<f8')]),]"#;
+        let descr = r#"[('a\'\\\x41\u00e9', '<f8'), (('a title', "b"), "<i4"), ('', '|V3'), ('c', '<f4', (2, 3)), ('d', [('e,)', '<f8')]),]"#;
         let Element::Record(fields) = of(descr).unwrap() else {
             panic!("a record");
         };
@@ -589,7 +601,8 @@ mod tests {
             ("", "lacks a value, at character 10"),
             ("[('a')]", "lacks `,`"),
             ("[('a', '<f8', (2,), 3)]", "more than name, type and shape"),
-            ("[(('title', 'a'), '<f8')]", "no text, in quotation marks"),
+            ("[(('title', 'a', 'b'), '<f8')]", "lacks `)`"),
+            ("[(('title',), '<f8')]", "no text, in quotation marks"),
             (&deep, "no text, in quotation marks"),
         ] {
             let error = of(descr).unwrap_err();

@@ -9,7 +9,8 @@ use parquet::data_type::{
     BoolType, ByteArray, ByteArrayType, DoubleType, FloatType, Int32Type, Int64Type,
 };
 use parquet::errors::Result;
-use parquet::file::properties::WriterProperties;
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::record::Field;
@@ -116,6 +117,17 @@ impl Column {
 impl Folder {
     /// Writes columns in groups that end at these rows.
     fn parquet(&self, name: &str, columns: &[(&str, Column)], ends: &[usize], packed: Compression) {
+        let properties = WriterProperties::builder().set_compression(packed);
+        self.parquet_with(name, columns, ends, properties);
+    }
+
+    fn parquet_with(
+        &self,
+        name: &str,
+        columns: &[(&str, Column)],
+        ends: &[usize],
+        properties: WriterPropertiesBuilder,
+    ) {
         let fields = columns
             .iter()
             .map(|(name, column)| column.kind(name))
@@ -124,10 +136,7 @@ impl Folder {
             .with_fields(fields)
             .build()
             .unwrap();
-        let properties = WriterProperties::builder()
-            .set_compression(packed)
-            .set_data_page_row_count_limit(100)
-            .build();
+        let properties = properties.set_data_page_row_count_limit(100).build();
         let file = fs::File::create(self.at(name)).unwrap();
         let mut file =
             SerializedFileWriter::new(file, Arc::new(schema), Arc::new(properties)).unwrap();
@@ -390,6 +399,25 @@ fn other_columns_are_refused() {
         ("__index_level_0__", Column::Long((0..9).collect())),
         "is the index of a table",
     );
+    // One with a name is known by what pandas writes about it.
+    let event = || Column::Long((0..9).map(|i| 7 * i % 5).collect());
+    for (index, refused) in [
+        ("\"event\"", true),
+        ("{\"kind\": \"range\", \"start\": 0}", false),
+    ] {
+        let about = KeyValue::new("pandas".into(), format!("{{\"index_columns\": [{index}]}}"));
+        let about = WriterProperties::builder().set_key_value_metadata(Some(vec![about]));
+        let columns = [("pt", column()), ("event", event())];
+        folder.parquet_with("x.parquet", &columns, &[9], about);
+        let score = "score x.parquet x.parquet --repeats 2 --directions 1";
+        match refused {
+            true => drop(folder.bad(
+                score,
+                "x.parquet: its column `event` is the index of a table and no feature",
+            )),
+            false => drop(folder.good(score)),
+        }
+    }
     let missing = (0..9)
         .map(|i| (i != 5).then_some(1.0 / f64::from(i + 1)))
         .collect();

@@ -512,6 +512,14 @@ def vector_in(name: str, given: Any, n: int, dtype: npt.DTypeLike = np.float64) 
     return np.ascontiguousarray(array, dtype=dtype) if array.flags.aligned else np.array(array, dtype=dtype)
 
 
+def mapped(path: str) -> FloatArray:
+    """The array of a file of NumPy, where it lies."""
+    # NumPy trusts no header of more than ten thousand letters, some five hundred names, unless it is told how many there may be.
+    length: dict[str, Any] = {"max_header_size": os.path.getsize(path)} if np.lib.NumpyVersion(np.__version__) >= "1.23.4" else {}
+    array: FloatArray = np.load(path, mmap_mode="r", allow_pickle=False, **length)
+    return array
+
+
 def rows_out(name: str, given: Any, n: int, columns: int, dtype: npt.DTypeLike = np.float64) -> FloatArray:
     """An array for events to write, made if none is given; refused if the library cannot write there."""
     if given is None:

@@ -18,7 +18,7 @@ from ._boundary import FloatArray, masked
 from ._formats import KINDS, ROOT, Kind, Table, Types, shown
 from ._options import PathLike
 from ._sampling import Events
-from ._training import Source, columns_of, names_of
+from ._training import Source, columns_of, names_of, same_rows
 
 Columns = Union[str, Iterable[str], Mapping[str, str], None]
 Fill = Union[float, Mapping[str, float], None]
@@ -219,6 +219,7 @@ def columns_to_write(events: Any, names: Sequence[str] | None, weights: str) -> 
     w = None
     if isinstance(events, tuple) and (isinstance(events, Events) or len(events) == 2):
         events, w = events
+        same_rows("weights", w, "the events", events)
     own = names_of(events)
     if own is not None and names is not None:
         raise TypeError(f"names are for events that have none: these have {shown(own)}")
@@ -250,6 +251,7 @@ def columns_to_write(events: Any, names: Sequence[str] | None, weights: str) -> 
         array = np.asarray(column)
         if array.dtype.kind not in "biuf" or array.ndim != 1:
             raise TypeError(f"the column {name} must be a vector of numbers or booleans, not of {array.dtype} with the shape {array.shape}")
+        same_rows(f"the column {name}", column, next(iter(columns)), columns[next(iter(columns))])
         if checked and len(array) != len(first := next(iter(checked.values()))):
             raise ValueError(f"the column {name} has {len(array)} values, but {next(iter(checked))} has {len(first)}: all must have as many")
         checked[str(name)] = array

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import difflib
 import importlib
-import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,7 +12,7 @@ from typing import Any, Callable, NamedTuple
 
 import numpy as np
 
-from ._boundary import FloatArray
+from ._boundary import FloatArray, mapped
 
 SHOWN = 10  # names that a message has at most
 
@@ -268,10 +267,15 @@ def held_root(file: str) -> list[str]:
 
 class ParquetTable(Table):
     def __init__(self, called: str, file: Any):
-        # An index of pandas that has no name is no column of its frame.
-        names = [name for name in file.schema_arrow.names if not re.fullmatch(r"__index_level_\d+__", name)]
-        super().__init__(called, names, int(file.metadata.num_rows))
         self.file = file
+        self.all: list[str] = file.schema_arrow.names
+        # The index of pandas is no column of its frame, with a name or without.
+        index = (file.schema_arrow.pandas_metadata or {}).get("index_columns", [])
+        names = [name for name in self.all if name not in index and not re.fullmatch(r"__index_level_\d+__", name)]
+        super().__init__(called, names, int(file.metadata.num_rows))
+
+    def find(self, name: str) -> str | None:
+        return name if name in self.all else None
 
     def raw(self, names: Sequence[str], begin: int, end: int) -> dict[str, Any]:
         if begin != end:
@@ -420,9 +424,7 @@ def held_hdf5(file: str) -> list[str]:
 
 @contextlib.contextmanager
 def read_npy(file: str, inside: str) -> Iterator[Table]:
-    # NumPy trusts no header of more than ten thousand letters, some five hundred names, unless it is told how many there may be.
-    length: dict[str, Any] = {"max_header_size": os.path.getsize(file)} if np.lib.NumpyVersion(np.__version__) >= "1.23.4" else {}
-    data = np.load(file, mmap_mode="r", allow_pickle=False, **length)
+    data = mapped(file)
     if not data.dtype.names:
         raise ValueError(f"{file} has no columns with names: Source(numpy.load(\"{file}\"), names=[…]) takes it")
     yield ArrayTable(file, list(data.dtype.names), len(data), lambda name, begin, end: data[name][begin:end])

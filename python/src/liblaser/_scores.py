@@ -11,7 +11,7 @@ from . import _c
 from ._boundary import (FloatArray, Handle, address, call, count, doubles, long_call, made, numbers, stride_of, text, utf8, value, vector_in)
 from ._options import Cancel, Checkpoint, Hooks, Log, OptionsLike, PathLike, ProgressLike, Ranks, opened, options_of, to_python
 from ._sampling import Events
-from ._training import Source, in_order, names_of, rows_of, source_of
+from ._training import Source, in_order, names_of, rows_of, same_rows, source_of
 
 # --- histograms ---
 
@@ -46,6 +46,7 @@ class Histogram(Handle[_c.laser_histogram]):
             weights = x.w
         elif weights is None and isinstance(x, Source):
             weights = x._w
+        same_rows("weights", weights, "x", x)
         events = rows_of("x", x, None, "the histogram", self.names)
         if events.shape[1] < 2:
             raise ValueError(f"x must have two columns or more, but has the shape {events.shape}")

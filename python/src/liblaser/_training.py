@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from . import _c
 from ._boundary import (Callback, DataError, FloatArray, Handle, Held, IoError, LaserError, address, call, count, events_callback,
-                        generate_callback, long_call, made, numbers, of_type, rows_in, rows_out, seek_callback, stride_of, support_callback,
+                        generate_callback, long_call, made, mapped, numbers, of_type, rows_in, rows_out, seek_callback, stride_of, support_callback,
                         tell_callback, text, utf8, value, vector_in, vector_out)
 from ._options import (Cancel, Checkpoint, Hooks, Log, Options, OptionsLike, PathLike, ProgressLike, Ranks, opened, options_of, to_python)
 
@@ -31,7 +31,8 @@ class Source(Handle[_c.laser_source]):
 
     ``Source(x, weights)``
         of an array of shape (events, values); a vector is one value an event. Or of a dictionary of columns, a structured array or a
-        pandas DataFrame, whose columns are then known by name; ``weights`` may be the name of one. Or of what a :class:`Sampler` made,
+        DataFrame of pandas or a table of Arrow, whose columns are then known by name; ``weights`` may be the name of one. Or of what a
+        :class:`Sampler` made,
         with its weights. A float64 array with dense rows (any
         distance between them) is borrowed, not copied: leave it as it is while the source is used. All else is copied.
     ``Source("events.npy", weights="w")``
@@ -39,9 +40,9 @@ class Source(Handle[_c.laser_source]):
         option "source.memory" is read in parts. Those of ROOT, Parquet and HDF5 :func:`read` reads.
     ``Source(function, dim=2)``
         of a simulator: ``function(n)`` returns at most ``n`` events as an array (n, dim), or, if ``weighted``, a pair of them and their
-        weights. With fewer than ``n`` the events end, and begin again: ``lambda n: rng.normal(size=(n, 2))``. ``tell()`` returns where the
-        events stand, a number, and ``seek(number)`` brings them back there: then a training that goes on from a :class:`Checkpoint` asks
-        for none twice.
+        weights; columns with names go by ``names``. With fewer than ``n`` the events end, and begin again:
+        ``lambda n: rng.normal(size=(n, 2))``. ``tell()`` returns where the events stand, a number, and ``seek(number)`` brings them back
+        there: then a training that goes on from a :class:`Checkpoint` asks for none twice.
 
     Weights may be negative if their sum is positive; None means 1 for every event. ``names`` of the values, conditions included, make the
     option "features.names" of what is trained. Where two samples meet, or a sample and a model, and both have names, columns are found by
@@ -52,6 +53,7 @@ class Source(Handle[_c.laser_source]):
 
     _x: FloatArray | None = None
     _w: FloatArray | None = None
+    _index: Any = None  # of pandas
 
     def __init__(self, events: Any, weights: Any = None, *, dim: int | None = None, names: Iterable[str] | None = None, weighted: bool = False,
                  tell: Callable[[], int] | None = None, seek: Callable[[int], object] | None = None, options: OptionsLike = None,
@@ -85,6 +87,8 @@ class Source(Handle[_c.laser_source]):
         if isinstance(events, tuple) and any(hasattr(part, "__array__") and np.size(part) > len(events) for part in events):
             raise TypeError("a tuple of arrays is no table: weights go beside the events, Source(x, weights=w), and vectors are columns by name, "
                             "{'x': x, 'y': y}")
+        same_rows("weights", weights, "the events", events)
+        self._index = index_of(events)
         columns = columns_of(events)
         if columns is not None:
             if isinstance(weights, str):
@@ -92,7 +96,7 @@ class Source(Handle[_c.laser_source]):
                     raise ValueError(f"weights must be one of the columns {', '.join(columns)}, not {weights}")
                 weights = columns.pop(weights)
             events = stacked(columns)
-            self.names = self.names or tuple(columns)
+            self._name(tuple(columns))
         elif isinstance(weights, str):
             raise TypeError("weights must be an array: these events have no columns with names")
         x = rows_in("events", events)
@@ -119,13 +123,29 @@ class Source(Handle[_c.laser_source]):
                 raise
             raise DataError(f"{error}. Read files of other kinds yourself, and give what you read: "
                             "Source(pandas.read_csv(path)), Source(numpy.loadtxt(path, delimiter=','))") from None
-        self.names = self.names or names_in(self._path, weights)
+        self._name(names_in(self._path, weights))
         self.dim = value(c_size_t, _c.laser_source_event_dim, self._open)
 
     def _from_function(self, function: Callable[[int], Any], dim: int) -> None:
-        self._callback = events_callback(function, self.weighted)
+        names, weighted = self.names, self.weighted  # of the Source itself the callback knows nothing, or it would hold it
+
+        def deliver(n: int) -> Any:
+            found = function(n)
+            if weighted and isinstance(found, tuple) and len(found) == 2:
+                same_rows("weights", found[1], "the events", found[0])
+                return by_names("a Source", found[0], names), found[1]
+            return by_names("a Source", found, names)
+
+        self._callback = events_callback(deliver, self.weighted)
         self.dim = count("dim", dim)
         self._held = made(_c.laser_source, _c.laser_source_from_callback, self.dim, int(self.weighted), self._callback, None)
+
+    def _name(self, own: tuple[str, ...] | None) -> None:
+        """Takes the names of the columns, unless others are given, which must not be these in another order."""
+        if self.names and own and self.names != own and sorted(self.names) == sorted(own):
+            raise ValueError(f"names are {', '.join(self.names)}, but the columns are {', '.join(own)}: they give columns other names, and no other "
+                             "order; leave them out")
+        self.names = self.names or own
 
     def _set_position(self, tell: Callable[[], int] | None, seek: Callable[[int], object] | None) -> None:
         if tell is None or seek is None:
@@ -154,14 +174,49 @@ class Source(Handle[_c.laser_source]):
 
 
 def columns_of(events: Any) -> dict[str, Any] | None:
-    """The columns of a dictionary, a structured array or a data frame, by name."""
+    """The columns of a dictionary, a structured array, a data frame or a table of Arrow, by name."""
     if isinstance(events, Mapping):
         return dict(events)
+    if hasattr(events, "column_names") and hasattr(events, "column"):  # of Arrow
+        found = list(events.column_names)
+        if len(set(found)) != len(found):
+            raise ValueError(f"names of columns must differ, but are {', '.join(found)}")
+        return {name: np.asarray(events.column(i)) for i, name in enumerate(found)}
     if isinstance(events, np.ndarray) and events.dtype.names:
         return {name: events[name] for name in events.dtype.names}
     if hasattr(events, "columns") and hasattr(events, "to_numpy"):
         return {str(name): events[name].to_numpy() for name in events.columns}
     return None
+
+
+def by_names(called: str, found: Any, names: Sequence[str] | None) -> Any:
+    """What a function returned: columns with names in the order of `names`, all else as it is."""
+    columns = columns_of(found)
+    if columns is None:
+        return found
+    if not names and not unnamed(tuple(columns)):
+        remedy = "names=[…] says in which order they are wanted" if called == "a Source" else "return an array of them"
+        raise ValueError(f"the function of {called} returns the columns {', '.join(columns)}, for which it has no names: {remedy}")
+    order = order_of(f"what the function of {called} returns", tuple(columns), "it", names)
+    rows = stacked(columns)
+    return rows if order is None else rows[:, order]
+
+
+def index_of(given: Any) -> Any:
+    """The index of what pandas made, or of the first of its columns that has one; None of all else."""
+    if isinstance(given, Source):
+        return given._index
+    columns = given.values() if isinstance(given, Mapping) else [given]
+    found = (getattr(column, "index", None) for column in columns)
+    return next((index for index in found if hasattr(index, "equals")), None)
+
+
+def same_rows(name: str, given: Any, other: str, others: Any) -> None:
+    """An error where what is paired row by row has other rows by the indices of pandas, which nothing here looks at else."""
+    index, wanted = index_of(given), index_of(others)
+    if index is not None and wanted is not None and len(index) == len(wanted) and not index.equals(wanted):
+        raise ValueError(f"{name} and {other} belong together row by row, but their indices differ: give both with reset_index(drop=True) if rows i "
+                         "are one event")
 
 
 TRANSPOSED = "transposed (x.T)"
@@ -174,6 +229,7 @@ def stacked(columns: Mapping[str, Any]) -> FloatArray:
         raise ValueError("events must have columns, but there are none")
     first = next(iter(arrays))
     for name, array in arrays.items():
+        same_rows(f"the column {name}", columns[name], first, columns[first])
         if array.ndim != 1:
             raise ValueError(f"the column {name} must be a vector, but has the shape {array.shape}")
         if len(array) != len(arrays[first]):
@@ -184,7 +240,7 @@ def stacked(columns: Mapping[str, Any]) -> FloatArray:
 def names_in(path: str, weights: str | int | None) -> tuple[str, ...] | None:
     """The names of the columns of a file of NumPy that has some, without that of the weights."""
     try:
-        found = np.load(path, mmap_mode="r").dtype.names or ()
+        found = mapped(path).dtype.names or ()
     except (OSError, ValueError, EOFError):
         return None
     return tuple(name for i, name in enumerate(found) if weights not in (name, i, str(i))) or None
@@ -239,6 +295,9 @@ def rows_of(called: str, given: Any, columns: int | None, of: str, names: Sequen
             dtype: npt.DTypeLike = np.float64) -> FloatArray:
     """Events to read, in rows, as `rows_in`, of all that a `Source` takes but files and functions, and of a Source; columns as `in_order`."""
     found: Sequence[str] | None = None
+    if isinstance(given, (str, os.PathLike)):
+        path = os.fspath(given)
+        raise TypeError(f"{called} must be an array, not the name of a file: read it, numpy.load(\"{path}\") or liblaser.read(\"{path}\")")
     if isinstance(given, Source):
         given._open
         if given._x is None:
@@ -340,7 +399,7 @@ class Generator(Saved):
 
         Threads: while the function runs for one, a second that needs it gets :class:`BusyError`.
         """
-        callback = generate_callback(function)
+        callback = generate_callback(lambda *given: by_names("a Generator", function(*given), None))
         return cls._of(made(_c.laser_generator, _c.laser_generator_from_callback, count("latent_dim", latent_dim),
                             count("condition_dim", condition_dim), count("event_dim", event_dim), int(stochastic), callback, None,
                             opened(options_of(options, settings))), (callback, None))
@@ -426,7 +485,8 @@ class Model(Saved):
     def attach(self, function: Callable[..., Any]) -> Model:
         """A new model, which is this one with the function of its generator, if that is one: files do not hold it. This one stays without:
         ``model = Model.load(path).attach(function)``. See :meth:`Generator.from_callable`."""
-        callback = generate_callback(function)
+        names = self.names[:self.event_dim]
+        callback = generate_callback(lambda *given: by_names("the model", function(*given), names))
         return self._of(made(_c.laser_model, _c.laser_model_attach, self._open, self.latent_dim, self.condition_dim, self.event_dim, callback,
                              None), (callback, self._callbacks[1]))
 

@@ -9,7 +9,7 @@ import numpy as np
 from . import _c
 from ._boundary import FloatArray, address, made, numbers
 from ._options import Cancel, Checkpoint, Hooks, Log, OptionsLike, PathLike, ProgressLike, Ranks, opened, to_python
-from ._training import Reweighter, in_order, source_of, trained_with
+from ._training import Reweighter, in_order, same_rows, source_of, trained_with
 
 
 class Weighted(NamedTuple):
@@ -38,6 +38,8 @@ def unfold(generated: Any, reconstructed: Any, data: Any, *, is_generated: Any =
     if detected.count is not None and len(detected) != n:
         raise ValueError(f"reconstructed must have the {n} events of generated, but has {len(detected)}: row i of both is one simulated event, and "
                          "is_generated and is_reconstructed say which of them it has")
+    for called, paired in (("reconstructed", detected), ("is_generated", is_generated), ("is_reconstructed", is_reconstructed)):
+        same_rows(called, paired, "generated", particles)
     flags = np.zeros(n, np.int32)
     for bit, name, marks in ((_c.LASER_PAIR_GENERATED, "is_generated", is_generated),
                              (_c.LASER_PAIR_RECONSTRUCTED, "is_reconstructed", is_reconstructed)):

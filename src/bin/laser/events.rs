@@ -1,5 +1,6 @@
 //! Events from files: NumPy's .npy and .npz, .csv, .parquet, or those of particles.
 
+use crate::argument::MOST_EXACT;
 use crate::failure::{Failure, Result};
 use crate::npz;
 use crate::parquet::Groups;
@@ -8,10 +9,10 @@ use crate::particle::files::{Format, Reader, NOMINAL};
 use csv::{ReaderBuilder, Trim};
 use flate2::read::MultiGzDecoder;
 use laser::aside::require_file;
-use laser::formula::{self, Formula};
+use laser::formula::Formula;
 use laser::table::{is_weight, Bytes, Layout, Table};
 use laser::Rows;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
@@ -30,6 +31,8 @@ pub struct Events {
     names: Vec<String>,
     /// Where the columns are in the file.
     places: Vec<usize>,
+    /// Of each column, whether it has whole numbers that may be larger than doubles hold.
+    pub long: Vec<bool>,
     /// Lines of a .csv, of those rows that hold NaN or infinities.
     lines: HashMap<usize, u64>,
     /// What to warn of.
@@ -201,6 +204,7 @@ impl Events {
             columns,
             names: Vec::new(),
             places: (0..columns).collect(),
+            long: vec![false; columns],
             lines: HashMap::new(),
             warning: None,
         }
@@ -227,30 +231,22 @@ impl Events {
         name.filter(|name| !name.is_empty())
     }
 
-    /// The values of formulas in the columns, for each event.
-    pub fn derived(&self, formulas: &[String]) -> Result<Vec<Vec<f64>>> {
-        let rows = Rows::packed(&self.values, self.columns).map_err(Failure::Library)?;
-        let of = |text: &String| {
-            let asked = |e: laser::Error| Failure::usage(&self.path, e);
-            let formula = Formula::parse(text, self.columns, &self.names).map_err(asked)?;
-            if formula.kind() != formula::Kind::Number {
-                let what = format!("`{text}` is a condition; a feature is a number");
-                return Err(Failure::usage(&self.path, what));
-            }
-            let mut values = vec![0.0; self.rows];
-            formula.evaluate(rows, &mut values).map_err(asked)?;
-            match values.iter().position(|v| !v.is_finite()) {
-                None => Ok(values),
-                Some(row) => Err(Failure::of(
-                    &self.path,
-                    format!(
-                        "row {row} (from 0): `{text}` is {}; all numbers must be finite",
-                        values[row]
-                    ),
-                )),
-            }
-        };
-        formulas.iter().map(of).collect()
+    /// The values of a formula in the columns, for each event.
+    pub fn derived(&self, formula: &Formula) -> Result<Vec<f64>> {
+        let rows = Rows::packed(&self.values, self.columns)?;
+        let mut values = vec![0.0; self.rows];
+        formula.evaluate(rows, &mut values)?;
+        match values.iter().position(|v| !v.is_finite()) {
+            None => Ok(values),
+            Some(row) => Err(Failure::of(
+                &self.path,
+                format!(
+                    "row {row} (from 0): `{}` is {}; all numbers must be finite",
+                    formula.text(),
+                    values[row]
+                ),
+            )),
+        }
     }
 
     /// Puts further columns of these names behind the others.
@@ -272,6 +268,7 @@ impl Events {
         self.places
             .extend(self.columns..self.columns + columns.len());
         self.columns += columns.len();
+        self.long.resize(self.columns, false);
     }
 
     /// Names its columns.
@@ -302,7 +299,7 @@ impl Events {
     /// The column of the weights: that of the name asked for, or with the number, from 0; or else the last.
     ///
     /// # Errors
-    /// If there is no such column or only one, or if the last is not what the header calls the weight.
+    /// If there is no such column or only one, or if the header calls another column than the last the weight, or several.
     pub fn weights_column(&self, asked: Option<&str>) -> Result<usize> {
         if let Some(name) = asked {
             return self.place(name);
@@ -314,51 +311,50 @@ impl Events {
             ));
         }
         let last = self.columns - 1;
-        match self.names.iter().position(|name| is_weight(name)) {
-            Some(column) if column != last && !is_weight(&self.names[last]) => Err(Failure::of(
-                &self.path,
-                format!(
-                    "the last column, `{}`, would be taken for the weight, but the header has a `{}`: say which one by its name (`--weight-column`, or `weights_column` of a configuration)",
-                    self.names[last], self.names[column]
-                ),
-            )),
-            _ => Ok(last),
-        }
+        let weights = self.names.iter().filter(|name| is_weight(name));
+        let weights: Vec<&str> = weights.map(String::as_str).collect();
+        let what = match weights[..] {
+            [] => return Ok(last),
+            [one] if one == self.names[last] => return Ok(last),
+            [one] => format!(
+                "the last column, `{}`, would be taken for the weight, but the header has a `{one}`",
+                self.names[last]
+            ),
+            _ => format!(
+                "several columns are called as weights are, `{}`",
+                weights.join("`, `")
+            ),
+        };
+        Err(Failure::of(
+            &self.path,
+            format!("{what}: say which one by its name (`--weight-column`, or `weights_column` of a configuration)"),
+        ))
+    }
+
+    /// The values of a column.
+    pub fn column(&self, column: usize) -> Vec<f64> {
+        let values = self.values.iter().skip(column).step_by(self.columns);
+        values.copied().collect()
     }
 
     /// Cuts off the column of the weights.
     pub fn split_weights(&mut self, column: usize) -> Result<Vec<f64>> {
-        let weights = self.values.chunks_exact(self.columns);
-        let weights = weights.map(|event| event[column]).collect();
-        let features: Vec<usize> = (0..self.columns).filter(|&c| c != column).collect();
-        if features.is_empty() {
-            return Err(Failure::of(&self.path, "its only column is the weight"));
-        }
-        self.select(&features)?;
+        let weights = self.column(column);
+        self.select(&self.without(Some(column))?)?;
         Ok(weights)
     }
 
-    /// Brings the columns into the order of these names; as they are, where either has none.
+    /// All columns but that of the weights, if there is one.
     ///
     /// # Errors
-    /// If the names are not the same; `whose` says whose the others are.
-    pub fn match_names(&mut self, names: &[String], whose: &str) -> Result<()> {
-        if names.is_empty() || self.names.is_empty() || self.names == names {
-            return Ok(());
-        }
-        let places = names
-            .iter()
-            .map(|n| self.names.iter().position(|own| own == n));
-        match places.collect::<Option<Vec<usize>>>() {
-            Some(places) if names.len() == self.names.len() => self.select(&places),
-            _ => Err(Failure::of(
-                &self.path,
-                format!(
-                    "its columns are called {}, those of {whose} {}: they must be the same, in any order",
-                    self.names.join(", "),
-                    names.join(", ")
-                ),
-            )),
+    /// If there is no other.
+    pub fn without(&self, weights: Option<usize>) -> Result<Vec<usize>> {
+        let features = (0..self.columns).filter(|&c| Some(c) != weights);
+        match features.collect::<Vec<usize>>() {
+            none if none.is_empty() => {
+                Err(Failure::of(&self.path, "its only column is the weight"))
+            }
+            features => Ok(features),
         }
     }
 
@@ -421,6 +417,7 @@ impl Events {
             self.names = columns.iter().map(|&c| self.names[c].clone()).collect();
         }
         self.places = columns.iter().map(|&c| self.places[c]).collect();
+        self.long = columns.iter().map(|&c| self.long[c]).collect();
         self.columns = columns.len();
         Ok(())
     }
@@ -467,8 +464,15 @@ pub fn read_rows(path: &Path, layout: &Layout, bytes: &(impl Bytes + ?Sized)) ->
     read.map_err(|e| Failure::of(path, e))?;
     Ok(Events {
         names: layout.names().to_vec(),
+        long: (0..columns).map(|c| layout.is_long(c)).collect(),
         ..Events::of(path, values, rows, columns)
     })
+}
+
+/// Whether a field is a whole number, written as one, that doubles may not hold.
+fn is_long(field: &str, value: f64) -> bool {
+    let digits = field.strip_prefix(['+', '-']).unwrap_or(field);
+    value.abs() >= MOST_EXACT as f64 && digits.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// Numbers with commas between; a first line without any number names the columns, lines that begin with # are left out, but for names.
@@ -499,6 +503,7 @@ fn read_csv(path: &Path, mut file: impl Read + Seek) -> Result<Events> {
         if events.columns == 0 {
             events.columns = record.len();
             events.places = (0..events.columns).collect();
+            events.long = vec![false; events.columns];
             if !record.iter().any(is_number) {
                 let names = record.iter().filter(|name| name.contains([';', '\t']));
                 if let Some(what) = names.filter_map(separated).next() {
@@ -533,6 +538,7 @@ fn read_csv(path: &Path, mut file: impl Read + Seek) -> Result<Events> {
             if !value.is_finite() {
                 events.lines.insert(events.rows, line);
             }
+            events.long[column] |= is_long(field, value);
             events.values.push(value);
         }
         events.rows += 1;
@@ -603,12 +609,9 @@ fn names_of(path: &Path, line: &str, record: &csv::StringRecord) -> Result<Vec<S
 
 /// Names, if none is given twice.
 pub fn unique(names: Vec<String>) -> std::result::Result<Vec<String>, String> {
-    let twice = names
-        .iter()
-        .enumerate()
-        .find(|(i, name)| names[..*i].contains(name));
-    match twice {
-        Some((_, name)) => Err(format!("two columns are called `{name}`")),
+    let mut known = HashSet::new();
+    match names.iter().find(|name| !known.insert(*name)) {
+        Some(name) => Err(format!("two columns are called `{name}`")),
         None => Ok(names),
     }
 }

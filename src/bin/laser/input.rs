@@ -66,12 +66,19 @@ impl Input {
         }
     }
 
-    /// How a .npy holds its rows, and others with them: as the file itself does.
+    /// What a column is called, or else by its number.
+    pub fn name(&self, column: usize) -> String {
+        match self.names().get(column) {
+            Some(name) if !name.is_empty() => name.clone(),
+            _ => format!("x{column}"),
+        }
+    }
+
+    /// How a .npy holds its rows, and others with them: where they have names, by them.
     pub fn array(&self) -> Array {
-        match self {
-            Input::Table(table) if !table.layout().names().is_empty() => Array::Records,
-            Input::Groups(_) => Array::Records,
-            _ => Array::Table,
+        match self.names() {
+            [] => Array::Table,
+            _ => Array::Records,
         }
     }
 
@@ -83,7 +90,7 @@ impl Input {
                 columns.filter(|&c| table.layout().is_long(c)).collect()
             }
             Input::Groups(groups) => groups.long().to_vec(),
-            Input::Whole(_) => Vec::new(),
+            Input::Whole(events) => (0..events.columns).filter(|&c| events.long[c]).collect(),
         }
     }
 

@@ -63,6 +63,45 @@ impl Archive<'_> {
         }
     }
 
+    /// Elements along every dimension of an array, by its header.
+    fn shape(&mut self, name: &str) -> Result<Vec<u64>> {
+        let wrong = |what: &dyn std::fmt::Display| {
+            Failure::of(self.path, format!("its array `{name}`: {what}"))
+        };
+        let entry = self.zip.by_name(&format!("{name}.npy"));
+        let header = npy::read(entry.map_err(|e| wrong(&e))?);
+        Ok(header.map_err(|e| wrong(&e))?.shape)
+    }
+
+    /// Whether an array is what is meant where there are several, and not one of the columns that they all are.
+    ///
+    /// # Errors
+    /// If others have as many rows, which would be lost.
+    fn is_meant(&mut self, name: &str, names: &[String]) -> Result<bool> {
+        let shape = self.shape(name)?;
+        let Some(rows) = shape.first() else {
+            return Ok(true);
+        };
+        let (mut beside, mut alike) = (Vec::new(), shape.len() == 1);
+        for other in names.iter().filter(|other| *other != name) {
+            let of = self.shape(other)?;
+            alike &= of == shape;
+            if of.first() == Some(rows) {
+                beside.push(other.as_str());
+            }
+        }
+        if beside.is_empty() || alike {
+            return Ok(!alike);
+        }
+        let (path, beside) = (self.path.display(), beside.join(", "));
+        Err(Failure::of(
+            self.path,
+            format!(
+                "beside its array `{name}` it also holds {beside}, of as many rows: say `{path}:{name}` if that is not wanted, or keep each column by its name, as `numpy.savez(\"{path}\", pt=pt, w=w)` does"
+            ),
+        ))
+    }
+
     /// The array as rows.
     fn rows(&mut self, name: &str) -> Result<Events> {
         let bytes = self.array(name)?;
@@ -127,7 +166,10 @@ impl Archive<'_> {
         }
         let mut columns = columns.into_iter();
         let mut all = columns.next().ok_or_else(|| self.several(names))?;
-        let others: Vec<Vec<f64>> = columns.map(|column| column.values).collect();
+        let others: Vec<Events> = columns.collect();
+        let long = others.iter().map(|column| column.long[0]);
+        let long = all.long.iter().copied().chain(long).collect();
+        let others: Vec<Vec<f64>> = others.into_iter().map(|column| column.values).collect();
         if let Some(at) = others.iter().position(|other| other.len() != all.rows) {
             return Err(Failure::of(
                 self.path,
@@ -142,6 +184,7 @@ impl Archive<'_> {
         }
         all.set_names(vec![names[0].clone()])?;
         all.append(&names[1..], &others);
+        all.long = long;
         Ok(all)
     }
 
@@ -158,8 +201,8 @@ impl Archive<'_> {
     }
 }
 
-/// Reads an array of an archive: that asked for, the only one, `events` or `x`; or all as columns. An array of strings, `names` or `columns`,
-/// has the names of the columns.
+/// Reads an array of an archive: that asked for, the only one, `events` or `x` if no other has as many rows; or all as columns. An array of
+/// strings, `names` or `columns`, has the names of the columns.
 pub fn read(path: &Path, file: File, asked: Option<&str>) -> Result<Events> {
     let failed = |e: &dyn std::fmt::Display| {
         Failure::of(path, format!("no archive of NumPy that can be read: {e}"))
@@ -183,7 +226,10 @@ pub fn read(path: &Path, file: File, asked: Option<&str>) -> Result<Events> {
             return Err(Failure::usage(path, what));
         }
         (None, [only]) => Some(only.as_str()),
-        (None, _) => EVENTS.into_iter().find(|name| is(name)),
+        (None, _) => match EVENTS.into_iter().find(|name| is(name)) {
+            Some(name) => archive.is_meant(name, &names)?.then_some(name),
+            None => None,
+        },
     };
     let Some(name) = name else {
         return archive.columns(&names);

@@ -6,11 +6,12 @@ use ::parquet::basic::{Compression, ConvertedType, LogicalType, Repetition, Type
 use ::parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use ::parquet::data_type::{DataType, DoubleType};
 use ::parquet::errors::ParquetError;
-use ::parquet::file::metadata::KeyValue;
+use ::parquet::file::metadata::{FileMetaData, KeyValue};
 use ::parquet::file::properties::WriterProperties;
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
 use ::parquet::file::writer::SerializedFileWriter;
 use ::parquet::schema::types::{ColumnDescriptor, Type};
+use serde_json::Value;
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Write};
@@ -79,6 +80,19 @@ fn sign(column: &ColumnDescriptor) -> Option<bool> {
     unsigned.filter(|_| number && column.max_rep_level() == 0)
 }
 
+/// The columns that pandas has written for the index of a table, by what it says about it.
+fn index_of(about: &FileMetaData) -> Vec<String> {
+    let mut about = about.key_value_metadata().into_iter().flatten();
+    let pandas = about.find(|about| about.key == "pandas");
+    let pandas = pandas.and_then(|pandas| serde_json::from_str(pandas.value.as_deref()?).ok());
+    let pandas: Value = pandas.unwrap_or_default();
+    let columns = pandas["index_columns"].as_array().into_iter().flatten();
+    // An index that counts is no column, but a range.
+    columns
+        .filter_map(|column| column.as_str().map(str::to_owned))
+        .collect()
+}
+
 /// Adds what is left of a column, whose values are there at this level: NaN where there is none.
 fn values<T: DataType>(
     mut column: ColumnReaderImpl<T>,
@@ -113,6 +127,7 @@ impl Groups {
         let file = guarded(path, || SerializedFileReader::new(file))?;
         let about = file.metadata();
         let (mut names, mut long, mut unsigned) = (Vec::new(), Vec::new(), Vec::new());
+        let index = index_of(about.file_metadata());
         for (i, column) in about
             .file_metadata()
             .schema_descr()
@@ -121,7 +136,7 @@ impl Groups {
             .enumerate()
         {
             let name = column.path().string();
-            if name.starts_with(INDEX) {
+            if name.starts_with(INDEX) || index.contains(&name) {
                 let what = format!("its column `{name}` is the index of a table and no feature; write the table without it (pandas: `index=False`)");
                 return Err(Failure::of(path, what));
             }

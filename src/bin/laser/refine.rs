@@ -3,12 +3,13 @@
 use crate::config::Config;
 use crate::events::Events;
 use crate::failure::{Failure, Result};
+use crate::names;
 use crate::output::apart;
 use crate::source::Given;
 use crate::watch::{log_of, unwritable, Keep, Watch};
 use laser::aside::Aside;
 use laser::model::{Generator, Model};
-use laser::options::{keys, Options};
+use laser::options::Options;
 use laser::protocol::{self, Instance, Source};
 use laser::train::Hooks;
 use std::path::{Path, PathBuf};
@@ -75,16 +76,15 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let generator = match &config.generator {
         Some(path) => {
             let generator = protocol::load_generator(path, &options)?;
-            events.match_names(&generator.names, &path.display().to_string())?;
+            names::match_to(events, (&path.display().to_string(), &generator.names))?;
             same_columns(events, path, &generator.generator)?;
             Some(generator)
         }
         None => None,
     };
     let mut options = options;
-    let named = generator.as_ref().is_some_and(|g| !g.names.is_empty());
-    if !named && options.get(keys::FEATURES_NAMES).is_empty() && !events.names().is_empty() {
-        options.set_str(keys::FEATURES_NAMES.name(), &events.names().join(","))?;
+    if generator.as_ref().is_none_or(|g| g.names.is_empty()) {
+        names::call(&mut options, &events.path, events.names())?;
     }
     let watch = arguments.keep.watch(&outputs.map(PathBuf::as_path))?;
     given.note(&watch);

@@ -3,6 +3,7 @@
 use crate::events::{Events, Kind};
 use crate::failure::{Failure, Result};
 use crate::input::{require_exact, Input, BLOCK};
+use crate::names;
 use crate::npz;
 use crate::output::{self, apart, same_file, Output};
 use crate::particle::features::Features;
@@ -125,9 +126,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let watch = arguments.keep.watch(&outputs)?;
     let sample = given.sample()?;
     given.note(&sample, &watch);
-    if options.get(keys::FEATURES_NAMES).is_empty() {
-        options.set_str(keys::FEATURES_NAMES.name(), &sample.names.join(","))?;
-    }
+    names::call(&mut options, &arguments.events, &sample.names)?;
     let made = resample(&sample, &options, &watch);
     let (new, trained) = made.map_err(|error| match error {
         laser::Error::NotFinite { row, column, .. } => given.not_finite(row, column),
@@ -209,7 +208,7 @@ impl<'a> Given<'a> {
         let (path, weight) = match self {
             Given::Table(table) => (
                 table.path,
-                format!("of column {}", table.name(table.weight)),
+                format!("of column {}", table.input.name(table.weight)),
             ),
             Given::Particles(Particles { path, weight, .. }) => {
                 (*path, format!("`{}`", weight.unwrap_or(NOMINAL)))
@@ -241,7 +240,7 @@ impl<'a> Given<'a> {
     fn write(&self, path: &Path, old: &[f64], new: &[f64], watch: &Watch) -> Result<()> {
         match self {
             Given::Table(table) => table.write(path, old, new, watch)?,
-            Given::Particles(particles) => particles.write(path, old, new)?,
+            Given::Particles(particles) => particles.write(path, old, new, watch)?,
         }
         let count = new.iter().filter(|w| **w != 0.0).count();
         watch.note(&format!("wrote {count} events to {}", path.display()));
@@ -282,7 +281,7 @@ impl Particles<'_> {
     }
 
     /// All weights of an event multiplied by what makes the new one of the old.
-    fn write(&self, path: &Path, old: &[f64], new: &[f64]) -> Result<()> {
+    fn write(&self, path: &Path, old: &[f64], new: &[f64], watch: &Watch) -> Result<()> {
         let mut reader = Reader::open(self.path, self.format)?;
         let rewriter = Rewriter::new(path, self.format, None)?;
         let mut weights = old.iter().zip(new);
@@ -295,6 +294,9 @@ impl Particles<'_> {
         output::write_text(path, |sink| {
             let mut more = reader.read()?;
             sink(&rewriter.begin(&reader)?)?;
+            if let Some(spared) = rewriter.spared(&reader) {
+                watch.note(&spared);
+            }
             while more {
                 let (old, new) = weights.next().ok_or_else(|| {
                     Failure::of(self.path, "it has more events than when it was read first")
@@ -359,18 +361,12 @@ impl<'a> Table<'a> {
         })
     }
 
-    /// What a column is called.
-    fn name(&self, column: usize) -> String {
-        let names = self.input.names();
-        names.get(column).cloned().unwrap_or(format!("x{column}"))
-    }
-
     /// Of a value that the library has refused.
     fn not_finite(&self, row: usize, feature: Option<usize>) -> Failure {
         let column = feature.map_or(self.weight, |feature| self.features[feature]);
         let what = format!(
             "row {row}, column {} ({column}, both from 0) is not finite; all numbers must be",
-            self.name(column)
+            self.input.name(column)
         );
         Failure::of(self.path, what)
     }
@@ -407,7 +403,7 @@ impl<'a> Table<'a> {
         let named = !self.input.names().is_empty();
         let names = self.features.iter().filter(|_| named);
         Ok(Sample {
-            names: names.map(|&column| self.name(column)).collect(),
+            names: names.map(|&column| self.input.name(column)).collect(),
             x,
             columns,
             w,
@@ -416,7 +412,9 @@ impl<'a> Table<'a> {
 
     /// Writes the events whose new weight is not 0, with it.
     fn write(&self, path: &Path, old: &[f64], new: &[f64], watch: &Watch) -> Result<()> {
-        let names: Vec<String> = (0..self.input.columns()).map(|c| self.name(c)).collect();
+        let names: Vec<String> = (0..self.input.columns())
+            .map(|c| self.input.name(c))
+            .collect();
         let file = Output {
             path,
             kind: Kind::of(path)?,
@@ -464,7 +462,7 @@ impl<'a> Table<'a> {
             watch.note(&format!(
                 "{}column `{}` sums to {}, and summed to {} ({}){}",
                 if off { "warning: " } else { "" },
-                self.name(column),
+                self.input.name(column),
                 number(after),
                 number(before),
                 percent(after / before - 1.0),

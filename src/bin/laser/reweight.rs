@@ -5,6 +5,7 @@ use crate::config::WeightsColumn;
 use crate::events::{place, Kind};
 use crate::failure::{Failure, Result};
 use crate::input::{require_exact, Input, BLOCK};
+use crate::names;
 use crate::output::{self, apart, Array, Output};
 use crate::own_mean::Seen;
 use crate::particle::features::Features;
@@ -88,7 +89,7 @@ pub struct Apply {
     model: PathBuf,
     /// Events: a .npy, .npz, .csv, .parquet, .lhe or .hepmc file
     events: PathBuf,
-    /// Where the weights go: a .npy, .csv or .parquet file with a column w; or, of particles, a file of the same kind: the events with all their weights
+    /// Where the weights go: a .npy, .csv or .parquet file with a column w, the last one; or, of particles, a file of the same kind: the events with all their weights
     /// multiplied by w; - for stdout
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
@@ -179,14 +180,17 @@ fn train(arguments: &Train) -> Result<()> {
     let read = |path: &Path, which| Given::read(path, &weight_of(which), features, &options);
     let mut from = read(&arguments.from, Weighted::From)?;
     let mut to = read(&arguments.to, Weighted::To)?;
-    let named = to.events.names().to_vec();
+    let named = to.events.names();
     // Without the conditions, where only `to` has them.
-    let own = named.get(..from.events.columns).unwrap_or(&named);
-    from.events
-        .match_names(own, &arguments.to.display().to_string())?;
-    if options.get(keys::FEATURES_NAMES).is_empty() && !named.is_empty() {
-        options.set_str(keys::FEATURES_NAMES.name(), &named.join(","))?;
-    }
+    let own = named.get(..from.events.columns).unwrap_or(named);
+    let whose = arguments.to.display().to_string();
+    names::match_to(&mut from.events, (&whose, own))?;
+    // What only `from` has names for is called by them.
+    let named = match named.is_empty() && from.events.columns == to.events.columns {
+        true => &from.events,
+        false => &to.events,
+    };
+    names::call(&mut options, &named.path, named.names())?;
     let watch = arguments.keep.watch(&outputs.map(PathBuf::as_path))?;
     for given in [&from, &to] {
         given.note(&watch);
@@ -247,13 +251,21 @@ fn places(
     };
     if own.is_empty() || names.is_empty() {
         let features: Vec<usize> = (0..columns).filter(|&c| Some(c) != weight).collect();
-        return match features.len() {
-            columns if columns == wanted => Ok(features),
-            columns => Err(Failure::of(
-                path,
-                format!("it has {columns} columns, and {wanted} are needed: those that the reweighter was trained on, without weights (--weight-column){missing}"),
-            )),
-        };
+        if features.len() != wanted {
+            let columns = features.len();
+            let what = format!("it has {columns} columns, and {wanted} are needed: those that the reweighter was trained on, without weights (--weight-column){missing}");
+            return Err(Failure::of(path, what));
+        }
+        let taken: Vec<String> = features
+            .iter()
+            .filter_map(|&c| own.get(c).cloned())
+            .collect();
+        match (taken.is_empty(), names.is_empty()) {
+            (true, true) => (),
+            (true, false) => names::tell(&path.display().to_string(), &names[..wanted]),
+            (false, _) => names::tell("the reweighter", &taken),
+        }
+        return Ok(features);
     }
     let found = names[..wanted].iter();
     found.map(|name| place(path, own, columns, name)).collect()
@@ -325,23 +337,16 @@ fn apply(arguments: &Apply) -> Result<()> {
     }
     let mut names = Vec::new();
     if arguments.events_too {
-        let own = (0..columns).map(|i| match input.names().get(i) {
-            Some(name) => name.clone(),
-            None => format!("x{i}"),
-        });
-        names.extend(own);
+        names.extend((0..columns).map(|i| input.name(i)));
     }
     let of_own = names.len();
-    let taken = names
-        .iter()
-        .find(|name| ["w", "log_w", "spread"].contains(&name.as_str()));
-    if let Some(name) = taken {
-        let what = format!("--events-too: a column is called `{name}` already, as one of the new ones may be; rename it");
+    let mut more = Vec::from_iter(arguments.log.then_some("log_w"));
+    more.extend(arguments.spread.then_some("spread"));
+    more.push("w");
+    if let Some(name) = names.iter().find(|name| more.contains(&name.as_str())) {
+        let what = format!("--events-too: a column is called `{name}` already, as one of the new ones is; rename it");
         return Err(Failure::of(&arguments.events, what));
     }
-    let mut more = vec!["w"];
-    more.extend(arguments.log.then_some("log_w"));
-    more.extend(arguments.spread.then_some("spread"));
     names.extend(more.into_iter().map(str::to_owned));
     let width = names.len();
     let mut options = Options::new();
@@ -408,9 +413,9 @@ fn apply(arguments: &Apply) -> Result<()> {
                 let own = &read[row * columns..][..of_own];
                 require_exact(&arguments.events, first + row, own, long)?;
                 out.extend_from_slice(own);
-                out.push(w[row]);
                 out.extend(arguments.log.then_some(log_w[row]));
                 out.extend(arguments.spread.then_some(spread[row]));
+                out.push(w[row]);
             }
             sink(&out)?;
             for (w, row) in w.iter().zip(read.chunks_exact(columns)) {
@@ -501,6 +506,9 @@ fn rewrite(arguments: &Apply, reweighter: &Reweighter, format: Format) -> Result
     output::write_text(path, |sink| {
         let mut more = reader.read()?;
         sink(&rewriter.begin(&reader)?)?;
+        if let Some(spared) = rewriter.spared(&reader) {
+            terminal::say(&spared);
+        }
         let (mut held, mut own) = (Vec::<Raw>::new(), Vec::new());
         let (mut read, mut x, mut w) = (Vec::new(), Vec::new(), Vec::new());
         while more {

@@ -4,6 +4,7 @@ use crate::argument::{whole, MOST_EXACT};
 use crate::events::{Events, Kind};
 use crate::failure::{Failure, Result};
 use crate::info::{self, File};
+use crate::names;
 use crate::output::{self, Array, Output};
 use crate::particle::declaration::Declaration;
 use crate::particle::files::Format;
@@ -431,7 +432,11 @@ fn conditions(arguments: &Arguments, model: &Model) -> Result<Option<Events>> {
         .names
         .get(model.generator.event_dim()..)
         .unwrap_or_default();
-    given.match_names(own, "the model's conditions")?;
+    let whose = match own {
+        [] => "the model",
+        _ => "the model's conditions",
+    };
+    names::match_to(&mut given, (whose, own))?;
     if given.columns != dim {
         return Err(Failure::of(
             path,

@@ -3,15 +3,18 @@
 use crate::argument::whole;
 use crate::events::{Events, Wanted};
 use crate::failure::{Failure, Result};
+use crate::names::matched;
 use crate::particle::features::Features;
 use crate::terminal::{self, error, number, percent};
 use indicatif::ProgressBar;
+use laser::formula::{self, Formula};
 use laser::metrics::{
     effective_size, emd_1d, floor, jsd, kolmogorov_smirnov, sliced_emd, Auc, Edge, Edges, Estimate,
     Floor, Histogram2d, KolmogorovSmirnov, Sample,
 };
 use laser::options::Options;
 use laser::protocol::{two_sample_auc, TwoSampleAuc};
+use laser::table::is_weight;
 use laser::train::Hooks;
 use laser::Rows;
 use serde_json::{json, Value};
@@ -33,11 +36,11 @@ pub struct Arguments {
     /// Events to compare with it: as many columns
     sample: PathBuf,
     /// Columns to compare, by their names or by their numbers in the reference, from 0; by default all. Chosen by name, they are all that
-    /// formulas see, and the sample may have others beside them
+    /// formulas may be about, and the sample may have others beside them
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     columns: Option<Vec<String>>,
-    /// A further feature to compare, computed from those there are, as "hypot(x0, x1)" or "log(m_ll)"; can be given again. Columns of a .csv
-    /// with a header go by name, all by x0 or x[0]; there are + - * / ** and the usual functions
+    /// A further feature to compare, computed from those there are, as "hypot(x0, x1)" or "log(m_ll)"; can be given again. Columns with
+    /// names go by them, all by x0 or x[0], as the file of the reference counts them; there are + - * / ** and the usual functions
     #[arg(long, value_name = "FORMULA", allow_hyphen_values = true)]
     with: Vec<String>,
     /// What of particles is compared, of .lhe and .hepmc files, as "pt(13), eta(13), m(13+-13)" (docs/particles.md)
@@ -50,8 +53,9 @@ pub struct Arguments {
     /// The last column is the events' weight, of both files or of one
     #[arg(long, value_name = "WHICH", num_args = 0..=1, require_equals = true, default_missing_value = "both")]
     weights: Option<Weighted>,
-    /// The column that holds the weights, in the place of the last: its name, or its number, from 0
-    #[arg(long, value_name = "COLUMN", requires = "weights")]
+    /// The column that holds the weights, in the place of the last: its name, or its number, from 0; of both files, unless --weights says
+    /// of which
+    #[arg(long, value_name = "COLUMN")]
     weight_column: Option<String>,
     /// Columns whose JSD to print, as 0,1 or pt,eta; can be given again. By default all pairs of up to four columns
     #[arg(long, value_name = "X,Y", value_parser = pair)]
@@ -111,20 +115,20 @@ const FEW: usize = 4;
 /// Histograms that a floor of the JSD is drawn from.
 const JSD_REPEATS: usize = 50;
 
-/// What of the reference's features is compared, for the sample's to follow.
+/// Which of the reference's columns are compared, counted as its file does.
 struct Choice {
-    /// Of all of them.
-    names: Vec<String>,
-    /// The places of those compared; `None` if all are.
-    places: Option<Vec<usize>>,
-    /// Whether they were chosen by name, and the sample may have others.
+    compared: Vec<usize>,
+    /// Those that formulas may be about: of columns chosen by name these alone, as the sample need not have others.
+    seen: Vec<usize>,
+    /// Whether some were chosen at all, and by name.
+    asked: bool,
     named: bool,
 }
 
 impl Choice {
-    /// Of the columns `asked` for, of which there may be one that holds the weights.
-    fn new(asked: Option<&[String]>, file: &Events, weights: Option<usize>) -> Result<Self> {
-        let features: Vec<usize> = (0..file.columns).filter(|&c| Some(c) != weights).collect();
+    /// Of the columns `asked` for, by default all.
+    fn new(asked: Option<&[String]>, reference: &Side) -> Result<Self> {
+        let file = &reference.events;
         let mut once = HashSet::new();
         let place = |name: &String| {
             let column = file.place(name.trim()).map_err(Failure::asked)?;
@@ -132,86 +136,157 @@ impl Choice {
                 let what = format!("--columns: column {name} is asked for twice");
                 return Err(Failure::Usage(what));
             }
-            let place = features.iter().position(|&c| c == column);
-            place.ok_or_else(|| {
-                Failure::usage(&file.path, format!("column {name} holds the weights"))
-            })
+            match reference.features.contains(&column) {
+                true => Ok(column),
+                false => Err(Failure::usage(
+                    &file.path,
+                    format!("column {name} holds the weights"),
+                )),
+            }
         };
-        let asked = asked.unwrap_or_default();
-        let names = features.iter().filter_map(|&c| file.names().get(c));
-        let places = asked.iter().map(place).collect::<Result<Vec<_>>>()?;
+        let all = || reference.features.clone();
+        let Some(asked) = asked else {
+            return Ok(Choice {
+                compared: all(),
+                seen: all(),
+                asked: false,
+                named: false,
+            });
+        };
+        let compared = asked.iter().map(place).collect::<Result<Vec<_>>>()?;
+        let is_name = |name: &String| file.names().iter().any(|own| own == name.trim());
+        let named = asked.iter().any(is_name);
         Ok(Choice {
-            names: names.cloned().collect(),
-            named: asked.iter().any(|name| file.names().contains(name)),
-            places: Some(places).filter(|places| !places.is_empty()),
+            seen: if named { compared.clone() } else { all() },
+            compared,
+            asked: true,
+            named,
         })
     }
+}
 
-    /// Makes `events`, of the features alone, those compared, with `with` behind them.
-    fn apply(&self, events: &mut Events, with: &[String]) -> Result<()> {
-        let of_number = |events: &mut Events| match &self.places {
-            Some(places) => events.select(places),
-            None => Ok(()),
-        };
-        // Formulas count columns, of which the files have different ones where some are chosen by name.
-        if let Some(places) = self.places.as_ref().filter(|_| self.named) {
-            match events.names().is_empty() {
-                true => {
-                    let what = "its columns have no names, and those of the reference are chosen by theirs: choose them by their numbers (`--columns 0,1`)";
-                    return Err(Failure::usage(&events.path, what));
-                }
-                false => {
-                    let own = places.iter().map(|&place| events.place(&self.names[place]));
-                    let own = own.collect::<Result<Vec<_>>>()?;
-                    events.select(&own)?;
-                }
-            }
-            let derived = events.derived(with)?;
-            events.append(with, &derived);
-            return Ok(());
+/// What formulas are written about: the columns as the file of the reference counts them, in both samples.
+struct Scope<'a> {
+    path: &'a Path,
+    columns: usize,
+    /// Of all columns, those of either file; empty if none has some.
+    names: Vec<String>,
+    choice: &'a Choice,
+}
+
+impl Scope<'_> {
+    /// What a column is called, or else its number.
+    fn name(&self, column: usize) -> String {
+        match self.names.get(column) {
+            Some(name) if !name.is_empty() => name.clone(),
+            _ => format!("column {column}"),
         }
-        events.match_names(&self.names, "the reference")?;
-        let derived = events.derived(with)?;
-        of_number(events)?;
-        events.append(with, &derived);
-        Ok(())
+    }
+
+    /// Parses a further feature.
+    fn feature(&self, text: &String) -> Result<Formula> {
+        let asked = |e: String| Failure::usage(self.path, e);
+        let formula = Formula::parse(text, self.columns, &self.names);
+        let formula = formula.map_err(|e| asked(e.to_string()))?;
+        if formula.kind() != formula::Kind::Number {
+            let what = format!("`{text}` is a condition; a feature is a number");
+            return Err(asked(what));
+        }
+        self.check(&formula).map_err(asked)?;
+        Ok(formula)
+    }
+
+    /// Refuses what is about other columns than the features of both samples.
+    fn check(&self, formula: &Formula) -> std::result::Result<(), String> {
+        let other = |column: &usize| formula.uses(*column) && !self.choice.seen.contains(column);
+        match (0..self.columns).find(other) {
+            None => Ok(()),
+            Some(column) => Err(format!(
+                "`{}`: column {column} (from 0) holds weights, or is not among the `--columns` chosen by name, or not in both files",
+                formula.text()
+            )),
+        }
+    }
+
+    /// What the samples do at the edges of a region, and the conditions that have none.
+    fn edges(&self, support: &str, sides: [&Side; 2]) -> Result<(Vec<Edge>, Vec<String>)> {
+        let wrong = |e: String| Failure::Usage(format!("--support: {e}"));
+        let of = |e: laser::Error| wrong(e.to_string());
+        let formula = Formula::condition(support, self.columns, &self.names).map_err(of)?;
+        self.check(&formula).map_err(wrong)?;
+        let edges = Edges::new(support, self.columns, &self.names).map_err(of)?;
+        let laid_out = |side: &Side| -> Result<Vec<f64>> {
+            side.events.require_finite(|c| formula.uses(c))?;
+            // What it does not use need not be finite.
+            let used: Vec<bool> = (0..self.columns).map(|c| formula.uses(c)).collect();
+            let values = side.events.values.iter().zip(used.iter().cycle());
+            let values = values.map(|(v, used)| if *used { *v } else { 0.0 });
+            Ok(values.collect())
+        };
+        let [reference, sample] = sides;
+        let (x, y) = (laid_out(reference)?, laid_out(sample)?);
+        let (p, q) = (
+            reference.of(&x, self.columns)?,
+            sample.of(&y, self.columns)?,
+        );
+        let found = (0..edges.count()).map(|edge| edges.measure(edge, &p, &q).map_err(of));
+        Ok((found.collect::<Result<_>>()?, edges.equalities().to_vec()))
+    }
+}
+
+/// Refuses to compare a column as a feature that is called as weights are, and warns of one that is left aside, unless it is asked for.
+fn look_for_weights(events: &Events, asked: Option<&[String]>) -> Result<()> {
+    let names = events.names().iter().enumerate();
+    let is_asked = |column: usize| {
+        let mut asked = asked.unwrap_or_default().iter();
+        asked.any(|name| events.place(name.trim()).is_ok_and(|c| c == column))
+    };
+    let Some((_, name)) = names
+        .filter(|(_, name)| is_weight(name))
+        .find(|(c, _)| !is_asked(*c))
+    else {
+        return Ok(());
+    };
+    let what = format!(
+        "column `{name}` is called as weights are: if it is one, say --weights or --weight-column {name}, and whose with --weights=sample or =reference; if it is a feature to compare, name it among the --columns"
+    );
+    match asked {
+        None => Err(Failure::usage(&events.path, what)),
+        Some(_) => {
+            terminal::warn(Some(&format!("{}: {what}", events.path.display())));
+            Ok(())
+        }
     }
 }
 
 /// Events with their weights.
 struct Side {
+    /// As the file has them, the weights among them, until those compared are chosen.
     events: Events,
+    /// All columns but that of the weights.
+    features: Vec<usize>,
     weights: Option<Vec<f64>>,
 }
 
 impl Side {
-    /// Reads a file, of which is compared what is asked for, or what `choice` has chosen already.
-    fn read(
-        path: &Path,
-        weighted: bool,
-        arguments: &Arguments,
-        choice: Option<Choice>,
-    ) -> Result<(Self, Choice)> {
+    fn read(path: &Path, weighted: bool, arguments: &Arguments) -> Result<Self> {
         let weight = arguments.weight_column.as_deref();
         let wanted = Wanted {
             features: arguments.features.as_ref(),
             weights: weighted,
             name: weight,
         };
-        let mut events = Events::read_wanted(path, wanted)?;
+        let events = Events::read_wanted(path, wanted)?;
         terminal::warn(events.warning.as_deref());
         let column = match weighted {
             true => Some(events.weights_column(weight).map_err(Failure::asked)?),
             false => None,
         };
-        let choice = match choice {
-            Some(choice) => choice,
-            None => Choice::new(arguments.columns.as_deref(), &events, column)?,
-        };
+        let features = events.without(column)?;
         let mut weights = None;
         if let Some(column) = column {
             events.require_finite(|c| c == column)?;
-            let values = events.split_weights(column)?;
+            let values = events.column(column);
             let wrong = |e| {
                 format!(
                     "{e}; does its column {column} (from 0) hold the weights, as --weights says?"
@@ -219,25 +294,122 @@ impl Side {
             };
             effective_size(&values).map_err(|e| Failure::of(path, wrong(e)))?;
             weights = Some(values);
+        } else {
+            look_for_weights(&events, arguments.columns.as_deref())?;
         }
-        if choice.places.is_none() {
-            events.refuse_index(|_| true)?; // whatever the names are
+        if arguments.columns.is_none() {
+            events.refuse_index(|c| Some(c) != column)?; // whatever the names are
         }
-        choice.apply(&mut events, &arguments.with)?;
+        Ok(Side {
+            events,
+            features,
+            weights,
+        })
+    }
+
+    /// What the features are called; empty without names.
+    fn names(&self) -> Vec<String> {
+        let names = self.features.iter();
+        names
+            .filter_map(|&c| self.events.names().get(c).cloned())
+            .collect()
+    }
+
+    /// Brings the features into the places of the reference's; `choice` keeps those that both have. Returns what the columns are called.
+    fn arrange(&mut self, reference: &Side, choice: &mut Choice) -> Result<Vec<String>> {
+        let path = self.events.path.clone();
+        let (own, own_names) = (&self.features, self.names());
+        let (others, names) = (&reference.features, reference.names());
+        // Where in this file every column of the reference's is.
+        let mut places = vec![None; reference.events.columns];
+        if choice.named {
+            if own_names.is_empty() {
+                let what = "its columns have no names, and those of the reference are chosen by theirs: choose them by their numbers (`--columns 0,1`)";
+                return Err(Failure::usage(&path, what));
+            }
+            for &column in &choice.seen {
+                let name = &reference.events.names()[column];
+                let place = own_names.iter().position(|own| own == name);
+                places[column] = Some(
+                    own[place.ok_or_else(|| {
+                        let own = own_names.join(", ");
+                        Failure::of(
+                            &path,
+                            format!("no column is called `{name}`; there are {own}"),
+                        )
+                    })?],
+                );
+            }
+        } else {
+            let one_has_names = own_names.is_empty() != names.is_empty();
+            let both_have = !own_names.is_empty() && !names.is_empty();
+            if own.len() != others.len() && !both_have {
+                if !choice.asked {
+                    return Err(Failure::Wrong(format!(
+                        "{} has {} columns of features, {} has {}: choose those to compare with --columns, and say with --weights=sample (or reference, both) whose last column is a weight",
+                        reference.events.path.display(),
+                        others.len(),
+                        path.display(),
+                        own.len()
+                    )));
+                }
+                if one_has_names {
+                    let what = format!("it has {} columns of features, the reference {}, and one of them has no names: which are which is not known; give both names, and choose by them", own.len(), others.len());
+                    return Err(Failure::usage(&path, what));
+                }
+            }
+            let order = matched((&path, &own_names), ("the reference", &names))?;
+            for (i, &column) in others.iter().enumerate() {
+                let place = order
+                    .as_ref()
+                    .map_or(Some(i), |order| order.get(i).copied());
+                places[column] = place.and_then(|place| own.get(place).copied());
+            }
+        }
+        if let Some(column) = choice.compared.iter().find(|c| places[**c].is_none()) {
+            let what = format!(
+                "there is no column {column}; its {} columns count from 0",
+                own.len()
+            );
+            return Err(Failure::usage(&path, what));
+        }
+        choice.seen.retain(|&column| places[column].is_some());
+        let called = match reference.events.names() {
+            [] if own_names.is_empty() => Vec::new(),
+            [] => {
+                let name = |place: &Option<usize>| {
+                    let name = place.and_then(|place| self.events.name(place));
+                    name.unwrap_or_default().to_owned()
+                };
+                places.iter().map(name).collect()
+            }
+            names => names.to_vec(),
+        };
+        // What it has not is asked for by nobody.
+        let places: Vec<usize> = places.iter().map(|place| place.unwrap_or(0)).collect();
+        self.events.select(&places)?;
+        Ok(called)
+    }
+
+    /// Keeps the columns that are compared, with further features behind them.
+    fn keep(&mut self, compared: &[usize], with: &[String], derived: &[Vec<f64>]) -> Result<()> {
+        let events = &mut self.events;
+        events.select(compared)?;
+        events.append(with, derived);
         events.require_finite(|_| true)?;
         events.refuse_index(|_| true)?;
-        let side = Side { events, weights };
-        side.sample()
-            .map_err(|e| Failure::of(path, e))
-            .map(|_| ())?;
-        Ok((side, choice))
+        self.sample()
+            .map_err(|e| Failure::of(&self.events.path, e))
+            .map(|_| ())
+    }
+
+    /// Rows of other columns, with the same weights.
+    fn of<'x>(&'x self, values: &'x [f64], columns: usize) -> laser::Result<Sample<'x>> {
+        Sample::new(Rows::packed(values, columns)?, self.weights.as_deref())
     }
 
     fn sample(&self) -> laser::Result<Sample<'_>> {
-        let Events {
-            values, columns, ..
-        } = &self.events;
-        Sample::new(Rows::packed(values, *columns)?, self.weights.as_deref())
+        self.of(&self.events.values, self.events.columns)
     }
 
     fn describe(&self) -> laser::Result<Value> {
@@ -252,37 +424,38 @@ impl Side {
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let weighted = |which: Weighted| {
-        let given = arguments.weights;
-        given == Some(which) || given == Some(Weighted::Both)
+        let both = arguments.weight_column.as_ref().map(|_| Weighted::Both);
+        [Some(which), Some(Weighted::Both)].contains(&arguments.weights.or(both))
     };
-    let (reference, choice) = Side::read(
-        &arguments.reference,
-        weighted(Weighted::Reference),
-        arguments,
-        None,
-    )?;
-    let (sample, _) = Side::read(
-        &arguments.sample,
-        weighted(Weighted::Sample),
-        arguments,
-        Some(choice),
-    )?;
+    let given = arguments;
+    let mut reference = Side::read(&given.reference, weighted(Weighted::Reference), given)?;
+    let mut choice = Choice::new(given.columns.as_deref(), &reference)?;
+    let mut sample = Side::read(&given.sample, weighted(Weighted::Sample), given)?;
+    let names = sample.arrange(&reference, &mut choice)?;
+    let scope = Scope {
+        path: &given.reference,
+        columns: reference.events.columns,
+        names,
+        choice: &choice,
+    };
+    let with = given.with.iter().map(|text| scope.feature(text));
+    let with = with.collect::<Result<Vec<Formula>>>()?;
+    let derived = |side: &Side| -> Result<Vec<Vec<f64>>> {
+        with.iter()
+            .map(|formula| side.events.derived(formula))
+            .collect()
+    };
+    let derived = [derived(&reference)?, derived(&sample)?];
+    let (edges, edgeless) = match &given.support {
+        Some(support) => scope.edges(support, [&reference, &sample])?,
+        None => Default::default(),
+    };
+    let chosen = &choice.compared[..];
+    reference.keep(chosen, &given.with, &derived[0])?;
+    sample.keep(chosen, &given.with, &derived[1])?;
     let dim = reference.events.columns;
-    if sample.events.columns != dim {
-        return Err(Failure::Wrong(format!(
-            "{} has {dim} columns of features, {} has {}: choose those to compare with --columns, and say with --weights=sample (or reference, both) whose last column is a weight",
-            arguments.reference.display(),
-            arguments.sample.display(),
-            sample.events.columns
-        )));
-    }
-    let chosen = &reference.events.places()[..dim - arguments.with.len()];
-    // Names of either file; what has none goes by its number.
-    let names = (0..dim).map(|i| {
-        let name = reference.events.name(i).or(sample.events.name(i));
-        name.map_or_else(|| format!("column {}", chosen[i]), str::to_owned)
-    });
-    let names: Vec<String> = names.collect();
+    let names = chosen.iter().map(|&column| scope.name(column));
+    let names: Vec<String> = names.chain(given.with.iter().cloned()).collect();
     let pairs = pairs(arguments, chosen, &names)?;
     let (p, q) = (reference.sample()?, sample.sample()?);
     let steps = dim + 1 + pairs.len() + usize::from(arguments.auc);
@@ -321,15 +494,6 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         }
         bar.inc(1);
     }
-    let (mut found, mut edgeless) = (Vec::new(), Vec::new());
-    if let Some(support) = &arguments.support {
-        let wrong = |e| Failure::Usage(format!("--support: {e}"));
-        let edges = Edges::new(support, dim, &names[..chosen.len()]).map_err(wrong)?;
-        for edge in 0..edges.count() {
-            found.push(edges.measure(edge, &p, &q).map_err(wrong)?);
-        }
-        edgeless = edges.equalities().to_vec();
-    }
     let auc = match arguments.auc {
         true => Some(auc(arguments, &p, &q, &bar)?),
         false => None,
@@ -341,7 +505,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         features,
         sliced,
         divergences,
-        edges: found,
+        edges,
         edgeless,
         auc,
     };

@@ -4,6 +4,7 @@ use crate::argument::whole;
 use crate::config::{bytes_of, options_of, text_of, WeightsColumn};
 use crate::events::{Events, Kind};
 use crate::failure::{Failure, Result};
+use crate::names;
 use crate::output::{apart, same_file, Array, Output};
 use crate::watch::{log_of, unwritable, Keep, Watch};
 use laser::aside::Aside;
@@ -139,6 +140,7 @@ struct Sample {
 impl Sample {
     fn read(path: &Path, column: &WeightsColumn) -> Result<Self> {
         let mut events = Events::read(path)?;
+        events.refuse_index(|_| true)?;
         let column = match column {
             WeightsColumn::Last(false) => None,
             WeightsColumn::Last(true) => Some(events.weights_column(None)?),
@@ -235,10 +237,10 @@ impl Given {
         let mut data = Sample::read(&config.data, &columns.data)?;
         let names = reconstructed.events.names().to_vec();
         let whose = config.reconstructed.display().to_string();
-        data.events.match_names(&names, &whose)?;
+        names::match_to(&mut data.events, (&whose, &names))?;
         if let Some(path) = &config.background {
             let mut background = Sample::read(path, &columns.background)?;
-            background.events.match_names(&names, &whose)?;
+            names::match_to(&mut background.events, (&whose, &names))?;
             if background.events.columns != data.events.columns {
                 return Err(Failure::of(
                     path,
@@ -368,10 +370,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         Aside::new(output).map_err(|e| unwritable(output, e))?;
     }
     let given = Given::read(&config)?;
-    let names = given.generated.events.names();
-    if options.get(keys::FEATURES_NAMES).is_empty() && !names.is_empty() {
-        options.set_str(keys::FEATURES_NAMES.name(), &names.join(","))?;
-    }
+    let generated = &given.generated.events;
+    names::call(&mut options, &generated.path, generated.names())?;
     let watch = arguments.keep.watch(&outputs)?;
     for sample in [&given.generated, &given.reconstructed, &given.data] {
         sample.note(&watch);

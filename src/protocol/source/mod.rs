@@ -11,7 +11,7 @@ mod watch;
 use super::scaling;
 use super::worth::Worth;
 use crate::metrics::Sample;
-use crate::model::{listed_names, Region, Scaling, MAX_WIDTH};
+use crate::model::{check_names, Region, Scaling, MAX_WIDTH};
 use crate::options::{keys, Options};
 use crate::room::{self, Gather};
 use crate::table::Table;
@@ -102,9 +102,9 @@ impl<'a> Source<'a> {
         let names = table.layout().names();
         let names = order
             .iter()
-            .filter_map(|&c| names.get(c).cloned())
+            .filter_map(|&c| names.get(c).map(|name| name.trim().to_owned()))
             .gather()?;
-        let names = listed_names(&names.join(","), dim).map_err(|what| wrong(&what.to_string()))?;
+        check_names(&names, dim).map_err(|what| wrong(&format!("{what}: rename the column")))?;
         order.extend(weight);
         table.select(&order);
         let memory = (options.get(keys::SOURCE_MEMORY) as usize) << 20;

@@ -42,6 +42,8 @@ struct Choice {
 enum Quantity {
     OfOne(fn(&Momentum) -> f64),
     OfTwo(fn(&Momentum, &Momentum) -> f64),
+    /// Of the first, where both together are at rest.
+    OfSum(fn(&Momentum, &Momentum) -> f64),
     /// How many there are.
     Count,
     /// The sum of their transverse momenta.
@@ -123,19 +125,19 @@ const QUANTITIES: [(&str, Quantity); 26] = [
     ),
     (
         "cos_cs",
-        Quantity::OfTwo(|a, b| cosine(&in_frame(Frame::CollinsSoper, a, b))),
+        Quantity::OfSum(|a, b| cosine(&in_frame(Frame::CollinsSoper, a, b))),
     ),
     (
         "phi_cs",
-        Quantity::OfTwo(|a, b| azimuth(&in_frame(Frame::CollinsSoper, a, b))),
+        Quantity::OfSum(|a, b| azimuth(&in_frame(Frame::CollinsSoper, a, b))),
     ),
     (
         "cos_helicity",
-        Quantity::OfTwo(|a, b| cosine(&in_frame(Frame::Helicity, a, b))),
+        Quantity::OfSum(|a, b| cosine(&in_frame(Frame::Helicity, a, b))),
     ),
     (
         "phi_helicity",
-        Quantity::OfTwo(|a, b| azimuth(&in_frame(Frame::Helicity, a, b))),
+        Quantity::OfSum(|a, b| azimuth(&in_frame(Frame::Helicity, a, b))),
     ),
     (
         "ptsum",
@@ -178,13 +180,14 @@ impl FromStr for Choice {
             Some((pdg, rank)) => (pdg, rank.trim().parse().map_err(|_| wrong())?),
             None => (rest, 1_usize),
         };
-        let pdg = match pdg.trim() {
+        let mut pdg: Vec<i64> = match pdg.trim() {
             "*" => Vec::new(),
             pdg => {
                 let numbers = pdg.split('/').map(|n| n.trim().parse());
                 numbers.collect::<Result<_, _>>().map_err(|_| wrong())?
             }
         };
+        pdg.sort_unstable();
         Ok(Choice {
             pdg,
             rank: rank.checked_sub(1).ok_or_else(wrong)?,
@@ -249,7 +252,7 @@ impl FromStr for Feature {
         });
         let of = systems.collect::<Result<Vec<_>, _>>()?;
         let wanted = match quantity {
-            Quantity::OfTwo(_) => 2,
+            Quantity::OfTwo(_) | Quantity::OfSum(_) => 2,
             _ => 1,
         };
         if of.len() != wanted {
@@ -285,6 +288,14 @@ impl FromStr for Feature {
                 return Err(format!(
                     "`{call}`: both are the same; the second of a kind is `{}#2`",
                     a[0].text
+                ));
+            }
+        }
+        if let (Quantity::OfSum(_), [a, b]) = (quantity, &of[..]) {
+            if let Some(choice) = a.iter().find(|a| b.iter().any(|b| same(a, b))) {
+                return Err(format!(
+                    "`{call}`: `{}` is in both, and would count twice where both together are at rest",
+                    choice.text
                 ));
             }
         }
@@ -330,11 +341,12 @@ impl Choice {
         particle.status == self.status && (self.pdg.is_empty() || self.pdg.contains(&particle.pdg))
     }
 
-    /// The particle, or how many there are of its kind.
-    fn of<'p>(&self, particles: &'p [Particle]) -> Result<&'p Momentum, usize> {
-        let mut found: Vec<&Momentum> = Vec::new();
-        found.extend(particles.iter().filter(|p| self.is(p)).map(|p| &p.p));
-        found.sort_by(|a, b| transverse(b).total_cmp(&transverse(a)));
+    /// Which particle it is, or how many there are of its kind.
+    fn of(&self, particles: &[Particle]) -> Result<usize, usize> {
+        let found = (0..particles.len()).filter(|&i| self.is(&particles[i]));
+        let mut found: Vec<usize> = found.collect();
+        let hardness = |i: &usize| transverse(&particles[*i].p);
+        found.sort_by(|a, b| hardness(b).total_cmp(&hardness(a)));
         found.get(self.rank).copied().ok_or(found.len())
     }
 }
@@ -342,33 +354,69 @@ impl Choice {
 impl Feature {
     fn of(&self, particles: &[Particle]) -> Result<f64, String> {
         let all = || particles.iter().filter(|p| self.of[0][0].is(p));
-        let [first, second] = [0, 1].map(|argument| {
-            let system = self.of.get(argument).map_or(&[][..], Vec::as_slice);
-            let momenta = system.iter().map(|choice| {
-                choice.of(particles).map_err(|found| {
-                    format!(
-                        "`{}`: it has {found} such particles with status {} for `{}`; give a value for events without, as `{}?0`, or leave such events out of the file",
-                        self.text, choice.status, choice.text, self.text
-                    )
-                })
-            });
-            let momenta = momenta.collect::<Result<Vec<_>, _>>();
-            momenta.map(sum)
-        });
+        let momenta = || self.momenta(particles);
         let value = match self.quantity {
-            Quantity::Count => Ok(all().count() as f64),
-            Quantity::ScalarSum => Ok(all().map(|p| transverse(&p.p)).sum()),
-            Quantity::OfOne(of) => first.map(|p| of(&p)),
-            Quantity::OfTwo(of) => first.and_then(|p| Ok(of(&p, &second?))),
+            Quantity::Count => Some(all().count() as f64),
+            Quantity::ScalarSum => Some(all().map(|p| transverse(&p.p)).sum()),
+            Quantity::OfOne(of) => momenta()?.map(|[p, _]| of(&p)),
+            Quantity::OfTwo(of) | Quantity::OfSum(of) => momenta()?.map(|[a, b]| of(&a, &b)),
         };
-        match (value, self.missing) {
-            (Err(_), Some(value)) => Ok(value),
-            (Ok(value), _) if !value.is_finite() => Err(format!(
-                "`{}` is {value}: such a particle flies along the beam or does not move",
-                self.text
+        match value.or(self.missing) {
+            Some(value) if value.is_finite() => Ok(value),
+            value => Err(format!(
+                "`{}` is {}: such a particle flies along the beam or does not move",
+                self.text,
+                value.unwrap_or(f64::NAN)
             )),
-            (value, _) => value,
         }
+    }
+
+    /// The momenta of both systems, of one alone the first; none where particles are missing, and a value is given for that.
+    fn momenta(&self, particles: &[Particle]) -> Result<Option<[Momentum; 2]>, String> {
+        let systems = self.of.iter().map(|system| self.found(system, particles));
+        let systems = match (systems.collect::<Result<Vec<_>, _>>(), self.missing) {
+            (Err(_), Some(_)) => return Ok(None),
+            (systems, _) => systems?,
+        };
+        match self.quantity {
+            Quantity::OfSum(_) => self.require_once(&systems.concat())?,
+            _ => systems
+                .iter()
+                .try_for_each(|system| self.require_once(system))?,
+        }
+        let mut momenta = systems
+            .iter()
+            .map(|system| sum(system.iter().map(|(_, i)| &particles[*i].p)));
+        Ok(Some([(); 2].map(|()| momenta.next().unwrap_or_default())))
+    }
+
+    /// The particles of a system.
+    fn found<'s>(
+        &self,
+        system: &'s System,
+        particles: &[Particle],
+    ) -> Result<Vec<(&'s Choice, usize)>, String> {
+        let found = system.iter().map(|choice| match choice.of(particles) {
+            Ok(particle) => Ok((choice, particle)),
+            Err(found) => Err(format!(
+                "`{}`: it has {found} such particles with status {} for `{}`; give a value for events without, as `{}?0`, or leave such events out of the file",
+                self.text, choice.status, choice.text, self.text
+            )),
+        });
+        found.collect()
+    }
+
+    /// Refuses to add a particle to itself.
+    fn require_once(&self, system: &[(&Choice, usize)]) -> Result<(), String> {
+        for (i, (choice, particle)) in system.iter().enumerate() {
+            if let Some((other, _)) = system[..i].iter().find(|(_, p)| p == particle) {
+                return Err(format!(
+                    "`{}`: `{}` and `{}` are the same particle, which would count twice; take both from the same kinds, as `11/13#1+11/13#2`",
+                    self.text, other.text, choice.text
+                ));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -480,6 +528,14 @@ mod tests {
                 "dphi(13,13)",
                 "both are the same; the second of a kind is `13#2`",
             ),
+            (
+                "m(11/13+13/11)",
+                "`13/11` is the same particle twice; the second of its kind is `13/11#2`",
+            ),
+            (
+                "cos_cs(13,13+-13)",
+                "`13` is in both, and would count twice where both together are at rest",
+            ),
             ("n(21#2)", "n is of all particles"),
             ("ht(13+21)", "ht is of all particles"),
             ("pt(13)?x", "behind `?`"),
@@ -489,6 +545,25 @@ mod tests {
         ] {
             let error = text.parse::<Features>().unwrap_err();
             assert!(error.contains(message), "{text}: {error}");
+        }
+        // Whether two are one is known of each event alone.
+        for (text, pair) in [
+            ("m(-13+13/-13)", "`-13` and `13/-13`"),
+            ("m(-13+13/-13)?0", "`-13` and `13/-13`"),
+            ("pt(13/-13#2+13)", "`13/-13#2` and `13`"),
+            ("cos_cs(-13,13/-13+13)", "`-13` and `13/-13`"),
+            ("phi_helicity(13,*#2)", "`13` and `*#2`"),
+        ] {
+            let error = values(text).unwrap_err();
+            let message = format!("{pair} are the same particle, which would count twice");
+            assert!(error.contains(&message), "{text}: {error}");
+        }
+        for text in [
+            "ptratio(13,13+-13)",
+            "dphi(13,13+-13)",
+            "m(13/-13#1+13/-13#2)",
+        ] {
+            assert!(values(text).is_ok(), "{text}");
         }
         let error = values("pt(11)").unwrap_err();
         assert!(

@@ -152,6 +152,23 @@ impl<'n> Rewriter<'n> {
         })
     }
 
+    /// What stands among the weights and is not multiplied, in words.
+    pub fn spared(&self, reader: &Reader) -> Option<String> {
+        let multiplied = self.format == Format::Hepmc && self.name.is_none();
+        let others = reader.begin.names.iter().skip(1).filter(|_| multiplied);
+        let others: Vec<&str> = others
+            .map(String::as_str)
+            .filter(|name| hepmc::is_no_weight(name))
+            .collect();
+        (!others.is_empty()).then(|| {
+            format!(
+                "{}: by their names {} are no weights, and stay as they are",
+                reader.path.display(),
+                others.join(", ")
+            )
+        })
+    }
+
     /// An event, whose weight is to be multiplied.
     pub fn event(&self, event: &Raw, factor: f64) -> String {
         match self.format {
@@ -472,6 +489,32 @@ HepMC::Asciiv3-END_EVENT_LISTING
         let doubled = again(Format::Hepmc, &bare, 2.0, None);
         assert!(doubled.contains("\nW weight\n"), "{doubled}");
         assert_eq!(read(Format::Hepmc, &doubled, None).unwrap()[1][3], 2.0);
+        // What Sherpa writes among the weights.
+        let sherpa = HEPMC
+            .replace(
+                "W central\\|up",
+                "W Weight\\|NTrials\\|MUR2\\|EXTRA__NTrials\\|WeightNormalisation\\|Aux_n",
+            )
+            .replace("W 2.5e+00 3\n", "W 2.5e+00 7 3 7 1 4\n")
+            .replace("W -2 1\n", "W -2 9 1 9 1 4\n");
+        let doubled = again(Format::Hepmc, &sherpa, 2.0, None);
+        assert!(doubled.contains("\nW 5e0 7 6e0 7 1 4\n"), "{doubled}");
+        assert!(doubled.contains("\nW -4e0 9 2e0 9 1 4\n"), "{doubled}");
+        let named = again(Format::Hepmc, &sherpa, 2.0, Some("tune"));
+        assert!(named.contains("\nW 2.5e+00 7 3 7 1 4 5e0\n"), "{named}");
+        let mut reader =
+            Reader::of(Path::new("a"), Format::Hepmc, Lines::of(sherpa.as_bytes())).unwrap();
+        reader.read().unwrap();
+        let spared = |name| {
+            Rewriter::new(Path::new("a"), Format::Hepmc, name)
+                .unwrap()
+                .spared(&reader)
+        };
+        assert_eq!(
+            spared(None).unwrap(),
+            "a: by their names NTrials, EXTRA__NTrials, WeightNormalisation, Aux_n are no weights, and stay as they are"
+        );
+        assert_eq!(spared(Some("tune")), None);
     }
 
     #[test]

@@ -98,11 +98,15 @@ pub fn next(
                 for (place, text) in fields.enumerate() {
                     let value = number(text).map_err(wrong)?;
                     let at = from.wrapping_add(text.as_ptr() as usize);
-                    raw.spans.push((at..at + text.len(), value));
+                    let name = names.get(place).cloned();
+                    raw.end = at + text.len();
+                    // The nominal one is a weight, whatever it is called.
                     if place == 0 {
                         raw.weight = value;
                     }
-                    let name = names.get(place).cloned();
+                    if place == 0 || !name.as_deref().is_some_and(is_no_weight) {
+                        raw.spans.push((at..raw.end, value));
+                    }
                     raw.weights
                         .push((name.unwrap_or_else(|| place.to_string()), value));
                 }
@@ -127,11 +131,10 @@ pub fn next(
         raw.text.push_str(ahead);
     }
     // A further one comes behind the last, or in a line of its own at the end.
-    raw.block = !raw.spans.is_empty();
-    raw.end = raw
-        .spans
-        .last()
-        .map_or(raw.text.len(), |(span, _)| span.end);
+    raw.block = !raw.weights.is_empty();
+    if !raw.block {
+        raw.end = raw.text.len();
+    }
     if wanted != Some(raw.particles.len()) {
         return Err(format!(
             "line {}: the event has {} particles, and says other",
@@ -140,6 +143,15 @@ pub fn next(
         ));
     }
     Ok(true)
+}
+
+/// Whether a number among the weights is none, by its name: a count of trials, a normalisation, or what Sherpa keeps beside them.
+pub fn is_no_weight(name: &str) -> bool {
+    let name = name.to_lowercase();
+    let within = ["ntrials", "weightnormali"];
+    let begins = ["extra__", "aux_"];
+    within.iter().any(|part| name.contains(part))
+        || begins.iter().any(|part| name.starts_with(part))
 }
 
 /// An event's text with all its weights multiplied by a factor, or with one more.

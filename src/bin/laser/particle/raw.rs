@@ -7,7 +7,7 @@ use std::ops::Range;
 #[derive(Default)]
 pub struct Raw {
     pub text: String,
-    /// Where in the text of an event its weights are, the nominal one first, with their values.
+    /// Where in the text of an event its weights are, the nominal one first, with their values: those that can be multiplied.
     pub spans: Vec<(Range<usize>, f64)>,
     /// Where a further weight is to be put in.
     pub end: usize,
