@@ -82,6 +82,21 @@ fn making<'a, T: 'a>(
     }
 }
 
+/// Too few held-out events for trees, of which every training would take its time.
+const FEW: &str = r#""validation.events": 900"#;
+
+/// The same for learned refiners, whose trees are then of as few events as there can be.
+unsafe fn with_few(options: *mut laser_options) {
+    // SAFETY: see memory.rs.
+    unsafe {
+        ok(laser_options_set_i64(
+            options,
+            c"weights.events".as_ptr(),
+            1000,
+        ))
+    };
+}
+
 #[test]
 fn trainings_of_generators() {
     let _alone = alone();
@@ -110,7 +125,11 @@ fn trainings_of_generators() {
             ("train a GAN", r#""generator.type": "gan""#),
             ("train a VAE", r#""generator.type": "vae""#),
         ] {
-            let (options, target) = (options(more), source(&events, 2));
+            let options = match more {
+                "" => options(more),
+                more => options(&format!("{more}, {FEW}")),
+            };
+            let target = source(&events, 2);
             inject(
                 what,
                 10,
@@ -122,7 +141,10 @@ fn trainings_of_generators() {
             laser_options_free(options);
             laser_source_free(target);
         }
-        let (options, target) = (options(r#""conditions": 1"#), source(&events, 3));
+        let (options, target) = (
+            options(&format!(r#""conditions": 1, {FEW}"#)),
+            source(&events, 3),
+        );
         inject(
             "train a flow with a condition",
             10,
@@ -167,7 +189,7 @@ fn a_source_that_a_host_fills() {
         0
     }
     let _alone = alone();
-    let options = options("");
+    let options = options(FEW);
     let mut count = 0_u64;
     let user = (&raw mut count).cast();
     // SAFETY: see memory.rs.
@@ -197,7 +219,10 @@ fn trainings_with_a_checkpoint() {
     unsafe {
         let hooks = made(|out| laser_hooks_new(out));
         ok(laser_hooks_set_checkpoint(hooks, file.as_ptr(), 1e6, 1));
-        let (options, target) = (options(r#""flow.ema": 0.9"#), source(&events, 2));
+        let (options, target) = (
+            options(&format!(r#""flow.ema": 0.9, {FEW}"#)),
+            source(&events, 2),
+        );
         let mut once = making(
             |out| laser_generator_train(target, options, hooks, out),
             laser_generator_free,
@@ -235,6 +260,9 @@ fn refinements() {
         let (options, target) = (options(more), source(&events, 2));
         // SAFETY: see memory.rs.
         unsafe {
+            if what == "refine twice" {
+                with_few(options);
+            }
             inject(
                 what,
                 20,
@@ -260,7 +288,6 @@ fn reweighters() {
         .collect();
     let all: Vec<f64> = events.iter().map(|x| 0.9 * x + 0.05).collect();
     for (what, columns, more) in [
-        // Too few are held out for trees, of which every training would take its time.
         (
             "reweight",
             2,
@@ -348,6 +375,9 @@ fn refiners_and_samplers() {
         let options = options(&format!(r#""refiner.method": "{method}"{more}"#));
         // SAFETY: see memory.rs.
         unsafe {
+            if ["gan", "matching"].contains(&method) {
+                with_few(options);
+            }
             let refine = |out| laser_model_refine(model, null_mut(), options, null(), out);
             inject(
                 &format!("refine again by {method}"),

@@ -9,7 +9,7 @@ use crate::noise::places;
 use crate::options::keys;
 use crate::protocol::conditions::Conditions;
 use crate::protocol::opinion::{differs, told_apart, COMPARED};
-use crate::protocol::pullback::{weighted_latents, Run, WeightReport};
+use crate::protocol::pullback::{weighted_latents, Look, Run, WeightReport};
 use crate::room::{self, Gather, Grow};
 use crate::train::Level;
 use crate::{Error, Result};
@@ -121,8 +121,10 @@ const RECORD: &str = "refiner";
 struct Made {
     /// The share that is within the support: the others are made again.
     inside: f64,
-    /// The first events, those within the support: rows with conditions.
-    x: Vec<f64>,
+    /// The first events, those within the support; or their latents, where the weights are of latents, and a host need not be asked for
+    /// events: rows with conditions.
+    rows: Vec<f64>,
+    of_latents: bool,
 }
 
 impl Made {
@@ -148,6 +150,7 @@ impl Made {
         let stage = session.stage("refined events", rows / BLOCK);
         let noise = places::SUPPORT.noise(session.seed);
         let mut evaluator = session.evaluator(model)?;
+        let of_latents = evaluator.weighs_latents() && model.support.is_none();
         let mut y = room::filled(BLOCK * (auxiliary + dims.conditions), 0.0)?;
         let mut z = room::filled(BLOCK * dims.latent_row(), 0.0)?;
         let mut x = room::filled(BLOCK * dims.event_row(), 0.0)?;
@@ -157,17 +160,20 @@ impl Made {
             stage.check()?;
             conditions.latents(noise, (block * BLOCK) as u64, auxiliary, &mut y);
             evaluator.refine(&y, BLOCK, &mut z)?;
-            evaluator.generate(&z, BLOCK, &mut x, None)?;
+            if !of_latents {
+                evaluator.generate(&z, BLOCK, &mut x, None)?;
+            }
             if model.support.is_some() {
                 evaluator.inside(&x, BLOCK, &mut within)?;
             }
             count += within.iter().filter(|within| **within).count();
-            for (row, _) in x
-                .chunks_exact(dims.event_row())
-                .zip(&within)
-                .filter(|(_, w)| **w)
-            {
-                if kept.len() < compared * dims.event_row() {
+            let (made, columns) = match of_latents {
+                true => (&z, dims.latent_row()),
+                false => (&x, dims.event_row()),
+            };
+            let rows = made.chunks_exact(columns).zip(&within);
+            for (row, _) in rows.filter(|(_, within)| **within) {
+                if kept.len() < compared * columns {
                     kept.put_all(row.iter().copied())?;
                 }
             }
@@ -180,7 +186,8 @@ impl Made {
         }
         Ok(Some(Made {
             inside: count as f64 / rows as f64,
-            x: kept,
+            rows: kept,
+            of_latents,
         }))
     }
 
@@ -197,12 +204,17 @@ impl Made {
         report: &WeightReport,
     ) -> Result<Option<Value>> {
         let mut x = Vec::new();
-        let run = Run::of_pilot(session, COMPARED);
         let mut keep = |rows: &[f64], _: &[f64]| x.put_all(rows.iter().copied());
-        let drawn = weighted_latents(session, weighted, conditions, run, Some(&mut keep))?;
+        let look: Option<Look> = (!self.of_latents).then_some(&mut keep);
+        let run = Run::of_pilot(session, COMPARED);
+        let drawn = weighted_latents(session, weighted, conditions, run, look)?;
         let weights = drawn.log_w.iter().map(|l| libm::exp(*l)).gather()?;
-        let columns = weighted.generator.dims().event_row();
-        let Some(auc) = told_apart(session, (&x, &weights), &self.x, columns)? else {
+        let dims = weighted.generator.dims();
+        let (reference, columns) = match self.of_latents {
+            true => (&drawn.z, dims.latent_row()),
+            false => (&x, dims.event_row()),
+        };
+        let Some(auc) = told_apart(session, (reference, &weights), &self.rows, columns)? else {
             return Ok(None);
         };
         if differs(auc.value, auc.error) {
