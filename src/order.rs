@@ -1,13 +1,36 @@
-//! Rows by rising values.
+//! Rows in an order. Sorting is long code: there is one function for all.
 
-/// Sorts row numbers by the value that each has, and those of equal values by their numbers. One function for all: sorting is long code.
+use std::cmp::Ordering;
+
+/// Sorts row numbers.
+#[inline(never)]
+pub(crate) fn sort_rows(rows: &mut [usize], compare: &dyn Fn(usize, usize) -> Ordering) {
+    rows.sort_unstable_by(|&a, &b| compare(a, b));
+}
+
+/// Sorts row numbers by the value that each has, and those of equal values by their numbers.
 pub(crate) fn sort_by_value(rows: &mut [usize], value: &dyn Fn(usize) -> f64) {
-    rows.sort_unstable_by(|&a, &b| value(a).total_cmp(&value(b)).then(a.cmp(&b)));
+    sort_rows(rows, &|a, b| value(a).total_cmp(&value(b)).then(a.cmp(&b)));
+}
+
+/// Things by falling values, equal ones as they were; of few.
+pub(crate) fn falling<T>(things: Vec<T>, value: &dyn Fn(&T) -> f64) -> Vec<T> {
+    let mut rows: Vec<usize> = (0..things.len()).collect();
+    sort_by_value(&mut rows, &|row| -value(&things[row]));
+    let mut things: Vec<Option<T>> = things.into_iter().map(Some).collect();
+    rows.iter().filter_map(|&row| things[row].take()).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn things_fall_and_equal_ones_keep_their_order() {
+        let things = vec![(1.0, "a"), (3.0, "b"), (1.0, "c"), (4.0, "d"), (3.0, "e")];
+        let names: Vec<&str> = falling(things, &|t| t.0).iter().map(|t| t.1).collect();
+        assert_eq!(names, ["d", "b", "e", "a", "c"]);
+    }
 
     #[test]
     fn rows_rise_and_equal_ones_keep_their_order() {

@@ -1,6 +1,7 @@
 //! The invertible maps between the features of an event and what the networks see.
 
 mod steps;
+mod stored;
 
 pub(crate) use steps::{above as above_zero, quantile as normal_quantile};
 
@@ -22,7 +23,7 @@ use std::sync::Arc;
 ///
 /// What a classifier sees of a feature may be several values: see [`Scaling::inputs`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(tag = "type", rename_all = "snake_case", try_from = "stored::Stored")]
 pub enum Scaling {
     /// u = x.
     None,
@@ -81,7 +82,7 @@ pub enum Scaling {
     /// Whole numbers without a largest, as multiplicities: y = x + r; of the smallest, if there is one, y = low + 1 + ln r.
     Integer {
         /// The smallest.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         low: Option<f64>,
         /// Mean of y in the training data.
         mean: f64,
@@ -104,7 +105,7 @@ pub enum Scaling {
         /// The value with a probability.
         low: f64,
         /// s; none for logarithms.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         width: Option<f64>,
         /// Quantile of the normal distribution of the probability in the training data.
         edge: f64,
@@ -130,7 +131,7 @@ pub enum Scaling {
         /// The value with a probability.
         low: f64,
         /// s of v.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         width: Option<f64>,
         /// Mean of v.
         mean: f64,

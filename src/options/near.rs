@@ -2,6 +2,7 @@
 
 use super::key::clip;
 use super::keys;
+use crate::order::falling;
 
 /// How many are named.
 const MOST: usize = 3;
@@ -16,11 +17,11 @@ const MARGIN: f64 = 0.2;
 pub(super) fn misses(given: &str) -> Vec<String> {
     // A long text is no near miss, and comparing it would take long.
     let given = clip(given).to_lowercase().replace(['-', ' '], "_");
-    let mut near: Vec<_> = keys::table()
+    let near: Vec<_> = keys::table()
         .map(|key| (similarity(&given, key.name()), key.name()))
         .filter(|(similarity, _)| *similarity >= THRESHOLD)
         .collect();
-    near.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let near = falling(near, &|(similarity, _)| *similarity);
     let best = near.first().map_or(0.0, |(similarity, _)| *similarity);
     near.iter()
         .take_while(|(similarity, _)| *similarity >= best - MARGIN)

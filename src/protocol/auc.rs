@@ -8,6 +8,7 @@ use crate::model::Real;
 use crate::noise::{self, places, places::Place, Noise, PhiloxRng};
 use crate::objective::{Batch, Goal, Separation};
 use crate::options::{keys, Options};
+use crate::order::sort_rows;
 use crate::room::{self, Gather, Grow};
 use crate::train::{initial_classifier, with_ranks, Feed, Hooks, Passes, Resume, Settings, Words};
 use crate::{Error, Result, Rows};
@@ -178,12 +179,19 @@ fn judged_by_trees(
 /// both halves they would give each other away. What both have is a value that events often take, as all zeros.
 fn different(reference: &Sample, sample: &Sample) -> Result<[Vec<(usize, f64)>; 2]> {
     let samples = [reference, sample];
-    let event = |&(which, row): &(usize, usize)| samples[which].event(row);
-    let rows = |which: usize| (0..samples[which].rows()).map(move |row| (which, row));
-    let mut order = rows(0).chain(rows(1)).gather()?;
-    order.sort_unstable_by(|a, b| {
+    // Those of the sample are behind those of the reference.
+    let place = |k: usize| match k.checked_sub(reference.rows()) {
+        None => (0, k),
+        Some(row) => (1, row),
+    };
+    let event = |k: usize| {
+        let (which, row) = place(k);
+        samples[which].event(row)
+    };
+    let mut order = (0..reference.rows() + sample.rows()).gather()?;
+    sort_rows(&mut order, &|a, b| {
         let by_value = event(a).partial_cmp(event(b)).unwrap_or(Ordering::Equal);
-        by_value.then(a.cmp(b))
+        by_value.then(a.cmp(&b))
     });
     let weights = |sample: &Sample| {
         (0..sample.rows())
@@ -191,13 +199,14 @@ fn different(reference: &Sample, sample: &Sample) -> Result<[Vec<(usize, f64)>; 
             .gather()
     };
     let mut weights = [weights(reference)?, weights(sample)?];
-    for equal in order.chunk_by(|a, b| event(a) == event(b)) {
-        let [(first, row), .., (last, _)] = *equal else {
+    for equal in order.chunk_by(|&a, &b| event(a) == event(b)) {
+        let [first, .., last] = *equal else {
             continue;
         };
+        let ((first, row), (last, _)) = (place(first), place(last));
         if first == last {
             let weights = &mut weights[first];
-            let copies = equal.iter().filter_map(|&(_, row)| weights[row].take());
+            let copies = equal.iter().filter_map(|&k| weights[place(k).1].take());
             let all: Sum = copies.collect();
             weights[row] = Some(all.value());
         }

@@ -2,6 +2,7 @@
 
 use super::source::Source;
 use crate::compute::Session;
+use crate::order::sort_rows;
 use crate::room::Gather;
 use crate::Result;
 use std::cmp::Ordering;
@@ -57,7 +58,7 @@ fn share(x: &[f64], columns: usize) -> Result<f64> {
 /// How many of `n` things differ.
 fn different(n: usize, compare: &dyn Fn(usize, usize) -> Ordering) -> Result<usize> {
     let mut order = (0..n).gather()?;
-    order.sort_unstable_by(|&i, &j| compare(i, j));
+    sort_rows(&mut order, compare);
     Ok(order
         .chunk_by(|&i, &j| compare(i, j) == Ordering::Equal)
         .count())

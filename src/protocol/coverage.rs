@@ -3,6 +3,7 @@
 use super::judgement::Subject;
 use super::source::Events;
 use crate::model::called;
+use crate::order::falling;
 use crate::train::Hooks;
 use crate::Result;
 use serde::Serialize;
@@ -122,8 +123,8 @@ impl Coverage {
             .iter()
             .enumerate()
             .flat_map(|(j, f)| [(f.below, j, "below", f.low), (f.above, j, "above", f.high)]);
-        let mut beyond: Vec<_> = sides.filter(|(share, ..)| *share > limit).collect();
-        beyond.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let beyond: Vec<_> = sides.filter(|(share, ..)| *share > limit).collect();
+        let beyond = falling(beyond, &|(share, ..)| *share);
         let (named, others) = beyond.split_at(beyond.len().min(NAMED));
         let mut list: Vec<String> = named
             .iter()

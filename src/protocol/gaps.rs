@@ -4,7 +4,7 @@ use super::coverage::value;
 use super::judgement::Subject;
 use crate::metrics::Normal;
 use crate::model::{called, Scaling};
-use crate::order::sort_by_value;
+use crate::order::{falling, sort_by_value};
 use crate::room::{Gather, Grow};
 use crate::train::Hooks;
 use crate::{Error, Result};
@@ -151,8 +151,7 @@ pub(super) fn gaps(
             }
         }
     }
-    gaps.sort_by(|a, b| b.target.total_cmp(&a.target));
-    Ok(gaps)
+    Ok(falling(gaps, &|gap| gap.target))
 }
 
 /// The largest tail in the direction of `sign` that is not reached: where it begins, and the shares of both there.

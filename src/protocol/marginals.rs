@@ -5,6 +5,7 @@ use super::source::Source;
 use crate::compute::Session;
 use crate::metrics::{kolmogorov_smirnov, kolmogorov_smirnov_of_pairs, Sample};
 use crate::model::called;
+use crate::order::falling;
 use crate::room::{Gather, Grow};
 use crate::{Error, Result, Rows};
 
@@ -161,10 +162,10 @@ fn foreign(
         }
         strange.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
         let runs = strange.chunk_by(|a, b| a.0 == b.0);
-        let mut runs = runs
+        let runs = runs
             .map(|run| (run.iter().map(|(_, w)| w).sum::<f64>(), run[0].0))
             .gather()?;
-        runs.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
+        let runs = falling(runs, &|(weight, _)| *weight);
         let values: Vec<String> = runs
             .iter()
             .take(NAMED)

@@ -4,6 +4,7 @@ use crate::compute::{threads, Session};
 use crate::metrics::{Sample, Sum, Trees};
 use crate::model::called;
 use crate::options::keys;
+use crate::order::falling;
 use crate::order::sort_by_value;
 use crate::room::{self, Gather, Grow};
 use crate::{Result, Rows};
@@ -225,7 +226,7 @@ impl Closure {
             let quantity = feature.map_or("the new weight".into(), |i| called(names, i));
             found.extend(Binned::by(both, quantity, &place)?);
         }
-        found.sort_unstable_by(|a, b| b.chi_square.total_cmp(&a.chi_square));
+        let mut found = falling(found, &|binned| binned.chi_square);
         let bad = found.iter().filter(|binned| binned.is_bad());
         let mut bad: Vec<String> = bad
             .map(|c| {

@@ -3,7 +3,7 @@
 use super::events::Events;
 use crate::metrics::{effective_size, kolmogorov_smirnov_chance};
 use crate::model::called;
-use crate::order::sort_by_value;
+use crate::order::{sort_by_value, sort_rows};
 use crate::protocol::worth::Worth;
 use crate::room::{self, Gather, Grow};
 use crate::train::{Hooks, Words};
@@ -309,7 +309,8 @@ impl Again {
         if (different as f64) < NEARLY * n as f64 {
             return Ok(None);
         }
-        chosen.sort_unstable_by(|&a, &b| compare(column, held_out.event(a), held_out.event(b)));
+        let by_column = |a, b| compare(column, held_out.event(a), held_out.event(b));
+        sort_rows(&mut chosen, &by_column);
         let mut rows = room::empty(n * dim)?;
         for &row in &chosen {
             rows.extend_from_slice(held_out.event(row));
