@@ -156,7 +156,7 @@ mod tests {
             },
             Scaling::Periodic {
                 low,
-                period: 6.28,
+                period: 6.5,
                 cut: 0.4,
                 mean,
                 std,
@@ -190,7 +190,7 @@ mod tests {
                 mean,
                 std,
             },
-            Scaling::Circle { low, period: 6.28 },
+            Scaling::Circle { low, period: 6.5 },
             Scaling::OneHot { classes: 4 },
             Scaling::Spike {
                 low,
