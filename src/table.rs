@@ -101,16 +101,8 @@ impl Number {
 /// Whether a column with this name is likely to hold weights.
 pub fn is_weight(name: &str) -> bool {
     let name = name.to_lowercase().replace(['_', '-', ' ', '.'], "");
-    let words = [
-        "w",
-        "wt",
-        "weight",
-        "weights",
-        "eventweight",
-        "genweight",
-        "mcweight",
-    ];
-    words.contains(&name.as_str())
+    let parts = ["weight", "wgt"];
+    name == "w" || name.ends_with("wt") || parts.iter().any(|part| name.contains(part))
 }
 
 /// Where the numbers of rows lie.
@@ -447,5 +439,31 @@ impl Table {
         let is_weight = weighted && column + 1 == self.columns.len();
         let column = (!is_weight).then(|| self.columns[column]);
         Error::not_finite(&self.path.display().to_string(), row, column, value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_weight;
+
+    #[test]
+    fn weights_are_known_by_their_names() {
+        let weights = [
+            "w",
+            "W",
+            "wt",
+            "evtwt",
+            "wgt",
+            "weight",
+            "weight_nominal",
+            "mcEventWeight",
+            "totalWeight",
+            "sf_weight",
+            "genWeight",
+            "event weight",
+        ];
+        assert!(weights.iter().all(|name| is_weight(name)));
+        let features = ["pt", "eta", "m_w", "width", "x0", "", "wpt"];
+        assert!(!features.iter().any(|name| is_weight(name)));
     }
 }

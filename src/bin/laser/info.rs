@@ -628,13 +628,22 @@ fn judgement(model: &Model, text: &mut String) {
         );
     }
     if let Some(verdict) = judgement["verdict"].as_str() {
-        let opinion = &model.record["weights"]["second_opinion"];
-        let seen = match (opinion["refined"].as_f64(), opinion["error"].as_f64()) {
+        let opinion = model.record.get("weights").map(|w| &w["second_opinion"]);
+        let of = |key: &str| opinion.and_then(|o| o[key].as_f64());
+        let seen = match (of("refined"), of("error")) {
             (Some(auc), Some(error)) => format!(
                 " (boosted trees on held-out events: AUC {auc:.3} ± {error:.3}; smaller differences are not seen)"
             ),
             _ => String::new(),
         };
         let _ = writeln!(text, "\n  judgement    {verdict}{seen}");
+        let learned = model.record.get("refiner").map(|r| &r["second_opinion"]);
+        let number = |key: &str| learned.and_then(|l| l[key].as_f64());
+        if let (Some(auc), Some(error)) = (number("refined"), number("error")) {
+            let _ = writeln!(
+                text,
+                "               (what the refiner makes, beside the events with the weights that it learned: AUC {auc:.3} ± {error:.3})"
+            );
+        }
     }
 }

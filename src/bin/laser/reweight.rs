@@ -427,6 +427,11 @@ fn apply(arguments: &Apply) -> Result<()> {
     })?;
     bar.finish_and_clear();
     seen.tell(path, start.elapsed().as_secs_f64());
+    if let Some(own) = &arguments.weight_column {
+        terminal::say(&format!(
+            "w is without the events' own weights of `{own}`: the weight of an event is the product of the two"
+        ));
+    }
     Ok(())
 }
 

@@ -289,7 +289,7 @@ impl Side {
             let values = events.column(column);
             let wrong = |e| {
                 format!(
-                    "{e}; does its column {column} (from 0) hold the weights, as --weights says?"
+                    "{e}; does its column {column} (from 0) hold the weights, as --weights says? --weights=reference and --weights=sample are of one file alone, --weight-column names the column"
                 )
             };
             effective_size(&values).map_err(|e| Failure::of(path, wrong(e)))?;

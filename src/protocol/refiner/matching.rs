@@ -8,7 +8,7 @@ use crate::objective::{self, Goal};
 use crate::options::{keys, Key, Options};
 use crate::protocol::networks::{mlp, MlpKeys};
 use crate::room::{self, Grow};
-use crate::train::{initial_mlp, Record};
+use crate::train::{initial_mlp, Level, Record};
 use crate::Result;
 
 /// The velocities of Φ start at 0.
@@ -79,6 +79,10 @@ fn pair(lesson: &Lesson) -> Result<Vec<f64>> {
     let mut y = Vec::new();
     let groups = rows.chunks(size * columns).zip(weights.chunks(size));
     let stage = session.stage("pairs", groups.len());
+    session.hooks.log(
+        Level::Info,
+        "matching: pairing latents of the prior with refined ones; `matching.pool` and `matching.group` say of how many, and how long it takes",
+    )?;
     for (i, (rows, weights)) in groups.enumerate() {
         stage.check()?;
         stage.done(i)?;

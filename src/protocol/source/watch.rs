@@ -71,7 +71,7 @@ impl Watch {
             return Ok(());
         };
         let message = format!(
-            "{:.1} % of the held-out events of {whose} came again among those that are trained on: they do not tell what is learned by heart. A callback that begins its events again must deliver them in the order that they had, or fresh ones; give each event once, with its weight",
+            "{:.1} % of the held-out events of {whose} came again among those that are trained on: they do not tell what is learned by heart. A callback that has come to the end of its events says so by fewer rows than asked for (or none), or `source.events` says how many there are; it then begins again in the order that they had, or with fresh ones. Give each event once, with its weight",
             100.0 * share
         );
         hooks.warn("events", &message)
