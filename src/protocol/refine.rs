@@ -265,6 +265,8 @@ fn once(session: Session, generator: &Instance, target: &mut Source) -> Result<I
     let Session { options, hooks, .. } = session;
     let omnifold = omnifold::wanted(&generator.generator, options);
     let mut model = (**generator).clone().into_baseline();
+    // Of the generator alone, perhaps of a round before: the report has its own.
+    model.record.shift_remove("second_opinion");
     model.support = support::wanted(Some(generator), options)?;
     model.names = names::wanted(Some(generator), target, options)?;
     let support = model.support.as_ref();
