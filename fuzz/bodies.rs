@@ -159,6 +159,11 @@ pub fn csv(data: &[u8]) {
     events("csv", data);
 }
 
+/// Columns of Apache.
+pub fn parquet(data: &[u8]) {
+    events("parquet", data);
+}
+
 fn events(kind: &str, data: &[u8]) {
     let path = scratch(kind);
     std::fs::write(&path, data).expect("a file for the events");

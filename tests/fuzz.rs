@@ -67,6 +67,11 @@ fn numbers_with_commas() {
 }
 
 #[test]
+fn columns_of_apache() {
+    corpus("parquet", bodies::parquet, 500);
+}
+
+#[test]
 fn configurations_of_refine() {
     corpus("config", bodies::config, 500);
 }
