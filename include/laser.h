@@ -1130,6 +1130,10 @@ laser_status laser_generator_from_callback(size_t zdim,
  * Attaches a callback to the generator of a loaded model that was made for one: files hold no callbacks. A callback for its support that
  * laser_model_attach_support attached stays.
  *
+ * A model that was refined for a generator without randomness of its own remembers eight of its events. Before the first events that the
+ * callback makes for the new model it is asked for these: if it makes others, it is another generator, or another version of it, and whatever
+ * needs its events is LASER_ERR_INVALID_ARGUMENT.
+ *
  * @param model a model whose generator is a callback; stays as it is
  * @param zdim N, as laser_model_latent_dim says; so that a callback for other dimensions is found out
  * @param cdim C, as laser_model_condition_dim says

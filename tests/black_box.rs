@@ -1,7 +1,7 @@
 //! Generators that are callbacks with hidden degrees of freedom, refined through OmniFold; and conditional ones.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests fail so
 
-use laser::model::{Classifier, Method};
+use laser::model::{Classifier, Method, Model};
 use laser::noise::{domain, Noise};
 use laser::objective::Separation;
 use laser::options::Options;
@@ -418,6 +418,58 @@ fn under_omnifold_the_host_makes_each_event_once() {
         let acceptance = sampler.diagnostic("acceptance").unwrap();
         assert!(method != "rejection" || acceptance < 0.6, "{acceptance}");
     }
+}
+
+/// x = z, but for `version` 2 a little more of z₀.
+struct Version(u32);
+
+impl HostGenerator for Version {
+    fn generate(&self, _: usize, z: &[f64], _: &[f64], x: &mut [f64]) -> Result<()> {
+        x.copy_from_slice(z);
+        let stretch = if self.0 == 2 { 1.01 } else { 1.0 };
+        x.iter_mut().step_by(2).for_each(|x| *x *= stretch);
+        Ok(())
+    }
+}
+
+#[test]
+fn another_version_of_the_generator_is_no_generator_of_the_model() {
+    let (model, _) = counted(f64::INFINITY);
+    let bytes = model.to_bytes().unwrap();
+    let attached = |version| {
+        let model = Model::from_bytes(&bytes).unwrap();
+        let host = Arc::new(Version(version));
+        Instance::new(model).with_host(host).unwrap()
+    };
+    let drawn = |model: Instance, method: &str| {
+        let chosen = options(&format!(r#", "sampler.method": "{method}""#));
+        let mut sampler = Sampler::new(Arc::new(model), 1, 0, &chosen).unwrap();
+        let mut x = [0.0; 20];
+        let outputs = Outputs {
+            x: Some(RowsMut::packed(&mut x, 2).unwrap()),
+            ..Outputs::default()
+        };
+        sampler.generate(10, outputs).map(|()| x)
+    };
+    let of_model = drawn(
+        Instance::new(model.clone())
+            .with_host(Arc::new(Version(1)))
+            .unwrap(),
+        "rejection",
+    );
+    let same = drawn(attached(1), "rejection").unwrap();
+    assert_eq!(same, of_model.unwrap());
+    for method in ["baseline", "rejection", "hmc"] {
+        let error = drawn(attached(2), method).unwrap_err();
+        assert!(matches!(error, Error::InvalidArgument(_)), "{error}");
+        let said = "of 8 latents in the model's record it makes other events of 8";
+        assert!(error.to_string().contains(said), "{error}");
+    }
+    // Refined anew, it is the model's.
+    let events = target(10_000);
+    let mut source = Source::from_rows(Rows::packed(&events, 2).unwrap(), None).unwrap();
+    let anew = refine(&attached(2), &mut source, &options(""), &()).unwrap();
+    drawn(anew, "rejection").unwrap();
 }
 
 #[test]

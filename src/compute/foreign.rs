@@ -1,5 +1,6 @@
 //! Evaluating models whose generator is foreign: a callback of the host or a module of libtorch.
 
+use super::attached::Same;
 use crate::model::{Dims, Evaluator, HostGenerator, Model, NO_DENSITY};
 use crate::room::{self, Grow};
 use crate::{Error, Result};
@@ -13,6 +14,8 @@ pub(super) struct ForeignEvaluator {
     inner: Box<dyn Evaluator>,
     /// None until the host has attached its callback.
     host: Option<Arc<dyn HostGenerator>>,
+    /// What it is asked before anything else.
+    same: Option<Same>,
     dims: Dims,
     z: Vec<f64>,
     c: Vec<f64>,
@@ -22,12 +25,13 @@ pub(super) struct ForeignEvaluator {
 impl ForeignEvaluator {
     pub fn new(
         model: &Model,
-        host: Option<Arc<dyn HostGenerator>>,
+        (host, same): (Option<Arc<dyn HostGenerator>>, Option<Same>),
         inner: Box<dyn Evaluator>,
     ) -> Self {
         ForeignEvaluator {
             inner,
             host,
+            same,
             dims: model.generator.dims(),
             z: Vec::new(),
             c: Vec::new(),
@@ -63,6 +67,9 @@ impl Evaluator for ForeignEvaluator {
             .host
             .as_ref()
             .ok_or_else(|| Error::Unsupported(NOT_ATTACHED.into()))?;
+        if let Some(same) = &self.same {
+            same.require(host.as_ref(), self.dims)?;
+        }
         let (n, m) = (self.dims.latent, self.dims.features);
         self.z.clear();
         self.c.clear();

@@ -1,5 +1,6 @@
 //! A model in use.
 
+use super::attached::Same;
 use super::foreign::ForeignEvaluator;
 use super::weighing::WeighingEvaluator;
 use super::{backend, region, threads};
@@ -18,6 +19,8 @@ pub struct Instance {
     model: Model,
     /// What makes the events of a generator that is a callback.
     host: Option<Arc<dyn HostGenerator>>,
+    /// What is asked of that first.
+    same: Option<Same>,
     /// What tells the support: a callback once it is attached, a formula when first needed.
     region: OnceCell<Arc<dyn Region>>,
     engine: OnceCell<Engine>,
@@ -29,6 +32,7 @@ impl Instance {
         Instance {
             model,
             host: None,
+            same: None,
             region: OnceCell::new(),
             engine: OnceCell::new(),
         }
@@ -45,6 +49,7 @@ impl Instance {
             ));
         }
         self.host = Some(host);
+        self.same = Same::of(&self.model);
         Ok(self)
     }
 
@@ -77,8 +82,10 @@ impl Instance {
     /// Another model of the same generator and, if that is a callback, of the same support.
     pub(crate) fn with_model(&self, model: Model) -> Self {
         let kept = model.support == Some(Support::Host) && self.model.support == model.support;
+        let same = self.same.clone().filter(|same| same.is_of(&model));
         Instance {
             host: self.host.clone(),
+            same,
             region: match kept {
                 true => self.region.clone(),
                 false => OnceCell::new(),
@@ -123,6 +130,7 @@ impl Instance {
             GeneratorKind::Host { .. } => self.host.clone(),
             GeneratorKind::Script { .. } => Some(nn::script(&self.model, options)?),
         };
+        let host = (host, self.same.clone());
         let whole = Box::new(ForeignEvaluator::new(&self.model, host, networks));
         Ok(WeighingEvaluator::around(
             &self.model,

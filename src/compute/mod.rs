@@ -1,5 +1,6 @@
 //! Who computes: the CPU engine or libtorch, by the options `backend` and `device`; and generators of the host beside them.
 
+pub(crate) mod attached;
 mod foreign;
 mod instance;
 mod ranks;

@@ -21,7 +21,7 @@ use super::refiner::prepare;
 use super::source::Source;
 use super::support;
 use super::unused;
-use crate::compute::{computes, Instance, Session};
+use crate::compute::{attached, computes, Instance, Session};
 use crate::model::{Classifier, GeneratorKind, Limits, Model, Scaling};
 use crate::noise::places;
 use crate::options::{keys, Options};
@@ -267,6 +267,7 @@ fn once(session: Session, generator: &Instance, target: &mut Source) -> Result<I
     let mut model = (**generator).clone().into_baseline();
     // Of the generator alone, perhaps of a round before: the report has its own.
     model.record.shift_remove("second_opinion");
+    attached::forget(&mut model.record);
     model.support = support::wanted(Some(generator), options)?;
     model.names = names::wanted(Some(generator), target, options)?;
     let support = model.support.as_ref();
@@ -280,7 +281,10 @@ fn once(session: Session, generator: &Instance, target: &mut Source) -> Result<I
         hooks.warn("pull-back", "the generator has randomness of its own, so w(g(z)) is no function of z: reweighting stays exact, but no latent density belongs to it; set `pullback.method` to `omnifold` or `auto`",
         )?;
     }
-    require_same(session, &supported, &stock)?;
+    let same = require_same(session, &supported, &stock)?;
+    if let Some((z, x)) = &same {
+        attached::keep(&mut model.record, model.generator.dims(), z, x);
+    }
     let trainings;
     if omnifold {
         let mut evaluator = session.evaluator(&supported)?;
@@ -324,12 +328,17 @@ fn once(session: Session, generator: &Instance, target: &mut Source) -> Result<I
     prepare(session, generator, model, &report, &stock)
 }
 
-/// Warns of a generator that is not of the library, and makes other events of the same latents though it says that it does not.
-fn require_same(session: Session, generator: &Instance, conditions: &Conditions) -> Result<()> {
+/// Warns of a generator that is not of the library, and makes other events of the same latents though it says that it does not. Returns latent
+/// rows with the events of one that makes the same.
+fn require_same(
+    session: Session,
+    generator: &Instance,
+    conditions: &Conditions,
+) -> Result<Option<(Vec<f64>, Vec<f64>)>> {
     const ROWS: usize = 64;
     let g = &generator.generator;
     if matches!(g.kind, GeneratorKind::Networks { .. }) || g.stochastic() {
-        return Ok(());
+        return Ok(None);
     }
     let dims = g.dims();
     let mut z = room::filled(ROWS * dims.latent_row(), 0.0)?;
@@ -344,12 +353,13 @@ fn require_same(session: Session, generator: &Instance, conditions: &Conditions)
     // Networks on a GPU round as it comes.
     let other = |(a, b): (&f64, &f64)| (a - b).abs() > 1e-4 * (a.abs() + b.abs());
     if !once.iter().zip(&again).any(other) {
-        return Ok(());
+        return Ok(Some((z, once)));
     }
     session.hooks.warn(
         "pull-back",
         "the generator makes other events of the same latents when it is asked again, though it is not declared to have randomness of its own: `resampling`, chains and learned refiners then weigh one event and deliver another. Declare it (`stochastic`), or draw its random numbers from the latents",
-    )
+    )?;
+    Ok(None)
 }
 
 /// What the classifier sees of the target's columns. A generator of the library has scalings of its own; for others they are measured on

@@ -1,5 +1,6 @@
 //! The methods whose events are states of Markov chains: Langevin dynamics without and with the Metropolis test, Hamiltonian Monte Carlo.
 
+use super::bias::Expectations;
 use super::block::{Block, Blocks, Maker};
 use super::history::History;
 use super::home::{refinement, Case, Home, Preparation};
@@ -10,6 +11,8 @@ use crate::compute::Stage;
 use crate::model::{Dims, Evaluator, HmcSettings, Method, Model, Refinement};
 use crate::options::{keys, Options};
 use crate::protocol::draws::Draws;
+use crate::protocol::opinion::COMPARED;
+use crate::protocol::pullback::{weighted_latents, Run};
 use crate::room::{self, Grow};
 use crate::{Error, Result};
 use serde_json::json;
@@ -66,7 +69,12 @@ impl Home for Dynamics {
 
     /// The pilot run. Who names chains and wants none gets them as the options have them; `auto` takes none that nobody has looked at.
     fn prepare(&self, preparation: Preparation) -> Result<bool> {
-        let Preparation { session, model, .. } = preparation;
+        let Preparation {
+            session,
+            model,
+            conditions,
+            ..
+        } = preparation;
         let transitions = match (session.get(keys::HMC_PILOT), preparation.auto) {
             (0, true) => JUDGED,
             (0, false) => {
@@ -80,10 +88,25 @@ impl Home for Dynamics {
             (wanted, _) => wanted as usize,
         };
         let dims = model.generator.dims();
+        let of_weights = Run::of_pilot(session, COMPARED);
+        let of_weights = weighted_latents(session, model, conditions, of_weights, None)?;
+        let expected = Expectations::of_weights(
+            &of_weights.z,
+            dims.latent_row(),
+            dims.latent,
+            &of_weights.log_w,
+        )?;
         let Refinement { hmc, pool, .. } = preparation.refinement;
         let mut evaluator = session.evaluator(model)?;
-        let evaluator = evaluator.as_mut();
-        let (found, report) = pilot(session, *self, dims, transitions, hmc, *pool, evaluator)?;
+        let (found, report) = pilot(
+            session,
+            *self,
+            dims,
+            transitions,
+            (hmc, *pool),
+            evaluator.as_mut(),
+            &expected,
+        )?;
         if preparation.auto && !report.sound() {
             return Ok(false);
         }

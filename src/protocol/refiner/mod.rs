@@ -1,6 +1,7 @@
 //! The refiners: how latents z of the refined density q(z) = p(z) w(z) / Z (paper, Eq. 3) are made. One file per family of methods.
 
 mod assignment;
+mod bias;
 mod block;
 mod candidates;
 mod chains;

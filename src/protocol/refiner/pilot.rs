@@ -3,6 +3,7 @@
 //! The number of leapfrog steps stays. Were it the length of the trajectories, a smaller step would not help where they run into steep
 //! walls of the weights, and the search would end at steps far too small; fewer and shorter ones meet fewer walls.
 
+use super::bias::{Bias, Expectations};
 use super::statistics::Statistics;
 use super::transition::{Dynamics, States, Transition};
 use crate::compute::{Session, Stage};
@@ -48,6 +49,8 @@ pub(super) struct ChainReport {
     pub r_hat: Vec<f64>,
     /// Effective sample size of every dimension of z, of chains × transitions.
     pub effective_sample_size: Vec<f64>,
+    /// The expectation that is furthest from the weights'; none of too few chains.
+    pub bias: Option<Bias>,
 }
 
 /// Dual averaging of log ε (Hoffman and Gelman, arXiv:1111.4246, Sec. 3.2) with their constants, but for γ: their 0.05 is for one chain,
@@ -142,7 +145,7 @@ impl Pilot<'_> {
 }
 
 /// Runs the pilot in so many transitions, or the fewest that tell something: the settings found, and the report, of which the host is told.
-/// `pool` as for [`Transition::new`].
+/// `pool` as for [`Transition::new`]; `expected` is of the weights.
 ///
 /// # Errors
 /// Those of the chains' start, of the evaluator and of the hooks.
@@ -151,9 +154,9 @@ pub(super) fn pilot(
     dynamics: Dynamics,
     dims: Dims,
     transitions: usize,
-    settings: &HmcSettings,
-    pool: usize,
+    (settings, pool): (&HmcSettings, usize),
     evaluator: &mut dyn Evaluator,
+    expected: &Expectations,
 ) -> Result<(HmcSettings, ChainReport)> {
     let few = HmcSettings {
         chains: settings.chains.min(CHAINS),
@@ -192,7 +195,7 @@ pub(super) fn pilot(
         }
     }
     run.adapt(half - run.done, target, dims.latent)?;
-    let report = judge(&mut run, dynamics.method.name(), dims.latent)?;
+    let report = judge(&mut run, dynamics.method.name(), dims.latent, expected)?;
     report.tell(session.hooks)?;
     let found = HmcSettings {
         chains: settings.chains,
@@ -209,15 +212,24 @@ fn scales(variances: &[f64]) -> Vec<f64> {
 }
 
 /// The transitions that are left, with the settings that were found.
-fn judge(run: &mut Pilot<'_>, method: &'static str, dim: usize) -> Result<ChainReport> {
+fn judge(
+    run: &mut Pilot<'_>,
+    method: &'static str,
+    dim: usize,
+    expected: &Expectations,
+) -> Result<ChainReport> {
     let (chains, transitions) = (run.transition.settings.chains, run.transitions - run.done);
     run.statistics = Statistics::default();
-    let mut z = room::empty(transitions * chains * dim)
-        .map_err(|e| e.for_what("the states of the pilot run (`hmc.pilot`)"))?;
+    let states = |columns| {
+        let room = room::empty(transitions * chains * columns);
+        room.map_err(|e| e.for_what("the states of the pilot run (`hmc.pilot`)"))
+    };
+    let (mut z, mut log_w) = (states(dim)?, states(1)?);
     let mut acceptance = 0.0;
     for _ in 0..transitions {
         acceptance += run.advance()? / transitions as f64;
         z.extend_from_slice(&run.states.points.z);
+        log_w.extend_from_slice(&run.states.points.log_w);
     }
     let settings = &run.transition.settings;
     Ok(ChainReport {
@@ -231,13 +243,18 @@ fn judge(run: &mut Pilot<'_>, method: &'static str, dim: usize) -> Result<ChainR
         divergences: run.statistics.divergences,
         r_hat: split_r_hat(&z, chains, dim)?,
         effective_sample_size: effective_sample_size(&z, chains, dim)?,
+        bias: expected.bias(&z, &log_w, chains)?,
     })
 }
 
 impl ChainReport {
-    /// Whether their events follow the weights: they mix, and none diverges.
+    /// Whether their events follow the weights: they mix, none diverges, and they are where the weights are.
     pub fn sound(&self) -> bool {
-        self.worst() <= MIXED && self.divergences == 0
+        self.worst() <= MIXED && self.divergences == 0 && self.biased().is_none()
+    }
+
+    fn biased(&self) -> Option<&Bias> {
+        self.bias.as_ref().filter(|bias| bias.is_one())
     }
 
     /// The largest R-hat.
@@ -272,6 +289,20 @@ impl ChainReport {
             hooks.warn("chains", &format!(
                     "{} of {states} trajectories diverged, where the weights have walls too steep for the step: events near them may be missing. Take smaller steps (`hmc.target_acceptance` nearer to 1), or `rejection` or `resampling`",
                     self.divergences
+                ),
+            )?;
+        }
+        if let Some(bias) = self.biased() {
+            let remedy = match self.method {
+                "langevin" => "Its step biases it: take smaller steps (`hmc.target_acceptance` nearer to 1), or `mala` or `hmc`, which have no such bias",
+                _ => "Let them start from the weights (`hmc.start` = `resampled`), or take `rejection` or `resampling`; where they only need longer than the pilot run, a longer one (`hmc.pilot`) shows it",
+            };
+            hooks.warn(
+                "chains",
+                &format!(
+                    "the chains of `{}` are not where the weights are: {}. {remedy}",
+                    self.method,
+                    bias.told()
                 ),
             )?;
         }

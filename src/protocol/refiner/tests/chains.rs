@@ -1,5 +1,6 @@
 //! Chains on densities that are known.
 
+use super::super::bias::Expectations;
 use super::super::chains::Chains;
 use super::super::history::History;
 use super::super::pilot::{pilot, ChainReport, DualAveraging};
@@ -7,6 +8,7 @@ use super::super::transition::Dynamics;
 use super::*;
 use crate::compute::Session;
 use crate::model::{HmcSettings, Start};
+use crate::noise::places;
 use crate::options::Options;
 use crate::train::{Hooks, Level};
 
@@ -245,6 +247,14 @@ impl Log {
     }
 }
 
+/// What the weights say, by latents of the prior.
+fn expected(exact: &Exact) -> Expectations {
+    let mut z = vec![0.0; 80_000];
+    places::PILOT.noise(1).fill_normals(0, 40_000, 2, &mut z);
+    let log_w: Vec<f64> = z.chunks_exact(2).map(|z| exact.log_w(z)).collect();
+    Expectations::of_weights(&z, 2, 2, &log_w).unwrap()
+}
+
 fn run_pilot(
     dynamics: Dynamics,
     exact: &mut Exact,
@@ -261,7 +271,8 @@ fn run_pilot(
         ..settings()
     };
     let session = Session::new(&options, hooks);
-    pilot(session, dynamics, DIMS, 400, &start, 16, exact)
+    let expected = expected(exact);
+    pilot(session, dynamics, DIMS, 400, (&start, 16), exact, &expected)
 }
 
 #[test]
@@ -323,6 +334,39 @@ fn the_pilot_warns_of_chains_that_do_not_mix_or_diverge() {
         !warnings.contains("do not mix") && warnings.contains("3 of 51200"),
         "{warnings}"
     );
+}
+
+#[test]
+fn the_pilot_warns_of_chains_that_are_not_where_the_weights_are() {
+    let (mut exact, options) = (Exact::new(3.0, 2.0), Options::preset("fast").unwrap());
+    let expected = expected(&exact);
+    let told = |dynamics: Dynamics, acceptance: f64, exact: &mut Exact| {
+        let log = Log::default();
+        let mut options = options.clone();
+        options
+            .set_f64("hmc.target_acceptance", acceptance)
+            .unwrap();
+        let session = Session::new(&options, &log);
+        let start = HmcSettings {
+            start: Start::Resampled,
+            ..settings()
+        };
+        let start = (&start, 16);
+        let run = pilot(session, dynamics, DIMS, 400, start, exact, &expected);
+        let (_, report) = run.unwrap();
+        (format!("{:?}", report.bias), report.sound(), log.warnings())
+    };
+    // Too wide, of variance 1 / (λ (1 − ¼ ε² λ)) and not 1 / λ: where log w is lower.
+    let (bias, sound, warnings) = told(LANGEVIN, 0.7, &mut exact);
+    assert!(!sound && bias.contains("\"log w\", shift: -"), "{bias}");
+    assert!(warnings.contains("smaller steps"), "{warnings}");
+    for (dynamics, acceptance) in [(MALA, 0.6), (HMC, 0.7)] {
+        let (bias, _, warnings) = told(dynamics, acceptance, &mut exact);
+        assert!(bias.starts_with("Some"), "{bias}");
+        assert!(!warnings.contains("where the weights are"), "{bias}");
+    }
+    let (bias, sound, _) = told(HMC, 0.7, &mut exact);
+    assert!(sound, "{bias}");
 }
 
 #[test]
