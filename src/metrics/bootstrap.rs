@@ -83,6 +83,14 @@ impl Masses {
         self.all[event]
     }
 
+    /// Which sample an event is of, 0 or 1, and its share in it.
+    pub fn share(&self, event: usize) -> (usize, f64) {
+        match event < self.first {
+            true => (0, self.all[event]),
+            false => (1, -self.all[event]),
+        }
+    }
+
     /// Bootstrap: as many events of each sample drawn with replacement, their masses added up and normalised. A function of `noise`
     /// and `repeat` alone.
     pub fn resample(&self, noise: Noise, repeat: u64, out: &mut Vec<f64>) -> Result<()> {

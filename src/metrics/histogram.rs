@@ -9,17 +9,24 @@ use crate::{Error, Result, Rows};
 ///
 /// Bins include their lower edges and exclude their upper ones; the last bin of an axis includes both. Bin i of n over [lo, hi] begins at
 /// lo + i · ((hi − lo) / n), as `numpy.histogram` has it.
-/// Events outside the range are counted apart. Weights that cancel, but for their rounding, sum to 0. Memory: 24 bytes a bin. Filling needs
+/// Events outside the range are counted apart. Weights that cancel, but for their rounding, sum to 0. Memory: 40 bytes a bin. Filling needs
 /// exclusive access; reading is safe from any number of threads.
 #[derive(Debug, Clone)]
 pub struct Histogram2d {
     x: Axis,
     y: Axis,
-    contents: Vec<Sum>,
+    bins: Vec<Bin>,
     outside: Sum,
     /// Of the weights inside.
     squares: Squares,
     entries: u64,
+}
+
+/// The weights in a bin.
+#[derive(Debug, Clone, Copy, Default)]
+struct Bin {
+    sum: Sum,
+    squares: Squares,
 }
 
 /// Bins of equal width over a closed range.
@@ -81,11 +88,11 @@ impl Histogram2d {
         let x = Axis::new("x", nx, x_range)?;
         let y = Axis::new("y", ny, y_range)?;
         // Too many to count are too many to hold.
-        let contents = room::filled(nx.saturating_mul(ny), Sum::default());
+        let bins = room::filled(nx.saturating_mul(ny), Bin::default());
         Ok(Histogram2d {
             x,
             y,
-            contents: contents.map_err(|e| e.for_what("the bins of a histogram"))?,
+            bins: bins.map_err(|e| e.for_what("the bins of a histogram"))?,
             outside: Sum::default(),
             squares: Squares::default(),
             entries: 0,
@@ -112,7 +119,9 @@ impl Histogram2d {
             let (event, weight) = (events.event(row), events.weight(row));
             match (self.x.bin(event[0]), self.y.bin(event[1])) {
                 (Some(ix), Some(iy)) => {
-                    self.contents[ix * self.y.bins + iy].add(weight);
+                    let bin = &mut self.bins[ix * self.y.bins + iy];
+                    bin.sum.add(weight);
+                    bin.squares.add(weight);
                     self.squares.add(weight);
                 }
                 _ => self.outside.add(weight),
@@ -128,8 +137,9 @@ impl Histogram2d {
     /// [`Error::InvalidArgument`] if the binnings differ.
     pub fn merge(&mut self, other: &Histogram2d) -> Result<()> {
         self.require_same_binning(other)?;
-        for (mine, theirs) in self.contents.iter_mut().zip(&other.contents) {
-            mine.merge(theirs);
+        for (mine, theirs) in self.bins.iter_mut().zip(&other.bins) {
+            mine.sum.merge(&theirs.sum);
+            mine.squares.merge(theirs.squares);
         }
         self.outside.merge(&other.outside);
         self.squares.merge(other.squares);
@@ -142,7 +152,7 @@ impl Histogram2d {
     /// # Errors
     /// [`Error::Memory`].
     pub fn contents(&self) -> Result<Vec<f64>> {
-        self.contents.iter().map(Sum::value).gather()
+        self.bins.iter().map(|bin| bin.sum.value()).gather()
     }
 
     /// The number of bins in x.
@@ -168,7 +178,7 @@ impl Histogram2d {
     /// The sum of weights inside the range.
     pub fn total(&self) -> f64 {
         let mut total = Sum::default();
-        self.contents.iter().for_each(|bin| total.merge(bin));
+        self.bins.iter().for_each(|bin| total.merge(&bin.sum));
         total.value()
     }
 
@@ -187,13 +197,27 @@ impl Histogram2d {
         self.squares.effective(self.total())
     }
 
-    /// A histogram of the same binning with numbers of unweighted events, one for each bin.
-    pub(super) fn with_contents(&self, contents: &[f64]) -> Result<Self> {
+    /// Σw² of each bin, of weights whose total is 1.
+    pub(super) fn normalised_squares(&self) -> Result<Vec<f64>> {
+        let total = self.total();
+        let of_bin = |bin: &Bin| 1.0 / bin.squares.effective(total);
+        self.bins.iter().map(of_bin).gather()
+    }
+
+    /// A histogram of the same binning with these contents.
+    pub(super) fn with_contents(&self, contents: impl Iterator<Item = f64>) -> Result<Self> {
+        let bins = contents.map(|w| Bin {
+            sum: Sum::from_iter([w]),
+            squares: Squares::from_iter([w]),
+        });
+        let bins = bins.gather()?;
         Ok(Histogram2d {
-            contents: contents.iter().map(|&n| Sum::from_iter([n])).gather()?,
+            squares: bins.iter().fold(Squares::default(), |mut all, bin| {
+                all.merge(bin.squares);
+                all
+            }),
+            bins,
             outside: Sum::default(),
-            squares: contents.iter().map(|n| n.sqrt()).collect(),
-            entries: contents.iter().sum::<f64>() as u64,
             ..*self
         })
     }

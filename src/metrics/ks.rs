@@ -20,8 +20,9 @@ pub struct KolmogorovSmirnov {
 /// The two-sided test of one feature in two samples.
 ///
 /// The p-value is Kolmogorov's limit with Stephens' correction for finite samples, Q((√N + 0.12 + 0.11/√N) D) with
-/// N = n m / (n + m) (M. A. Stephens, J. R. Statist. Soc. B 32 (1970) 115), where n and m are effective sizes (Σw)²/Σw²: good to a per cent
-/// or so of itself for N ≥ 10; approximate for weighted samples; conservative for data with ties.
+/// N = n m / (n + m) (M. A. Stephens, J. R. Statist. Soc. B 32 (1970) 115) for n and m events without weights: good to a per cent
+/// or so of itself for N ≥ 10. Weighted ones count by their effective sizes (Σw)²/Σw², or, where that
+/// is less, with N = 1 / 4V, where V is the largest variance of F_p − F_q, by the weights there are below and above each value: approximate. Conservative for data with ties.
 ///
 /// # Errors
 /// [`InvalidArgument`](crate::Error::InvalidArgument) if a sample has no such feature, [`Data`](crate::Error::Data) for weights
@@ -36,15 +37,22 @@ pub fn kolmogorov_smirnov(p: &Sample, q: &Sample, feature: usize) -> Result<Kolm
         true => height.min(1.0),
         false => height,
     };
+    let [n, m] = masses.sizes;
+    let variance = order.largest_variance(|event| masses.share(event));
+    let variance = variance.max(0.25 * (1.0 / n + 1.0 / m));
     Ok(KolmogorovSmirnov {
         statistic,
-        p_value: kolmogorov_smirnov_chance(statistic, masses.sizes),
+        p_value: chance(statistic, 0.5 / variance.sqrt()),
     })
 }
 
-/// The p-value of a D between samples of these effective sizes.
+/// The p-value of a D between samples of these effective sizes, where weights have nothing to do with values.
 pub(crate) fn kolmogorov_smirnov_chance(statistic: f64, [n, m]: [f64; 2]) -> f64 {
-    let root = (n / (n + m) * m).sqrt();
+    chance(statistic, (n / (n + m) * m).sqrt())
+}
+
+/// Of √N.
+fn chance(statistic: f64, root: f64) -> f64 {
     survival((root + 0.12 + 0.11 / root) * statistic)
 }
 

@@ -11,6 +11,7 @@
 //! and scores may be computed on any number of threads at once.
 
 mod auc;
+mod binomial;
 mod bootstrap;
 pub mod chains;
 mod edges;

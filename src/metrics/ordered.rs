@@ -49,4 +49,26 @@ impl Ordered {
         }
         height
     }
+
+    /// The greatest variance over x of the difference of two cumulative distributions F: of each
+    /// (1 − F)² Σ mass² of the values up to x + F² Σ mass² of those above. `event` gives the distribution, 0 or 1, and the mass in it.
+    pub fn largest_variance(&self, event: impl Fn(usize) -> (usize, f64)) -> f64 {
+        let (mut all, mut below, mut f) = ([0.0; 2], [0.0; 2], [0.0; 2]);
+        for &(_, i) in &self.0 {
+            let (of, mass) = event(i);
+            all[of] += mass * mass;
+        }
+        let mut largest = 0.0;
+        for equal in self.0.chunk_by(|a, b| a.0 == b.0) {
+            for &(_, i) in equal {
+                let (of, mass) = event(i);
+                below[of] += mass * mass;
+                f[of] += mass;
+            }
+            let variance =
+                |k: usize| below[k] * (1.0 - f[k]).powi(2) + (all[k] - below[k]) * f[k].powi(2);
+            largest = f64::max(largest, variance(0) + variance(1));
+        }
+        largest
+    }
 }

@@ -1,5 +1,6 @@
 //! Poisson numbers.
 
+use super::binomial::uniform;
 use rand::RngCore;
 
 /// From this mean on, rejection is faster than search.
@@ -12,11 +13,6 @@ pub(crate) fn poisson(mean: f64, rng: &mut impl RngCore) -> f64 {
     } else {
         by_rejection(mean, rng)
     }
-}
-
-/// In (0, 1).
-fn uniform(rng: &mut impl RngCore) -> f64 {
-    ((rng.next_u64() >> 12) as f64 + 0.5) / (1u64 << 52) as f64
 }
 
 /// The least k whose cumulative probability exceeds u.

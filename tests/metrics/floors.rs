@@ -162,6 +162,62 @@ fn floors_of_histograms_are_what_equal_samples_score() {
     }
 }
 
+/// Fine bins, most of them with few events: of each score its distance from the floor, in spreads, and the floor's from the mean score.
+#[test]
+fn floors_of_sparse_bins_are_no_lower() {
+    let weigh = |x: &[f64], kind: usize| -> Option<Vec<f64>> {
+        match kind {
+            0 => None,
+            // Of what is drawn at −½: as the other sample.
+            _ => Some(x.chunks(2).map(|x| (0.5 * x[0] + 0.125).exp()).collect()),
+        }
+    };
+    for (kind, within) in [(0, 0.012), (1, 0.03)] {
+        let (mut values, mut floors, mut pulls) = (0.0, 0.0, 0.0);
+        const TRIES: u64 = 12;
+        for i in 0..TRIES {
+            let ((p, _), (mut q, _)) = (toy(i, 16, 20_000, 2), toy(i, 17, 20_000, 2));
+            if kind == 1 {
+                q.iter_mut().step_by(2).for_each(|x| *x -= 0.5);
+            }
+            let w = weigh(&q, kind);
+            let filled = |x: &[f64], w: Option<&[f64]>| {
+                let mut h = Histogram2d::new(100, [-4.0, 4.0], 100, [-4.0, 4.0]).unwrap();
+                h.fill(Rows::packed(x, 2).unwrap(), w).unwrap();
+                h
+            };
+            let (p, q) = (filled(&p, None), filled(&q, w.as_deref()));
+            let floor = floor(jsd, &p, &q, 20, i).unwrap();
+            let value = jsd(&p, &q).unwrap().value;
+            values += value / TRIES as f64;
+            floors += floor.mean.value / TRIES as f64;
+            pulls += (value - floor.mean.value) / floor.spread.value / TRIES as f64;
+        }
+        assert_near(floors, values, within);
+        assert!(pulls.abs() < 1.0 + 2.0 * kind as f64, "{pulls}");
+    }
+}
+
+/// Weights that fall with the value, as those of reweighted samples do, leave less to compare than their effective size says.
+#[test]
+fn p_values_of_samples_with_weights_that_follow_the_value_are_no_smaller() {
+    const SIZE: usize = 4000;
+    let p_value = |i: u64| {
+        let ((p, _), (mut q, _)) = (toy(i, 18, SIZE, 1), toy(i, 19, SIZE, 1));
+        // Normal around −1.2, and weighted to be normal around 0.
+        q.iter_mut().for_each(|x| *x -= 1.2);
+        let w: Vec<f64> = q.iter().map(|x| (1.2 * x + 0.72).exp()).collect();
+        let p = Sample::new(Rows::packed(&p, 1).unwrap(), None).unwrap();
+        let q = Sample::new(Rows::packed(&q, 1).unwrap(), Some(&w)).unwrap();
+        kolmogorov_smirnov(&p, &q, 0).unwrap().p_value
+    };
+    let values: Vec<f64> = (0..500).map(p_value).collect();
+    let below = |limit: f64| values.iter().filter(|v| **v < limit).count();
+    // 25 and 5 expected.
+    let (all, few) = (below(0.05), below(0.01));
+    assert!((8..42).contains(&all) && few < 13, "{all} {few}");
+}
+
 #[test]
 fn effective_entries_are_those_of_the_weights_inside() {
     let mut h = filled(&[0.5, 0.5, 1.5, 0.5, 9.0, 0.5], Some(&[1.0, 3.0, 100.0]));
