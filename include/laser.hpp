@@ -17,7 +17,7 @@
  * @par Ownership
  * Objects own their handles, can be moved and not copied; one that was moved from can only be assigned to or destroyed. Objects made from others
  * keep what they need of them, callables included. A callable is copied or moved into the object that takes it; what it refers to is the caller's to
- * keep alive. So is an array that a Source borrows.
+ * keep alive. So are the arrays that a Source borrows, and what any view shows; a vector without a name is no such array, and is refused by the compiler.
  *
  * @par Errors
  * A failure throws laser::Error or the class derived from it that fits, with the library's message; what the call was to make or change is then as it
@@ -157,6 +157,17 @@ public:
 
 // --- views ---
 
+namespace detail {
+
+/**
+ * Whether the numbers of an argument outlive the expression: those of a variable do, and those that a view shows; a vector or an array without a
+ * name takes its own along.
+ */
+template <class Argument, class Container = std::remove_reference_t<Argument>>
+inline constexpr bool lasts = std::is_lvalue_reference_v<Argument> || (std::is_trivially_copyable_v<Container> && !std::is_aggregate_v<Container>);
+
+} // namespace detail
+
 /** A view of n numbers: of a pointer and a size, or of any container with data() and size(), such as std::vector or std::span. */
 template <class T> class Span {
 public:
@@ -189,13 +200,18 @@ public:
     {
     }
     /** Packed rows in a container whose size is a multiple of `columns`. */
-    template <class Container, class = std::enable_if_t<std::is_convertible_v<decltype(std::declval<Container &>().data()), T *>>>
+    template <class Container, class = std::enable_if_t<std::is_convertible_v<decltype(std::declval<Container &>().data()), T *>>,
+              std::enable_if_t<detail::lasts<Container>, int> = 0>
     Rows(Container &&values, std::size_t columns) : Rows(values.data(), columns == 0 ? 0 : values.size() / columns, columns)
     {
         if (columns == 0 || values.size() % columns != 0)
             throw InvalidArgument(LASER_ERR_INVALID_ARGUMENT,
                                   std::to_string(values.size()) + " values are no rows of " + std::to_string(columns));
     }
+    /** A container without a name would take the events along: give it one. */
+    template <class Container, class = std::enable_if_t<std::is_convertible_v<decltype(std::declval<Container &>().data()), T *>>,
+              std::enable_if_t<!detail::lasts<Container>, int> = 0>
+    Rows(Container &&values, std::size_t columns) = delete;
     /** Rows to write to can be read. */
     template <class Other, class = std::enable_if_t<!std::is_same_v<Other, T> && std::is_convertible_v<Other (*)[], T (*)[]>>>
     constexpr Rows(const Rows<Other> &other) noexcept : Rows(other.data(), other.rows(), other.columns(), other.stride())
@@ -604,6 +620,9 @@ public:
             return laser_source_from_array(x.data(), weights, x.rows(), x.columns(), x.stride(), out);
         });
     }
+    /** Weights without a name would be gone before the source is used: give them one. */
+    template <class Weights, class = std::enable_if_t<std::is_convertible_v<Weights, Span<const double>> && !detail::lasts<Weights>>>
+    Source(Rows<const double> x, Weights &&w) = delete;
     /** Events that the source keeps for itself: packed rows of `dim` values. */
     Source(std::vector<double> x, std::size_t dim, std::vector<double> w = {})
     {

@@ -56,6 +56,29 @@ void views()
     CHECK(sum == 6);
 }
 
+// What is borrowed has a name; what has none is kept, or refused by the compiler.
+void ownership()
+{
+    using Vector = std::vector<double>;
+    using Reading = laser::Rows<const double>;
+    static_assert(!std::is_constructible_v<laser::Source, Reading, Vector>);
+    static_assert(!std::is_constructible_v<laser::Source, Reading, const Vector>);
+    static_assert(!std::is_constructible_v<laser::Source, Reading, std::array<double, 2>>);
+    static_assert(!std::is_constructible_v<Reading, Vector, std::size_t>);
+    static_assert(!std::is_constructible_v<Reading, const Vector, std::size_t>);
+    static_assert(std::is_constructible_v<laser::Source, Reading, Vector &>);
+    static_assert(std::is_constructible_v<laser::Source, Reading, const Vector &>);
+    static_assert(std::is_constructible_v<laser::Source, Reading, laser::Span<double>>);
+    static_assert(std::is_constructible_v<Reading, Vector &, std::size_t>);
+    static_assert(std::is_constructible_v<Reading, laser::Span<double>, std::size_t>);
+
+    const Vector x = {0, 0, 1, 1}, w = {1, 3};
+    const laser::Source borrowed({x, 2}, w), pointers({x.data(), 2, 2}, {w.data(), 2});
+    const laser::Source owned(Vector(x), 2, Vector(w)), braced(Vector(x), 2, {1.0, 3.0}), plain({x, 2}, {});
+    CHECK(laser::emd_1d(borrowed, owned, 0, 0).value == 0 && laser::emd_1d(pointers, braced, 0, 0).value == 0);
+    CHECK(laser::emd_1d(plain, owned, 0, 0).value == 0.25);
+}
+
 void events()
 {
     const laser::Model model = toy_model();
@@ -317,4 +340,4 @@ void threads()
 
 } // namespace
 
-int main() { return run(options, views, events, mappings, noise, files, refusals, scores, reweighting, unfolding, threads); }
+int main() { return run(options, views, ownership, events, mappings, noise, files, refusals, scores, reweighting, unfolding, threads); }
