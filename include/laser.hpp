@@ -157,7 +157,13 @@ public:
 
 // --- views ---
 
+template <class T> class Span;
+
 namespace detail {
+
+/** An empty vector in the place of an optional view is a mistake: only a Span of nothing at all counts as left out. */
+template <class Container> constexpr bool given(const Container &) noexcept { return true; }
+template <class T> constexpr bool given(const Span<T> &values) noexcept { return values.given(); }
 
 /**
  * Whether the numbers of an argument outlive the expression: those of a variable do, and those that a view shows; a vector or an array without a
@@ -168,19 +174,24 @@ inline constexpr bool lasts = std::is_lvalue_reference_v<Argument> || (std::is_t
 
 } // namespace detail
 
-/** A view of n numbers: of a pointer and a size, or of any container with data() and size(), such as std::vector or std::span. */
+/**
+ * A view of n numbers: of a pointer and a size, or of any container with data() and size(), such as std::vector or std::span. Where one may be left
+ * out, `{}` does that; an empty container does not.
+ */
 template <class T> class Span {
 public:
     constexpr Span() noexcept = default;
-    constexpr Span(T *data, std::size_t size) noexcept : data_(data), size_(size) {}
+    constexpr Span(T *data, std::size_t size) noexcept : data_(data), size_(size), given_(true) {}
     template <class Container, class = std::enable_if_t<std::is_convertible_v<decltype(std::declval<Container &>().data()), T *>>>
-    constexpr Span(Container &&values) noexcept : Span(values.data(), values.size())
+    constexpr Span(Container &&values) noexcept : data_(values.data()), size_(values.size()), given_(detail::given(values))
     {
     }
 
     constexpr T *data() const noexcept { return data_; }
     constexpr std::size_t size() const noexcept { return size_; }
     constexpr bool empty() const noexcept { return size_ == 0; }
+    /** Whether it views something, if only an empty array; Span() does not. */
+    constexpr bool given() const noexcept { return given_; }
     constexpr T &operator[](std::size_t i) const noexcept { return data_[i]; }
     constexpr T *begin() const noexcept { return data_; }
     constexpr T *end() const noexcept { return data_ + size_; }
@@ -188,6 +199,7 @@ public:
 private:
     T *data_ = nullptr;
     std::size_t size_ = 0;
+    bool given_ = false;
 };
 
 /** A view of events or latent points, one per row: value j of row i is rows[i][j]. */
@@ -223,10 +235,13 @@ public:
     constexpr std::size_t columns() const noexcept { return columns_; }
     constexpr std::size_t stride() const noexcept { return stride_; }
     constexpr T *operator[](std::size_t i) const noexcept { return data_ + i * stride_; }
-    /** The same rows from column `first` on. */
-    constexpr Rows from_column(std::size_t first) const noexcept
+    /** The same rows from column `first` on, which they must have. */
+    constexpr Rows from_column(std::size_t first) const
     {
-        return first < columns_ ? Rows(data_ + first, rows_, columns_ - first, stride_) : Rows();
+        if (first >= columns_)
+            throw InvalidArgument(LASER_ERR_INVALID_ARGUMENT,
+                                  "there is no column " + std::to_string(first) + " (from 0) in rows of " + std::to_string(columns_));
+        return Rows(data_ + first, rows_, columns_ - first, stride_);
     }
 
 private:
@@ -354,8 +369,8 @@ template <class T, class Call> Handle<T> made_by(Call &&call) { return Handle<T>
 /** NULL for a view that was left out; it must fit the rows otherwise. */
 template <class T> T *optional_column(Span<T> values, std::size_t rows, const char *message)
 {
-    require(values.empty() || values.size() == rows, message);
-    return values.empty() ? nullptr : values.data();
+    require(!values.given() || values.size() == rows, message);
+    return values.data();
 }
 
 inline constexpr const char *weights_do_not_fit = "the weights are as many as the rows, or left out";
@@ -363,7 +378,7 @@ inline constexpr const char *log_densities_do_not_fit = "the log densities are a
 
 template <class T> void require_columns(const Rows<T> &rows, std::size_t columns, const char *what)
 {
-    if (rows.columns() != columns && !(rows.columns() == 0 && rows.rows() == 0))
+    if (rows.columns() != columns)
         throw InvalidArgument(LASER_ERR_INVALID_ARGUMENT,
                               std::string(what) + " has " + std::to_string(rows.columns()) + " columns, where " + std::to_string(columns)
                                   + " are right");
@@ -623,8 +638,15 @@ public:
     /** Weights without a name would be gone before the source is used: give them one. */
     template <class Weights, class = std::enable_if_t<std::is_convertible_v<Weights, Span<const double>> && !detail::lasts<Weights>>>
     Source(Rows<const double> x, Weights &&w) = delete;
-    /** Events that the source keeps for itself: packed rows of `dim` values. */
-    Source(std::vector<double> x, std::size_t dim, std::vector<double> w = {})
+    /** Events that the source keeps for itself: packed rows of `dim` values; no weights: all 1. */
+    Source(std::vector<double> x, std::size_t dim, std::nullptr_t = nullptr)
+    {
+        auto kept = std::make_shared<std::vector<double>>(std::move(x));
+        *this = Source(Rows<const double>(*kept, dim));
+        kept_ = std::move(kept);
+    }
+    /** The same with weights, as many as rows. */
+    Source(std::vector<double> x, std::size_t dim, std::vector<double> w)
     {
         auto kept = std::make_shared<std::pair<std::vector<double>, std::vector<double>>>(std::move(x), std::move(w));
         *this = Source(Rows<const double>(kept->first, dim), kept->second);
@@ -960,12 +982,13 @@ public:
     }
     /**
      * Positive weights in the place of those of both signs that `events`, in memory, have: the local mean of the weights, W(x) (option
-     * "resample.method"). `w`, as many as there are events, or empty, receives them; what is returned has, times "resample.factor", W(x) of others.
+     * "resample.method"). `w`, as many as there are events, or left out, receives them; what is returned has, times "resample.factor", W(x) of others.
      */
     static Reweighter resample(const Source &events, Span<double> w = {}, const Options &options = {}, const Hooks &hooks = {})
     {
+        detail::require(!w.given() || !w.empty(), "the weights are as many as the events, or left out");
         return Reweighter(detail::made_by<laser_reweighter>([&](laser_reweighter **out) {
-            return laser_resample(events.handle(), options.handle(), hooks.handle(), w.size(), w.empty() ? nullptr : w.data(), out);
+            return laser_resample(events.handle(), options.handle(), hooks.handle(), w.size(), w.data(), out);
         }));
     }
     static Reweighter load(const std::string &path, const Options &options = {})
@@ -1203,7 +1226,7 @@ public:
     /** Adds events by the first two values of their rows; x.from_column(k) takes others. */
     void fill(Rows<const double> x, Span<const double> w = {})
     {
-        detail::require(x.rows() == 0 || x.columns() >= 2, "a histogram takes rows of two values or more");
+        detail::require(x.columns() >= 2, "a histogram takes rows of two values or more");
         const double *const weights = detail::optional_column(w, x.rows(), detail::weights_do_not_fit);
         if (x.rows() != 0)
             detail::check(laser_histogram_fill(handle_.get(), x.rows(), x.data(), x.stride(), weights));
