@@ -514,8 +514,8 @@ private:
 };
 
 /**
- * How a host watches and stops long calls, where they are kept, and who shares them. Must outlive the calls it is given to (not the
- * samplers); wherever hooks are taken, `{}` means none.
+ * How a host watches and stops long calls, where they are kept, and who shares them. A call that was given hooks keeps what they are when it
+ * begins: they may be changed or destroyed while it runs, by their own callables too. Wherever hooks are taken, `{}` means none.
  */
 class Hooks {
 public:
@@ -573,8 +573,8 @@ public:
         return *this;
     }
     const laser_hooks *handle() const noexcept { return handle_.get(); }
-    /** The callables that samplers need as well; they sum nothing. */
-    std::array<std::shared_ptr<void>, 2> callables() const { return {progress_, log_}; }
+    /** The callables, which calls keep until they end, and samplers until they get other hooks. */
+    std::array<std::shared_ptr<void>, 3> callables() const { return {progress_, log_, allreduce_}; }
 
 private:
     laser_hooks *present()
@@ -744,6 +744,7 @@ public:
     /** Trains one on target events; option "generator.type" says what kind. */
     static Generator train(Source &target, const Options &options = {}, const Hooks &hooks = {})
     {
+        const auto kept = hooks.callables();
         return Generator(detail::made_by<laser_generator>([&](laser_generator **out) {
             return laser_generator_train(target.handle(), options.handle(), hooks.handle(), out);
         }));
@@ -922,6 +923,7 @@ private:
     }
     Model refine_with(laser_source *target, const Options &options, const Hooks &hooks) const
     {
+        const auto kept = hooks.callables();
         return Model(detail::made_by<laser_model>([&](laser_model **out) {
                          return laser_model_refine(handle(), target, options.handle(), hooks.handle(), out);
                      }),
@@ -956,6 +958,7 @@ private:
 /** Refines a generator (LaSeR): trains the classifier, pulls its weights back, prepares or trains the refiner. */
 inline Model refine(const Generator &generator, Source &target, const Options &options = {}, const Hooks &hooks = {})
 {
+    const auto kept = hooks.callables();
     return Model(detail::made_by<laser_model>([&](laser_model **out) {
                      return laser_refine(generator.handle(), target.handle(), options.handle(), hooks.handle(), out);
                  }),
@@ -976,6 +979,7 @@ public:
     /** Trains one on the events of `from`, which are to be weighted, and of `to`, which they are to be like. */
     static Reweighter train(Source &from, Source &to, const Options &options = {}, const Hooks &hooks = {})
     {
+        const auto kept = hooks.callables();
         return Reweighter(detail::made_by<laser_reweighter>([&](laser_reweighter **out) {
             return laser_reweighter_train(from.handle(), to.handle(), options.handle(), hooks.handle(), out);
         }));
@@ -987,6 +991,7 @@ public:
     static Reweighter resample(const Source &events, Span<double> w = {}, const Options &options = {}, const Hooks &hooks = {})
     {
         detail::require(!w.given() || !w.empty(), "the weights are as many as the events, or left out");
+        const auto kept = hooks.callables();
         return Reweighter(detail::made_by<laser_reweighter>([&](laser_reweighter **out) {
             return laser_resample(events.handle(), options.handle(), hooks.handle(), w.size(), w.data(), out);
         }));
@@ -1066,6 +1071,7 @@ inline Unfolded Reweighter::unfold(const Source &generated, const Source &recons
 {
     const std::int32_t *const levels = detail::optional_column(flags, n, "the flags are as many as the simulated events, or left out");
     std::vector<double> w(n);
+    const auto kept = hooks.callables();
     Reweighter made(detail::made_by<laser_reweighter>([&](laser_reweighter **out) {
         return laser_unfold(generated.handle(), reconstructed.handle(), data.handle(), levels, n, options.handle(), hooks.handle(), w.data(),
                             out);
@@ -1201,7 +1207,7 @@ private:
     std::size_t event_dim_, latent_dim_, condition_dim_;
     detail::Callables kept_;
     std::shared_ptr<void> noise_;
-    std::array<std::shared_ptr<void>, 2> hooks_;
+    std::array<std::shared_ptr<void>, 3> hooks_;
     detail::Handle<laser_sampler> handle_;
 };
 
@@ -1380,6 +1386,7 @@ inline std::vector<Edge> edges(const Source &reference, const Source &sample, co
 /** Whether fresh classifiers tell two samples apart: 0.5 within the error if not; the larger area of a network's and trees'. Sources hold arrays. */
 inline Auc two_sample_auc(const Source &reference, const Source &sample, const Options &options = {}, const Hooks &hooks = {})
 {
+    const auto kept = hooks.callables();
     Auc area{};
     detail::check(
         laser_two_sample_auc(reference.handle(), sample.handle(), options.handle(), hooks.handle(), &area.value, &area.error));
@@ -1390,6 +1397,7 @@ inline Auc two_sample_auc(const Source &reference, const Source &sample, const O
 inline AucByFamily two_sample_auc_by_family(const Source &reference, const Source &sample, const Options &options = {},
                                             const Hooks &hooks = {})
 {
+    const auto kept = hooks.callables();
     AucByFamily areas{};
     detail::check(laser_two_sample_auc_by_family(reference.handle(), sample.handle(), options.handle(), hooks.handle(),
                                                  &areas.network.value, &areas.network.error, &areas.trees.value, &areas.trees.error));
