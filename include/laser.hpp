@@ -595,7 +595,7 @@ class Source {
 public:
     /**
      * A callable that fills rows of `dim` values with events: f(Rows<double> x), or f(Rows<double> x, Span<double> w) if it gives weights
-     * too. It returns nothing, or how many rows it filled: with fewer than there are the events end, and begin again.
+     * too. It returns nothing, or how many rows it filled, no bool: with fewer than there are the events end, and begin again.
      */
     template <class Callable, class = std::enable_if_t<std::is_invocable_v<Callable &, Rows<double>>
                                                        || std::is_invocable_v<Callable &, Rows<double>, Span<double>>>>
@@ -617,6 +617,8 @@ public:
                     call(), *got = n;
                 } else {
                     const auto filled = call();
+                    static_assert(std::is_integral_v<decltype(filled)> && !std::is_same_v<decltype(filled), const bool>,
+                                  "a source's callable returns nothing, or how many rows it filled, an integer: true would be one row");
                     if constexpr (std::is_signed_v<decltype(filled)>)
                         detail::require(filled >= 0, "the source's callable returned a negative number of rows");
                     *got = static_cast<std::size_t>(filled);
