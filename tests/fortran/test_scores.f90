@@ -4,6 +4,7 @@ program test_scores
    use check
    use toy, only: random, fill
    use, intrinsic :: ieee_arithmetic, only: ieee_quiet_nan, ieee_value
+   use, intrinsic :: iso_c_binding, only: c_f_pointer, c_loc, c_size_t
    use, intrinsic :: iso_fortran_env, only: int64, real64
    implicit none
    integer, parameter :: n = 2000
@@ -21,6 +22,7 @@ program test_scores
    call histograms()
    call sources()
    call numbers()
+   call large()
    call finish()
 
 contains
@@ -205,4 +207,24 @@ contains
       call laser_chain_diagnostics(draws(:, :, 1:k), r_hat, status=status)
       call expect_failure(status, LASER_ERR_INVALID_ARGUMENT, "", "no draws")
    end subroutine numbers
+
+   !> Extents above the largest default integer, of which only the checks look at more than the first elements.
+   subroutine large()
+      integer(c_size_t), parameter :: many = 2_c_size_t**32
+      type(laser_histogram) :: h
+      real(real64), target :: some(8) = 0
+      real(real64), pointer, contiguous :: events(:, :), draws(:, :, :)
+      real(real64) :: r_hat(2)
+      call h%new(4, -1.0_real64, 1.0_real64, 4, -1.0_real64, 1.0_real64)
+      call c_f_pointer(c_loc(some), events, [2_c_size_t, many + 3])
+      call h%fill(events, w(:3), status)
+      call expect_failure(status, LASER_ERR_INVALID_ARGUMENT, "w has 3 elements, but needs 4294967299", "as many modulo 2**32")
+      call c_f_pointer(c_loc(some), events, [4_c_size_t, many / 2])
+      call h%fill(events(1:4:3, :), status=status)
+      call expect_failure(status, LASER_ERR_INVALID_ARGUMENT, "side by side", "2**32 values apart from each other")
+      call c_f_pointer(c_loc(some), draws, [many + 2, 1_c_size_t, 4_c_size_t])
+      call laser_chain_diagnostics(draws, r_hat, status=status)
+      call expect_failure(status, LASER_ERR_INVALID_ARGUMENT, "r_hat has 2 elements, but needs 4294967298", "as many dimensions")
+      call h%free()
+   end subroutine large
 end program test_scores
