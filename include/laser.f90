@@ -1263,7 +1263,8 @@ end module laser_c
 !!
 !! Arrays: x(dim, n), one event per column, and x(:d, :n) of a larger one: they are used where they lie. The values of an event
 !! must lie side by side: x(::2, :) is refused. Of arrays of one dimension, as w, the compiler copies sections that are not
-!! contiguous.
+!! contiguous. An optional array that is not allocated, or a pointer that is not associated, is absent by the rules of Fortran, and
+!! no procedure can tell: only from_array refuses such weights.
 !!
 !! Handles: the types hold one each. Assignment copies the handle, not what it stands for, as with an MPI communicator: free one
 !! of the copies, and use none of them any more. Nothing is freed but by free, and a variable that holds a handle takes no other
