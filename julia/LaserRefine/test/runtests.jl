@@ -475,6 +475,11 @@ end
     @test failure(() -> generate(sampler, 5000)) === e
     set_hooks!(sampler; log = nothing)
     @test generate(sampler, 5000).x == own
+
+    # The same from the beginning.
+    @test failure(() -> generate(Sampler(model, 1; progress = p -> throw(e)), 5000)) === e
+    trip!(cancel)
+    @test fails_with(() -> generate(Sampler(model, 1; cancel = cancel), 10), LASER_ERR_CANCELLED)
 end
 
 @testset "generators of functions" begin
@@ -587,6 +592,16 @@ end
     @test_throws DimensionMismatch generate_given(sampler, zeros(2, 100))
     @test_throws ArgumentError generate_given!(same, sampler, Float32.(c))
     @test fails_with(() -> generate(sampler, 10), LASER_ERR_INVALID_ARGUMENT)
+
+    # Conditions that the training had not: a sampler says so in Julia's logging, unless it was made with another `log`.
+    logger = Test.TestLogger()
+    with_logger(() -> generate_given(Sampler(model, 1), c .+ 50), logger)
+    @test !isempty(logger.logs) && all(record -> record.level == Logging.Warn, logger.logs)
+    told = String[]
+    generate_given(Sampler(model, 1; log = (level, message) -> push!(told, message)), c .+ 50)
+    @test [record.message for record in logger.logs] == told
+    with_logger(() -> generate_given(Sampler(model, 1; log = nothing), c .+ 50), logger)
+    @test length(logger.logs) == length(told)
     again = refine(model, source; options = toy_options("refiner.method" => "matching"), silent...)
     @test sampling_method(again) == "matching"
     @test fails_with(() -> refine(model; options = options, silent...), LASER_ERR_INVALID_ARGUMENT)
