@@ -161,7 +161,7 @@ end
     moody = Source(2) do x
         toy_events!(MersenneTwister(1), x)
         mood[] isa Exception && throw(mood[])
-        mood[] === :nothing ? nothing : mood[] === :real ? 3.5 : mood[] isa Integer ? mood[] : size(x, 2)
+        mood[] === :nothing ? nothing : mood[] === :real ? 3.5 : mood[] === :filled ? true : mood[] isa Integer ? mood[] : size(x, 2)
     end
     mood[] = Marked(77)
     @test failure(() -> train(moody; options = options, silent...)) === mood[]
@@ -171,7 +171,7 @@ end
         sprint(Base.display_error, VERSION >= v"1.7" ? current_exceptions() : Base.catch_stack())
     end
     @test occursin("Marked(77)", trace) && occursin("runtests.jl", trace)
-    for wrong in (:nothing, :real, -1, 1_000_000_000)
+    for wrong in (:nothing, :real, :filled, -1, 1_000_000_000)
         mood[] = wrong
         e = failure(() -> train(moody; options = options, silent...))
         @test e isa ArgumentError && occursin("how many events", e.msg)
@@ -203,6 +203,32 @@ end
     marked = Marked(3)
     outer = Source(x -> (train(Source(x -> throw(marked), 2); options = options, silent...); 0), 2)
     @test failure(() -> train(outer; options = options, silent...)) === marked
+
+    # One that the library bore, and asked again, is forgotten: it replaces no other error, of this call or of a later one.
+    bearing = toy_options("source.failures" => 1)
+    asked = Ref(0)
+    moodier(spoil!) = Source(2) do x
+        asked[] += 1
+        asked[] == 1 && throw(Marked(14))
+        size(spoil!(toy_events!(MersenneTwister(asked[]), x)), 2)
+    end
+    @test event_dim(train(moodier(identity); options = bearing, silent...)) == 2
+    @test asked[] > 1 && fails_with(() -> Options("slow"), LASER_ERR_INVALID_ARGUMENT, "slow")
+    asked[] = 0
+    @test fails_with(() -> train(moodier(x -> x .= NaN); options = bearing, silent...), LASER_ERR_DATA, "NaN")
+    @test asked[] > 1
+
+    # A call that succeeds inside of a callback, or fails for another reason, leaves what ends the call around it.
+    tries = Ref(0)
+    failing = Source(2) do x
+        tries[] += 1
+        json(Options())
+        tries[] == 1 && throw(Marked(15))
+        failure(() -> Options("slow")) isa LaserError || throw(Marked(16))
+        throw(marked)
+    end
+    @test failure(() -> train(failing; options = bearing, silent...)) === marked
+    @test tries[] == 2
 
     # Closed by its own callback, the source serves the call to its end.
     suicidal = Ref{Any}()
