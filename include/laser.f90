@@ -1263,7 +1263,8 @@ end module laser_c
 !!
 !! Arrays: x(dim, n), one event per column, and x(:d, :n) of a larger one: they are used where they lie. The values of an event
 !! must lie side by side: x(::2, :) is refused. Of arrays of one dimension, as w, the compiler copies sections that are not
-!! contiguous.
+!! contiguous. An optional array that is not allocated, or a pointer that is not associated, is absent by the rules of Fortran, and
+!! no procedure can tell: only from_array refuses such weights.
 !!
 !! Handles: the types hold one each. Assignment copies the handle, not what it stands for, as with an MPI communicator: free one
 !! of the copies, and use none of them any more. Nothing is freed but by free, and a variable that holds a handle takes no other
@@ -1763,10 +1764,10 @@ contains
       if (negative) call refuse(LASER_ERR_INVALID_ARGUMENT, name // " is negative: " // trim(decimal(int(number, int64))), status)
    end function negative
 
-   !> Refuses an array whose extent is not the one that is needed.
+   !> Refuses an array whose extent is not the one that is needed. Extents may be above the largest default integer.
    logical function unequal(array, has, unit, needed, status)
       character(len=*), intent(in) :: array, unit
-      integer, intent(in) :: has, needed
+      integer(c_size_t), intent(in) :: has, needed
       integer, intent(out), optional :: status
       unequal = has /= needed
       if (unequal) call refuse(LASER_ERR_INVALID_ARGUMENT, array // " has " // trim(decimal(int(has, int64))) // " " // unit // &
@@ -1776,19 +1777,19 @@ contains
    logical function too_short_or_long(vector, name, needed, status) result(wrong)
       real(c_double), optional :: vector(:)
       character(len=*), intent(in) :: name
-      integer, intent(in) :: needed
+      integer(c_size_t), intent(in) :: needed
       integer, intent(out), optional :: status
       wrong = .false.
-      if (present(vector)) wrong = unequal(name, size(vector), "elements", needed, status)
+      if (present(vector)) wrong = unequal(name, size(vector, kind=c_size_t), "elements", needed, status)
    end function too_short_or_long
 
    logical function too_short_or_long_f32(vector, name, needed, status) result(wrong)
       real(c_float), optional :: vector(:)
       character(len=*), intent(in) :: name
-      integer, intent(in) :: needed
+      integer(c_size_t), intent(in) :: needed
       integer, intent(out), optional :: status
       wrong = .false.
-      if (present(vector)) wrong = unequal(name, size(vector), "elements", needed, status)
+      if (present(vector)) wrong = unequal(name, size(vector, kind=c_size_t), "elements", needed, status)
    end function too_short_or_long_f32
 
    ! --- text and numbers ---
@@ -1842,14 +1843,14 @@ contains
       p = c_loc(nowhere)
       stride = 0
       bad = .false.
-      if (size(x) == 0) return
+      if (size(x, kind=c_size_t) == 0) return
       p = c_loc(x(1, 1))
       origin = address_of(p)
       next_value = 8
       next_event = 8 * size(x, 1, c_intptr_t)
-      if (size(x, 1) > 1) next_value = address_of(c_loc(x(2, 1))) - origin
-      if (size(x, 2) > 1) next_event = address_of(c_loc(x(1, 2))) - origin
-      bad = scattered(next_value, next_event, size(x, 1), 8, name, stride, status)
+      if (size(x, 1, c_size_t) > 1) next_value = address_of(c_loc(x(2, 1))) - origin
+      if (size(x, 2, c_size_t) > 1) next_event = address_of(c_loc(x(1, 2))) - origin
+      bad = scattered(next_value, next_event, size(x, 1, c_size_t), 8, name, stride, status)
    end function rows_f64
 
    logical function rows_f32(x, name, p, stride, status) result(bad)
@@ -1862,20 +1863,21 @@ contains
       p = c_loc(nowhere)
       stride = 0
       bad = .false.
-      if (size(x) == 0) return
+      if (size(x, kind=c_size_t) == 0) return
       p = c_loc(x(1, 1))
       origin = address_of(p)
       next_value = 4
       next_event = 4 * size(x, 1, c_intptr_t)
-      if (size(x, 1) > 1) next_value = address_of(c_loc(x(2, 1))) - origin
-      if (size(x, 2) > 1) next_event = address_of(c_loc(x(1, 2))) - origin
-      bad = scattered(next_value, next_event, size(x, 1), 4, name, stride, status)
+      if (size(x, 1, c_size_t) > 1) next_value = address_of(c_loc(x(2, 1))) - origin
+      if (size(x, 2, c_size_t) > 1) next_event = address_of(c_loc(x(1, 2))) - origin
+      bad = scattered(next_value, next_event, size(x, 1, c_size_t), 4, name, stride, status)
    end function rows_f32
 
    !> Of distances in bytes between values and between events, the stride.
    logical function scattered(next_value, next_event, values, bytes, name, stride, status)
       integer(c_intptr_t), intent(in) :: next_value, next_event
-      integer, intent(in) :: values, bytes
+      integer(c_size_t), intent(in) :: values
+      integer, intent(in) :: bytes
       character(len=*), intent(in) :: name
       integer(c_size_t), intent(out) :: stride
       integer, intent(out), optional :: status
@@ -1892,7 +1894,7 @@ contains
       p = c_null_ptr
       if (.not. present(vector)) return
       p = c_loc(nowhere)
-      if (size(vector) > 0) p = c_loc(vector(1))
+      if (size(vector, kind=c_size_t) > 0) p = c_loc(vector(1))
    end function first
 
    function first_f32(vector) result(p)
@@ -1901,7 +1903,7 @@ contains
       p = c_null_ptr
       if (.not. present(vector)) return
       p = c_loc(nowhere)
-      if (size(vector) > 0) p = c_loc(vector(1))
+      if (size(vector, kind=c_size_t) > 0) p = c_loc(vector(1))
    end function first_f32
 
    ! --- callbacks: the C functions that find the host's procedure and its context through `user` ---
@@ -2407,10 +2409,10 @@ contains
             call refuse(LASER_ERR_NULL, "w is not associated", status)
             return
          end if
-         if (too_short_or_long(w, "w", size(x, 2), status)) return
+         if (too_short_or_long(w, "w", size(x, 2, c_size_t), status)) return
          weights = c_loc(nowhere)
-         if (size(w) > 0) weights = c_loc(w(1))
-         if (size(w) > 1) then
+         if (size(w, kind=c_size_t) > 0) weights = c_loc(w(1))
+         if (size(w, kind=c_size_t) > 1) then
             if (address_of(c_loc(w(2))) - address_of(c_loc(w(1))) /= 8) then
                call refuse(LASER_ERR_INVALID_ARGUMENT, "w: borrowed weights must lie side by side in memory", status)
                return
@@ -2876,8 +2878,9 @@ contains
       integer(c_size_t) :: stride
       if (unmade(self%handle, "laser_model", status)) return
       if (bad_options(options, settings, status)) return
-      if (unequal("x", size(x, 1), "values per event", self%event_dim() + self%condition_dim(), status)) return
-      if (too_short_or_long(log_w, "log_w", size(x, 2), status)) return
+      if (unequal("x", size(x, 1, c_size_t), "values per event", &
+         int(self%event_dim() + self%condition_dim(), c_size_t), status)) return
+      if (too_short_or_long(log_w, "log_w", size(x, 2, c_size_t), status)) return
       if (rows(x, "x", events, stride, status)) return
       call settle(laser_model_log_weight(self%handle, settings, size(x, 2, c_size_t), events, stride, first(log_w)), status)
    end subroutine model_log_weight
@@ -2894,8 +2897,9 @@ contains
       integer(c_size_t) :: stride
       if (unmade(self%handle, "laser_model", status)) return
       if (bad_options(options, settings, status)) return
-      if (unequal("x", size(x, 1), "values per event", self%event_dim() + self%condition_dim(), status)) return
-      if (too_short_or_long(log_p, "log_p", size(x, 2), status)) return
+      if (unequal("x", size(x, 1, c_size_t), "values per event", &
+         int(self%event_dim() + self%condition_dim(), c_size_t), status)) return
+      if (too_short_or_long(log_p, "log_p", size(x, 2, c_size_t), status)) return
       if (rows(x, "x", events, stride, status)) return
       call settle(laser_model_log_prob(self%handle, settings, size(x, 2, c_size_t), events, stride, first(log_p)), status)
    end subroutine model_log_prob
@@ -2911,9 +2915,10 @@ contains
       integer(c_size_t) :: x_stride, z_stride
       if (unmade(self%handle, "laser_model", status)) return
       if (bad_options(options, settings, status)) return
-      if (unequal("x", size(x, 1), "values per event", self%event_dim() + self%condition_dim(), status)) return
-      if (unequal("z", size(z, 1), "values per event", self%latent_dim(), status)) return
-      if (unequal("z", size(z, 2), "events", size(x, 2), status)) return
+      if (unequal("x", size(x, 1, c_size_t), "values per event", &
+         int(self%event_dim() + self%condition_dim(), c_size_t), status)) return
+      if (unequal("z", size(z, 1, c_size_t), "values per event", int(self%latent_dim(), c_size_t), status)) return
+      if (unequal("z", size(z, 2, c_size_t), "events", size(x, 2, c_size_t), status)) return
       if (rows(x, "x", events, x_stride, status)) return
       if (rows(z, "z", latents, z_stride, status)) return
       call settle(laser_model_latent(self%handle, settings, size(x, 2, c_size_t), events, x_stride, latents, z_stride), status)
@@ -2930,9 +2935,10 @@ contains
       integer(c_size_t) :: x_stride, z_stride
       if (unmade(self%handle, "laser_model", status)) return
       if (bad_options(options, settings, status)) return
-      if (unequal("z", size(z, 1), "values per event", self%latent_dim() + self%condition_dim(), status)) return
-      if (unequal("x", size(x, 1), "values per event", self%event_dim(), status)) return
-      if (unequal("x", size(x, 2), "events", size(z, 2), status)) return
+      if (unequal("z", size(z, 1, c_size_t), "values per event", &
+         int(self%latent_dim() + self%condition_dim(), c_size_t), status)) return
+      if (unequal("x", size(x, 1, c_size_t), "values per event", int(self%event_dim(), c_size_t), status)) return
+      if (unequal("x", size(x, 2, c_size_t), "events", size(z, 2, c_size_t), status)) return
       if (rows(z, "z", latents, z_stride, status)) return
       if (rows(x, "x", events, x_stride, status)) return
       call settle(laser_model_generate(self%handle, settings, size(z, 2, c_size_t), latents, z_stride, events, x_stride), status)
@@ -2999,8 +3005,8 @@ contains
       if (bad_hooks(hooks, watch, status)) return
       levels = c_null_ptr
       if (present(flags)) then
-         if (unequal("flags", size(flags), "elements", size(w), status)) return
-         if (size(flags) > 0) levels = c_loc(flags(1))
+         if (unequal("flags", size(flags, kind=c_size_t), "elements", size(w, kind=c_size_t), status)) return
+         if (size(flags, kind=c_size_t) > 0) levels = c_loc(flags(1))
       end if
       call settle(laser_unfold(generated%handle, reconstructed%handle, data%handle, levels, size(w, kind=c_size_t), settings, &
          watch, first(w), self%handle), status)
@@ -3110,10 +3116,11 @@ contains
       integer(c_size_t) :: stride
       if (unmade(self%handle, "laser_reweighter", status)) return
       if (bad_options(options, settings, status)) return
-      if (unequal("x", size(x, 1), "values per event", self%event_dim() + self%condition_dim(), status)) return
-      if (too_short_or_long(w, "w", size(x, 2), status)) return
-      if (too_short_or_long(log_w, "log_w", size(x, 2), status)) return
-      if (too_short_or_long(spread, "spread", size(x, 2), status)) return
+      if (unequal("x", size(x, 1, c_size_t), "values per event", &
+         int(self%event_dim() + self%condition_dim(), c_size_t), status)) return
+      if (too_short_or_long(w, "w", size(x, 2, c_size_t), status)) return
+      if (too_short_or_long(log_w, "log_w", size(x, 2, c_size_t), status)) return
+      if (too_short_or_long(spread, "spread", size(x, 2, c_size_t), status)) return
       if (rows(x, "x", events, stride, status)) return
       call settle(laser_reweighter_weights(self%handle, settings, size(x, 2, c_size_t), events, stride, first(w), first(log_w), &
          first(spread)), status)
@@ -3217,9 +3224,9 @@ contains
       type(c_ptr) :: events
       integer(c_size_t) :: stride
       if (unmade(self%handle, "laser_sampler", status)) return
-      if (unequal("x", size(x, 1), "values per event", self%event_dim, status)) return
-      if (too_short_or_long(w, "w", size(x, 2), status)) return
-      if (too_short_or_long(logp, "logp", size(x, 2), status)) return
+      if (unequal("x", size(x, 1, c_size_t), "values per event", int(self%event_dim, c_size_t), status)) return
+      if (too_short_or_long(w, "w", size(x, 2, c_size_t), status)) return
+      if (too_short_or_long(logp, "logp", size(x, 2, c_size_t), status)) return
       if (rows(x, "x", events, stride, status)) return
       call settle(laser_sampler_generate(self%handle, size(x, 2, c_size_t), stride, events, first(w), first(logp)), status)
    end subroutine generate_f64
@@ -3232,9 +3239,9 @@ contains
       type(c_ptr) :: events
       integer(c_size_t) :: stride
       if (unmade(self%handle, "laser_sampler", status)) return
-      if (unequal("x", size(x, 1), "values per event", self%event_dim, status)) return
-      if (too_short_or_long_f32(w, "w", size(x, 2), status)) return
-      if (too_short_or_long_f32(logp, "logp", size(x, 2), status)) return
+      if (unequal("x", size(x, 1, c_size_t), "values per event", int(self%event_dim, c_size_t), status)) return
+      if (too_short_or_long_f32(w, "w", size(x, 2, c_size_t), status)) return
+      if (too_short_or_long_f32(logp, "logp", size(x, 2, c_size_t), status)) return
       if (rows(x, "x", events, stride, status)) return
       call settle(laser_sampler_generate_f32(self%handle, size(x, 2, c_size_t), stride, events, first_f32(w), &
          first_f32(logp)), status)
@@ -3249,10 +3256,10 @@ contains
       type(c_ptr) :: events, latents
       integer(c_size_t) :: x_stride, z_stride
       if (unmade(self%handle, "laser_sampler", status)) return
-      if (unequal("x", size(x, 1), "values per event", self%event_dim, status)) return
-      if (unequal("z", size(z, 1), "values per event", self%latent_dim, status)) return
-      if (unequal("z", size(z, 2), "events", size(x, 2), status)) return
-      if (too_short_or_long(w, "w", size(x, 2), status)) return
+      if (unequal("x", size(x, 1, c_size_t), "values per event", int(self%event_dim, c_size_t), status)) return
+      if (unequal("z", size(z, 1, c_size_t), "values per event", int(self%latent_dim, c_size_t), status)) return
+      if (unequal("z", size(z, 2, c_size_t), "events", size(x, 2, c_size_t), status)) return
+      if (too_short_or_long(w, "w", size(x, 2, c_size_t), status)) return
       if (rows(x, "x", events, x_stride, status)) return
       if (rows(z, "z", latents, z_stride, status)) return
       call settle(laser_sampler_generate_latent(self%handle, size(x, 2, c_size_t), x_stride, events, z_stride, latents, &
@@ -3270,11 +3277,11 @@ contains
       type(c_ptr) :: events, conditions
       integer(c_size_t) :: x_stride, c_stride
       if (unmade(self%handle, "laser_sampler", status)) return
-      if (unequal("c", size(c, 1), "values per event", self%condition_dim, status)) return
-      if (unequal("x", size(x, 1), "values per event", self%event_dim, status)) return
-      if (unequal("x", size(x, 2), "events", size(c, 2), status)) return
-      if (too_short_or_long(w, "w", size(x, 2), status)) return
-      if (too_short_or_long(logp, "logp", size(x, 2), status)) return
+      if (unequal("c", size(c, 1, c_size_t), "values per event", int(self%condition_dim, c_size_t), status)) return
+      if (unequal("x", size(x, 1, c_size_t), "values per event", int(self%event_dim, c_size_t), status)) return
+      if (unequal("x", size(x, 2, c_size_t), "events", size(c, 2, c_size_t), status)) return
+      if (too_short_or_long(w, "w", size(x, 2, c_size_t), status)) return
+      if (too_short_or_long(logp, "logp", size(x, 2, c_size_t), status)) return
       if (rows(c, "c", conditions, c_stride, status)) return
       if (rows(x, "x", events, x_stride, status)) return
       call settle(laser_sampler_generate_given(self%handle, size(x, 2, c_size_t), c_stride, conditions, x_stride, events, &
@@ -3290,11 +3297,11 @@ contains
       type(c_ptr) :: events, conditions
       integer(c_size_t) :: x_stride, c_stride
       if (unmade(self%handle, "laser_sampler", status)) return
-      if (unequal("c", size(c, 1), "values per event", self%condition_dim, status)) return
-      if (unequal("x", size(x, 1), "values per event", self%event_dim, status)) return
-      if (unequal("x", size(x, 2), "events", size(c, 2), status)) return
-      if (too_short_or_long_f32(w, "w", size(x, 2), status)) return
-      if (too_short_or_long_f32(logp, "logp", size(x, 2), status)) return
+      if (unequal("c", size(c, 1, c_size_t), "values per event", int(self%condition_dim, c_size_t), status)) return
+      if (unequal("x", size(x, 1, c_size_t), "values per event", int(self%event_dim, c_size_t), status)) return
+      if (unequal("x", size(x, 2, c_size_t), "events", size(c, 2, c_size_t), status)) return
+      if (too_short_or_long_f32(w, "w", size(x, 2, c_size_t), status)) return
+      if (too_short_or_long_f32(logp, "logp", size(x, 2, c_size_t), status)) return
       if (rows(c, "c", conditions, c_stride, status)) return
       if (rows(x, "x", events, x_stride, status)) return
       call settle(laser_sampler_generate_given_f32(self%handle, size(x, 2, c_size_t), c_stride, conditions, x_stride, events, &
@@ -3309,7 +3316,7 @@ contains
       integer, intent(out), optional :: status
       real(c_double), target :: weight
       if (unmade(self%handle, "laser_sampler", status)) return
-      if (unequal("x", size(x), "values", self%event_dim, status)) return
+      if (unequal("x", size(x, kind=c_size_t), "values", int(self%event_dim, c_size_t), status)) return
       call settle(laser_sampler_next(self%handle, c_loc(x), c_loc(weight)), status)
       if (present(w)) w = weight
    end subroutine sampler_next
@@ -3362,12 +3369,12 @@ contains
       integer, intent(out), optional :: status
       type(c_ptr) :: events
       integer(c_size_t) :: stride
-      if (size(x, 1) < 2) then
+      if (size(x, 1, c_size_t) < 2) then
          call refuse(LASER_ERR_INVALID_ARGUMENT, "x has " // trim(decimal(size(x, 1, int64))) // &
             " values per event, but needs 2", status)
          return
       end if
-      if (too_short_or_long(w, "w", size(x, 2), status)) return
+      if (too_short_or_long(w, "w", size(x, 2, c_size_t), status)) return
       if (rows(x, "x", events, stride, status)) return
       call settle(laser_histogram_fill(self%handle, size(x, 2, c_size_t), events, stride, first(w)), status)
    end subroutine histogram_fill
@@ -3680,8 +3687,8 @@ contains
       integer, intent(out), optional :: status
       integer(c_int32_t), allocatable, target :: labels_of_c(:)
       real(c_double), target :: found(2)
-      if (unequal("labels", size(labels), "elements", size(scores), status)) return
-      if (too_short_or_long(w, "w", size(scores), status)) return
+      if (unequal("labels", size(labels, kind=c_size_t), "elements", size(scores, kind=c_size_t), status)) return
+      if (too_short_or_long(w, "w", size(scores, kind=c_size_t), status)) return
       labels_of_c = int(labels, c_int32_t)
       found = 0
       call settle(c_auc(size(scores, kind=c_size_t), first(scores), c_loc(labels_of_c), first(w), c_loc(found(1)), &
@@ -3707,10 +3714,10 @@ contains
       real(c_double), intent(out), optional, target, contiguous :: r_hat(:), effective_size(:)
       integer, intent(out), optional :: status
       type(c_ptr) :: draws
-      if (too_short_or_long(r_hat, "r_hat", size(x, 1), status)) return
-      if (too_short_or_long(effective_size, "effective_size", size(x, 1), status)) return
+      if (too_short_or_long(r_hat, "r_hat", size(x, 1, c_size_t), status)) return
+      if (too_short_or_long(effective_size, "effective_size", size(x, 1, c_size_t), status)) return
       draws = c_loc(nowhere)
-      if (size(x) > 0) draws = c_loc(x)
+      if (size(x, kind=c_size_t) > 0) draws = c_loc(x)
       call settle(c_chain_diagnostics(size(x, 3, c_size_t), size(x, 2, c_size_t), size(x, 1, c_size_t), draws, first(r_hat), &
          first(effective_size)), status)
    end subroutine f_chain_diagnostics

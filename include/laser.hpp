@@ -17,7 +17,7 @@
  * @par Ownership
  * Objects own their handles, can be moved and not copied; one that was moved from can only be assigned to or destroyed. Objects made from others
  * keep what they need of them, callables included. A callable is copied or moved into the object that takes it; what it refers to is the caller's to
- * keep alive. So is an array that a Source borrows.
+ * keep alive. So are the arrays that a Source borrows, and what any view shows; a vector without a name is no such array, and is refused by the compiler.
  *
  * @par Errors
  * A failure throws laser::Error or the class derived from it that fits, with the library's message; what the call was to make or change is then as it
@@ -157,19 +157,41 @@ public:
 
 // --- views ---
 
-/** A view of n numbers: of a pointer and a size, or of any container with data() and size(), such as std::vector or std::span. */
+template <class T> class Span;
+
+namespace detail {
+
+/** An empty vector in the place of an optional view is a mistake: only a Span of nothing at all counts as left out. */
+template <class Container> constexpr bool given(const Container &) noexcept { return true; }
+template <class T> constexpr bool given(const Span<T> &values) noexcept { return values.given(); }
+
+/**
+ * Whether the numbers of an argument outlive the expression: those of a variable do, and those that a view shows; a vector or an array without a
+ * name takes its own along.
+ */
+template <class Argument, class Container = std::remove_reference_t<Argument>>
+inline constexpr bool lasts = std::is_lvalue_reference_v<Argument> || (std::is_trivially_copyable_v<Container> && !std::is_aggregate_v<Container>);
+
+} // namespace detail
+
+/**
+ * A view of n numbers: of a pointer and a size, or of any container with data() and size(), such as std::vector or std::span. Where one may be left
+ * out, `{}` does that; an empty container does not.
+ */
 template <class T> class Span {
 public:
     constexpr Span() noexcept = default;
-    constexpr Span(T *data, std::size_t size) noexcept : data_(data), size_(size) {}
+    constexpr Span(T *data, std::size_t size) noexcept : data_(data), size_(size), given_(true) {}
     template <class Container, class = std::enable_if_t<std::is_convertible_v<decltype(std::declval<Container &>().data()), T *>>>
-    constexpr Span(Container &&values) noexcept : Span(values.data(), values.size())
+    constexpr Span(Container &&values) noexcept : data_(values.data()), size_(values.size()), given_(detail::given(values))
     {
     }
 
     constexpr T *data() const noexcept { return data_; }
     constexpr std::size_t size() const noexcept { return size_; }
     constexpr bool empty() const noexcept { return size_ == 0; }
+    /** Whether it views something, if only an empty array; Span() does not. */
+    constexpr bool given() const noexcept { return given_; }
     constexpr T &operator[](std::size_t i) const noexcept { return data_[i]; }
     constexpr T *begin() const noexcept { return data_; }
     constexpr T *end() const noexcept { return data_ + size_; }
@@ -177,6 +199,7 @@ public:
 private:
     T *data_ = nullptr;
     std::size_t size_ = 0;
+    bool given_ = false;
 };
 
 /** A view of events or latent points, one per row: value j of row i is rows[i][j]. */
@@ -189,13 +212,18 @@ public:
     {
     }
     /** Packed rows in a container whose size is a multiple of `columns`. */
-    template <class Container, class = std::enable_if_t<std::is_convertible_v<decltype(std::declval<Container &>().data()), T *>>>
+    template <class Container, class = std::enable_if_t<std::is_convertible_v<decltype(std::declval<Container &>().data()), T *>>,
+              std::enable_if_t<detail::lasts<Container>, int> = 0>
     Rows(Container &&values, std::size_t columns) : Rows(values.data(), columns == 0 ? 0 : values.size() / columns, columns)
     {
         if (columns == 0 || values.size() % columns != 0)
             throw InvalidArgument(LASER_ERR_INVALID_ARGUMENT,
                                   std::to_string(values.size()) + " values are no rows of " + std::to_string(columns));
     }
+    /** A container without a name would take the events along: give it one. */
+    template <class Container, class = std::enable_if_t<std::is_convertible_v<decltype(std::declval<Container &>().data()), T *>>,
+              std::enable_if_t<!detail::lasts<Container>, int> = 0>
+    Rows(Container &&values, std::size_t columns) = delete;
     /** Rows to write to can be read. */
     template <class Other, class = std::enable_if_t<!std::is_same_v<Other, T> && std::is_convertible_v<Other (*)[], T (*)[]>>>
     constexpr Rows(const Rows<Other> &other) noexcept : Rows(other.data(), other.rows(), other.columns(), other.stride())
@@ -207,10 +235,13 @@ public:
     constexpr std::size_t columns() const noexcept { return columns_; }
     constexpr std::size_t stride() const noexcept { return stride_; }
     constexpr T *operator[](std::size_t i) const noexcept { return data_ + i * stride_; }
-    /** The same rows from column `first` on. */
-    constexpr Rows from_column(std::size_t first) const noexcept
+    /** The same rows from column `first` on, which they must have. */
+    constexpr Rows from_column(std::size_t first) const
     {
-        return first < columns_ ? Rows(data_ + first, rows_, columns_ - first, stride_) : Rows();
+        if (first >= columns_)
+            throw InvalidArgument(LASER_ERR_INVALID_ARGUMENT,
+                                  "there is no column " + std::to_string(first) + " (from 0) in rows of " + std::to_string(columns_));
+        return Rows(data_ + first, rows_, columns_ - first, stride_);
     }
 
 private:
@@ -338,8 +369,8 @@ template <class T, class Call> Handle<T> made_by(Call &&call) { return Handle<T>
 /** NULL for a view that was left out; it must fit the rows otherwise. */
 template <class T> T *optional_column(Span<T> values, std::size_t rows, const char *message)
 {
-    require(values.empty() || values.size() == rows, message);
-    return values.empty() ? nullptr : values.data();
+    require(!values.given() || values.size() == rows, message);
+    return values.data();
 }
 
 inline constexpr const char *weights_do_not_fit = "the weights are as many as the rows, or left out";
@@ -347,7 +378,7 @@ inline constexpr const char *log_densities_do_not_fit = "the log densities are a
 
 template <class T> void require_columns(const Rows<T> &rows, std::size_t columns, const char *what)
 {
-    if (rows.columns() != columns && !(rows.columns() == 0 && rows.rows() == 0))
+    if (rows.columns() != columns)
         throw InvalidArgument(LASER_ERR_INVALID_ARGUMENT,
                               std::string(what) + " has " + std::to_string(rows.columns()) + " columns, where " + std::to_string(columns)
                                   + " are right");
@@ -483,8 +514,8 @@ private:
 };
 
 /**
- * How a host watches and stops long calls, where they are kept, and who shares them. Must outlive the calls it is given to (not the
- * samplers); wherever hooks are taken, `{}` means none.
+ * How a host watches and stops long calls, where they are kept, and who shares them. A call that was given hooks keeps what they are when it
+ * begins: they may be changed or destroyed while it runs, by their own callables too. Wherever hooks are taken, `{}` means none.
  */
 class Hooks {
 public:
@@ -542,8 +573,8 @@ public:
         return *this;
     }
     const laser_hooks *handle() const noexcept { return handle_.get(); }
-    /** The callables that samplers need as well; they sum nothing. */
-    std::array<std::shared_ptr<void>, 2> callables() const { return {progress_, log_}; }
+    /** The callables, which calls keep until they end, and samplers until they get other hooks. */
+    std::array<std::shared_ptr<void>, 3> callables() const { return {progress_, log_, allreduce_}; }
 
 private:
     laser_hooks *present()
@@ -564,7 +595,7 @@ class Source {
 public:
     /**
      * A callable that fills rows of `dim` values with events: f(Rows<double> x), or f(Rows<double> x, Span<double> w) if it gives weights
-     * too. It returns nothing, or how many rows it filled: with fewer than there are the events end, and begin again.
+     * too. It returns nothing, or how many rows it filled, no bool: with fewer than there are the events end, and begin again.
      */
     template <class Callable, class = std::enable_if_t<std::is_invocable_v<Callable &, Rows<double>>
                                                        || std::is_invocable_v<Callable &, Rows<double>, Span<double>>>>
@@ -586,6 +617,8 @@ public:
                     call(), *got = n;
                 } else {
                     const auto filled = call();
+                    static_assert(std::is_integral_v<decltype(filled)> && !std::is_same_v<decltype(filled), const bool>,
+                                  "a source's callable returns nothing, or how many rows it filled, an integer: true would be one row");
                     if constexpr (std::is_signed_v<decltype(filled)>)
                         detail::require(filled >= 0, "the source's callable returned a negative number of rows");
                     *got = static_cast<std::size_t>(filled);
@@ -604,8 +637,18 @@ public:
             return laser_source_from_array(x.data(), weights, x.rows(), x.columns(), x.stride(), out);
         });
     }
-    /** Events that the source keeps for itself: packed rows of `dim` values. */
-    Source(std::vector<double> x, std::size_t dim, std::vector<double> w = {})
+    /** Weights without a name would be gone before the source is used: give them one. */
+    template <class Weights, class = std::enable_if_t<std::is_convertible_v<Weights, Span<const double>> && !detail::lasts<Weights>>>
+    Source(Rows<const double> x, Weights &&w) = delete;
+    /** Events that the source keeps for itself: packed rows of `dim` values; no weights: all 1. */
+    Source(std::vector<double> x, std::size_t dim, std::nullptr_t = nullptr)
+    {
+        auto kept = std::make_shared<std::vector<double>>(std::move(x));
+        *this = Source(Rows<const double>(*kept, dim));
+        kept_ = std::move(kept);
+    }
+    /** The same with weights, as many as rows. */
+    Source(std::vector<double> x, std::size_t dim, std::vector<double> w)
     {
         auto kept = std::make_shared<std::pair<std::vector<double>, std::vector<double>>>(std::move(x), std::move(w));
         *this = Source(Rows<const double>(kept->first, dim), kept->second);
@@ -703,6 +746,7 @@ public:
     /** Trains one on target events; option "generator.type" says what kind. */
     static Generator train(Source &target, const Options &options = {}, const Hooks &hooks = {})
     {
+        const auto kept = hooks.callables();
         return Generator(detail::made_by<laser_generator>([&](laser_generator **out) {
             return laser_generator_train(target.handle(), options.handle(), hooks.handle(), out);
         }));
@@ -881,6 +925,7 @@ private:
     }
     Model refine_with(laser_source *target, const Options &options, const Hooks &hooks) const
     {
+        const auto kept = hooks.callables();
         return Model(detail::made_by<laser_model>([&](laser_model **out) {
                          return laser_model_refine(handle(), target, options.handle(), hooks.handle(), out);
                      }),
@@ -915,6 +960,7 @@ private:
 /** Refines a generator (LaSeR): trains the classifier, pulls its weights back, prepares or trains the refiner. */
 inline Model refine(const Generator &generator, Source &target, const Options &options = {}, const Hooks &hooks = {})
 {
+    const auto kept = hooks.callables();
     return Model(detail::made_by<laser_model>([&](laser_model **out) {
                      return laser_refine(generator.handle(), target.handle(), options.handle(), hooks.handle(), out);
                  }),
@@ -935,18 +981,21 @@ public:
     /** Trains one on the events of `from`, which are to be weighted, and of `to`, which they are to be like. */
     static Reweighter train(Source &from, Source &to, const Options &options = {}, const Hooks &hooks = {})
     {
+        const auto kept = hooks.callables();
         return Reweighter(detail::made_by<laser_reweighter>([&](laser_reweighter **out) {
             return laser_reweighter_train(from.handle(), to.handle(), options.handle(), hooks.handle(), out);
         }));
     }
     /**
      * Positive weights in the place of those of both signs that `events`, in memory, have: the local mean of the weights, W(x) (option
-     * "resample.method"). `w`, as many as there are events, or empty, receives them; what is returned has, times "resample.factor", W(x) of others.
+     * "resample.method"). `w`, as many as there are events, or left out, receives them; what is returned has, times "resample.factor", W(x) of others.
      */
     static Reweighter resample(const Source &events, Span<double> w = {}, const Options &options = {}, const Hooks &hooks = {})
     {
+        detail::require(!w.given() || !w.empty(), "the weights are as many as the events, or left out");
+        const auto kept = hooks.callables();
         return Reweighter(detail::made_by<laser_reweighter>([&](laser_reweighter **out) {
-            return laser_resample(events.handle(), options.handle(), hooks.handle(), w.size(), w.empty() ? nullptr : w.data(), out);
+            return laser_resample(events.handle(), options.handle(), hooks.handle(), w.size(), w.data(), out);
         }));
     }
     static Reweighter load(const std::string &path, const Options &options = {})
@@ -1024,6 +1073,7 @@ inline Unfolded Reweighter::unfold(const Source &generated, const Source &recons
 {
     const std::int32_t *const levels = detail::optional_column(flags, n, "the flags are as many as the simulated events, or left out");
     std::vector<double> w(n);
+    const auto kept = hooks.callables();
     Reweighter made(detail::made_by<laser_reweighter>([&](laser_reweighter **out) {
         return laser_unfold(generated.handle(), reconstructed.handle(), data.handle(), levels, n, options.handle(), hooks.handle(), w.data(),
                             out);
@@ -1159,7 +1209,7 @@ private:
     std::size_t event_dim_, latent_dim_, condition_dim_;
     detail::Callables kept_;
     std::shared_ptr<void> noise_;
-    std::array<std::shared_ptr<void>, 2> hooks_;
+    std::array<std::shared_ptr<void>, 3> hooks_;
     detail::Handle<laser_sampler> handle_;
 };
 
@@ -1184,7 +1234,7 @@ public:
     /** Adds events by the first two values of their rows; x.from_column(k) takes others. */
     void fill(Rows<const double> x, Span<const double> w = {})
     {
-        detail::require(x.rows() == 0 || x.columns() >= 2, "a histogram takes rows of two values or more");
+        detail::require(x.columns() >= 2, "a histogram takes rows of two values or more");
         const double *const weights = detail::optional_column(w, x.rows(), detail::weights_do_not_fit);
         if (x.rows() != 0)
             detail::check(laser_histogram_fill(handle_.get(), x.rows(), x.data(), x.stride(), weights));
@@ -1338,6 +1388,7 @@ inline std::vector<Edge> edges(const Source &reference, const Source &sample, co
 /** Whether fresh classifiers tell two samples apart: 0.5 within the error if not; the larger area of a network's and trees'. Sources hold arrays. */
 inline Auc two_sample_auc(const Source &reference, const Source &sample, const Options &options = {}, const Hooks &hooks = {})
 {
+    const auto kept = hooks.callables();
     Auc area{};
     detail::check(
         laser_two_sample_auc(reference.handle(), sample.handle(), options.handle(), hooks.handle(), &area.value, &area.error));
@@ -1348,6 +1399,7 @@ inline Auc two_sample_auc(const Source &reference, const Source &sample, const O
 inline AucByFamily two_sample_auc_by_family(const Source &reference, const Source &sample, const Options &options = {},
                                             const Hooks &hooks = {})
 {
+    const auto kept = hooks.callables();
     AucByFamily areas{};
     detail::check(laser_two_sample_auc_by_family(reference.handle(), sample.handle(), options.handle(), hooks.handle(),
                                                  &areas.network.value, &areas.network.error, &areas.trees.value, &areas.trees.error));

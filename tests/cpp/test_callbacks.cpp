@@ -2,8 +2,10 @@
 #include "toy.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <memory>
 #include <optional>
+#include <thread>
 
 bool second_unit_works();
 
@@ -229,6 +231,70 @@ void callables_live_long_enough()
     CHECK(witness.use_count() == 1);
 }
 
+// A call goes on with the callables that it began with, whatever becomes of the hooks meanwhile.
+void hooks_change_while_they_run()
+{
+    laser::Source source = toy_source();
+    const laser::Options options = toy_options();
+    laser::Hooks hooks;
+    // Their state is read again after the hooks have let go of them.
+    int calls = 0, sums = 0, others = 0;
+    hooks.on_progress([&, state = std::vector<int>(100, 1)](const laser::Progress &) {
+        hooks.on_progress([&](const laser::Progress &) { others++; });
+        calls += state[99];
+    });
+    hooks.set_allreduce(0, 1, [&, state = std::vector<int>(100, 1)](laser::Span<double>) {
+        hooks.set_allreduce(0, 1, [&](laser::Span<double>) { others++; });
+        sums += state[99];
+    });
+    const laser::Generator flow = laser::Generator::train(source, options, hooks);
+    CHECK(calls == 5 && sums > 1 && others == 0);
+    laser::Generator::train(source, options, hooks);
+    CHECK(calls == 5 && others >= 5);
+
+    auto passing = std::make_unique<laser::Hooks>();
+    std::string first;
+    passing->on_log([&, state = std::string("kept: ")](laser::LogLevel, std::string_view message) {
+        passing.reset();
+        first.append(state).append(message);
+    });
+    const laser::Model model = laser::refine(flow, source, options, *passing);
+    CHECK(!passing && first.rfind("kept: ", 0) == 0 && first.size() > 6);
+
+    // By another thread, as soon as the call is known to run.
+    laser::Hooks watched;
+    std::atomic<bool> running{false}, replaced{false};
+    int updates = 0;
+    watched.on_progress([&, state = std::vector<int>(100, 1)](const laser::Progress &) {
+        running = true;
+        while (!replaced)
+            std::this_thread::yield();
+        updates += state[99];
+    });
+    std::thread other([&] {
+        while (!running)
+            std::this_thread::yield();
+        watched.on_progress([](const laser::Progress &) {});
+        replaced = true;
+    });
+    laser::Generator::train(source, options, watched);
+    other.join();
+    CHECK(updates == 5);
+
+    // A sampler keeps its hooks, and changes them only between its calls.
+    laser::Sampler sampler(model, 1);
+    int blocks = 0;
+    laser::Hooks lent;
+    lent.on_progress([&, state = std::vector<int>(100, 1)](const laser::Progress &) {
+        lent.on_progress([&](const laser::Progress &) { others++; });
+        CHECK_THROWS(sampler.set_hooks({}), laser::Busy, "");
+        blocks += state[99];
+    });
+    sampler.set_hooks(lent);
+    sampler.generate(10);
+    CHECK(blocks > 0);
+}
+
 void generators_of_the_host()
 {
     laser::Options options = toy_options();
@@ -362,6 +428,6 @@ void watching_and_stopping()
 int main()
 {
     return run([] { CHECK(second_unit_works()); }, exceptions_come_back, exceptions_pass_nested_calls, numbers_of_c_callbacks, sources,
-               callables_live_long_enough, generators_of_the_host, supports_of_the_host,
+               callables_live_long_enough, hooks_change_while_they_run, generators_of_the_host, supports_of_the_host,
                watching_and_stopping);
 }

@@ -42,7 +42,9 @@ void views()
     std::vector<double> values = {1, 2, 3, 4, 5, 6};
     const laser::Rows rows(values, 2);
     CHECK(rows.rows() == 3 && rows.columns() == 2 && rows.stride() == 2 && rows[2][1] == 6);
-    CHECK(rows.from_column(1).columns() == 1 && rows.from_column(1)[2][0] == 6 && rows.from_column(2).rows() == 0);
+    CHECK(rows.from_column(1).columns() == 1 && rows.from_column(1)[2][0] == 6);
+    CHECK_THROWS(rows.from_column(2), laser::InvalidArgument, "no column 2 (from 0) in rows of 2");
+    CHECK_THROWS(laser::Rows<double>().from_column(0), laser::InvalidArgument, "rows of 0");
     const laser::Rows<const double> reading = rows;
     CHECK(reading.data() == values.data());
     CHECK_THROWS(laser::Rows<double>(values, 4), laser::InvalidArgument, "6 values are no rows of 4");
@@ -54,6 +56,35 @@ void views()
     for (const double v : laser::Span<const double>(fixed))
         sum += v;
     CHECK(sum == 6);
+    // What was left out stays so in copies; an empty vector was not.
+    laser::Span<double> none;
+    laser::Span<double> copy = none;
+    const laser::Span<const double> read = copy;
+    CHECK(!none.given() && !copy.given() && !read.given() && read.data() == nullptr);
+    CHECK(laser::Span<double>(values).given() && laser::Span<const double>(std::vector<double>()).given());
+}
+
+// What is borrowed has a name; what has none is kept, or refused by the compiler.
+void ownership()
+{
+    using Vector = std::vector<double>;
+    using Reading = laser::Rows<const double>;
+    static_assert(!std::is_constructible_v<laser::Source, Reading, Vector>);
+    static_assert(!std::is_constructible_v<laser::Source, Reading, const Vector>);
+    static_assert(!std::is_constructible_v<laser::Source, Reading, std::array<double, 2>>);
+    static_assert(!std::is_constructible_v<Reading, Vector, std::size_t>);
+    static_assert(!std::is_constructible_v<Reading, const Vector, std::size_t>);
+    static_assert(std::is_constructible_v<laser::Source, Reading, Vector &>);
+    static_assert(std::is_constructible_v<laser::Source, Reading, const Vector &>);
+    static_assert(std::is_constructible_v<laser::Source, Reading, laser::Span<double>>);
+    static_assert(std::is_constructible_v<Reading, Vector &, std::size_t>);
+    static_assert(std::is_constructible_v<Reading, laser::Span<double>, std::size_t>);
+
+    const Vector x = {0, 0, 1, 1}, w = {1, 3};
+    const laser::Source borrowed({x, 2}, w), pointers({x.data(), 2, 2}, {w.data(), 2});
+    const laser::Source owned(Vector(x), 2, Vector(w)), braced(Vector(x), 2, {1.0, 3.0}), plain({x, 2}, {});
+    CHECK(laser::emd_1d(borrowed, owned, 0, 0).value == 0 && laser::emd_1d(pointers, braced, 0, 0).value == 0);
+    CHECK(laser::emd_1d(plain, owned, 0, 0).value == 0.25);
 }
 
 void events()
@@ -83,7 +114,7 @@ void events()
     sampler.generate_latent({with_latents, 2}, {z, 2});
     CHECK(with_latents == all);
     CHECK(sampler.get("acceptance") > 0);
-    sampler.generate(laser::Rows<double>());
+    sampler.generate(laser::Rows<double>(x.data(), 0, 2));
 }
 
 void mappings()
@@ -152,6 +183,24 @@ void refusals()
     CHECK_THROWS(sampler.generate({x, 2}, w), laser::InvalidArgument, "weights");
     CHECK_THROWS(sampler.generate({x, 2}, {}, w), laser::InvalidArgument, "log densities");
     CHECK_THROWS(sampler.next(x), laser::InvalidArgument, "6 columns");
+    CHECK_THROWS(sampler.generate(laser::Rows<double>()), laser::InvalidArgument, "x has 0 columns");
+    // Vectors that somebody forgot to fill are not the same as none.
+    std::vector<double> empty;
+    const std::vector<std::int32_t> no_flags;
+    CHECK_THROWS(sampler.generate({x, 2}, empty), laser::InvalidArgument, "weights");
+    CHECK_THROWS(sampler.generate({x, 2}, {}, empty), laser::InvalidArgument, "log densities");
+    CHECK_THROWS(sampler.generate_latent({x, 2}, {x, 2}, empty), laser::InvalidArgument, "weights");
+    CHECK_THROWS(laser::Source(laser::Rows<const double>(x, 2), empty), laser::InvalidArgument, "weights");
+    CHECK_THROWS(laser::Source(x, 2, empty), laser::InvalidArgument, "weights");
+    CHECK_THROWS(laser::auc(std::vector<double>{0.1, 0.9}, std::vector<std::int32_t>{0, 1}, empty), laser::InvalidArgument, "weights");
+    const laser::Source three(x, 2);
+    CHECK_THROWS(laser::Reweighter::resample(three, empty), laser::InvalidArgument, "weights");
+    CHECK_THROWS(laser::Reweighter::unfold(three, three, three, 3, no_flags), laser::InvalidArgument, "flags");
+    laser::Histogram bins({2, -1, 1}, {2, -1, 1});
+    CHECK_THROWS(bins.fill({x, 2}, empty), laser::InvalidArgument, "weights");
+    CHECK_THROWS(bins.fill(laser::Rows<const double>()), laser::InvalidArgument, "two values");
+    bins.fill({x, 2}, {});
+    CHECK(bins.total().inside == 3);
     CHECK_THROWS(sampler.generate(std::numeric_limits<std::size_t>::max()), laser::InvalidArgument, "memory");
     CHECK_THROWS(sampler.get("nothing"), laser::InvalidArgument, "nothing");
     CHECK_THROWS(sampler.generate_latent({x, 2}, {w, 2}), laser::InvalidArgument, "different numbers");
@@ -246,6 +295,7 @@ void reweighting()
     CHECK(trained.weights(laser::Rows<const double>(x.data(), 0, 2, 2)).empty());
     std::vector<double> few(3);
     CHECK_THROWS(trained.weights(rows, few, {}), laser::InvalidArgument, "as many as the rows");
+    CHECK_THROWS(trained.weights(rows, same, std::vector<double>()), laser::InvalidArgument, "as many as the rows");
     CHECK_THROWS(trained.weights(laser::Rows<const double>(x, 4)), laser::InvalidArgument, "columns");
     CHECK_THROWS(laser::Reweighter::train(from, from, options), laser::Error, "in use");
     const std::string path = "reweighter.laser";
@@ -317,4 +367,4 @@ void threads()
 
 } // namespace
 
-int main() { return run(options, views, events, mappings, noise, files, refusals, scores, reweighting, unfolding, threads); }
+int main() { return run(options, views, ownership, events, mappings, noise, files, refusals, scores, reweighting, unfolding, threads); }

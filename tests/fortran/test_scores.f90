@@ -4,6 +4,7 @@ program test_scores
    use check
    use toy, only: random, fill
    use, intrinsic :: ieee_arithmetic, only: ieee_quiet_nan, ieee_value
+   use, intrinsic :: iso_c_binding, only: c_f_pointer, c_loc, c_size_t
    use, intrinsic :: iso_fortran_env, only: int64, real64
    implicit none
    integer, parameter :: n = 2000
@@ -21,13 +22,14 @@ program test_scores
    call histograms()
    call sources()
    call numbers()
+   call large()
    call finish()
 
 contains
 
    subroutine histograms()
       type(laser_histogram) :: p, q, none
-      real(real64), allocatable :: bins(:, :)
+      real(real64), allocatable :: bins(:, :), forgotten(:)
       call p%new(4, 0.0_real64, 4.0_real64, 3, 0.0_real64, 3.0_real64)
       call p%fill(reshape([0.5_real64, 0.5_real64, 1.0_real64, &
          2.5_real64, 4.0_real64, 0.0_real64, 9.0_real64, 1.0_real64], [2, 4]), &
@@ -45,6 +47,12 @@ contains
       call expect_failure(status, LASER_ERR_INVALID_ARGUMENT, "x has 1 values per event, but needs 2", "one feature")
       call p%fill(wide(1:4:3, :), status=status)
       call expect_failure(status, LASER_ERR_INVALID_ARGUMENT, "side by side", "features apart from each other")
+      ! Fortran's rule, of which docs/fortran.md warns: what is not allocated is absent.
+      call p%fill(reshape([0.5_real64, 0.5_real64], [2, 1]), forgotten)
+      call p%total(a, b)
+      call expect(nint(a) == 7 .and. nint(b) == 4, "weights that are not allocated are left out")
+      call p%fill(reshape([0.5_real64, 0.5_real64], [2, 1]), w(1:0), status)
+      call expect_failure(status, LASER_ERR_INVALID_ARGUMENT, "w has 0 elements, but needs 1", "those of no elements are not")
       call p%new(1, 0.0_real64, 1.0_real64, 1, 0.0_real64, 1.0_real64, status)
       call expect_failure(status, LASER_ERR_INVALID_ARGUMENT, "free it first", "a variable that holds a histogram")
       call p%free()
@@ -88,7 +96,7 @@ contains
    subroutine sources()
       type(laser_source) :: p, q, none
       type(laser_options) :: options
-      real(real64), pointer :: nowhere(:, :)
+      real(real64), pointer :: nowhere(:, :), no_weights(:) => null()
       call p%from_array(x)
       call q%from_array(wide(2:3, :), w) ! borrowed where it lies
       call laser_emd_1d(p, q, 1, 20, seed, a, b, c, d)
@@ -133,6 +141,8 @@ contains
       nullify (nowhere)
       call none%from_array(nowhere, status=status)
       call expect_failure(status, LASER_ERR_NULL, "x is not associated", "a pointer to nothing")
+      call none%from_array(x, no_weights, status)
+      call expect_failure(status, LASER_ERR_NULL, "w is not associated", "weights that are a pointer to nothing")
       nan = 0
       nan(2, 3) = ieee_value(1.0_real64, ieee_quiet_nan)
       call none%from_array(nan, status=status)
@@ -205,4 +215,24 @@ contains
       call laser_chain_diagnostics(draws(:, :, 1:k), r_hat, status=status)
       call expect_failure(status, LASER_ERR_INVALID_ARGUMENT, "", "no draws")
    end subroutine numbers
+
+   !> Extents above the largest default integer, of which only the checks look at more than the first elements.
+   subroutine large()
+      integer(c_size_t), parameter :: many = 2_c_size_t**32
+      type(laser_histogram) :: h
+      real(real64), target :: some(8) = 0
+      real(real64), pointer, contiguous :: events(:, :), draws(:, :, :)
+      real(real64) :: r_hat(2)
+      call h%new(4, -1.0_real64, 1.0_real64, 4, -1.0_real64, 1.0_real64)
+      call c_f_pointer(c_loc(some), events, [2_c_size_t, many + 3])
+      call h%fill(events, w(:3), status)
+      call expect_failure(status, LASER_ERR_INVALID_ARGUMENT, "w has 3 elements, but needs 4294967299", "as many modulo 2**32")
+      call c_f_pointer(c_loc(some), events, [4_c_size_t, many / 2])
+      call h%fill(events(1:4:3, :), status=status)
+      call expect_failure(status, LASER_ERR_INVALID_ARGUMENT, "side by side", "2**32 values apart from each other")
+      call c_f_pointer(c_loc(some), draws, [many + 2, 1_c_size_t, 4_c_size_t])
+      call laser_chain_diagnostics(draws, r_hat, status=status)
+      call expect_failure(status, LASER_ERR_INVALID_ARGUMENT, "r_hat has 2 elements, but needs 4294967298", "as many dimensions")
+      call h%free()
+   end subroutine large
 end program test_scores

@@ -23,8 +23,11 @@ nothing may be thrown through the library.
 """
 function call(f::F, arguments::Vararg{Any,N}) where {F,N}
     disable_sigint() do
+        around = get(task_local_storage(), FAILURE, nothing) # of a call whose callback makes this one
         status = f(arguments...)
-        status == LASER_OK || raise(status)
+        failure = pop!(task_local_storage(), FAILURE, nothing) # may be one that the library bore: "source.failures"
+        around === nothing || task_local_storage(FAILURE, around)
+        status == LASER_OK || raise(status, failure === around ? nothing : failure)
         return nothing
     end
 end
@@ -32,10 +35,9 @@ end
 # Where a callback leaves the exception that it ends a call with.
 const FAILURE = :LaserRefine_failure
 
-# Right after the call, on its thread: the library keeps a message for each thread.
-function raise(status)
-    failure = pop!(task_local_storage(), FAILURE, nothing)
-    failure === nothing && throw(LaserError(status, last_error()))
+# Right after the call, on its thread: the library keeps a message for each thread. A failure that did not end the call is none of its own.
+function raise(status, failure)
+    status == LASER_ERR_CALLBACK && failure !== nothing || throw(LaserError(status, last_error()))
     try
         throw(failure)
     catch
@@ -180,7 +182,7 @@ function events_fn(n::Csize_t, dim::Csize_t, x::Ptr{Float64}, w::Ptr{Float64}, g
     guarded(user) do deliver!
         events = matrix(x, dim, n)
         filled = w == C_NULL ? deliver!(events) : deliver!(events, unsafe_wrap(Array, w, Int(n)))
-        filled isa Integer && 0 <= filled <= n ||
+        filled isa Integer && !(filled isa Bool) && 0 <= filled <= n ||
             throw(ArgumentError("the function of a Source must return how many events it filled in, 0 to $n, not $(repr(filled))"))
         unsafe_store!(got, filled)
     end

@@ -1,11 +1,11 @@
 # Streams of events.
 
 """
-    Sampler(model, seed, stream = 0; options = nothing)
+    Sampler(model, seed, stream = 0; options = nothing, progress = nothing, log = …, cancel = nothing)
 
 A stream of events. Event i of a stream of a seed is the same whatever the sizes of the calls, and other streams are independent of it:
 give each thread or job a stream of its own. Keys of the options: "sampler.method" ("rejection", "reweight", "baseline", …),
-"sampler.threads", "backend", "device".
+"sampler.threads", "backend", "device". The other keywords are those of [`set_hooks!`](@ref), which changes them.
 
     sampler = Sampler(model, 42)
     x, w = generate(sampler, 1000)
@@ -29,8 +29,11 @@ end
 
 free(pointer::Ptr{C.laser_sampler}) = C.laser_sampler_free(pointer)
 
-Sampler(model::Model, seed::Integer, stream::Integer = 0; options::Maybe{Options} = nothing) =
-    Sampler(value(Ptr{C.laser_sampler}, C.laser_sampler_new, model, seed, stream, options), model)
+function Sampler(model::Model, seed::Integer, stream::Integer = 0; options::Maybe{Options} = nothing, progress = nothing, log = logged,
+                 cancel::Maybe{Cancel} = nothing)
+    sampler = Sampler(value(Ptr{C.laser_sampler}, C.laser_sampler_new, model, seed, stream, options), model)
+    return set_hooks!(sampler; progress = progress, log = log, cancel = cancel)
+end
 
 """
     set_noise!(draw!, sampler)
@@ -51,8 +54,8 @@ end
     set_hooks!(sampler; progress = nothing, log = …, cancel = nothing)
 
 Has the calls that ask for events watched and stopped, as [`train`](@ref) is: `progress` comes after every block of events, `log` with the
-warnings of a sampler whose events contradict the pilot run of its model, each once, by default to Julia's logging. Ctrl-C is then noticed
-between blocks.
+warnings of a sampler whose events contradict the pilot run of its model, each once, by default to Julia's logging. Ctrl-C is noticed between
+blocks.
 """
 function set_hooks!(sampler::Sampler; progress = nothing, log = logged, cancel::Maybe{Cancel} = nothing)
     hooks = Hooks(progress, log, cancel)

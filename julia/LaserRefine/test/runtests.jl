@@ -161,7 +161,7 @@ end
     moody = Source(2) do x
         toy_events!(MersenneTwister(1), x)
         mood[] isa Exception && throw(mood[])
-        mood[] === :nothing ? nothing : mood[] === :real ? 3.5 : mood[] isa Integer ? mood[] : size(x, 2)
+        mood[] === :nothing ? nothing : mood[] === :real ? 3.5 : mood[] === :filled ? true : mood[] isa Integer ? mood[] : size(x, 2)
     end
     mood[] = Marked(77)
     @test failure(() -> train(moody; options = options, silent...)) === mood[]
@@ -171,7 +171,7 @@ end
         sprint(Base.display_error, VERSION >= v"1.7" ? current_exceptions() : Base.catch_stack())
     end
     @test occursin("Marked(77)", trace) && occursin("runtests.jl", trace)
-    for wrong in (:nothing, :real, -1, 1_000_000_000)
+    for wrong in (:nothing, :real, :filled, -1, 1_000_000_000)
         mood[] = wrong
         e = failure(() -> train(moody; options = options, silent...))
         @test e isa ArgumentError && occursin("how many events", e.msg)
@@ -203,6 +203,32 @@ end
     marked = Marked(3)
     outer = Source(x -> (train(Source(x -> throw(marked), 2); options = options, silent...); 0), 2)
     @test failure(() -> train(outer; options = options, silent...)) === marked
+
+    # One that the library bore, and asked again, is forgotten: it replaces no other error, of this call or of a later one.
+    bearing = toy_options("source.failures" => 1)
+    asked = Ref(0)
+    moodier(spoil!) = Source(2) do x
+        asked[] += 1
+        asked[] == 1 && throw(Marked(14))
+        size(spoil!(toy_events!(MersenneTwister(asked[]), x)), 2)
+    end
+    @test event_dim(train(moodier(identity); options = bearing, silent...)) == 2
+    @test asked[] > 1 && fails_with(() -> Options("slow"), LASER_ERR_INVALID_ARGUMENT, "slow")
+    asked[] = 0
+    @test fails_with(() -> train(moodier(x -> x .= NaN); options = bearing, silent...), LASER_ERR_DATA, "NaN")
+    @test asked[] > 1
+
+    # A call that succeeds inside of a callback, or fails for another reason, leaves what ends the call around it.
+    tries = Ref(0)
+    failing = Source(2) do x
+        tries[] += 1
+        json(Options())
+        tries[] == 1 && throw(Marked(15))
+        failure(() -> Options("slow")) isa LaserError || throw(Marked(16))
+        throw(marked)
+    end
+    @test failure(() -> train(failing; options = bearing, silent...)) === marked
+    @test tries[] == 2
 
     # Closed by its own callback, the source serves the call to its end.
     suicidal = Ref{Any}()
@@ -475,6 +501,11 @@ end
     @test failure(() -> generate(sampler, 5000)) === e
     set_hooks!(sampler; log = nothing)
     @test generate(sampler, 5000).x == own
+
+    # The same from the beginning.
+    @test failure(() -> generate(Sampler(model, 1; progress = p -> throw(e)), 5000)) === e
+    trip!(cancel)
+    @test fails_with(() -> generate(Sampler(model, 1; cancel = cancel), 10), LASER_ERR_CANCELLED)
 end
 
 @testset "generators of functions" begin
@@ -587,6 +618,16 @@ end
     @test_throws DimensionMismatch generate_given(sampler, zeros(2, 100))
     @test_throws ArgumentError generate_given!(same, sampler, Float32.(c))
     @test fails_with(() -> generate(sampler, 10), LASER_ERR_INVALID_ARGUMENT)
+
+    # Conditions that the training had not: a sampler says so in Julia's logging, unless it was made with another `log`.
+    logger = Test.TestLogger()
+    with_logger(() -> generate_given(Sampler(model, 1), c .+ 50), logger)
+    @test !isempty(logger.logs) && all(record -> record.level == Logging.Warn, logger.logs)
+    told = String[]
+    generate_given(Sampler(model, 1; log = (level, message) -> push!(told, message)), c .+ 50)
+    @test [record.message for record in logger.logs] == told
+    with_logger(() -> generate_given(Sampler(model, 1; log = nothing), c .+ 50), logger)
+    @test length(logger.logs) == length(told)
     again = refine(model, source; options = toy_options("refiner.method" => "matching"), silent...)
     @test sampling_method(again) == "matching"
     @test fails_with(() -> refine(model; options = options, silent...), LASER_ERR_INVALID_ARGUMENT)
