@@ -1229,8 +1229,8 @@ laser_status laser_refine(const laser_generator *generator,
  * again.
  *
  * @param model a model that laser_refine made, or a file of one; stays as it is
- * @param target the target's events, whose conditions refiners learn with; NULL for a model without conditions, which needs none. In use
- * until the call returns
+ * @param target the target's events, whose conditions refiners learn with, and on which the weights are judged; NULL for a model without
+ * conditions, which needs none. In use until the call returns
  * @param options the groups "weights", "refiner", that of the method, and "seed", "backend", "device", "threads"; copied; NULL for the
  * defaults
  * @param hooks progress, log and cancel; copied; NULL for none

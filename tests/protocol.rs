@@ -1003,6 +1003,68 @@ fn what_does_not_fit_is_refused() {
     }
 }
 
+/// What is learned stays: another target is seen to be another, and the same to be the same.
+#[test]
+fn another_target_than_that_of_the_weights_is_told() {
+    let mut options = options(&[]);
+    let generator = unit_normal(&options);
+    options.set_str("refiner.method", "rejection").unwrap();
+    let model = refine(&generator, &mut normal(0.3, 1.0), &options, &()).unwrap();
+    let again = |target: &mut Source| {
+        let log = Still(RefCell::default());
+        let refined = refine_again(&model, Some(target), &options, &Messages(&log)).unwrap();
+        let opinion = &refined.record["weights"]["second_opinion"]["refined"];
+        (log.0.into_inner().join("\n"), opinion.as_f64().unwrap())
+    };
+    let another = "the target given is another than the one that the model is refined to";
+    let (said, auc) = again(&mut normal(1.5, 1.0));
+    assert!(said.contains(another) && auc > 0.7, "{auc} {said}");
+    let (said, auc) = again(&mut normal(0.3, 1.0));
+    assert!(!said.contains(another) && auc < 0.53, "{auc} {said}");
+    let three = vec![0.5; 30];
+    let mut three = Source::from_rows(Rows::packed(&three, 3).unwrap(), None).unwrap();
+    let error = refine_again(&model, Some(&mut three), &options, &()).unwrap_err();
+    assert!(matches!(error, Error::InvalidArgument(_)), "{error}");
+}
+
+/// Angles around π, from 0 to 2π, on a circle from −π to π: no other distribution, though plain values differ by a period.
+#[test]
+fn angles_of_another_convention_are_the_same_angles() {
+    const TAU: f64 = std::f64::consts::TAU;
+    let angles = || {
+        let mut x = vec![0.0; 2 * 20_000];
+        Noise::new(6, 0, domain::TRAINING).fill_normals(0, 20_000, 2, &mut x);
+        let angle = |z: f64| (z + 0.5 * TAU).rem_euclid(TAU);
+        x.iter_mut().step_by(2).for_each(|x| *x = angle(*x));
+        x
+    };
+    let judged = |x: &[f64], scaling: &str| {
+        let mut options = options(&[("flow.epochs", 6.0)]);
+        options.set_str("features.scaling", scaling).unwrap();
+        let log = Still(RefCell::default());
+        let mut source = Source::from_rows(Rows::packed(x, 2).unwrap(), None).unwrap();
+        let generator = train_generator(&mut source, &options, &Messages(&log)).unwrap();
+        let opinion = generator.record["second_opinion"]["generated"].as_f64();
+        let generator = Instance::new(generator);
+        let model = refine(&generator, &mut source, &options, &Messages(&log)).unwrap();
+        let said = log.0.into_inner().join("\n");
+        let refined = &model.record["weights"]["second_opinion"]["refined"];
+        (said, opinion.unwrap().max(refined.as_f64().unwrap()))
+    };
+    let x = angles();
+    let (said, auc) = judged(&x, "periodic(-pi:pi), standardise");
+    assert!(auc < 0.56, "{auc} {said}");
+    assert!(
+        said.contains("% of the values lie beside its circle from -3.14") && !said.contains("unit"),
+        "{said}"
+    );
+    for (what, scaling) in [("logit", "take `logit"), ("range", "are below")] {
+        assert!(!said.contains(scaling), "{what}: {said}");
+    }
+    let (said, _) = judged(&x, "periodic(0:360), standardise");
+    assert!(said.contains("is the unit of `periodic` right?"), "{said}");
+}
+
 #[test]
 fn copies_among_the_events_are_in_the_judgement() {
     let mut x = vec![0.0; 2000];

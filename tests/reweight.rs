@@ -787,3 +787,26 @@ fn samples_that_judge_nothing_are_not_called_usable() {
     let fine = train(&other, None);
     assert_eq!(fine["verdict"], "usable", "{fine}");
 }
+
+/// Azimuths from −π to π on the one side and from 0 to 2π on the other are of one distribution.
+#[test]
+fn angles_of_two_conventions_differ_in_nothing() {
+    use std::f64::consts::{PI, TAU};
+    let sample = |stream: u64, low: f64| {
+        let mut x = vec![0.0; 2 * 20_000];
+        Noise::new(41, stream, domain::LATENT).fill_normals(0, 20_000, 2, &mut x);
+        let angle = |z: f64| low + (z + 0.7 - low).rem_euclid(TAU);
+        x.iter_mut().step_by(2).for_each(|x| *x = angle(*x));
+        x
+    };
+    let options = options(r#""features.scaling": "periodic(-pi:pi), standardise""#);
+    let (from, to) = (sample(1, -PI), sample(2, 0.0));
+    let log = Log::default();
+    let (mut from, mut to) = (array(&from, 2, None), array(&to, 2, None));
+    let reweighter = train_reweighter(&mut from, &mut to, &options, &log).unwrap();
+    let opinion = &reweighter.record["weights"]["second_opinion"]["generated"];
+    assert!(opinion.as_f64().unwrap() < 0.52, "{opinion}");
+    for about in ["second opinion", "range", "features", "classifier"] {
+        assert_eq!(log.warnings(about), Vec::<String>::new(), "{about}");
+    }
+}

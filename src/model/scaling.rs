@@ -651,6 +651,24 @@ impl Scaling {
         }
     }
 
+    /// A value as its events come: of a circle the one within its bounds.
+    pub fn within(&self, x: f64) -> f64 {
+        match *self {
+            Scaling::Periodic { low, period, .. } | Scaling::Circle { low, period }
+                if !(low..low + period).contains(&x) =>
+            {
+                // Rounding may make a small negative rest the whole period.
+                let within = low + (x - low).rem_euclid(period);
+                if within < low + period {
+                    within
+                } else {
+                    low
+                }
+            }
+            _ => x,
+        }
+    }
+
     /// Checks the constants.
     ///
     /// # Errors

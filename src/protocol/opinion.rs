@@ -12,10 +12,10 @@ use crate::options::keys;
 use crate::room::{self, Grow};
 use crate::train::Hooks;
 use crate::{Result, Rows};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How well trees tell the target's events, the held-out ones first, from generated ones: area under their ROC curve, 0.5 where not at all.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 pub struct SecondOpinion {
     /// Of the generator's own events.
     pub generated: f64,
@@ -98,6 +98,7 @@ pub(super) fn of_generator(
         conditions.latents(noise, (i * BLOCK) as u64, dims.latent, z);
         evaluator.generate(z, z.len() / dims.latent_row(), x, None)?;
     }
+    target.wrap(&mut x);
     let seen = target.events_to_look_at(session.options)?;
     let rows = seen.len().min(COMPARED);
     let reference = (&seen.x[..rows * seen.dim], &seen.w[..rows]);
@@ -160,6 +161,11 @@ impl SecondOpinion {
         self.differs(self.generated)
     }
 
+    /// Whether its events with their weights do.
+    pub fn sees_refined(&self) -> bool {
+        self.differs(self.refined)
+    }
+
     /// The area, if it is so far below ½ that events of the one sample must be in the other: each then was learned with the wrong label.
     pub fn twins(&self) -> Option<f64> {
         self.differs(1.0 - self.generated).then_some(self.generated)
@@ -171,7 +177,7 @@ impl SecondOpinion {
 
     /// Tells the host if the weights leave a difference.
     pub(super) fn warn(&self, hooks: &dyn Hooks, subject: Subject) -> Result<()> {
-        if !self.differs(self.refined) {
+        if !self.sees_refined() {
             return Ok(());
         }
         hooks.warn(

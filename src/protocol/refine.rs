@@ -16,7 +16,7 @@ use super::marginals;
 use super::names;
 use super::omnifold::{self, unfold};
 use super::opinion::{self, SecondOpinion};
-use super::pullback::{weighted_latents, Run, WeightReport, Weighted};
+use super::pullback::{weighted_latents, Look, Run, WeightReport, Weighted};
 use super::refiner::prepare;
 use super::source::Source;
 use super::support;
@@ -102,6 +102,7 @@ fn inspect(
     names: &[String],
 ) -> Result<()> {
     let sample = target.measured(session.options)?;
+    target.tell_of_circles(session.hooks, names)?;
     columns::weights_among(&names[..names.len().min(scalings.len())], session.hooks)?;
     let mut found = columns::inspect(&sample.x, sample.dim, scalings)?;
     let bounded = !session.get(keys::SUPPORT).trim().is_empty();
@@ -390,7 +391,8 @@ fn column_scalings(
 }
 
 /// Prepares another refiner for a model that has its classifier: its weights are judged again, and the refiner that `refiner.method` names
-/// is made or trained. `target` gives the conditions to make events for, and is needed only for a model that has conditions.
+/// is made or trained. `target` gives the conditions to make events for, and is needed only for a model that has conditions; where one is given,
+/// the weights are judged on its events.
 ///
 /// # Errors
 /// As [`refine`]; [`Error::Unsupported`] for a model without a classifier, [`Error::InvalidArgument`] for one with conditions without a
@@ -430,7 +432,7 @@ fn refine_again_here(
         dtype: model.dtype,
         ..Session::new(options, &witness)
     };
-    let mut target = target.filter(|_| g.condition_dim() > 0);
+    let mut target = target;
     let mut of = vec![("model".into(), checksum(model))];
     if let Some(target) = &mut target {
         checks::same_columns(g, target)?;
@@ -440,12 +442,13 @@ fn refine_again_here(
     session.agree(|| Ok(of.clone()))?;
     let journal = session.journal("refiner", || Ok(of))?;
     let session = session.kept_in(&journal);
-    let conditions = match target {
+    let conditions = match &mut target {
         Some(target) => {
             begin(&journal, target, session)?;
-            let conditions = Conditions::of(target, g.condition_dim(), options)?;
-            tell_failures(target, hooks)?;
-            conditions
+            names::wanted(Some(model), target, options)?;
+            let support = model.support.as_ref();
+            support::restrict(target, support, &model.names, Some(model), options)?;
+            Conditions::of(target, g.condition_dim(), options)?
         }
         None if g.condition_dim() > 0 => {
             return Err(Error::InvalidArgument(
@@ -454,8 +457,16 @@ fn refine_again_here(
         }
         _ => Conditions::none(),
     };
+    let mut generated = Vec::new();
+    let mut keep = |x: &[f64], _: &[f64]| {
+        if generated.len() + x.len() <= MOST_KEPT {
+            generated.put_all(x.iter().copied())?;
+        }
+        Ok(())
+    };
+    let look: Option<Look> = target.is_some().then_some(&mut keep);
     let run = Run::pilot(session);
-    let log_w = weighted_latents(session, model, &conditions, run, None)?.log_w;
+    let log_w = weighted_latents(session, model, &conditions, run, look)?.log_w;
     let mut report = WeightReport::new(&log_w, options.get(keys::REJECTION_OVERWEIGHT))?;
     let classifier = model
         .latent_classifier
@@ -472,6 +483,14 @@ fn refine_again_here(
         let before = copy.record.get("weights").and_then(|w| w.get(key));
         record[key] = before.cloned().unwrap_or_default();
     }
+    if let Some(target) = &mut target {
+        target.wrap(&mut generated);
+        let before = record["second_opinion"].clone();
+        if let Some(now) = opinion_again(session, target, &generated, &weights, &before)? {
+            record["second_opinion"] = json!(now);
+        }
+        tell_failures(target, hooks)?;
+    }
     copy.record.insert("weights".into(), record);
     let refined = prepare(session, model, copy, &report, &conditions)?;
     let mut whole = (*refined).clone();
@@ -480,6 +499,37 @@ fn refine_again_here(
     witness.tell(&whole.record, "")?;
     agree(&whole, hooks)?;
     Ok(refined.with_model(whole))
+}
+
+/// What trees say of a model whose weights stay, on the events of the target that is given now; `before`: what they said when the weights were
+/// learned. None where little is held out.
+fn opinion_again(
+    session: Session,
+    target: &mut Source,
+    generated: &[f64],
+    weights: &[f64],
+    before: &serde_json::Value,
+) -> Result<Option<SecondOpinion>> {
+    if target.held_out(session.options)?.len() < FEW {
+        return Ok(None);
+    }
+    let seen = target.events_to_look_at(session.options)?;
+    let opinion = SecondOpinion::new(session, &seen, generated, weights, None)?;
+    let Some(now) = opinion.filter(|now| now.sees_refined()) else {
+        return Ok(opinion);
+    };
+    let was: Option<SecondOpinion> = serde::Deserialize::deserialize(before).ok();
+    match was.filter(|was| !was.sees_refined()) {
+        Some(was) => session.hooks.warn(
+            "second opinion",
+            &format!(
+                "the target given is another than the one that the model is refined to: boosted trees tell its events from the refined ones with AUC {:.3} ± {:.3}, where it was {:.3}. Here the classifier stays as it is; for another target refine the generator (`laser_refine`)",
+                now.refined, now.error, was.refined
+            ),
+        )?,
+        None => now.warn(session.hooks, Subject::Generator)?,
+    }
+    Ok(opinion)
 }
 
 /// Judges the classifier and its weights, for the record.
@@ -510,6 +560,7 @@ fn judge(
             Ok(())
         }),
     )?;
+    target.wrap(&mut generated);
     let mut held_out = HeldOut::new(model, target, options)?;
     let of_target = held_out.as_mut().map_or(&mut [][..], |h| &mut h.log_w[..]);
     let (tail, margin) = (

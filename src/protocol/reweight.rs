@@ -295,6 +295,7 @@ pub(super) fn inspect(
     told: &mut Vec<usize>,
 ) -> Result<()> {
     let sample = source.measured(session.options)?;
+    source.tell_of_circles(session.hooks, names)?;
     for found in columns::inspect(&sample.x, sample.dim, scalings)? {
         let column = match found {
             columns::Trait::PileUp { column, .. }

@@ -2,6 +2,7 @@
 
 mod array;
 mod callback;
+mod circles;
 mod events;
 mod file;
 mod origin;
@@ -48,6 +49,8 @@ pub struct Source<'a> {
     /// Training events that were delivered: its position.
     drawn: u64,
     buffer: Events,
+    /// The held-out events, where there are circles.
+    wrapped: Option<Events>,
     /// Of the call, as soon as events are held out.
     watch: Option<Watch>,
 }
@@ -145,6 +148,7 @@ impl<'a> Source<'a> {
             names: Vec::new(),
             drawn: 0,
             buffer: Events::new(dim),
+            wrapped: None,
             watch: None,
         }
     }
@@ -158,6 +162,7 @@ impl<'a> Source<'a> {
     /// Ends what [`Source::restrict`] began: what told the region belongs to a call that is done. Events that were left out come back.
     pub(super) fn release(&mut self) {
         self.known.restriction = None;
+        self.wrapped = None;
         self.watch = None;
         self.origin.release(&mut self.known);
     }
@@ -346,6 +351,7 @@ impl<'a> Source<'a> {
     /// [`Error::Data`] naming row, column, value and bounds.
     pub(super) fn bound(&mut self, scalings: &[Scaling]) -> Result<()> {
         self.known.scalings = room::copied(scalings)?;
+        self.wrapped = None;
         self.origin.bound(&self.known)
     }
 
@@ -360,13 +366,14 @@ impl<'a> Source<'a> {
     /// Those of the host; [`Error::Data`] if there are no two events.
     pub(crate) fn measured(&mut self, options: &Options) -> Result<Events> {
         self.prepare(options)?;
-        let sample = self.origin.measured(&mut self.known)?;
+        let mut sample = self.origin.measured(&mut self.known)?;
         if sample.len() < 2 {
             return Err(Error::Data(format!(
                 "the source delivered {} events; at least two are needed to measure them",
                 sample.len()
             )));
         }
+        self.wrap(&mut sample.x);
         Ok(sample)
     }
 
@@ -423,7 +430,9 @@ impl<'a> Source<'a> {
     /// Those of the host.
     pub(super) fn events_to_look_at(&mut self, options: &Options) -> Result<Events> {
         self.prepare(options)?;
-        self.origin.to_look_at(&self.known)
+        let mut events = self.origin.to_look_at(&self.known)?;
+        self.wrap(&mut events.x);
+        Ok(events)
     }
 
     /// What the events are scaled by, once it is known.
@@ -435,7 +444,14 @@ impl<'a> Source<'a> {
     pub(crate) fn held_out(&mut self, options: &Options) -> Result<&Events> {
         self.prepare(options)?;
         let held_out = self.known.held_out.as_ref();
-        held_out.ok_or_else(|| Error::Internal("a prepared source has held-out rows".into()))
+        let held_out = held_out
+            .ok_or_else(|| Error::Internal("a prepared source has held-out rows".into()))?;
+        if self.wrapped.is_none() && self.wraps() {
+            let mut wrapped = held_out.copied()?;
+            self.wrap(&mut wrapped.x);
+            self.wrapped = Some(wrapped);
+        }
+        Ok(self.wrapped.as_ref().unwrap_or(held_out))
     }
 }
 
