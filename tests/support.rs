@@ -304,3 +304,84 @@ fn a_callback_does_what_a_formula_does_and_is_attached_again() {
     assert_eq!(again, expected);
     assert!(identity().with_region(Arc::new(Wedge)).is_err());
 }
+
+/// Seconds of a year: numbers of single precision are half a second apart there.
+const FAR: f64 = 5_400_000.0;
+
+/// Far from 0 in the first feature.
+struct Far;
+
+impl HostGenerator for Far {
+    fn generate(&self, _: usize, z: &[f64], _: &[f64], x: &mut [f64]) -> Result<()> {
+        x.copy_from_slice(z);
+        x.iter_mut().step_by(2).for_each(|x| *x += FAR);
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Log(std::sync::Mutex<Vec<String>>);
+
+impl laser::train::Hooks for Log {
+    fn log(&self, _: laser::train::Level, message: &str) -> Result<()> {
+        self.0.lock().unwrap().push(message.into());
+        Ok(())
+    }
+}
+
+#[test]
+fn events_in_single_precision_stay_within_the_support() {
+    let mut x = vec![0.0; 2 * 80_000];
+    Noise::new(5, 2, domain::TRAINING).fill_normals(0, 80_000, 2, &mut x);
+    x.iter_mut().step_by(2).for_each(|x| *x += FAR);
+    let inside = |x0: f64, x1: f64| x0 > FAR && x1 <= 0.1;
+    let within = |x: &&[f64]| inside(x[0], x[1]);
+    let x: Vec<f64> = x.chunks(2).filter(within).flatten().copied().collect();
+    let mut options = options("");
+    options
+        .set_str("support", "x0 > 5400000 and x1 <= 0.1")
+        .unwrap();
+    let model = host_generator((2, 0, 2), false, &options).unwrap();
+    let generator = Instance::new(model).with_host(Arc::new(Far)).unwrap();
+    let model = Arc::new(refine(&generator, &mut source(&x), &options, &()).unwrap());
+    for method in ["rejection", "reweight", "baseline"] {
+        options.set_str("sampler.method", method).unwrap();
+        let log = Arc::new(Log::default());
+        let mut sampler = Sampler::new(model.clone(), 3, 0, &options).unwrap();
+        sampler.set_hooks(Some(log.clone()));
+        const ROWS: usize = 20_000;
+        let (mut x, mut w) = (vec![0.0f32; 2 * ROWS], vec![0.0f32; ROWS]);
+        let outputs = Outputs {
+            x: Some(RowsMut::packed(&mut x, 2).unwrap()),
+            w: Some(RowsMut::column(&mut w)),
+            ..Default::default()
+        };
+        sampler.generate(ROWS, outputs).unwrap();
+        let rows = x.chunks(2).zip(&w).filter(|(_, w)| **w > 0.0);
+        let outside = rows.filter(|(x, _)| !inside(x[0].into(), x[1].into()));
+        let outside = outside.count();
+        assert_eq!(outside > 0, method == "baseline", "{method}: {outside}");
+        let said = log.0.lock().unwrap().join("\n");
+        let coarse = "in single precision the values of feature 0 go in steps of 5.00e-1";
+        assert_eq!(said.matches(coarse).count(), 1, "{method}: {said}");
+        // The exact ones, rounded to one side or the other.
+        let (mut exact, mut sampler) = (
+            vec![0.0; 2 * ROWS],
+            Sampler::new(model.clone(), 3, 0, &options).unwrap(),
+        );
+        let mut w = vec![0.0; ROWS];
+        let outputs = Outputs {
+            x: Some(RowsMut::packed(&mut exact, 2).unwrap()),
+            w: Some(RowsMut::column(&mut w)),
+            ..Default::default()
+        };
+        sampler.generate(ROWS, outputs).unwrap();
+        for (rounded, exact) in x.iter().zip(&exact) {
+            let step = f64::from(rounded.next_up() - *rounded);
+            assert!(
+                (f64::from(*rounded) - exact).abs() <= step,
+                "{rounded} {exact}"
+            );
+        }
+    }
+}

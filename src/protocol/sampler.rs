@@ -1,5 +1,7 @@
 //! A stream of events from a model.
 
+mod single;
+
 use super::conditions::{Reach, UNKNOWN};
 use super::draws::{Draws, Uniforms};
 use super::refiner::{self, Block, Blocks, Maker, Statistics, Watch};
@@ -36,6 +38,8 @@ pub struct Sampler {
     hooks: Option<Arc<dyn Hooks + Send + Sync>>,
     /// Whether the hooks have been told of conditions that the training had not.
     strange: bool,
+    /// Whether they have been told of a feature that single precision is too coarse for.
+    coarse: bool,
     /// How far those that it had reach.
     reach: Option<Reach>,
 }
@@ -103,6 +107,7 @@ impl Sampler {
             watch: Watch::new(method, pilot, model.generator.condition_dim() > 0),
             hooks: None,
             strange: false,
+            coarse: false,
             reach: Reach::of(&model),
             model,
             threads,
@@ -154,6 +159,7 @@ impl Sampler {
         self.hooks = hooks;
         self.watch.forget();
         self.strange = false;
+        self.coarse = false;
     }
 
     /// M, features per event.
@@ -339,37 +345,36 @@ impl Sampler {
                 self.densities()?;
             }
             let count = (self.block.rows - offset).min(rows - done);
-            let as_is = [Scaling::None];
-            let scalings = &self.model.generator.scalings[..];
-            let mut beyond = None;
-            let mut copy = |from: &[f64], to: &mut Option<RowsMut<T>>, s: &[Scaling]| {
-                let Some(to) = to else { return };
-                let width = from.len() / self.block.rows;
-                for (row, from) in from[offset * width..(offset + count) * width]
-                    .chunks_exact(width)
-                    .enumerate()
-                {
-                    // Features with bounds are not rounded beyond them.
-                    let values = from.iter().zip(s.iter().cycle());
-                    let values = values.map(|(&v, s)| {
-                        let rounded: T = s.round(v);
-                        if size_of::<T>() < size_of::<f64>() && !rounded.to_f64().is_finite() {
-                            beyond = Some((row, v));
-                        }
-                        rounded
-                    });
-                    to.set(done + row, values);
+            if !T::EXACT && out.x.is_some() {
+                self.rounded::<T>(offset, count)?;
+            }
+            let dims = self.model.generator.dims();
+            let copy = |from: &[f64], width: usize, to: &mut Option<RowsMut<T>>| {
+                let Some(to) = to else { return Ok(()) };
+                for (row, from) in from.chunks_exact(width).take(count).enumerate() {
+                    if let Some(value) =
+                        from.iter().find(|v| !T::from_f64(**v).to_f64().is_finite())
+                    {
+                        return Err(beyond(event.wrapping_add(row as u64), *value));
+                    }
+                    to.set(done + row, from.iter().map(|v| T::from_f64(*v)));
                 }
+                Ok(())
             };
-            copy(&self.block.x, &mut out.x, scalings);
-            copy(&self.block.z, &mut out.z, &as_is);
-            copy(&self.block.w, &mut out.w, &as_is);
-            copy(&self.log_prob, &mut out.log_prob, &as_is);
-            if let Some((row, value)) = beyond {
-                return Err(Error::Numerical(format!(
-                    "event {} has the value {value:e}, beyond single precision; take the events in double precision",
-                    event.wrapping_add(row as u64)
-                )));
+            let Block { x, z, w, .. } = &self.block;
+            let x = match T::EXACT {
+                true => &x[offset * dims.event_row()..],
+                false => &self.scratch[..],
+            };
+            copy(x, dims.event_row(), &mut out.x)?;
+            copy(
+                &z[offset * dims.latent_row()..],
+                dims.latent_row(),
+                &mut out.z,
+            )?;
+            copy(&w[offset..], 1, &mut out.w)?;
+            if out.log_prob.is_some() {
+                copy(&self.log_prob[offset..], 1, &mut out.log_prob)?;
             }
             done += count;
             if let Some(stage) = stage.as_ref().filter(|_| kept.is_none()) {
@@ -509,6 +514,13 @@ impl Sampler {
         self.log_prob = values;
         Ok(())
     }
+}
+
+/// The error of a value of an event that its precision has no number for.
+fn beyond(event: u64, value: f64) -> Error {
+    Error::Numerical(format!(
+        "event {event} has the value {value:e}, beyond single precision; take the events in double precision"
+    ))
 }
 
 /// What is strange about conditions of which only the scalings are known.
