@@ -67,6 +67,18 @@ def mark(good):
     raise Marked
 
 
+def test_keywords_go_before_options_however_they_are_written():
+    for given in ({"flow.epochs": 10}, {"flow": {"epochs": 10}}, {"flow__epochs": 10}):
+        for settings in ({"flow.epochs": 20}, {"flow": {"epochs": 20}}, {"flow__epochs": 20}):
+            assert Options(given, **settings) == Options(flow__epochs=20)
+    for twice in ({"flow.epochs": 20, "flow__epochs": 30}, {"flow": {"epochs": 20}, "flow.epochs": 30}):
+        with pytest.raises(ValueError, match="`flow.epochs` is given twice"):
+            Options(twice)
+    assert Options({"features": {"scaling": {"x": "log(0)"}}}, features__scaling={"y": "none"})["features.scaling"] == "x = log(0), y = none"
+    with pytest.raises(Marked):
+        train(Source(events(), names=["x", "y"]), Options(TOY), features__scaling={"x": "none"}, progress=lambda _: mark(True))
+
+
 # --- errors and handles ---
 
 

@@ -108,22 +108,27 @@ def plain(number: Any) -> Any:
     return number.item() if hasattr(number, "item") else str(number)
 
 
+COLUMNS = "features.scaling"  # whose dictionary is one of columns, and no group
+
+
 def joined(first: Mapping[str, Any], then: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings with others that go before them, group by group."""
-    both = {key.replace("__", "."): setting for key, setting in first.items()}
-    for key, setting in then.items():
-        key = key.replace("__", ".")
-        if isinstance(setting, Mapping) and isinstance(both.get(key), Mapping):
-            setting = {**both[key], **setting}
-        both[key] = setting
-    return both
+    """Settings with others that go before them, key by key, however these are written, and of scalings column by column."""
+    both, then = dotted(first), dotted(then)
+    if isinstance(both.get(COLUMNS), Mapping) and isinstance(then.get(COLUMNS), Mapping):
+        then[COLUMNS] = {**both[COLUMNS], **then[COLUMNS]}
+    return {**both, **then}
 
 
 def dotted(groups: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    """{"flow": {"epochs": 10}} as {"flow.epochs": 10}."""
-    found = {}
+    """{"flow": {"epochs": 10}} and {"flow__epochs": 10} as {"flow.epochs": 10}."""
+    found: dict[str, Any] = {}
     for key, setting in groups.items():
-        found.update(dotted(setting, f"{before}{key}.") if isinstance(setting, Mapping) else {before + key: setting})
+        key = before + key.replace("__", ".")
+        is_group = isinstance(setting, Mapping) and setting and key != COLUMNS
+        for name, value in (dotted(setting, f"{key}.") if is_group else {key: setting}).items():
+            if name in found:
+                raise ValueError(f"option `{name}` is given twice")
+            found[name] = value
     return found
 
 
@@ -132,9 +137,9 @@ def options_of(options: OptionsLike, settings: Mapping[str, Any]) -> Options | N
     if isinstance(options, Options):
         if not settings:
             return options
-        changed = options.copy()
-        for key, setting in dotted(joined({}, settings)).items():
-            changed[key] = setting
+        changed, given = options.copy(), Options(**settings)
+        for key in dotted(settings):
+            changed[key] = given[key]
         return changed
     if options is not None and not isinstance(options, Mapping):
         sample = "; a sample is one argument: columns by name, {'x': x, 'y': y}, or Source(x, weights=w)" if hasattr(options, "__array__") else ""
