@@ -12,7 +12,7 @@ import numpy.typing as npt
 from . import _c
 from ._boundary import (Callback, FloatArray, Handle, address, call, count, long_call, made, noise_callback, of_type, on_main, rows_out, stride_of,
                         utf8, value, vector_out)
-from ._options import Cancel, Hooks, Log, OptionsLike, ProgressLike, opened, options_of, to_python
+from ._options import Cancel, Hooks, Log, OptionsLike, ProgressLike, only, opened, to_python
 
 if TYPE_CHECKING:
     from ._training import Model
@@ -42,8 +42,8 @@ class Sampler(Handle[_c.laser_sampler]):
     ``seed`` and ``stream`` are any numbers from 0 to 2**64 - 1: event i of a stream of a seed is the same whatever the sizes of the calls and the
     number of threads, and other streams are independent of it: give each thread or job a stream of its own. ``method`` is "model", the
     default, which is the model's own, or one of "baseline", "reweight", "rejection", "resampling", "mixture", "gan", "flow", "matching", "langevin",
-    "mala" and "hmc", if the model has what it needs; ``threads`` work within a call, and change no bit. ``progress``, ``log`` and ``cancel`` are
-    as for :func:`train`: what contradicts the model's own report on its weights is a :class:`LaserWarning`.
+    "mala" and "hmc", if the model has what it needs; ``threads`` work within a call, and change no bit. Of settings
+    the keywords are "backend" and "device"; all others belong to the model. ``progress``, ``log`` and ``cancel`` are as for :func:`train`: what contradicts the model's own report on its weights is a :class:`LaserWarning`.
 
         >>> sampler = model.sampler(seed=42)
         >>> x, w = sampler.generate(1000)
@@ -75,7 +75,8 @@ class Sampler(Handle[_c.laser_sampler]):
         self._watch = progress, log, cancel
         self._hooks: Hooks | None = None
         self._on_main: bool | None = None
-        self._held = made(_c.laser_sampler, _c.laser_sampler_new, model._open, self.seed, self.stream, opened(options_of(options, settings)))
+        self._held = made(_c.laser_sampler, _c.laser_sampler_new, model._open, self.seed, self.stream,
+                          opened(only(("sampler.method", "sampler.threads", "backend", "device"), options, settings, "model")))
 
     def _ready(self) -> Any:
         """The handle, watched. On the main thread the hooks are looked at for Ctrl-C after every block of events; on others that would only have

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from ctypes import byref, c_double, c_size_t
+from collections.abc import Mapping
+from ctypes import c_double, c_size_t
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import _c
 from ._boundary import (FloatArray, Handle, address, call, count, doubles, long_call, made, numbers, stride_of, text, utf8, value, vector_in)
-from ._options import Cancel, Checkpoint, Hooks, Log, OptionsLike, PathLike, ProgressLike, Ranks, opened, options_of, to_python
+from ._options import (COMPUTES, Cancel, Checkpoint, Hooks, Log, OptionsLike, PathLike, ProgressLike, Ranks, among, dotted, opened, options_of,
+                       to_python, without_effect)
 from ._sampling import Events
 from ._training import Source, in_order, names_of, rows_of, same_rows, source_of
 
@@ -250,6 +252,14 @@ class FamilyAucs(NamedTuple):
     trees_error: float
 
 
+def of_the_test(settings: Mapping[str, Any], log: Log | None) -> None:
+    """Warns of keywords that the classifiers of a two-sample test are not made by."""
+    read, not_read = ("preset", "seed", "dtype", *COMPUTES, "classifier", "validation", "training"), ("inputs", "loss", "ensemble")
+    unread = [key for key in dotted(settings) if not among(key, read) or key in map("classifier.{}".format, not_read)]
+    without_effect(settings, log, "the classifiers of a test are its own: it sees all features alike, and its networks are single ones, by cross-entropy",
+                   unread)
+
+
 def two_sample_auc(reference: Any, sample: Any, options: OptionsLike = None, *, progress: ProgressLike = None, log: Log | None = to_python,
                    cancel: Cancel | None = None, checkpoint: Checkpoint | PathLike | None = None, ranks: Ranks | None = None,
                    **settings: Any) -> Auc:
@@ -257,8 +267,10 @@ def two_sample_auc(reference: Any, sample: Any, options: OptionsLike = None, *, 
     larger area under their ROC curves on the other halves. 0.5 within the error: they find no difference, in all dimensions together. The samples
     must not share events. Takes arrays, or sources of arrays, and the keywords of :func:`train`."""
     reference, sample = pair_of("reference", reference, "sample", sample)
+    given = options_of(options, settings)
     with Hooks(progress, log, cancel, checkpoint, ranks) as hooks:
-        return doubles(Auc, _c.laser_two_sample_auc, reference._open, sample._open, opened(options_of(options, settings)), hooks._open)
+        of_the_test(settings, log)
+        return doubles(Auc, _c.laser_two_sample_auc, reference._open, sample._open, opened(given), hooks._open)
 
 
 def two_sample_auc_by_family(reference: Any, sample: Any, options: OptionsLike = None, *, progress: ProgressLike = None,
@@ -266,9 +278,10 @@ def two_sample_auc_by_family(reference: Any, sample: Any, options: OptionsLike =
                              ranks: Ranks | None = None, **settings: Any) -> FamilyAucs:
     """As :func:`two_sample_auc`, with the areas of both families."""
     reference, sample = pair_of("reference", reference, "sample", sample)
+    given = options_of(options, settings)
     with Hooks(progress, log, cancel, checkpoint, ranks) as hooks:
-        return doubles(FamilyAucs, _c.laser_two_sample_auc_by_family, reference._open, sample._open, opened(options_of(options, settings)),
-                       hooks._open)
+        of_the_test(settings, log)
+        return doubles(FamilyAucs, _c.laser_two_sample_auc_by_family, reference._open, sample._open, opened(given), hooks._open)
 
 
 def auc(scores: Any, labels: Any, weights: Any = None) -> Auc:

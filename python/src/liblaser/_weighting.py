@@ -8,7 +8,7 @@ import numpy as np
 
 from . import _c
 from ._boundary import FloatArray, address, made, numbers
-from ._options import Cancel, Checkpoint, Hooks, Log, OptionsLike, PathLike, ProgressLike, Ranks, opened, to_python
+from ._options import Cancel, Checkpoint, Hooks, Log, OptionsLike, PathLike, ProgressLike, Ranks, opened, to_python, without_effect
 from ._training import Reweighter, in_order, same_rows, source_of, trained_with
 
 
@@ -44,9 +44,11 @@ def unfold(generated: Any, reconstructed: Any, data: Any, *, is_generated: Any =
     for bit, name, marks in ((_c.LASER_PAIR_GENERATED, "is_generated", is_generated),
                              (_c.LASER_PAIR_RECONSTRUCTED, "is_reconstructed", is_reconstructed)):
         flags |= bit if marks is None else np.where(booleans(name, marks, n), bit, 0).astype(np.int32)
+    given = trained_with(particles, options, settings)
     with Hooks(progress, log, cancel, checkpoint, ranks) as hooks:
+        without_effect(settings, log, "`unfold` never reads it", ("resample", "sampler"))
         return Weighted(w, Reweighter._of(made(_c.laser_reweighter, _c.laser_unfold, particles._open, detected._open, measured._open,
-                                               address(flags), n, opened(trained_with(particles, options, settings)), hooks._open, address(w))))
+                                               address(flags), n, opened(given), hooks._open, address(w))))
 
 
 def booleans(name: str, given: Any, n: int) -> FloatArray:
@@ -82,5 +84,6 @@ def resample(events: Any, options: OptionsLike = None, *, progress: ProgressLike
         raise ValueError("events must have weights, of both signs: Source(x, weights=w)")
     n, w = len(source), np.empty(len(source))
     with Hooks(progress, log, cancel, checkpoint, ranks) as hooks:
+        without_effect(settings, log, "`resample` never reads it", ("sampler",))
         return Weighted(w, Reweighter._of(made(_c.laser_reweighter, _c.laser_resample, source._open, opened(given), hooks._open, n,
                                                address(w))))
