@@ -125,6 +125,13 @@ def test_options_of_a_whole_job_are_not_warned_of():
     assert said and not [text for text in said if "without effect" in text]
 
 
+def test_a_weight_by_option_is_no_feature(tmp_path):
+    path = tmp_path / "events.npy"
+    np.save(path, np.array([(1.0, 2.0)] * 9, [("x", float), ("w", float)]))
+    source = Source(path, source__weight="w")
+    assert (source.weighted, source.names, source.dim) == (True, ("x",), 1)
+
+
 # --- errors and handles ---
 
 

@@ -113,6 +113,8 @@ class Source(Handle[_c.laser_source]):
             if not isinstance(weights, (str, int)):
                 raise TypeError("weights of a file must be the name or number of a column")
             options = options_of(options, {"source.weight": str(weights)})
+        elif options is not None:
+            weights = str(options["source.weight"]).strip() or None
         self.weighted = weights is not None
         self._path = os.fspath(path)
         if re.search(r"\.(root|parquet|h5|hdf5)(:|$)", self._path, re.IGNORECASE):
