@@ -295,11 +295,21 @@ def test_what_pandas_has_in_other_rows_is_not_paired():
                  lambda: Source({"m": table["m"]}, w.loc[rows]), lambda: liblaser.resample((table, w.loc[rows]), TOY),
                  lambda: Histogram(5, ((-1, 1), (-1, 1))).fill(table, w.loc[rows]), lambda: liblaser.unfold(table, table.loc[rows], table, options=TOY),
                  lambda: liblaser.unfold(table, table, table, is_reconstructed=(table["pt"] > -2).loc[rows], options=TOY),
+                 lambda: liblaser.auc(table["m"], table["pt"] > -2, w.loc[rows]), lambda: liblaser.auc(table["m"], (table["pt"] > -2).loc[rows], w),
+                 lambda: liblaser.auc(table["m"].to_numpy(), table["pt"] > -2, w.loc[rows]),
                  lambda: liblaser.write("x.npy", (table, w.loc[rows])), lambda: liblaser.write("x.npy", {"m": table["m"], "w": w.loc[rows]})):
         with pytest.raises(ValueError, match=message):
             pair()
     Source(table.loc[rows].reset_index(drop=True), w)
     Source(table.loc[rows], w.to_numpy())
+    turned_round = liblaser.auc(table["m"].loc[rows], (table["pt"] > -2).loc[rows], w.loc[rows])
+    assert turned_round.auc == pytest.approx(liblaser.auc(table["m"], table["pt"] > -2, w).auc)
+    plot = pytest.importorskip("liblaser.plot")
+    for draw in (plot.compare, plot.coverage):
+        with pytest.raises(ValueError, match=message):
+            draw(table, (table, w.loc[rows]))
+        with pytest.raises(ValueError, match=r"weights of sample must have the shape \(2000,\), but has \(2001,\)"):
+            draw(table, (table, np.ones(2001)))
 
 
 def test_tables_of_arrow_keep_their_names():

@@ -286,6 +286,9 @@ def two_sample_auc_by_family(reference: Any, sample: Any, options: OptionsLike =
 
 def auc(scores: Any, labels: Any, weights: Any = None) -> Auc:
     """The area under the ROC curve of scores (n,): the probability that an event of label 1 (or True) scores higher than one of label 0."""
+    for called, paired in (("labels", labels), ("weights", weights)):
+        same_rows(called, paired, "scores", scores)
+    same_rows("weights", weights, "labels", labels)
     scores = np.ascontiguousarray(numbers("scores", scores, np.float64).ravel(), np.float64)
     n = len(scores)
     marks = vector_in("labels", labels, n, np.int32)

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from ._boundary import FloatArray, count, of_type
+from ._boundary import FloatArray, count, of_type, vector_in
 from ._options import PathLike
 from ._sampling import Events
 from ._scores import emd_1d
-from ._training import Model, Reweighter, Source, names_of, rows_of
+from ._training import Model, Reweighter, Source, names_of, rows_of, same_rows
 
 try:
     from matplotlib.figure import Figure
@@ -36,10 +36,12 @@ def sample_of(called: str, given: Any, of: str = "", names: Any = None) -> Sampl
     """Events and weights of what a `Source` takes, but files and functions, of a Source, or of a pair of events and weights; columns
     with names in the order of `names`."""
     x, w = given if isinstance(given, tuple) and len(given) == 2 else (given, None)
+    same_rows(f"weights of {called}", w, "its events", x)
     rows = rows_of(called, x, None, of, names)
     if w is None and isinstance(x, Source):
         w = x._w
-    return rows, np.ones(len(rows)) if w is None else np.asarray(w, np.float64)
+    weights = vector_in(f"weights of {called}", w, len(rows))
+    return rows, np.ones(len(rows)) if weights is None else weights
 
 
 def samples_of(reference: Any, samples: Any, names: Any, label: str) -> tuple[dict[str, Sample], list[str]]:
