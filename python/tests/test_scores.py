@@ -1,6 +1,7 @@
 """Scores, against NumPy where it has them."""
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -80,6 +81,29 @@ def test_classifiers():
     found = liblaser.two_sample_auc(events(1), events(2, shift=3.0), TOY)
     by_family = liblaser.two_sample_auc_by_family(events(1), events(2, shift=3.0), TOY)
     assert found.auc > 0.9 and found.error > 0 and found.auc == max(by_family.network, by_family.trees)
+
+
+def test_columns_called_as_weights_are_no_features():
+    rng = np.random.default_rng(1)
+    a, b = ({"pt": events(i)[:, 0], "eta": events(i)[:, 1], "genWeight": rng.uniform(0.5 * i, i, 2000)} for i in (1, 2))
+    said = 'is compared as a feature, and is called as weights are: if it is one, Source\\(x, weights="genWeight"\\)'
+    aside = "`genWeight` is left aside as a feature, and is called as weights are"
+    box = ((-2, 4), (-4, 0))
+    for message, score in [(said, lambda p: liblaser.two_sample_auc(p, b, TOY)), (said, lambda p: liblaser.two_sample_auc_by_family(p, b, TOY)),
+                           (said, lambda p: liblaser.sliced_emd(p, b, directions=2, repeats=2)), (said, lambda p: liblaser.emd_1d(p, b, 2, repeats=2)),
+                           (said, lambda p: Histogram(5, box).fill({"genWeight": p["genWeight"], "pt": p["pt"]})),
+                           (aside, lambda p: liblaser.emd_1d(p, b, "pt", repeats=2)), (aside, lambda p: liblaser.kolmogorov_smirnov(p, b, "pt")),
+                           (aside, lambda p: liblaser.edges(p, b, "pt > 1")), (aside, lambda p: Histogram(5, box).fill(p))]:
+        with pytest.warns(liblaser.LaserWarning, match=message):
+            score(a)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        p, q = Source(a, weights="genWeight"), Source(b, weights="genWeight")
+        liblaser.emd_1d(a, b, "genWeight", repeats=2) and liblaser.emd_1d(p, q, "pt", repeats=2) and liblaser.sliced_emd(p, q, repeats=2)
+        Histogram(5, box).fill(p) and Histogram(5, box).fill(a, a["genWeight"])
+        liblaser.two_sample_auc(a, b, TOY, log=None)
+    assert all(map(liblaser._training.is_weight, ["w", "W", "wt", "evtwt", "wgt", "weight", "weight_nominal", "mcEventWeight", "sf_weight", "event weight"]))
+    assert not any(map(liblaser._training.is_weight, ["pt", "eta", "m_w", "width", "x0", "", "wpt"]))
 
 
 def test_numbers():

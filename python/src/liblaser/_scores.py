@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from ctypes import c_double, c_size_t
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ from ._boundary import (FloatArray, Handle, address, call, count, doubles, long_
 from ._options import (COMPUTES, Cancel, Checkpoint, Hooks, Log, OptionsLike, PathLike, ProgressLike, Ranks, among, dotted, opened, options_of,
                        to_python, without_effect)
 from ._sampling import Events
-from ._training import Source, in_order, names_of, rows_of, same_rows, source_of
+from ._training import Source, in_order, is_weight, names_of, rows_of, same_rows, source_of
 
 # --- histograms ---
 
@@ -52,6 +53,10 @@ class Histogram(Handle[_c.laser_histogram]):
         events = rows_of("x", x, None, "the histogram", self.names)
         if events.shape[1] < 2:
             raise ValueError(f"x must have two columns or more, but has the shape {events.shape}")
+        named = self.names or names_of(x) or ()
+        look_for_weights(to_python, named[:2])
+        if weights is None:
+            look_for_weights(to_python, named[2:], "left aside")
         w = vector_in("weights", weights, len(events))
         call(_c.laser_histogram_fill, self._open, len(events), address(events), stride_of(events), address(w))
         self.names = self.names or names_of(x)
@@ -158,14 +163,35 @@ def pair_of(first: str, p: Any, second: str, q: Any) -> tuple[Source, Source]:
     return p, in_order(second, q, first, p.names)
 
 
+def names_of_both(p: Source, q: Source) -> tuple[str, ...]:
+    return (p.names or ()) + (q.names or ())
+
+
+def look_for_weights(log: Log | None, names: Sequence[str], what: str = "compared") -> None:
+    """Warns of features that are called as weights are."""
+    for name in filter(is_weight, dict.fromkeys(names)):
+        if log is not None:
+            log(_c.LASER_LOG_WARNING, f"`{name}` is {what} as a feature, and is called as weights are: if it is one, Source(x, weights=\"{name}\")")
+
+
+def look_aside(p: Source, q: Source, features: Sequence[str]) -> None:
+    """The same where these features alone count: of samples without weights."""
+    names = [name for sample in (p, q) if not sample.weighted for name in sample.names or () if name not in features]
+    look_for_weights(to_python, names, "left aside")
+
+
 def feature_of(p: Source, q: Source, feature: int | str) -> int:
     """The number of a feature, from 0, by itself or by name."""
+    names = p.names or q.names or ()
     if isinstance(feature, str):
-        names = p.names or q.names or ()
         if feature not in names:
             raise ValueError(f"feature must be one of {', '.join(names) or 'a source with names'}, not {feature}")
+        look_aside(p, q, [feature])
         return names.index(feature)
-    return count("feature", feature)
+    number = count("feature", feature)
+    look_for_weights(to_python, names[number:number + 1])
+    look_aside(p, q, names[number:number + 1])
+    return number
 
 
 def emd_1d(p: Any, q: Any, feature: int | str, *, repeats: int = 20, seed: int = 1) -> Distance:
@@ -179,6 +205,7 @@ def sliced_emd(reference: Any, sample: Any, *, directions: int = 50, repeats: in
     """The sliced earth mover's distance: the mean of the one-dimensional distance over random directions, every feature divided by its standard
     deviation in the reference. Otherwise as :func:`emd_1d`."""
     reference, sample = pair_of("reference", reference, "sample", sample)
+    look_for_weights(to_python, names_of_both(reference, sample))
     return doubles(Distance, _c.laser_sliced_emd, reference._open, sample._open, count("directions", directions), count("repeats", repeats),
                    count("seed", seed))
 
@@ -225,6 +252,7 @@ def edges(reference: Any, sample: Any, support: str) -> list[Edge]:
     values of events as of the option "support", by the names of the reference or x0, x1 …"""
     reference, sample = pair_of("reference", reference, "sample", sample)
     words, names = utf8("support", support), utf8("names", ",".join(reference.names or ()))
+    look_aside(reference, sample, re.findall(r"\w+", support))
     found = []
     for edge in range(value(c_size_t, _c.laser_edge_count, reference._open, words, names)):
         inequality = text(_c.laser_edge_inequality, reference._open, words, names, edge)
@@ -269,6 +297,7 @@ def two_sample_auc(reference: Any, sample: Any, options: OptionsLike = None, *, 
     reference, sample = pair_of("reference", reference, "sample", sample)
     given = options_of(options, settings)
     with Hooks(progress, log, cancel, checkpoint, ranks) as hooks:
+        look_for_weights(log, names_of_both(reference, sample))
         of_the_test(settings, log)
         return doubles(Auc, _c.laser_two_sample_auc, reference._open, sample._open, opened(given), hooks._open)
 
@@ -280,6 +309,7 @@ def two_sample_auc_by_family(reference: Any, sample: Any, options: OptionsLike =
     reference, sample = pair_of("reference", reference, "sample", sample)
     given = options_of(options, settings)
     with Hooks(progress, log, cancel, checkpoint, ranks) as hooks:
+        look_for_weights(log, names_of_both(reference, sample))
         of_the_test(settings, log)
         return doubles(FamilyAucs, _c.laser_two_sample_auc_by_family, reference._open, sample._open, opened(given), hooks._open)
 

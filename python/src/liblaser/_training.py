@@ -287,6 +287,12 @@ def unnamed(names: Sequence[str]) -> bool:
     return list(names) in (usual, [str(i) for i in range(len(names))])
 
 
+def is_weight(name: str) -> bool:
+    """Whether a column is called as weights are, as the library's trainings tell it."""
+    name = re.sub("[-_ .]", "", name.lower())
+    return name == "w" or name.endswith("wt") or "weight" in name or "wgt" in name
+
+
 def in_order(called: str, given: Any, of: str, names: Sequence[str] | None) -> Source:
     """A source of what a call was given, its columns in the order of `names`, those of another argument or of a model, if both have names."""
     source = source_of(called, given)

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from ._boundary import FloatArray, count, of_type, vector_in
-from ._options import PathLike
+from ._options import PathLike, to_python
 from ._sampling import Events
-from ._scores import emd_1d
+from ._scores import emd_1d, look_for_weights
 from ._training import Model, Reweighter, Source, names_of, rows_of, same_rows
 
 try:
@@ -41,6 +41,8 @@ def sample_of(called: str, given: Any, of: str = "", names: Any = None) -> Sampl
     if w is None and isinstance(x, Source):
         w = x._w
     weights = vector_in(f"weights of {called}", w, len(rows))
+    if weights is None:
+        look_for_weights(to_python, names_of(x) or (), "drawn")
     return rows, np.ones(len(rows)) if weights is None else weights
 
 
