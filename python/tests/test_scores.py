@@ -49,6 +49,26 @@ def test_divergence_and_distance():
         liblaser.jsd(p, q, repeats=1)
 
 
+def test_what_lies_outside_is_told():
+    inner = ((-2.0, 4.0), (-4.0, 0.0))
+    x, y = events(1, 5000), events(2, 5000)
+    half = np.where(np.arange(len(y)) % 2, 50.0, 0.0)[:, np.newaxis] + y
+    for score in (lambda p, q: liblaser.jsd(p, q, repeats=10), lambda p, q: liblaser.emd(p, q, repeats=0)):
+        p = Histogram(10, inner).fill(x)
+        with pytest.warns(liblaser.LaserWarning, match=r"outside the range of the histograms lie 0\.\d\d% of p and 50\.\d\d% of q, of which the score knows"):
+            found = score(p, Histogram(10, inner).fill(half))
+        assert found.outside.p < 0.01 and 0.5 <= found.outside.q < 0.51
+        narrow = ((-2.0, 4.0), (-2.0, 0.0))
+        with pytest.warns(liblaser.LaserWarning, match="outside the range"):
+            score(Histogram(10, narrow).fill(x), Histogram(10, narrow).fill(y))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            score(p, Histogram(10, inner).fill(y))
+            few = Histogram(10, inner).fill(x[:100])
+            few += Histogram(10, inner).fill(y[:20] + [0.0, 50.0], np.full(20, 0.1))
+            assert 0.015 < score(few, Histogram(10, inner).fill(y)).outside.p < 0.05
+
+
 def test_distances():
     p, q = events(1, 4000), events(2, 4000, shift=0.2)
     found = liblaser.emd_1d(p, q, 0)

@@ -40,6 +40,7 @@ class Histogram(Handle[_c.laser_histogram]):
         (xlo, xhi), (ylo, yhi) = range
         self.bins, self.range = (count("bins", nx), count("bins", ny)), ((xlo, xhi), (ylo, yhi))
         self.names: tuple[str, ...] | None = None
+        self._squares = 0.0  # of the weights, inside and outside
         self._held = made(_c.laser_histogram, _c.laser_histogram_new, *self.bins[:1], xlo, xhi, *self.bins[1:], ylo, yhi)
 
     def fill(self, x: Any, weights: Any = None) -> Histogram:
@@ -59,12 +60,14 @@ class Histogram(Handle[_c.laser_histogram]):
             look_for_weights(to_python, named[2:], "left aside")
         w = vector_in("weights", weights, len(events))
         call(_c.laser_histogram_fill, self._open, len(events), address(events), stride_of(events), address(w))
+        self._squares += len(events) if w is None else float(w @ w)
         self.names = self.names or names_of(x)
         return self
 
     def __iadd__(self, other: Histogram) -> Histogram:
         same_axes(self, other)
         call(_c.laser_histogram_merge, self._open, other._open)
+        self._squares += other._squares
         return self
 
     @property
@@ -90,6 +93,30 @@ def same_axes(p: Histogram, q: Histogram) -> None:
         raise ValueError(f"the axes of the histograms must be the same, but are {', '.join(p.names[:2])} and {', '.join(q.names[:2])}")
 
 
+class Outside(NamedTuple):
+    """Shares of the weight of two histograms outside of their range, of which their scores know nothing."""
+
+    p: float
+    q: float
+
+
+SHARE, DIFFERENCE = 0.05, 0.01  # above which so much is outside, or more of the one
+
+
+def outside_of(p: Histogram, q: Histogram) -> Outside:
+    """The shares outside; a warning where a score within the range says too little."""
+    totals = p.total, q.total
+    shares = Outside(*(outside / (inside + outside) if inside + outside else 0.0 for inside, outside in totals))
+    # Of shares that are the same, the one of both together has the errors of both.
+    sizes = [sum(total) ** 2 / histogram._squares if histogram._squares else 0.0 for total, histogram in zip(totals, (p, q))]
+    share = min(max(float(np.dot(shares, sizes)) / (sum(sizes) or 1.0), 0.0), 1.0)
+    error = float(np.sqrt(share * (1 - share) * sum(1 / size for size in sizes if size)))
+    if max(shares) > SHARE or abs(shares.p - shares.q) > max(DIFFERENCE, 4 * error):
+        to_python(_c.LASER_LOG_WARNING, f"outside the range of the histograms lie {shares.p:.2%} of p and {shares.q:.2%} of q, of which the score knows "
+                                        "nothing: take a wider range")
+    return shares
+
+
 class Divergence(NamedTuple):
     """The Jensen-Shannon divergence of two histograms, and its floor: what two samples of one distribution have by chance."""
 
@@ -99,6 +126,7 @@ class Divergence(NamedTuple):
     paper: float  #: in the convention of Table 3 of the LaSeR paper, divided by the area of a bin
     paper_floor: float
     paper_floor_spread: float
+    outside: Outside  #: shares of p and q that lie outside the range, of which the score knows nothing; a warning if they are large, or differ
 
 
 class HistogramDistance(NamedTuple):
@@ -110,6 +138,7 @@ class HistogramDistance(NamedTuple):
     paper: float  #: in the convention of Table 3 of the LaSeR paper
     paper_floor: float
     paper_floor_spread: float
+    outside: Outside  #: shares of p and q that lie outside the range, of which the score knows nothing; a warning if they are large, or differ
 
 
 class Two(NamedTuple):
@@ -129,20 +158,20 @@ UNKNOWN = Floor(float("nan"), float("nan"), float("nan"), float("nan"))
 
 def jsd(p: Histogram, q: Histogram, *, repeats: int = 100, seed: int = 1) -> Divergence:
     """The Jensen-Shannon divergence of two histograms of the same bins, each normalised to one, with the floor of ``repeats`` pairs of samples of
-    these sizes, some milliseconds each; 0 for none. No score below the floor and a few times its spread tells a difference."""
+    these sizes, some milliseconds each; 0 for none. What lies outside the range counts for nothing: see ``outside``. No score below the floor and a few times its spread tells a difference."""
     same_axes(p, q)
     found = doubles(Two, _c.laser_jsd, p._open, q._open)
     floor = doubles(Floor, _c.laser_jsd_floor, p._open, q._open, count("repeats", repeats), count("seed", seed)) if repeats else UNKNOWN
-    return Divergence(found.score, floor.score, floor.spread, found.paper, floor.paper, floor.paper_spread)
+    return Divergence(found.score, floor.score, floor.spread, found.paper, floor.paper, floor.paper_spread, outside_of(p, q))
 
 
 def emd(p: Histogram, q: Histogram, *, repeats: int = 5, seed: int = 1) -> HistogramDistance:
     """The earth mover's distance of two histograms of the same bins, each normalised to one, with the floor of ``repeats`` pairs of samples, each
-    of which takes as long again: half a second for 100 x 100 bins. 0 for none."""
+    of which takes as long again: half a second for 100 x 100 bins. 0 for none. What lies outside the range counts for nothing: see ``outside``."""
     same_axes(p, q)
     found = doubles(Two, _c.laser_emd, p._open, q._open)
     floor = doubles(Floor, _c.laser_emd_floor, p._open, q._open, count("repeats", repeats), count("seed", seed)) if repeats else UNKNOWN
-    return HistogramDistance(found.score, floor.score, floor.spread, found.paper, floor.paper, floor.paper_spread)
+    return HistogramDistance(found.score, floor.score, floor.spread, found.paper, floor.paper, floor.paper_spread, outside_of(p, q))
 
 
 # --- distances ---
