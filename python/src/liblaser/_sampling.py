@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from ctypes import byref, c_double, c_uint64
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
@@ -55,7 +56,8 @@ class Sampler(Handle[_c.laser_sampler]):
     ``sampler["acceptance"]`` is a diagnostic. Iterating gives events one by one, without end, :meth:`batches` many at a time. Calls let other
     Python threads run.
 
-    Threads: one call at a time, else :class:`BusyError`; :meth:`tell` and diagnostics any number at once.
+    Threads: one call at a time, else :class:`BusyError`; :meth:`tell` and diagnostics any number at once. Processes: after a fork every child has
+    the same sampler, and makes the same events, which is warned of.
     """
 
     def __init__(self, model: Model, seed: int, stream: int = 0, *, method: str | None = None, threads: int | None = None,
@@ -75,6 +77,7 @@ class Sampler(Handle[_c.laser_sampler]):
         self._watch = progress, log, cancel
         self._hooks: Hooks | None = None
         self._on_main: bool | None = None
+        self._process = os.getpid()
         self._held = made(_c.laser_sampler, _c.laser_sampler_new, model._open, self.seed, self.stream,
                           opened(only(("sampler.method", "sampler.threads", "backend", "device"), options, settings, "model")))
 
@@ -82,6 +85,11 @@ class Sampler(Handle[_c.laser_sampler]):
         """The handle, watched. On the main thread the hooks are looked at for Ctrl-C after every block of events; on others that would only have
         the thread wait for the interpreter."""
         held, main = self._open, on_main()
+        if self._process != os.getpid():
+            self._process = os.getpid()  # told once
+            if log := self._watch[1]:
+                log(_c.LASER_LOG_WARNING, "this sampler was made before a fork: every child makes the same events; give each a stream of its own, "
+                                          "model.sampler(seed, stream)")
         if main is not self._on_main:
             hooks = Hooks(*self._watch)
             call(_c.laser_sampler_set_hooks, held, hooks._open)
