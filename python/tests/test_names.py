@@ -327,3 +327,27 @@ def test_a_file_is_to_be_read_first(model):
     for call in (model.log_weight, Reweighter.train(X, Y, TOY).weights):
         with pytest.raises(TypeError, match=r'x must be an array, not the name of a file: read it, numpy.load\("x.npy"\)'):
             call("x.npy")
+
+
+def test_a_name_is_not_one_a_letter(tmp_path):
+    plot = pytest.importorskip("liblaser.plot")
+    for call in (lambda: Source(X, names="pt"), lambda: liblaser.write(tmp_path / "x.npy", X, names="pt"), lambda: plot.compare(X, Y, names="pt")):
+        with pytest.raises(TypeError, match=r'names must be a list of names, \["pt"\], not a string'):
+            call()
+
+
+def test_columns_of_one_name_are_not_lost():
+    pandas = pytest.importorskip("pandas")
+    with pytest.raises(ValueError, match="names of columns must differ, but are 1, 1"):
+        Source(pandas.DataFrame({1: X[:, 0], "1": X[:, 1]}))
+    assert Source(pandas.DataFrame({0: X[:, 0], 1: X[:, 1]})).names == ("0", "1")
+
+
+def test_names_of_plots():
+    plot = pytest.importorskip("liblaser.plot")
+    for names in (["m"], ["m", "pt", "eta"]):
+        with pytest.raises(ValueError, match=f"names must be 2, one for each value of the reference, not {len(names)}"):
+            plot.compare(X, Y, names=names)
+    with pytest.raises(ValueError, match="a sample is called truth, as the reference is"):
+        plot.compare(X, {"truth": Y})
+    assert plot.compare(X, {"truth": Y}, label="data")

@@ -447,6 +447,13 @@ def of_type(name: str, given: Any, *kinds: type) -> None:
         raise TypeError(f"{name} must be a {' or '.join(kind.__name__ for kind in kinds)}, not a {type(given).__name__}")
 
 
+def names_given(names: Any) -> tuple[str, ...] | None:
+    """Names of columns; a single string would be taken for one name a letter."""
+    if isinstance(names, str):
+        raise TypeError(f"names must be a list of names, [\"{names}\"], not a string")
+    return None if names is None else tuple(names)
+
+
 def utf8(name: str, string: Any) -> bytes:
     if not isinstance(string, str):
         raise TypeError(f"{name} must be a string, not {type(string).__name__}")

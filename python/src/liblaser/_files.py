@@ -14,7 +14,7 @@ from typing import Any, Union
 
 import numpy as np
 
-from ._boundary import FloatArray, masked
+from ._boundary import FloatArray, masked, names_given
 from ._formats import KINDS, ROOT, Kind, Table, Types, shown
 from ._options import PathLike
 from ._sampling import Events
@@ -187,7 +187,7 @@ def write(path: PathLike, events: Any, *, names: Iterable[str] | None = None, we
     if rntuple and kind is not ROOT:
         raise ValueError("only files of ROOT have RNTuples")
     inside = inside.strip("/") or "events"
-    given = tuple(names) if names is not None else None
+    given = names_given(names)
     found = (columns_to_write(part, given, weights) for part in (events if isinstance(events, Iterator) else iter([events])))
     first = next(found, None)
     if first is None:

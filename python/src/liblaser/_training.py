@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from . import _c
 from ._boundary import (Callback, DataError, FloatArray, Handle, Held, IoError, LaserError, address, call, count, events_callback,
-                        generate_callback, long_call, made, mapped, numbers, of_type, rows_in, rows_out, seek_callback, stride_of, support_callback,
-                        tell_callback, text, utf8, value, vector_in, vector_out)
+                        generate_callback, long_call, made, mapped, names_given, numbers, of_type, rows_in, rows_out, seek_callback, stride_of,
+                        support_callback, tell_callback, text, utf8, value, vector_in, vector_out)
 from ._options import (COMPUTES, OF_FILES, Cancel, Checkpoint, Hooks, Log, Options, OptionsLike, PathLike, ProgressLike, Ranks, only, opened,
                        options_of, to_python, without_effect)
 
@@ -61,7 +61,7 @@ class Source(Handle[_c.laser_source]):
                  **settings: Any):
         if isinstance(events, Events) and weights is None:
             events, weights = events
-        self.names = None if names is None else tuple(names)
+        self.names = names_given(names)
         self.count: int | None = None
         self.weighted = weighted
         if isinstance(events, (str, os.PathLike)):
@@ -181,15 +181,20 @@ def columns_of(events: Any) -> dict[str, Any] | None:
     if isinstance(events, Mapping):
         return dict(events)
     if hasattr(events, "column_names") and hasattr(events, "column"):  # of Arrow
-        found = list(events.column_names)
-        if len(set(found)) != len(found):
-            raise ValueError(f"names of columns must differ, but are {', '.join(found)}")
-        return {name: np.asarray(events.column(i)) for i, name in enumerate(found)}
+        return {name: np.asarray(events.column(i)) for i, name in enumerate(distinct(events.column_names))}
     if isinstance(events, np.ndarray) and events.dtype.names:
         return {name: events[name] for name in events.dtype.names}
     if hasattr(events, "columns") and hasattr(events, "to_numpy"):
-        return {str(name): events[name].to_numpy() for name in events.columns}
+        return {name: events[own].to_numpy() for name, own in zip(distinct(map(str, events.columns)), events.columns)}
     return None
+
+
+def distinct(names: Iterable[str]) -> list[str]:
+    """Names of columns, of which none may be another's: one of the two would be lost."""
+    found = list(names)
+    if len(set(found)) != len(found):
+        raise ValueError(f"names of columns must differ, but are {', '.join(found)}")
+    return found
 
 
 def by_names(called: str, found: Any, names: Sequence[str] | None) -> Any:

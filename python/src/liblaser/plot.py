@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ._boundary import FloatArray, count, of_type, vector_in
+from ._boundary import FloatArray, count, names_given, of_type, vector_in
 from ._options import PathLike, to_python
 from ._sampling import Events
 from ._scores import emd_1d, look_for_weights
@@ -51,12 +51,17 @@ def samples_of(reference: Any, samples: Any, names: Any, label: str) -> tuple[di
     columns = names_of(reference[0] if isinstance(reference, tuple) else reference)
     if not isinstance(samples, Mapping) or columns and set(samples) == set(columns):
         samples = {"sample": samples}
+    if label in samples:
+        raise ValueError(f"a sample is called {label}, as the reference is: label= gives that another name")
     found = {label: sample_of(label, reference), **{name: sample_of(name, sample, label, columns) for name, sample in samples.items()}}
     dim = found[label][0].shape[1]
     for name, (x, _) in found.items():
         if x.shape[1] < dim:
             raise ValueError(f"{name} must have the {dim} values of the reference, not {x.shape[1]}")
-    return found, list(names if names is not None else columns or (f"x{i}" for i in range(dim)))
+    called = names_given(names) or columns or tuple(f"x{i}" for i in range(dim))
+    if len(called) != dim:
+        raise ValueError(f"names must be {dim}, one for each value of the reference, not {len(called)}")
+    return found, list(called)
 
 
 def density(x: FloatArray, w: FloatArray, edges: FloatArray) -> tuple[FloatArray, FloatArray]:
