@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Union
 
@@ -85,6 +86,8 @@ def places_of(path: PathLike | Sequence[PathLike]) -> list[tuple[str, str]]:
         found = [place for one in path for place in places_of(one)]
         if not found:
             raise ValueError("path must be a file or several, but is an empty list")
+        if twice := [place[0] for place, times in Counter(found).items() if times > 1]:
+            raise ValueError(f"{twice[0]} is there twice: its events would count as often")
         return found
     file, inside = split(path)
     if "://" in file or os.path.isfile(file):
