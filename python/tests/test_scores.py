@@ -140,3 +140,12 @@ def test_numbers():
     assert r_hat.shape == size.shape == (2,) and (r_hat < 1.02).all() and (size > 1000).all()
     with pytest.raises(ValueError, match="draws, chains"):
         liblaser.chain_diagnostics(draws[0])
+
+
+def test_a_table_is_no_vector():
+    table = np.ones((3, 2))
+    for call in (lambda: liblaser.effective_size(table), lambda: liblaser.auc(table, [0, 1, 0, 1, 0, 1]), lambda: liblaser.effective_size(1.0),
+                 lambda: pytest.importorskip("liblaser.plot").weights(table)):
+        with pytest.raises(ValueError, match="must be a vector, one number for each event, but has the shape"):
+            call()
+    assert liblaser.effective_size(np.ones((3, 1))) == 3

@@ -343,12 +343,20 @@ def two_sample_auc_by_family(reference: Any, sample: Any, options: OptionsLike =
         return doubles(FamilyAucs, _c.laser_two_sample_auc_by_family, reference._open, sample._open, opened(given), hooks._open)
 
 
+def vector(name: str, given: Any) -> FloatArray:
+    """A number for each event; a column is one, but not a table."""
+    array = numbers(name, given, np.float64)
+    if array.ndim == 0 or array.size != len(array):
+        raise ValueError(f"{name} must be a vector, one number for each event, but has the shape {array.shape}")
+    return np.ascontiguousarray(array.ravel(), np.float64)
+
+
 def auc(scores: Any, labels: Any, weights: Any = None) -> Auc:
     """The area under the ROC curve of scores (n,): the probability that an event of label 1 (or True) scores higher than one of label 0."""
     for called, paired in (("labels", labels), ("weights", weights)):
         same_rows(called, paired, "scores", scores)
     same_rows("weights", weights, "labels", labels)
-    scores = np.ascontiguousarray(numbers("scores", scores, np.float64).ravel(), np.float64)
+    scores = vector("scores", scores)
     n = len(scores)
     marks = vector_in("labels", labels, n, np.int32)
     w = vector_in("weights", weights, n)
@@ -357,7 +365,7 @@ def auc(scores: Any, labels: Any, weights: Any = None) -> Auc:
 
 def effective_size(w: Any) -> float:
     """How many unweighted events are worth as much as these of weights w, (n,): (sum of w)^2 / (sum of w^2)."""
-    w = np.ascontiguousarray(numbers("w", w, np.float64).ravel(), np.float64)
+    w = vector("w", w)
     return float(value(c_double, _c.laser_effective_size, len(w), address(w)))
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from ._boundary import FloatArray, count, names_given, of_type, vector_in
 from ._options import PathLike, to_python
 from ._sampling import Events
-from ._scores import emd_1d, look_for_weights
+from ._scores import emd_1d, look_for_weights, vector
 from ._training import Model, Reweighter, Source, names_of, rows_of, same_rows
 
 try:
@@ -232,7 +232,7 @@ def draw_weights(spread: Any, tail: Any, w: FloatArray) -> None:
 @in_style
 def weights(w: Any) -> Any:
     """Weights (n,), or a pair of events and weights: their distribution, and their tail, that is the share of weight and events above each."""
-    values = np.asarray(w[1] if isinstance(w, tuple) else w, np.float64).ravel()
+    values = vector("w", w[1] if isinstance(w, tuple) else w)
     figure = Figure(figsize=(8, 3.5), layout="constrained")
     spread, tail = figure.subplots(1, 2)
     draw_weights(spread, tail, values)
