@@ -149,3 +149,13 @@ def test_a_table_is_no_vector():
         with pytest.raises(ValueError, match="must be a vector, one number for each event, but has the shape"):
             call()
     assert liblaser.effective_size(np.ones((3, 1))) == 3
+
+
+def test_chains_are_the_second_axis():
+    draws = np.random.default_rng(1).normal(size=(4, 1000, 2))  # as ArviZ has them
+    with pytest.warns(liblaser.LaserWarning, match=r"4 draws of 1000 chains: .*; is it x.swapaxes\(0, 1\)\?"):
+        liblaser.chain_diagnostics(draws)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        liblaser.chain_diagnostics(draws.swapaxes(0, 1))
+        liblaser.chain_diagnostics(np.random.default_rng(1).normal(size=(50, 100, 2)))

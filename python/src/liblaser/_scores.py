@@ -376,12 +376,18 @@ class ChainDiagnostics(NamedTuple):
     effective_size: FloatArray  #: independent draws of all chains together
 
 
+FEW_DRAWS = 20  # fewer tell nothing of a chain
+
+
 def chain_diagnostics(x: Any) -> ChainDiagnostics:
     """Whether Markov chains have mixed, and how many independent draws they are worth: rank-normalised split R-hat and bulk effective sample size
     of draws x, (draws, chains, dimensions), after Vehtari et al., arXiv:1903.08008."""
     draws = np.ascontiguousarray(numbers("x", x, np.float64), np.float64)
     if draws.ndim != 3:
         raise ValueError(f"x must have the shape (draws, chains, dimensions), but has {draws.shape}")
+    if len(draws) < min(draws.shape[1], FEW_DRAWS):
+        to_python(_c.LASER_LOG_WARNING, f"{draws.shape[0]} draws of {draws.shape[1]} chains: x has the shape (draws, chains, dimensions); is it "
+                                        "x.swapaxes(0, 1)?")
     r_hat, effective = np.empty(draws.shape[2]), np.empty(draws.shape[2])
     call(_c.laser_chain_diagnostics, *draws.shape, address(draws), address(r_hat), address(effective))
     return ChainDiagnostics(r_hat, effective)
