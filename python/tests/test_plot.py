@@ -138,3 +138,13 @@ def test_reports_of_others(conditional, generator, tmp_path):
         plot.report(conditional, events(), tmp_path / "c.png")
     with pytest.raises(TypeError, match="events are for reports of reweighters"):
         plot.report(liblaser.Model(generator), events(), tmp_path / "c.png", events=events())
+
+
+def test_what_is_not_finite_is_refused():
+    x = events(1)
+    broken = np.where(np.arange(len(x))[:, np.newaxis] == 7, np.nan, x)
+    for draw in (plot.compare, plot.coverage):
+        with pytest.raises(ValueError, match="sample must be finite, but row 7 has nan as x0"):
+            draw(x, broken)
+        with pytest.raises(ValueError, match="weights of sample must be finite, but that of row 7 is not"):
+            draw(x, (x, broken[:, 0]))

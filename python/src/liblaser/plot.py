@@ -41,6 +41,13 @@ def sample_of(called: str, given: Any, of: str = "", names: Any = None) -> Sampl
     if w is None and isinstance(x, Source):
         w = x._w
     weights = vector_in(f"weights of {called}", w, len(rows))
+    if bad := np.argwhere(~np.isfinite(rows)).tolist():
+        row, column = bad[0]
+        own = names or names_of(x) or ()
+        name = own[column] if column < len(own) else f"x{column}"
+        raise ValueError(f"{called} must be finite, but row {row} has {rows[row, column]} as {name}")
+    if weights is not None and not np.isfinite(weights).all():
+        raise ValueError(f"weights of {called} must be finite, but that of row {np.argmin(np.isfinite(weights))} is not")
     if weights is None:
         look_for_weights(to_python, names_of(x) or (), "drawn")
     return rows, np.ones(len(rows)) if weights is None else weights
@@ -319,8 +326,6 @@ def report(model: Model | Reweighter, target: Any, path: PathLike, *, events: An
         rows, weight = sample_of(called, sample, "the model", model.names)
         if rows.shape[1] != wanted:
             raise ValueError(f"{called} must have {wanted} columns, not {rows.shape[1]}; weights go beside them, as Source(x, w)")
-        if bad := np.argwhere(~np.isfinite(rows)).tolist():
-            raise ValueError(f"{called} must be finite, but row {bad[0][0]} has {rows[tuple(bad[0])]} as {model.names[bad[0][1]]}")
         return rows, weight
 
     samples = {"target": given("target", target)}
