@@ -316,7 +316,7 @@ def report(model: Model | Reweighter, target: Any, path: PathLike, *, events: An
     warnings. Of a reweighter ``events`` are those to weight, and take the place of the generator's. ``target`` and ``events`` are samples as of
     :func:`compare`. The ending of ``path`` says how: ``.png``, ``.pdf``, ``.svg``, or ``.html``, which needs no other file, and has the numbers too:
     the distance of each feature with its floor, of up to ``n`` events, and the record's. Of a model with conditions those of the target are
-    taken; a reweighter's are in both samples, behind the features."""
+    taken, with its weights; a reweighter's are in both samples, behind the features."""
     of_type("model", model, Model, Reweighter)
     n = count("n", n, 1)
     record, names = model.record, model.names[: model.event_dim]
@@ -340,15 +340,18 @@ def report(model: Model | Reweighter, target: Any, path: PathLike, *, events: An
         if events is not None:
             raise TypeError("events are for reports of reweighters: a model generates its own")
         begins, refined = "generator", model.method != "baseline"
-        conditions = samples["target"][0][:, model.event_dim : wanted]
+        rows, weight = samples["target"]
+        some = np.resize(np.random.default_rng(seed).permutation(len(rows)), n)  # of all of them: they may have an order
+        given_them = weight[some] if model.condition_dim else 1.0
 
-        def drawn(method: str) -> Events:
+        def drawn(method: str, weight: Any = 1.0) -> Events:
             sampler = model.sampler(seed, method=method)
-            return sampler.generate_given(conditions[np.arange(n) % len(conditions)]) if model.condition_dim else sampler.generate(n)
+            made = sampler.generate_given(rows[some, model.event_dim : wanted]) if model.condition_dim else sampler.generate(n)
+            return Events(made.x, made.w * weight)
 
-        samples["generator"] = sample_of("generator", drawn("baseline"))
+        samples["generator"] = sample_of("generator", drawn("baseline", given_them))
         if refined:
-            samples[f"refined ({model.method})"] = sample_of("refined", drawn("model"))
+            samples[f"refined ({model.method})"] = sample_of("refined", drawn("model", given_them))
             w = drawn("reweight").w
     parts = trainings_of(record)
     panels = (4 if refined else 1) + len(parts) + bool(record.get("chains"))
