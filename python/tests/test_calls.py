@@ -652,3 +652,12 @@ def test_a_library_without_them():
                 function()
     with pytest.raises(NotImplementedError, match="has no laser_none: it is older"):
         liblaser._library.declared("laser_none", None)()
+
+
+def test_a_model_is_not_refined_to_another_target(model, conditional):
+    with pytest.warns(liblaser.LaserWarning, match="the target is not looked at: a model without conditions gets another refiner by the classifier"):
+        refine(model, events(9, shift=5.0), TOY)
+    said = []
+    rows = np.hstack([events(2), np.random.default_rng(3).uniform(size=(2000, 1))])
+    refine(conditional, rows, TOY, log=lambda level, text: said.append(text))
+    assert said and not [text for text in said if "not looked at" in text]
