@@ -191,3 +191,21 @@ def test_a_sampler_made_before_a_fork_is_warned_of(model):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         sampler.generate(5)
+
+
+def test_random_numbers_that_are_none(model):
+    rng = np.random.default_rng(1)
+    for function in (lambda n: rng.random(n, np.float32), lambda n: rng.integers(0, 2, n)):
+        sampler = model.sampler(1)
+        sampler.set_noise(function)
+        with pytest.raises(TypeError, match="must return float64, of 32 random bits at least, not (float32|int64)"):
+            sampler.generate(1)
+    sampler = model.sampler(1)
+    sampler.set_noise(lambda n: np.random.default_rng(1).random(n))
+    with pytest.warns(liblaser.LaserWarning, match="returns the same in every call, and so the events are the same"):
+        for _ in range(5):
+            sampler.generate(1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        sampler.set_noise(rng.random)
+        sampler.generate(100)

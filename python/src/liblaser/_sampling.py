@@ -171,7 +171,7 @@ class Sampler(Handle[_c.laser_sampler]):
         """Lets the sampler draw from your own random numbers: ``function(n)`` returns n uniform numbers of [0, 1], of at least 32 random bits, as
         ``numpy.random.default_rng(1).random`` does. The events are then a function of these alone, whatever seed and stream, and :meth:`seek` is
         unsupported. None goes back to the sampler's own."""
-        callback = None if function is None else noise_callback(function)
+        callback = None if function is None else noise_callback(function, self._watch[1])
         call(_c.laser_sampler_set_noise_callback, self._open, callback or _c.laser_noise_fn(), None)
         self._noise = callback
 
