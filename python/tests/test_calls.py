@@ -661,3 +661,11 @@ def test_a_model_is_not_refined_to_another_target(model, conditional):
     rows = np.hstack([events(2), np.random.default_rng(3).uniform(size=(2000, 1))])
     refine(conditional, rows, TOY, log=lambda level, text: said.append(text))
     assert said and not [text for text in said if "not looked at" in text]
+
+
+def test_weights_of_the_simulation_are_those_of_its_particle_level():
+    x, v = events(1), np.linspace(0.5, 1.5, 2000)
+    said = []
+    for generated, reconstructed in ((x, Source(x, v)), (Source(x, v), x), (Source(x, v), Source(x, v))):
+        liblaser.unfold(generated, reconstructed, events(3), options=TOY, unfold__iterations=1, log=lambda level, text: said.append(text))
+    assert len([text for text in said if "`reconstructed` has weights, which count at the detector level alone" in text]) == 1

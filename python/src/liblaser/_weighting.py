@@ -28,8 +28,8 @@ def unfold(generated: Any, reconstructed: Any, data: Any, *, is_generated: Any =
     Row i of ``generated``, (n, G), and ``reconstructed``, (n, R), is one simulated event at particle and detector level; ``is_generated`` and
     ``is_reconstructed``, booleans (n,) or integers 0 and 1, say which of them it has, None that all have both. The values of a level that an
     event has not must be finite. ``data``, (m, R), are measured, with columns in the order of ``reconstructed``, or by the same names in any;
-    backgrounds among them have negative weights. All are arrays or sources of arrays; weights of ``generated`` are those of the simulation, v:
-    histograms of v * w are unfolded distributions. The reweighter gives w / ``reweighter["unfolding.factor"]`` to other events of the particle
+    backgrounds among them have negative weights. All are arrays or sources of arrays; weights of ``generated`` are those of the simulation, v, which
+    others of ``reconstructed`` replace at the detector level: histograms of v * w are unfolded distributions. The reweighter gives w / ``reweighter["unfolding.factor"]`` to other events of the particle
     level. Option group: "unfold"; "features" are those of the particle level. Keywords: see :func:`train`.
     """
     particles, detected = source_of("generated", generated), source_of("reconstructed", reconstructed)
@@ -40,6 +40,9 @@ def unfold(generated: Any, reconstructed: Any, data: Any, *, is_generated: Any =
                          "is_generated and is_reconstructed say which of them it has")
     for called, paired in (("reconstructed", detected), ("is_generated", is_generated), ("is_reconstructed", is_reconstructed)):
         same_rows(called, paired, "generated", particles)
+    if detected.weighted and not particles.weighted and log is not None:
+        log(_c.LASER_LOG_WARNING, "`reconstructed` has weights, which count at the detector level alone, and `generated` has none: those of the simulation "
+                                  "are given to `generated`, Source(x, v)")
     flags = np.zeros(n, np.int32)
     for bit, name, marks in ((_c.LASER_PAIR_GENERATED, "is_generated", is_generated),
                              (_c.LASER_PAIR_RECONSTRUCTED, "is_reconstructed", is_reconstructed)):
