@@ -159,3 +159,14 @@ def test_chains_are_the_second_axis():
         warnings.simplefilter("error")
         liblaser.chain_diagnostics(draws.swapaxes(0, 1))
         liblaser.chain_diagnostics(np.random.default_rng(1).normal(size=(50, 100, 2)))
+
+
+def test_samples_that_share_events_are_warned_of():
+    x = events(1, 3000)
+    for p, q in ((x[:2000], x[1000:]), (x, Source(x, np.ones(3000)))):
+        with pytest.warns(liblaser.LaserWarning, match="the samples share events, or are parts of an array that overlap"):
+            liblaser.two_sample_auc(p, q, TOY)
+    said = []
+    for p, q in ((x[:1500], x[1500:]), (x[::2], x[1::2])):
+        liblaser.two_sample_auc(p, q, TOY, log=lambda level, text: said.append(text))
+    assert not [text for text in said if "share" in text]

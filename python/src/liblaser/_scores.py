@@ -309,8 +309,13 @@ class FamilyAucs(NamedTuple):
     trees_error: float
 
 
-def of_the_test(settings: Mapping[str, Any], log: Log | None) -> None:
-    """Warns of keywords that the classifiers of a two-sample test are not made by."""
+def before_the_test(reference: Source, sample: Source, settings: Mapping[str, Any], log: Log | None) -> None:
+    """Warns of what makes a two-sample test another one: weights among the features, events that both samples have, and keywords that its
+    classifiers are not made by."""
+    look_for_weights(log, names_of_both(reference, sample))
+    if reference._x is not None and sample._x is not None and np.shares_memory(reference._x, sample._x) and log is not None:
+        log(_c.LASER_LOG_WARNING, "the samples share events, or are parts of an array that overlap: classifiers are judged by what they have learned, and "
+                                  "with the other label. Take events apart from each other")
     read, not_read = ("preset", "seed", "dtype", *COMPUTES, "classifier", "validation", "training"), ("inputs", "loss", "ensemble")
     unread = [key for key in dotted(settings) if not among(key, read) or key in map("classifier.{}".format, not_read)]
     without_effect(settings, log, "the classifiers of a test are its own: it sees all features alike, and its networks are single ones, by cross-entropy",
@@ -326,8 +331,7 @@ def two_sample_auc(reference: Any, sample: Any, options: OptionsLike = None, *, 
     reference, sample = pair_of("reference", reference, "sample", sample)
     given = options_of(options, settings)
     with Hooks(progress, log, cancel, checkpoint, ranks) as hooks:
-        look_for_weights(log, names_of_both(reference, sample))
-        of_the_test(settings, log)
+        before_the_test(reference, sample, settings, log)
         return doubles(Auc, _c.laser_two_sample_auc, reference._open, sample._open, opened(given), hooks._open)
 
 
@@ -338,8 +342,7 @@ def two_sample_auc_by_family(reference: Any, sample: Any, options: OptionsLike =
     reference, sample = pair_of("reference", reference, "sample", sample)
     given = options_of(options, settings)
     with Hooks(progress, log, cancel, checkpoint, ranks) as hooks:
-        look_for_weights(log, names_of_both(reference, sample))
-        of_the_test(settings, log)
+        before_the_test(reference, sample, settings, log)
         return doubles(FamilyAucs, _c.laser_two_sample_auc_by_family, reference._open, sample._open, opened(given), hooks._open)
 
 
