@@ -44,7 +44,8 @@ class Sampler(Handle[_c.laser_sampler]):
     number of threads, and other streams are independent of it: give each thread or job a stream of its own. ``method`` is "model", the
     default, which is the model's own, or one of "baseline", "reweight", "rejection", "resampling", "mixture", "gan", "flow", "matching", "langevin",
     "mala" and "hmc", if the model has what it needs; ``threads`` work within a call, and change no bit. Of settings
-    the keywords are "backend" and "device"; all others belong to the model. ``progress``, ``log`` and ``cancel`` are as for :func:`train`: what contradicts the model's own report on its weights is a :class:`LaserWarning`.
+    the keywords are "backend" and "device"; all others belong to the model. ``progress``, ``log`` and ``cancel`` are as for :func:`train`: what
+    contradicts the model's own report on its weights is a :class:`LaserWarning`.
 
         >>> sampler = model.sampler(seed=42)
         >>> x, w = sampler.generate(1000)

@@ -158,7 +158,8 @@ UNKNOWN = Floor(float("nan"), float("nan"), float("nan"), float("nan"))
 
 def jsd(p: Histogram, q: Histogram, *, repeats: int = 100, seed: int = 1) -> Divergence:
     """The Jensen-Shannon divergence of two histograms of the same bins, each normalised to one, with the floor of ``repeats`` pairs of samples of
-    these sizes, some milliseconds each; 0 for none. What lies outside the range counts for nothing: see ``outside``. No score below the floor and a few times its spread tells a difference."""
+    these sizes, some milliseconds each; 0 for none. What lies outside the range counts for nothing: see ``outside``. No score
+    below the floor and a few times its spread tells a difference."""
     same_axes(p, q)
     found = doubles(Two, _c.laser_jsd, p._open, q._open)
     floor = doubles(Floor, _c.laser_jsd_floor, p._open, q._open, count("repeats", repeats), count("seed", seed)) if repeats else UNKNOWN

@@ -29,8 +29,8 @@ def unfold(generated: Any, reconstructed: Any, data: Any, *, is_generated: Any =
     ``is_reconstructed``, booleans (n,) or integers 0 and 1, say which of them it has, None that all have both. The values of a level that an
     event has not must be finite. ``data``, (m, R), are measured, with columns in the order of ``reconstructed``, or by the same names in any;
     backgrounds among them have negative weights. All are arrays or sources of arrays; weights of ``generated`` are those of the simulation, v, which
-    others of ``reconstructed`` replace at the detector level: histograms of v * w are unfolded distributions. The reweighter gives w / ``reweighter["unfolding.factor"]`` to other events of the particle
-    level. Option group: "unfold"; "features" are those of the particle level. Keywords: see :func:`train`.
+    others of ``reconstructed`` replace at the detector level: histograms of v * w are unfolded distributions. The reweighter gives
+    w / ``reweighter["unfolding.factor"]`` to other events of the particle level. Option group: "unfold"; "features" are those of the particle level. Keywords: see :func:`train`.
     """
     particles, detected = source_of("generated", generated), source_of("reconstructed", reconstructed)
     measured = in_order("data", data, "reconstructed", detected.names)
