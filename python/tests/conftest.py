@@ -36,3 +36,8 @@ def conditional():
     rows = np.hstack([events(2) + c, c])
     flow = liblaser.train(rows, TOY, conditions=1)
     return liblaser.refine(flow, rows, TOY, conditions=1)
+
+
+@pytest.fixture(scope="session")
+def reweighter():
+    return liblaser.Reweighter.train(events(), events(2), TOY)

@@ -67,6 +67,71 @@ def mark(good):
     raise Marked
 
 
+def test_keywords_go_before_options_however_they_are_written():
+    for given in ({"flow.epochs": 10}, {"flow": {"epochs": 10}}, {"flow__epochs": 10}):
+        for settings in ({"flow.epochs": 20}, {"flow": {"epochs": 20}}, {"flow__epochs": 20}):
+            assert Options(given, **settings) == Options(flow__epochs=20)
+    for twice in ({"flow.epochs": 20, "flow__epochs": 30}, {"flow": {"epochs": 20}, "flow.epochs": 30}):
+        with pytest.raises(ValueError, match="`flow.epochs` is given twice"):
+            Options(twice)
+    assert Options({"features": {"scaling": {"x": "log(0)"}}}, features__scaling={"y": "none"})["features.scaling"] == "x = log(0), y = none"
+    with pytest.raises(Marked):
+        train(Source(events(), names=["x", "y"]), Options(TOY), features__scaling={"x": "none"}, progress=lambda _: mark(True))
+
+
+@pytest.mark.parametrize("call, says", [
+    (lambda m, r, x: m.sampler(1, rejection__overweight=0.0), r"`rejection.overweight` belongs to the model: `refine\(model, rejection__overweight=…\)`"),
+    (lambda m, r, x: m.sampler(1, hmc={"chains": 3}), "`hmc.chains` belongs to the model"),
+    (lambda m, r, x: m.sampler(1, flow__epochs=3), "takes `sampler.method`, `sampler.threads`"),
+    (lambda m, r, x: m.log_weight(x, weights__margin=1.0), "`weights.margin` has no effect on this call: of the options it takes `threads`"),
+    (lambda m, r, x: m.log_prob(x, dtype="float64"), "`dtype` has no effect"), (lambda m, r, x: m.latent(x, preset="fast"), "`preset` has no effect"),
+    (lambda m, r, x: m.generate(x, seed=3), "`seed` has no effect"),
+    (lambda m, r, x: r.weights(x, weights__margin=1.0), "what the reweighter was trained with stays"),
+    (lambda m, r, x: Model.load("model.laser", device="cpu"), "takes no options"),
+    (lambda m, r, x: Generator.from_callable(shear, 2, 2, flow__epochs=3), "takes `dtype`"),
+    (lambda m, r, x: Source("events.npy", flow__epochs=3), "takes `source.weight`"),
+])
+def test_keywords_that_a_call_cannot_use(model, reweighter, call, says):
+    with pytest.raises(TypeError, match=says):
+        call(model, reweighter, events(4))
+
+
+def test_options_of_a_whole_training_pass(model, reweighter):
+    x = events(4)
+    assert np.array_equal(model.log_weight(x, options=TOY, threads=2), model.log_weight(x))
+    assert np.array_equal(reweighter.weights(x, options=Options(TOY), backend="engine"), reweighter.weights(x))
+    assert np.array_equal(model.sampler(1, options=TOY, device="cpu").generate(10).x, model.sampler(1).generate(10).x)
+    with pytest.raises(liblaser.UnknownOptionError, match="flow.epochs"):
+        model.sampler(1, flow__epoch=3)
+
+
+@pytest.mark.parametrize("call, says", [
+    (lambda m, x: train(x, TOY, unfold__iterations=3, refiner__method="hmc"), "`unfold.iterations`, `refiner.method`: `train` makes the generator alone"),
+    (lambda m, x: train(x, TOY, source__weight="w"), "`source.weight`: files are opened by"),
+    (lambda m, x: refine(m, None, TOY, weights__margin=1.0, support="m > 0"), "`weights.margin`, `support`: another refiner is all"),
+    (lambda m, x: Reweighter.train(x, events(3), TOY, resample__method="variance"), "`resample.method`: `Reweighter.train` never reads it"),
+    (lambda m, x: liblaser.unfold(x, x, events(3), options=TOY, unfold__iterations=1, sampler__threads=2), "`sampler.threads`: `unfold` never reads it"),
+    (lambda m, x: liblaser.resample((x, np.ones(len(x))), TOY, sampler__threads=2), "`sampler.threads`: `resample` never reads it"),
+    (lambda m, x: liblaser.two_sample_auc(x, events(3), TOY, classifier={"loss": "mse", "epochs": 1}, flow__epochs=3), "`classifier.loss`, `flow.epochs`: the"),
+])
+def test_keywords_without_effect_are_warned_of(model, call, says):
+    with pytest.warns(liblaser.LaserWarning, match=f"without effect: {says}"):
+        call(model, events())
+
+
+def test_options_of_a_whole_job_are_not_warned_of():
+    said = []
+    train(events(), {**TOY, "refiner.method": "hmc", "unfold.iterations": 3}, log=lambda level, text: said.append(text))
+    assert said and not [text for text in said if "without effect" in text]
+
+
+def test_a_weight_by_option_is_no_feature(tmp_path):
+    path = tmp_path / "events.npy"
+    np.save(path, np.array([(1.0, 2.0)] * 9, [("x", float), ("w", float)]))
+    source = Source(path, source__weight="w")
+    assert (source.weighted, source.names, source.dim) == (True, ("x",), 1)
+
+
 # --- errors and handles ---
 
 
@@ -587,3 +652,20 @@ def test_a_library_without_them():
                 function()
     with pytest.raises(NotImplementedError, match="has no laser_none: it is older"):
         liblaser._library.declared("laser_none", None)()
+
+
+def test_a_model_is_not_refined_to_another_target(model, conditional):
+    with pytest.warns(liblaser.LaserWarning, match="the target is not looked at: a model without conditions gets another refiner by the classifier"):
+        refine(model, events(9, shift=5.0), TOY)
+    said = []
+    rows = np.hstack([events(2), np.random.default_rng(3).uniform(size=(2000, 1))])
+    refine(conditional, rows, TOY, log=lambda level, text: said.append(text))
+    assert said and not [text for text in said if "not looked at" in text]
+
+
+def test_weights_of_the_simulation_are_those_of_its_particle_level():
+    x, v = events(1), np.linspace(0.5, 1.5, 2000)
+    said = []
+    for generated, reconstructed in ((x, Source(x, v)), (Source(x, v), x), (Source(x, v), Source(x, v))):
+        liblaser.unfold(generated, reconstructed, events(3), options=TOY, unfold__iterations=1, log=lambda level, text: said.append(text))
+    assert len([text for text in said if "`reconstructed` has weights, which count at the detector level alone" in text]) == 1

@@ -397,3 +397,9 @@ def test_an_index_of_pandas_is_no_column_unless_asked_for(tmp_path):
     frame[COLUMNS["triggered"]].to_parquet(path)
     assert list(read(path)) == ["event", "mass"]
     assert list(read(path, "__index_level_0__")) == ["__index_level_0__"]
+
+
+def test_no_file_is_read_twice(tmp_path):
+    liblaser.write(tmp_path / "run1.npy", {"x": np.arange(3.0)})
+    with pytest.raises(ValueError, match="run1.npy is there twice: its events would count as often"):
+        liblaser.read([tmp_path / "run1.npy", tmp_path / "run*.npy"])

@@ -295,11 +295,21 @@ def test_what_pandas_has_in_other_rows_is_not_paired():
                  lambda: Source({"m": table["m"]}, w.loc[rows]), lambda: liblaser.resample((table, w.loc[rows]), TOY),
                  lambda: Histogram(5, ((-1, 1), (-1, 1))).fill(table, w.loc[rows]), lambda: liblaser.unfold(table, table.loc[rows], table, options=TOY),
                  lambda: liblaser.unfold(table, table, table, is_reconstructed=(table["pt"] > -2).loc[rows], options=TOY),
+                 lambda: liblaser.auc(table["m"], table["pt"] > -2, w.loc[rows]), lambda: liblaser.auc(table["m"], (table["pt"] > -2).loc[rows], w),
+                 lambda: liblaser.auc(table["m"].to_numpy(), table["pt"] > -2, w.loc[rows]),
                  lambda: liblaser.write("x.npy", (table, w.loc[rows])), lambda: liblaser.write("x.npy", {"m": table["m"], "w": w.loc[rows]})):
         with pytest.raises(ValueError, match=message):
             pair()
     Source(table.loc[rows].reset_index(drop=True), w)
     Source(table.loc[rows], w.to_numpy())
+    turned_round = liblaser.auc(table["m"].loc[rows], (table["pt"] > -2).loc[rows], w.loc[rows])
+    assert turned_round.auc == pytest.approx(liblaser.auc(table["m"], table["pt"] > -2, w).auc)
+    plot = pytest.importorskip("liblaser.plot")
+    for draw in (plot.compare, plot.coverage):
+        with pytest.raises(ValueError, match=message):
+            draw(table, (table, w.loc[rows]))
+        with pytest.raises(ValueError, match=r"weights of sample must have the shape \(2000,\), but has \(2001,\)"):
+            draw(table, (table, np.ones(2001)))
 
 
 def test_tables_of_arrow_keep_their_names():
@@ -317,3 +327,27 @@ def test_a_file_is_to_be_read_first(model):
     for call in (model.log_weight, Reweighter.train(X, Y, TOY).weights):
         with pytest.raises(TypeError, match=r'x must be an array, not the name of a file: read it, numpy.load\("x.npy"\)'):
             call("x.npy")
+
+
+def test_a_name_is_not_one_a_letter(tmp_path):
+    plot = pytest.importorskip("liblaser.plot")
+    for call in (lambda: Source(X, names="pt"), lambda: liblaser.write(tmp_path / "x.npy", X, names="pt"), lambda: plot.compare(X, Y, names="pt")):
+        with pytest.raises(TypeError, match=r'names must be a list of names, \["pt"\], not a string'):
+            call()
+
+
+def test_columns_of_one_name_are_not_lost():
+    pandas = pytest.importorskip("pandas")
+    with pytest.raises(ValueError, match="names of columns must differ, but are 1, 1"):
+        Source(pandas.DataFrame({1: X[:, 0], "1": X[:, 1]}))
+    assert Source(pandas.DataFrame({0: X[:, 0], 1: X[:, 1]})).names == ("0", "1")
+
+
+def test_names_of_plots():
+    plot = pytest.importorskip("liblaser.plot")
+    for names in (["m"], ["m", "pt", "eta"]):
+        with pytest.raises(ValueError, match=f"names must be 2, one for each value of the reference, not {len(names)}"):
+            plot.compare(X, Y, names=names)
+    with pytest.raises(ValueError, match="a sample is called truth, as the reference is"):
+        plot.compare(X, {"truth": Y})
+    assert plot.compare(X, {"truth": Y}, label="data")

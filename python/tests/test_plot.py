@@ -138,3 +138,26 @@ def test_reports_of_others(conditional, generator, tmp_path):
         plot.report(conditional, events(), tmp_path / "c.png")
     with pytest.raises(TypeError, match="events are for reports of reweighters"):
         plot.report(liblaser.Model(generator), events(), tmp_path / "c.png", events=events())
+
+
+def test_what_is_not_finite_is_refused():
+    x = events(1)
+    broken = np.where(np.arange(len(x))[:, np.newaxis] == 7, np.nan, x)
+    for draw in (plot.compare, plot.coverage):
+        with pytest.raises(ValueError, match="sample must be finite, but row 7 has nan as x0"):
+            draw(x, broken)
+        with pytest.raises(ValueError, match="weights of sample must be finite, but that of row 7 is not"):
+            draw(x, (x, broken[:, 0]))
+
+
+def test_reports_take_conditions_of_all_the_target(conditional, tmp_path, monkeypatch):
+    c = np.linspace(0.0, 1.0, 2000)[:, np.newaxis]
+    target = np.hstack([events(5) + c, c])
+    seen = []
+    monkeypatch.setattr(plot, "draw_coverage", lambda axes, names, target, generated, *_: seen.append(generated))
+    for given in (target, liblaser.Source(target, c[:, 0] + 0.5)):
+        plot.report(conditional, given, tmp_path / "report.png", n=500)
+    some = np.random.default_rng(1).permutation(2000)[:500]
+    (x, w), (again, weighted) = seen
+    assert np.array_equal(x, conditional.sampler(1, method="baseline").generate_given(c[some]).x) and np.array_equal(x, again)
+    assert np.allclose(weighted, w * (c[some, 0] + 0.5))

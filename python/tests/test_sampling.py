@@ -1,7 +1,9 @@
 """Streams of events: bits, threads, iteration, random numbers of the caller's."""
 
 import itertools
+import multiprocessing
 import threading
+import warnings
 
 import numpy as np
 import pytest
@@ -158,3 +160,52 @@ def test_samplers_outlive_models():
     sampler = model.sampler(1)
     del model
     assert sampler.generate(10).x.shape == (10, 2)
+
+
+def drawn(sampler):
+    """The events of a forked child, what it says, and what it says the second time."""
+    there, here = multiprocessing.get_context("fork").Pipe()
+
+    def child():
+        found = []
+        for _ in range(2):
+            with warnings.catch_warnings(record=True) as told:
+                warnings.simplefilter("always")
+                found += [sampler.generate(5).x, [str(warning.message) for warning in told]]
+        here.send(found)
+
+    process = multiprocessing.get_context("fork").Process(target=child)
+    process.start()
+    assert there.poll(60)
+    found = there.recv()
+    process.join()
+    return found
+
+
+def test_a_sampler_made_before_a_fork_is_warned_of(model):
+    sampler, silent = model.sampler(1), Sampler(model, 1, log=None)
+    (x, told, _, again), (other, *_) = drawn(sampler), drawn(sampler)
+    assert np.array_equal(x, other) and not again
+    assert len(told) == 1 and "made before a fork: every child makes the same events; give each a stream of its own" in told[0]
+    assert drawn(silent)[1] == []
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        sampler.generate(5)
+
+
+def test_random_numbers_that_are_none(model):
+    rng = np.random.default_rng(1)
+    for function in (lambda n: rng.random(n, np.float32), lambda n: rng.integers(0, 2, n)):
+        sampler = model.sampler(1)
+        sampler.set_noise(function)
+        with pytest.raises(TypeError, match="must return float64, of 32 random bits at least, not (float32|int64)"):
+            sampler.generate(1)
+    sampler = model.sampler(1)
+    sampler.set_noise(lambda n: np.random.default_rng(1).random(n))
+    with pytest.warns(liblaser.LaserWarning, match="returns the same in every call, and so the events are the same"):
+        for _ in range(5):
+            sampler.generate(1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        sampler.set_noise(rng.random)
+        sampler.generate(100)

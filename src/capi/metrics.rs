@@ -197,6 +197,7 @@ pub unsafe extern "C" fn laser_histogram_free(histogram: *mut laser_histogram) {
 
 /// The Jensen-Shannon divergence of two histograms, each normalised to one: how far a sample is from the target.
 ///
+/// Of what lies outside the range of the histograms it knows nothing: compare their shares of laser_histogram_total too.
 /// It means little without its floor: the same score between two independent target samples of the same size; see laser_jsd_floor.
 ///
 /// @param p one histogram
@@ -221,6 +222,7 @@ pub unsafe extern "C" fn laser_jsd(
 /// The earth mover's distance of two histograms, each normalised to one: the exact optimal transport between their bins, with
 /// Euclidean distances between bin centres.
 ///
+/// Of what lies outside the range of the histograms it knows nothing: compare their shares of laser_histogram_total too.
 /// It means little without its floor: the same score between two independent target samples of the same size; see laser_emd_floor. Takes
 /// about half a second for histograms of 100 x 100 bins, seconds for 200 x 200, half a minute for 300 x 300.
 ///

@@ -18,7 +18,7 @@ from ._boundary import (BusyError, CallbackError, CancelledError, DataError, Dev
 from ._files import iterate, read, write
 from ._options import Cancel, Checkpoint, Options, Progress, Ranks, device_check, library_version
 from ._sampling import Events, LatentEvents, Sampler
-from ._scores import (Auc, ChainDiagnostics, Distance, Divergence, Edge, FamilyAucs, Histogram, HistogramDistance, KolmogorovSmirnov, Total,
+from ._scores import (Auc, ChainDiagnostics, Distance, Divergence, Edge, FamilyAucs, Histogram, HistogramDistance, KolmogorovSmirnov, Outside, Total,
                       auc, chain_diagnostics, edges, effective_size, emd, emd_1d, jsd, kolmogorov_smirnov, sliced_emd, two_sample_auc,
                       two_sample_auc_by_family)
 from ._training import Generator, Model, Reweighter, Source, refine, train
@@ -30,7 +30,7 @@ __all__ = [
     "Auc", "BusyError", "CallbackError", "Cancel", "CancelledError", "ChainDiagnostics", "Checkpoint", "DataError", "DeviceError", "Distance",
     "Divergence", "Edge", "Events", "FamilyAucs", "FormatError", "Generator", "Histogram", "HistogramDistance", "InternalError",
     "InvalidArgumentError", "IoError", "KolmogorovSmirnov", "LaserError", "LaserWarning", "LatentEvents", "Model", "NullError", "NumericalError",
-    "Options", "OutOfMemoryError", "PanicError", "Progress", "Ranks", "Reweighter", "Sampler", "Source", "TorchError", "Total",
+    "Options", "OutOfMemoryError", "Outside", "PanicError", "Progress", "Ranks", "Reweighter", "Sampler", "Source", "TorchError", "Total",
     "UnknownOptionError", "UnsupportedError", "Weighted", "auc", "chain_diagnostics", "device_check", "edges", "effective_size", "emd", "emd_1d",
     "iterate", "jsd", "kolmogorov_smirnov", "library_version", "read", "refine", "resample", "sliced_emd", "train", "two_sample_auc",
     "two_sample_auc_by_family", "unfold", "write",

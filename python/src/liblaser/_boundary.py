@@ -447,6 +447,13 @@ def of_type(name: str, given: Any, *kinds: type) -> None:
         raise TypeError(f"{name} must be a {' or '.join(kind.__name__ for kind in kinds)}, not a {type(given).__name__}")
 
 
+def names_given(names: Any) -> tuple[str, ...] | None:
+    """Names of columns; a single string would be taken for one name a letter."""
+    if isinstance(names, str):
+        raise TypeError(f"names must be a list of names, [\"{names}\"], not a string")
+    return None if names is None else tuple(names)
+
+
 def utf8(name: str, string: Any) -> bytes:
     if not isinstance(string, str):
         raise TypeError(f"{name} must be a string, not {type(string).__name__}")
@@ -617,9 +624,21 @@ def support_callback(function: Callable[[FloatArray], Any]) -> Callback:
     return _c.laser_support_fn(guarded(support))
 
 
-def noise_callback(function: Callable[[int], Any]) -> Callback:
+def noise_callback(function: Callable[[int], Any], log: Callable[[int, str], object] | None) -> Callback:
+    before: list[float] = []
+    again = 0
+
     def noise(n: int, u: int, _: int) -> None:
-        put("the function of random numbers", function(n), u, (n,))
+        nonlocal before, again
+        found = numbers("what the function of random numbers returns", function(n), np.float64)
+        if found.dtype != np.float64:
+            raise TypeError(f"the function of random numbers must return float64, of 32 random bits at least, not {found.dtype}")
+        put("the function of random numbers", found, u, (n,))
+        first = found[:2].tolist()
+        again, before = again + 1 if first == before else 0, first
+        if again == 2 and log is not None:  # once may be a generator that was set back
+            log(_c.LASER_LOG_WARNING, "the function of random numbers returns the same in every call, and so the events are the same: make its generator "
+                                      "once, and not in each call")
 
     return _c.laser_noise_fn(guarded(noise))
 

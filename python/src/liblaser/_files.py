@@ -9,12 +9,13 @@ import os
 import re
 import secrets
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Union
 
 import numpy as np
 
-from ._boundary import FloatArray, masked
+from ._boundary import FloatArray, masked, names_given
 from ._formats import KINDS, ROOT, Kind, Table, Types, shown
 from ._options import PathLike
 from ._sampling import Events
@@ -85,6 +86,8 @@ def places_of(path: PathLike | Sequence[PathLike]) -> list[tuple[str, str]]:
         found = [place for one in path for place in places_of(one)]
         if not found:
             raise ValueError("path must be a file or several, but is an empty list")
+        if twice := [place[0] for place, times in Counter(found).items() if times > 1]:
+            raise ValueError(f"{twice[0]} is there twice: its events would count as often")
         return found
     file, inside = split(path)
     if "://" in file or os.path.isfile(file):
@@ -187,7 +190,7 @@ def write(path: PathLike, events: Any, *, names: Iterable[str] | None = None, we
     if rntuple and kind is not ROOT:
         raise ValueError("only files of ROOT have RNTuples")
     inside = inside.strip("/") or "events"
-    given = tuple(names) if names is not None else None
+    given = names_given(names)
     found = (columns_to_write(part, given, weights) for part in (events if isinstance(events, Iterator) else iter([events])))
     first = next(found, None)
     if first is None:

@@ -9,7 +9,7 @@ import numbers as kinds
 import os
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Callable, NamedTuple, Union
 
 from . import _boundary, _c
@@ -108,22 +108,27 @@ def plain(number: Any) -> Any:
     return number.item() if hasattr(number, "item") else str(number)
 
 
+COLUMNS = "features.scaling"  # whose dictionary is one of columns, and no group
+
+
 def joined(first: Mapping[str, Any], then: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings with others that go before them, group by group."""
-    both = {key.replace("__", "."): setting for key, setting in first.items()}
-    for key, setting in then.items():
-        key = key.replace("__", ".")
-        if isinstance(setting, Mapping) and isinstance(both.get(key), Mapping):
-            setting = {**both[key], **setting}
-        both[key] = setting
-    return both
+    """Settings with others that go before them, key by key, however these are written, and of scalings column by column."""
+    both, then = dotted(first), dotted(then)
+    if isinstance(both.get(COLUMNS), Mapping) and isinstance(then.get(COLUMNS), Mapping):
+        then[COLUMNS] = {**both[COLUMNS], **then[COLUMNS]}
+    return {**both, **then}
 
 
 def dotted(groups: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    """{"flow": {"epochs": 10}} as {"flow.epochs": 10}."""
-    found = {}
+    """{"flow": {"epochs": 10}} and {"flow__epochs": 10} as {"flow.epochs": 10}."""
+    found: dict[str, Any] = {}
     for key, setting in groups.items():
-        found.update(dotted(setting, f"{before}{key}.") if isinstance(setting, Mapping) else {before + key: setting})
+        key = before + key.replace("__", ".")
+        is_group = isinstance(setting, Mapping) and setting and key != COLUMNS
+        for name, value in (dotted(setting, f"{key}.") if is_group else {key: setting}).items():
+            if name in found:
+                raise ValueError(f"option `{name}` is given twice")
+            found[name] = value
     return found
 
 
@@ -132,14 +137,51 @@ def options_of(options: OptionsLike, settings: Mapping[str, Any]) -> Options | N
     if isinstance(options, Options):
         if not settings:
             return options
-        changed = options.copy()
-        for key, setting in dotted(joined({}, settings)).items():
-            changed[key] = setting
+        changed, given = options.copy(), Options(**settings)
+        for key in dotted(settings):
+            changed[key] = given[key]
         return changed
     if options is not None and not isinstance(options, Mapping):
         sample = "; a sample is one argument: columns by name, {'x': x, 'y': y}, or Source(x, weights=w)" if hasattr(options, "__array__") else ""
         raise TypeError(f"options must be Options or a dictionary, not {type(options).__name__}{sample}")
     return Options(options, **settings) if options or settings else None
+
+
+COMPUTES = "threads", "backend", "device"  # all that is read by what computes with a model
+OF_REFINERS = "refiner", "rejection", "resampling", "gan", "refiner_flow", "matching", "hmc", "weights.events"  # what refine(model) reads
+
+
+def among(key: str, groups: Iterable[str]) -> bool:
+    """Whether a key is one of these, or in a group of them."""
+    return any(key == group or key.startswith(f"{group}.") for group in groups)
+
+
+def only(keys: Iterable[str], options: OptionsLike, settings: Mapping[str, Any], made_by: str = "") -> Options | None:
+    """The settings of a call that reads these keys and no others, of which its keywords must be; ``options`` may be those of a whole training.
+    Others belong to what `made_by` makes."""
+    given = options_of(options, settings)
+    for key in dotted(settings):
+        if key not in keys:
+            typed = f"{key.replace('.', '__')}=…"
+            if made_by == "model" and among(key, OF_REFINERS):
+                raise TypeError(f"`{key}` belongs to the model: `refine(model, {typed})` makes one with it")
+            taken = f"of the options it takes `{'`, `'.join(keys)}`" if keys else "it takes no options"
+            raise TypeError(f"`{key}` has no effect on this call: {taken}{made_by and ', and what the ' + made_by + ' was trained with stays'}")
+    return given
+
+
+OF_FILES = "source.weight", "source.memory"  # what Source(path) alone reads
+
+
+def without_effect(settings: Mapping[str, Any], log: Log | None, why: str, groups: Iterable[str]) -> None:
+    """Warns of keywords of these groups, which a long call never reads. The library, which cannot tell them from the settings of a whole job,
+    speaks only of those that no other call of the job reads."""
+    keys = dotted(settings)
+    files = [key for key in keys if key in OF_FILES]
+    others = [key for key in keys if key not in files and among(key, groups)]
+    for unused, reason in ((others, why), (files, "files are opened by `Source(path, …)`, which takes it")):
+        if unused and log is not None:
+            log(_c.LASER_LOG_WARNING, f"without effect: `{'`, `'.join(unused)}`: {reason}")
 
 
 def opened(options: Options | None) -> Held[_c.laser_options] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from ctypes import byref, c_double, c_uint64
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
@@ -12,7 +13,7 @@ import numpy.typing as npt
 from . import _c
 from ._boundary import (Callback, FloatArray, Handle, address, call, count, long_call, made, noise_callback, of_type, on_main, rows_out, stride_of,
                         utf8, value, vector_out)
-from ._options import Cancel, Hooks, Log, OptionsLike, ProgressLike, opened, options_of, to_python
+from ._options import Cancel, Hooks, Log, OptionsLike, ProgressLike, only, opened, to_python
 
 if TYPE_CHECKING:
     from ._training import Model
@@ -42,8 +43,9 @@ class Sampler(Handle[_c.laser_sampler]):
     ``seed`` and ``stream`` are any numbers from 0 to 2**64 - 1: event i of a stream of a seed is the same whatever the sizes of the calls and the
     number of threads, and other streams are independent of it: give each thread or job a stream of its own. ``method`` is "model", the
     default, which is the model's own, or one of "baseline", "reweight", "rejection", "resampling", "mixture", "gan", "flow", "matching", "langevin",
-    "mala" and "hmc", if the model has what it needs; ``threads`` work within a call, and change no bit. ``progress``, ``log`` and ``cancel`` are
-    as for :func:`train`: what contradicts the model's own report on its weights is a :class:`LaserWarning`.
+    "mala" and "hmc", if the model has what it needs; ``threads`` work within a call, and change no bit. Of settings
+    the keywords are "backend" and "device"; all others belong to the model. ``progress``, ``log`` and ``cancel`` are as for :func:`train`: what
+    contradicts the model's own report on its weights is a :class:`LaserWarning`.
 
         >>> sampler = model.sampler(seed=42)
         >>> x, w = sampler.generate(1000)
@@ -55,7 +57,8 @@ class Sampler(Handle[_c.laser_sampler]):
     ``sampler["acceptance"]`` is a diagnostic. Iterating gives events one by one, without end, :meth:`batches` many at a time. Calls let other
     Python threads run.
 
-    Threads: one call at a time, else :class:`BusyError`; :meth:`tell` and diagnostics any number at once.
+    Threads: one call at a time, else :class:`BusyError`; :meth:`tell` and diagnostics any number at once. Processes: after a fork every child has
+    the same sampler, and makes the same events, which is warned of.
     """
 
     def __init__(self, model: Model, seed: int, stream: int = 0, *, method: str | None = None, threads: int | None = None,
@@ -75,12 +78,19 @@ class Sampler(Handle[_c.laser_sampler]):
         self._watch = progress, log, cancel
         self._hooks: Hooks | None = None
         self._on_main: bool | None = None
-        self._held = made(_c.laser_sampler, _c.laser_sampler_new, model._open, self.seed, self.stream, opened(options_of(options, settings)))
+        self._process = os.getpid()
+        self._held = made(_c.laser_sampler, _c.laser_sampler_new, model._open, self.seed, self.stream,
+                          opened(only(("sampler.method", "sampler.threads", "backend", "device"), options, settings, "model")))
 
     def _ready(self) -> Any:
         """The handle, watched. On the main thread the hooks are looked at for Ctrl-C after every block of events; on others that would only have
         the thread wait for the interpreter."""
         held, main = self._open, on_main()
+        if self._process != os.getpid():
+            self._process = os.getpid()  # told once
+            if log := self._watch[1]:
+                log(_c.LASER_LOG_WARNING, "this sampler was made before a fork: every child makes the same events; give each a stream of its own, "
+                                          "model.sampler(seed, stream)")
         if main is not self._on_main:
             hooks = Hooks(*self._watch)
             call(_c.laser_sampler_set_hooks, held, hooks._open)
@@ -162,7 +172,7 @@ class Sampler(Handle[_c.laser_sampler]):
         """Lets the sampler draw from your own random numbers: ``function(n)`` returns n uniform numbers of [0, 1], of at least 32 random bits, as
         ``numpy.random.default_rng(1).random`` does. The events are then a function of these alone, whatever seed and stream, and :meth:`seek` is
         unsupported. None goes back to the sampler's own."""
-        callback = None if function is None else noise_callback(function)
+        callback = None if function is None else noise_callback(function, self._watch[1])
         call(_c.laser_sampler_set_noise_callback, self._open, callback or _c.laser_noise_fn(), None)
         self._noise = callback
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from ctypes import byref, c_double, c_size_t
+import re
+from collections.abc import Mapping, Sequence
+from ctypes import c_double, c_size_t
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import _c
 from ._boundary import (FloatArray, Handle, address, call, count, doubles, long_call, made, numbers, stride_of, text, utf8, value, vector_in)
-from ._options import Cancel, Checkpoint, Hooks, Log, OptionsLike, PathLike, ProgressLike, Ranks, opened, options_of, to_python
+from ._options import (COMPUTES, Cancel, Checkpoint, Hooks, Log, OptionsLike, PathLike, ProgressLike, Ranks, among, dotted, opened, options_of,
+                       to_python, without_effect)
 from ._sampling import Events
-from ._training import Source, in_order, names_of, rows_of, same_rows, source_of
+from ._training import Source, in_order, is_weight, names_of, rows_of, same_rows, source_of
 
 # --- histograms ---
 
@@ -37,6 +40,7 @@ class Histogram(Handle[_c.laser_histogram]):
         (xlo, xhi), (ylo, yhi) = range
         self.bins, self.range = (count("bins", nx), count("bins", ny)), ((xlo, xhi), (ylo, yhi))
         self.names: tuple[str, ...] | None = None
+        self._squares = 0.0  # of the weights, inside and outside
         self._held = made(_c.laser_histogram, _c.laser_histogram_new, *self.bins[:1], xlo, xhi, *self.bins[1:], ylo, yhi)
 
     def fill(self, x: Any, weights: Any = None) -> Histogram:
@@ -50,14 +54,20 @@ class Histogram(Handle[_c.laser_histogram]):
         events = rows_of("x", x, None, "the histogram", self.names)
         if events.shape[1] < 2:
             raise ValueError(f"x must have two columns or more, but has the shape {events.shape}")
+        named = self.names or names_of(x) or ()
+        look_for_weights(to_python, named[:2])
+        if weights is None:
+            look_for_weights(to_python, named[2:], "left aside")
         w = vector_in("weights", weights, len(events))
         call(_c.laser_histogram_fill, self._open, len(events), address(events), stride_of(events), address(w))
+        self._squares += len(events) if w is None else float(w @ w)
         self.names = self.names or names_of(x)
         return self
 
     def __iadd__(self, other: Histogram) -> Histogram:
         same_axes(self, other)
         call(_c.laser_histogram_merge, self._open, other._open)
+        self._squares += other._squares
         return self
 
     @property
@@ -83,6 +93,30 @@ def same_axes(p: Histogram, q: Histogram) -> None:
         raise ValueError(f"the axes of the histograms must be the same, but are {', '.join(p.names[:2])} and {', '.join(q.names[:2])}")
 
 
+class Outside(NamedTuple):
+    """Shares of the weight of two histograms outside of their range, of which their scores know nothing."""
+
+    p: float
+    q: float
+
+
+SHARE, DIFFERENCE = 0.05, 0.01  # above which so much is outside, or more of the one
+
+
+def outside_of(p: Histogram, q: Histogram) -> Outside:
+    """The shares outside; a warning where a score within the range says too little."""
+    totals = p.total, q.total
+    shares = Outside(*(outside / (inside + outside) if inside + outside else 0.0 for inside, outside in totals))
+    # Of shares that are the same, the one of both together has the errors of both.
+    sizes = [sum(total) ** 2 / histogram._squares if histogram._squares else 0.0 for total, histogram in zip(totals, (p, q))]
+    share = min(max(float(np.dot(shares, sizes)) / (sum(sizes) or 1.0), 0.0), 1.0)
+    error = float(np.sqrt(share * (1 - share) * sum(1 / size for size in sizes if size)))
+    if max(shares) > SHARE or abs(shares.p - shares.q) > max(DIFFERENCE, 4 * error):
+        to_python(_c.LASER_LOG_WARNING, f"outside the range of the histograms lie {shares.p:.2%} of p and {shares.q:.2%} of q, of which the score knows "
+                                        "nothing: take a wider range")
+    return shares
+
+
 class Divergence(NamedTuple):
     """The Jensen-Shannon divergence of two histograms, and its floor: what two samples of one distribution have by chance."""
 
@@ -92,6 +126,7 @@ class Divergence(NamedTuple):
     paper: float  #: in the convention of Table 3 of the LaSeR paper, divided by the area of a bin
     paper_floor: float
     paper_floor_spread: float
+    outside: Outside  #: shares of p and q that lie outside the range, of which the score knows nothing; a warning if they are large, or differ
 
 
 class HistogramDistance(NamedTuple):
@@ -103,6 +138,7 @@ class HistogramDistance(NamedTuple):
     paper: float  #: in the convention of Table 3 of the LaSeR paper
     paper_floor: float
     paper_floor_spread: float
+    outside: Outside  #: shares of p and q that lie outside the range, of which the score knows nothing; a warning if they are large, or differ
 
 
 class Two(NamedTuple):
@@ -122,20 +158,21 @@ UNKNOWN = Floor(float("nan"), float("nan"), float("nan"), float("nan"))
 
 def jsd(p: Histogram, q: Histogram, *, repeats: int = 100, seed: int = 1) -> Divergence:
     """The Jensen-Shannon divergence of two histograms of the same bins, each normalised to one, with the floor of ``repeats`` pairs of samples of
-    these sizes, some milliseconds each; 0 for none. No score below the floor and a few times its spread tells a difference."""
+    these sizes, some milliseconds each; 0 for none. What lies outside the range counts for nothing: see ``outside``. No score
+    below the floor and a few times its spread tells a difference."""
     same_axes(p, q)
     found = doubles(Two, _c.laser_jsd, p._open, q._open)
     floor = doubles(Floor, _c.laser_jsd_floor, p._open, q._open, count("repeats", repeats), count("seed", seed)) if repeats else UNKNOWN
-    return Divergence(found.score, floor.score, floor.spread, found.paper, floor.paper, floor.paper_spread)
+    return Divergence(found.score, floor.score, floor.spread, found.paper, floor.paper, floor.paper_spread, outside_of(p, q))
 
 
 def emd(p: Histogram, q: Histogram, *, repeats: int = 5, seed: int = 1) -> HistogramDistance:
     """The earth mover's distance of two histograms of the same bins, each normalised to one, with the floor of ``repeats`` pairs of samples, each
-    of which takes as long again: half a second for 100 x 100 bins. 0 for none."""
+    of which takes as long again: half a second for 100 x 100 bins. 0 for none. What lies outside the range counts for nothing: see ``outside``."""
     same_axes(p, q)
     found = doubles(Two, _c.laser_emd, p._open, q._open)
     floor = doubles(Floor, _c.laser_emd_floor, p._open, q._open, count("repeats", repeats), count("seed", seed)) if repeats else UNKNOWN
-    return HistogramDistance(found.score, floor.score, floor.spread, found.paper, floor.paper, floor.paper_spread)
+    return HistogramDistance(found.score, floor.score, floor.spread, found.paper, floor.paper, floor.paper_spread, outside_of(p, q))
 
 
 # --- distances ---
@@ -156,14 +193,35 @@ def pair_of(first: str, p: Any, second: str, q: Any) -> tuple[Source, Source]:
     return p, in_order(second, q, first, p.names)
 
 
+def names_of_both(p: Source, q: Source) -> tuple[str, ...]:
+    return (p.names or ()) + (q.names or ())
+
+
+def look_for_weights(log: Log | None, names: Sequence[str], what: str = "compared") -> None:
+    """Warns of features that are called as weights are."""
+    for name in filter(is_weight, dict.fromkeys(names)):
+        if log is not None:
+            log(_c.LASER_LOG_WARNING, f"`{name}` is {what} as a feature, and is called as weights are: if it is one, Source(x, weights=\"{name}\")")
+
+
+def look_aside(p: Source, q: Source, features: Sequence[str]) -> None:
+    """The same where these features alone count: of samples without weights."""
+    names = [name for sample in (p, q) if not sample.weighted for name in sample.names or () if name not in features]
+    look_for_weights(to_python, names, "left aside")
+
+
 def feature_of(p: Source, q: Source, feature: int | str) -> int:
     """The number of a feature, from 0, by itself or by name."""
+    names = p.names or q.names or ()
     if isinstance(feature, str):
-        names = p.names or q.names or ()
         if feature not in names:
             raise ValueError(f"feature must be one of {', '.join(names) or 'a source with names'}, not {feature}")
+        look_aside(p, q, [feature])
         return names.index(feature)
-    return count("feature", feature)
+    number = count("feature", feature)
+    look_for_weights(to_python, names[number:number + 1])
+    look_aside(p, q, names[number:number + 1])
+    return number
 
 
 def emd_1d(p: Any, q: Any, feature: int | str, *, repeats: int = 20, seed: int = 1) -> Distance:
@@ -177,6 +235,7 @@ def sliced_emd(reference: Any, sample: Any, *, directions: int = 50, repeats: in
     """The sliced earth mover's distance: the mean of the one-dimensional distance over random directions, every feature divided by its standard
     deviation in the reference. Otherwise as :func:`emd_1d`."""
     reference, sample = pair_of("reference", reference, "sample", sample)
+    look_for_weights(to_python, names_of_both(reference, sample))
     return doubles(Distance, _c.laser_sliced_emd, reference._open, sample._open, count("directions", directions), count("repeats", repeats),
                    count("seed", seed))
 
@@ -223,6 +282,7 @@ def edges(reference: Any, sample: Any, support: str) -> list[Edge]:
     values of events as of the option "support", by the names of the reference or x0, x1 …"""
     reference, sample = pair_of("reference", reference, "sample", sample)
     words, names = utf8("support", support), utf8("names", ",".join(reference.names or ()))
+    look_aside(reference, sample, re.findall(r"\w+", support))
     found = []
     for edge in range(value(c_size_t, _c.laser_edge_count, reference._open, words, names)):
         inequality = text(_c.laser_edge_inequality, reference._open, words, names, edge)
@@ -250,6 +310,19 @@ class FamilyAucs(NamedTuple):
     trees_error: float
 
 
+def before_the_test(reference: Source, sample: Source, settings: Mapping[str, Any], log: Log | None) -> None:
+    """Warns of what makes a two-sample test another one: weights among the features, events that both samples have, and keywords that its
+    classifiers are not made by."""
+    look_for_weights(log, names_of_both(reference, sample))
+    if reference._x is not None and sample._x is not None and np.shares_memory(reference._x, sample._x) and log is not None:
+        log(_c.LASER_LOG_WARNING, "the samples share events, or are parts of an array that overlap: classifiers are judged by what they have learned, and "
+                                  "with the other label. Take events apart from each other")
+    read, not_read = ("preset", "seed", "dtype", *COMPUTES, "classifier", "validation", "training"), ("inputs", "loss", "ensemble")
+    unread = [key for key in dotted(settings) if not among(key, read) or key in map("classifier.{}".format, not_read)]
+    without_effect(settings, log, "the classifiers of a test are its own: it sees all features alike, and its networks are single ones, by cross-entropy",
+                   unread)
+
+
 def two_sample_auc(reference: Any, sample: Any, options: OptionsLike = None, *, progress: ProgressLike = None, log: Log | None = to_python,
                    cancel: Cancel | None = None, checkpoint: Checkpoint | PathLike | None = None, ranks: Ranks | None = None,
                    **settings: Any) -> Auc:
@@ -257,8 +330,10 @@ def two_sample_auc(reference: Any, sample: Any, options: OptionsLike = None, *, 
     larger area under their ROC curves on the other halves. 0.5 within the error: they find no difference, in all dimensions together. The samples
     must not share events. Takes arrays, or sources of arrays, and the keywords of :func:`train`."""
     reference, sample = pair_of("reference", reference, "sample", sample)
+    given = options_of(options, settings)
     with Hooks(progress, log, cancel, checkpoint, ranks) as hooks:
-        return doubles(Auc, _c.laser_two_sample_auc, reference._open, sample._open, opened(options_of(options, settings)), hooks._open)
+        before_the_test(reference, sample, settings, log)
+        return doubles(Auc, _c.laser_two_sample_auc, reference._open, sample._open, opened(given), hooks._open)
 
 
 def two_sample_auc_by_family(reference: Any, sample: Any, options: OptionsLike = None, *, progress: ProgressLike = None,
@@ -266,14 +341,26 @@ def two_sample_auc_by_family(reference: Any, sample: Any, options: OptionsLike =
                              ranks: Ranks | None = None, **settings: Any) -> FamilyAucs:
     """As :func:`two_sample_auc`, with the areas of both families."""
     reference, sample = pair_of("reference", reference, "sample", sample)
+    given = options_of(options, settings)
     with Hooks(progress, log, cancel, checkpoint, ranks) as hooks:
-        return doubles(FamilyAucs, _c.laser_two_sample_auc_by_family, reference._open, sample._open, opened(options_of(options, settings)),
-                       hooks._open)
+        before_the_test(reference, sample, settings, log)
+        return doubles(FamilyAucs, _c.laser_two_sample_auc_by_family, reference._open, sample._open, opened(given), hooks._open)
+
+
+def vector(name: str, given: Any) -> FloatArray:
+    """A number for each event; a column is one, but not a table."""
+    array = numbers(name, given, np.float64)
+    if array.ndim == 0 or array.size != len(array):
+        raise ValueError(f"{name} must be a vector, one number for each event, but has the shape {array.shape}")
+    return np.ascontiguousarray(array.ravel(), np.float64)
 
 
 def auc(scores: Any, labels: Any, weights: Any = None) -> Auc:
     """The area under the ROC curve of scores (n,): the probability that an event of label 1 (or True) scores higher than one of label 0."""
-    scores = np.ascontiguousarray(numbers("scores", scores, np.float64).ravel(), np.float64)
+    for called, paired in (("labels", labels), ("weights", weights)):
+        same_rows(called, paired, "scores", scores)
+    same_rows("weights", weights, "labels", labels)
+    scores = vector("scores", scores)
     n = len(scores)
     marks = vector_in("labels", labels, n, np.int32)
     w = vector_in("weights", weights, n)
@@ -282,7 +369,7 @@ def auc(scores: Any, labels: Any, weights: Any = None) -> Auc:
 
 def effective_size(w: Any) -> float:
     """How many unweighted events are worth as much as these of weights w, (n,): (sum of w)^2 / (sum of w^2)."""
-    w = np.ascontiguousarray(numbers("w", w, np.float64).ravel(), np.float64)
+    w = vector("w", w)
     return float(value(c_double, _c.laser_effective_size, len(w), address(w)))
 
 
@@ -293,12 +380,18 @@ class ChainDiagnostics(NamedTuple):
     effective_size: FloatArray  #: independent draws of all chains together
 
 
+FEW_DRAWS = 20  # fewer tell nothing of a chain
+
+
 def chain_diagnostics(x: Any) -> ChainDiagnostics:
     """Whether Markov chains have mixed, and how many independent draws they are worth: rank-normalised split R-hat and bulk effective sample size
     of draws x, (draws, chains, dimensions), after Vehtari et al., arXiv:1903.08008."""
     draws = np.ascontiguousarray(numbers("x", x, np.float64), np.float64)
     if draws.ndim != 3:
         raise ValueError(f"x must have the shape (draws, chains, dimensions), but has {draws.shape}")
+    if len(draws) < min(draws.shape[1], FEW_DRAWS):
+        to_python(_c.LASER_LOG_WARNING, f"{draws.shape[0]} draws of {draws.shape[1]} chains: x has the shape (draws, chains, dimensions); is it "
+                                        "x.swapaxes(0, 1)?")
     r_hat, effective = np.empty(draws.shape[2]), np.empty(draws.shape[2])
     call(_c.laser_chain_diagnostics, *draws.shape, address(draws), address(r_hat), address(effective))
     return ChainDiagnostics(r_hat, effective)

@@ -17,9 +17,10 @@ import numpy.typing as npt
 
 from . import _c
 from ._boundary import (Callback, DataError, FloatArray, Handle, Held, IoError, LaserError, address, call, count, events_callback,
-                        generate_callback, long_call, made, mapped, numbers, of_type, rows_in, rows_out, seek_callback, stride_of, support_callback,
-                        tell_callback, text, utf8, value, vector_in, vector_out)
-from ._options import (Cancel, Checkpoint, Hooks, Log, Options, OptionsLike, PathLike, ProgressLike, Ranks, opened, options_of, to_python)
+                        generate_callback, long_call, made, mapped, names_given, numbers, of_type, rows_in, rows_out, seek_callback, stride_of,
+                        support_callback, tell_callback, text, utf8, value, vector_in, vector_out)
+from ._options import (COMPUTES, OF_FILES, Cancel, Checkpoint, Hooks, Log, Options, OptionsLike, PathLike, ProgressLike, Ranks, only, opened,
+                       options_of, to_python, without_effect)
 
 F = TypeVar("F", "Generator", "Model", "Reweighter")
 
@@ -60,11 +61,11 @@ class Source(Handle[_c.laser_source]):
                  **settings: Any):
         if isinstance(events, Events) and weights is None:
             events, weights = events
-        self.names = None if names is None else tuple(names)
+        self.names = names_given(names)
         self.count: int | None = None
         self.weighted = weighted
         if isinstance(events, (str, os.PathLike)):
-            self._from_file(events, weights, options_of(options, settings))
+            self._from_file(events, weights, only(OF_FILES, options, settings))
         elif options is not None or settings:
             raise TypeError("a Source of a file takes options; those of all others go to the call that uses them")
         elif callable(events):
@@ -112,6 +113,8 @@ class Source(Handle[_c.laser_source]):
             if not isinstance(weights, (str, int)):
                 raise TypeError("weights of a file must be the name or number of a column")
             options = options_of(options, {"source.weight": str(weights)})
+        elif options is not None:
+            weights = str(options["source.weight"]).strip() or None
         self.weighted = weights is not None
         self._path = os.fspath(path)
         if re.search(r"\.(root|parquet|h5|hdf5)(:|$)", self._path, re.IGNORECASE):
@@ -178,15 +181,20 @@ def columns_of(events: Any) -> dict[str, Any] | None:
     if isinstance(events, Mapping):
         return dict(events)
     if hasattr(events, "column_names") and hasattr(events, "column"):  # of Arrow
-        found = list(events.column_names)
-        if len(set(found)) != len(found):
-            raise ValueError(f"names of columns must differ, but are {', '.join(found)}")
-        return {name: np.asarray(events.column(i)) for i, name in enumerate(found)}
+        return {name: np.asarray(events.column(i)) for i, name in enumerate(distinct(events.column_names))}
     if isinstance(events, np.ndarray) and events.dtype.names:
         return {name: events[name] for name in events.dtype.names}
     if hasattr(events, "columns") and hasattr(events, "to_numpy"):
-        return {str(name): events[name].to_numpy() for name in events.columns}
+        return {name: events[own].to_numpy() for name, own in zip(distinct(map(str, events.columns)), events.columns)}
     return None
+
+
+def distinct(names: Iterable[str]) -> list[str]:
+    """Names of columns, of which none may be another's: one of the two would be lost."""
+    found = list(names)
+    if len(set(found)) != len(found):
+        raise ValueError(f"names of columns must differ, but are {', '.join(found)}")
+    return found
 
 
 def by_names(called: str, found: Any, names: Sequence[str] | None) -> Any:
@@ -284,6 +292,12 @@ def unnamed(names: Sequence[str]) -> bool:
     return list(names) in (usual, [str(i) for i in range(len(names))])
 
 
+def is_weight(name: str) -> bool:
+    """Whether a column is called as weights are, as the library's trainings tell it."""
+    name = re.sub("[-_ .]", "", name.lower())
+    return name == "w" or name.endswith("wt") or "weight" in name or "wgt" in name
+
+
 def in_order(called: str, given: Any, of: str, names: Sequence[str] | None) -> Source:
     """A source of what a call was given, its columns in the order of `names`, those of another argument or of a model, if both have names."""
     source = source_of(called, given)
@@ -332,6 +346,7 @@ class Saved(Handle[Any]):
     _save: Callable[..., int]
     _load: Callable[..., int]
     _kind: type[Any]
+    _read: tuple[str, ...] = ()  # the options that reading a file looks at
 
     def __init__(self, held: Held[Any], callbacks: tuple[Callback, Callback] = (None, None)):
         self._held = held
@@ -346,7 +361,7 @@ class Saved(Handle[Any]):
         """Reads a model file. What was loaded gives the same bits as what was saved; functions are not in files, see ``attach``. (A generator
         may also be a TorchScript module, whose options are "generator.latent", "conditions" and "dtype".)"""
         try:
-            return cls._of(made(cls._kind, cls._load, utf8("path", os.fspath(path)), opened(options_of(options, settings))))
+            return cls._of(made(cls._kind, cls._load, utf8("path", os.fspath(path)), opened(only(cls._read, options, settings))))
         except LaserError as error:
             if isinstance(error, IoError) or not re.search(r"\.(onnx|pt|pth|h5|keras)$", os.fspath(path), re.IGNORECASE):
                 raise
@@ -384,6 +399,7 @@ class Generator(Saved):
     yours, :meth:`load` one of a file. Immutable. Threads: any number at once."""
 
     _kind, _save, _load = _c.laser_generator, staticmethod(_c.laser_generator_save), staticmethod(_c.laser_generator_load)
+    _read = "generator.latent", "conditions", "dtype", *COMPUTES
 
     def __init__(self, *_: Any, **__: Any):
         raise TypeError("a Generator is made by train, Generator.from_callable or Generator.load")
@@ -402,7 +418,7 @@ class Generator(Saved):
         callback = generate_callback(lambda *given: by_names("a Generator", function(*given), None))
         return cls._of(made(_c.laser_generator, _c.laser_generator_from_callback, count("latent_dim", latent_dim),
                             count("condition_dim", condition_dim), count("event_dim", event_dim), int(stochastic), callback, None,
-                            opened(options_of(options, settings))), (callback, None))
+                            opened(only(("dtype",), options, settings))), (callback, None))
 
     def with_support(self, function: Callable[[FloatArray], Any]) -> Generator:
         """The same generator with a function that says where its events can be, where no formula of the option "support" does.
@@ -434,6 +450,12 @@ class Generator(Saved):
         return f"of {self.event_dim} values from {self.latent_dim} latents{given}{', a function' if self._callbacks[0] else ''}"
 
 
+# What trainings never read: of other calls, of the refinement, and of what a model keeps when it gets another refiner.
+OF_OTHERS = "unfold", "resample", "sampler"
+OF_REFINEMENT = ("classifier", "pullback", "weights", "refiner", "iteration", "rejection", "resampling", "gan", "refiner_flow", "matching", "hmc")
+KEPT = "classifier", "pullback", "weights.tail", "weights.margin", "iteration", "support", "target", "conditions", "features.scaling", "dtype"
+
+
 def train(target: Any, options: OptionsLike = None, *, progress: ProgressLike = None, log: Log | None = to_python,
           cancel: Cancel | None = None, checkpoint: Checkpoint | PathLike | None = None, ranks: Ranks | None = None,
           **settings: Any) -> Generator:
@@ -460,9 +482,10 @@ def train(target: Any, options: OptionsLike = None, *, progress: ProgressLike = 
     usable. Raises :class:`DataError` for events that cannot be used, :class:`NumericalError` for a loss that is no longer finite.
     """
     source = source_of("target", target)
+    given = trained_with(source, options, settings)
     with Hooks(progress, log, cancel, checkpoint, ranks) as hooks:
-        return Generator._of(made(_c.laser_generator, _c.laser_generator_train, source._open, opened(trained_with(source, options, settings)),
-                                  hooks._open))
+        without_effect(settings, log, "`train` makes the generator alone", (*OF_OTHERS, *OF_REFINEMENT))
+        return Generator._of(made(_c.laser_generator, _c.laser_generator_train, source._open, opened(given), hooks._open))
 
 
 # --- models ---
@@ -559,13 +582,13 @@ class Model(Saved):
 
     def _of_events(self, x: Any, out: FloatArray | None, options: OptionsLike, settings: Mapping[str, Any]) -> tuple[FloatArray, FloatArray, Any]:
         events = self._rows(x)
-        return events, apart(vector_out("out", out, len(events)), events), opened(options_of(options, settings))
+        return events, apart(vector_out("out", out, len(events)), events), opened(only(COMPUTES, options, settings, "model"))
 
     def latent(self, x: Any, *, out: FloatArray | None = None, options: OptionsLike = None, **settings: Any) -> FloatArray:
         """The latent points (n, N) with g(z) = x of events (n, M + C). Only flows are invertible, else :class:`UnsupportedError`."""
         events = self._rows(x)
         z = apart(rows_out("out", out, len(events), self.latent_dim), events)
-        long_call(_c.laser_model_latent, self._open, opened(options_of(options, settings)), len(events), address(events), stride_of(events),
+        long_call(_c.laser_model_latent, self._open, opened(only(COMPUTES, options, settings, "model")), len(events), address(events), stride_of(events),
                   address(z), stride_of(z))
         return z
 
@@ -573,7 +596,7 @@ class Model(Saved):
         """x = g(z), (n, M): the generator applied to your own latent points (n, N + C), conditions behind them. They are not refined."""
         latents = rows_in("z", z, self.latent_dim + self.condition_dim)
         x = apart(rows_out("out", out, len(latents), self.event_dim), latents)
-        long_call(_c.laser_model_generate, self._open, opened(options_of(options, settings)), len(latents), address(latents),
+        long_call(_c.laser_model_generate, self._open, opened(only(COMPUTES, options, settings, "model")), len(latents), address(latents),
                   stride_of(latents), address(x), stride_of(x))
         return x
 
@@ -603,7 +626,7 @@ def refine(generator: Generator | Model, target: Any = None, options: OptionsLik
     see :func:`train`.
 
     Of a :class:`Model` it makes one with another refiner, and keeps its classifier: ``refine(model, refiner__method="mixture")``. Only a model
-    with conditions needs the target for that.
+    with conditions needs the target for that; of others it is not looked at.
     """
     of_type("generator", generator, Generator, Model)
     source = None if target is None else source_of("target", target)
@@ -618,8 +641,14 @@ def refine(generator: Generator | Model, target: Any = None, options: OptionsLik
     events = None if source is None else source._open
     with Hooks(progress, log, cancel, checkpoint, ranks) as hooks:
         if isinstance(generator, Model):
+            if source is not None and not generator.condition_dim and log is not None:
+                log(_c.LASER_LOG_WARNING, "the target is not looked at: a model without conditions gets another refiner by the classifier that it has; "
+                                          "refine its generator to come to another target")
+            without_effect(settings, log, "another refiner is all that the model gets; `refine(generator, target)` trains the rest",
+                           (*OF_OTHERS, *KEPT))
             return Model._of(made(_c.laser_model, _c.laser_model_refine, generator._open, events, opened(given), hooks._open),
                              generator._callbacks)
+        without_effect(settings, log, "`refine` never reads it", OF_OTHERS)
         return Model._of(made(_c.laser_model, _c.laser_refine, generator._open, events, opened(given), hooks._open),
                          generator._callbacks)
 
@@ -670,9 +699,10 @@ class Reweighter(Saved):
             begin = in_order("source", begin, "target", end.names)
         else:
             begin = in_order("source", begin, "target, without conditions,", end.names and end.names[:begin.dim])
+        given = trained_with(end if end.names or begin.dim != end.dim else begin, options, settings)
         with Hooks(progress, log, cancel, checkpoint, ranks) as hooks:
-            return cls._of(made(_c.laser_reweighter, _c.laser_reweighter_train, begin._open, end._open,
-                                opened(trained_with(end if end.names or begin.dim != end.dim else begin, options, settings)), hooks._open))
+            without_effect(settings, log, "`Reweighter.train` never reads it", ("resample", "sampler"))
+            return cls._of(made(_c.laser_reweighter, _c.laser_reweighter_train, begin._open, end._open, opened(given), hooks._open))
 
     def weights(self, x: Any, *, out: FloatArray | None = None, log_w: FloatArray | None = None, spread: FloatArray | None = None,
                 options: OptionsLike = None, **settings: Any) -> FloatArray:
@@ -689,7 +719,7 @@ class Reweighter(Saved):
         w = apart(vector_out("out", out, n), events)
         log_w = None if log_w is None else vector_out("log_w", log_w, n)
         spread = None if spread is None else vector_out("spread", spread, n)
-        self._weigh(events, w, log_w, spread, options_of(options, settings))
+        self._weigh(events, w, log_w, spread, only(COMPUTES, options, settings, "reweighter"))
         if n >= ENOUGH:
             self._judge(w, x)
         return w

@@ -8,7 +8,7 @@ import numpy as np
 
 from . import _c
 from ._boundary import FloatArray, address, made, numbers
-from ._options import Cancel, Checkpoint, Hooks, Log, OptionsLike, PathLike, ProgressLike, Ranks, opened, to_python
+from ._options import Cancel, Checkpoint, Hooks, Log, OptionsLike, PathLike, ProgressLike, Ranks, opened, to_python, without_effect
 from ._training import Reweighter, in_order, same_rows, source_of, trained_with
 
 
@@ -28,9 +28,9 @@ def unfold(generated: Any, reconstructed: Any, data: Any, *, is_generated: Any =
     Row i of ``generated``, (n, G), and ``reconstructed``, (n, R), is one simulated event at particle and detector level; ``is_generated`` and
     ``is_reconstructed``, booleans (n,) or integers 0 and 1, say which of them it has, None that all have both. The values of a level that an
     event has not must be finite. ``data``, (m, R), are measured, with columns in the order of ``reconstructed``, or by the same names in any;
-    backgrounds among them have negative weights. All are arrays or sources of arrays; weights of ``generated`` are those of the simulation, v:
-    histograms of v * w are unfolded distributions. The reweighter gives w / ``reweighter["unfolding.factor"]`` to other events of the particle
-    level. Option group: "unfold"; "features" are those of the particle level. Keywords: see :func:`train`.
+    backgrounds among them have negative weights. All are arrays or sources of arrays; weights of ``generated`` are those of the simulation, v, which
+    others of ``reconstructed`` replace at the detector level: histograms of v * w are unfolded distributions. The reweighter gives
+    w / ``reweighter["unfolding.factor"]`` to other events of the particle level. Option group: "unfold"; "features" are those of the particle level. Keywords: see :func:`train`.
     """
     particles, detected = source_of("generated", generated), source_of("reconstructed", reconstructed)
     measured = in_order("data", data, "reconstructed", detected.names)
@@ -40,13 +40,18 @@ def unfold(generated: Any, reconstructed: Any, data: Any, *, is_generated: Any =
                          "is_generated and is_reconstructed say which of them it has")
     for called, paired in (("reconstructed", detected), ("is_generated", is_generated), ("is_reconstructed", is_reconstructed)):
         same_rows(called, paired, "generated", particles)
+    if detected.weighted and not particles.weighted and log is not None:
+        log(_c.LASER_LOG_WARNING, "`reconstructed` has weights, which count at the detector level alone, and `generated` has none: those of the simulation "
+                                  "are given to `generated`, Source(x, v)")
     flags = np.zeros(n, np.int32)
     for bit, name, marks in ((_c.LASER_PAIR_GENERATED, "is_generated", is_generated),
                              (_c.LASER_PAIR_RECONSTRUCTED, "is_reconstructed", is_reconstructed)):
         flags |= bit if marks is None else np.where(booleans(name, marks, n), bit, 0).astype(np.int32)
+    given = trained_with(particles, options, settings)
     with Hooks(progress, log, cancel, checkpoint, ranks) as hooks:
+        without_effect(settings, log, "`unfold` never reads it", ("resample", "sampler"))
         return Weighted(w, Reweighter._of(made(_c.laser_reweighter, _c.laser_unfold, particles._open, detected._open, measured._open,
-                                               address(flags), n, opened(trained_with(particles, options, settings)), hooks._open, address(w))))
+                                               address(flags), n, opened(given), hooks._open, address(w))))
 
 
 def booleans(name: str, given: Any, n: int) -> FloatArray:
@@ -82,5 +87,6 @@ def resample(events: Any, options: OptionsLike = None, *, progress: ProgressLike
         raise ValueError("events must have weights, of both signs: Source(x, weights=w)")
     n, w = len(source), np.empty(len(source))
     with Hooks(progress, log, cancel, checkpoint, ranks) as hooks:
+        without_effect(settings, log, "`resample` never reads it", ("sampler",))
         return Weighted(w, Reweighter._of(made(_c.laser_reweighter, _c.laser_resample, source._open, opened(given), hooks._open, n,
                                                address(w))))

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from ._boundary import FloatArray, count, of_type
-from ._options import PathLike
+from ._boundary import FloatArray, count, names_given, of_type, vector_in
+from ._options import PathLike, to_python
 from ._sampling import Events
-from ._scores import emd_1d
-from ._training import Model, Reweighter, Source, names_of, rows_of
+from ._scores import emd_1d, look_for_weights, vector
+from ._training import Model, Reweighter, Source, names_of, rows_of, same_rows
 
 try:
     from matplotlib.figure import Figure
@@ -36,10 +36,21 @@ def sample_of(called: str, given: Any, of: str = "", names: Any = None) -> Sampl
     """Events and weights of what a `Source` takes, but files and functions, of a Source, or of a pair of events and weights; columns
     with names in the order of `names`."""
     x, w = given if isinstance(given, tuple) and len(given) == 2 else (given, None)
+    same_rows(f"weights of {called}", w, "its events", x)
     rows = rows_of(called, x, None, of, names)
     if w is None and isinstance(x, Source):
         w = x._w
-    return rows, np.ones(len(rows)) if w is None else np.asarray(w, np.float64)
+    weights = vector_in(f"weights of {called}", w, len(rows))
+    if bad := np.argwhere(~np.isfinite(rows)).tolist():
+        row, column = bad[0]
+        own = names or names_of(x) or ()
+        name = own[column] if column < len(own) else f"x{column}"
+        raise ValueError(f"{called} must be finite, but row {row} has {rows[row, column]} as {name}")
+    if weights is not None and not np.isfinite(weights).all():
+        raise ValueError(f"weights of {called} must be finite, but that of row {np.argmin(np.isfinite(weights))} is not")
+    if weights is None:
+        look_for_weights(to_python, names_of(x) or (), "drawn")
+    return rows, np.ones(len(rows)) if weights is None else weights
 
 
 def samples_of(reference: Any, samples: Any, names: Any, label: str) -> tuple[dict[str, Sample], list[str]]:
@@ -47,12 +58,17 @@ def samples_of(reference: Any, samples: Any, names: Any, label: str) -> tuple[di
     columns = names_of(reference[0] if isinstance(reference, tuple) else reference)
     if not isinstance(samples, Mapping) or columns and set(samples) == set(columns):
         samples = {"sample": samples}
+    if label in samples:
+        raise ValueError(f"a sample is called {label}, as the reference is: label= gives that another name")
     found = {label: sample_of(label, reference), **{name: sample_of(name, sample, label, columns) for name, sample in samples.items()}}
     dim = found[label][0].shape[1]
     for name, (x, _) in found.items():
         if x.shape[1] < dim:
             raise ValueError(f"{name} must have the {dim} values of the reference, not {x.shape[1]}")
-    return found, list(names if names is not None else columns or (f"x{i}" for i in range(dim)))
+    called = names_given(names) or columns or tuple(f"x{i}" for i in range(dim))
+    if len(called) != dim:
+        raise ValueError(f"names must be {dim}, one for each value of the reference, not {len(called)}")
+    return found, list(called)
 
 
 def density(x: FloatArray, w: FloatArray, edges: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -223,7 +239,7 @@ def draw_weights(spread: Any, tail: Any, w: FloatArray) -> None:
 @in_style
 def weights(w: Any) -> Any:
     """Weights (n,), or a pair of events and weights: their distribution, and their tail, that is the share of weight and events above each."""
-    values = np.asarray(w[1] if isinstance(w, tuple) else w, np.float64).ravel()
+    values = vector("w", w[1] if isinstance(w, tuple) else w)
     figure = Figure(figsize=(8, 3.5), layout="constrained")
     spread, tail = figure.subplots(1, 2)
     draw_weights(spread, tail, values)
@@ -300,7 +316,7 @@ def report(model: Model | Reweighter, target: Any, path: PathLike, *, events: An
     warnings. Of a reweighter ``events`` are those to weight, and take the place of the generator's. ``target`` and ``events`` are samples as of
     :func:`compare`. The ending of ``path`` says how: ``.png``, ``.pdf``, ``.svg``, or ``.html``, which needs no other file, and has the numbers too:
     the distance of each feature with its floor, of up to ``n`` events, and the record's. Of a model with conditions those of the target are
-    taken; a reweighter's are in both samples, behind the features."""
+    taken, with its weights; a reweighter's are in both samples, behind the features."""
     of_type("model", model, Model, Reweighter)
     n = count("n", n, 1)
     record, names = model.record, model.names[: model.event_dim]
@@ -310,8 +326,6 @@ def report(model: Model | Reweighter, target: Any, path: PathLike, *, events: An
         rows, weight = sample_of(called, sample, "the model", model.names)
         if rows.shape[1] != wanted:
             raise ValueError(f"{called} must have {wanted} columns, not {rows.shape[1]}; weights go beside them, as Source(x, w)")
-        if bad := np.argwhere(~np.isfinite(rows)).tolist():
-            raise ValueError(f"{called} must be finite, but row {bad[0][0]} has {rows[tuple(bad[0])]} as {model.names[bad[0][1]]}")
         return rows, weight
 
     samples = {"target": given("target", target)}
@@ -326,15 +340,18 @@ def report(model: Model | Reweighter, target: Any, path: PathLike, *, events: An
         if events is not None:
             raise TypeError("events are for reports of reweighters: a model generates its own")
         begins, refined = "generator", model.method != "baseline"
-        conditions = samples["target"][0][:, model.event_dim : wanted]
+        rows, weight = samples["target"]
+        some = np.resize(np.random.default_rng(seed).permutation(len(rows)), n)  # of all of them: they may have an order
+        given_them = weight[some] if model.condition_dim else 1.0
 
-        def drawn(method: str) -> Events:
+        def drawn(method: str, weight: Any = 1.0) -> Events:
             sampler = model.sampler(seed, method=method)
-            return sampler.generate_given(conditions[np.arange(n) % len(conditions)]) if model.condition_dim else sampler.generate(n)
+            made = sampler.generate_given(rows[some, model.event_dim : wanted]) if model.condition_dim else sampler.generate(n)
+            return Events(made.x, made.w * weight)
 
-        samples["generator"] = sample_of("generator", drawn("baseline"))
+        samples["generator"] = sample_of("generator", drawn("baseline", given_them))
         if refined:
-            samples[f"refined ({model.method})"] = sample_of("refined", drawn("model"))
+            samples[f"refined ({model.method})"] = sample_of("refined", drawn("model", given_them))
             w = drawn("reweight").w
     parts = trainings_of(record)
     panels = (4 if refined else 1) + len(parts) + bool(record.get("chains"))
