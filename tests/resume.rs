@@ -844,6 +844,29 @@ fn a_checkpoint_of_one_rank_alone_is_refused_by_name() {
 }
 
 #[test]
+fn ranks_whose_simulators_have_one_seed_are_told() {
+    let options = options("");
+    let outcomes = on_ranks(3, |rank, ranks| {
+        // Of the ranks 0 and 2 the same numbers.
+        let stream = Stream {
+            next: [0, 1_000_000, 0][rank],
+            ..Stream::default()
+        };
+        let mut source = Source::from_events(Box::new(stream)).unwrap();
+        let host = Host {
+            ranks: Some(ranks),
+            ..Host::default()
+        };
+        train_generator(&mut source, &options, &host).map(drop)
+    });
+    for outcome in outcomes {
+        let error = outcome.unwrap_err().to_string();
+        let said = "the event callbacks of the ranks 0 and 2 deliver the same events";
+        assert!(error.contains(said), "{error}");
+    }
+}
+
+#[test]
 fn streams_that_end_do_not_go_with_ranks() {
     for declared in [0, 3000] {
         let mut options = options(r#""refiner.method": "rejection""#);

@@ -21,7 +21,12 @@ pub(crate) fn width(
     let range = high - low;
     let constant = format!("is constant ({example}) in {events} events; leave it out");
     if range <= rounding {
-        return Err(constant);
+        return Err(match range > 0.0 {
+            true => format!(
+                "has values like {example:e} that differ by no more than {range:.0e}, which is their rounding: subtract a constant before they are stored, or leave it out"
+            ),
+            false => constant,
+        });
     }
     if !variance.is_finite() || range * range < f64::MIN_POSITIVE {
         return Err(format!(

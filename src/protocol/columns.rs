@@ -33,6 +33,15 @@ pub enum Trait {
         /// Share of the events.
         share: f64,
     },
+    /// Values lie exactly on a bound of a `logit`.
+    OnBound {
+        /// From 0.
+        column: usize,
+        /// The bound.
+        value: f64,
+        /// Share of the events.
+        share: f64,
+    },
     /// Between the value of a scaling `zeros` or `spike` and all others there is a wide gap.
     Gap {
         /// From 0.
@@ -123,6 +132,11 @@ impl Trait {
                 called(names, *column),
                 100.0 * share
             ),
+            Trait::OnBound { column, value, share } => format!(
+                "{} is exactly {value}, its bound, in {:.2} % of the events, which `logit` puts far away from all others: let the bounds lie a little beyond, or, if such events are of a kind of their own, treat them apart",
+                called(names, *column),
+                100.0 * share
+            ),
             Trait::Gap { column, low, next } => {
                 let name = called(names, *column);
                 let plain = match names.get(*column) {
@@ -173,6 +187,8 @@ pub(super) fn weights_among(features: &[String], hooks: &dyn Hooks) -> Result<()
     })
 }
 
+/// A bound of a `logit` that so large a share of the events is on is no chance.
+const ON_BOUND: f64 = 5e-4;
 /// A value that so large a share of the events takes piles up.
 const PILE: f64 = 0.01;
 /// A column of fewer different values than this share of its events is discrete.
@@ -257,6 +273,25 @@ pub(super) fn inspect(x: &[f64], columns: usize, scalings: &[Scaling]) -> Result
             let longer = run.len() > best.0;
             (n + 1, if longer { (run.len(), run[0]) } else { best })
         });
+        if let Scaling::Logit { low, high, .. } = scaling {
+            for value in [*low, *high] {
+                let on = values.iter().filter(|x| **x == value).count();
+                if on as f64 >= ON_BOUND * rows as f64 {
+                    let share = on as f64 / rows as f64;
+                    found.push(Trait::OnBound {
+                        column,
+                        value,
+                        share,
+                    });
+                }
+            }
+            if found
+                .iter()
+                .any(|f| matches!(f, Trait::OnBound { column: c, .. } if *c == column))
+            {
+                continue;
+            }
+        }
         let share = most as f64 / rows as f64;
         let lowest = values.first() == Some(&value);
         let told = match scaling {

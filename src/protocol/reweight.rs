@@ -300,6 +300,7 @@ pub(super) fn inspect(
         let column = match found {
             columns::Trait::PileUp { column, .. }
             | columns::Trait::Mark { column, .. }
+            | columns::Trait::OnBound { column, .. }
             | columns::Trait::Discrete { column, .. } => column,
             // A feature that others determine, or that leaves a gap, is no harm to a classifier.
             columns::Trait::Dependent { .. } | columns::Trait::Gap { .. } => continue,

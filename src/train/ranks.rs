@@ -96,8 +96,13 @@ impl Ranks {
 
     /// The part of `rows` rows that is this rank's.
     pub(crate) fn part(&self, rows: usize) -> Range<usize> {
+        self.part_of(self.rank, rows)
+    }
+
+    /// That of another.
+    pub(crate) fn part_of(&self, rank: usize, rows: usize) -> Range<usize> {
         let share = |rank: usize| rows * rank / self.ranks;
-        share(self.rank)..share(self.rank + 1)
+        share(rank)..share(rank + 1)
     }
 
     /// Sums over ranks.

@@ -626,7 +626,7 @@ def refine(generator: Generator | Model, target: Any = None, options: OptionsLik
     see :func:`train`.
 
     Of a :class:`Model` it makes one with another refiner, and keeps its classifier: ``refine(model, refiner__method="mixture")``. Only a model
-    with conditions needs the target for that; of others it is not looked at.
+    with conditions needs the target for that; where one is given, the weights are judged on its events.
     """
     of_type("generator", generator, Generator, Model)
     source = None if target is None else source_of("target", target)
@@ -641,9 +641,6 @@ def refine(generator: Generator | Model, target: Any = None, options: OptionsLik
     events = None if source is None else source._open
     with Hooks(progress, log, cancel, checkpoint, ranks) as hooks:
         if isinstance(generator, Model):
-            if source is not None and not generator.condition_dim and log is not None:
-                log(_c.LASER_LOG_WARNING, "the target is not looked at: a model without conditions gets another refiner by the classifier that it has; "
-                                          "refine its generator to come to another target")
             without_effect(settings, log, "another refiner is all that the model gets; `refine(generator, target)` trains the rest",
                            (*OF_OTHERS, *KEPT))
             return Model._of(made(_c.laser_model, _c.laser_model_refine, generator._open, events, opened(given), hooks._open),

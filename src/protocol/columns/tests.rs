@@ -28,6 +28,27 @@ fn independent_features_have_nothing_remarkable() {
     assert_eq!(traits(&x, 3), []);
 }
 
+/// One event in 200 exactly at 1: far from all others in logits, and too few to pile up.
+#[test]
+fn events_on_the_bound_of_a_logit_are_seen() {
+    let logit = |high: f64| Scaling::Logit {
+        low: 0.0,
+        high,
+        mean: 0.0,
+        std: 1.0,
+    };
+    let mut x = uniforms(1);
+    assert_eq!(inspect(&x, 1, &[logit(1.0)]).unwrap(), []);
+    x.iter_mut().step_by(200).for_each(|x| *x = 1.0);
+    let on = Trait::OnBound {
+        column: 0,
+        value: 1.0,
+        share: 0.005,
+    };
+    assert_eq!(inspect(&x, 1, &[logit(1.0)]).unwrap(), [on]);
+    assert_eq!(inspect(&x, 1, &[logit(1.001)]).unwrap(), []);
+}
+
 #[test]
 fn an_angle_between_two_others_is_seen_though_it_is_wrapped() {
     // Six features: four of their own, the angle between the second and the third, and one more.

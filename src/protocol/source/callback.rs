@@ -104,7 +104,11 @@ impl<'a> Callback<'a> {
                         "`source.events` is set, but with ranks, callbacks deliver events without end; take an array or a file".into(),
                     ));
                 }
+                let first = self.own == 0;
                 let got = fill_together(ranks, host, &mut self.failures, &mut asked)?;
+                if first {
+                    unlike(ranks, &asked)?;
+                }
                 // All of them delivered what they were asked for.
                 self.own += ranks.part(rows).len() as u64;
                 got
@@ -269,6 +273,31 @@ fn fill(
             done => return done,
         }
     }
+}
+
+/// Refuses first events that two ranks have in common: simulators of one seed. `rows`: of all ranks, in their order.
+fn unlike(ranks: &Ranks, rows: &Events) -> Result<()> {
+    // Fewer may be equal by chance, of features with few values.
+    const SOME: usize = 20;
+    let part = |rank: usize| {
+        let part = ranks.part_of(rank, rows.len());
+        &rows.x[part.start * rows.dim..part.end * rows.dim]
+    };
+    for rank in 1..ranks.count() {
+        let own = part(rank);
+        let common = |other: &usize| {
+            let other = part(*other);
+            // One may have a row more.
+            let both = own.len().min(other.len());
+            both >= SOME * rows.dim && own[..both] == other[..both]
+        };
+        if let Some(other) = (0..rank).find(common) {
+            return Err(Error::Data(format!(
+                "the event callbacks of the ranks {other} and {rank} deliver the same events: give the simulators of all ranks different seeds or streams"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Every rank asks its host for its part of the rows, and all get all of them.
