@@ -3,6 +3,7 @@
 use super::input::{Input, Level};
 use super::learner::{log_weights, renamed, source};
 use crate::compute::Session;
+use crate::metrics::Sum;
 use crate::model::{called, Model, Scaling};
 use crate::options::keys;
 use crate::order::sort_by_value;
@@ -22,6 +23,7 @@ use crate::room::{self, Gather, Grow};
 use crate::train::{Checkpoint, Hooks, Level as LogLevel, Progress, Ranks};
 use crate::Result;
 use serde::Serialize;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 const SUBJECT: Subject = Subject::Events;
@@ -82,6 +84,14 @@ const ERRORS: f64 = 4.0;
 /// A bin is not reconstructed below this share of the mean efficiency, where so many events would be expected.
 const LOST: f64 = 0.01;
 const EXPECTED: f64 = 20.0;
+/// Scale factors have such a mean.
+const FACTORS: RangeInclusive<f64> = 0.3..=3.0;
+/// Weights v that vary by no more of their mean do not matter.
+const SAME: f64 = 0.01;
+/// An event that was measured counts 1, or what a prescale makes of it: in the mean, no less than this.
+const SCARCE: f64 = 0.1;
+/// More reconstructed events than there are, but for rounding.
+const MORE: f64 = 1.001;
 /// Bins that are named.
 const NAMED: usize = 3;
 
@@ -128,6 +138,34 @@ fn listed(places: &[String]) -> String {
     }
 }
 
+/// How weights u at detector level are not those v of the same events times scale factors, in words.
+fn astray(u: &[f64], v: &[f64]) -> Option<String> {
+    let n = u.len() as f64;
+    let sum = |w: &[f64]| w.iter().copied().collect::<Sum>().value();
+    let (of_u, of_v) = (sum(u), sum(v));
+    let scale = of_u / of_v;
+    if !FACTORS.contains(&scale) {
+        return Some(format!(
+            "of {} matched events they sum to {}, those to {}",
+            u.len(),
+            value(of_u),
+            value(of_v)
+        ));
+    }
+    // The slope of u in v: their mean ratio of a factor, whatever the signs, and 0 of what knows nothing of v.
+    let (mean_u, mean_v) = (of_u / n, of_v / n);
+    let pairs = || u.iter().zip(v).map(|(u, v)| (u - mean_u, v - mean_v));
+    let square = pairs().map(|(_, v)| v * v).sum::<f64>();
+    let slope = pairs().map(|(u, v)| u * v).sum::<f64>() / square;
+    let left = pairs().map(|(u, v)| (u - slope * v).powi(2)).sum::<f64>();
+    let error = (left / square / n).sqrt();
+    let vary = square > n * (SAME * mean_v).powi(2);
+    (vary && slope + ERRORS * error < 0.5 * scale).then(|| {
+        let percent = (100.0 * slope / scale).round() / 10.0 + 0.0;
+        format!("where those are larger by 10 %, they are by {percent} %")
+    })
+}
+
 /// Tells the host of what is strange before anything is trained.
 pub(super) fn inspect_input(
     session: Session,
@@ -167,6 +205,24 @@ pub(super) fn inspect_input(
         true => (p + w, n),
         false => (p, n - w),
     });
+    let measured = data.w.iter().filter(|w| **w > 0.0).count();
+    if positive < SCARCE * measured as f64 {
+        session.hooks.warn("weights", &format!(
+            "Σ d is {} of {measured} events of `data` (backgrounds left aside), and in such a unit the result is: an event that was measured counts 1. Weights that are normalised are to be multiplied by what they were divided by",
+            value(positive)
+        ))?;
+    }
+    if session.get(keys::UNFOLD_REPLICA) == 0 {
+        let v = input.partner.iter().map(|&i| generated.w[i]).gather()?;
+        let matched = reconstructed.w.iter().zip(&input.matched);
+        let matched = matched.filter(|(_, matched)| **matched);
+        let u = matched.map(|(u, _)| *u).gather()?;
+        if let Some(how) = astray(&u, &v) {
+            session.hooks.warn("weights", &format!(
+                "the weights of `reconstructed` do not follow those of `generated` ({how}): at detector level an event counts with its weight there in the place of v. Give v times the scale factor, not the scale factor alone"
+            ))?;
+        }
+    }
     if negative > 0.5 * positive {
         session.hooks.warn("background", &format!(
             "the negative weights of `data`, its backgrounds, are {:.1} % of the positive ones: what is left has errors of several times its own size; unfold where the signal is",
@@ -372,6 +428,17 @@ impl Judged<'_> {
             ))?;
         }
         Ok(chi)
+    }
+
+    /// Tells of an efficiency that is none.
+    pub fn efficiency(&self, session: Session, efficiency: f64) -> Result<()> {
+        if efficiency <= MORE {
+            return Ok(());
+        }
+        session.hooks.warn("efficiency", &format!(
+            "{:.1} % of the unfolded events are reconstructed, more than there are: the weights of `reconstructed` sum to more than those of the same events of `generated`. Are they v times scale factors near 1, and do `flags` say which events were not reconstructed?",
+            100.0 * efficiency
+        ))
     }
 
     /// Tells of iterations that have not come to an end, and of a detector level that has nothing to do with the other.
