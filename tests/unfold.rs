@@ -553,6 +553,48 @@ fn what_is_not_what_it_should_be_is_told() {
 }
 
 #[test]
+fn what_stands_for_a_level_that_is_missing_is_told_with_its_flags() {
+    const ROWS: usize = 20_000;
+    let example = Gaussian::new(ROWS, 420);
+    let run = |t: &[f64], x: &[f64], data: &[f64]| {
+        let log = Log::default();
+        let settings = options(&[
+            ("unfold.iterations", 1.0),
+            ("unfold.epochs", 1.0),
+            ("classifier.epochs", 1.0),
+        ]);
+        let [t, x, data] = [t, x, data].map(|x| array(x, 1, None));
+        unfold(&t, &x, &data, None, &settings, &log).unwrap();
+        log.warnings("columns")
+    };
+    let every = |x: &[f64], value: f64| -> Vec<f64> {
+        let rows = x.iter().enumerate();
+        rows.map(|(i, x)| if i % 4 == 0 { value } else { *x })
+            .collect()
+    };
+    let Gaussian { t, x, data, .. } = &example;
+    for value in [-10.0, -999.0] {
+        let told = run(t, &every(x, value), data);
+        let words = format!("`r0` is {value} in 25.0 % of the events of `reconstructed`, and in none of the data: if these were not reconstructed, say so by `flags` (`is_reconstructed`)");
+        assert!(told.len() == 1 && told[0].contains(&words), "{told:?}");
+        let told = run(&every(t, value), x, data);
+        assert!(
+            told.len() == 1 && told[0].ends_with("say so by `flags` (`is_generated`)"),
+            "{told:?}"
+        );
+    }
+    // What the data have as well is a value, with a scaling of this level.
+    let told = run(t, &every(x, -10.0), &every(data, -10.0));
+    assert!(
+        told.len() == 2
+            && told
+                .iter()
+                .all(|t| t.contains("`unfold.scaling` = `zeros(-10)`")),
+        "{told:?}"
+    );
+}
+
+#[test]
 fn weights_that_are_no_scale_factors_times_those_of_the_simulation_are_told() {
     const ROWS: usize = 20_000;
     let example = Gaussian::new(ROWS, 400);

@@ -9,7 +9,7 @@ pub(in crate::protocol) mod resample;
 
 use super::calibration::Samples;
 use super::classifier::warn;
-use super::columns;
+use super::columns::{self, Trait};
 use super::conditions::Reach;
 use super::copies;
 use super::ensemble::{record, Ensemble};
@@ -286,27 +286,32 @@ fn bound(from: &mut Source, to: &mut Source, scalings: &[Scaling]) -> Result<()>
     of("to", to.bound(scalings))
 }
 
-/// Tells the host what a classifier hardly makes of the features of a source, unless it was told of the same columns.
-pub(super) fn inspect(
+/// What a classifier hardly makes of the features of a source.
+pub(super) fn traits(
+    session: Session,
+    source: &mut Source,
+    scalings: &[Scaling],
+) -> Result<Vec<Trait>> {
+    let sample = source.measured(session.options)?;
+    let mut found = columns::inspect(&sample.x, sample.dim, scalings)?;
+    // A feature that others determine, or that leaves a gap, is no harm to a classifier.
+    found.retain(|found| !matches!(found, Trait::Dependent { .. } | Trait::Gap { .. }));
+    Ok(found)
+}
+
+/// Tells the host of that, unless it was told of the same columns.
+fn inspect(
     session: Session,
     source: &mut Source,
     scalings: &[Scaling],
     names: &[String],
     told: &mut Vec<usize>,
 ) -> Result<()> {
-    let sample = source.measured(session.options)?;
-    for found in columns::inspect(&sample.x, sample.dim, scalings)? {
-        let column = match found {
-            columns::Trait::PileUp { column, .. }
-            | columns::Trait::Mark { column, .. }
-            | columns::Trait::Discrete { column, .. } => column,
-            // A feature that others determine, or that leaves a gap, is no harm to a classifier.
-            columns::Trait::Dependent { .. } | columns::Trait::Gap { .. } => continue,
-        };
-        if !told.contains(&column) {
+    for found in traits(session, source, scalings)? {
+        if !told.contains(&found.column()) {
             let message = found.describe(names, Subject::Events);
             session.hooks.warn("columns", &message)?;
-            told.push(column);
+            told.push(found.column());
         }
     }
     Ok(())

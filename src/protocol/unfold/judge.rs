@@ -8,7 +8,7 @@ use crate::model::{called, Model, Scaling};
 use crate::options::keys;
 use crate::order::sort_by_value;
 use crate::protocol::calibration::{worth, Calibration};
-use crate::protocol::columns;
+use crate::protocol::columns::{self, Trait};
 use crate::protocol::copies;
 use crate::protocol::coverage::{value, Coverage};
 use crate::protocol::gaps::{self, gaps, Gap};
@@ -16,7 +16,7 @@ use crate::protocol::judgement::Subject;
 use crate::protocol::marginals;
 use crate::protocol::opinion::SecondOpinion;
 use crate::protocol::pullback::WeightReport;
-use crate::protocol::reweight::{inspect, FEW};
+use crate::protocol::reweight::{traits, FEW};
 use crate::protocol::source::Source;
 use crate::protocol::worth::Worth;
 use crate::room::{self, Gather, Grow};
@@ -34,17 +34,27 @@ struct Called<'a> {
     names: [&'static str; 2],
 }
 
+impl Called<'_> {
+    fn renamed(&self, message: &str) -> String {
+        let message = renamed(message, self.names);
+        match self.names == AT_DETECTOR {
+            true => at_detector(&message),
+            false => message,
+        }
+    }
+}
+
 impl Hooks for Called<'_> {
     fn progress(&self, progress: &Progress) -> Result<()> {
         self.hooks.progress(progress)
     }
 
     fn log(&self, level: LogLevel, message: &str) -> Result<()> {
-        self.hooks.log(level, &renamed(message, self.names))
+        self.hooks.log(level, &self.renamed(message))
     }
 
     fn warn(&self, about: &'static str, message: &str) -> Result<()> {
-        self.hooks.warn(about, &renamed(message, self.names))
+        self.hooks.warn(about, &self.renamed(message))
     }
 
     fn check(&self, stage: &'static str) -> Result<()> {
@@ -138,6 +148,37 @@ fn listed(places: &[String]) -> String {
     }
 }
 
+/// A trait of a column of a level, and the remedy: what stands there in the place of a level that an event has not is no value.
+fn described(found: &Trait, level: &Level, input: &Input) -> String {
+    let is = |other: &Level| std::ptr::eq(level, other);
+    let plain = found.describe(&level.names, SUBJECT);
+    let (Trait::Mark { value, share, .. } | Trait::PileUp { value, share, .. }) = found else {
+        return match is(&input.generated) {
+            true => plain,
+            false => at_detector(&plain),
+        };
+    };
+    let name = called(&level.names, found.column());
+    let often = format!("{name} is {value} in {:.1} % of the events", 100.0 * share);
+    if is(&input.generated) {
+        return match found {
+            Trait::Mark { .. } => format!("{often} of `generated`, further from all others than these are from each other: if these have no particle level, say so by `flags` (`is_generated`)"),
+            _ => format!("{plain}; if these have no particle level, say so by `flags` (`is_generated`)"),
+        };
+    }
+    let data = &input.data;
+    let column = data.x.iter().skip(found.column()).step_by(data.dim);
+    match is(&input.reconstructed) && column.into_iter().all(|x| x != value) {
+        true => format!("{often} of `reconstructed`, and in none of the data: if these were not reconstructed, say so by `flags` (`is_reconstructed`)"),
+        false => at_detector(&plain),
+    }
+}
+
+/// A message with the option of scalings that the detector level has.
+fn at_detector(message: &str) -> String {
+    message.replace(keys::FEATURES_SCALING.name(), keys::UNFOLD_SCALING.name())
+}
+
 /// How weights u at detector level are not those v of the same events times scale factors, in words.
 fn astray(u: &[f64], v: &[f64]) -> Option<String> {
     let n = u.len() as f64;
@@ -187,13 +228,10 @@ pub(super) fn inspect_input(
         ("the data", data, detector),
     ] {
         let mut source = source(level, &level.w, session)?;
-        inspect(
-            session,
-            &mut source,
-            scalings,
-            &level.names,
-            &mut Vec::new(),
-        )?;
+        for found in traits(session, &mut source, scalings)? {
+            let message = described(&found, level, input);
+            session.hooks.warn("columns", &message)?;
+        }
         copies::look(session, &mut source, name)?;
         // Those of a replica are the events' own by numbers of chance.
         if session.get(keys::UNFOLD_REPLICA) == 0 {
