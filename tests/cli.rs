@@ -2872,6 +2872,9 @@ fn unfold_writes_what_the_library_does() {
     assert_eq!(shape, [ROWS as u64]);
     assert!(alone.iter().eq(columns.iter().skip(2).step_by(3)));
     assert!(!folder.at("u.laser").exists());
+    folder.write("packed.json", &config("").replace("w.npy", "w.v2.csv.gz"));
+    folder.good("unfold packed.json --replica 2");
+    assert!(folder.at("w.v2-2.csv.gz").exists());
 
     // Mistakes.
     folder.usage(

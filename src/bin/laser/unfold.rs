@@ -2,7 +2,7 @@
 
 use crate::argument::whole;
 use crate::config::{bytes_of, options_of, text_of, WeightsColumn};
-use crate::events::{Events, Kind};
+use crate::events::{is_packed, Events, Kind};
 use crate::failure::{Failure, Result};
 use crate::names;
 use crate::output::{apart, same_file, Array, Output};
@@ -316,12 +316,20 @@ impl Given {
     }
 }
 
-/// WEIGHTS-K of a replica.
+/// WEIGHTS-K of a replica: of `w.csv.gz`, too, before all of its end.
 fn beside(path: &Path, replica: u64) -> PathBuf {
-    let mut name = path.file_stem().unwrap_or_default().to_owned();
-    name.push(format!("-{replica}."));
+    let inner = path.with_extension("");
+    let mut name = match is_packed(path) {
+        true => beside(&inner, replica).into_os_string(),
+        false => {
+            let mut name = inner.into_os_string();
+            name.push(format!("-{replica}"));
+            name
+        }
+    };
+    name.push(".");
     name.push(path.extension().unwrap_or_default());
-    path.with_file_name(name)
+    name.into()
 }
 
 /// Writes the weights, one column for each unfolding.
