@@ -3,7 +3,6 @@
 
 mod closure;
 mod feed;
-mod negative;
 mod report;
 pub(in crate::protocol) mod resample;
 
@@ -17,6 +16,7 @@ use super::evaluate::{members, per_row};
 use super::few;
 use super::judgement::{Subject, Witness};
 use super::names;
+use super::negative;
 use super::scaling;
 use super::source::Source;
 use super::support;
@@ -381,6 +381,8 @@ fn learn(session: Session, from: &mut Source, to: &mut Source, samples: Samples)
         copies::look(session, to, TO)?;
         from.weigh(session.hooks, FROM)?;
         to.weigh(session.hooks, TO)?;
+        negative::look(session, from, FROM)?;
+        negative::look(session, to, TO)?;
     }
     let mut model = Model {
         dtype: session.dtype,
