@@ -638,6 +638,16 @@ fn weights_that_are_no_scale_factors_times_those_of_the_simulation_are_told() {
             assert!(log.warnings("weights").is_empty() && log.warnings("efficiency").is_empty());
         }
     }
+    // Events that a weight of 0 takes out.
+    let few: Vec<f64> = times(&broad)
+        .iter()
+        .zip(&chance)
+        .map(|(u, chance)| if *chance < 0.2 { *u } else { 0.0 })
+        .collect();
+    assert!(run(Some(&broad), Some(&few), None)
+        .1
+        .warnings("weights")
+        .is_empty());
     // Scale factors alone.
     for (v, how) in [
         (&broad, "where those are larger by 10 %, they are by"),

@@ -180,22 +180,22 @@ fn at_detector(message: &str) -> String {
 }
 
 /// How weights u at detector level are not those v of the same events times scale factors, in words.
-fn astray(u: &[f64], v: &[f64]) -> Option<String> {
-    let n = u.len() as f64;
-    let sum = |w: &[f64]| w.iter().copied().collect::<Sum>().value();
-    let (of_u, of_v) = (sum(u), sum(v));
+fn astray(pairs: &[(f64, f64)]) -> Option<String> {
+    let n = pairs.len() as f64;
+    let of_u = pairs.iter().map(|(u, _)| *u).collect::<Sum>().value();
+    let of_v = pairs.iter().map(|(_, v)| *v).collect::<Sum>().value();
     let scale = of_u / of_v;
     if !FACTORS.contains(&scale) {
         return Some(format!(
             "of {} matched events they sum to {}, those to {}",
-            u.len(),
+            pairs.len(),
             value(of_u),
             value(of_v)
         ));
     }
     // The slope of u in v: their mean ratio of a factor, whatever the signs, and 0 of what knows nothing of v.
     let (mean_u, mean_v) = (of_u / n, of_v / n);
-    let pairs = || u.iter().zip(v).map(|(u, v)| (u - mean_u, v - mean_v));
+    let pairs = || pairs.iter().map(|(u, v)| (u - mean_u, v - mean_v));
     let square = pairs().map(|(_, v)| v * v).sum::<f64>();
     let slope = pairs().map(|(u, v)| u * v).sum::<f64>() / square;
     let left = pairs().map(|(u, v)| (u - slope * v).powi(2)).sum::<f64>();
@@ -251,11 +251,13 @@ pub(super) fn inspect_input(
         ))?;
     }
     if session.get(keys::UNFOLD_REPLICA) == 0 {
-        let v = input.partner.iter().map(|&i| generated.w[i]).gather()?;
         let matched = reconstructed.w.iter().zip(&input.matched);
         let matched = matched.filter(|(_, matched)| **matched);
-        let u = matched.map(|(u, _)| *u).gather()?;
-        if let Some(how) = astray(&u, &v) {
+        let pairs = matched.zip(&input.partner);
+        let pairs = pairs.map(|((u, _), &i)| (*u, generated.w[i]));
+        // A weight of 0 says that an event was not reconstructed.
+        let pairs = pairs.filter(|(u, _)| *u != 0.0).gather()?;
+        if let Some(how) = astray(&pairs) {
             session.hooks.warn("weights", &format!(
                 "the weights of `reconstructed` do not follow those of `generated` ({how}): at detector level an event counts with its weight there in the place of v. Give v times the scale factor, not the scale factor alone"
             ))?;
