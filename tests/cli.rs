@@ -2501,13 +2501,7 @@ fn resample_writes_what_the_library_says() {
     assert_eq!((&read[..], named), (&names.map(str::to_owned)[..], numbers));
 
     // Particles: all weights of an event by the same factor.
-    let mut text = String::from("<LesHouchesEvents version=\"3.0\">\n<init>\n2212 2212 6500 6500 0 0 0 0 -4 1\n1 0 1 1\n</init>\n");
-    for (x, w) in x.chunks_exact(2).zip(&w) {
-        let particle = format!("13 1 0 0 0 0 {:e} {:e} 0 9 0 0 9", x[0], x[1]);
-        let further = format!("<rwgt>\n<wgt id='up'> {} </wgt>\n</rwgt>", 2.0 * w);
-        text += &format!("<event>\n1 1 {w} 91 0 0\n{particle}\n{further}\n</event>\n");
-    }
-    folder.write("events.lhe", &(text + "</LesHouchesEvents>\n"));
+    folder.write("events.lhe", &muons(&x, &w));
     let command = "resample events.lhe --features px(13),py(13) --options options.json -o new.lhe";
     folder.good(command);
     let written = fs::read_to_string(folder.at("new.lhe")).unwrap();
@@ -2774,6 +2768,169 @@ fn reweight_trains_and_weighs_as_the_library_does() {
     );
 }
 
+/// Les Houches events of one muon, whose transverse momentum are the features, with a further weight of twice the nominal one.
+fn muons(x: &[f64], w: &[f64]) -> String {
+    let mut text = String::from("<LesHouchesEvents version=\"3.0\">\n<init>\n2212 2212 6500 6500 0 0 0 0 -4 1\n1 0 1 1\n</init>\n");
+    for (x, w) in x.chunks_exact(2).zip(w) {
+        let particle = format!("13 1 0 0 0 0 {:e} {:e} 0 9 0 0 9", x[0], x[1]);
+        let further = format!("<rwgt>\n<wgt id='up'> {} </wgt>\n</rwgt>", 2.0 * w);
+        text += &format!("<event>\n1 1 {w} 91 0 0\n{particle}\n{further}\n</event>\n");
+    }
+    text + "</LesHouchesEvents>\n"
+}
+
+/// The numbers of a column of a text with a head.
+fn column(text: &str, name: &str) -> Vec<f64> {
+    let (head, rows) = text.split_once('\n').unwrap();
+    let place = head.split(',').position(|own| own == name).unwrap();
+    let value = |row: &str| row.split(',').nth(place).unwrap().parse().unwrap();
+    rows.lines().map(value).collect()
+}
+
+#[test]
+fn reweight_writes_what_an_event_counts_with() {
+    let folder = Folder::new();
+    folder.write("options.json", OPTIONS);
+    let rows = weighted_events(2);
+    let x: Vec<f64> = rows.chunks_exact(3).flat_map(|x| [x[0], x[1]]).collect();
+    let v: Vec<f64> = rows.chunks_exact(3).map(|x| x[2]).collect();
+    let table: String = rows
+        .chunks_exact(3)
+        .map(|x| format!("{},{},{}\n", x[0], x[1], x[2]))
+        .collect();
+    folder.write("own.csv", &format!("a,b,w\n{table}"));
+    folder.npy("own.npy", &rows, 3, Order::C);
+    folder.npy("x.npy", &x, 2, Order::C);
+    folder.write("own.lhe", &muons(&x, &v));
+    let said = |command: &str| {
+        let done = folder.run(command);
+        let said = String::from_utf8(done.stderr).unwrap();
+        assert!(done.status.success(), "{command}: {said}");
+        said
+    };
+    let written = |name: &str| fs::read_to_string(folder.at(name)).unwrap();
+    let nominal = |name: &str| -> Vec<f64> {
+        let text = written(name);
+        let events = text.split("<event>\n").skip(1);
+        let word = |event: &str| event.split_whitespace().nth(2).unwrap().parse().unwrap();
+        events.map(word).collect()
+    };
+    let close = |found: &[f64], expected: &[f64]| {
+        let mut pairs = found.iter().zip(expected);
+        found.len() == ROWS && pairs.all(|(a, b)| (a / b - 1.0).abs() < 1e-5)
+    };
+    let factor = |model: &str, of: &str| {
+        folder.json(&format!("info {model} --json"))["model"]["record"][of]["factor"].as_f64()
+    };
+
+    // Of two samples the product is what counts.
+    folder.good("reweight train truth.npy x.npy -o r.laser --options options.json");
+    let text = said("reweight apply r.laser own.csv -o w.csv --weight-column w");
+    assert!(
+        text.contains("the product of the two, which --weight-name writes"),
+        "{text}"
+    );
+    let w = column(&written("w.csv"), "w");
+    let products: Vec<f64> = w.iter().zip(&v).map(|(w, v)| w * v).collect();
+    folder.bad(
+        "reweight apply r.laser own.csv -o all.csv --weight-column w --events-too",
+        "a column is called `w` already, as one of the new ones is; rename it, or give the new one another name (--weight-name)",
+    );
+    let text = said("reweight apply r.laser own.csv -o all.csv --weight-column w --events-too --log --weight-name whole");
+    assert!(
+        text.contains("`whole` is w times the events' own weights of `w`"),
+        "{text}"
+    );
+    let all = written("all.csv");
+    assert!(all.starts_with("a,b,w,log_w,whole\n"));
+    assert!(column(&all, "w") == v && column(&all, "whole") == products);
+    said("reweight apply r.laser own.npy -o p.npy --weight-column 2 --weight-name whole");
+    assert_eq!(folder.read("p.npy"), (vec![ROWS as u64], products));
+    said("reweight apply r.laser x.npy -o p.csv --weight-name whole");
+    assert_eq!(column(&written("p.csv"), "whole"), w);
+    folder.bad(
+        "reweight apply r.laser own.csv -o x.csv --weight-column w --events-too --weight-name a",
+        "a column is called `a` already",
+    );
+    folder.usage(
+        "reweight apply r.laser own.csv -o x.csv --weight-column w --log --weight-name log_w",
+        "`log_w` is no name for a further column",
+    );
+    folder.usage(
+        "reweight apply r.laser own.lhe -o x.csv --features px(13),py(13) --weight-name whole",
+        "a table has the features of particles' events, and not the weights that they have",
+    );
+
+    // What `laser resample` wrote stands in the place of the weight.
+    let resampled = "resample own.npy -o new.npy --options options.json --model s.laser";
+    folder.good(resampled);
+    let (_, new) = folder.read("new.npy");
+    let new: Vec<f64> = new.chunks_exact(3).map(|x| x[2]).collect();
+    let factor_of_s = factor("s.laser", "resample").unwrap();
+    let words = format!("w times {factor_of_s} (`resample.factor`)");
+    let text = said("reweight apply s.laser own.csv -o w.csv --weight-column w");
+    let advice = format!("the weight of an event is {words}, in the place of the one that it has");
+    assert!(
+        text.contains(&advice) && !text.contains("product"),
+        "{text}"
+    );
+    assert!(!text.contains("with the events' own weights"), "{text}");
+    let ratios = column(&written("w.csv"), "w");
+    let times: Vec<f64> = ratios.iter().map(|w| factor_of_s * w).collect();
+    assert!(close(&times, &new));
+    said("reweight apply s.laser own.csv -o w.csv --weight-column w --weight-name W");
+    assert!(close(&column(&written("w.csv"), "W"), &new));
+    let apply = "reweight apply s.laser own.lhe --features px(13),py(13)";
+    let text = said(&format!("{apply} -o new.lhe"));
+    assert!(
+        text.contains(&format!("nominal weight of an event is now {words}")),
+        "{text}"
+    );
+    assert!(close(&nominal("new.lhe"), &new));
+    let text = written("new.lhe");
+    let up: f64 = text
+        .split("id='up'>")
+        .nth(1)
+        .unwrap()
+        .split('<')
+        .next()
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap();
+    assert!((up / new[0] - 2.0).abs() < 1e-5);
+    said(&format!("{apply} -o more.lhe --weight-name W"));
+    assert_eq!(nominal("more.lhe"), v);
+    let zero = muons(&x[..4], &[1.0, 0.0]);
+    folder.write("zero.lhe", &zero);
+    folder.bad(
+        "reweight apply s.laser zero.lhe --features px(13),py(13) -o x.lhe",
+        "event 1 (from 0) has the weight 0, which no factor makes another",
+    );
+
+    // What `laser unfold` wrote has a factor to numbers of events.
+    folder.write(
+        "unfold.json",
+        &format!(
+            r#"{{"generated": "truth.npy", "reconstructed": "truth_again.npy", "data": "x.npy", "weights": "u.npy", "model": "u.laser",
+            "options": {{"unfold.iterations": 1, {}}}"#,
+            OPTIONS.replacen('{', "", 1)
+        ),
+    );
+    fs::copy(folder.at("truth.npy"), folder.at("truth_again.npy")).unwrap();
+    folder.good("unfold unfold.json");
+    let factor_of_u = factor("u.laser", "unfolding").unwrap();
+    let text = said("reweight apply u.laser own.csv -o w.csv --weight-column w");
+    let words =
+        format!("times {factor_of_u} (`unfolding.factor`) these weights are numbers of events");
+    assert!(
+        text.contains("the product of the two") && text.contains(&words),
+        "{text}"
+    );
+    let text = said("reweight apply u.laser own.lhe -o u.lhe --features px(13),py(13)");
+    assert!(text.contains(&words), "{text}");
+}
+
 #[test]
 fn unfold_writes_what_the_library_does() {
     let folder = Folder::new();
@@ -2821,10 +2978,14 @@ fn unfold_writes_what_the_library_does() {
         .good("info u.laser")
         .contains("unfolding by 2 iterations"));
     let log = fs::read_to_string(folder.at("u.laser.log")).unwrap();
-    assert!(
-        log.contains("3000 events of 2 columns from t.npy") && log.contains("replica 2 of 2"),
-        "{log}"
-    );
+    for line in [
+        "3000 events of 2 columns from t.npy\n",
+        "3000 events of 2 columns from data.npy\n",
+        "300 background events from background.npy, which count 150.0, are subtracted from 3000 events, which count 3000 (no weights: 1 each)\n",
+        "replica 2 of 2",
+    ] {
+        assert!(log.contains(line), "{line}: {log}");
+    }
 
     let mut options = Options::from_json(OPTIONS).unwrap();
     options.set_i64("unfold.iterations", 2).unwrap();
@@ -2868,6 +3029,9 @@ fn unfold_writes_what_the_library_does() {
     assert_eq!(shape, [ROWS as u64]);
     assert!(alone.iter().eq(columns.iter().skip(2).step_by(3)));
     assert!(!folder.at("u.laser").exists());
+    folder.write("packed.json", &config("").replace("w.npy", "w.v2.csv.gz"));
+    folder.good("unfold packed.json --replica 2");
+    assert!(folder.at("w.v2-2.csv.gz").exists());
 
     // Mistakes.
     folder.usage(

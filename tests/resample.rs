@@ -3,7 +3,10 @@
 
 use laser::noise::{domain, Noise};
 use laser::options::Options;
-use laser::protocol::{resample, EventSource, Reweighter, Source, Weights};
+use laser::protocol::{
+    refine, resample, train_generator, train_reweighter, EventSource, Instance, Reweighter, Source,
+    Weights,
+};
 use laser::train::{Checkpoint, Hooks, Level};
 use laser::{Error, Result, Rows, RowsMut};
 use std::cell::{Cell, RefCell};
@@ -64,6 +67,26 @@ impl Toy {
                 false if u[1] < 0.5 => LIGHT,
                 false => HEAVY,
             });
+        }
+        toy
+    }
+
+    /// Twenty thousandths of the total are missing where nothing else is.
+    fn with_region(rows: usize, stream: u64) -> Self {
+        let mut toy = Toy::new(rows, stream);
+        toy.w.fill(1.0);
+        let mut u = vec![0.0; 2 * rows];
+        Noise::new(9, 0, domain::ACCEPT).fill_uniforms(0, rows, 2, &mut u);
+        for ((x, w), u) in toy
+            .x
+            .chunks_exact_mut(2)
+            .zip(&mut toy.w)
+            .zip(u.chunks_exact(2))
+        {
+            if u[0] < 0.06 {
+                (x[0], x[1]) = (5.0 + 0.3 * x[0], 5.0 + 0.3 * x[1]);
+                *w = if u[1] < 2.0 / 3.0 { -1.0 } else { 1.0 };
+            }
         }
         toy
     }
@@ -327,22 +350,7 @@ fn squares_are_kept_in_fewer_events_and_errors_are_right() {
 
 #[test]
 fn a_region_that_sums_to_less_than_nothing_is_told_with_its_size() {
-    // Twenty thousandths of the total are missing where nothing else is.
-    let mut toy = Toy::new(30_000, 3);
-    toy.w.fill(1.0);
-    let mut u = vec![0.0; 2 * 30_000];
-    Noise::new(9, 0, domain::ACCEPT).fill_uniforms(0, 30_000, 2, &mut u);
-    for ((x, w), u) in toy
-        .x
-        .chunks_exact_mut(2)
-        .zip(&mut toy.w)
-        .zip(u.chunks_exact(2))
-    {
-        if u[0] < 0.06 {
-            (x[0], x[1]) = (5.0 + 0.3 * x[0], 5.0 + 0.3 * x[1]);
-            *w = if u[1] < 2.0 / 3.0 { -1.0 } else { 1.0 };
-        }
-    }
+    let toy = Toy::with_region(30_000, 3);
     let total: f64 = toy.w.iter().sum();
     let there: f64 = toy
         .x
@@ -393,6 +401,47 @@ fn a_region_that_sums_to_less_than_nothing_is_told_with_its_size() {
         "{weight} ± {error}"
     );
     assert_eq!(log.warnings("negative"), "");
+}
+
+#[test]
+fn every_training_tells_of_a_region_that_sums_to_less_than_nothing() {
+    let quick = options(
+        r#""classifier.epochs": 1, "classifier.steps": 20, "flow.epochs": 1, "flow.steps": 20, "flow.blocks": 2, "flow.layers": 1,
+        "flow.units": 16, "weights.events": 5000"#,
+    );
+    let plain = normals_of(20_000);
+    let generator = train_generator(&mut array(&plain, None), &quick, &()).unwrap();
+    let generator = Instance::new(generator);
+    // What becomes of the trainings is another matter.
+    let told = |toy: &Toy| {
+        let logs = [(); 4].map(|()| Log::default());
+        let other = || array(&plain, None);
+        let _ = train_generator(&mut toy.source(), &quick, &logs[0]);
+        let _ = refine(&generator, &mut toy.source(), &quick, &logs[1]);
+        let _ = train_reweighter(&mut toy.source(), &mut other(), &quick, &logs[2]);
+        let _ = train_reweighter(&mut other(), &mut toy.source(), &quick, &logs[3]);
+        logs.map(|log| log.warnings("negative"))
+    };
+    let whose = ["the target's", "the target's", "`from`", "`to`"];
+    for (told, whose) in told(&Toy::with_region(20_000, 3)).iter().zip(whose) {
+        for words in [
+            whose,
+            "sum to less than 0: to (-1.",
+            "falls without end",
+            "`laser resample`",
+        ] {
+            assert!(told.contains(words), "{words}: {told}");
+        }
+    }
+    // A fifth that is negative everywhere leaves a density.
+    assert_eq!(told(&Toy::new(20_000, 4)), [""; 4].map(str::to_owned));
+}
+
+/// Events of two standard normal features.
+fn normals_of(rows: usize) -> Vec<f64> {
+    let mut x = vec![0.0; 2 * rows];
+    Noise::new(8, 0, domain::LATENT).fill_normals(0, rows, 2, &mut x);
+    x
 }
 
 #[test]

@@ -60,7 +60,15 @@ impl EventSource for Stream {
 }
 
 fn stream() -> Source<'static> {
-    Source::from_events(Box::new(Stream::default())).unwrap()
+    stream_from(0)
+}
+
+fn stream_from(next: u64) -> Source<'static> {
+    let stream = Stream {
+        next,
+        ..Stream::default()
+    };
+    Source::from_events(Box::new(stream)).unwrap()
 }
 
 fn array() -> Vec<f64> {
@@ -558,9 +566,9 @@ fn a_reweighter_that_is_stopped_again_and_again_ends_in_the_same_bits() {
         let options = options(settings);
         let first: Vec<f64> = moved.chunks_exact(2).map(|x| x[0]).collect();
         let given = settings.contains("conditions");
-        let call = |hooks: &dyn Hooks| {
+        let call_from = |next: u64, hooks: &dyn Hooks| {
             let mut to = match is_stream {
-                true => stream(),
+                true => stream_from(next),
                 false => Source::from_rows(Rows::packed(&x, 2).unwrap(), None).unwrap(),
             };
             match given {
@@ -572,6 +580,7 @@ fn a_reweighter_that_is_stopped_again_and_again_ends_in_the_same_bits() {
                 false => reweighting(&moved, &mut to, &options, hooks),
             }
         };
+        let call = |hooks: &dyn Hooks| call_from(0, hooks);
         let whole = call(&()).unwrap();
         let checkpoint = Checkpoint::new(&path, 1e6, 7).unwrap();
         let (mut patience, mut stopped) = (5, 0);
@@ -600,12 +609,13 @@ fn a_reweighter_that_is_stopped_again_and_again_ends_in_the_same_bits() {
         let other = reweighting(&x, &mut stream(), &options, &host).unwrap_err();
         assert!(other.to_string().contains("from") || given, "{other}");
         std::fs::remove_file(&path).unwrap();
-        let models = on_ranks(2, |_, ranks| {
+        let models = on_ranks(2, |rank, ranks| {
             let host = Host {
                 ranks: Some(ranks),
                 ..Host::default()
             };
-            call(&host).unwrap()
+            // Every rank has a simulator of its own.
+            call_from(1_000_000 * rank as u64, &host).unwrap()
         });
         assert!(models[0] == models[1], "{settings}");
         for (a, b) in losses(&models[0]).iter().zip(losses(&whole)) {
@@ -845,7 +855,7 @@ fn a_checkpoint_of_one_rank_alone_is_refused_by_name() {
 
 #[test]
 fn ranks_whose_simulators_have_one_seed_are_told() {
-    let options = options("");
+    let options = options(r#""refiner.method": "rejection""#);
     let outcomes = on_ranks(3, |rank, ranks| {
         // Of the ranks 0 and 2 the same numbers.
         let stream = Stream {
@@ -872,7 +882,11 @@ fn streams_that_end_do_not_go_with_ranks() {
         let mut options = options(r#""refiner.method": "rejection""#);
         options.set_i64("source.events", declared).unwrap();
         let outcomes = on_ranks(2, |rank, ranks| {
-            let stream = Ending(Stream::default(), if rank == 1 { 2000 } else { u64::MAX });
+            let stream = Stream {
+                next: 1_000_000 * rank as u64,
+                ..Stream::default()
+            };
+            let stream = Ending(stream, if rank == 1 { 2000 } else { u64::MAX });
             let mut source = Source::from_events(Box::new(stream)).unwrap();
             let host = Host {
                 ranks: Some(ranks),

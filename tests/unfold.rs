@@ -552,6 +552,133 @@ fn what_is_not_what_it_should_be_is_told() {
     );
 }
 
+#[test]
+fn what_stands_for_a_level_that_is_missing_is_told_with_its_flags() {
+    const ROWS: usize = 20_000;
+    let example = Gaussian::new(ROWS, 420);
+    let run = |t: &[f64], x: &[f64], data: &[f64]| {
+        let log = Log::default();
+        let settings = options(&[
+            ("unfold.iterations", 1.0),
+            ("unfold.epochs", 1.0),
+            ("classifier.epochs", 1.0),
+        ]);
+        let [t, x, data] = [t, x, data].map(|x| array(x, 1, None));
+        unfold(&t, &x, &data, None, &settings, &log).unwrap();
+        log.warnings("columns")
+    };
+    let every = |x: &[f64], value: f64| -> Vec<f64> {
+        let rows = x.iter().enumerate();
+        rows.map(|(i, x)| if i % 4 == 0 { value } else { *x })
+            .collect()
+    };
+    let Gaussian { t, x, data, .. } = &example;
+    for value in [-10.0, -999.0] {
+        let told = run(t, &every(x, value), data);
+        let words = format!("`r0` is {value} in 25.0 % of the events of `reconstructed`, and in none of the data: if these were not reconstructed, say so by `flags` (`is_reconstructed`)");
+        assert!(told.len() == 1 && told[0].contains(&words), "{told:?}");
+        let told = run(&every(t, value), x, data);
+        assert!(
+            told.len() == 1 && told[0].ends_with("say so by `flags` (`is_generated`)"),
+            "{told:?}"
+        );
+    }
+    // What the data have as well is a value, with a scaling of this level.
+    let told = run(t, &every(x, -10.0), &every(data, -10.0));
+    assert!(
+        told.len() == 2
+            && told
+                .iter()
+                .all(|t| t.contains("`unfold.scaling` = `zeros(-10)`")),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn weights_that_are_no_scale_factors_times_those_of_the_simulation_are_told() {
+    const ROWS: usize = 20_000;
+    let example = Gaussian::new(ROWS, 400);
+    let run = |v: Option<&[f64]>, u: Option<&[f64]>, d: Option<&[f64]>| {
+        let log = Log::default();
+        let settings = options(&[
+            ("unfold.iterations", 1.0),
+            ("unfold.epochs", 1.0),
+            ("classifier.epochs", 1.0),
+        ]);
+        let (t, x) = (array(&example.t, 1, v), array(&example.x, 1, u));
+        let data = array(&example.data, 1, d);
+        let unfolded = unfold(&t, &x, &data, None, &settings, &log).unwrap();
+        (verdict(&unfolded).to_owned(), log)
+    };
+    let (z, chance) = (normals(404, ROWS, 2), uniforms(405, ROWS, 1));
+    let factors: Vec<f64> = z.iter().step_by(2).map(|z| 0.9 + 0.1 * z).collect();
+    let broad: Vec<f64> = z.iter().skip(1).step_by(2).map(|z| z.exp()).collect();
+    let signs: Vec<f64> = chance
+        .iter()
+        .map(|u| if *u < 0.2 { -1.0 } else { 1.0 })
+        .collect();
+    let narrow: Vec<f64> = z
+        .iter()
+        .skip(1)
+        .step_by(2)
+        .map(|z| 1.0 + 0.02 * z)
+        .collect();
+    let small: Vec<f64> = broad.iter().map(|v| 1e-3 * v).collect();
+    let times = |v: &[f64]| -> Vec<f64> { v.iter().zip(&factors).map(|(v, f)| v * f).collect() };
+
+    // As they should be, of every kind; scale factors alone are those times weights of 1.
+    assert!(run(None, None, None).1.warnings("weights").is_empty());
+    assert!(run(None, Some(&factors), None)
+        .1
+        .warnings("weights")
+        .is_empty());
+    for v in [&broad, &signs, &narrow, &small] {
+        for u in [None, Some(&times(v)[..]), Some(&v[..])] {
+            let (_, log) = run(Some(v), u, None);
+            assert!(log.warnings("weights").is_empty() && log.warnings("efficiency").is_empty());
+        }
+    }
+    // Events that a weight of 0 takes out.
+    let few: Vec<f64> = times(&broad)
+        .iter()
+        .zip(&chance)
+        .map(|(u, chance)| if *chance < 0.2 { *u } else { 0.0 })
+        .collect();
+    assert!(run(Some(&broad), Some(&few), None)
+        .1
+        .warnings("weights")
+        .is_empty());
+    // Scale factors alone.
+    for (v, how) in [
+        (&broad, "where those are larger by 10 %, they are by"),
+        (&signs, "where those are larger by 10 %, they are by"),
+        (&small, "they sum to 179"),
+    ] {
+        let (verdict, log) = run(Some(v), Some(&factors), None);
+        let told = log.warnings("weights");
+        assert!(
+            told.len() == 1 && told[0].contains(how) && told[0].contains("Give v times"),
+            "{told:?}"
+        );
+        assert!(verdict.contains("weights"), "{verdict}");
+    }
+    let (_, log) = run(Some(&small), Some(&factors), None);
+    let told = log.warnings("efficiency");
+    assert!(
+        told.len() == 1 && told[0].contains("more than there are"),
+        "{told:?}"
+    );
+
+    // Data that are a distribution, and no numbers of events.
+    let (verdict, log) = run(None, None, Some(&[1.0 / ROWS as f64; ROWS]));
+    let told = log.warnings("weights");
+    assert!(
+        told.len() == 1 && told[0].starts_with("Σ d is 1.000000 of 20000 events"),
+        "{told:?}"
+    );
+    assert!(verdict.contains("weights"), "{verdict}");
+}
+
 /// Events that come from a host.
 struct Told;
 

@@ -113,6 +113,18 @@ fn turn(low: f64, high: f64) -> Option<&'static str> {
 }
 
 impl Trait {
+    /// Which column it is about, from 0.
+    pub(super) fn column(&self) -> usize {
+        match self {
+            Trait::PileUp { column, .. }
+            | Trait::Mark { column, .. }
+            | Trait::OnBound { column, .. }
+            | Trait::Gap { column, .. }
+            | Trait::Discrete { column, .. }
+            | Trait::Dependent { column, .. } => *column,
+        }
+    }
+
     /// What it is, and the remedy.
     pub(super) fn describe(&self, names: &[String], subject: Subject) -> String {
         match self {

@@ -21,6 +21,7 @@ mod judgement;
 mod limits;
 mod marginals;
 mod names;
+mod negative;
 mod networks;
 mod omnifold;
 mod opinion;

@@ -14,6 +14,7 @@ use super::judgement::{Subject, Witness};
 use super::limits::{limits, LimitReport};
 use super::marginals;
 use super::names;
+use super::negative;
 use super::omnifold::{self, unfold};
 use super::opinion::{self, SecondOpinion};
 use super::pullback::{weighted_latents, Look, Run, WeightReport, Weighted};
@@ -62,6 +63,7 @@ fn train_here(target: &mut Source, options: &Options, hooks: &dyn Hooks) -> Resu
     }
     copies::look(session, target, TARGET)?;
     target.weigh(session.hooks, TARGET)?;
+    negative::look(session, target, TARGET)?;
     unused::in_training(options, hooks)?;
     if let Err(why) = checks::refinement(
         &draft.generator,
@@ -275,6 +277,7 @@ fn once(session: Session, generator: &Instance, target: &mut Source) -> Result<I
     support::restrict(target, support, &model.names, Some(generator), options)?;
     let supported = generator.with_model(model.clone());
     let scalings = column_scalings(session, &mut model, target)?;
+    negative::look(session, target, TARGET)?;
     let conditions = generator.generator.condition_dim();
     let stock = Conditions::of(target, conditions, options)?;
     Reach::record(conditions, || target.measured(options), &mut model.record)?;

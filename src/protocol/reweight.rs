@@ -3,13 +3,12 @@
 
 mod closure;
 mod feed;
-mod negative;
 mod report;
 pub(in crate::protocol) mod resample;
 
 use super::calibration::Samples;
 use super::classifier::warn;
-use super::columns;
+use super::columns::{self, Trait};
 use super::conditions::Reach;
 use super::copies;
 use super::ensemble::{record, Ensemble};
@@ -17,6 +16,7 @@ use super::evaluate::{members, per_row};
 use super::few;
 use super::judgement::{Subject, Witness};
 use super::names;
+use super::negative;
 use super::scaling;
 use super::source::Source;
 use super::support;
@@ -286,29 +286,33 @@ fn bound(from: &mut Source, to: &mut Source, scalings: &[Scaling]) -> Result<()>
     of("to", to.bound(scalings))
 }
 
-/// Tells the host what a classifier hardly makes of the features of a source, unless it was told of the same columns.
-pub(super) fn inspect(
+/// What a classifier hardly makes of the features of a source.
+pub(super) fn traits(
+    session: Session,
+    source: &mut Source,
+    scalings: &[Scaling],
+) -> Result<Vec<Trait>> {
+    let sample = source.measured(session.options)?;
+    let mut found = columns::inspect(&sample.x, sample.dim, scalings)?;
+    // A feature that others determine, or that leaves a gap, is no harm to a classifier.
+    found.retain(|found| !matches!(found, Trait::Dependent { .. } | Trait::Gap { .. }));
+    Ok(found)
+}
+
+/// Tells the host of that, unless it was told of the same columns.
+fn inspect(
     session: Session,
     source: &mut Source,
     scalings: &[Scaling],
     names: &[String],
     told: &mut Vec<usize>,
 ) -> Result<()> {
-    let sample = source.measured(session.options)?;
     source.tell_of_circles(session.hooks, names)?;
-    for found in columns::inspect(&sample.x, sample.dim, scalings)? {
-        let column = match found {
-            columns::Trait::PileUp { column, .. }
-            | columns::Trait::Mark { column, .. }
-            | columns::Trait::OnBound { column, .. }
-            | columns::Trait::Discrete { column, .. } => column,
-            // A feature that others determine, or that leaves a gap, is no harm to a classifier.
-            columns::Trait::Dependent { .. } | columns::Trait::Gap { .. } => continue,
-        };
-        if !told.contains(&column) {
+    for found in traits(session, source, scalings)? {
+        if !told.contains(&found.column()) {
             let message = found.describe(names, Subject::Events);
             session.hooks.warn("columns", &message)?;
-            told.push(column);
+            told.push(found.column());
         }
     }
     Ok(())
@@ -378,6 +382,8 @@ fn learn(session: Session, from: &mut Source, to: &mut Source, samples: Samples)
         copies::look(session, to, TO)?;
         from.weigh(session.hooks, FROM)?;
         to.weigh(session.hooks, TO)?;
+        negative::look(session, from, FROM)?;
+        negative::look(session, to, TO)?;
     }
     let mut model = Model {
         dtype: session.dtype,

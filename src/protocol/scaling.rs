@@ -101,7 +101,13 @@ fn by_name(text: &str, columns: usize, names: &[String]) -> Result<Vec<Asked>> {
 /// One scaling, or what is wrong.
 fn parse_one(item: &str) -> std::result::Result<Asked, String> {
     if item.contains('(') && !item.ends_with(')') {
-        return Err("the parenthesis is not closed".into());
+        return Err(match item.rsplit_once(')') {
+            Some((_, rest)) => format!(
+                "{} stands behind the parenthesis; between scalings there is a comma",
+                quoted(rest.trim())
+            ),
+            None => "the parenthesis is not closed".into(),
+        });
     }
     let (name, arguments) = match item.strip_suffix(')').and_then(|s| s.split_once('(')) {
         Some((name, arguments)) => (name.trim_end(), Some(arguments)),

@@ -461,6 +461,7 @@ fn unfold_here(
     report.total = mean * product(v, &w);
     report.fakes = 1.0 - total / report.data;
     report.efficiency = product(u, &nu.matched) / report.total;
+    judged.efficiency(session, report.efficiency)?;
     let of_last = trainings.last().cloned().unwrap_or_default();
     report.trainings = trainings;
     let record = &mut model.record;

@@ -708,6 +708,9 @@ class Reweighter(Saved):
         Of events like those of ``source`` the mean is 1, weighted with the weights that they have (those of a :class:`Source`): of 100 or more, a
         mean that is off by more than 0.1 and four standard errors is a :class:`LaserWarning`.
 
+        An event counts with the product of w and the weight that it has. Times ``reweighter["unfolding.factor"]`` it is a number of events, of a
+        reweighter of :func:`unfold`; of one of :func:`resample` w times ``reweighter["resample.factor"]`` stands in the place of its weight.
+
         ``log_w`` and ``spread`` are arrays (n,) to fill, if wanted, with log w and its standard deviation between the networks of the ensemble
         (option "classifier.ensemble"). Options: "threads", "backend", "device".
         """

@@ -6,6 +6,7 @@ mod events;
 mod failure;
 mod info;
 mod input;
+mod meaning;
 mod names;
 mod npz;
 mod output;

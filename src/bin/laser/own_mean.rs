@@ -1,5 +1,6 @@
 //! The weights that a reweighter gave to a file: whether their mean is that of the events it knows.
 
+use crate::meaning::Meaning;
 use crate::output;
 use crate::terminal::{self, number, percent, rate};
 use std::path::Path;
@@ -40,8 +41,9 @@ impl Sums {
 }
 
 /// What weights came out.
-#[derive(Default)]
 pub struct Seen {
+    /// Of a reweighter whose FROM are events without weights.
+    replaces: bool,
     pub rows: usize,
     plain: Sums,
     /// With the weights that the events have.
@@ -49,10 +51,19 @@ pub struct Seen {
 }
 
 impl Seen {
+    pub fn new(meaning: Meaning) -> Self {
+        Seen {
+            replaces: meaning.replaces(),
+            rows: 0,
+            plain: Sums::default(),
+            weighted: None,
+        }
+    }
+
     pub fn add(&mut self, w: f64, own: Option<f64>) {
         self.rows += 1;
         self.plain.add(w, 1.0);
-        if let Some(v) = own {
+        if let Some(v) = own.filter(|_| !self.replaces) {
             self.weighted.get_or_insert_default().add(w, v);
         }
     }
@@ -60,6 +71,7 @@ impl Seen {
     /// What came of it, on stderr.
     pub fn tell(&self, path: &Path, seconds: f64) {
         let Seen {
+            replaces,
             rows,
             plain,
             weighted,
@@ -81,10 +93,11 @@ impl Seen {
             mean(plain),
             percent(all.vw * all.vw / all.squares[2] / *rows as f64),
         ));
-        // A few do not tell how much the weights vary. A reweighter may be one of events without their weights, as `resample` makes it.
+        // A few do not tell how much the weights vary. A reweighter may be one of events without their weights.
         if *rows >= ENOUGH && plain.off() && weighted.as_ref().is_none_or(Sums::off) {
             let others = match weighted {
                 Some(_) => "",
+                None if *replaces => "",
                 None => ", or they have weights, which --weight-column names",
             };
             terminal::warn(Some(&format!(

@@ -8,7 +8,7 @@ use crate::npz;
 use crate::output::{self, apart, same_file, Output};
 use crate::particle::features::Features;
 use crate::particle::files::{Format, Reader, Rewriter, NOMINAL};
-use crate::reweight::of_json_or_preset;
+use crate::reweight::{no_factor, of_json_or_preset};
 use crate::terminal::{number, percent};
 use crate::watch::{log_of, unwritable, Keep, Watch};
 use laser::aside::Aside;
@@ -261,11 +261,7 @@ impl Particles<'_> {
             reader.features(self.features, &mut x)?;
             let weight = reader.weight(self.weight)?;
             if weight == 0.0 {
-                let what = format!(
-                    "event {} (from 0) has the weight 0, which no factor makes another: leave such events out",
-                    w.len()
-                );
-                return Err(Failure::of(self.path, what));
+                return Err(Failure::of(self.path, no_factor(w.len())));
             }
             w.push(weight);
         }

@@ -5,7 +5,9 @@ use crate::config::WeightsColumn;
 use crate::events::{place, Kind};
 use crate::failure::{Failure, Result};
 use crate::input::{require_exact, Input, BLOCK};
+use crate::meaning::Meaning;
 use crate::names;
+use crate::npz;
 use crate::output::{self, apart, Array, Output};
 use crate::own_mean::Seen;
 use crate::particle::features::Features;
@@ -79,7 +81,8 @@ enum Weighted {
 ///
 /// Reads the events block by block and writes their weights as they come: the memory does not grow with a .npy or .parquet file. Columns with names are
 /// found by those of the reweighter, in any order and among others; without names the events have its columns alone. Their weights w(x) are
-/// to be multiplied with those that the events have.
+/// to be multiplied with those that the events have; of a reweighter of `laser resample` they stand, times a factor that is printed, in
+/// their place.
 #[derive(clap::Args)]
 #[command(
     after_help = "Example:\n  laser reweight apply reweighter.laser simulation.npy -o weights.npy"
@@ -109,10 +112,12 @@ pub struct Apply {
     #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
     features: Option<Features>,
     /// The column of a table that holds weights which the events have, by its name or number, from 0: it is none of the features, and their mean
-    /// weight, by which other events than those of FROM are told, is taken with it. w is without it
+    /// weight, by which other events than those of FROM are told, is taken with it. w is without it, unless --weight-name asks for both
     #[arg(long, value_name = "COLUMN")]
     weight_column: Option<String>,
-    /// Leave the weights of particles' events as they are, and give them one more, of this name: w times the nominal one
+    /// Write what an event counts with: w times the weight that it has, or, of a reweighter of `laser resample`, what stands in its place. In a
+    /// table it is the last column, of this name, in the place of w (events without --weight-column have the weight 1); particles' events have
+    /// one more weight, and keep theirs
     #[arg(long, value_name = "NAME")]
     weight_name: Option<String>,
     /// The conditions of all events, where the file has none: numbers with commas between
@@ -285,9 +290,17 @@ fn apply(arguments: &Apply) -> Result<()> {
             return Err(Failure::usage(path, what));
         }
     };
-    if same.is_none() && arguments.weight_name.is_some() {
-        let what = "--weight-name is for files of particles; leave it out, or write a file of the kind of the events";
-        return Err(Failure::usage(path, what));
+    if let (None, Some(name)) = (same, &arguments.weight_name) {
+        let of_particles = Kind::of(npz::member(&arguments.events).0);
+        if matches!(of_particles, Ok(Kind::Particles(_))) {
+            let what = "--weight-name: a table has the features of particles' events, and not the weights that they have; write a file of the kind of the events, or leave it out";
+            return Err(Failure::usage(path, what));
+        }
+        let taken = [("log_w", arguments.log), ("spread", arguments.spread)];
+        if name.is_empty() || taken.contains(&(name, true)) {
+            let what = format!("--weight-name: `{name}` is no name for a further column");
+            return Err(Failure::usage(path, what));
+        }
     }
     if same.is_some() && arguments.weight_column.is_some() {
         let what = "--weight-column is for tables; particles' events have their nominal weight";
@@ -301,6 +314,7 @@ fn apply(arguments: &Apply) -> Result<()> {
             ),
             other => other.into(),
         })?;
+    let meaning = Meaning::of(&reweighter);
     let dims = reweighter.generator.dims();
     let given = &arguments.conditions;
     if !given.is_empty() && given.len() != dims.conditions {
@@ -311,7 +325,7 @@ fn apply(arguments: &Apply) -> Result<()> {
         )));
     }
     if let Some(format) = same {
-        return rewrite(arguments, &reweighter, format);
+        return rewrite(arguments, &reweighter, format, meaning);
     }
     let input = Input::open(&arguments.events, arguments.features.as_ref())?;
     let (rows, columns) = (input.rows(), input.columns());
@@ -342,9 +356,14 @@ fn apply(arguments: &Apply) -> Result<()> {
     let of_own = names.len();
     let mut more = Vec::from_iter(arguments.log.then_some("log_w"));
     more.extend(arguments.spread.then_some("spread"));
-    more.push("w");
+    let last = arguments.weight_name.as_deref().unwrap_or("w");
+    more.push(last);
     if let Some(name) = names.iter().find(|name| more.contains(&name.as_str())) {
-        let what = format!("--events-too: a column is called `{name}` already, as one of the new ones is; rename it");
+        let other = match name == last {
+            true => ", or give the new one another name (--weight-name)",
+            false => "",
+        };
+        let what = format!("--events-too: a column is called `{name}` already, as one of the new ones is; rename it{other}");
         return Err(Failure::of(&arguments.events, what));
     }
     names.extend(more.into_iter().map(str::to_owned));
@@ -375,7 +394,7 @@ fn apply(arguments: &Apply) -> Result<()> {
     };
     let most = (BLOCK / (columns + wanted + width)).max(1);
     let seen = file.write(|sink| {
-        let (mut seen, mut strange) = (Seen::default(), false);
+        let (mut seen, mut strange) = (Seen::new(meaning), false);
         let (mut read, mut x, mut out) = (Vec::new(), Vec::new(), Vec::new());
         let [mut w, mut log_w, mut spread] = [const { Vec::new() }; 3];
         for first in (0..rows).step_by(most) {
@@ -410,12 +429,16 @@ fn apply(arguments: &Apply) -> Result<()> {
                 .map_err(|error| of_rows(&arguments.events, &reweighter, (first, count), error))?;
             out.clear();
             for row in 0..count {
-                let own = &read[row * columns..][..of_own];
+                let read = &read[row * columns..][..columns];
+                let own = &read[..of_own];
                 require_exact(&arguments.events, first + row, own, long)?;
                 out.extend_from_slice(own);
                 out.extend(arguments.log.then_some(log_w[row]));
                 out.extend(arguments.spread.then_some(spread[row]));
-                out.push(w[row]);
+                out.push(match arguments.weight_name {
+                    Some(_) => meaning.weight(w[row], weight.map_or(1.0, |place| read[place])),
+                    None => w[row],
+                });
             }
             sink(&out)?;
             for (w, row) in w.iter().zip(read.chunks_exact(columns)) {
@@ -427,10 +450,9 @@ fn apply(arguments: &Apply) -> Result<()> {
     })?;
     bar.finish_and_clear();
     seen.tell(path, start.elapsed().as_secs_f64());
-    if let Some(own) = &arguments.weight_column {
-        terminal::say(&format!(
-            "w is without the events' own weights of `{own}`: the weight of an event is the product of the two"
-        ));
+    let (whole, own) = (arguments.weight_name.is_some(), &arguments.weight_column);
+    if let Some(note) = meaning.of_column(last, whole, own.as_deref()) {
+        terminal::say(&note);
     }
     Ok(())
 }
@@ -475,8 +497,18 @@ fn of_rows(
 const EVENTS_HELD: usize = 10_000;
 const TEXT_HELD: usize = 1 << 24;
 
+/// Why the weights of an event cannot be multiplied so that the nominal one is another.
+pub fn no_factor(event: usize) -> String {
+    format!("event {event} (from 0) has the weight 0, which no factor makes another: leave such events out")
+}
+
 /// Writes the events of a file of particles again, with their weights multiplied.
-fn rewrite(arguments: &Apply, reweighter: &Reweighter, format: Format) -> Result<()> {
+fn rewrite(
+    arguments: &Apply,
+    reweighter: &Reweighter,
+    format: Format,
+    meaning: Meaning,
+) -> Result<()> {
     let path = &arguments.output;
     let (source, given) = (&arguments.events, &arguments.conditions);
     if arguments.log || arguments.spread || arguments.events_too {
@@ -507,7 +539,7 @@ fn rewrite(arguments: &Apply, reweighter: &Reweighter, format: Format) -> Result
     let bar = terminal::bar(0, "{spinner} {human_pos} events  {per_sec}")?;
     let start = Instant::now();
     let mut reader = Reader::open(source, format)?;
-    let (mut seen, mut strange) = (Seen::default(), false);
+    let (mut seen, mut strange) = (Seen::new(meaning), false);
     output::write_text(path, |sink| {
         let mut more = reader.read()?;
         sink(&rewriter.begin(&reader)?)?;
@@ -529,7 +561,12 @@ fn rewrite(arguments: &Apply, reweighter: &Reweighter, format: Format) -> Result
                 reader.features(features, &mut read)?;
                 x.extend(places.iter().map(|&place| read[place]));
                 x.extend_from_slice(given);
-                own.push(reader.weight(None)?);
+                let weight = reader.weight(None)?;
+                if weight == 0.0 && meaning.replaces() {
+                    let event = seen.rows + held.len();
+                    return Err(Failure::of(source, no_factor(event)));
+                }
+                own.push(weight);
                 text += reader.event.text.len();
                 held.push(std::mem::take(&mut reader.event));
                 more = reader.read()?;
@@ -544,7 +581,11 @@ fn rewrite(arguments: &Apply, reweighter: &Reweighter, format: Format) -> Result
             let weighted = reweighter.weights(&options, rows, out);
             weighted.map_err(|e| of_rows(source, reweighter, (seen.rows, held.len()), e))?;
             for ((event, w), own) in held.iter().zip(&w).zip(&own) {
-                sink(&rewriter.event(event, *w))?;
+                let factor = match meaning.replaces() {
+                    true => meaning.weight(*w, *own) / own,
+                    false => *w,
+                };
+                sink(&rewriter.event(event, factor))?;
                 seen.add(*w, Some(*own));
             }
             bar.set_position(seen.rows as u64);
@@ -556,5 +597,8 @@ fn rewrite(arguments: &Apply, reweighter: &Reweighter, format: Format) -> Result
     })?;
     bar.finish_and_clear();
     seen.tell(path, start.elapsed().as_secs_f64());
+    if let Some(note) = meaning.of_particles(arguments.weight_name.as_deref()) {
+        terminal::say(&note);
+    }
     Ok(())
 }

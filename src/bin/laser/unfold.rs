@@ -2,10 +2,11 @@
 
 use crate::argument::whole;
 use crate::config::{bytes_of, options_of, text_of, WeightsColumn};
-use crate::events::{Events, Kind};
+use crate::events::{is_packed, Events, Kind};
 use crate::failure::{Failure, Result};
 use crate::names;
 use crate::output::{apart, same_file, Array, Output};
+use crate::terminal::number;
 use crate::watch::{log_of, unwritable, Keep, Watch};
 use laser::aside::Aside;
 use laser::options::{keys, Options};
@@ -135,6 +136,8 @@ impl Config {
 struct Sample {
     events: Events,
     weights: Option<Vec<f64>>,
+    /// What was read, in words.
+    read: String,
 }
 
 impl Sample {
@@ -150,7 +153,21 @@ impl Sample {
             }
         };
         let weights = column.map(|c| events.split_weights(c)).transpose()?;
-        Ok(Sample { events, weights })
+        let with = if weights.is_some() {
+            ", with weights"
+        } else {
+            ""
+        };
+        let Events { rows, columns, .. } = &events;
+        let read = format!(
+            "{rows} events of {columns} columns from {}{with}",
+            path.display()
+        );
+        Ok(Sample {
+            events,
+            weights,
+            read,
+        })
     }
 
     /// What stands where an event has no such level does not matter.
@@ -168,24 +185,18 @@ impl Sample {
             .map_err(|e| Failure::of(&self.events.path, e))
     }
 
+    /// What they count.
+    fn count(&self) -> String {
+        let rows = self.events.rows;
+        match &self.weights {
+            None => format!("{rows} (no weights: 1 each)"),
+            Some(weights) => number(weights.iter().sum()),
+        }
+    }
+
     fn note(&self, watch: &Watch) {
-        let Events {
-            path,
-            rows,
-            columns,
-            warning,
-            ..
-        } = &self.events;
-        let weights = if self.weights.is_some() {
-            ", with weights"
-        } else {
-            ""
-        };
-        watch.note(&format!(
-            "{rows} events of {columns} columns from {}{weights}",
-            path.display()
-        ));
-        if let Some(warning) = warning {
+        watch.note(&self.read);
+        if let Some(warning) = &self.events.warning {
             watch.note(&format!("warning: {warning}"));
         }
     }
@@ -227,6 +238,8 @@ struct Given {
     reconstructed: Sample,
     data: Sample,
     flags: Option<Vec<i32>>,
+    /// What is subtracted from the data, in words.
+    background: Vec<String>,
 }
 
 impl Given {
@@ -238,6 +251,7 @@ impl Given {
         let names = reconstructed.events.names().to_vec();
         let whose = config.reconstructed.display().to_string();
         names::match_to(&mut data.events, (&whose, &names))?;
+        let mut subtracted = Vec::new();
         if let Some(path) = &config.background {
             let mut background = Sample::read(path, &columns.background)?;
             names::match_to(&mut background.events, (&whose, &names))?;
@@ -251,6 +265,15 @@ impl Given {
                 ));
             }
             let rows = background.events.rows;
+            subtracted.push(format!(
+                "{rows} background events from {}, which count {}, are subtracted from {} events, which count {}",
+                path.display(),
+                background.count(),
+                data.events.rows,
+                data.count()
+            ));
+            let warning = background.events.warning.iter();
+            subtracted.extend(warning.map(|warning| format!("warning: {warning}")));
             let minus = background.weights.unwrap_or_else(|| vec![1.0; rows]);
             let total: f64 = minus.iter().sum();
             if total < 0.0 {
@@ -274,6 +297,7 @@ impl Given {
             reconstructed,
             data,
             flags,
+            background: subtracted,
         })
     }
 
@@ -292,12 +316,20 @@ impl Given {
     }
 }
 
-/// WEIGHTS-K of a replica.
+/// WEIGHTS-K of a replica: of `w.csv.gz`, too, before all of its end.
 fn beside(path: &Path, replica: u64) -> PathBuf {
-    let mut name = path.file_stem().unwrap_or_default().to_owned();
-    name.push(format!("-{replica}."));
+    let inner = path.with_extension("");
+    let mut name = match is_packed(path) {
+        true => beside(&inner, replica).into_os_string(),
+        false => {
+            let mut name = inner.into_os_string();
+            name.push(format!("-{replica}"));
+            name
+        }
+    };
+    name.push(".");
     name.push(path.extension().unwrap_or_default());
-    path.with_file_name(name)
+    name.into()
 }
 
 /// Writes the weights, one column for each unfolding.
@@ -376,6 +408,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     for sample in [&given.generated, &given.reconstructed, &given.data] {
         sample.note(&watch);
     }
+    given.background.iter().for_each(|line| watch.note(line));
     watch.note(&match &given.flags {
         None => "without `flags` every simulated event counts as generated and reconstructed: an efficiency of 100 %".to_owned(),
         Some(flags) => {

@@ -1,7 +1,6 @@
 //! Weights of both signs made positive: neural resampling (B. Nachman, J. Thaler, arXiv:2007.11586).
 
 use super::closure::{Both, Closure};
-use super::negative::Negative;
 use super::{fit, learn, report, Reweighter};
 use crate::compute::{self, computes, Session};
 use crate::metrics::{Sample, Squares, Sum};
@@ -13,6 +12,7 @@ use crate::options::{keys, Options};
 use crate::protocol::calibration::{Calibration, Samples};
 use crate::protocol::judgement::Witness;
 use crate::protocol::names;
+use crate::protocol::negative::Negative;
 use crate::protocol::refine::agree;
 use crate::protocol::source::Source;
 use crate::protocol::unused;

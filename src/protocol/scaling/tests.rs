@@ -174,6 +174,14 @@ fn what_is_wrong_is_named_with_its_place() {
             "none, zeros(0, log",
             &["item 1", "parenthesis is not closed"],
         ),
+        (
+            "log(20); standardise",
+            &[
+                "item 0",
+                "\"; standardise\" stands behind the parenthesis",
+                "a comma",
+            ],
+        ),
         ("integer(:5), none", &["item 0", "without a lower bound"]),
         ("none, none, none", &["lists 3 scalings", "2 features"]),
     ] {

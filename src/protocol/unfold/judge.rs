@@ -3,11 +3,12 @@
 use super::input::{Input, Level};
 use super::learner::{log_weights, renamed, source};
 use crate::compute::Session;
+use crate::metrics::Sum;
 use crate::model::{called, Model, Scaling};
 use crate::options::keys;
 use crate::order::sort_by_value;
 use crate::protocol::calibration::{worth, Calibration};
-use crate::protocol::columns;
+use crate::protocol::columns::{self, Trait};
 use crate::protocol::copies;
 use crate::protocol::coverage::{value, Coverage};
 use crate::protocol::gaps::{self, gaps, Gap};
@@ -15,13 +16,14 @@ use crate::protocol::judgement::Subject;
 use crate::protocol::marginals;
 use crate::protocol::opinion::SecondOpinion;
 use crate::protocol::pullback::WeightReport;
-use crate::protocol::reweight::{inspect, FEW};
+use crate::protocol::reweight::{traits, FEW};
 use crate::protocol::source::Source;
 use crate::protocol::worth::Worth;
 use crate::room::{self, Gather, Grow};
 use crate::train::{Checkpoint, Hooks, Level as LogLevel, Progress, Ranks};
 use crate::Result;
 use serde::Serialize;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 const SUBJECT: Subject = Subject::Events;
@@ -32,17 +34,27 @@ struct Called<'a> {
     names: [&'static str; 2],
 }
 
+impl Called<'_> {
+    fn renamed(&self, message: &str) -> String {
+        let message = renamed(message, self.names);
+        match self.names == AT_DETECTOR {
+            true => at_detector(&message),
+            false => message,
+        }
+    }
+}
+
 impl Hooks for Called<'_> {
     fn progress(&self, progress: &Progress) -> Result<()> {
         self.hooks.progress(progress)
     }
 
     fn log(&self, level: LogLevel, message: &str) -> Result<()> {
-        self.hooks.log(level, &renamed(message, self.names))
+        self.hooks.log(level, &self.renamed(message))
     }
 
     fn warn(&self, about: &'static str, message: &str) -> Result<()> {
-        self.hooks.warn(about, &renamed(message, self.names))
+        self.hooks.warn(about, &self.renamed(message))
     }
 
     fn check(&self, stage: &'static str) -> Result<()> {
@@ -82,6 +94,14 @@ const ERRORS: f64 = 4.0;
 /// A bin is not reconstructed below this share of the mean efficiency, where so many events would be expected.
 const LOST: f64 = 0.01;
 const EXPECTED: f64 = 20.0;
+/// Scale factors have such a mean.
+const FACTORS: RangeInclusive<f64> = 0.3..=3.0;
+/// Weights v that vary by no more of their mean do not matter.
+const SAME: f64 = 0.01;
+/// An event that was measured counts 1, or what a prescale makes of it: in the mean, no less than this.
+const SCARCE: f64 = 0.1;
+/// More reconstructed events than there are, but for rounding.
+const MORE: f64 = 1.001;
 /// Bins that are named.
 const NAMED: usize = 3;
 
@@ -128,6 +148,65 @@ fn listed(places: &[String]) -> String {
     }
 }
 
+/// A trait of a column of a level, and the remedy: what stands there in the place of a level that an event has not is no value.
+fn described(found: &Trait, level: &Level, input: &Input) -> String {
+    let is = |other: &Level| std::ptr::eq(level, other);
+    let plain = found.describe(&level.names, SUBJECT);
+    let (Trait::Mark { value, share, .. } | Trait::PileUp { value, share, .. }) = found else {
+        return match is(&input.generated) {
+            true => plain,
+            false => at_detector(&plain),
+        };
+    };
+    let name = called(&level.names, found.column());
+    let often = format!("{name} is {value} in {:.1} % of the events", 100.0 * share);
+    if is(&input.generated) {
+        return match found {
+            Trait::Mark { .. } => format!("{often} of `generated`, further from all others than these are from each other: if these have no particle level, say so by `flags` (`is_generated`)"),
+            _ => format!("{plain}; if these have no particle level, say so by `flags` (`is_generated`)"),
+        };
+    }
+    let data = &input.data;
+    let column = data.x.iter().skip(found.column()).step_by(data.dim);
+    match is(&input.reconstructed) && column.into_iter().all(|x| x != value) {
+        true => format!("{often} of `reconstructed`, and in none of the data: if these were not reconstructed, say so by `flags` (`is_reconstructed`)"),
+        false => at_detector(&plain),
+    }
+}
+
+/// A message with the option of scalings that the detector level has.
+fn at_detector(message: &str) -> String {
+    message.replace(keys::FEATURES_SCALING.name(), keys::UNFOLD_SCALING.name())
+}
+
+/// How weights u at detector level are not those v of the same events times scale factors, in words.
+fn astray(pairs: &[(f64, f64)]) -> Option<String> {
+    let n = pairs.len() as f64;
+    let of_u = pairs.iter().map(|(u, _)| *u).collect::<Sum>().value();
+    let of_v = pairs.iter().map(|(_, v)| *v).collect::<Sum>().value();
+    let scale = of_u / of_v;
+    if !FACTORS.contains(&scale) {
+        return Some(format!(
+            "of {} matched events they sum to {}, those to {}",
+            pairs.len(),
+            value(of_u),
+            value(of_v)
+        ));
+    }
+    // The slope of u in v: their mean ratio of a factor, whatever the signs, and 0 of what knows nothing of v.
+    let (mean_u, mean_v) = (of_u / n, of_v / n);
+    let pairs = || pairs.iter().map(|(u, v)| (u - mean_u, v - mean_v));
+    let square = pairs().map(|(_, v)| v * v).sum::<f64>();
+    let slope = pairs().map(|(u, v)| u * v).sum::<f64>() / square;
+    let left = pairs().map(|(u, v)| (u - slope * v).powi(2)).sum::<f64>();
+    let error = (left / square / n).sqrt();
+    let vary = square > n * (SAME * mean_v).powi(2);
+    (vary && slope + ERRORS * error < 0.5 * scale).then(|| {
+        let percent = (100.0 * slope / scale).round() / 10.0 + 0.0;
+        format!("where those are larger by 10 %, they are by {percent} %")
+    })
+}
+
 /// Tells the host of what is strange before anything is trained.
 pub(super) fn inspect_input(
     session: Session,
@@ -149,13 +228,10 @@ pub(super) fn inspect_input(
         ("the data", data, detector),
     ] {
         let mut source = source(level, &level.w, session)?;
-        inspect(
-            session,
-            &mut source,
-            scalings,
-            &level.names,
-            &mut Vec::new(),
-        )?;
+        for found in traits(session, &mut source, scalings)? {
+            let message = described(&found, level, input);
+            session.hooks.warn("columns", &message)?;
+        }
         copies::look(session, &mut source, name)?;
         // Those of a replica are the events' own by numbers of chance.
         if session.get(keys::UNFOLD_REPLICA) == 0 {
@@ -167,6 +243,26 @@ pub(super) fn inspect_input(
         true => (p + w, n),
         false => (p, n - w),
     });
+    let measured = data.w.iter().filter(|w| **w > 0.0).count();
+    if positive < SCARCE * measured as f64 {
+        session.hooks.warn("weights", &format!(
+            "Σ d is {} of {measured} events of `data` (backgrounds left aside), and in such a unit the result is: an event that was measured counts 1. Weights that are normalised are to be multiplied by what they were divided by",
+            value(positive)
+        ))?;
+    }
+    if session.get(keys::UNFOLD_REPLICA) == 0 {
+        let matched = reconstructed.w.iter().zip(&input.matched);
+        let matched = matched.filter(|(_, matched)| **matched);
+        let pairs = matched.zip(&input.partner);
+        let pairs = pairs.map(|((u, _), &i)| (*u, generated.w[i]));
+        // A weight of 0 says that an event was not reconstructed.
+        let pairs = pairs.filter(|(u, _)| *u != 0.0).gather()?;
+        if let Some(how) = astray(&pairs) {
+            session.hooks.warn("weights", &format!(
+                "the weights of `reconstructed` do not follow those of `generated` ({how}): at detector level an event counts with its weight there in the place of v. Give v times the scale factor, not the scale factor alone"
+            ))?;
+        }
+    }
     if negative > 0.5 * positive {
         session.hooks.warn("background", &format!(
             "the negative weights of `data`, its backgrounds, are {:.1} % of the positive ones: what is left has errors of several times its own size; unfold where the signal is",
@@ -372,6 +468,17 @@ impl Judged<'_> {
             ))?;
         }
         Ok(chi)
+    }
+
+    /// Tells of an efficiency that is none.
+    pub fn efficiency(&self, session: Session, efficiency: f64) -> Result<()> {
+        if efficiency <= MORE {
+            return Ok(());
+        }
+        session.hooks.warn("efficiency", &format!(
+            "{:.1} % of the unfolded events are reconstructed, more than there are: the weights of `reconstructed` sum to more than those of the same events of `generated`. Are they v times scale factors near 1, and do `flags` say which events were not reconstructed?",
+            100.0 * efficiency
+        ))
     }
 
     /// Tells of iterations that have not come to an end, and of a detector level that has nothing to do with the other.

@@ -204,6 +204,8 @@ fn name_of(text: &str) -> String {
         match letter {
             '-' => name.push('m'),
             '*' => name.push_str("any"),
+            // No rank, for which it would be taken.
+            '@' => name.push_str("_status"),
             letter if letter.is_ascii_alphanumeric() => name.push(letter),
             ')' | '?' | ' ' => (),
             _ if !name.ends_with('_') => name.push('_'),
@@ -326,7 +328,10 @@ impl FromStr for Features {
         }
         for (i, feature) in features.iter().enumerate() {
             if features[..i].iter().any(|other| other.name == feature.name) {
-                return Err(format!("two features are called `{}`", feature.name));
+                return Err(format!(
+                    "two features are called `{0}`: give one a name of its own, as `a = {1}`",
+                    feature.name, feature.text
+                ));
             }
         }
         Ok(Features {
@@ -506,7 +511,13 @@ mod tests {
             .parse()
             .unwrap();
         let names: Vec<&str> = features.names().map(String::as_str).collect();
-        assert_eq!(names, ["pt_13", "m_13_m13", "mll", "n_any", "pt_21_2_1"]);
+        // A rank is no status.
+        let both: Features = "pt(13#2), pt(13@2)".parse().unwrap();
+        assert!(both.names().eq(["pt_13_2", "pt_13_status2"]));
+        assert_eq!(
+            names,
+            ["pt_13", "m_13_m13", "mll", "n_any", "pt_21_2_status1"]
+        );
     }
 
     #[test]
@@ -540,7 +551,10 @@ mod tests {
             ("ht(13+21)", "ht is of all particles"),
             ("pt(13)?x", "behind `?`"),
             ("pt(13)?inf", "not finite"),
-            ("pt(13), pt(13)", "two features are called `pt_13`"),
+            (
+                "pt(13), pt(13)",
+                "two features are called `pt_13`: give one a name of its own, as `a = pt(13)`",
+            ),
             ("=pt(13)", "is no feature"),
         ] {
             let error = text.parse::<Features>().unwrap_err();

@@ -3,7 +3,7 @@
 use crate::compute::{threads, Session};
 use crate::metrics::{Sample, Sum, Trees};
 use crate::options::keys;
-use crate::protocol::source::Events;
+use crate::protocol::source::{Events, Source};
 use crate::room::Grow;
 use crate::{Result, Rows};
 use serde::Serialize;
@@ -66,25 +66,55 @@ impl Negative {
         }))
     }
 
-    /// Tells the host if there is such a region.
+    /// Tells the host if there is such a region: what that means to positive weights.
     ///
     /// # Errors
     /// Those of the hooks.
     pub fn warn(&self, session: Session) -> Result<()> {
+        let Some(region) = self.described("the events") else {
+            return Ok(());
+        };
+        let message = format!(
+            "{region}. There is no density there, and no positive weight has that mean: it gets next to none, and what is missing is taken from all others, so that the total stays. If it is chance, more events show it"
+        );
+        session.hooks.warn("negative", &message)
+    }
+
+    /// The region in words, if it is no chance; `whose` the events are.
+    fn described(&self, whose: &str) -> Option<String> {
         let Negative {
             events,
             weight,
             error,
         } = self;
-        if weight + ERRORS * error >= 0.0 {
-            return Ok(());
-        }
-        let message = format!(
-            "the weights of a region, of {:.1} % of the events, sum to less than 0: to ({:.2} ± {:.2}) % of the total. There is no density there, and no positive weight has that mean: it gets next to none, and what is missing is taken from all others, so that the total stays. If it is chance, more events show it",
-            100.0 * events,
-            100.0 * weight,
-            100.0 * error
-        );
-        session.hooks.warn("negative", &message)
+        (weight + ERRORS * error < 0.0).then(|| {
+            format!(
+                "the weights of a region, of {:.1} % of {whose}, sum to less than 0: to ({:.2} ± {:.2}) % of the total",
+                100.0 * events,
+                100.0 * weight,
+                100.0 * error
+            )
+        })
     }
+}
+
+/// Tells the host before a training if the events to be trained on have such a region, where no loss has an end; `whose` they are.
+///
+/// # Errors
+/// Those of the source and of the hooks.
+pub(super) fn look(session: Session, source: &mut Source, whose: &str) -> Result<()> {
+    if !source.weighted() {
+        return Ok(());
+    }
+    let events = source.events_to_look_at(session.options)?;
+    let total: Sum = events.w.iter().copied().collect();
+    if total.value() <= 0.0 || events.w.iter().all(|w| *w >= 0.0) {
+        return Ok(());
+    }
+    let region = Negative::find(session, &events)?.and_then(|region| region.described(whose));
+    region.map_or(Ok(()), |region| {
+        session.hooks.warn("negative", &format!(
+            "{region}. No density is like that, and a training falls without end there: make the weights positive first (`laser resample`), or leave the region out (`support`)"
+        ))
+    })
 }
