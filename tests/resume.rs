@@ -886,7 +886,7 @@ fn streams_that_end_do_not_go_with_ranks() {
                 next: 1_000_000 * rank as u64,
                 ..Stream::default()
             };
-            let stream = Ending(stream, if rank == 1 { 2000 } else { u64::MAX });
+            let stream = Ending(stream, if rank == 1 { 1_002_000 } else { u64::MAX });
             let mut source = Source::from_events(Box::new(stream)).unwrap();
             let host = Host {
                 ranks: Some(ranks),

@@ -654,6 +654,19 @@ def test_a_library_without_them():
         liblaser._library.declared("laser_none", None)()
 
 
+def test_a_reweighter_tells_of_conditions_beyond_its_training():
+    given = np.random.default_rng(3).uniform(10, 100, size=(2000, 1))
+    target = np.hstack([events(2), given])
+    reweighter = Reweighter.train(events(1), target, TOY, conditions=1, log=None)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        reweighter.weights(target[:50])
+        assert not [w for w in caught if "conditions lie beyond" in str(w.message)]
+    target[7, 2] = 159
+    with pytest.warns(liblaser.LaserWarning, match="1 of 50 conditions lie beyond those of the training, as .* = 159, which had"):
+        reweighter.weights(target[:50])
+
+
 def test_a_model_is_not_refined_to_another_target(model):
     with pytest.warns(liblaser.LaserWarning, match="the target given is another than the one|boosted trees still tell"):
         refine(model, events(9, shift=5.0), TOY)

@@ -128,7 +128,7 @@ pub unsafe extern "C" fn laser_sampler_set_noise_callback(
 /// more than 1 % of the weight, and ten times as much as ten others; more than 1 % of the weight at the largest that the classifier gives;
 /// more than a tenth of the events of "resampling" copies of others; conditions of a call that lie beyond the training's by more than a
 /// twentieth of their range, more than by chance (of models of earlier versions, more than 0.1 % beyond 4 standard deviations); 1 % of the
-/// proposals not finite; chains of which 1 % of the trajectories diverge, less than 1 % is accepted, or R-hat is above 1.1 (more for fewer
+/// proposals not finite; a feature that single precision, where it is asked for, rounds by more than a thousandth of its spread; chains of which 1 % of the trajectories diverge, less than 1 % is accepted, or R-hat is above 1.1 (more for fewer
 /// than 64 events of each, and from 20 on).
 ///
 /// @param sampler the stream
@@ -250,7 +250,8 @@ pub unsafe extern "C" fn laser_sampler_generate(
     bare_call(|| unsafe { generate(sampler, n, None, (x, stride), None, w, logp) })
 }
 
-/// laser_sampler_generate in single precision: the same events, rounded.
+/// laser_sampler_generate in single precision: the same events, rounded, those within a support to numbers within it; where there are none near,
+/// LASER_ERR_NUMERICAL.
 ///
 /// @param sampler the stream; moves on by `n` events
 /// @param n number of events; 0 does nothing

@@ -152,7 +152,8 @@ impl Sampler {
     /// acceptance of `rejection` or `mixture` off by a factor of two; ten events that carry more than 1 % of the weight (and ten times as much as ten
     /// others); more than 1 % of the weight at the classifier's limit; more than a tenth of the events of `resampling` copies of others;
     /// conditions of a call that lie beyond the training's by more than a twentieth of their range, more than by chance (of models of earlier
-    /// versions, more than 0.1 % beyond 4 standard deviations); 1 % of the proposals that are not finite; chains of which 1 % of the
+    /// versions, more than 0.1 % beyond 4 standard deviations); 1 % of the proposals that are not finite; a feature that single precision,
+    /// where it is asked for, rounds by more than a thousandth of its standard deviation; chains of which 1 % of the
     /// trajectories diverge, less than 1 % is accepted, or R̂ is above 1.1 (more for fewer than 64 events of each, and from 20 on). All count
     /// since the sampler was made; to hooks that are set again, they come again.
     pub fn set_hooks(&mut self, hooks: Option<Arc<dyn Hooks + Send + Sync>>) {

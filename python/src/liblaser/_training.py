@@ -654,6 +654,7 @@ def refine(generator: Generator | Model, target: Any = None, options: OptionsLik
 
 OFF = 0.1  # how far from 1 the mean weight of events of the source may be
 ENOUGH = 100  # events that it is told by
+BESIDE = 0.05  # of the range of a condition of the training: as little beyond it is no other
 
 
 def mean_of(w: FloatArray, v: FloatArray) -> tuple[float, float]:
@@ -720,6 +721,7 @@ class Reweighter(Saved):
         log_w = None if log_w is None else vector_out("log_w", log_w, n)
         spread = None if spread is None else vector_out("spread", spread, n)
         self._weigh(events, w, log_w, spread, only(COMPUTES, options, settings, "reweighter"))
+        self._look_at_conditions(events)
         if n >= ENOUGH:
             self._judge(w, x)
         return w
@@ -728,6 +730,21 @@ class Reweighter(Saved):
                options: Options | None = None) -> None:
         long_call(_c.laser_reweighter_weights, self._open, opened(options), len(events), address(events), stride_of(events), address(w),
                   address(log_w), address(spread))
+
+    def _look_at_conditions(self, events: FloatArray) -> None:
+        """Warns of more conditions beyond those of the training than chance puts there, as samplers do."""
+        reach = self.record.get("conditions")
+        if not self.condition_dim or not isinstance(reach, dict):
+            return
+        low, high = np.array(reach["low"]), np.array(reach["high"])
+        given, margin = events[:, self.event_dim:], BESIDE * (high - low)
+        beyond = (given < low - margin) | (given > high + margin)
+        strange = int(beyond.any(axis=1).sum())
+        if strange > 2 * len(low) * len(events) / reach["events"]:
+            row = int(np.argmax(beyond.any(axis=1)))
+            k = int(np.argmax(beyond[row]))
+            to_python(_c.LASER_LOG_WARNING, f"{strange} of {len(events)} conditions lie beyond those of the training, as {self.names[self.event_dim + k]} = "
+                                            f"{given[row, k]:.6g}, which had {low[k]:.6g} to {high[k]:.6g}: of weights there nothing is known")
 
     def _judge(self, w: FloatArray, x: Any) -> None:
         """Warns of a mean that events of ``source`` do not have, as `laser reweight apply` does; with the weights of the events, if they have some

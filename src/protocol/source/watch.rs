@@ -62,7 +62,7 @@ impl Watch {
         let found = self.later.as_ref().map(|later| later.found(names));
         if let Some(found) = found.filter(|found| !found.is_empty()) {
             let message = format!(
-                "{whose} that came later are not distributed as the first, which are held out (`validation.events`) and by which all is judged, in the largest distance of their distribution functions: {}. The callback has to deliver them in random order from the first on; `source.shuffle` mixes only those that come after them",
+                "{whose} that came later are not distributed as the first, which are held out (`validation.events`) and by which all is judged, in the largest distance of their distribution functions: {}. The callback has to deliver them in random order from the first on; `source.shuffle` mixes only those that come after them. Mend this first: what else is warned of may come of it",
                 found.join(", ")
             );
             hooks.warn("events", &message)?;
@@ -71,7 +71,7 @@ impl Watch {
             return Ok(());
         };
         let message = format!(
-            "{:.1} % of the held-out events of {whose} came again among those that are trained on: they do not tell what is learned by heart. A callback that has come to the end of its events says so by fewer rows than asked for (or none), or `source.events` says how many there are; it then begins again in the order that they had, or with fresh ones. Give each event once, with its weight",
+            "{:.1} % of the held-out events of {whose} came again among those that are trained on: they do not tell what is learned by heart. A callback that has come to the end of its events says so by fewer rows than asked for (or none), or `source.events` says how many there are; it then begins again in the order that they had, or with fresh ones. Give each event once, with its weight. Mend this first: what else is warned of may come of it",
             100.0 * share
         );
         hooks.warn("events", &message)
