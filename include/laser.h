@@ -1229,7 +1229,7 @@ laser_status laser_refine(const laser_generator *generator,
  * again.
  *
  * @param model a model that laser_refine made, or a file of one; stays as it is
- * @param target the target's events, whose conditions refiners learn with, and on which the weights are judged; NULL for a model without
+ * @param target the target's events, whose conditions refiners learn with, and which trees judge the weights by; NULL for a model without
  * conditions, which needs none. In use until the call returns
  * @param options the groups "weights", "refiner", that of the method, and "seed", "backend", "device", "threads"; copied; NULL for the
  * defaults
@@ -2283,7 +2283,7 @@ laser_status laser_sliced_emd(const laser_source *reference,
  * @param statistic receives the greatest difference of the two cumulative distributions, from 0 to 1, or above where negative weights take
  * one of them out of that range
  * @param p_value receives the probability of so great a difference or a greater one if the distributions were the same; approximate for
- * weighted samples (effective sizes), too great for values with many ties; NULL if not wanted
+ * weighted samples (their effective sizes, or what their weights leave below and above a value), too great for values with many ties; NULL if not wanted
  * @return LASER_OK; LASER_ERR_INVALID_ARGUMENT if the events have no such feature; LASER_ERR_DATA for weights without a positive total;
  * LASER_ERR_UNSUPPORTED for a source of laser_source_from_callback; LASER_ERR_NULL; LASER_ERR_BUSY while a source is in use by a training
  *

@@ -100,9 +100,13 @@ impl Number {
 
 /// Whether a column with this name is likely to hold weights.
 pub fn is_weight(name: &str) -> bool {
+    // W is a mass, and mWt one of a boson and a quark.
+    let word = name.rsplit(['_', '-', ' ', '.']).next();
+    if name == "w" || word.is_some_and(|word| word.ends_with("wt") || word == "WT") {
+        return true;
+    }
     let name = name.to_lowercase().replace(['_', '-', ' ', '.'], "");
-    let parts = ["weight", "wgt"];
-    name == "w" || name.ends_with("wt") || parts.iter().any(|part| name.contains(part))
+    ["weight", "wgt"].iter().any(|part| name.contains(part))
 }
 
 /// Where the numbers of rows lie.
@@ -450,8 +454,8 @@ mod tests {
     fn weights_are_known_by_their_names() {
         let weights = [
             "w",
-            "W",
             "wt",
+            "gen_WT",
             "evtwt",
             "wgt",
             "weight",
@@ -463,7 +467,7 @@ mod tests {
             "event weight",
         ];
         assert!(weights.iter().all(|name| is_weight(name)));
-        let features = ["pt", "eta", "m_w", "width", "x0", "", "wpt"];
+        let features = ["pt", "eta", "m_w", "W", "mWt", "width", "x0", "", "wpt"];
         assert!(!features.iter().any(|name| is_weight(name)));
     }
 }

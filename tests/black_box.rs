@@ -432,6 +432,49 @@ impl HostGenerator for Version {
     }
 }
 
+/// Three momenta of hundreds, and their sum, 0 but for rounding that its order decides.
+struct Balanced(bool);
+
+impl HostGenerator for Balanced {
+    fn generate(&self, _: usize, z: &[f64], _: &[f64], x: &mut [f64]) -> Result<()> {
+        for (x, z) in x.chunks_mut(3).zip(z.chunks(2)) {
+            let (a, b) = (300.0 * z[0] as f32, 300.0 * z[1] as f32);
+            let rest = match self.0 {
+                true => (a + 0.1 + b) - a - b - 0.1,
+                false => 0.0,
+            };
+            x.copy_from_slice(&[a.into(), b.into(), f64::from(rest)]);
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn another_rounding_of_the_generator_is_the_same_generator() {
+    let mut options = options(r#", "refiner.method": "rejection""#);
+    options.set_i64("weights.events", 2000).unwrap();
+    let model = host_generator((2, 0, 3), false, &options).unwrap();
+    let attached = |model: Model, other| {
+        let host = Arc::new(Balanced(other));
+        Instance::new(model).with_host(host).unwrap()
+    };
+    let mut z = vec![0.0; 20_000];
+    Noise::new(79, 0, domain::TRAINING).fill_normals(0, 10_000, 2, &mut z);
+    let mut x = vec![0.0; 30_000];
+    let target = Balanced(true);
+    target.generate(10_000, &z, &[], &mut x).unwrap();
+    let mut source = Source::from_rows(Rows::packed(&x, 3).unwrap(), None).unwrap();
+    let refined = refine(&attached(model, true), &mut source, &options, &()).unwrap();
+    let loaded = Model::from_bytes(&refined.to_bytes().unwrap()).unwrap();
+    let mut sampler = Sampler::new(Arc::new(attached(loaded, false)), 1, 0, &options).unwrap();
+    let mut x = [0.0; 30];
+    let outputs = Outputs {
+        x: Some(RowsMut::packed(&mut x, 3).unwrap()),
+        ..Outputs::default()
+    };
+    sampler.generate(10, outputs).unwrap();
+}
+
 #[test]
 fn another_version_of_the_generator_is_no_generator_of_the_model() {
     let (model, _) = counted(f64::INFINITY);

@@ -1041,15 +1041,22 @@ fn angles_of_another_convention_are_the_same_angles() {
     let judged = |x: &[f64], scaling: &str| {
         let mut options = options(&[("flow.epochs", 6.0)]);
         options.set_str("features.scaling", scaling).unwrap();
+        // Of the other feature.
+        options.set_str("support", "x1 > -100").unwrap();
         let log = Still(RefCell::default());
         let mut source = Source::from_rows(Rows::packed(x, 2).unwrap(), None).unwrap();
         let generator = train_generator(&mut source, &options, &Messages(&log)).unwrap();
         let opinion = generator.record["second_opinion"]["generated"].as_f64();
         let generator = Instance::new(generator);
         let model = refine(&generator, &mut source, &options, &Messages(&log)).unwrap();
-        let said = log.0.into_inner().join("\n");
         let refined = &model.record["weights"]["second_opinion"]["refined"];
-        (said, opinion.unwrap().max(refined.as_f64().unwrap()))
+        let worst = opinion.unwrap().max(refined.as_f64().unwrap());
+        // Another source of the same events, of which nothing is known yet.
+        let mut fresh = Source::from_rows(Rows::packed(x, 2).unwrap(), None).unwrap();
+        let again = refine_again(&model, Some(&mut fresh), &options, &Messages(&log)).unwrap();
+        let refined = &again.record["weights"]["second_opinion"]["refined"];
+        let said = log.0.into_inner().join("\n");
+        (said, worst.max(refined.as_f64().unwrap()))
     };
     let x = angles();
     let (said, auc) = judged(&x, "periodic(-pi:pi), standardise");

@@ -58,7 +58,7 @@ def test_what_lies_outside_is_told():
         with pytest.warns(liblaser.LaserWarning, match=r"outside the range of the histograms lie 0\.\d\d% of p and 50\.\d\d% of q, of which the score knows"):
             found = score(p, Histogram(10, inner).fill(half))
         assert found.outside.p < 0.01 and 0.5 <= found.outside.q < 0.51
-        narrow = ((-2.0, 4.0), (-2.0, 0.0))
+        narrow = ((-2.0, 4.0), (-2.0, -1.5))
         with pytest.warns(liblaser.LaserWarning, match="outside the range"):
             score(Histogram(10, narrow).fill(x), Histogram(10, narrow).fill(y))
         with warnings.catch_warnings():
@@ -67,6 +67,9 @@ def test_what_lies_outside_is_told():
             few = Histogram(10, inner).fill(x[:100])
             few += Histogram(10, inner).fill(y[:20] + [0.0, 50.0], np.full(20, 0.1))
             assert 0.015 < score(few, Histogram(10, inner).fill(y)).outside.p < 0.05
+            for unit in (1e-200, 1e200):
+                weighted = Histogram(10, inner).fill(x, np.full(len(x), unit))
+                assert score(weighted, Histogram(10, inner).fill(y)).outside.p < 0.01
 
 
 def test_distances():

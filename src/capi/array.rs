@@ -123,21 +123,17 @@ pub(super) type Place = (&'static str, Range<usize>);
 /// # Errors
 /// [`Error::InvalidArgument`] naming two that do.
 pub(super) fn disjoint<const N: usize>(places: [Option<Place>; N]) -> Result<()> {
-    let mut places: Vec<Place> = places
-        .into_iter()
-        .flatten()
-        .filter(|(_, addresses)| !addresses.is_empty())
-        .collect();
-    places.sort_by_key(|(_, addresses)| addresses.start);
-    let overlap = places
-        .windows(2)
-        .find(|pair| pair[0].1.end > pair[1].1.start);
-    overlap.map_or(Ok(()), |pair| {
-        Err(Error::InvalidArgument(format!(
-            "arguments `{}` and `{}` overlap; they must be arrays apart from each other",
-            pair[0].0, pair[1].0
-        )))
-    })
+    let places = || places.iter().flatten().filter(|(_, a)| !a.is_empty());
+    for (first, a) in places() {
+        let after = |(_, b): &&Place| (a.start, a.end) < (b.start, b.end) && b.start < a.end;
+        let same = |(second, b): &&Place| first < second && a == b;
+        if let Some((second, _)) = places().find(|other| after(other) || same(other)) {
+            return Err(Error::InvalidArgument(format!(
+                "arguments `{first}` and `{second}` overlap; they must be arrays apart from each other"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// The stride to use for rows of `columns` elements: 0 stands for packed rows.

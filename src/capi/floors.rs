@@ -5,7 +5,7 @@ use super::boundary::call;
 use super::handle::Handle;
 use super::metrics::laser_histogram;
 use super::status::laser_status;
-use crate::metrics::{self, Histogram2d, ScoreFloor};
+use crate::metrics::{self, Histogram2d, Score};
 use crate::Result;
 
 /// What laser_jsd gives for two independent samples of one distribution, by chance alone: no score below this floor and a few times its
@@ -37,12 +37,11 @@ pub unsafe extern "C" fn laser_jsd_floor(
     paper: *mut f64,
     paper_spread: *mut f64,
 ) -> laser_status {
-    let floor =
-        |p: &Histogram2d, q: &Histogram2d| metrics::floor(metrics::jsd, p, q, repeats, seed);
     // SAFETY: the host's promise.
     call(|| unsafe {
         floor_of(
-            floor,
+            metrics::jsd,
+            (repeats, seed),
             (p, q),
             ("nats", nats),
             [nats_spread, paper, paper_spread],
@@ -79,12 +78,11 @@ pub unsafe extern "C" fn laser_emd_floor(
     paper: *mut f64,
     paper_spread: *mut f64,
 ) -> laser_status {
-    let floor =
-        |p: &Histogram2d, q: &Histogram2d| metrics::floor(metrics::emd, p, q, repeats, seed);
     // SAFETY: the host's promise.
     call(|| unsafe {
         floor_of(
-            floor,
+            metrics::emd,
+            (repeats, seed),
             (p, q),
             ("units", units),
             [units_spread, paper, paper_spread],
@@ -97,7 +95,8 @@ pub unsafe extern "C" fn laser_emd_floor(
 /// # Safety
 /// The host's promise.
 unsafe fn floor_of(
-    function: impl Fn(&Histogram2d, &Histogram2d) -> Result<ScoreFloor>,
+    score: fn(&Histogram2d, &Histogram2d) -> Result<Score>,
+    (repeats, seed): (usize, u64),
     (p, q): (*const laser_histogram, *const laser_histogram),
     (name, mean): (&'static str, *mut f64),
     others: [*mut f64; 3],
@@ -113,7 +112,7 @@ unsafe fn floor_of(
     // SAFETY: the caller's promise.
     let others = others.map(|other| unsafe { Out::optional(other) });
     let (p, q) = (p.gate().read()?, q.gate().read()?);
-    let floor = function(&p, &q)?;
+    let floor = metrics::floor(score, &p, &q, repeats, seed)?;
     mean.set(floor.mean.value);
     let values = [floor.spread.value, floor.mean.paper, floor.spread.paper];
     for (out, value) in others.into_iter().zip(values) {

@@ -83,7 +83,7 @@ pub unsafe extern "C" fn laser_refine(
 /// again.
 ///
 /// @param model a model that laser_refine made, or a file of one; stays as it is
-/// @param target the target's events, whose conditions refiners learn with, and on which the weights are judged; NULL for a model without
+/// @param target the target's events, whose conditions refiners learn with, and which trees judge the weights by; NULL for a model without
 /// conditions, which needs none. In use until the call returns
 /// @param options the groups "weights", "refiner", that of the method, and "seed", "backend", "device", "threads"; copied; NULL for the
 /// defaults

@@ -102,7 +102,7 @@ pub unsafe extern "C" fn laser_sliced_emd(
 /// @param statistic receives the greatest difference of the two cumulative distributions, from 0 to 1, or above where negative weights take
 /// one of them out of that range
 /// @param p_value receives the probability of so great a difference or a greater one if the distributions were the same; approximate for
-/// weighted samples (effective sizes), too great for values with many ties; NULL if not wanted
+/// weighted samples (their effective sizes, or what their weights leave below and above a value), too great for values with many ties; NULL if not wanted
 /// @return LASER_OK; LASER_ERR_INVALID_ARGUMENT if the events have no such feature; LASER_ERR_DATA for weights without a positive total;
 /// LASER_ERR_UNSUPPORTED for a source of laser_source_from_callback; LASER_ERR_NULL; LASER_ERR_BUSY while a source is in use by a training
 ///

@@ -2,9 +2,8 @@
 //! events that theirs made.
 
 use crate::model::{Dims, GeneratorKind, HostGenerator, Model};
-use crate::room;
+use crate::room::{self, Grow};
 use crate::{Error, Result};
-use serde::{Deserialize, Serialize};
 use serde_json::{json, Map, Value};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
@@ -15,31 +14,24 @@ const RECORD: &str = "generator_events";
 /// Events kept.
 const EVENTS: usize = 8;
 
+/// Latents of one that a message shows.
+const SHOWN: usize = 4;
+
 /// Of these may be others: those in which the rounding of another machine decided what an event became.
 const OTHERS: usize = 1;
 
-/// Events of a generator without randomness of its own, with the latent rows that they are of.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-pub(super) struct Kept {
-    latents: Vec<Vec<f64>>,
-    events: Vec<Vec<f64>>,
-}
-
-/// Puts the first of a host's events, packed rows, into a model's record; what an earlier generator left there goes.
+/// Puts the first of a host's events, packed rows, into a model's record, with the latent rows that they are of.
 pub(crate) fn keep(record: &mut Map<String, Value>, dims: Dims, z: &[f64], x: &[f64]) {
-    let rows = |values: &[f64], columns: usize| -> Vec<Vec<f64>> {
-        let rows = values.chunks_exact(columns).take(EVENTS);
-        rows.map(<[f64]>::to_vec).collect()
-    };
     // JSON has no NaN, which a host gives for what it cannot make.
-    if !x.iter().all(|x| x.is_finite()) {
-        return;
+    if x.iter().all(|x| x.is_finite()) {
+        let first = |values: &[f64], columns: usize| {
+            let values = values.iter().take(EVENTS * columns);
+            Value::Array(values.map(|v| json!(*v)).collect())
+        };
+        let latents = first(z, dims.latent_row());
+        let events = first(x, dims.event_row());
+        record.insert(RECORD.into(), json!({"latents": latents, "events": events}));
     }
-    let kept = Kept {
-        latents: rows(z, dims.latent_row()),
-        events: rows(x, dims.event_row()),
-    };
-    record.insert(RECORD.into(), json!(kept));
 }
 
 /// Removes them.
@@ -50,7 +42,8 @@ pub(crate) fn forget(record: &mut Map<String, Value>) {
 /// What is asked of a callback before the first events that it makes for a model.
 #[derive(Clone)]
 pub(super) struct Same {
-    kept: Arc<Kept>,
+    latents: Arc<[f64]>,
+    events: Arc<[f64]>,
     /// Whether it has answered, to anybody who uses the model.
     answered: Arc<AtomicBool>,
 }
@@ -61,21 +54,29 @@ impl Same {
         if !matches!(model.generator.kind, GeneratorKind::Host { .. }) {
             return None;
         }
-        let kept: Kept = Deserialize::deserialize(model.record.get(RECORD)?).ok()?;
         let dims = model.generator.dims();
-        let fit = |rows: &[Vec<f64>], columns| rows.iter().all(|row| row.len() == columns);
-        let fit = kept.latents.len() == kept.events.len()
-            && fit(&kept.latents, dims.latent_row())
-            && fit(&kept.events, dims.event_row());
-        fit.then(|| Same {
-            kept: Arc::new(kept),
-            answered: Arc::new(AtomicBool::new(false)),
+        let kept = model.record.get(RECORD)?;
+        let numbers = |key: &str, columns: usize| -> Option<Arc<[f64]>> {
+            let values = kept[key].as_array()?;
+            let few = values.len() <= EVENTS * columns && values.len().is_multiple_of(columns);
+            let values = values.iter().map(|v| v.as_f64().filter(|v| v.is_finite()));
+            values.collect::<Option<_>>().filter(|_| few)
+        };
+        let (latents, events) = (
+            numbers("latents", dims.latent_row())?,
+            numbers("events", dims.event_row())?,
+        );
+        let fit = latents.len() / dims.latent_row() == events.len() / dims.event_row();
+        (fit && !latents.is_empty()).then(|| Same {
+            latents,
+            events,
+            answered: Arc::default(),
         })
     }
 
     /// Whether these are the events that a model was refined with, too.
     pub fn is_of(&self, model: &Model) -> bool {
-        Same::of(model).is_some_and(|same| same.kept == self.kept)
+        Same::of(model).is_some_and(|s| s.latents == self.latents && s.events == self.events)
     }
 
     /// Asks the callback for the kept events, once.
@@ -86,35 +87,42 @@ impl Same {
         if self.answered.load(Ordering::Relaxed) {
             return Ok(());
         }
-        let Kept { latents, events } = &*self.kept;
+        let latents = self.latents.chunks_exact(dims.latent_row());
+        let events = self.events.chunks_exact(dims.event_row());
         let rows = latents.len();
-        let part = |of: std::ops::Range<usize>| {
-            let values = latents.iter().flat_map(|row| &row[of.clone()]);
-            values.copied().collect::<Vec<f64>>()
-        };
-        let (z, c) = (part(0..dims.latent), part(dims.latent..dims.latent_row()));
+        let (mut z, mut c) = (Vec::new(), Vec::new());
+        for latent in latents.clone() {
+            z.put_all(latent[..dims.latent].iter().copied())?;
+            c.put_all(latent[dims.latent..].iter().copied())?;
+        }
         let mut x = room::filled(rows * dims.features, f64::NAN)?;
         host.generate(rows, &z, &c, &mut x)?;
         let made = x.chunks_exact(dims.features);
         let mut others = Vec::new();
-        for (row, (made, kept)) in made.zip(events).enumerate() {
+        for (row, (made, kept)) in made.zip(events.clone()).enumerate() {
+            let largest = kept.iter().fold(0.0, |most, x: &f64| x.abs().max(most));
             let other = (0..dims.features).find(|&j| {
-                let column = || events.iter().map(move |event| event[j]);
+                let column = || events.clone().map(move |event| event[j]);
                 let width = column().fold(f64::MIN, f64::max) - column().fold(f64::MAX, f64::min);
+                // What is no wider may be what rounding leaves of larger numbers, as the mass of a massless particle.
+                let rest = if width < 1e-3 * largest {
+                    1e-3 * largest
+                } else {
+                    0.0
+                };
                 // Wide enough for a generator in single precision on another machine.
                 let off = (made[j] - kept[j]).abs();
-                off.is_nan() || off > 1e-3 * width + 1e-5 * kept[j].abs()
+                off.is_nan() || off > 1e-3 * width + 1e-5 * kept[j].abs() + rest
             });
-            others.extend(other.map(|j| (row, j)));
+            others.extend(other.map(|j| (row, j, made[j], kept[j])));
         }
         if others.len() > OTHERS {
-            let (row, j) = others[0];
+            let (row, j, made, kept) = others[0];
+            let z = &z[row * dims.latent..][..dims.latent.min(SHOWN)];
             return Err(Error::InvalidArgument(format!(
-                "the generator that is attached is another than the one that the model was refined with: of {rows} latents in the model's record it makes other events of {}; of z = {:?} feature {j} is {} and was {}. Attach that generator, as it was then, or refine the model with this one",
+                "the generator that is attached is another than the one that the model was refined with: of {rows} latents in the model's record it makes other events of {}; of z = {z:?}{} feature {j} is {made} and was {kept}. Attach that generator, as it was then, or refine the model with this one",
                 others.len(),
-                &latents[row],
-                x[row * dims.features + j],
-                events[row][j]
+                if dims.latent > SHOWN { " …" } else { "" }
             )));
         }
         self.answered.store(true, Ordering::Relaxed);

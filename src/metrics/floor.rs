@@ -84,7 +84,8 @@ pub fn floor(
 /// The weight of an event in every bin, of a total of 1: Σw²/Σw of the bin and the eight around it, or of all where those are empty.
 fn of_one_weight(h: &Histogram2d, bins: &[f64]) -> Result<Vec<f64>> {
     let squares = h.normalised_squares()?;
-    let all = 1.0 / h.effective_entries();
+    // Where weights cancel, all of them may be worth less than an event.
+    let all = (1.0 / h.effective_entries()).min(1.0);
     let (nx, ny) = (h.nx(), h.ny());
     let mut weights = room::filled(bins.len(), all)?;
     for ix in 0..nx {
@@ -96,7 +97,7 @@ fn of_one_weight(h: &Histogram2d, bins: &[f64]) -> Result<Vec<f64>> {
                 of_squares += squares[row].iter().sum::<f64>();
             }
             if sum > 0.0 && of_squares > 0.0 {
-                weights[ix * ny + iy] = of_squares / sum;
+                weights[ix * ny + iy] = (of_squares / sum).min(1.0);
             }
         }
     }

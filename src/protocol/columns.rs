@@ -2,6 +2,7 @@
 
 use super::judgement::Subject;
 use crate::model::{called, Scaling, MAX_CELLS};
+use crate::order::sort_rows;
 use crate::room::{Gather, Grow};
 use crate::table::is_weight;
 use crate::train::Hooks;
@@ -449,10 +450,14 @@ fn edge(values: &[f64]) -> Option<f64> {
 /// Whether the value of one discrete column is known from that of another: in many events, not by chance.
 fn names_of(x: &[f64], columns: usize, by: usize, column: usize) -> Result<bool> {
     let rows = x.chunks_exact(columns);
-    let mut pairs = rows.map(|row| (row[by], row[column])).gather()?;
-    pairs.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
-    let groups = || pairs.chunk_by(|a, b| a.0 == b.0);
-    let known = groups().all(|group| group[0].1 == group[group.len() - 1].1);
+    let pairs = rows.map(|row| (row[by], row[column])).gather()?;
+    let mut order = (0..pairs.len()).gather()?;
+    sort_rows(&mut order, &|a, b| {
+        let (a, b) = (pairs[a], pairs[b]);
+        a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1))
+    });
+    let groups = || order.chunk_by(|&a, &b| pairs[a].0 == pairs[b].0);
+    let known = groups().all(|group| pairs[group[0]].1 == pairs[group[group.len() - 1]].1);
     if !known {
         return Ok(false);
     }
@@ -464,7 +469,7 @@ fn names_of(x: &[f64], columns: usize, by: usize, column: usize) -> Result<bool>
         .map(|run| (run[0], run.len()));
     let (common, often) = most.unwrap_or((0.0, 0));
     // A value of a single event knows anything, and the most common one is known where all else is rare.
-    let told = groups().filter(|group| group.len() > 1 && group[0].1 != common);
+    let told = groups().filter(|group| group.len() > 1 && pairs[group[0]].1 != common);
     let told: usize = told.map(<[_]>::len).sum();
     Ok(2 * told > pairs.len() - often)
 }

@@ -165,7 +165,8 @@ fn tail(
     let mut order = (0..target.len()).gather()?;
     sort_by_value(&mut order, &|i| -(sign * target[i]));
     let mut generated = generated.iter().map(|g| sign * g).gather()?;
-    generated.sort_unstable_by(|a, b| b.total_cmp(a));
+    generated.sort_unstable_by(f64::total_cmp);
+    generated.reverse();
     let total: f64 = weights.iter().sum();
     let mut found = None;
     let mut share = 0.0;

@@ -5,7 +5,7 @@ use super::source::Source;
 use crate::compute::Session;
 use crate::metrics::{kolmogorov_smirnov, kolmogorov_smirnov_of_pairs, Sample};
 use crate::model::called;
-use crate::order::falling;
+use crate::order::{falling, sort_by_value};
 use crate::room::{Gather, Grow};
 use crate::{Error, Result, Rows};
 
@@ -160,11 +160,11 @@ fn foreign(
         if share <= FOREIGN + RARE * probable {
             continue;
         }
-        strange.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
-        let runs = strange.chunk_by(|a, b| a.0 == b.0);
-        let runs = runs
-            .map(|run| (run.iter().map(|(_, w)| w).sum::<f64>(), run[0].0))
-            .gather()?;
+        let mut order = (0..strange.len()).gather()?;
+        sort_by_value(&mut order, &|i| strange[i].0);
+        let runs = order.chunk_by(|&a, &b| strange[a].0 == strange[b].0);
+        let weight = |run: &[usize]| run.iter().map(|&i| strange[i].1).sum::<f64>();
+        let runs = runs.map(|run| (weight(run), strange[run[0]].0)).gather()?;
         let runs = falling(runs, &|(weight, _)| *weight);
         let values: Vec<String> = runs
             .iter()

@@ -12,10 +12,10 @@ use crate::options::keys;
 use crate::room::{self, Grow};
 use crate::train::Hooks;
 use crate::{Result, Rows};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// How well trees tell the target's events, the held-out ones first, from generated ones: area under their ROC curve, 0.5 where not at all.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub struct SecondOpinion {
     /// Of the generator's own events.
     pub generated: f64,
@@ -115,6 +115,16 @@ fn area(session: Session, reference: &Sample, sample: &Sample) -> Result<Option<
 }
 
 impl SecondOpinion {
+    /// That in a record.
+    pub(super) fn of(record: &serde_json::Value) -> Option<Self> {
+        let number = |key: &str| record[key].as_f64();
+        Some(SecondOpinion {
+            generated: number("generated")?,
+            refined: number("refined")?,
+            error: number("error")?,
+        })
+    }
+
     /// Of packed generated rows, conditions included, the weights that they end with, and those that they have before, 1 if left out. None
     /// of too few events.
     ///

@@ -286,7 +286,7 @@ fn once(session: Session, generator: &Instance, target: &mut Source) -> Result<I
         )?;
     }
     let same = require_same(session, &supported, &stock)?;
-    if let Some((z, x)) = &same {
+    if let (Some((z, x)), GeneratorKind::Host { .. }) = (&same, &model.generator.kind) {
         attached::keep(&mut model.record, model.generator.dims(), z, x);
     }
     let trainings;
@@ -395,7 +395,7 @@ fn column_scalings(
 
 /// Prepares another refiner for a model that has its classifier: its weights are judged again, and the refiner that `refiner.method` names
 /// is made or trained. `target` gives the conditions to make events for, and is needed only for a model that has conditions; where one is given,
-/// the weights are judged on its events.
+/// the second opinion on the weights is of its events.
 ///
 /// # Errors
 /// As [`refine`]; [`Error::Unsupported`] for a model without a classifier, [`Error::InvalidArgument`] for one with conditions without a
@@ -451,6 +451,7 @@ fn refine_again_here(
             names::wanted(Some(model), target, options)?;
             let support = model.support.as_ref();
             support::restrict(target, support, &model.names, Some(model), options)?;
+            target.bound(&scalings_of(model)?)?;
             Conditions::of(target, g.condition_dim(), options)?
         }
         None if g.condition_dim() > 0 => {
@@ -461,12 +462,8 @@ fn refine_again_here(
         _ => Conditions::none(),
     };
     let mut generated = Vec::new();
-    let mut keep = |x: &[f64], _: &[f64]| {
-        if generated.len() + x.len() <= MOST_KEPT {
-            generated.put_all(x.iter().copied())?;
-        }
-        Ok(())
-    };
+    let row = g.dims().event_row();
+    let mut keep = |x: &[f64], _: &[f64]| keep(&mut generated, x, row);
     let look: Option<Look> = target.is_some().then_some(&mut keep);
     let run = Run::pilot(session);
     let log_w = weighted_latents(session, model, &conditions, run, look)?.log_w;
@@ -504,6 +501,15 @@ fn refine_again_here(
     Ok(refined.with_model(whole))
 }
 
+/// How a model scales the columns of its events: as its generator or, of one that is not the library's, as its classifier.
+fn scalings_of(model: &Model) -> Result<Vec<Scaling>> {
+    let g = &model.generator;
+    match (&g.kind, &model.classifier) {
+        (GeneratorKind::Networks { .. }, _) | (_, None) => room::joined(&g.scalings, &g.conditions),
+        (_, Some(classifier)) => room::copied(&classifier.scalings[..g.dims().event_row()]),
+    }
+}
+
 /// What trees say of a model whose weights stay, on the events of the target that is given now; `before`: what they said when the weights were
 /// learned. None where little is held out.
 fn opinion_again(
@@ -521,8 +527,7 @@ fn opinion_again(
     let Some(now) = opinion.filter(|now| now.sees_refined()) else {
         return Ok(opinion);
     };
-    let was: Option<SecondOpinion> = serde::Deserialize::deserialize(before).ok();
-    match was.filter(|was| !was.sees_refined()) {
+    match SecondOpinion::of(before).filter(|was| !was.sees_refined()) {
         Some(was) => session.hooks.warn(
             "second opinion",
             &format!(
@@ -556,12 +561,7 @@ fn judge(
         &generator.with_model(model.clone()),
         conditions,
         Run::pilot(session),
-        Some(&mut |x, _| {
-            if generated.len() + x.len() <= MOST_KEPT {
-                generated.put_all(x.iter().copied())?;
-            }
-            Ok(())
-        }),
+        Some(&mut |x, _| keep(&mut generated, x, dims.event_row())),
     )?;
     target.wrap(&mut generated);
     let mut held_out = HeldOut::new(model, target, options)?;
@@ -685,6 +685,12 @@ const FEW: usize = 1000;
 
 /// Values of generated events that are kept to compare with the target's: bounds the memory for events of many features.
 const MOST_KEPT: usize = 20_000_000;
+
+/// Keeps the first of generated events, rows of so many values.
+fn keep(generated: &mut Vec<f64>, x: &[f64], row: usize) -> Result<()> {
+    let room = MOST_KEPT.saturating_sub(generated.len()) / row * row;
+    generated.put_all(x.iter().copied().take(room))
+}
 
 /// The tails of the target's held-out events that the generator does not reach; the host is told of the largest.
 fn find_gaps(

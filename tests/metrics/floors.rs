@@ -245,6 +245,18 @@ fn seeds_decide() {
     assert!(one.0 != two.0 && one.1 != two.1 && one.2 != two.2 && one.3 != two.3);
 }
 
+/// Where weights cancel, a bin and all bins may be worth less than one event.
+#[test]
+fn floors_of_weights_that_cancel_come_to_an_end() {
+    let (x, _) = toy(0, 20, 200, 2);
+    let q = filled(&x, None);
+    for rest in [1e-2, 1e-6, 1e-12] {
+        let p = filled(&[0.5; 4], Some(&[1.0, rest - 1.0]));
+        let floor = floor(jsd, &p, &q, 5, 1).unwrap();
+        assert!(floor.mean.value.is_finite(), "{floor:?}");
+    }
+}
+
 #[test]
 fn bad_floors_are_refused() {
     let good = on_unit_bins(3, 3, |_, _| 2.0);

@@ -40,7 +40,7 @@ class Histogram(Handle[_c.laser_histogram]):
         (xlo, xhi), (ylo, yhi) = range
         self.bins, self.range = (count("bins", nx), count("bins", ny)), ((xlo, xhi), (ylo, yhi))
         self.names: tuple[str, ...] | None = None
-        self._squares = 0.0  # of the weights, inside and outside
+        self._unit, self._squares = 0.0, 0.0  # of the weights, inside and outside, in units of the largest of them
         self._held = made(_c.laser_histogram, _c.laser_histogram_new, *self.bins[:1], xlo, xhi, *self.bins[1:], ylo, yhi)
 
     def fill(self, x: Any, weights: Any = None) -> Histogram:
@@ -60,15 +60,21 @@ class Histogram(Handle[_c.laser_histogram]):
             look_for_weights(to_python, named[2:], "left aside")
         w = vector_in("weights", weights, len(events))
         call(_c.laser_histogram_fill, self._open, len(events), address(events), stride_of(events), address(w))
-        self._squares += len(events) if w is None else float(w @ w)
+        self._count(*(largest_and_squares(w) if w is not None else (1.0, float(len(events)))))
         self.names = self.names or names_of(x)
         return self
 
     def __iadd__(self, other: Histogram) -> Histogram:
         same_axes(self, other)
         call(_c.laser_histogram_merge, self._open, other._open)
-        self._squares += other._squares
+        self._count(other._unit, other._squares)
         return self
+
+    def _count(self, unit: float, squares: float) -> None:
+        largest = max(self._unit, unit)
+        if largest:
+            self._squares = self._squares * (self._unit / largest) ** 2 + squares * (unit / largest) ** 2
+            self._unit = largest
 
     @property
     def contents(self) -> FloatArray:
@@ -87,6 +93,13 @@ class Histogram(Handle[_c.laser_histogram]):
         return f"{self.bins[0]} x {self.bins[1]} bins of [{xlo:g}, {xhi:g}] x [{ylo:g}, {yhi:g}], {self.total.inside:g} inside"
 
 
+def largest_and_squares(w: FloatArray) -> tuple[float, float]:
+    """The largest |w|, and Σw² in its unit, which is no number too large or too small."""
+    largest = float(np.abs(w).max(initial=0.0))
+    scaled = w / largest if largest else w
+    return largest, float(scaled @ scaled)
+
+
 def same_axes(p: Histogram, q: Histogram) -> None:
     """An error if the axes of two histograms have names, and others."""
     if p.names and q.names and p.names[:2] != q.names[:2]:
@@ -100,7 +113,7 @@ class Outside(NamedTuple):
     q: float
 
 
-SHARE, DIFFERENCE = 0.05, 0.01  # above which so much is outside, or more of the one
+SHARE, DIFFERENCE = 0.5, 0.01  # above which so much is outside, or more of the one
 
 
 def outside_of(p: Histogram, q: Histogram) -> Outside:
@@ -108,7 +121,7 @@ def outside_of(p: Histogram, q: Histogram) -> Outside:
     totals = p.total, q.total
     shares = Outside(*(outside / (inside + outside) if inside + outside else 0.0 for inside, outside in totals))
     # Of shares that are the same, the one of both together has the errors of both.
-    sizes = [sum(total) ** 2 / histogram._squares if histogram._squares else 0.0 for total, histogram in zip(totals, (p, q))]
+    sizes = [(sum(total) / h._unit) ** 2 / h._squares if h._squares else 0.0 for total, h in zip(totals, (p, q))]
     share = min(max(float(np.dot(shares, sizes)) / (sum(sizes) or 1.0), 0.0), 1.0)
     error = float(np.sqrt(share * (1 - share) * sum(1 / size for size in sizes if size)))
     if max(shares) > SHARE or abs(shares.p - shares.q) > max(DIFFERENCE, 4 * error):

@@ -626,7 +626,8 @@ def refine(generator: Generator | Model, target: Any = None, options: OptionsLik
     see :func:`train`.
 
     Of a :class:`Model` it makes one with another refiner, and keeps its classifier: ``refine(model, refiner__method="mixture")``. Only a model
-    with conditions needs the target for that; where one is given, the weights are judged on its events.
+    with conditions needs the target for that; where one is given, the second opinion
+    on the weights is of its events.
     """
     of_type("generator", generator, Generator, Model)
     source = None if target is None else source_of("target", target)

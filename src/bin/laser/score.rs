@@ -261,7 +261,13 @@ fn divergence(
         Ok(histogram)
     };
     let (p, q) = (fill(reference)?, fill(sample)?);
-    let floor = floor(jsd, &p, &q, JSD_REPEATS, arguments.seed.into())?;
+    let floor = floor(
+        jsd as fn(&_, &_) -> _,
+        &p,
+        &q,
+        JSD_REPEATS,
+        arguments.seed.into(),
+    )?;
     Ok(Divergence {
         pair,
         nats: jsd(&p, &q)?.value,

@@ -11,6 +11,9 @@ const FEWEST: usize = 16;
 const SHIFTED: f64 = 0.05;
 const ERRORS: f64 = 5.0;
 
+/// (Σw)² / Σw² of weighted latents, by their number, below which their own errors are unknown: chains may be the better judges then.
+const REACH: f64 = 0.05;
+
 /// Of log w, of every latent, and of its square.
 pub(super) struct Expectations(Vec<Expectation>);
 
@@ -56,7 +59,7 @@ fn value(k: usize, z: &[f64], log_w: f64) -> f64 {
 }
 
 impl Expectations {
-    /// Of latents of the prior with their weights: rows of which the first `dim` columns are latents.
+    /// Of latents of the prior with their weights, none if these are too broad to know expectations by: rows of which the first `dim` columns are latents.
     pub fn of_weights(z: &[f64], row: usize, dim: usize, log_w: &[f64]) -> Result<Self> {
         let largest = log_w.iter().copied().filter(|l| l.is_finite());
         let largest = largest.fold(f64::NEG_INFINITY, f64::max);
@@ -65,7 +68,11 @@ impl Expectations {
             let finite = rows.filter(|(_, log_w)| log_w.is_finite());
             finite.map(move |(z, log_w)| (z, *log_w, libm::exp(log_w - largest)))
         };
+        let (sum, squares) = weighted().fold((0.0, 0.0), |(s, q), (_, _, w)| (s + w, q + w * w));
         let mut all = Vec::new();
+        if sum * sum < REACH * squares * log_w.len() as f64 {
+            return Ok(Expectations(all));
+        }
         for k in 0..count(dim) {
             let (mut sum, mut total) = (0.0, 0.0);
             for (z, log_w, w) in weighted() {
@@ -89,7 +96,7 @@ impl Expectations {
     }
 
     /// The worst of chains, draws × chains × dimensions of states with their log w. The chains are independent, and their states need not be.
-    /// None of too few.
+    /// None of too few, or if nothing is expected.
     pub fn bias(&self, z: &[f64], log_w: &[f64], chains: usize) -> Result<Option<Bias>> {
         if chains < FEWEST || log_w.len() < chains {
             return Ok(None);
@@ -109,10 +116,10 @@ impl Expectations {
             let shift = (mean - expected.mean) / expected.width;
             let error = (variance + expected.error * expected.error).sqrt() / expected.width;
             // Of what does not vary there is no shift.
-            let pull = shift.abs() / error;
-            if pull.is_finite() && worst.as_ref().is_none_or(|(most, _)| pull > *most) {
+            let size = shift.abs() / SHIFTED.max(ERRORS * error);
+            if size.is_finite() && worst.as_ref().is_none_or(|(most, _)| size > *most) {
                 let of = name(k);
-                worst = Some((pull, Bias { of, shift, error }));
+                worst = Some((size, Bias { of, shift, error }));
             }
         }
         Ok(worst.map(|(_, bias)| bias))

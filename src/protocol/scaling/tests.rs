@@ -230,8 +230,7 @@ fn a_circle_is_cut_where_it_is_emptiest() {
     }
 }
 
-/// Every value the same but for its last digit, under every scaling: the rounding of a mean, or of x before the scaling, is no width.
-/// Times of a nanosecond's spread, in seconds since 1970: no constant, but nothing else either.
+/// Times of two microseconds' spread, in seconds since 1970: no constant, but nothing else either.
 #[test]
 fn values_that_differ_by_their_rounding_are_said_to() {
     let x: Vec<f64> = (0..1000).map(|i| 1.7e9 + 3e-7 * f64::from(i % 7)).collect();
@@ -242,6 +241,7 @@ fn values_that_differ_by_their_rounding_are_said_to() {
     );
 }
 
+/// Every value the same but for its last digit, under every scaling: the rounding of a mean, or of x before the scaling, is no width.
 #[test]
 fn the_rounding_of_a_constant_is_no_width() {
     for (text, value) in [

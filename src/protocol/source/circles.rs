@@ -6,8 +6,7 @@ use crate::train::{Hooks, Level};
 use crate::Result;
 
 impl Source<'_> {
-    /// Values of circles come within their bounds, as events do that are made: what judges compares plain values. A region may tell values
-    /// apart that lie a period from each other.
+    /// Values of circles come within their bounds, as events do that are made: what judges compares plain values.
     pub(in crate::protocol) fn wrap(&self, x: &mut [f64]) {
         if self.wraps() {
             for row in x.chunks_exact_mut(self.known.dim) {
@@ -20,7 +19,7 @@ impl Source<'_> {
 
     pub(super) fn wraps(&self) -> bool {
         let circle = |s: &Scaling| matches!(s, Scaling::Periodic { .. } | Scaling::Circle { .. });
-        self.known.restriction.is_none() && self.known.scalings.iter().any(circle)
+        self.known.scalings.iter().any(circle)
     }
 
     /// Tells the host of circles whose values come back elsewhere, or are of another unit.
@@ -58,7 +57,7 @@ impl Source<'_> {
             let beside = values().filter(|x| !(low..=high).contains(x)).count();
             if beside > 0 {
                 let message = format!(
-                    "{named}: {:.1} % of the values lie beside its circle from {low} to {high}, and count as those a period away; events come within it",
+                    "{named}: {:.1} % of the values lie beside its circle from {low} to {high}, and count as those a period away; events come within it, and a `support` in it is of these",
                     100.0 * beside as f64 / sample.len() as f64
                 );
                 hooks.log(Level::Info, &message)?;

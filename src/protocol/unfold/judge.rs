@@ -6,7 +6,7 @@ use crate::compute::Session;
 use crate::metrics::Sum;
 use crate::model::{called, Model, Scaling};
 use crate::options::keys;
-use crate::order::sort_by_value;
+use crate::order::{sort_by_value, sort_rows};
 use crate::protocol::calibration::{worth, Calibration};
 use crate::protocol::columns::{self, Trait};
 use crate::protocol::copies;
@@ -98,8 +98,8 @@ const EXPECTED: f64 = 20.0;
 const FACTORS: RangeInclusive<f64> = 0.3..=3.0;
 /// Weights v that vary by no more of their mean do not matter.
 const SAME: f64 = 0.01;
-/// An event that was measured counts 1, or what a prescale makes of it: in the mean, no less than this.
-const SCARCE: f64 = 0.1;
+/// A sum of the data's weights this near to 1, of more events, is that of a distribution.
+const NORMALISED: f64 = 0.01;
 /// More reconstructed events than there are, but for rounding.
 const MORE: f64 = 1.001;
 /// Bins that are named.
@@ -244,7 +244,7 @@ pub(super) fn inspect_input(
         false => (p, n - w),
     });
     let measured = data.w.iter().filter(|w| **w > 0.0).count();
-    if positive < SCARCE * measured as f64 {
+    if (positive - 1.0).abs() < NORMALISED && measured > 1 {
         session.hooks.warn("weights", &format!(
             "Σ d is {} of {measured} events of `data` (backgrounds left aside), and in such a unit the result is: an event that was measured counts 1. Weights that are normalised are to be multiplied by what they were divided by",
             value(positive)
@@ -307,10 +307,14 @@ fn chi_square(mut terms: Vec<Term>) -> Option<f64> {
     if terms.len() < FEW {
         return None;
     }
-    terms.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
+    let mut order: Vec<usize> = (0..terms.len()).collect();
+    sort_rows(&mut order, &|a, b| {
+        let (a, b) = (terms[a], terms[b]);
+        a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1))
+    });
     let each = terms.len().div_ceil((terms.len() / FEWEST).clamp(1, BINS));
-    let pulls = terms.chunks(each).map(|bin| {
-        let sum = |f: &dyn Fn(&Term) -> f64| bin.iter().map(f).sum::<f64>();
+    let pulls = order.chunks(each).map(|bin| {
+        let sum = |f: &dyn Fn(&Term) -> f64| bin.iter().map(|&i| f(&terms[i])).sum::<f64>();
         let variance = sum(&|t| t.2);
         if variance > 0.0 {
             sum(&|t| t.1).powi(2) / variance

@@ -349,10 +349,28 @@ impl Choice {
     /// Which particle it is, or how many there are of its kind.
     fn of(&self, particles: &[Particle]) -> Result<usize, usize> {
         let found = (0..particles.len()).filter(|&i| self.is(&particles[i]));
-        let mut found: Vec<usize> = found.collect();
-        let hardness = |i: &usize| transverse(&particles[*i].p);
-        found.sort_by(|a, b| hardness(b).total_cmp(&hardness(a)));
-        found.get(self.rank).copied().ok_or(found.len())
+        let mut left: Vec<usize> = found.collect();
+        let count = left.len();
+        let hardness = |i: usize| transverse(&particles[i].p);
+        // Ranks are small. Of equal ones the first is harder.
+        for rank in 0..=self.rank.min(count) {
+            let hardest = left.iter().enumerate().reduce(|best, other| {
+                let harder = hardness(*other.1).total_cmp(&hardness(*best.1)).is_gt();
+                if harder {
+                    other
+                } else {
+                    best
+                }
+            });
+            let Some((place, &found)) = hardest else {
+                break;
+            };
+            if rank == self.rank {
+                return Ok(found);
+            }
+            left.remove(place);
+        }
+        Err(count)
     }
 }
 
