@@ -519,7 +519,12 @@ fn opinion_again(
     weights: &[f64],
     before: &serde_json::Value,
 ) -> Result<Option<SecondOpinion>> {
-    if target.held_out(session.options)?.len() < FEW {
+    let held_out = target.held_out(session.options)?.len();
+    if held_out < FEW {
+        let message = format!(
+            "{held_out} events of the target given are held out (`validation.events`), too few to tell whether it is the one that the model is refined to: the classifier stays as it is"
+        );
+        session.hooks.warn("events", &message)?;
         return Ok(None);
     }
     let seen = target.events_to_look_at(session.options)?;
