@@ -18,7 +18,7 @@ use laser::protocol::{two_sample_auc, TwoSampleAuc};
 use laser::train::Hooks;
 use laser::Rows;
 use serde_json::{json, Value};
-use sides::{Choice, Scope, Side};
+use sides::{Asked, Choice, Scope, Side};
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -122,9 +122,14 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         [Some(which), Some(Weighted::Both)].contains(&arguments.weights.or(both))
     };
     let given = arguments;
-    let mut reference = Side::read(&given.reference, weighted(Weighted::Reference), given)?;
-    let mut choice = Choice::new(given.columns.as_deref(), &reference)?;
-    let mut sample = Side::read(&given.sample, weighted(Weighted::Sample), given)?;
+    let asked = Asked {
+        features: given.features.as_ref(),
+        weight: given.weight_column.as_deref(),
+        columns: given.columns.as_deref(),
+    };
+    let mut reference = Side::read(&given.reference, weighted(Weighted::Reference), asked)?;
+    let mut choice = Choice::new(asked.columns, &reference)?;
+    let mut sample = Side::read(&given.sample, weighted(Weighted::Sample), asked)?;
     let names = sample.arrange(&reference, &mut choice)?;
     let scope = Scope {
         path: &given.reference,

@@ -1,9 +1,9 @@
 //! The two samples of a score: which columns they have in common, and what formulas may be about.
 
-use super::Arguments;
 use crate::events::{Events, Wanted};
 use crate::failure::{Failure, Result};
 use crate::names::matched;
+use crate::particle::features::Features;
 use crate::terminal;
 use laser::formula::{self, Formula};
 use laser::metrics::{effective_size, Edge, Edges, Sample};
@@ -170,11 +170,19 @@ pub(super) struct Side {
     pub(super) weights: Option<Vec<f64>>,
 }
 
+/// What the command line says of the columns of both files.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) features: Option<&'a Features>,
+    pub(super) weight: Option<&'a str>,
+    pub(super) columns: Option<&'a [String]>,
+}
+
 impl Side {
-    pub(super) fn read(path: &Path, weighted: bool, arguments: &Arguments) -> Result<Self> {
-        let weight = arguments.weight_column.as_deref();
+    pub(super) fn read(path: &Path, weighted: bool, asked: Asked) -> Result<Self> {
+        let weight = asked.weight;
         let wanted = Wanted {
-            features: arguments.features.as_ref(),
+            features: asked.features,
             weights: weighted,
             name: weight,
         };
@@ -197,9 +205,9 @@ impl Side {
             effective_size(&values).map_err(|e| Failure::of(path, wrong(e)))?;
             weights = Some(values);
         } else {
-            look_for_weights(&events, arguments.columns.as_deref())?;
+            look_for_weights(&events, asked.columns)?;
         }
-        if arguments.columns.is_none() {
+        if asked.columns.is_none() {
             events.refuse_index(|c| Some(c) != column)?; // whatever the names are
         }
         Ok(Side {
