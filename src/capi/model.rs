@@ -364,7 +364,7 @@ pub unsafe extern "C" fn laser_model_info(
 /// "refiner.second_opinion.refined", ".error"; of an ensemble "classifier.spread", of log w between its networks. Of a model with
 /// conditions, how far the training's reach, "conditions.low.0" …, ".high.0" …, of "conditions.events". Of chains that a pilot run has
 /// judged (option "hmc.pilot"):
-/// "chains.step_size", ".acceptance", ".divergences", ".chains", ".transitions", ".r_hat.0" …, ".effective_sample_size.0" …, ".bias.shift", ".bias.error" (of chains
+/// "chains.step_size", ".acceptance", ".divergences", ".chains", ".transitions", ".r_hat.0" …, ".bias.shift", ".bias.error", ".effective_sample_size.0" … (of chains
 /// times transitions). After OmniFold: "omnifold.events", ".changes.0" … (root mean square change of the weights, by iteration),
 /// ".effective_fractions.0" …, ".trainings.0.loss" …; after "iteration.rounds" above 1: "iteration.0.auc" …, ".validation_loss",
 /// ".effective_fraction", by round. A classifier.validation_loss near that of an ignorant one (for "bce" log 2 = 0.693, for "mse" 0.25, for
