@@ -43,16 +43,12 @@ impl Sampler {
             let column = |x: &[f64], j: usize| x.iter().skip(j).step_by(row).copied().gather();
             for j in 0..features {
                 let (x, rounded) = (column(exact, j)?, column(&self.scratch, j)?);
-                let mean = x.iter().sum::<f64>() / count as f64;
-                let variance = x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / count as f64;
-                let off = x.iter().zip(&rounded).map(|(x, r)| (x - r).abs());
-                let off = off.fold(0.0, f64::max);
-                if off > COARSE * variance.sqrt() {
+                if let Some((off, width)) = coarse(&x, &rounded) {
                     self.coarse = true;
                     let named = crate::model::called(&self.model.names, j);
                     hooks.warn("sampling", &format!(
                         "in single precision the values of {named} go in steps of {:.2e}, where they vary by {:.2e}: take the events in double precision, or train on the feature less a constant",
-                        2.0 * off, variance.sqrt()
+                        2.0 * off, width
                     ))?;
                     break;
                 }
@@ -110,5 +106,33 @@ impl Sampler {
             }
         }
         Ok(())
+    }
+}
+
+/// How far rounding moves values, and their standard deviation, if that is too far. One value alone, as of a pile-up, is moved, too, and
+/// nothing is lost by it.
+fn coarse(x: &[f64], rounded: &[f64]) -> Option<(f64, f64)> {
+    let count = x.len() as f64;
+    let mean = x.iter().sum::<f64>() / count;
+    let width = (x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / count).sqrt();
+    let off = x.iter().zip(rounded).map(|(x, r)| (x - r).abs());
+    let off = off.fold(0.0, f64::max);
+    let one = x.windows(2).all(|pair| pair[0] == pair[1]);
+    (off > COARSE * width && !one).then_some((off, width))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_value_is_not_coarse_and_a_narrow_feature_far_off_is() {
+        let rounded = |x: &[f64]| x.iter().map(|x| f64::from(*x as f32)).collect::<Vec<_>>();
+        let told = |x: &[f64]| coarse(x, &rounded(x)).is_some();
+        let far: Vec<f64> = (0..40).map(|i| 5.4e6 + 0.1 * f64::from(i)).collect();
+        assert!(told(&far));
+        assert!(!told(&[0.3; 40]));
+        let near: Vec<f64> = far.iter().map(|x| x - 5.4e6).collect();
+        assert!(!told(&near));
     }
 }

@@ -57,7 +57,7 @@ impl Source<'_> {
             let beside = values().filter(|x| !(low..=high).contains(x)).count();
             if beside > 0 {
                 let message = format!(
-                    "{named}: {:.1} % of the values lie beside its circle from {low} to {high}, and count as those a period away; events come within it, and a `support` in it is of these",
+                    "{named}: {:.1} % of the values lie beside its circle from {low} to {high}, and count as those a period away; events come within it, where a `support` takes the target's values as they are given",
                     100.0 * beside as f64 / sample.len() as f64
                 );
                 hooks.log(Level::Info, &message)?;
