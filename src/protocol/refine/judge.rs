@@ -1,0 +1,195 @@
+//! What is found of a refinement's weights.
+
+use super::TARGET;
+use crate::compute::{Instance, Session};
+use crate::model::{Classifier, Limits, Model};
+use crate::options::keys;
+use crate::protocol::calibration::{worth, Calibration, HeldOut, Samples};
+use crate::protocol::classifier::{together, warn};
+use crate::protocol::conditions::Conditions;
+use crate::protocol::coverage::Coverage;
+use crate::protocol::ensemble::record;
+use crate::protocol::gaps::{self, gaps, Gap};
+use crate::protocol::judgement::Subject;
+use crate::protocol::limits::{limits, LimitReport};
+use crate::protocol::opinion::SecondOpinion;
+use crate::protocol::pullback::{weighted_latents, Run, WeightReport, Weighted};
+use crate::protocol::source::Source;
+use crate::protocol::{copies, generator, marginals};
+use crate::room::{self, Gather, Grow};
+use crate::train::Record;
+use crate::Result;
+use serde_json::json;
+
+/// Judges the classifier and its weights, for the record.
+pub(super) fn judge(
+    session: Session,
+    generator: &Instance,
+    model: &mut Model,
+    trainings: Vec<Record>,
+    target: &mut Source,
+    conditions: &Conditions,
+) -> Result<WeightReport> {
+    let Session { options, hooks, .. } = session;
+    let dims = model.generator.dims();
+    let mut generated = Vec::new();
+    let Weighted {
+        mut log_w,
+        mut log_w_of_events,
+        ..
+    } = weighted_latents(
+        session,
+        &generator.with_model(model.clone()),
+        conditions,
+        Run::pilot(session),
+        Some(&mut |x, _| keep(&mut generated, x, dims.event_row())),
+    )?;
+    target.wrap(&mut generated);
+    let mut held_out = HeldOut::new(model, target, options)?;
+    let of_target = held_out.as_mut().map_or(&mut [][..], |h| &mut h.log_w[..]);
+    let (tail, margin) = (
+        session.get(keys::WEIGHTS_TAIL),
+        session.get(keys::WEIGHTS_MARGIN),
+    );
+    let apply = |limits: Option<Limits>, log_w: &mut [f64]| {
+        limits.map(|limits| log_w.iter_mut().for_each(|l| *l = limits.apply(*l)))
+    };
+    // Latents that have no event were met by no training.
+    let rows = generated.chunks_exact(dims.event_row()).zip(&log_w);
+    let met = rows.filter(|(x, _)| x.iter().all(|v| v.is_finite()));
+    let met = met.map(|(_, log_w)| *log_w).gather()?;
+    // Where weights of latents are learned by themselves, no target event says how far they go.
+    let found = match &mut log_w_of_events {
+        Some(of_events) => {
+            let of_latents = limits(&[], &met, tail, margin)?;
+            apply(of_latents, &mut log_w);
+            set_limits(&mut model.latent_classifier, of_latents);
+            let of_both = limits(of_target, of_events, tail, margin)?;
+            apply(of_both, of_events);
+            apply(of_both, of_target);
+            set_limits(&mut model.classifier, of_both);
+            of_latents
+        }
+        None => {
+            let of_both = limits(of_target, &met, tail, margin)?;
+            apply(of_both, &mut log_w);
+            apply(of_both, of_target);
+            set_limits(&mut model.classifier, of_both);
+            of_both
+        }
+    };
+    let weights = weights_of(&log_w)?;
+    let mut coverage = Coverage::new(target.held_out(options)?, dims.features);
+    coverage.add(&generated, &weights);
+    let of_events = log_w_of_events.as_ref().unwrap_or(&log_w);
+    // Where little is held out, all that there is was learned from.
+    let opinion = match target.held_out(options)?.len() {
+        0..FEW => None,
+        _ => {
+            let seen = target.events_to_look_at(options)?;
+            SecondOpinion::new(session, &seen, &generated, &weights, None)?
+        }
+    };
+    if let Some(classifier) = &model.classifier {
+        let together = || {
+            let held_out = held_out.as_ref();
+            Ok(held_out.map(|h| together(classifier, h, of_events, options)))
+        };
+        let record = record(trainings, together)?;
+        let epochs = match model.latent_classifier {
+            Some(_) => keys::PULLBACK_EPOCHS,
+            None => keys::CLASSIFIER_TRAINING.epochs,
+        };
+        let differs = opinion.is_none_or(|o| o.sees_generated());
+        warn(session, &record, epochs.name(), differs, Subject::Generator)?;
+        model.record.insert("classifier".into(), record);
+    }
+    let mut report = WeightReport::new(&log_w, options.get(keys::REJECTION_OVERWEIGHT))?;
+    let calibration = held_out.map(|h| Calibration::new(&h, of_events, None, Samples::Apart));
+    report.calibration = calibration.transpose()?;
+    report.limit = found.map(|limits| LimitReport::new(limits, &log_w, &weights));
+    report.tell(hooks, Subject::Generator)?;
+    let held_out = &target.held_out(options)?.w;
+    let events = worth(held_out);
+    if !held_out.is_empty() && events < FEW {
+        let message = format!(
+            "the target events that are held out are worth {events}, too few to judge generator and weights by: deliver more (`validation.events`, `validation.fraction` hold them out)"
+        );
+        hooks.warn("events", &message)?;
+    }
+    copies::look(session, target, TARGET)?;
+    target.weigh(hooks, TARGET)?;
+    target.look_back(hooks, TARGET, &model.names)?;
+    match &report.calibration {
+        Some(calibration) => calibration.warn(hooks, Subject::Generator)?,
+        None => hooks.warn(
+            "events",
+            "no target events are held out (`validation.events`), so nothing is known of how right the weights are",
+        )?,
+    }
+    if let Some(calibration) = &report.calibration {
+        generator::warn_of_ignorance(session, model, calibration.auc)?;
+    }
+    report.second_opinion = opinion;
+    opinion.map_or(Ok(()), |o| o.warn(hooks, Subject::Generator))?;
+    coverage.warn(hooks, &model.names, Subject::Generator)?;
+    marginals::look(
+        session,
+        target,
+        (&generated, &weights),
+        dims.features,
+        &model.names,
+        Subject::Generator,
+    )?;
+    report.features = coverage.features();
+    report.gaps = find_gaps(session, model, &generated, target)?;
+    model.record.insert("weights".into(), json!(report));
+    Ok(report)
+}
+
+/// The weights, by their logarithms.
+pub(super) fn weights_of(log_w: &[f64]) -> Result<Vec<f64>> {
+    log_w.iter().map(|l| libm::exp(*l)).gather()
+}
+
+fn set_limits(classifier: &mut Option<Classifier>, limits: Option<Limits>) {
+    if let Some(classifier) = classifier {
+        classifier.limits = limits;
+    }
+}
+
+/// Held-out events below which no judgement is worth much: a hundredth of them is known to a third.
+pub(super) const FEW: usize = 1000;
+
+/// Values of generated events that are kept to compare with the target's: bounds the memory for events of many features.
+const MOST_KEPT: usize = 20_000_000;
+
+/// Keeps the first of generated events, rows of so many values.
+pub(super) fn keep(generated: &mut Vec<f64>, x: &[f64], row: usize) -> Result<()> {
+    let room = MOST_KEPT.saturating_sub(generated.len()) / row * row;
+    generated.put_all(x.iter().copied().take(room))
+}
+
+/// The tails of the target's held-out events that the generator does not reach; the host is told of the largest.
+fn find_gaps(
+    session: Session,
+    model: &Model,
+    generated: &[f64],
+    target: &mut Source,
+) -> Result<Vec<Gap>> {
+    let dims = model.generator.dims();
+    let scalings = room::copied(&target.scalings()[..dims.features])?;
+    let held_out = target.held_out(session.options)?;
+    let columns = dims.features + dims.conditions;
+    let named = (&scalings[..], &model.names[..]);
+    let found = gaps(
+        &held_out.x,
+        &held_out.w,
+        generated,
+        named,
+        columns,
+        Subject::Generator,
+    )?;
+    gaps::warn(&found, session.hooks, Subject::Generator)?;
+    Ok(found)
+}
