@@ -324,38 +324,55 @@ fn once(session: Session, generator: &Instance, target: &mut Source) -> Result<I
     prepare(session, generator, model, &report, &stock)
 }
 
-/// Warns of a generator that is not of the library, and makes other events of the same latents though it says that it does not. Returns latent
-/// rows with the events of one that makes the same.
+/// Warns of a generator that is not of the library, and makes other events of the same latents though it says that it does not: of itself, or
+/// because rows of one call depend on each other, as by a batch normalisation that was left in training mode. Returns latent rows with the
+/// events of one that makes the same.
 fn require_same(
     session: Session,
     generator: &Instance,
     conditions: &Conditions,
 ) -> Result<Option<(Vec<f64>, Vec<f64>)>> {
     const ROWS: usize = 64;
+    /// Of the second time's two calls.
+    const PART: usize = 24;
     let g = &generator.generator;
     if matches!(g.kind, GeneratorKind::Networks { .. }) || g.stochastic() {
         return Ok(None);
     }
     let dims = g.dims();
-    let mut z = room::filled(ROWS * dims.latent_row(), 0.0)?;
+    let (latent, row) = (dims.latent_row(), dims.event_row());
+    let mut z = room::filled(ROWS * latent, 0.0)?;
     conditions.latents(places::PILOT.noise(session.seed), 0, dims.latent, &mut z);
     let mut evaluator = session.evaluator(generator)?;
-    let mut make = || {
-        let mut x = room::filled(ROWS * dims.event_row(), 0.0)?;
-        evaluator.generate(&z, ROWS, &mut x, None)?;
-        Ok::<_, Error>(x)
-    };
-    let (once, again) = (make()?, make()?);
-    // Networks on a GPU round as it comes.
-    let other = |(a, b): (&f64, &f64)| (a - b).abs() > 1e-4 * (a.abs() + b.abs());
-    if !once.iter().zip(&again).any(other) {
+    let (mut once, mut again) = (
+        room::filled(ROWS * row, 0.0)?,
+        room::filled(ROWS * row, 0.0)?,
+    );
+    evaluator.generate(&z, ROWS, &mut once, None)?;
+    let (first, rest) = again.split_at_mut(PART * row);
+    evaluator.generate(&z[..PART * latent], PART, first, None)?;
+    evaluator.generate(&z[PART * latent..], ROWS - PART, rest, None)?;
+    // Networks on a GPU, and in calls of other lengths, round as it comes, by their largest terms.
+    let other = (0..row).any(|column| {
+        let of = |x| column_of(x, row, column);
+        let largest = of(&once).filter(|v| v.is_finite());
+        let largest = largest.fold(0.0, |largest: f64, v| largest.max(v.abs()));
+        let mut pairs = of(&once).zip(of(&again));
+        pairs.any(|(a, b)| (a - b).abs() > 1e-4 * largest)
+    });
+    if !other {
         return Ok(Some((z, once)));
     }
     session.hooks.warn(
         "pull-back",
-        "the generator makes other events of the same latents when it is asked again, though it is not declared to have randomness of its own: `resampling`, chains and learned refiners then weigh one event and deliver another. Declare it (`stochastic`), or draw its random numbers from the latents",
+        "the generator makes other events of the same latents when it is asked again in calls of other lengths, though it is not declared to have randomness of its own: `resampling`, chains and learned refiners then weigh one event and deliver another. Either it has: declare it (`stochastic`), or draw its random numbers from the latents. Or its events depend on those made with them, as by a batch normalisation in training mode: export it in evaluation mode",
     )?;
     Ok(None)
+}
+
+/// The values of one column of rows of so many.
+fn column_of(x: &[f64], row: usize, column: usize) -> impl Iterator<Item = f64> + '_ {
+    x.iter().skip(column).step_by(row).copied()
 }
 
 /// What the classifier sees of the target's columns. A generator of the library has scalings of its own; for others they are measured on

@@ -204,6 +204,7 @@ fn name_of(text: &str) -> String {
         match letter {
             '-' => name.push('m'),
             '*' => name.push_str("any"),
+            '/' => name.push_str("or"),
             // No rank, for which it would be taken.
             '@' => name.push_str("_status"),
             letter if letter.is_ascii_alphanumeric() => name.push(letter),
@@ -532,6 +533,9 @@ mod tests {
         // A rank is no status.
         let both: Features = "pt(13#2), pt(13@2)".parse().unwrap();
         assert!(both.names().eq(["pt_13_2", "pt_13_status2"]));
+        // One of two is no system of two.
+        let both: Features = "pt(11/13), pt(11+13)".parse().unwrap();
+        assert!(both.names().eq(["pt_11or13", "pt_11_13"]));
         assert_eq!(
             names,
             ["pt_13", "m_13_m13", "mll", "n_any", "pt_21_2_status1"]
