@@ -599,7 +599,13 @@ fn conditional_models_learn_and_refine_every_condition() {
     let wrong = conditional_rows(ROWS, 1.0, 5);
     let right = conditional_rows(ROWS, 1.5, 6);
     let mut source = Source::from_rows(Rows::packed(&wrong, 3).unwrap(), None).unwrap();
-    let generator = Instance::new(train_generator(&mut source, &options, &()).unwrap());
+    let told = Messages::default();
+    let generator = Instance::new(train_generator(&mut source, &options, &told).unwrap());
+    let told = told.0.into_inner();
+    assert!(
+        told.iter().any(|m| m == "conditions, the last columns: feature 2"),
+        "{told:?}"
+    );
     assert_eq!(
         (
             generator.generator.event_dim(),

@@ -14,7 +14,7 @@ use super::refiner::prepare;
 use super::source::Source;
 use super::{checks, columns, copies, names, negative, opinion, support, unused};
 use crate::compute::{attached, Instance, Session};
-use crate::model::{GeneratorKind, Model, Scaling};
+use crate::model::{called, GeneratorKind, Model, Scaling};
 use crate::noise::places;
 use crate::options::{keys, Options};
 use crate::room;
@@ -46,6 +46,13 @@ fn train_here(target: &mut Source, options: &Options, hooks: &dyn Hooks) -> Resu
     begin(&journal, target, session)?;
     let session = session.kept_in(&journal);
     let draft = draft(target, options)?;
+    let (features, conditions) = (draft.generator.event_dim(), draft.generator.condition_dim());
+    if conditions > 0 {
+        let columns = features..features + conditions;
+        let names: Vec<String> = columns.map(|k| called(&draft.names, k)).collect();
+        let message = format!("conditions, the last columns: {}", names.join(", "));
+        session.hooks.log(Level::Info, &message)?;
+    }
     inspect(session, target, &draft.generator.scalings, &draft.names)?;
     if draft.support.is_none() {
         let sample = target.measured(options)?;
