@@ -603,7 +603,8 @@ fn conditional_models_learn_and_refine_every_condition() {
     let generator = Instance::new(train_generator(&mut source, &options, &told).unwrap());
     let told = told.0.into_inner();
     assert!(
-        told.iter().any(|m| m == "conditions, the last columns: feature 2"),
+        told.iter()
+            .any(|m| m == "conditions, the last columns: feature 2"),
         "{told:?}"
     );
     assert_eq!(

@@ -4,8 +4,8 @@
 use laser::engine::Engine;
 use laser::model::{
     Activation, Classifier, Coupling, Dtype, Evaluator, Flow, Generator, GeneratorKind,
-    HmcSettings, Knots, Map, Matching, Method, Mixture, Mlp, Model, Refinement, Refiner, Scaling,
-    SoftClamp, Start, Transform,
+    HmcSettings, Knots, Limits, Map, Matching, Method, Mixture, Mlp, Model, Refinement, Refiner,
+    Scaling, SoftClamp, Start, Surrogate, Transform,
 };
 use laser::noise;
 use laser::options::Options;
@@ -308,6 +308,7 @@ fn model(shape: &Shape, dtype: Dtype) -> Model {
             }),
             log_inside: 0.0,
             mixture: None,
+            surrogate: None,
             pilot: None,
         }),
         names: Vec::new(),
@@ -759,8 +760,28 @@ fn samplers_allocate_nothing_after_their_first_blocks() {
         log_w_max: 0.0,
         acceptance: 0.5,
     });
-    let models = [model, flow, matching, mixture];
-    let [gan, flow, matching, mixture] = models.map(|m| Arc::new(Instance::new(m)));
+    let mut surrogate = model.clone();
+    let network = Mlp::new(model.generator.latent_dim(), 2, 16, 1, 0.01);
+    let refinement = surrogate.refinement.as_mut().unwrap();
+    refinement.surrogate = Some(Surrogate {
+        classifier: Classifier {
+            limits: Some(Limits {
+                low: -1.0,
+                high: 0.5,
+            }),
+            parameters: vec![0.01; network.parameter_count().unwrap()].into(),
+            scalings: vec![Scaling::None; network.inputs],
+            network,
+            members: 1,
+            latents: 0,
+            log_ratio_offset: 0.0,
+        },
+        log_w_max: 0.5,
+        acceptance: 0.5,
+        calls: 1.5,
+    });
+    let models = [model, flow, matching, mixture, surrogate];
+    let [gan, flow, matching, mixture, surrogate] = models.map(|m| Arc::new(Instance::new(m)));
     for method in [
         "baseline",
         "reweight",
@@ -770,6 +791,7 @@ fn samplers_allocate_nothing_after_their_first_blocks() {
         "flow",
         "matching",
         "mixture",
+        "surrogate",
         "langevin",
         "mala",
         "hmc",
@@ -778,6 +800,7 @@ fn samplers_allocate_nothing_after_their_first_blocks() {
             "flow" => &flow,
             "matching" => &matching,
             "mixture" => &mixture,
+            "surrogate" => &surrogate,
             _ => &gan,
         };
         let dense = !["gan", "matching"].contains(&method);

@@ -82,6 +82,7 @@ fn options(more: &str) -> *mut laser_options {
         "gan": {{{network}, {training}, "latent": 3, "pool": 4300}},
         "refiner_flow": {{"blocks": 2, {network}, {training}, "pool": 4300}},
         "matching": {{{network}, {training}, "pool": 4300, "group": 80}},
+        "surrogate": {{{network}, {training}, "pool": 5700}},
         "pullback": {{"events": 5200, "iterations": 2, "epochs": 1}},
         "hmc": {{"chains": 2100, "burn_in": 1, "thin": 1, "leapfrog": 2, "step_size": 0.01, "jitter": 0.1}},
         "resampling.pool": 4, "rejection.overweight": 0.5}}"#

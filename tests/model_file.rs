@@ -10,9 +10,9 @@ mod hostile;
 mod longer;
 
 use laser::model::{
-    Activation, Classifier, Coupling, Dtype, Flow, Generator, GeneratorKind, HmcSettings, Map,
-    Matching, Method, Mixture, Mlp, Model, Pilot, Refinement, Refiner, Scaling, Start, Support,
-    Transform, FORMAT_VERSION,
+    Activation, Classifier, Coupling, Dtype, Flow, Generator, GeneratorKind, HmcSettings, Limits,
+    Map, Matching, Method, Mixture, Mlp, Model, Pilot, Refinement, Refiner, Scaling, Start,
+    Support, Surrogate, Transform, FORMAT_VERSION,
 };
 use laser::Error;
 use serde_json::{json, Value};
@@ -122,6 +122,7 @@ fn model(dtype: Dtype, conditions: usize) -> Model {
         refiner: Some(refiner),
         log_inside: 0.0,
         mixture: None,
+        surrogate: None,
         pilot: Some(Pilot {
             acceptance: 1.0 / 3.0,
             overweight: 0.001,
@@ -509,6 +510,51 @@ fn models_that_could_not_be_read_are_not_written() {
             m.refinement.as_mut().unwrap().method = Method::Mixture;
         },
         "`mixture`",
+    );
+    let surrogate = |m: &mut Model, change: &dyn Fn(&mut Surrogate)| {
+        let network = Mlp::new(m.generator.latent_dim(), 1, 4, 1, 0.01);
+        let mut surrogate = Surrogate {
+            classifier: Classifier {
+                parameters: vec![0.1; network.parameter_count().unwrap()].into(),
+                scalings: vec![Scaling::None; network.inputs],
+                network,
+                members: 1,
+                latents: 0,
+                log_ratio_offset: 0.0,
+                limits: Some(Limits {
+                    low: -1.0,
+                    high: 1.0,
+                }),
+            },
+            log_w_max: 0.0,
+            acceptance: 0.5,
+            calls: 2.0,
+        };
+        change(&mut surrogate);
+        m.refinement.as_mut().unwrap().surrogate = Some(surrogate);
+    };
+    let mut whole = model(Dtype::Float32, 0);
+    surrogate(&mut whole, &|_| ());
+    whole.refinement.as_mut().unwrap().method = Method::Surrogate;
+    let bytes = whole.to_bytes().unwrap();
+    assert_eq!(
+        Model::from_bytes(&bytes).unwrap().to_bytes().unwrap(),
+        bytes
+    );
+    let unsound: [&dyn Fn(&mut Surrogate); 6] = [
+        &|s| s.classifier.limits = None,
+        &|s| s.classifier.latents = 1,
+        &|s| s.classifier.scalings.push(Scaling::None),
+        &|s| s.log_w_max = f64::NAN,
+        &|s| s.acceptance = 0.0,
+        &|s| s.calls = f64::INFINITY,
+    ];
+    for change in unsound {
+        refused(&|m| surrogate(m, change), "");
+    }
+    refused(
+        &|m| m.refinement.as_mut().unwrap().method = Method::Surrogate,
+        "`surrogate`",
     );
     let unsound = Pilot {
         acceptance: 0.5,

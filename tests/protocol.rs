@@ -793,6 +793,76 @@ fn refined_densities_are_normalised() {
     }
 }
 
+/// A surrogate that knows the weights leaves nearly no event to be made in vain; one that has learned nothing costs, and harms not.
+#[test]
+fn surrogates_are_exact_and_ask_the_generator_less() {
+    let mut options = options(&[
+        ("classifier.epochs", 6.0),
+        ("surrogate.epochs", 8.0),
+        ("surrogate.steps", 100.0),
+        ("surrogate.batch", 500.0),
+        ("surrogate.pool", 40000.0),
+    ]);
+    options.set_str("refiner.method", "surrogate").unwrap();
+    let generator = unit_normal(&options);
+    let learned = refine(&generator, &mut normal(1.0, 1.0), &options, &()).unwrap();
+    let refinement = learned.refinement.as_ref().unwrap();
+    assert_eq!(refinement.method, Method::Surrogate);
+    let mut idle = options.clone();
+    for (key, value) in [("surrogate.epochs", 1), ("surrogate.steps", 1)] {
+        idle.set_i64(key, value).unwrap();
+    }
+    let log = Still(RefCell::default());
+    let untrained = refine_again(&learned, None, &idle, &Messages(&log)).unwrap();
+    let warned = |m: &&String| m.contains("the surrogate has learned too little of the weights");
+    assert_eq!(log.0.borrow().iter().filter(warned).count(), 1);
+    let verdict = untrained.record["judgement"]["verdict"].as_str().unwrap();
+    assert!(verdict.contains("refiner"), "{verdict}");
+    // A file keeps it.
+    let bytes = learned.to_bytes().unwrap();
+    let learned = Instance::new(Model::from_bytes(&bytes).unwrap());
+    let mut calls = |model: Instance| {
+        let model = Arc::new(model);
+        let promised = model
+            .refinement
+            .as_ref()
+            .unwrap()
+            .surrogate
+            .clone()
+            .unwrap();
+        let mut of = [0.0; 2];
+        for (method, calls) in ["surrogate", "rejection"].into_iter().zip(&mut of) {
+            let (mean, variance) = mean_and_variance(&model, method, 40_000, &options);
+            assert!((mean - 1.0).abs() < 0.05, "{method}: mean {mean}");
+            assert!(
+                (variance - 1.0).abs() < 0.08,
+                "{method}: variance {variance}"
+            );
+            options.set_str("sampler.method", method).unwrap();
+            let mut sampler = Sampler::new(model.clone(), 2, 0, &options).unwrap();
+            draw(&mut sampler, 20_000);
+            *calls = sampler.diagnostic("calls_per_event").unwrap();
+            if method == "surrogate" {
+                let off = *calls / promised.calls;
+                assert!((off - 1.0).abs() < 0.05, "{calls}, {}", promised.calls);
+                let acceptance = sampler.diagnostic("acceptance").unwrap();
+                let off = acceptance / promised.acceptance;
+                assert!((off - 1.0).abs() < 0.05, "{acceptance}");
+            }
+        }
+        of
+    };
+    let [surrogate, rejection] = calls(learned);
+    println!("{surrogate} calls an event, rejection {rejection}");
+    assert!(surrogate < 0.4 * rejection && surrogate < 2.0);
+    let [surrogate, rejection] = calls(untrained);
+    // w has no bound: two runs know its largest values no better.
+    assert!(
+        surrogate < 2.0 * rejection && surrogate > 0.5 * rejection,
+        "{surrogate}, {rejection}"
+    );
+}
+
 /// A flow that knows the weights makes proposals of which nearly all are accepted; one that has learned nothing costs, and harms not.
 #[test]
 fn mixtures_are_exact_and_ask_the_generator_less() {
@@ -962,6 +1032,8 @@ fn what_does_not_fit_is_refused() {
         "gan",
         "flow",
         "matching",
+        "mixture",
+        "surrogate",
     ] {
         options.set_str("sampler.method", method).unwrap();
         let error = Sampler::new(model.clone(), 1, 0, &options).err().unwrap();
@@ -1206,6 +1278,18 @@ fn what_cannot_end_well_does_not_begin() {
             &[("iteration.rounds", 2)][..],
             "`iteration.rounds` above 1: it takes a learned refiner",
             false,
+        ),
+        (
+            "surrogate",
+            &[("surrogate.units", 65_536), ("surrogate.layers", 100)][..],
+            "parameters",
+            true,
+        ),
+        (
+            "surrogate",
+            &[("surrogate.pool", 1000), ("surrogate.batch", 751)][..],
+            "`surrogate.batch` is 751, but `surrogate.pool` leaves 750",
+            true,
         ),
         (
             "rejection",

@@ -87,6 +87,7 @@ fn options(settings: &str) -> Options {
         "gan": {"layers": 1, "units": 8, "epochs": 2, "steps": 20, "batch": 100, "pool": 2000},
         "refiner_flow": {"blocks": 2, "layers": 1, "units": 8, "epochs": 2, "steps": 20, "batch": 100, "pool": 2000},
         "matching": {"layers": 1, "units": 8, "epochs": 2, "steps": 20, "batch": 100, "pool": 2000},
+        "surrogate": {"layers": 1, "units": 8, "epochs": 2, "steps": 20, "batch": 100, "pool": 2000},
         "pullback": {"iterations": 2, "events": 2000, "epochs": 1},
         "hmc": {"chains": 50, "burn_in": 5, "leapfrog": 3},
         "validation.events": 500, "weights.events": 2000, "#;
@@ -128,11 +129,12 @@ fn job(source: &mut Source, options: &Options, hooks: &dyn Hooks) -> Result<Vec<
 }
 
 /// Every kind of generator, pull-back and refiner.
-const JOBS: [&str; 8] = [
+const JOBS: [&str; 9] = [
     r#""refiner.method": "flow""#,
     r#""refiner.method": "gan", "classifier.ensemble": 2"#,
     r#""refiner.method": "matching", "flow.coupling": "spline""#,
     r#""refiner.method": "mixture", "classifier.inputs": "events""#,
+    r#""refiner.method": "surrogate", "classifier.inputs": "events""#,
     r#""generator.type": "gan", "refiner.method": "hmc""#,
     r#""generator.type": "vae", "refiner.method": "resampling", "flow.ema": 0.9"#,
     r#""pullback.method": "omnifold", "refiner.method": "rejection""#,

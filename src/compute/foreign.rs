@@ -146,4 +146,8 @@ impl Evaluator for ForeignEvaluator {
     fn refined_log_prob(&mut self, z: &[f64], rows: usize, out: &mut [f64]) -> Result<()> {
         self.inner.refined_log_prob(z, rows, out)
     }
+
+    fn surrogate(&mut self, z: &[f64], rows: usize, out: &mut [f64]) -> Result<()> {
+        self.inner.surrogate(z, rows, out)
+    }
 }

@@ -168,4 +168,10 @@ impl Evaluator for RankedEvaluator {
             own.refined_log_prob(of(z, rows, &part), part.len(), out)
         })
     }
+
+    fn surrogate(&mut self, z: &[f64], rows: usize, out: &mut [f64]) -> Result<()> {
+        self.share(FEWEST, rows, [out], |own, part, [out]| {
+            own.surrogate(of(z, rows, &part), part.len(), out)
+        })
+    }
 }

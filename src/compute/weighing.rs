@@ -265,4 +265,8 @@ impl Evaluator for WeighingEvaluator {
     fn refined_log_prob(&mut self, z: &[f64], rows: usize, out: &mut [f64]) -> Result<()> {
         self.inner.refined_log_prob(z, rows, out)
     }
+
+    fn surrogate(&mut self, z: &[f64], rows: usize, out: &mut [f64]) -> Result<()> {
+        self.inner.surrogate(z, rows, out)
+    }
 }

@@ -144,6 +144,11 @@ impl<T: Element> Evaluator for EngineEvaluator<T> {
         let refiner = self.networks.refiner_flow()?;
         self.workers.log_prob(refiner, rows, z, out)
     }
+
+    fn surrogate(&mut self, z: &[f64], rows: usize, out: &mut [f64]) -> Result<()> {
+        let surrogate = self.networks.surrogate()?;
+        self.workers.log_weight(surrogate, rows, z, out)
+    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,10 @@ pub(crate) const NO_DENSITY: &str =
 pub(super) const NO_REFINER: &str =
     "the model has no learned refiner; refine it with `refiner.method` = `flow`, `matching` or `gan`";
 
+/// What is said where a surrogate of the weights is needed and there is none.
+pub(super) const NO_SURROGATE: &str =
+    "the model has no surrogate of its weights; refine it with `refiner.method` = `surrogate`";
+
 /// What is said where the density of refined latents is asked for and there is none.
 pub(super) const NO_REFINED_DENSITY: &str =
     "the learned refiner has no tractable density: only that of `refiner.method` = `flow` has";
@@ -116,6 +120,12 @@ pub trait Evaluator: Send {
     /// # Errors
     /// [`crate::Error::Unsupported`] if the model has no learned refiner, or one without a density; those of the backend.
     fn refined_log_prob(&mut self, z: &[f64], rows: usize, out: &mut [f64]) -> Result<()>;
+
+    /// log s(z), what stands for log w(z) until an event is made, without its limits. `z`: latent rows, `out`: rows.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unsupported`] if the model has no surrogate; those of the backend.
+    fn surrogate(&mut self, z: &[f64], rows: usize, out: &mut [f64]) -> Result<()>;
 }
 
 /// The arrays of a call, each with its columns; one that is not wanted is empty and has none.

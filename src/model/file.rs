@@ -2,7 +2,7 @@
 //!
 //! | part of the file | content |
 //! |---|---|
-//! | tensors `generator.…`, `classifier.…`, `latent_classifier.…`, `refiner.…` | the parameters of the networks, named and shaped as [`super::Flow::parameters`], [`super::Classifier::tensors`] and [`super::Mlp::parameters`] say, `F32` or `F64` as the model's dtype; `generator.module`, `U8`, a TorchScript module |
+//! | tensors `generator.…`, `classifier.…`, `latent_classifier.…`, `refiner.…`, `surrogate.…` | the parameters of the networks, named and shaped as [`super::Flow::parameters`], [`super::Classifier::tensors`] and [`super::Mlp::parameters`] say, `F32` or `F64` as the model's dtype; `generator.module`, `U8`, a TorchScript module |
 //! | metadata key `laser` | JSON: `format_version`, `library` (the version that wrote the file), `sha256` (of this JSON, with 64 zeros in its own place, followed by all bytes after the safetensors header; in 64 lowercase hexadecimal digits), `latent_dim`, `event_dim`, `condition_dim`, and `model`, the serialised [`Model`] |
 //!
 //! Equal models give equal bytes. Reading trusts nothing: sizes are compared with the length of the file, and the tensors with the
@@ -81,6 +81,10 @@ impl Model {
         if let Some(refiner) = self.refinement.as_ref().and_then(|r| r.refiner.as_ref()) {
             writer.add(refiner.tensors("refiner."), &refiner.parameters)?;
         }
+        if let Some(classifier) = self.surrogate().map(|s| &s.classifier) {
+            let tensors = classifier.tensors("surrogate.");
+            writer.add(tensors, &classifier.parameters)?;
+        }
         let bytes = writer.sealed(|sha256| Description {
             format_version: FORMAT_VERSION,
             library: env!("CARGO_PKG_VERSION").into(),
@@ -136,6 +140,11 @@ impl Model {
         if let Some(refiner) = model.refinement.as_mut().and_then(|r| r.refiner.as_mut()) {
             let tensors = refiner.tensors("refiner.");
             refiner.parameters = stored.take(&tensors, dtype)?.into();
+        }
+        let refinement = model.refinement.as_mut();
+        if let Some(surrogate) = refinement.and_then(|r| r.surrogate.as_mut()) {
+            let tensors = surrogate.classifier.tensors("surrogate.");
+            surrogate.classifier.parameters = stored.take(&tensors, dtype)?.into();
         }
         stored.finish()?;
         Ok(model)
@@ -251,8 +260,9 @@ fn read_description(json: &str) -> Result<(Model, String)> {
 /// The linear layers of all networks.
 fn layer_count(model: &Model) -> usize {
     let layers = |network: &Mlp| network.layers().count();
-    let classifiers = model.classifier.iter().chain(&model.latent_classifier);
-    let classifiers = classifiers.map(|c| layers(&c.network).saturating_mul(c.members));
+    let classifiers = model
+        .classifiers()
+        .map(|c| layers(&c.network).saturating_mul(c.members));
     let refiners = model.refinement.iter().filter_map(|r| r.refiner.as_ref());
     let maps = model.generator.maps().iter();
     let maps = maps.chain(refiners.map(|r| &r.map)).map(Map::layers);

@@ -42,6 +42,8 @@ methods! {
     Matching("matching") { needs: Needs::Training(|map| matches!(map, Map::Matching(_))), correlation: Correlation::None, density: Density::None }
     /// z from a mixture of p(z) and a flow of the weighted latents, accepted by its exact weight.
     Mixture("mixture") { needs: Needs::Training(|map| matches!(map, Map::Flow(_))), correlation: Correlation::None, density: Density::Refined }
+    /// z accepted by a network that stands for w(z), and by w(z) / that.
+    Surrogate("surrogate") { needs: Needs::Surrogate, correlation: Correlation::None, density: Density::Refined }
     /// z from Langevin chains of q(z) without the Metropolis test (DDLS, arXiv:2003.06060): biased by its step.
     Langevin("langevin") { needs: Needs::Gradient, correlation: Correlation::Chain, density: Density::Refined }
     /// z from Langevin chains of q(z) with it.
@@ -74,6 +76,8 @@ pub enum Needs {
     Gradient,
     /// A learned [`Refiner`](super::Refiner), whose map is of this kind.
     Training(fn(&Map) -> bool),
+    /// A network of the latents that was trained to stand for w(z).
+    Surrogate,
 }
 
 /// How a method's events hang together.
@@ -118,7 +122,10 @@ impl Method {
 
     /// Whether it accepts proposals by their weights; events of those above w_max have a weight of their own.
     pub fn rejects(self) -> bool {
-        matches!(self, Method::Rejection | Method::Mixture)
+        matches!(
+            self,
+            Method::Rejection | Method::Mixture | Method::Surrogate
+        )
     }
 
     /// Whether it makes events in common, so that they cannot have conditions of their own.

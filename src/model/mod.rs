@@ -39,7 +39,7 @@ pub use network::{
 };
 pub(crate) use parts::Parts;
 pub use real::Real;
-pub use refinement::{Mixture, Pilot, Refinement, MOST_TRIES};
+pub use refinement::{Mixture, Pilot, Refinement, Surrogate, MOST_TRIES};
 pub use refiner::Refiner;
 pub(crate) use scaling::{above_zero, normal_quantile};
 pub use scaling::{Scaling, MAX_CELLS};
@@ -89,6 +89,19 @@ impl Model {
             Some(condition) => format!("c{condition}"),
         };
         (column < dims.event_row()).then(|| own.unwrap_or_else(plain))
+    }
+
+    /// What the method `surrogate` judges proposals by, if it was trained.
+    pub fn surrogate(&self) -> Option<&Surrogate> {
+        let refinement = self.refinement.as_ref();
+        refinement.and_then(|r| r.surrogate.as_ref())
+    }
+
+    /// Every classifier there is.
+    pub(crate) fn classifiers(&self) -> impl Iterator<Item = &Classifier> {
+        let surrogate = self.surrogate().map(|s| &s.classifier);
+        let judges = self.classifier.iter().chain(&self.latent_classifier);
+        judges.chain(surrogate)
     }
 
     /// The bare generator: without classifier and refiner.
@@ -152,9 +165,16 @@ impl Model {
         if let Some(refiner) = &refinement.refiner {
             refiner.validate(self.generator.latent_dim(), self.generator.condition_dim())?;
         }
+        if let Some(surrogate) = &refinement.surrogate {
+            surrogate.validate(self.generator.latent_dim(), self.generator.condition_dim())?;
+        }
         let method = refinement.method;
-        let unmixed = method == Method::Mixture && refinement.mixture.is_none();
-        if unmixed || method.learned() && refinement.learned(method).is_none() {
+        let lacks = match method {
+            Method::Mixture => refinement.mixture.is_none(),
+            Method::Surrogate => refinement.surrogate.is_none(),
+            _ => false,
+        };
+        if lacks || method.learned() && refinement.learned(method).is_none() {
             return Err(Error::Format(format!(
                 "the method is `{}`, but there is no such refiner",
                 method.name()

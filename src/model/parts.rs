@@ -1,6 +1,8 @@
 //! The networks of a model, made ready by whoever computes.
 
-use super::evaluator::{NO_CLASSIFIER, NO_DENSITY, NO_NETWORKS, NO_REFINED_DENSITY, NO_REFINER};
+use super::evaluator::{
+    NO_CLASSIFIER, NO_DENSITY, NO_NETWORKS, NO_REFINED_DENSITY, NO_REFINER, NO_SURROGATE,
+};
 use super::{Classifier, GeneratorKind, Map, Model, Parameter, Scaling};
 use crate::{room, Error, Result};
 
@@ -12,6 +14,7 @@ pub(crate) struct Parts<M, C> {
     /// log w as a function of the latent, if it has been learned as such.
     latent_classifier: Option<C>,
     refiner: Option<M>,
+    surrogate: Option<C>,
     /// Whether generator and refiner have a density.
     invertible: [bool; 2],
     /// M.
@@ -33,12 +36,12 @@ impl<M, C> Parts<M, C> {
         model.validate()?;
         let generator = &model.generator;
         fits("generator", &generator.tensors(""), &generator.parameters)?;
-        let classifier = |c: &Option<Classifier>| {
+        let classifier = |c: Option<&Classifier>| {
             let make = |c: &Classifier| {
                 fits("classifier", &c.tensors(""), &c.parameters)?;
                 classifier(c)
             };
-            c.as_ref().map(make).transpose()
+            c.map(make).transpose()
         };
         let refiner = model.refinement.as_ref().and_then(|r| r.refiner.as_ref());
         let latents = room::filled(generator.latent_dim(), Scaling::None)?;
@@ -49,8 +52,9 @@ impl<M, C> Parts<M, C> {
                 }
                 _ => None,
             },
-            classifier: classifier(&model.classifier)?,
-            latent_classifier: classifier(&model.latent_classifier)?,
+            classifier: classifier(model.classifier.as_ref())?,
+            latent_classifier: classifier(model.latent_classifier.as_ref())?,
+            surrogate: classifier(model.surrogate().map(|s| &s.classifier))?,
             refiner: match refiner {
                 Some(r) => {
                     fits("refiner", &r.tensors(""), &r.parameters)?;
@@ -96,6 +100,11 @@ impl<M, C> Parts<M, C> {
             Some(classifier) => Ok((classifier, z)),
             None => Ok((self.classifier()?, x)),
         }
+    }
+
+    /// s.
+    pub fn surrogate(&self) -> Result<&C> {
+        or(self.surrogate.as_ref(), NO_SURROGATE)
     }
 
     /// Φ.

@@ -1,6 +1,6 @@
 //! What a model holds beside its networks to make refined events.
 
-use super::{HmcSettings, Method, Refiner};
+use super::{Classifier, HmcSettings, Limits, Method, Refiner};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +31,9 @@ pub struct Refinement {
     /// What the proposals of the method `mixture` are drawn and accepted by; none if it was not prepared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mixture: Option<Mixture>,
+    /// What the method `surrogate` judges proposals by before it makes their events; none if it was not trained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub surrogate: Option<Surrogate>,
     /// What a sampler can expect of the weights; none in a file that was written without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pilot: Option<Pilot>,
@@ -64,12 +67,61 @@ pub struct Mixture {
     pub acceptance: f64,
 }
 
+/// A network s(z) that proposals are accepted by before their events are made, with probability s(z) / s_max, and then by w / s.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Surrogate {
+    /// log s(z) of latent and condition (N + C). Its limits end s below, so that no w / s is large where the network knows nothing, and above,
+    /// at s_max.
+    pub classifier: Classifier,
+    /// log of the largest w / s that is accepted with its probability; those above carry a weight.
+    pub log_w_max: f64,
+    /// Fraction of the proposals that are accepted, by events that it was not trained on.
+    pub acceptance: f64,
+    /// Events that the generator makes for one that is accepted, by the same.
+    pub calls: f64,
+}
+
+impl Surrogate {
+    /// Where s ends.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if it does not.
+    pub fn limits(&self) -> Result<Limits> {
+        let limits = self.classifier.limits;
+        limits.ok_or_else(|| Error::Format("a surrogate without limits".into()))
+    }
+
+    /// Checks the description for latents of `dim` dimensions with `conditions` values of conditions.
+    ///
+    /// # Errors
+    /// [`Error::Format`] naming what does not fit.
+    pub fn validate(&self, dim: usize, conditions: usize) -> Result<()> {
+        self.classifier.validate(dim + conditions)?;
+        self.limits()?;
+        let sound = self.log_w_max.is_finite()
+            && self.acceptance > 0.0
+            && self.acceptance.is_finite()
+            && self.calls > 0.0
+            && self.calls.is_finite();
+        match sound && self.classifier.latents == 0 {
+            true => Ok(()),
+            false => Err(Error::Format(
+                "the refinement's surrogate is out of range".into(),
+            )),
+        }
+    }
+}
+
 impl Refinement {
     /// What a sampler of `method` can expect.
     pub fn expected(&self, method: Method) -> Option<Pilot> {
         let mut pilot = self.pilot?;
         if let (Method::Mixture, Some(mixture)) = (method, &self.mixture) {
             pilot.acceptance = mixture.acceptance;
+        }
+        if let (Method::Surrogate, Some(surrogate)) = (method, &self.surrogate) {
+            pilot.acceptance = surrogate.acceptance;
         }
         Some(pilot)
     }

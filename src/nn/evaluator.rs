@@ -402,4 +402,8 @@ impl Evaluator for TorchEvaluator {
     fn refined_log_prob(&mut self, z: &[f64], rows: usize, out: &mut [f64]) -> Result<()> {
         self.density(self.networks.refiner_flow()?, rows, z, out)
     }
+
+    fn surrogate(&mut self, z: &[f64], rows: usize, out: &mut [f64]) -> Result<()> {
+        self.classify(self.networks.surrogate()?, rows, z, out)
+    }
 }

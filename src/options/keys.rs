@@ -218,6 +218,16 @@ keys! {
         /// Weighted latents that the refiner learns from.
         MATCHING_POOL: Int = int("matching.pool", 1000, EVENTS, 480_000).fast(240_000);
     }
+    SURROGATE {
+        /// Hidden layers of the network that stands for w(z).
+        SURROGATE_LAYERS: Int = int("surrogate.layers", 0, 100, 4);
+        /// Units of each hidden layer.
+        SURROGATE_UNITS: Int = int("surrogate.units", 1, 65_536, 64);
+        /// LeakyReLU slope below zero.
+        SURROGATE_SLOPE: Float = float("surrogate.slope", Interval::from_below(0.0, 1.0), 0.01);
+        /// Weighted latents, an event of the generator each, that it learns from; a quarter of them is held out.
+        SURROGATE_POOL: Int = int("surrogate.pool", 1000, EVENTS, 200_000);
+    }
     HMC {
         /// Chains run side by side. Like all of this group, a setting of the model: given when it is refined, not to a sampler.
         HMC_CHAINS: Int = int("hmc.chains", 1, 1_000_000, 100).fast(2000);
@@ -399,6 +409,10 @@ pub const REFINER_FLOW_TRAINING: StageKeys = training!("refiner_flow",
 pub const MATCHING_TRAINING: StageKeys = training!("matching",
     epochs: 200 (fast 100), batch: 2000 (fast 1000), lr: 1e-3 (fast 2e-3), weight_decay: 0.0, betas: (0.9, 0.999), patience: 0, clip: 0.0);
 
+/// Training of the surrogate of w(z).
+pub const SURROGATE_TRAINING: StageKeys = training!("surrogate",
+    epochs: 100 (fast 40), batch: 2000 (fast 1000), lr: 1e-3 (fast 2e-3), weight_decay: 0.0, betas: (0.9, 0.999), patience: 10, clip: 0.0);
+
 impl StageKeys {
     const fn rows(&self) -> [&dyn Row; 14] {
         let StageKeys {
@@ -461,6 +475,8 @@ pub(super) fn table() -> impl Iterator<Item = &'static dyn Row> {
         &REFINER_FLOW_TRAINING.rows(),
         MATCHING,
         &MATCHING_TRAINING.rows(),
+        SURROGATE,
+        &SURROGATE_TRAINING.rows(),
         HMC,
         RESAMPLE,
         UNFOLD,

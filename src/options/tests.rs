@@ -97,6 +97,7 @@ fn fast_changes_schedules_and_no_architecture() {
         keys::GAN_TRAINING,
         keys::REFINER_FLOW_TRAINING,
         keys::MATCHING_TRAINING,
+        keys::SURROGATE_TRAINING,
     ] {
         assert!(fast.get(stage.epochs) < paper.get(stage.epochs));
         assert_eq!(fast.get(stage.schedule), Schedule::Cosine);

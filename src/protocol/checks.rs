@@ -130,6 +130,11 @@ pub(super) fn refiner(generator: &Generator, omnifold: bool, options: &Options) 
             method.name()
         )));
     }
+    if omnifold && matches!(method.facts().needs, Needs::Surrogate) {
+        return Err(Error::InvalidArgument(
+            "weights of latents, as `pullback.method` = `omnifold` learns them, are known before any event is made: they need no surrogate; take `rejection`".into(),
+        ));
+    }
     refiner::home(method)?.check(dims, options)
 }
 

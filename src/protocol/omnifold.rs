@@ -8,7 +8,8 @@
 
 mod feed;
 
-use self::feed::{EventFeed, LatentFeed, Shuffled};
+use self::feed::EventFeed;
+pub(super) use self::feed::{LatentFeed, Shuffled};
 use super::conditions::Conditions;
 use super::ensemble::{record, Ensemble};
 use super::feed::{seen, SourceFeed};

@@ -63,7 +63,7 @@ impl Run {
             stage: "pool",
             place: places::POOL,
             rows,
-            what: "the latents that the refiner learns from (`gan.pool`, `refiner_flow.pool`, `matching.pool`)",
+            what: "the latents that the refiner learns from (`gan.pool`, `refiner_flow.pool`, `matching.pool`, `surrogate.pool`)",
         }
     }
 }

@@ -36,6 +36,7 @@ pub(super) fn in_refinement(model: &Model, options: &Options, hooks: &dyn Hooks)
         ("gan", method == Method::Gan),
         ("refiner_flow", has_flow(method)),
         ("matching", method == Method::Matching),
+        ("surrogate", method == Method::Surrogate),
     ];
     let learned = learned.iter().filter(|(_, used)| !used);
     let mut unused: Vec<&str> = learned.map(|(name, _)| *name).collect();
@@ -103,6 +104,7 @@ fn without_generator() -> Vec<&'static str> {
         "gan",
         "refiner_flow",
         "matching",
+        "surrogate",
         "hmc",
         "resampling",
         "rejection.max_tries",

@@ -393,4 +393,11 @@ fn methods(hashes: &mut Hashes, dtype: &str) {
     mixture["refinement"]["method"] = "mixture".into();
     mixture["refinement"]["mixture"] = json!({"prior": 0.25, "log_w_max": 0.5, "acceptance": 0.5});
     sample("mixture", "mixture", &mixture);
+    let mut surrogate = plain.clone();
+    let mut network = in_latents["latent_classifier"].clone();
+    network["limits"] = json!({"low": -1.0, "high": 0.5});
+    surrogate["refinement"]["method"] = "surrogate".into();
+    surrogate["refinement"]["surrogate"] =
+        json!({"classifier": network, "log_w_max": 1.5, "acceptance": 0.5, "calls": 1.5});
+    sample("surrogate", "surrogate", &surrogate);
 }

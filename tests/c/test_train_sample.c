@@ -201,12 +201,12 @@ static void one_model(const laser_options *o, const char *const *methods)
 
 int main(void)
 {
-    const char *const unlearned[] = {"model", "baseline", "reweight", "rejection", "resampling", "langevin", "mala", "hmc", NULL}, *const learned[] = {"gan", "flow", "matching", "mixture"};
+    const char *const unlearned[] = {"model", "baseline", "reweight", "rejection", "resampling", "langevin", "mala", "hmc", NULL}, *const learned[] = {"gan", "flow", "matching", "mixture", "surrogate"};
     laser_options *o = toy_options();
     one_model(o, unlearned);
     training_repeats(o);
     REQUIRE_OK(laser_options_set_str(o, "dtype", "float64"));
-    for (int k = 0; k < 4; k++) {
+    for (int k = 0; k < 5; k++) {
         const char *const methods[] = {learned[k], NULL};
         REQUIRE_OK(laser_options_set_str(o, "refiner.method", learned[k]));
         one_model(o, methods);

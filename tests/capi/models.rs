@@ -68,6 +68,7 @@ fn refined_after(pilot: Option<Pilot>) -> ModelFile {
         refiner: None,
         log_inside: 0.0,
         mixture: None,
+        surrogate: None,
         pilot,
     }))
 }

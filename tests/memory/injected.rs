@@ -371,6 +371,7 @@ fn refiners_and_samplers() {
         ("flow", ""),
         ("matching", ""),
         ("mixture", ""),
+        ("surrogate", ""),
     ] {
         let options = options(&format!(r#""refiner.method": "{method}"{more}"#));
         // SAFETY: see memory.rs.

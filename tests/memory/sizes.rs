@@ -33,6 +33,7 @@ fn of_options() {
         ("gan.pool", "gan"),
         ("refiner_flow.pool", "flow"),
         ("matching.pool", "matching"),
+        ("surrogate.pool", "surrogate"),
         ("pullback.events", "rejection"),
     ] {
         let more = format!(r#""refiner.method": "{method}", "pullback.method": "omnifold""#);

@@ -148,7 +148,7 @@ def options_of(options: OptionsLike, settings: Mapping[str, Any]) -> Options | N
 
 
 COMPUTES = "threads", "backend", "device"  # all that is read by what computes with a model
-OF_REFINERS = "refiner", "rejection", "resampling", "gan", "refiner_flow", "matching", "hmc", "weights.events"  # what refine(model) reads
+OF_REFINERS = "refiner", "rejection", "resampling", "gan", "refiner_flow", "matching", "surrogate", "hmc", "weights.events"  # what refine(model) reads
 
 
 def among(key: str, groups: Iterable[str]) -> bool:

@@ -452,7 +452,7 @@ class Generator(Saved):
 
 # What trainings never read: of other calls, of the refinement, and of what a model keeps when it gets another refiner.
 OF_OTHERS = "unfold", "resample", "sampler"
-OF_REFINEMENT = ("classifier", "pullback", "weights", "refiner", "iteration", "rejection", "resampling", "gan", "refiner_flow", "matching", "hmc")
+OF_REFINEMENT = ("classifier", "pullback", "weights", "refiner", "iteration", "rejection", "resampling", "gan", "refiner_flow", "matching", "surrogate", "hmc")
 KEPT = "classifier", "pullback", "weights.tail", "weights.margin", "iteration", "support", "target", "conditions", "features.scaling", "dtype"
 
 

@@ -9,7 +9,7 @@ use crate::train::{Feed, Passes, Resume, Words};
 use crate::Result;
 
 /// Rows that training draws from again and again; the first `held_out` of them are kept for the held-out loss.
-pub(super) struct Shuffled {
+pub(in crate::protocol) struct Shuffled {
     values: Vec<f64>,
     dim: usize,
     order: Passes,
@@ -106,7 +106,7 @@ impl<T: Real> Feed<T> for EventFeed<'_, '_, '_> {
 }
 
 /// Step 2: the same latents, with the weights ω (label 1) and with 1 (label 0).
-pub(super) struct LatentFeed<'f> {
+pub(in crate::protocol) struct LatentFeed<'f> {
     pub latents: &'f mut Shuffled,
     pub omega: &'f [f64],
 }

@@ -20,6 +20,7 @@ mod proposals;
 mod registry;
 mod resampling;
 mod statistics;
+mod surrogate;
 mod transition;
 mod watch;
 

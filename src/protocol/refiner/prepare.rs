@@ -40,6 +40,7 @@ pub(in crate::protocol) fn prepare(
         refiner: None,
         log_inside: 0.0,
         mixture: None,
+        surrogate: None,
         pilot: Some(Pilot {
             acceptance: report.acceptance,
             overweight: session.get(keys::REJECTION_OVERWEIGHT),

@@ -21,6 +21,8 @@ pub(super) trait Proposals: Send {
     const WEIGHTED: bool = false;
     /// Whether events outside the support are proposed again: those that the weight would not refuse.
     const WITHIN: bool = false;
+    /// Whether [`Proposals::screen`] judges proposals before their events are made.
+    const SCREENED: bool = false;
     /// Whether it looks at u.
     const RANDOM: bool = false;
 
@@ -41,6 +43,20 @@ pub(super) trait Proposals: Send {
         z: &mut [f64],
     ) -> Result<()> {
         z.copy_from_slice(prior);
+        Ok(())
+    }
+
+    /// Takes from the proposals `left`, all of those of latent rows `z`, those that need no event; u as in [`Proposals::judge`].
+    ///
+    /// # Errors
+    /// Those of the evaluator.
+    fn screen(
+        &mut self,
+        _: &mut dyn Evaluator,
+        _z: &[f64],
+        _u: &[f64],
+        _left: &mut Vec<usize>,
+    ) -> Result<()> {
         Ok(())
     }
 
@@ -138,16 +154,19 @@ impl<P: Proposals> Independent<P> {
         self.weights.sized(rows, None)?;
         self.made.clear();
         self.made.put_all(0..rows)?;
-        let first = P::WEIGHTED && evaluator.weighs_latents();
-        if first {
+        let first = P::WEIGHTED && !P::SCREENED && evaluator.weighs_latents();
+        if P::SCREENED {
+            let (z, u) = (&self.z, &self.accept);
+            self.method.screen(evaluator, z, u, &mut self.made)?;
+        } else if first {
             evaluator.pull_back(&self.z, &[], rows, &mut self.log_w)?;
             for i in 0..rows {
                 self.judge(i, true, statistics);
             }
             self.made.retain(|&i| self.weights[i].is_some());
-            for (to, &from) in self.made.iter().enumerate() {
-                self.z.copy_within(from * n..(from + 1) * n, to * n);
-            }
+        }
+        for (to, &from) in self.made.iter().enumerate() {
+            self.z.copy_within(from * n..(from + 1) * n, to * n);
         }
         let made = self.made.len();
         if made > 0 {
@@ -161,8 +180,13 @@ impl<P: Proposals> Independent<P> {
             let x = &self.x[..made * m];
             evaluator.inside(x, made, &mut self.inside)?;
         }
-        if P::WEIGHTED && !first {
-            evaluator.pull_back(&self.z, &self.x, rows, &mut self.log_w)?;
+        if P::WEIGHTED && !first && made > 0 {
+            let (z, x) = (&self.z[..made * n], &self.x[..made * m]);
+            evaluator.pull_back(z, x, made, &mut self.log_w[..made])?;
+            // None comes before its place among all.
+            for (from, &to) in self.made.iter().enumerate().rev() {
+                self.log_w[to] = self.log_w[from];
+            }
         }
         for k in 0..made {
             let i = self.made[k];

@@ -1,7 +1,7 @@
 //! Where the homes of all methods are found.
 
 use super::home::Home;
-use super::{chains, flow, gan, matching, mixture, prior, resampling};
+use super::{chains, flow, gan, matching, mixture, prior, resampling, surrogate};
 use crate::model::Method;
 use crate::{Error, Result};
 
@@ -17,6 +17,7 @@ pub(super) static REFINERS: &[&dyn Home] = &[
     &matching::MatchingRefiner,
     &flow::FlowRefiner,
     &mixture::Mixed,
+    &surrogate::TwoStage,
     &gan::GanRefiner,
 ];
 

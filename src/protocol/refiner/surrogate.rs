@@ -1,0 +1,321 @@
+//! Two-stage unweighting: rejection by a network that stands for w(z), then by what w is beside it.
+
+use super::block::Maker;
+use super::home::{missing, refinement, Home, Preparation};
+use super::pool::unit_weights;
+use super::proposals::{Independent, Proposals};
+use super::statistics::Statistics;
+use crate::compute::Session;
+use crate::engine;
+use crate::model::{Classifier, Dims, Evaluator, Limits, Method, Model, Scaling, Surrogate};
+use crate::noise::places;
+use crate::objective::{Goal, Separation};
+use crate::options::{keys, Options};
+use crate::protocol::feed::seen;
+use crate::protocol::networks::{mlp, MlpKeys};
+use crate::protocol::omnifold::{LatentFeed, Shuffled};
+use crate::protocol::pullback::{weighted_latents, Budget, Run, Weighed, Weighted};
+use crate::room::{self, Grow};
+use crate::train::{initial_classifier, Level, Settings};
+use crate::{Error, Result};
+use serde_json::json;
+
+/// Proposals of the prior that are accepted with probability s(z) / s_max before they are events, and then with v / v_max, v = w / s, so that
+/// the events follow p(z) w(z) whatever s has learned: exact as rejection is, with fewer calls of the generator (Danziger et al.,
+/// arXiv:2109.11964). s lies within limits; v above v_max is carried as a weight.
+///
+/// s is trained as a classifier of the pool's latents with their weights against the same latents without: its labels have no noise.
+pub(super) struct TwoStage;
+
+const KEYS: MlpKeys = MlpKeys {
+    layers: keys::SURROGATE_LAYERS,
+    units: keys::SURROGATE_UNITS,
+    slope: keys::SURROGATE_SLOPE,
+};
+
+/// One of so many of the pool is held out of the training; the limits of s are chosen by these.
+const HELD_OUT: usize = 4;
+
+/// Where s may end below, in units of the mean weight: the higher, the more events are made in vain; the lower, the larger is w / s where the
+/// network knows nothing.
+const LOW: [f64; 5] = [0.3, 0.1, 0.03, 0.01, 0.003];
+
+/// Shares of s that may lie above s_max.
+const ABOVE: [f64; 6] = [1e-3, 1e-2, 3e-2, 0.1, 0.3, 0.6];
+
+/// Proposals for an event cost little, but not nothing; and of e³⁰ events one may fail for `rejection.max_tries`.
+const MOST_PROPOSALS: f64 = 1000.0;
+const TRIES: f64 = 30.0;
+
+/// Where rejection needs fewer calls for an event there is nothing to save.
+const FEW_CALLS: f64 = 2.0;
+
+impl Home for TwoStage {
+    fn method(&self) -> Method {
+        Method::Surrogate
+    }
+
+    fn check(&self, dims: Dims, options: &Options) -> Result<()> {
+        mlp(&KEYS, dims.latent_row(), 1, options)?;
+        let batch = options.get(keys::SURROGATE_TRAINING.batch) as usize;
+        let pool = options.get(keys::SURROGATE_POOL) as usize;
+        let rows = pool - pool / HELD_OUT;
+        if batch > rows {
+            return Err(Error::InvalidArgument(format!(
+                "`surrogate.batch` is {batch}, but `surrogate.pool` leaves {rows} latents to learn from, and holds the others out; lower the one or raise the other"
+            )));
+        }
+        Ok(())
+    }
+
+    fn record(&self) -> Option<&'static str> {
+        Some("surrogate")
+    }
+
+    fn prepare(&self, preparation: Preparation) -> Result<bool> {
+        let Preparation {
+            session,
+            model,
+            conditions,
+            refinement,
+            record,
+            ..
+        } = preparation;
+        let g = &model.generator;
+        let pool = Run::pool(session.get(keys::SURROGATE_POOL) as usize);
+        let Weighted { z, log_w, .. } = weighted_latents(session, model, conditions, pool, None)?;
+        let mut scalings = room::filled(g.latent_dim(), Scaling::None)?;
+        scalings.put_all(g.conditions.iter().cloned())?;
+        let network = mlp(&KEYS, scalings.len(), 1, session.options)?;
+        let go_on = || session.hooks.check("surrogate");
+        let noise = places::REFINER.at(0).noise(session.seed);
+        let mut parameters = initial_classifier(&network, noise, &go_on)?;
+        let held_out = log_w.len() / HELD_OUT;
+        let columns = scalings.len();
+        let u = seen(&z, &scalings)?;
+        let apart = room::copied(&u[..held_out * columns])?;
+        let shuffle = places::POOL_ROWS.noise(session.seed);
+        let mut latents = Shuffled::new(u, columns, held_out, shuffle)?;
+        let mut feed = LatentFeed {
+            latents: &mut latents,
+            omega: &unit_weights(&log_w)?,
+        };
+        let settings =
+            Settings::from_options("surrogate", session.options, &keys::SURROGATE_TRAINING);
+        let goal = Goal::Separation(&network, Separation::CrossEntropy);
+        let trained = session.fit(goal, &settings, &mut feed, &mut parameters)?;
+
+        // Any constant will do: what is accepted does not depend on it.
+        let offset = refinement.log_mean_weight;
+        let mut log_s = room::filled(held_out, 0.0)?;
+        engine::apply(&network, &parameters, &apart, &mut log_s)?;
+        log_s.iter_mut().for_each(|l| *l += offset);
+        let stages = Stages::choose(session, &log_s, &log_w[..held_out], offset)?;
+        tell(
+            session,
+            &stages,
+            refinement.pilot.map_or(0.0, |p| p.acceptance),
+        )?;
+        let mut told = json!(trained);
+        told["limits"] = json!(stages.limits);
+        told["acceptance"] = json!(stages.acceptance);
+        told["second"] = json!(stages.second);
+        record.insert("surrogate".into(), told);
+        refinement.surrogate = Some(Surrogate {
+            log_w_max: libm::log(stages.second.w_max),
+            acceptance: stages.acceptance,
+            calls: stages.calls(),
+            classifier: Classifier {
+                network,
+                members: 1,
+                latents: 0,
+                scalings,
+                log_ratio_offset: offset,
+                limits: Some(stages.limits),
+                parameters: parameters.into(),
+            },
+        });
+        Ok(true)
+    }
+
+    fn maker(&self, model: &Model) -> Result<Box<dyn Maker>> {
+        let refinement = refinement(model, self.method())?;
+        let surrogate = refinement.surrogate.as_ref().ok_or_else(|| {
+            missing(
+                self.method(),
+                "a surrogate of the weights (`refiner.method` = `surrogate`), which this model lacks",
+            )
+        })?;
+        let screened = Screened::new(
+            surrogate.limits()?,
+            surrogate.log_w_max,
+            refinement.max_tries,
+        );
+        Ok(Box::new(Independent::new(
+            screened,
+            model.generator.latent_dim(),
+        )))
+    }
+}
+
+/// Tells what the surrogate saves beside rejection, which accepts `alone`.
+fn tell(session: Session, stages: &Stages, alone: f64) -> Result<()> {
+    let calls = stages.calls();
+    let both = format!(
+        "the generator makes {calls:.2} events for one that is accepted, by `rejection` {:.2}",
+        1.0 / alone
+    );
+    let message = format!(
+        "surrogate: {both}; {:.2} % of the proposals are accepted",
+        100.0 * stages.acceptance
+    );
+    session.hooks.log(Level::Info, &message)?;
+    if calls * alone < 0.9 {
+        return Ok(());
+    }
+    let why = match alone * FEW_CALLS > 1.0 {
+        true => "there is little to save; take `rejection`",
+        false => "the surrogate has learned too little of the weights; take `rejection`, or train it longer (`surrogate.epochs`, `surrogate.pool`)",
+    };
+    session.hooks.warn("refiner", &format!("{both}: {why}"))
+}
+
+/// By what proposals are accepted.
+struct Stages {
+    /// Of log s.
+    limits: Limits,
+    /// Of the proposals that s leaves, by w / s.
+    second: Budget,
+    /// Of all proposals.
+    acceptance: f64,
+}
+
+impl Stages {
+    /// Events that the generator makes for one that is accepted.
+    fn calls(&self) -> f64 {
+        1.0 / self.second.acceptance
+    }
+
+    /// Those with the fewest calls for an event, of latents of the prior; `log_mean` is about the logarithm of their mean weight.
+    ///
+    /// # Errors
+    /// [`Error::Numerical`] if no weight is usable; those of the hooks.
+    fn choose(session: Session, log_s: &[f64], log_w: &[f64], log_mean: f64) -> Result<Self> {
+        let tries = session.get(keys::REJECTION_MAX_TRIES) as f64;
+        let least = 1.0 / MOST_PROPOSALS.min(tries / TRIES);
+        let overweight = session.get(keys::REJECTION_OVERWEIGHT);
+        let once = |w: f64| Weighed { w, times: 1.0 };
+        let mut best: Option<Stages> = None;
+        for above in ABOVE {
+            let of_s = log_s.iter().map(|l| once(libm::exp(*l)));
+            let Some(first) = Budget::of(above, of_s)? else {
+                continue;
+            };
+            for low in LOW {
+                session.hooks.check("surrogate")?;
+                let high = libm::log(first.w_max);
+                let limits = Limits {
+                    low: (libm::log(low) + log_mean).min(high),
+                    high,
+                };
+                let left = |log_s: f64| libm::exp(within(limits, log_s) - high);
+                let pairs = log_s.iter().zip(log_w);
+                let second = pairs.map(|(&log_s, log_w)| Weighed {
+                    w: libm::exp(log_w - within(limits, log_s)),
+                    times: left(log_s),
+                });
+                let Some(second) = Budget::of(overweight, second)? else {
+                    continue;
+                };
+                let left: f64 = log_s.iter().map(|l| left(*l)).sum();
+                let found = Stages {
+                    limits,
+                    acceptance: second.acceptance * left / log_s.len() as f64,
+                    second,
+                };
+                // Whatever the calls, an event must come.
+                let worth = |s: &Stages| (s.acceptance.min(least), -s.calls());
+                if best.as_ref().is_none_or(|best| worth(&found) > worth(best)) {
+                    best = Some(found);
+                }
+            }
+        }
+        best.ok_or_else(|| {
+            Error::Numerical("no latent has a weight that is positive and finite".into())
+        })
+    }
+}
+
+/// log s within its limits, whatever the network says.
+fn within(limits: Limits, log_s: f64) -> f64 {
+    log_s.max(limits.low).min(limits.high)
+}
+
+/// The proposals of [`TwoStage`].
+pub(super) struct Screened {
+    limits: Limits,
+    log_w_max: f64,
+    max_tries: u64,
+    /// Of the proposals.
+    log_s: Vec<f64>,
+}
+
+impl Screened {
+    /// With log s_max the upper one of the limits, and log v_max.
+    pub fn new(limits: Limits, log_w_max: f64, max_tries: u64) -> Self {
+        Screened {
+            limits,
+            log_w_max,
+            max_tries,
+            log_s: Vec::new(),
+        }
+    }
+
+    /// The probability that s accepts a proposal.
+    fn share(&self, proposal: usize) -> f64 {
+        libm::exp(self.log_s[proposal] - self.limits.high)
+    }
+}
+
+impl Proposals for Screened {
+    const WEIGHTED: bool = true;
+    const RANDOM: bool = true;
+    const SCREENED: bool = true;
+
+    fn max_tries(&self) -> u64 {
+        self.max_tries
+    }
+
+    fn screen(
+        &mut self,
+        evaluator: &mut dyn Evaluator,
+        z: &[f64],
+        u: &[f64],
+        left: &mut Vec<usize>,
+    ) -> Result<()> {
+        self.log_s.clear();
+        self.log_s.sized(u.len(), 0.0)?;
+        evaluator.surrogate(z, u.len(), &mut self.log_s)?;
+        let limits = self.limits;
+        let all = self.log_s.iter_mut();
+        all.for_each(|log_s| *log_s = within(limits, *log_s));
+        left.retain(|&i| u[i] < self.share(i));
+        Ok(())
+    }
+
+    fn judge(
+        &mut self,
+        proposal: usize,
+        log_w: f64,
+        u: f64,
+        statistics: &mut Statistics,
+    ) -> Option<f64> {
+        let ratio = libm::exp(log_w - self.log_s[proposal] - self.log_w_max);
+        // Of those that are left, u is uniform below the share.
+        statistics.rejection(ratio, u / self.share(proposal))
+    }
+
+    fn count(&self, weight: f64, statistics: &mut Statistics) {
+        statistics.overweight_events += u64::from(weight > 1.0);
+    }
+}
