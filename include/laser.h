@@ -1760,7 +1760,7 @@ laser_status laser_unfold(const laser_source *generated,
  * @param model shared with the sampler: either may be freed first
  * @param seed k, any number
  * @param stream s, any number: other streams of a seed are independent of each other
- * @param options keys "sampler.method" ("model", "baseline", "reweight", "rejection", "resampling", "gan", "flow", "matching", "mixture",
+ * @param options keys "sampler.method" ("model", "baseline", "reweight", "rejection", "resampling", "gan", "flow", "matching", "mixture", "surrogate",
  * "langevin", "mala" or "hmc"), "sampler.threads", "backend", "device"; copied; NULL for the defaults. A sampler works on the calling thread alone
  * unless "sampler.threads" allows more, which live no longer than a call and change no bit
  * @param out receives the sampler; the caller frees it with laser_sampler_free
@@ -1784,7 +1784,7 @@ laser_status laser_sampler_new(const laser_model *model,
  * for these n and keeps nothing back, so that the host may set its generator anew between any two calls: take many events per call
  * where speed counts. In blocks of at most 1024 events the callback is asked for all numbers of the first
  * proposals at once, event by event: those that become its latent point (of a learned refiner, its auxiliary one; with "mixture" one more, which
- * chooses between prior and flow), then for "rejection" and "mixture" the one that decides; then for the second proposals of those that need
+ * chooses between prior and flow), then for "rejection", "surrogate" and "mixture" the one that decides; then for the second proposals of those that need
  * one, and so on: what an event of these gets depends on the events asked for with it. Chains draw for a trajectory of all of them at once, and keep a state of each; "resampling" draws for a
  * block of 1024 events, and keeps those not asked for: set the callback again to drop them and begin anew. When a call fails, the stream
  * stays where it stood, and the numbers it drew are gone.
@@ -1810,7 +1810,7 @@ laser_status laser_sampler_set_noise_callback(laser_sampler *sampler,
  *
  * Warnings come by the log callback (LASER_LOG_WARNING), each once to the hooks that are set, when what the sampler meets contradicts the
  * pilot run in its model, or deserves no trust: a weight above ten times the largest of the pilot run; more than twice the share of the
- * weight above w_max that "rejection.overweight" leaves there; an acceptance of "rejection" or "mixture" off by a factor of two; ten events that carry
+ * weight above w_max that "rejection.overweight" leaves there; an acceptance of "rejection", "surrogate" or "mixture" off by a factor of two; ten events that carry
  * more than 1 % of the weight, and ten times as much as ten others; more than 1 % of the weight at the largest that the classifier gives;
  * more than a tenth of the events of "resampling" copies of others; conditions of a call that lie beyond the training's by more than a
  * twentieth of their range, more than by chance (of models of earlier versions, more than 0.1 % beyond 4 standard deviations); 1 % of the
@@ -1859,7 +1859,7 @@ laser_status laser_sampler_tell(const laser_sampler *sampler, uint64_t *event);
  * @param stride doubles between the beginnings of rows, at least M; 0 for packed rows
  * @param x receives `n` rows of M doubles; row i begins at x + i * stride; what lies between rows is left alone
  * @param w receives `n` weights: w(z) for the method "reweight", whose events are wrong without them; else 1, but w / w_max for the events of
- * "rejection" and "mixture" above w_max; NULL if not wanted, which "reweight" refuses
+ * "rejection", "surrogate" and "mixture" above w_max; NULL if not wanted, which "reweight" refuses
  * @param logp receives `n` logarithms of the density of the events, in 1 / (product of the units of x): that of the generator for
  * "baseline" and "reweight", that of the refiner for "flow", the refined one for all others; of features that have values with a
  * probability (scalings `integer`, `category`, `zeros`) that of the event and its place in their cells, see docs/training.md; NULL if not
@@ -1912,7 +1912,7 @@ laser_status laser_sampler_generate_f32(laser_sampler *sampler,
  * @param z_stride doubles between the beginnings of rows of `z`, at least N; 0 for packed rows
  * @param z receives `n` rows of N doubles, x = g(z); row i begins at z + i * z_stride; what lies between rows is left alone
  * @param w receives `n` weights: w(z) for the method "reweight", whose events are wrong without them; else 1, but w / w_max for the events of
- * "rejection" and "mixture" above w_max; NULL if not wanted, which "reweight" refuses
+ * "rejection", "surrogate" and "mixture" above w_max; NULL if not wanted, which "reweight" refuses
  * @return as laser_sampler_generate
  *
  * Threads: needs `sampler` alone.
@@ -1992,7 +1992,7 @@ laser_status laser_sampler_next(laser_sampler *sampler, double *x, double *w);
  * @param sampler what to ask
  * @param key "events" (made inside, some of them ahead), "proposals", "calls_per_event" (latents that the generator was asked to make events
  * of, for gradients of their weights too, over events), "acceptance" (accepted fraction of the proposals),
- * "overweight_fraction" (share of the weight that lies above w_max), "overweight_events" (fraction of the events of "rejection" or "mixture" that lie
+ * "overweight_fraction" (share of the weight that lies above w_max), "overweight_events" (fraction of the events of "rejection", "surrogate" or "mixture" that lie
  * above w_max and carry a weight above 1), "largest_weight" (of an event), "weight_of_largest" (share of the weight that the ten heaviest
  * events carry), "events_at_limit" and "weight_at_limit" (the share of the events, and of their weight, whose weight is at the largest that
  * the classifier gives: there the generator makes next to nothing), "non_finite" (proposals whose weight is not finite) or "divergences" (proposals of chains whose trajectory diverged); of

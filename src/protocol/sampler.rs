@@ -58,7 +58,7 @@ pub struct Outputs<'a, T> {
     pub x: Option<RowsMut<'a, T>>,
     /// The latents they came from: rows × N.
     pub z: Option<RowsMut<'a, T>>,
-    /// Weights: rows × 1. w(z) for the method `reweight`; otherwise 1, but w / w_max for the events of `rejection` and `mixture` above w_max.
+    /// Weights: rows × 1. w(z) for the method `reweight`; otherwise 1, but w / w_max for the events of `rejection`, `surrogate` and `mixture` above w_max.
     pub w: Option<RowsMut<'a, T>>,
     /// log density of the events: rows × 1. `baseline`, `reweight`: log p_g(x). `flow`: log q_Φ(z) − log |det ∂x/∂z|, exact. `gan`,
     /// `matching`: not tractable. All others: the density that they aim at, log p_g(x) + log w − log of the mean weight in the pilot run.
@@ -149,7 +149,7 @@ impl Sampler {
     ///
     /// Warnings come by [`Hooks::log`], each once, when what is met contradicts the pilot run of the model or deserves no trust: a weight
     /// above ten times the largest of the pilot run; more than twice the share of the weight above w_max that it was to leave there; an
-    /// acceptance of `rejection` or `mixture` off by a factor of two; ten events that carry more than 1 % of the weight (and ten times as much as ten
+    /// acceptance of `rejection`, `surrogate` or `mixture` off by a factor of two; ten events that carry more than 1 % of the weight (and ten times as much as ten
     /// others); more than 1 % of the weight at the classifier's limit; more than a tenth of the events of `resampling` copies of others;
     /// conditions of a call that lie beyond the training's by more than a twentieth of their range, more than by chance (of models of earlier
     /// versions, more than 0.1 % beyond 4 standard deviations); 1 % of the proposals that are not finite; a feature that single precision,

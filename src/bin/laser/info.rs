@@ -147,8 +147,9 @@ pub fn describe(model: &Model) -> String {
         None => {}
     }
     for (name, classifier) in [
-        ("classifier", &model.classifier),
-        ("of latents", &model.latent_classifier),
+        ("classifier", model.classifier.as_ref()),
+        ("of latents", model.latent_classifier.as_ref()),
+        ("surrogate", model.surrogate().map(|s| &s.classifier)),
     ] {
         if let Some(classifier) = classifier {
             lines.push((name, of_classifier(classifier)));
@@ -490,6 +491,17 @@ fn weights(model: &Model, text: &mut String) {
             number(1.0 / mixture.acceptance)
         );
         line("acceptance, mixture", percent(mixture.acceptance), &meaning);
+    }
+    if let Some(surrogate) = model.surrogate() {
+        let meaning = format!(
+            "that of both stages, of which {} calls of the generator make an event",
+            number(surrogate.calls)
+        );
+        line(
+            "acceptance, surrogate",
+            percent(surrogate.acceptance),
+            &meaning,
+        );
     }
     let budgets = report.pointer("/budgets").and_then(Value::as_array);
     if budgets.is_some() && !here {

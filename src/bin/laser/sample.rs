@@ -480,7 +480,7 @@ fn summary(sampler: &Sampler, method: Method, path: &Path, rows: u64, seconds: f
             about.push(format!("{name} {}", percent(value)));
         }
     }
-    if method == Method::Mixture {
+    if matches!(method, Method::Mixture | Method::Surrogate) {
         let calls = number(sampler.diagnostic("calls_per_event")?);
         about.push(format!("{calls} calls of the generator an event"));
     }
