@@ -810,3 +810,42 @@ fn angles_of_two_conventions_differ_in_nothing() {
         assert_eq!(log.warnings(about), Vec::<String>::new(), "{about}");
     }
 }
+
+/// Features that are right one by one, of which something else is made that is not.
+#[test]
+fn observables_are_compared() {
+    let law = |correlation| Chain {
+        dim: 2,
+        mean: 0.0,
+        correlation,
+    };
+    let (x, y) = (law(0.0).events(20_000, 1), law(0.9).events(20_000, 2));
+    let frozen = r#""classifier.lr": 1e-9, "classifier.epochs": 1"#;
+    let told = |observables: &str| {
+        let (mut from, mut to) = (array(&x, 2, None), array(&y, 2, None));
+        let mut options = options(frozen);
+        options.set_str("observables", observables).unwrap();
+        let log = Log::default();
+        let trained = train_reweighter(&mut from, &mut to, &options, &log);
+        trained.map(|_| log.warnings("features"))
+    };
+    assert!(told("").unwrap().is_empty());
+    // The sum of the one has a larger width; of |x0| it is right.
+    let warnings = told("abs(x0); x0 + x1; ").unwrap();
+    assert!(
+        warnings.len() == 1 && warnings[0].contains("`x0 + x1` by 0."),
+        "{warnings:?}"
+    );
+    assert!(!warnings[0].contains("abs"), "{warnings:?}");
+    let warnings = told("sqrt(-1 - x0 * x0)").unwrap();
+    assert!(warnings[0].contains("has no value"), "{warnings:?}");
+    for (observables, what) in [("x0 + m_ll", "m_ll"), ("x0 > 1", "is a condition")] {
+        let error = told(observables).unwrap_err();
+        assert!(matches!(error, Error::InvalidArgument(_)), "{error}");
+        let error = error.to_string();
+        assert!(
+            error.contains("`observables`") && error.contains(what),
+            "{error}"
+        );
+    }
+}

@@ -53,6 +53,8 @@ keys! {
         FEATURES_NAMES: Text = text("features.names", &[], "");
         /// Where events can be: a condition in the features (and conditions behind them), by name or as `x0`, `x1` … or `x[i]`, as `x0 >= x1 and hypot(x2, x3) > 20`. Refined events are never outside. There are comparisons, `and`, `or`, `not`, `+ - * / **`, `abs`, `sqrt`, `exp`, `log`, `min`, `max`, `hypot`, `atan2`, trigonometric and hyperbolic functions and `pi`. Empty: everywhere. Checked when a training begins.
         SUPPORT: Text = text("support", &[], "");
+        /// Formulas of the features (and conditions behind them), as `support` has them, with `;` between: `sqrt(2 * pt1 * pt2 * (cosh(eta1 - eta2) - cos(phi1 - phi2)))`. They are not learned; the report compares their distributions as those of single features, of an unfolding at detector level. Name what the events are for: a mass that comes of momenta may be wrong where these are right one by one. Checked when a training begins.
+        OBSERVABLES: Text = text("observables", &[], "");
         /// Share of the target's events that may lie outside `support`, as where data have a resolution: they are left out and counted. With 0 the first is an error.
         SUPPORT_OUTSIDE: Float = float("target.outside", Interval::from_below(0.0, 1.0), 0.0);
         /// C: so many of the last values of a source's rows are the condition that the others are given (incident energy, ...). A generator made of them is conditional, and so is all that refines it.

@@ -98,11 +98,12 @@ fn tell_apart(
     heavy(hooks, &zeros, "sample")?;
     let (ones, judged_ones) = halves(
         reference,
-        ones,
+        (ones, 0),
         "reference",
         places::REFERENCE_HALF.rng(seed),
     )?;
-    let (zeros, judged_zeros) = halves(sample, zeros, "sample", places::SAMPLE_HALF.rng(seed))?;
+    let rng = places::SAMPLE_HALF.rng(seed);
+    let (zeros, judged_zeros) = halves(sample, (zeros, 0), "sample", rng)?;
     few(hooks, &judged_ones, "reference")?;
     few(hooks, &judged_zeros, "sample")?;
     let views = Views::new(&ones, &zeros, dim)?;
@@ -134,24 +135,22 @@ fn tell_apart(
     Ok(TwoSampleAuc { network, trees })
 }
 
-/// That of trees alone, of samples of equal dimension.
+/// That of trees alone, of samples of equal dimension. The first events of a sample may be `held_out` of the training that made the samples
+/// alike: then they are what is judged, and the trees learn from the others, which were learned by heart perhaps.
 ///
 /// # Errors
 /// As [`two_sample_auc`].
-pub(super) fn trees_auc(session: Session, reference: &Sample, sample: &Sample) -> Result<Auc> {
+pub(super) fn trees_auc(
+    session: Session,
+    reference: &Sample,
+    sample: &Sample,
+    held_out: [usize; 2],
+) -> Result<Auc> {
     let [ones, zeros] = different(reference, sample)?;
-    let (ones, judged_ones) = halves(
-        reference,
-        ones,
-        "reference",
-        places::REFERENCE_HALF.rng(session.seed),
-    )?;
-    let (zeros, judged_zeros) = halves(
-        sample,
-        zeros,
-        "sample",
-        places::SAMPLE_HALF.rng(session.seed),
-    )?;
+    let rng = places::REFERENCE_HALF.rng(session.seed);
+    let (ones, judged_ones) = halves(reference, (ones, held_out[0]), "reference", rng)?;
+    let rng = places::SAMPLE_HALF.rng(session.seed);
+    let (zeros, judged_zeros) = halves(sample, (zeros, held_out[1]), "sample", rng)?;
     let judged = Judged::new(judged_ones, judged_zeros)?;
     judged_by_trees(session, [&zeros, &ones], &judged, reference.dim())
 }
@@ -263,10 +262,13 @@ struct Half {
     w: Vec<f64>,
 }
 
-/// The events of a sample in two halves, drawn at random: to train on, and to judge by.
+/// Share of the events that are not held out, below which trees would learn too little from them alone.
+const REST: f64 = 0.3;
+
+/// The events of a sample in two parts, to train on and to judge by: the first rows, if so many are held out, or halves drawn at random.
 fn halves(
     sample: &Sample,
-    mut events: Vec<(usize, f64)>,
+    (mut events, held_out): (Vec<(usize, f64)>, usize),
     which: &str,
     mut rng: PhiloxRng,
 ) -> Result<(Half, Half)> {
@@ -293,7 +295,18 @@ fn halves(
             "the weights of the half of the {which} that is {use_of_it} sum to {total}; a positive, finite total is required"
         )))
     };
-    let (train, judge) = events.split_at(rows / 2);
+    let is = |judged: bool| move |(row, _): &&(usize, f64)| (*row < held_out) == judged;
+    let rest = events.iter().filter(is(false)).count();
+    let mut trained = rows / 2;
+    if held_out > 0 && rest as f64 >= REST * rows as f64 {
+        let parts = events.iter().filter(is(false));
+        events = parts
+            .chain(events.iter().filter(is(true)))
+            .copied()
+            .gather()?;
+        trained = rest;
+    }
+    let (train, judge) = events.split_at(trained);
     Ok((half(train, "trained on")?, half(judge, "judged by")?))
 }
 

@@ -2,6 +2,7 @@
 
 use super::generator::{draft, iterable};
 use super::networks;
+use super::observables;
 use super::omnifold;
 use super::refiner;
 use super::scaling;
@@ -50,6 +51,7 @@ pub(super) fn refinement(
         )));
     }
     as_made(generator, names, target, options)?;
+    observables::wanted(options, target.dim(), names)?;
     computes(options)?;
     let mut on_events = vec![Settings::from_options(
         "classifier",

@@ -1,6 +1,7 @@
 //! Whether each feature by itself is distributed as the target's: what classifiers of all features together overlook, as a narrow peak.
 
 use super::judgement::Subject;
+use super::observables;
 use super::source::Source;
 use crate::compute::Session;
 use crate::metrics::{kolmogorov_smirnov, kolmogorov_smirnov_of_pairs, Sample};
@@ -13,7 +14,7 @@ use crate::{Error, Result, Rows};
 const SMALL: f64 = 0.01;
 const CHANCE: f64 = 1e-6;
 
-/// Warns of features whose generated events, with their weights, differ from the target's: from all events of an array, or from those held
+/// Warns of features, and of the option `observables`, whose generated events, with their weights, differ from the target's: from all events of an array, or from those held
 /// out of a stream. `generated` are packed rows with conditions and the weights that they end with, of as many features as are to be looked
 /// at.
 pub(super) fn look(
@@ -45,20 +46,38 @@ pub(super) fn look(
     let refined = Sample::new(Rows::packed(&x, columns)?, Some(&w))?;
     let reference = Sample::new(Rows::packed(&events.x, columns)?, Some(&events.w))?;
     let mut found = Vec::new();
-    for feature in 0..features {
-        let test = match kolmogorov_smirnov(&reference, &refined, feature) {
+    let mut compare = |reference: &Sample, refined: &Sample, feature, name: String| {
+        let test = match kolmogorov_smirnov(reference, refined, feature) {
             Ok(test) => test,
             // Samples that cannot be compared, as those of weights beyond all numbers, are told of elsewhere.
-            Err(Error::Data(_)) => return Ok(()),
+            Err(Error::Data(_)) => return Ok(false),
             Err(other) => return Err(other),
         };
         if test.statistic > SMALL && test.p_value < CHANCE {
-            found.push(format!(
-                "{} by {:.3}",
-                called(names, feature),
-                test.statistic
-            ));
+            found.push(format!("{name} by {:.3}", test.statistic));
         }
+        Ok(true)
+    };
+    for feature in 0..features {
+        if !compare(&reference, &refined, feature, called(names, feature))? {
+            return Ok(());
+        }
+    }
+    for formula in observables::wanted(session.options, columns, names)? {
+        let [ours, w_of_ours] = observables::values(&formula, &x, columns, &w)?;
+        let [theirs, w_of_theirs] = observables::values(&formula, &events.x, columns, &events.w)?;
+        let samples = [(&theirs, &w_of_theirs), (&ours, &w_of_ours)];
+        // A formula that has no value nowhere compares nothing.
+        let samples = samples.map(|(x, w)| Sample::new(Rows::packed(x, 1)?, Some(w)));
+        let [Ok(reference), Ok(refined)] = samples else {
+            let message = format!(
+                "`{}` of the option `observables` has no value in the events: is it right?",
+                formula.text()
+            );
+            session.hooks.warn("features", &message)?;
+            continue;
+        };
+        compare(&reference, &refined, 0, format!("`{}`", formula.text()))?;
     }
     foreign(
         session,
@@ -94,21 +113,28 @@ pub(super) fn look_at_weights(
     names: &[String],
 ) -> Result<()> {
     let mut found = Vec::new();
-    for feature in 0..features {
-        let values = x.iter().skip(feature).step_by(features).copied();
-        let test = match kolmogorov_smirnov_of_pairs(values, [new, own]) {
+    let mut compare = |values: Vec<f64>, weights: [&[f64]; 2], name: String| {
+        let test = match kolmogorov_smirnov_of_pairs(values.into_iter(), weights) {
             Ok(test) => test,
             // Weights without a positive sum are told of elsewhere.
-            Err(Error::Data(_)) => return Ok(()),
+            Err(Error::Data(_)) => return Ok(false),
             Err(other) => return Err(other),
         };
         if test.statistic > SMALL && test.p_value < CHANCE {
-            found.push(format!(
-                "{} by {:.3}",
-                called(names, feature),
-                test.statistic
-            ));
+            found.push(format!("{name} by {:.3}", test.statistic));
         }
+        Ok(true)
+    };
+    for feature in 0..features {
+        let values = x.iter().skip(feature).step_by(features).copied().gather()?;
+        if !compare(values, [new, own], called(names, feature))? {
+            return Ok(());
+        }
+    }
+    for formula in observables::wanted(session.options, features, names)? {
+        let [values, new] = observables::values(&formula, x, features, new)?;
+        let [_, own] = observables::values(&formula, x, features, own)?;
+        compare(values, [&new, &own], format!("`{}`", formula.text()))?;
     }
     if found.is_empty() {
         return Ok(());

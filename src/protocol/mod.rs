@@ -23,6 +23,7 @@ mod marginals;
 mod names;
 mod negative;
 mod networks;
+mod observables;
 mod omnifold;
 mod opinion;
 mod pullback;

@@ -14,7 +14,8 @@ use crate::train::Hooks;
 use crate::{Result, Rows};
 use serde::Serialize;
 
-/// How well trees tell the target's events, the held-out ones first, from generated ones: area under their ROC curve, 0.5 where not at all.
+/// How well trees tell the target's events, those that are held out of all trainings, from generated ones: area under their ROC curve, 0.5 where
+/// not at all.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct SecondOpinion {
     /// Of the generator's own events.
@@ -40,13 +41,15 @@ pub(super) fn differs(auc: f64, error: f64) -> bool {
     auc - 0.5 > (DIFFERENT + error).max(ERRORS * error)
 }
 
-/// How well trees tell packed rows from others, which have weights. None of too few events, or of those that cannot be compared.
+/// How well trees tell packed rows from others, which have weights and of which the first may be `held_out`. None of too few events, or of
+/// those that cannot be compared.
 ///
 /// # Errors
 /// Those of the hooks.
 pub(super) fn told_apart(
     session: Session,
     (reference, weights): (&[f64], &[f64]),
+    held_out: usize,
     sample: &[f64],
     columns: usize,
 ) -> Result<Option<Auc>> {
@@ -65,7 +68,7 @@ pub(super) fn told_apart(
     }
     let reference = Sample::new(Rows::packed(&x, columns)?, Some(&w))?;
     let sample = Sample::new(Rows::packed(&other, columns)?, None)?;
-    area(session, &reference, &sample)
+    area(session, &reference, &sample, [held_out, 0])
 }
 
 /// How well trees tell a generator's own events from the target's. None where too little is held out to judge by.
@@ -78,7 +81,8 @@ pub(super) fn of_generator(
     target: &mut Source,
 ) -> Result<Option<Auc>> {
     const BLOCK: usize = 1 << 12;
-    if target.held_out(session.options)?.len() < FEWEST {
+    let held_out = target.held_out(session.options)?.len();
+    if held_out < FEWEST {
         return Ok(None);
     }
     let dims = model.generator.dims();
@@ -102,12 +106,17 @@ pub(super) fn of_generator(
     let seen = target.events_to_look_at(session.options)?;
     let rows = seen.len().min(COMPARED);
     let reference = (&seen.x[..rows * seen.dim], &seen.w[..rows]);
-    told_apart(session, reference, &x, seen.dim)
+    told_apart(session, reference, held_out, &x, seen.dim)
 }
 
 /// That of trees; none of samples that cannot be compared, as those without positive weight, which are told of elsewhere.
-fn area(session: Session, reference: &Sample, sample: &Sample) -> Result<Option<Auc>> {
-    match trees_auc(session, reference, sample) {
+fn area(
+    session: Session,
+    reference: &Sample,
+    sample: &Sample,
+    held_out: [usize; 2],
+) -> Result<Option<Auc>> {
+    match trees_auc(session, reference, sample, held_out) {
         Ok(auc) => Ok(Some(auc)),
         Err(crate::Error::Data(_)) => Ok(None),
         Err(other) => Err(other),
@@ -125,8 +134,8 @@ impl SecondOpinion {
         })
     }
 
-    /// Of packed generated rows, conditions included, the weights that they end with, and those that they have before, 1 if left out. None
-    /// of too few events.
+    /// Of packed generated rows, conditions included, the weights that they end with, and those that they have before, 1 if left out. Of
+    /// both samples, the target first, so many rows in front are `held_out` of all trainings; 0 of what none has seen. None of too few events.
     ///
     /// # Errors
     /// Those of the hooks.
@@ -136,26 +145,31 @@ impl SecondOpinion {
         generated: &[f64],
         weights: &[f64],
         before: Option<&[f64]>,
+        held_out: [usize; 2],
     ) -> Result<Option<Self>> {
         let columns = target.dim;
         let rows = generated.chunks_exact(columns).zip(weights).enumerate();
         let usable = rows.filter(|(_, (x, w))| x.iter().all(|v| v.is_finite()) && w.is_finite());
         let (mut x, mut w, mut own) = (Vec::new(), Vec::new(), Vec::new());
+        let [of_target, mut of_generated] = held_out;
         for (i, (row, weight)) in usable.take(MOST) {
+            if i < held_out[1] {
+                of_generated = w.len() + 1;
+            }
             x.put_all(row.iter().copied())?;
             w.put(*weight)?;
             own.put_all(before.map(|before| before[i]))?;
         }
-        let held_out = target.len().min(MOST);
-        if w.len() < FEWEST || held_out < FEWEST {
+        let rows = target.len().min(MOST);
+        if w.len() < FEWEST || rows < FEWEST {
             return Ok(None);
         }
-        let reference = Rows::packed(&target.x[..held_out * columns], columns)?;
-        let reference = Sample::new(reference, Some(&target.w[..held_out]))?;
+        let reference = Rows::packed(&target.x[..rows * columns], columns)?;
+        let reference = Sample::new(reference, Some(&target.w[..rows]))?;
         let generated = Rows::packed(&x, columns)?;
         let auc = |weights: Option<&[f64]>| {
             let sample = Sample::new(generated, weights)?;
-            area(session, &reference, &sample)
+            area(session, &reference, &sample, [of_target, of_generated])
         };
         Ok(auc(before.map(|_| &own[..]))?
             .zip(auc(Some(&w))?)

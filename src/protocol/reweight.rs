@@ -17,6 +17,7 @@ use super::few;
 use super::judgement::{Subject, Witness};
 use super::names;
 use super::negative;
+use super::observables;
 use super::scaling;
 use super::source::Source;
 use super::support;
@@ -364,6 +365,7 @@ fn learn(session: Session, from: &mut Source, to: &mut Source, samples: Samples)
     let options = session.options;
     let features = features(from, to, options)?;
     let names = names_of_both(from, to, options)?;
+    observables::wanted(options, to.dim(), &names)?;
     let support = support::wanted(None, options)?;
     let settings = settings(options);
     of(

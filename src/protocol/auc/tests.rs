@@ -282,3 +282,22 @@ fn hooks_are_served() {
         );
     }
 }
+
+/// Trees learn from what is not held out, and are judged by what is.
+#[test]
+fn what_was_learned_by_heart_is_no_judge() {
+    let (zeros, mut ones) = (normal(0, 2 * ROWS), normal(1, 2 * ROWS));
+    let firsts = ones.iter_mut().step_by(3).enumerate();
+    firsts.for_each(|(row, x)| *x += if row < ROWS { -2.0 } else { 2.0 });
+    let options = options();
+    let session = Session::new(&options, &());
+    let auc = |held_out| {
+        let (ones, zeros) = (sample(&ones, None), sample(&zeros, None));
+        let auc = trees_auc(session, &ones, &zeros, [held_out, 0]);
+        auc.unwrap().value
+    };
+    assert!(auc(0) > 0.8, "{}", auc(0));
+    assert!(auc(ROWS) < 0.2, "{}", auc(ROWS));
+    // Nothing is left to learn from.
+    assert!(auc(2 * ROWS) > 0.8, "{}", auc(2 * ROWS));
+}

@@ -153,7 +153,9 @@ fn opinion_again(
         return Ok(None);
     }
     let seen = target.events_to_look_at(session.options)?;
-    let opinion = SecondOpinion::new(session, &seen, generated, weights, None)?;
+    // Of another target no event is in the training; of the same those held out are not.
+    let rows = [held_out, 0];
+    let opinion = SecondOpinion::new(session, &seen, generated, weights, None, rows)?;
     let Some(now) = opinion.filter(|now| now.sees_refined()) else {
         return Ok(opinion);
     };

@@ -85,9 +85,9 @@ pub(super) fn judge(
     // Where little is held out, all that there is was learned from.
     let opinion = match target.held_out(options)?.len() {
         0..FEW => None,
-        _ => {
+        rows => {
             let seen = target.events_to_look_at(options)?;
-            SecondOpinion::new(session, &seen, &generated, &weights, None)?
+            SecondOpinion::new(session, &seen, &generated, &weights, None, [rows, 0])?
         }
     };
     if let Some(classifier) = &model.classifier {

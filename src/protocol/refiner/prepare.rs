@@ -215,7 +215,7 @@ impl Made {
             true => (&drawn.z, dims.latent_row()),
             false => (&x, dims.event_row()),
         };
-        let Some(auc) = told_apart(session, (reference, &weights), &self.rows, columns)? else {
+        let Some(auc) = told_apart(session, (reference, &weights), 0, &self.rows, columns)? else {
             return Ok(None);
         };
         if differs(auc.value, auc.error) {

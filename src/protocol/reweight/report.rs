@@ -165,11 +165,14 @@ pub(super) fn judge(
     if of_both.iter().all(|events| *events >= FEW) {
         let seen = to.events_to_look_at(options)?;
         let opinion = match samples {
-            Samples::Apart => SecondOpinion::new(session, &seen, &events.x, &weights, Some(own)),
+            Samples::Apart => {
+                let rows = [to.held_out(options)?.len(), known];
+                SecondOpinion::new(session, &seen, &events.x, &weights, Some(own), rows)
+            }
             Samples::Same => {
                 let (target, rest) = (every_other(&seen, 0)?, every_other(&events, 1)?);
                 let weights = weights.iter().skip(1).step_by(2).copied().gather()?;
-                SecondOpinion::new(session, &target, &rest.x, &weights, Some(&rest.w))
+                SecondOpinion::new(session, &target, &rest.x, &weights, Some(&rest.w), [0, 0])
             }
         }?;
         opinion.map_or(Ok(()), |o| o.warn(hooks, SUBJECT))?;

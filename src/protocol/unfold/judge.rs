@@ -412,7 +412,10 @@ impl Judged<'_> {
         let mut opinion = None;
         if of_both.iter().all(|events| *events >= FEW) {
             let seen = data.events_to_look_at(options)?;
-            opinion = SecondOpinion::new(session, &seen, &events.x, &events.w, Some(&own.w))?;
+            // Who weights the simulation weights these events, learned from or not.
+            let rows = [data.held_out(options)?.len(), 0];
+            let w = (&events.w, Some(&own.w[..]));
+            opinion = SecondOpinion::new(session, &seen, &events.x, w.0, w.1, rows)?;
             opinion.map_or(Ok(()), |o| o.warn(&hooks, SUBJECT))?;
         }
         let dim = self.matched.dim;
