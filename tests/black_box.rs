@@ -703,3 +703,45 @@ fn conditional_models_learn_and_refine_every_condition() {
     let error = refine(&generator, &mut narrow, &options, &()).unwrap_err();
     assert!(error.to_string().contains("and 1 conditions"), "{error}");
 }
+
+#[test]
+fn the_density_of_a_learned_flow_is_of_the_features_alone() {
+    const ROWS: usize = 20_000;
+    const N: usize = 8000;
+    let options = options(
+        r#", "conditions": 1, "flow": {"blocks": 4, "units": 16, "layers": 2, "epochs": 4, "batch": 500, "steps": 80},
+            "refiner.method": "flow",
+            "refiner_flow": {"pool": 20000, "epochs": 3, "steps": 60, "batch": 500, "units": 16, "layers": 1, "blocks": 4}"#,
+    );
+    let far = |slope, seed| {
+        let mut rows = conditional_rows(ROWS, slope, seed);
+        rows.iter_mut().skip(2).step_by(3).for_each(|c| *c += 50.0);
+        rows
+    };
+    let (wrong, right) = (far(1.0, 5), far(1.2, 6));
+    let mut source = Source::from_rows(Rows::packed(&wrong, 3).unwrap(), None).unwrap();
+    let generator = Instance::new(train_generator(&mut source, &options, &()).unwrap());
+    let mut source = Source::from_rows(Rows::packed(&right, 3).unwrap(), None).unwrap();
+    let model = Arc::new(refine(&generator, &mut source, &options, &()).unwrap());
+    for method in ["baseline", "flow"] {
+        let mut options = options.clone();
+        options.set_str("sampler.method", method).unwrap();
+        let mut sampler = Sampler::new(model.clone(), 1, 0, &options).unwrap();
+        let (mut x, mut log_p) = (vec![0.0; 2 * N], vec![0.0; N]);
+        let outputs = Outputs {
+            x: Some(RowsMut::packed(&mut x, 2).unwrap()),
+            log_prob: Some(RowsMut::column(&mut log_p)),
+            ..Outputs::default()
+        };
+        let c = vec![50.0; N];
+        let given = Rows::packed(&c, 1).unwrap();
+        sampler.generate_given(N, given, outputs).unwrap();
+        // ∫ q = 1, of a narrower q, over the events' own density.
+        let normal = |x: f64, width: f64| {
+            (-0.5 * (x / width).powi(2)).exp() / (width * (2.0 * std::f64::consts::PI).sqrt())
+        };
+        let q = x.chunks(2).map(|x| normal(x[0], 0.3) * normal(x[1], 0.6));
+        let integral = q.zip(&log_p).map(|(q, p)| q / p.exp()).sum::<f64>() / N as f64;
+        assert!((integral - 1.0).abs() < 0.1, "{method}: {integral}");
+    }
+}

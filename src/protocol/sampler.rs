@@ -492,7 +492,7 @@ impl Sampler {
             }
             Density::Own => {
                 // In p_g(x) = p(z) / |det ∂x/∂z|, q_Φ takes the place of p.
-                let dim = z.len() / *rows;
+                let dims = self.model.generator.dims();
                 self.scratch.sized(*rows, 0.0)?;
                 self.evaluator
                     .refined_log_prob(z, *rows, &mut self.scratch)?;
@@ -500,8 +500,9 @@ impl Sampler {
                 let refinement = self.model.refinement.as_ref();
                 let log_inside = refinement.map_or(0.0, |r| r.log_inside);
                 let refined = values.iter_mut().zip(&self.scratch);
-                for ((value, log_q), z) in refined.zip(z.chunks_exact(dim)) {
-                    *value += log_q - log_normal(z) - log_inside;
+                for ((value, log_q), z) in refined.zip(z.chunks_exact(dims.latent_row())) {
+                    // The conditions are given, and have no density.
+                    *value += log_q - log_normal(&z[..dims.latent]) - log_inside;
                 }
             }
         }
