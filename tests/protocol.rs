@@ -504,6 +504,52 @@ fn chains_are_adapted_when_they_are_the_method_and_tell_how_they_mix() {
     assert!(error.to_string().contains("hmc.burn_in"), "{error}");
 }
 
+/// What a sampler says of the bias that its step makes.
+fn said_of_bias(model: &Arc<Instance>, method: &str) -> usize {
+    let mut options = Options::new();
+    options.set_str("sampler.method", method).unwrap();
+    let mut sampler = Sampler::new(model.clone(), 1, 0, &options).unwrap();
+    let heard = Arc::new(Heard::default());
+    sampler.set_hooks(Some(heard.clone()));
+    for _ in 0..3 {
+        draw(&mut sampler, 1000);
+    }
+    let heard = heard.0.lock().unwrap();
+    heard
+        .iter()
+        .filter(|m| m.contains("so its step biases it"))
+        .count()
+}
+
+#[test]
+fn a_sampler_tells_of_langevin_with_a_step_that_nobody_has_judged() {
+    let mut options = options(&[
+        ("hmc.chains", 300.0),
+        ("hmc.pilot", 100.0),
+        ("hmc.burn_in", 5.0),
+    ]);
+    let generator = unit_normal(&options);
+    options.set_str("refiner.method", "mala").unwrap();
+    let model = Arc::new(refine(&generator, &mut normal(0.5, 1.0), &options, &()).unwrap());
+    assert_eq!(said_of_bias(&model, "langevin"), 1);
+    for exact in ["mala", "hmc"] {
+        assert_eq!(said_of_bias(&model, exact), 0, "{exact}");
+    }
+    let again = |method: &str, step: f64, pilot| {
+        let mut options = options.clone();
+        options.set_str("refiner.method", method).unwrap();
+        options.set_f64("hmc.step_size", step).unwrap();
+        options.set_i64("hmc.pilot", pilot).unwrap();
+        Arc::new(refine_again(&model, None, &options, &()).unwrap())
+    };
+    // The preset's step, of chains that nobody was to take.
+    assert_eq!(said_of_bias(&again("rejection", 0.5, 100), "langevin"), 1);
+    // A step that biases nothing, and one that the pilot run has judged.
+    assert_eq!(said_of_bias(&again("rejection", 0.004, 0), "langevin"), 0);
+    assert_eq!(said_of_bias(&again("langevin", 0.5, 100), "langevin"), 0);
+    assert_eq!(said_of_bias(&again("langevin", 0.5, 0), "langevin"), 1);
+}
+
 #[test]
 fn weighted_events_count_as_often_as_they_weigh() {
     // Uniform events with weights proportional to 1 + x: not of mean 1, and in an array.

@@ -129,7 +129,8 @@ pub unsafe extern "C" fn laser_sampler_set_noise_callback(
 /// more than a tenth of the events of "resampling" copies of others; conditions of a call that lie beyond the training's by more than a
 /// twentieth of their range, more than by chance (of models of earlier versions, more than 0.1 % beyond 4 standard deviations); 1 % of the
 /// proposals not finite; a feature that single precision, where it is asked for, rounds by more than a thousandth of its spread; chains of which 1 % of the trajectories diverge, less than 1 % is accepted, or R-hat is above 1.1 (more for fewer
-/// than 64 events of each, and from 20 on).
+/// than 64 events of each, and from 20 on); "langevin" with a step that no pilot run of it has judged (option "hmc.pilot" of the refinement),
+/// and that a Metropolis test would refuse in 0.5 % of the cases.
 ///
 /// @param sampler the stream
 /// @param hooks copied: may be changed or freed afterwards; their callbacks and `user` pointers are lent to the sampler; NULL for none

@@ -104,7 +104,12 @@ impl Sampler {
         Ok(Sampler {
             maker,
             evaluator: model.evaluator(&single, threads)?,
-            watch: Watch::new(method, pilot, model.generator.condition_dim() > 0),
+            watch: Watch::new(
+                method,
+                pilot,
+                refiner::judged(&model.record, method),
+                model.generator.condition_dim() > 0,
+            ),
             hooks: None,
             strange: false,
             coarse: false,
@@ -154,7 +159,8 @@ impl Sampler {
     /// conditions of a call that lie beyond the training's by more than a twentieth of their range, more than by chance (of models of earlier
     /// versions, more than 0.1 % beyond 4 standard deviations); 1 % of the proposals that are not finite; a feature that single precision,
     /// where it is asked for, rounds by more than a thousandth of its standard deviation; chains of which 1 % of the
-    /// trajectories diverge, less than 1 % is accepted, or R̂ is above 1.1 (more for fewer than 64 events of each, and from 20 on). All count
+    /// trajectories diverge, less than 1 % is accepted, or R̂ is above 1.1 (more for fewer than 64 events of each, and from 20 on); `langevin`
+    /// with a step that no pilot run of it has judged, and that the Metropolis test would refuse in 0.5 % of the cases. All count
     /// since the sampler was made; to hooks that are set again, they come again.
     pub fn set_hooks(&mut self, hooks: Option<Arc<dyn Hooks + Send + Sync>>) {
         self.hooks = hooks;

@@ -15,7 +15,7 @@ use crate::protocol::opinion::COMPARED;
 use crate::protocol::pullback::{weighted_latents, Run};
 use crate::room::{self, Grow};
 use crate::{Error, Result};
-use serde_json::json;
+use serde_json::{json, Map, Value};
 
 /// Hamiltonian Monte Carlo.
 pub(super) static HMC: Dynamics = Dynamics {
@@ -144,6 +144,12 @@ pub(in crate::protocol) fn settings(latent_dim: usize, options: &Options) -> Res
     let checked = settings.validate(latent_dim, pool);
     checked.map_err(Error::of_options)?;
     Ok(settings)
+}
+
+/// Whether a pilot run has compared chains of the method with the weights, by a model's record.
+pub(in crate::protocol) fn judged(record: &Map<String, Value>, method: Method) -> bool {
+    let report = record.get(RECORD);
+    report.is_some_and(|r| r["method"] == method.name() && !r["bias"].is_null())
 }
 
 /// Many chains. Event i is the state of chain i mod `chains` after burn_in + thin · (i div chains + 1) trajectories; a chain's events are

@@ -25,6 +25,7 @@ mod transition;
 mod watch;
 
 pub(super) use block::{Block, Blocks, Maker};
+pub(super) use chains::judged;
 pub(super) use chains::settings as chain_settings;
 pub(super) use home::{in_common, missing};
 pub(super) use prepare::prepare;

@@ -25,6 +25,8 @@ pub(in crate::protocol) struct Statistics {
     pub overweight_events: u64,
     /// Trajectories whose energy error exceeded what a leapfrog integrator can make by rounding.
     pub divergences: u64,
+    /// Σ of the probabilities with which Metropolis accepts trajectories (of `langevin`: would accept).
+    pub metropolis: f64,
     /// Of the pools that latents were resampled from.
     pub resampled: Resampled,
     /// Of the weights of the events.

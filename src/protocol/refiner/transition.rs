@@ -272,6 +272,7 @@ impl Transition {
             }
         }
         states.trajectories = states.trajectories.wrapping_add(1);
+        statistics.metropolis += sum;
         Ok(sum / self.settings.chains as f64)
     }
 

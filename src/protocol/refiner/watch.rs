@@ -24,11 +24,18 @@ const MIXED: f64 = 1.1;
 /// R̂ − 1 of chains that mix, however slowly, falls like the inverse of their states: of fewer than these it may be as much larger. Chains
 /// that a pilot run just lets pass, as a rule with 1.05 of 100 states, have 1.08 of so many.
 const STATES: usize = 64;
+/// Share of the steps of `langevin` that Metropolis may refuse where no pilot run has judged them: the standard deviation of a normal
+/// latent is off by less than a fiftieth then.
+const SMALL: f64 = 0.005;
+/// Steps that tell that share.
+const STEPS: u64 = 100;
 
 /// What is looked at.
 struct Seen<'a> {
     method: Method,
     pilot: Option<&'a Pilot>,
+    /// Whether a pilot run has compared its chains with the weights.
+    judged: bool,
     /// Whether the host chooses conditions, of which acceptance depends.
     conditional: bool,
     block: &'a Block,
@@ -40,14 +47,16 @@ struct Seen<'a> {
 /// A warning with its remedy, if there is a reason.
 type Rule = fn(&Seen) -> Option<String>;
 
-const RULES: [Rule; 10] = [
+const RULES: [Rule; 11] = [
     beyond, overweight, acceptance, handful, limited, repeated, non_finite, still, diverged, apart,
+    unjudged,
 ];
 
 /// Looks at block after block, and warns once of each kind.
 pub(in crate::protocol) struct Watch {
     method: Method,
     pilot: Option<Pilot>,
+    judged: bool,
     conditional: bool,
     /// The rules that have warned.
     told: [bool; RULES.len()],
@@ -56,10 +65,11 @@ pub(in crate::protocol) struct Watch {
 }
 
 impl Watch {
-    pub fn new(method: Method, pilot: Option<Pilot>, conditional: bool) -> Self {
+    pub fn new(method: Method, pilot: Option<Pilot>, judged: bool, conditional: bool) -> Self {
         Watch {
             method,
             pilot,
+            judged,
             conditional,
             told: Default::default(),
             next_r_hat: 0,
@@ -91,6 +101,7 @@ impl Watch {
         let seen = Seen {
             method: self.method,
             pilot: self.pilot.as_ref(),
+            judged: self.judged,
             conditional: self.conditional,
             block,
             statistics,
@@ -250,4 +261,17 @@ fn apart(seen: &Seen) -> Option<String> {
     Some(format!(
         "the chains do not mix: R-hat is {r_hat:.3}, above {most:.2}. Take `rejection` or `resampling` (`sampler.method`), or fewer events of longer chains (`hmc.thin`, `hmc.chains`)"
     ))
+}
+
+/// Chains that nothing keeps where the weights are, with a step that nobody has judged. Those with a Metropolis test are right, if slow.
+fn unjudged(seen: &Seen) -> Option<String> {
+    let s = seen.statistics;
+    let refused = 1.0 - s.metropolis / s.proposals as f64;
+    let unknown = seen.method == Method::Langevin && !seen.judged && s.proposals >= STEPS;
+    (unknown && refused > SMALL).then(|| {
+        format!(
+            "`langevin` has no Metropolis test, so its step biases it, and no pilot run has judged how much with this model's step, of which that test would refuse {:.1} %. Refine with `refiner.method` = `langevin` and a pilot run (`hmc.pilot`), or take `mala` (`sampler.method`), which has no such bias",
+            100.0 * refused
+        )
+    })
 }

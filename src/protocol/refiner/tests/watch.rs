@@ -1,6 +1,7 @@
 //! Hooks of samplers: what stops them, and what they are warned of.
 
 use super::super::history::History;
+use super::super::transition::Dynamics;
 use super::*;
 use crate::model::{HmcSettings, Pilot};
 use crate::train::{Hooks, Level, Progress};
@@ -135,20 +136,20 @@ fn warnings(
     pilot: Option<Pilot>,
     blocks: u64,
 ) -> Vec<String> {
-    limited_warnings(method, maker, exact, pilot, blocks, f64::INFINITY)
+    judged_warnings(method, maker, exact, (pilot, true), blocks, f64::INFINITY)
 }
 
-/// The same of weights whose logarithms end at `high`.
-fn limited_warnings(
+/// The same where chains may not be judged, of weights whose logarithms end at `high`.
+fn judged_warnings(
     method: Method,
     maker: &mut dyn Maker,
     exact: &mut Exact,
-    pilot: Option<Pilot>,
+    (pilot, judged): (Option<Pilot>, bool),
     blocks: u64,
     high: f64,
 ) -> Vec<String> {
     let hooks = Warnings::default();
-    let mut watch = Watch::new(method, pilot, false);
+    let mut watch = Watch::new(method, pilot, judged, false);
     let mut statistics = Statistics::default();
     for index in 0..blocks {
         let mut block = block(maker, index);
@@ -277,11 +278,11 @@ fn weight_at_the_limit_is_counted_and_told() {
     }
     // Of Exact(1, 1) a good part of the weight is above 0, nothing at its largest.
     let mut told = |high| {
-        limited_warnings(
+        judged_warnings(
             Method::Rejection,
             &mut maker,
             &mut exact,
-            pilot(),
+            (pilot(), true),
             100,
             high,
         )
@@ -345,11 +346,32 @@ fn chains_that_stay_or_part_are_told() {
 }
 
 #[test]
+fn langevin_with_a_long_step_is_told_if_nobody_has_judged_it() {
+    let mut exact = Exact::new(1.0, 1.0);
+    let mut told = |dynamics: Dynamics, step: f64, judged| {
+        let settings = HmcSettings {
+            step_size: step,
+            ..chains::settings()
+        };
+        let mut maker = chains::chains(dynamics, settings);
+        let method = dynamics.method;
+        let high = f64::INFINITY;
+        judged_warnings(method, &mut maker, &mut exact, (None, judged), 10, high)
+    };
+    let biased = "its step biases it";
+    assert_warned(&told(LANGEVIN, 1.0, false), &[biased]);
+    assert_warned(&told(LANGEVIN, 0.5, false), &[biased]);
+    assert_warned(&told(LANGEVIN, 0.1, false), &[]);
+    assert_warned(&told(LANGEVIN, 1.0, true), &[]);
+    assert_warned(&told(MALA, 1.0, false), &[]);
+}
+
+#[test]
 fn other_hooks_hear_it_all_again() {
     let mut exact = Exact::new(1.0, 1.0);
     exact.broken = 1.5;
     let mut maker = Independent::new(Reweight, 2);
-    let mut watch = Watch::new(Method::Reweight, None, false);
+    let mut watch = Watch::new(Method::Reweight, None, false, false);
     let mut statistics = Statistics::default();
     let mut block = block(&maker, 0);
     maker
