@@ -551,6 +551,30 @@ fn a_sampler_tells_of_langevin_with_a_step_that_nobody_has_judged() {
 }
 
 #[test]
+fn the_bias_of_few_chains_is_seen_too() {
+    let mut options = options(&[
+        ("hmc.chains", 8.0),
+        ("hmc.pilot", 200.0),
+        ("hmc.burn_in", 5.0),
+        ("hmc.target_acceptance", 0.8),
+    ]);
+    let generator = unit_normal(&options);
+    options.set_str("refiner.method", "langevin").unwrap();
+    let model = refine(&generator, &mut normal(0.5, 1.0), &options, &()).unwrap();
+    let report = &model.record["chains"];
+    assert_eq!(model.refinement.as_ref().unwrap().hmc.chains, 8);
+    assert_eq!(report["chains"].as_u64(), Some(256), "{report}");
+    let said = model.record["judgement"].to_string();
+    assert!(said.contains("are not where the weights are"), "{said}");
+    // Of a step that does not bias it nothing is said.
+    options.set_f64("hmc.target_acceptance", 0.0).unwrap();
+    let model = refine_again(&model, None, &options, &()).unwrap();
+    let said = model.record["judgement"].to_string();
+    assert!(!said.contains("the weights are"), "{said}");
+    assert!(model.record["chains"]["bias"].is_object());
+}
+
+#[test]
 fn weighted_events_count_as_often_as_they_weigh() {
     // Uniform events with weights proportional to 1 + x: not of mean 1, and in an array.
     let n = 60_000;

@@ -192,6 +192,8 @@ places! {
 
 /// The sampler's stream for the pilot run of chains: one that no host takes by chance.
 pub(crate) const CHAINS_PILOT: u64 = 0x6368_6169_6e73;
+/// The same where it judges more chains than have found their step.
+pub(crate) const CHAINS_JUDGED: u64 = CHAINS_PILOT + 1;
 
 #[cfg(test)]
 mod tests {

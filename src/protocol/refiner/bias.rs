@@ -4,9 +4,6 @@ use crate::room::{self, Grow};
 use crate::Result;
 use serde::Serialize;
 
-/// Fewest chains whose means tell how well their mean is known.
-const FEWEST: usize = 16;
-
 /// A shift is one beyond so many standard deviations of what is averaged, and so many standard errors.
 const SHIFTED: f64 = 0.05;
 const ERRORS: f64 = 5.0;
@@ -96,11 +93,8 @@ impl Expectations {
     }
 
     /// The worst of chains, draws × chains × dimensions of states with their log w. The chains are independent, and their states need not be.
-    /// None of too few, or if nothing is expected.
+    /// None if nothing is expected.
     pub fn bias(&self, z: &[f64], log_w: &[f64], chains: usize) -> Result<Option<Bias>> {
-        if chains < FEWEST || log_w.len() < chains {
-            return Ok(None);
-        }
         let (dim, draws) = (z.len() / log_w.len(), log_w.len() / chains);
         let mut means = room::filled(chains, 0.0)?;
         let mut worst: Option<(f64, Bias)> = None;

@@ -1,4 +1,5 @@
-//! The pilot run of chains: finds the step size and, if asked to, the masses, freezes them, and judges the chains that result.
+//! The pilot run of chains: finds the step size and, if asked to, the masses, freezes them, and judges the chains that result: enough of
+//! them to know their averages, however few a sampler is to run.
 //!
 //! The number of leapfrog steps stays. Were it the length of the trajectories, a smaller step would not help where they run into steep
 //! walls of the weights, and the search would end at steps far too small; fewer and shorter ones meet fewer walls.
@@ -17,7 +18,8 @@ use crate::train::{Hooks, Level};
 use crate::Result;
 use serde::Serialize;
 
-/// Chains of the pilot run: their mean acceptance is known within a few per cent after one transition.
+/// Chains that are judged, and most that look for the step: their mean acceptance is known within a few per cent after one transition, and
+/// what the means of so many differ by tells how well the mean of all is known.
 const CHAINS: usize = 256;
 
 /// Transitions of the shortest pilot run: for less there is nothing to adapt and nothing to judge.
@@ -49,7 +51,7 @@ pub(super) struct ChainReport {
     pub r_hat: Vec<f64>,
     /// Effective sample size of every dimension of z, of chains × transitions.
     pub effective_sample_size: Vec<f64>,
-    /// The expectation that is furthest from the weights'; none of too few chains.
+    /// The expectation that is furthest from the weights'; none if the weights are too broad to know any.
     pub bias: Option<Bias>,
 }
 
@@ -142,6 +144,32 @@ impl Pilot<'_> {
         let variance = |(sum, squares): &(f64, f64)| squares / n - (sum / n) * (sum / n);
         sums.iter().map(variance).gather()
     }
+
+    /// Goes on with as many chains as can be judged, from their own start and for so many transitions.
+    fn widen(&mut self, dims: Dims, pool: usize, seed: u64, transitions: usize) -> Result<()> {
+        let Transition {
+            settings, dynamics, ..
+        } = &self.transition;
+        let settings = HmcSettings {
+            chains: CHAINS,
+            ..settings.clone()
+        };
+        self.transition = Transition::new(*dynamics, dims, settings, pool)?;
+        self.draws = Draws::Counter {
+            seed,
+            stream: places::CHAINS_JUDGED,
+        };
+        self.states = self.transition.start(
+            self.evaluator,
+            &mut self.draws,
+            &mut self.statistics,
+            &self.stage,
+        )?;
+        for _ in 0..transitions {
+            self.advance()?;
+        }
+        Ok(())
+    }
 }
 
 /// Runs the pilot in so many transitions, or the fewest that tell something: the settings found, and the report, of which the host is told.
@@ -163,6 +191,9 @@ pub(super) fn pilot(
         ..settings.clone()
     };
     let transitions = transitions.max(LEAST);
+    let half = transitions / 2;
+    let more = few.chains < CHAINS;
+    let transitions = transitions + if more { half } else { 0 };
     let target = match session.get(keys::HMC_TARGET_ACCEPTANCE) {
         given if given > 0.0 => given,
         _ => dynamics.target,
@@ -185,7 +216,6 @@ pub(super) fn pilot(
         transitions,
         done: 0,
     };
-    let half = transitions / 2;
     match session.get(keys::HMC_MASS) {
         Mass::Unit => (),
         Mass::Diagonal => {
@@ -195,6 +225,9 @@ pub(super) fn pilot(
         }
     }
     run.adapt(half - run.done, target, dims.latent)?;
+    if more {
+        run.widen(dims, pool, session.seed, half)?;
+    }
     let report = judge(&mut run, dynamics.method.name(), dims.latent, expected)?;
     report.tell(session.hooks)?;
     let found = HmcSettings {
@@ -291,6 +324,13 @@ impl ChainReport {
                     self.divergences
                 ),
             )?;
+        }
+        if self.bias.is_none() {
+            let message = format!("the weights are too broad to say by them whether the chains of `{}` are where they should be", self.method);
+            match self.method {
+                "langevin" => hooks.warn("chains", &format!("{message}, and its step may bias it by any amount: take `mala` or `hmc`, which have no such bias"))?,
+                _ => hooks.log(Level::Info, &message)?,
+            }
         }
         if let Some(bias) = self.biased() {
             let remedy = match self.method {

@@ -370,6 +370,45 @@ fn the_pilot_warns_of_chains_that_are_not_where_the_weights_are() {
 }
 
 #[test]
+fn as_many_chains_are_judged_however_few_are_to_run() {
+    let (mut exact, mut options) = (Exact::new(3.0, 2.0), Options::preset("fast").unwrap());
+    options.set_f64("hmc.target_acceptance", 0.7).unwrap();
+    let known = expected(&exact);
+    // Log-normal weights that leave exp(−b²), a thousandth, of a sample.
+    let unknown = expected(&Exact::new(0.0, 2.6));
+    for (chains, expected, dynamics, said) in [
+        (1, &known, LANGEVIN, "are not where the weights are"),
+        (8, &known, LANGEVIN, "are not where the weights are"),
+        (300, &known, LANGEVIN, "are not where the weights are"),
+        (8, &known, HMC, ""),
+        (8, &unknown, LANGEVIN, "may bias it by any amount"),
+        (8, &unknown, HMC, ""),
+    ] {
+        let log = Log::default();
+        let session = Session::new(&options, &log);
+        let start = HmcSettings {
+            chains,
+            start: Start::Resampled,
+            ..settings()
+        };
+        let start = (&start, 16);
+        let run = pilot(session, dynamics, DIMS, 400, start, &mut exact, expected);
+        let (found, report) = run.unwrap();
+        assert_eq!(
+            (found.chains, report.chains, report.transitions),
+            (chains, 256, 200)
+        );
+        let warnings = log.warnings();
+        assert!(warnings.contains(said), "{chains}: {warnings}");
+        assert_eq!(
+            warnings.contains("the weights are"),
+            !said.is_empty(),
+            "{chains}: {warnings}"
+        );
+    }
+}
+
+#[test]
 fn the_history_is_that_of_the_last_states() {
     let (chains, dim) = (70, 2);
     let state = |draw: usize| -> Vec<f64> {
