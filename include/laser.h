@@ -1132,7 +1132,9 @@ laser_status laser_generator_from_callback(size_t zdim,
  *
  * A model that was refined for a generator without randomness of its own remembers eight of its events. Before the first events that the
  * callback makes for the new model it is asked for these: if it makes others, it is another generator, or another version of it, and whatever
- * needs its events is LASER_ERR_INVALID_ARGUMENT.
+ * needs its events is LASER_ERR_INVALID_ARGUMENT. Features may be off by what another machine rounds; those that are nothing but what
+ * rounding leaves of larger numbers, as the mass of a massless particle, by a thousandth of these. To know them from others, the callback may be
+ * asked for the events of latents that differ in the seventh digit.
  *
  * @param model a model whose generator is a callback; stays as it is
  * @param zdim N, as laser_model_latent_dim says; so that a callback for other dimensions is found out

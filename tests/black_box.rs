@@ -488,6 +488,134 @@ fn another_rounding_of_the_generator_is_the_same_generator() {
     sampler.generate(10, outputs).unwrap();
 }
 
+/// A generator by a formula of one latent row.
+struct Formula(fn(&[f64], &mut [f64]));
+
+impl HostGenerator for Formula {
+    fn generate(&self, rows: usize, z: &[f64], _: &[f64], x: &mut [f64]) -> Result<()> {
+        let z = z.chunks(z.len() / rows);
+        let rows = z.zip(x.chunks_mut(x.len() / rows));
+        rows.for_each(|(z, x)| self.0(z, x));
+        Ok(())
+    }
+}
+
+/// Two momenta, and the mass of a massless particle that has them: what single precision leaves.
+fn massless(z: &[f64], x: &mut [f64], other: bool) {
+    let [a, b, c] = [100.0 * z[0] as f32, 100.0 * z[1] as f32, 50.0f32];
+    let energy = (a * a + b * b + c * c).sqrt();
+    let rest = match other {
+        false => energy * energy - (a * a + b * b + c * c),
+        true => energy * energy - c * c - a * a - b * b,
+    };
+    x.copy_from_slice(&[a.into(), b.into(), rest.abs().sqrt().into()]);
+}
+
+#[test]
+fn no_large_number_hides_another_generator() {
+    type Case = (
+        &'static str,
+        usize,
+        fn(&[f64], &mut [f64]),
+        fn(&[f64], &mut [f64]),
+        bool,
+    );
+    let cases: [Case; 6] = [
+        (
+            "beside a condition",
+            1,
+            |z, x| x[0] = z[0],
+            |z, x| x[0] = 1.0 - 5.0 * z[0],
+            false,
+        ),
+        (
+            "beside an energy in MeV",
+            0,
+            |z, x| x.copy_from_slice(&[5e4 + 1e3 * z[0], z[1]]),
+            |z, x| x.copy_from_slice(&[5e4 + 1e3 * z[0], -3.0 - 2.0 * z[1]]),
+            false,
+        ),
+        (
+            "beside an energy in eV",
+            0,
+            |z, x| x.copy_from_slice(&[5e10 + 1e9 * z[0], z[1]]),
+            |z, x| x.copy_from_slice(&[5e10 + 1e9 * z[0], -3.0 - 2.0 * z[1]]),
+            false,
+        ),
+        (
+            "far from 0",
+            0,
+            |z, x| x.copy_from_slice(&[1.7e9 + 10.0 * z[0], z[1]]),
+            |z, x| x.copy_from_slice(&[1.7e9 - 50.0 * z[0], z[1]]),
+            false,
+        ),
+        (
+            "in single precision",
+            0,
+            |z, x| x.copy_from_slice(&[5e4 + 1e3 * z[0], z[1]]),
+            |z, x| {
+                let z = [z[0] as f32, z[1] as f32];
+                x.copy_from_slice(&[(5e4 + 1e3 * z[0]).into(), z[1].into()]);
+            },
+            true,
+        ),
+        (
+            "of a massless particle",
+            0,
+            |z, x| massless(z, x, false),
+            |z, x| massless(z, x, true),
+            true,
+        ),
+    ];
+    let mut options = options(r#", "refiner.method": "rejection""#);
+    options.set_i64("weights.events", 2000).unwrap();
+    for (name, conditions, one, other, same) in cases {
+        const ROWS: usize = 4000;
+        let latent = 2 - conditions;
+        let features = if name.contains("massless") { 3 } else { latent };
+        let mut z = vec![0.0; latent * ROWS];
+        Noise::new(80, 0, domain::TRAINING).fill_normals(0, ROWS, latent, &mut z);
+        let mut x = vec![0.0; features * ROWS];
+        Formula(one).generate(ROWS, &z, &[], &mut x).unwrap();
+        let given = |row: usize| (0..conditions).map(move |_| 5e4 + row as f64);
+        let rows: Vec<f64> = x
+            .chunks(features)
+            .enumerate()
+            .flat_map(|(row, x)| x.iter().copied().chain(given(row)))
+            .collect();
+        let rows = Rows::packed(&rows, features + conditions).unwrap();
+        let model = host_generator((latent, conditions, features), false, &options).unwrap();
+        let generator = Instance::new(model)
+            .with_host(Arc::new(Formula(one)))
+            .unwrap();
+        let mut source = Source::from_rows(rows, None).unwrap();
+        let refined = refine(&generator, &mut source, &options, &()).unwrap();
+        let bytes = refined.to_bytes().unwrap();
+        for (of, known) in [(one, true), (other, same)] {
+            let loaded = Instance::new(Model::from_bytes(&bytes).unwrap());
+            let attached = loaded.with_host(Arc::new(Formula(of))).unwrap();
+            let mut sampler = Sampler::new(Arc::new(attached), 1, 0, &options).unwrap();
+            let mut x = [0.0; 3];
+            let outputs = Outputs {
+                x: Some(RowsMut::packed(&mut x[..features], features).unwrap()),
+                ..Outputs::default()
+            };
+            let c: Vec<f64> = given(2000).collect();
+            let drawn = match conditions {
+                0 => sampler.generate(1, outputs),
+                _ => sampler.generate_given(1, Rows::packed(&c, 1).unwrap(), outputs),
+            };
+            assert_eq!(drawn.is_ok(), known, "{name}: {drawn:?}");
+            if let Err(error) = drawn {
+                assert!(
+                    error.to_string().contains("is another than"),
+                    "{name}: {error}"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn another_version_of_the_generator_is_no_generator_of_the_model() {
     let (model, _) = counted(f64::INFINITY);
