@@ -385,3 +385,34 @@ fn events_in_single_precision_stay_within_the_support() {
         }
     }
 }
+
+#[test]
+fn single_precision_is_told_as_too_coarse_however_few_events_are_asked_for() {
+    let mut options = options("");
+    options.set_str("support", "").unwrap();
+    let model = host_generator((2, 0, 2), false, &options).unwrap();
+    let generator = Instance::new(model).with_host(Arc::new(Far)).unwrap();
+    let generator = Arc::new(generator);
+    let near = Arc::new(identity());
+    for (model, rows, told) in [
+        (&generator, 1, 1),
+        (&generator, 20, 1),
+        (&generator, 100, 1),
+        (&near, 1, 0),
+    ] {
+        let log = Arc::new(Log::default());
+        let mut sampler = Sampler::new(model.clone(), 3, 0, &Options::new()).unwrap();
+        sampler.set_hooks(Some(log.clone()));
+        for _ in 0..200usize.div_ceil(rows) {
+            let mut x = vec![0.0f32; 2 * rows];
+            let outputs = Outputs {
+                x: Some(RowsMut::packed(&mut x, 2).unwrap()),
+                ..Default::default()
+            };
+            sampler.generate(rows, outputs).unwrap();
+        }
+        let said = log.0.lock().unwrap().join("\n");
+        let coarse = "in single precision the values of feature 0 go in steps of";
+        assert_eq!(said.matches(coarse).count(), told, "by {rows}: {said}");
+    }
+}

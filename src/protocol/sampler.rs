@@ -38,8 +38,8 @@ pub struct Sampler {
     hooks: Option<Arc<dyn Hooks + Send + Sync>>,
     /// Whether the hooks have been told of conditions that the training had not.
     strange: bool,
-    /// Whether they have been told of a feature that single precision is too coarse for.
-    coarse: bool,
+    /// Of features that single precision is too coarse for.
+    coarse: single::Coarse,
     /// How far those that it had reach.
     reach: Option<Reach>,
 }
@@ -112,7 +112,7 @@ impl Sampler {
             ),
             hooks: None,
             strange: false,
-            coarse: false,
+            coarse: single::Coarse::default(),
             reach: Reach::of(&model),
             model,
             threads,
@@ -166,7 +166,7 @@ impl Sampler {
         self.hooks = hooks;
         self.watch.forget();
         self.strange = false;
-        self.coarse = false;
+        self.coarse = single::Coarse::default();
     }
 
     /// M, features per event.

@@ -35,23 +35,17 @@ impl Sampler {
                 *x = rounded.to_f64();
             }
         }
-        if let Some(hooks) = self
-            .hooks
-            .as_ref()
-            .filter(|_| !self.coarse && count >= SEVERAL)
-        {
-            let column = |x: &[f64], j: usize| x.iter().skip(j).step_by(row).copied().gather();
-            for j in 0..features {
-                let (x, rounded) = (column(exact, j)?, column(&self.scratch, j)?);
-                if let Some((off, width)) = coarse(&x, &rounded) {
-                    self.coarse = true;
-                    let named = crate::model::called(&self.model.names, j);
-                    hooks.warn("sampling", &format!(
-                        "in single precision the values of {named} go in steps of {:.2e}, where they vary by {:.2e}: take the events in double precision, or train on the feature less a constant",
-                        2.0 * off, width
-                    ))?;
-                    break;
-                }
+        if let Some(hooks) = self.hooks.as_ref().filter(|_| !self.coarse.told) {
+            let pairs = exact.chunks_exact(row).zip(self.scratch.chunks_exact(row));
+            for (x, rounded) in pairs {
+                self.coarse.add(&x[..features], rounded)?;
+            }
+            if let Some((j, off, width)) = self.coarse.found() {
+                let named = crate::model::called(&self.model.names, j);
+                hooks.warn("sampling", &format!(
+                    "in single precision the values of {named} go in steps of {:.2e}, where they vary by {:.2e}: take the events in double precision, or train on the feature less a constant",
+                    2.0 * off, width
+                ))?;
             }
         }
         if self.model.support.is_none() || self.method == Method::Baseline {
@@ -109,16 +103,63 @@ impl Sampler {
     }
 }
 
-/// How far rounding moves values, and their standard deviation, if that is too far. One value alone, as of a pile-up, is moved, too, and
-/// nothing is lost by it.
-fn coarse(x: &[f64], rounded: &[f64]) -> Option<(f64, f64)> {
-    let count = x.len() as f64;
-    let mean = x.iter().sum::<f64>() / count;
-    let width = (x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / count).sqrt();
-    let off = x.iter().zip(rounded).map(|(x, r)| (x - r).abs());
-    let off = off.fold(0.0, f64::max);
-    let one = x.windows(2).all(|pair| pair[0] == pair[1]);
-    (off > COARSE * width && !one).then_some((off, width))
+/// Looks for features that single precision is too coarse for, in so many events at least, however few are asked for at a time.
+#[derive(Default)]
+pub(super) struct Coarse {
+    /// Whether the hooks have been told.
+    told: bool,
+    /// Events gathered, and their features.
+    rows: usize,
+    columns: Vec<Column>,
+}
+
+/// What the values of a feature are, and what rounding makes of them.
+#[derive(Clone, Copy, Default)]
+struct Column {
+    mean: f64,
+    /// Σ (x − mean)².
+    squares: f64,
+    /// How far rounding moves them at most.
+    off: f64,
+    /// Whether there is more than one value: one alone, as of a pile-up, is moved, too, and nothing is lost by it.
+    first: f64,
+    several: bool,
+}
+
+impl Coarse {
+    /// Takes in a further event.
+    fn add(&mut self, x: &[f64], rounded: &[f64]) -> Result<()> {
+        if self.rows == 0 {
+            self.columns.clear();
+            self.columns.sized(x.len(), Column::default())?;
+        }
+        self.rows += 1;
+        for ((of, x), rounded) in self.columns.iter_mut().zip(x).zip(rounded) {
+            if self.rows == 1 {
+                (of.first, of.mean) = (*x, *x);
+            }
+            let before = x - of.mean;
+            of.mean += before / self.rows as f64;
+            of.squares += before * (x - of.mean);
+            of.off = of.off.max((x - rounded).abs());
+            of.several |= *x != of.first;
+        }
+        Ok(())
+    }
+
+    /// A feature that is too coarse, how far rounding moves it, and its standard deviation: once, of events enough, after which it begins anew.
+    fn found(&mut self) -> Option<(usize, f64, f64)> {
+        if self.rows < SEVERAL {
+            return None;
+        }
+        let rows = std::mem::take(&mut self.rows) as f64;
+        let columns = self.columns.iter().enumerate();
+        let mut found = columns.map(|(j, of)| (j, of.off, (of.squares / rows).sqrt(), of.several));
+        let (j, off, width, _) =
+            found.find(|(_, off, width, several)| *several && *off > COARSE * width)?;
+        self.told = true;
+        Some((j, off, width))
+    }
 }
 
 #[cfg(test)]
@@ -127,12 +168,24 @@ mod tests {
 
     #[test]
     fn one_value_is_not_coarse_and_a_narrow_feature_far_off_is() {
-        let rounded = |x: &[f64]| x.iter().map(|x| f64::from(*x as f32)).collect::<Vec<_>>();
-        let told = |x: &[f64]| coarse(x, &rounded(x)).is_some();
+        let told = |x: &[f64], at_once: usize| {
+            let mut coarse = Coarse::default();
+            let mut found = 0;
+            for x in x.chunks(at_once) {
+                for x in x {
+                    coarse.add(&[*x], &[f64::from(*x as f32)]).unwrap();
+                }
+                found += usize::from(coarse.found().is_some());
+            }
+            found > 0
+        };
         let far: Vec<f64> = (0..40).map(|i| 5.4e6 + 0.1 * f64::from(i)).collect();
-        assert!(told(&far));
-        assert!(!told(&[0.3; 40]));
         let near: Vec<f64> = far.iter().map(|x| x - 5.4e6).collect();
-        assert!(!told(&near));
+        for at_once in [1, 7, 40] {
+            assert!(told(&far, at_once));
+            assert!(!told(&[0.3; 40], at_once));
+            assert!(!told(&near, at_once));
+        }
+        assert!(!told(&far[..SEVERAL - 1], 1));
     }
 }
