@@ -177,20 +177,41 @@ fn direct_weights_of_a_stochastic_generator_are_warned_of_and_have_no_gradient()
 /// A generator that says it has no randomness of its own is asked twice.
 #[test]
 fn randomness_that_is_not_declared_is_warned_of() {
-    let events = target(5000);
-    let told = |host: Arc<dyn HostGenerator>| {
+    let told = |host: Arc<dyn HostGenerator>, events: &[f64]| {
         let model = host_generator((2, 0, 2), false, &options("")).unwrap();
         let generator = Instance::new(model).with_host(host).unwrap();
-        let mut source = Source::from_rows(Rows::packed(&events, 2).unwrap(), None).unwrap();
+        let mut source = Source::from_rows(Rows::packed(events, 2).unwrap(), None).unwrap();
         let model = refine(&generator, &mut source, &options(""), &()).unwrap();
         let warnings = model.record["judgement"]["warnings"].to_string();
         warnings.contains("not declared to have randomness")
     };
-    assert!(told(Arc::new(Smearing {
+    let mut events = target(5000);
+    let smearing = Smearing {
         events: AtomicU64::new(0),
-    })));
-    assert!(told(Arc::new(Normalised)));
-    assert!(!told(Arc::new(Flaky)));
+    };
+    assert!(told(Arc::new(smearing), &events));
+    assert!(told(Arc::new(Normalised), &events));
+    assert!(!told(Arc::new(Flaky), &events));
+    events.iter_mut().step_by(2).for_each(|x| *x = date(*x));
+    assert!(told(Arc::new(Dated(true)), &events));
+    assert!(!told(Arc::new(Dated(false)), &events));
+}
+
+/// A second of today.
+fn date(z: f64) -> f64 {
+    1.7e9 + 10.0 * z
+}
+
+/// Such dates, which may depend on the events that are made with them.
+struct Dated(bool);
+
+impl HostGenerator for Dated {
+    fn generate(&self, rows: usize, z: &[f64], _: &[f64], x: &mut [f64]) -> Result<()> {
+        x.copy_from_slice(z);
+        let more = if self.0 { rows as f64 } else { 0.0 };
+        x.iter_mut().step_by(2).for_each(|x| *x = date(*x) + more);
+        Ok(())
+    }
 }
 
 /// A network whose batch normalisation was left in training mode: events depend on those that are made with them.

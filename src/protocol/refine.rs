@@ -359,13 +359,18 @@ fn require_same(
     let (first, rest) = again.split_at_mut(PART * row);
     evaluator.generate(&z[..PART * latent], PART, first, None)?;
     evaluator.generate(&z[PART * latent..], ROWS - PART, rest, None)?;
-    // Networks on a GPU, and in calls of other lengths, round as it comes, by their largest terms.
+    // Networks on a GPU, and in calls of other lengths, round as it comes, by their largest terms; but not as far as a narrow feature is wide,
+    // unless in the last digits of single precision.
     let other = (0..row).any(|column| {
         let of = |x| column_of(x, row, column);
-        let largest = of(&once).filter(|v| v.is_finite());
-        let largest = largest.fold(0.0, |largest: f64, v| largest.max(v.abs()));
+        let finite = || of(&once).filter(|v| v.is_finite());
+        let largest = finite().fold(0.0, |largest: f64, v| largest.max(v.abs()));
+        let width = finite().fold(f64::MIN, f64::max) - finite().fold(f64::MAX, f64::min);
+        let single = finite().all(|v| f64::from(v as f32) == v);
+        let digits = if single { 1e-6 } else { 1e-12 };
+        let most = (1e-4 * largest).min(0.1 * width).max(digits * largest);
         let mut pairs = of(&once).zip(of(&again));
-        pairs.any(|(a, b)| (a - b).abs() > 1e-4 * largest)
+        pairs.any(|(a, b)| (a - b).abs() > most)
     });
     if !other {
         return Ok(Some((z, once)));
