@@ -142,6 +142,10 @@ fn file(model: &Value, dims: (usize, usize, usize)) -> Vec<u8> {
     if let Some(map) = model["refinement"]["refiner"].get("map") {
         map_layers("refiner.", map, &mut tensors);
     }
+    if let Some(surrogate) = model["refinement"].get("surrogate") {
+        let network = &surrogate["classifier"]["network"];
+        layers("surrogate.", network, &mut tensors);
+    }
     let (word, single) = match model["dtype"] == "float32" {
         true => ("F32", true),
         false => ("F64", false),
