@@ -679,6 +679,143 @@ fn weights_that_are_no_scale_factors_times_those_of_the_simulation_are_told() {
     assert!(verdict.contains("weights"), "{verdict}");
 }
 
+/// An event whose weight at detector level is 0 was not reconstructed: as by the flag, whatever stands there.
+#[test]
+fn a_weight_of_0_at_detector_level_is_no_reconstruction() {
+    const ROWS: usize = 20_000;
+    let mut example = Gaussian::new(ROWS, 440);
+    let lost: Vec<bool> = example.t.iter().map(|t| *t > 1.2).collect();
+    let u: Vec<f64> = lost.iter().map(|lost| f64::from(!*lost)).collect();
+    let flags: Vec<i32> = lost
+        .iter()
+        .map(|lost| if *lost { PAIR_GENERATED } else { BOTH })
+        .collect();
+    let places = example.x.iter_mut().zip(&lost);
+    places
+        .filter(|(_, lost)| **lost)
+        .for_each(|(x, _)| *x = MISSING);
+    let settings = options(&[("unfold.iterations", 1.0), ("classifier.epochs", 1.0)]);
+    let run = |flags: Option<&[i32]>| {
+        let log = Log::default();
+        let (t, x) = (array(&example.t, 1, None), array(&example.x, 1, Some(&u)));
+        let data = array(&example.data, 1, None);
+        let unfolded = unfold(&t, &x, &data, flags, &settings, &log).unwrap();
+        (unfolded, log)
+    };
+    let ((by_weight, log), (by_flag, _)) = (run(None), run(Some(&flags)));
+    let told = log.warnings("efficiency");
+    assert!(
+        told.len() == 1 && told[0].contains("is reconstructed where") && told[0].contains("88."),
+        "{told:?}"
+    );
+    assert!(verdict(&by_weight).contains("efficiency"));
+    assert!(log.warnings("columns").is_empty());
+    assert!(by_weight.w == by_flag.w);
+}
+
+/// Regions in which weights of both signs sum to less than 0 have no density.
+#[test]
+fn simulated_regions_that_sum_to_less_than_0_are_told_of() {
+    const ROWS: usize = 20_000;
+    let ((t, x), (_, data)) = (plane(460, ROWS, 0.0), plane(470, ROWS, 0.2));
+    let chance = uniforms(462, ROWS, 1);
+    let signs = |share: f64| -> Vec<f64> {
+        let events = t.chunks(2).zip(&chance);
+        events
+            .map(|(t, chance)| t[0] > 0.3 && t[1] > 5.6 && *chance < share)
+            .map(|negative| if negative { -1.0 } else { 1.0 })
+            .collect()
+    };
+    let run = |v: Option<&[f64]>, u: Option<&[f64]>| {
+        let log = Log::default();
+        let settings = options(&[
+            ("unfold.iterations", 1.0),
+            ("unfold.epochs", 1.0),
+            ("classifier.epochs", 1.0),
+        ]);
+        let (t, x, data) = (array(&t, 2, v), array(&x, 2, u), array(&data, 2, None));
+        // A training may well fail by such weights: then their cause is known.
+        if let Err(error) = unfold(&t, &x, &data, None, &settings, &log) {
+            let error = error.to_string();
+            assert!(error.contains("sum to less than 0"), "{error}");
+        }
+        log.warnings("negative")
+    };
+    let region = |told: &[String], whose: &str| {
+        told.iter().any(|told| {
+            told.starts_with("the weights of a region, of ")
+                && told.contains(&format!(" of the events of `{whose}`, sum to less than 0"))
+                && told.contains("(`flags`)")
+        })
+    };
+    for share in [0.62, 0.75] {
+        let told = run(Some(&signs(share)), None);
+        assert!(
+            told.len() == 2 && region(&told, "generated") && region(&told, "reconstructed"),
+            "{told:?}"
+        );
+    }
+    // At detector level alone.
+    let told = run(None, Some(&signs(0.75)));
+    assert!(
+        told.len() == 1 && region(&told, "reconstructed"),
+        "{told:?}"
+    );
+    // Of fewer nothing is told, of whatever sign.
+    let told = run(Some(&signs(0.2)), None);
+    assert!(told.is_empty(), "{told:?}");
+}
+
+/// Plain values of one angle may lie a turn apart.
+#[test]
+fn angles_of_two_conventions_are_the_same() {
+    use std::f64::consts::{PI, TAU};
+    const ROWS: usize = 20_000;
+    let sample = |stream: u64, mean: f64| -> (Vec<f64>, Vec<f64>) {
+        let (z, turns) = (normals(stream, 2 * ROWS, 2), uniforms(stream, ROWS, 1));
+        let pairs = z.chunks(4).zip(turns).map(|(z, turn)| {
+            let t = [mean + z[0], TAU * turn - PI];
+            let x = (t[1] + 0.2 * z[2] + PI).rem_euclid(TAU) - PI;
+            (t, [t[0] + 0.3 * z[1], x])
+        });
+        let (t, x): (Vec<_>, Vec<_>) = pairs.unzip();
+        (t.concat(), x.concat())
+    };
+    let ((t, x), (_, data)) = (sample(480, 0.0), sample(490, 0.3));
+    let turned: Vec<f64> = data
+        .chunks(2)
+        .flat_map(|x| [x[0], x[1].rem_euclid(TAU)])
+        .collect();
+    let run = |data: &[f64], scaling: &str| {
+        let log = Log::default();
+        let mut settings = options(&[("unfold.iterations", 2.0)]);
+        settings.set_str("unfold.scaling", scaling).unwrap();
+        let [t, x, data] = [&t, &x, data].map(|x| array(x, 2, None));
+        let unfolded = unfold(&t, &x, &data, None, &settings, &log).unwrap();
+        (unfolded, log)
+    };
+    let angle = "auto, periodic(-pi:pi)";
+    let ((same, _), (other, log)) = (run(&data, angle), run(&turned, angle));
+    assert_eq!(verdict(&same), "usable");
+    assert_eq!(verdict(&other), "usable");
+    let told = log.warnings("log");
+    let beside = told
+        .iter()
+        .filter(|told| told.contains("lie beside its circle"));
+    assert_eq!(beside.count(), 1, "{told:?}");
+    // In degrees it would be a small part of the circle.
+    let (_, log) = run(&data, "auto, periodic(-180:180)");
+    let told = log.warnings("columns");
+    assert!(
+        told.len() == 2
+            && told
+                .iter()
+                .all(|told| told.contains("is the unit of `periodic` right?")
+                    && told.contains("`unfold.scaling`")),
+        "{told:?}"
+    );
+}
+
 /// Events that come from a host.
 struct Told;
 

@@ -28,7 +28,7 @@ pub const LASER_PAIR_RECONSTRUCTED: i32 = 2;
 ///
 /// @param generated `n` simulated events at particle level, of G values, with their Monte Carlo weights v; an array or a file in memory
 /// @param reconstructed the same `n` events at detector level, of R values; its weights, if it has any, count at detector level in the place
-/// of v, as v times scale factors
+/// of v, as v times scale factors; an event of the weight 0 there was not reconstructed, as by its flag
 /// @param data measured events, of R values, an array or a file in memory; backgrounds are events of negative weight
 /// @param flags `n` sums of LASER_PAIR_GENERATED and LASER_PAIR_RECONSTRUCTED; NULL: all events have both. The values of a level that an
 /// event has not are not looked at, but must be finite

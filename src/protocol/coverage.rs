@@ -148,7 +148,7 @@ impl Coverage {
                 subject.choose("target events", "events of `to`"),
                 subject.choose(
                     "train the generator with `features.scaling`, as `logit(low:high)` or `log(low)`, of whole numbers `integer(low:high)`, of exact zeros `zeros(low)`, which keeps events within",
-                    "a `support` gives events beyond it the weight 0",
+                    "leave out what is beyond it (`support`)",
                 ),
             ),
         )

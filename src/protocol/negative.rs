@@ -98,21 +98,29 @@ impl Negative {
     }
 }
 
-/// Tells the host before a training if the events to be trained on have such a region, where no loss has an end; `whose` they are.
+/// Such a region of the events to be trained on, in words; `whose` they are.
 ///
 /// # Errors
 /// Those of the source and of the hooks.
-pub(super) fn look(session: Session, source: &mut Source, whose: &str) -> Result<()> {
+#[inline(never)]
+pub(super) fn region(session: Session, source: &mut Source, whose: &str) -> Result<Option<String>> {
     if !source.weighted() {
-        return Ok(());
+        return Ok(None);
     }
     let events = source.events_to_look_at(session.options)?;
     let total: Sum = events.w.iter().copied().collect();
     if total.value() <= 0.0 || events.w.iter().all(|w| *w >= 0.0) {
-        return Ok(());
+        return Ok(None);
     }
-    let region = Negative::find(session, &events)?.and_then(|region| region.described(whose));
-    region.map_or(Ok(()), |region| {
+    Ok(Negative::find(session, &events)?.and_then(|region| region.described(whose)))
+}
+
+/// Tells the host of it before a training: no loss has an end there.
+///
+/// # Errors
+/// As [`region`].
+pub(super) fn look(session: Session, source: &mut Source, whose: &str) -> Result<()> {
+    region(session, source, whose)?.map_or(Ok(()), |region| {
         session.hooks.warn("negative", &format!(
             "{region}. No density is like that, and a training falls without end there: make the weights positive first (`laser resample`), or leave the region out (`support`)"
         ))

@@ -88,8 +88,8 @@ struct UnfoldingReport {
 ///
 /// `generated` and `reconstructed` have a row for each simulated event, in the same order; `flags` say which of the two levels an event has
 /// ([`PAIR_GENERATED`], [`PAIR_RECONSTRUCTED`]; both, without flags). The values of a level that it has not are not looked at. The weights of
-/// `generated` are v, those of `reconstructed`, if it has any, u; otherwise u = v. Backgrounds are events of `data` with negative weights.
-/// Sources are arrays or files in memory.
+/// `generated` are v, those of `reconstructed`, if it has any, u; otherwise u = v. An event with u = 0 counts as not reconstructed. Backgrounds
+/// are events of `data` with negative weights. Sources are arrays or files in memory.
 ///
 /// # Errors
 /// [`Error::InvalidArgument`] for sources, flags or options that do not fit, [`Error::Unsupported`] for a source of a callback,
@@ -158,7 +158,7 @@ fn factor(total: f64, v: &[f64], w: &[f64]) -> Result<f64> {
         return Ok(factor);
     }
     Err(Error::Numerical(format!(
-        "the weights of unfolding would have to be scaled by {factor}; the classifier's training has failed: lower `classifier.lr`"
+        "the weights of unfolding would have to be scaled by {factor}; the classifier's training has failed: lower `classifier.lr`, or look whether the weights of a region of the simulation sum to less than 0"
     )))
 }
 
@@ -292,7 +292,7 @@ fn unfold_here(
             .total("its events that are generated as well")
             .map(drop),
     )?;
-    judge::inspect_input(session, &input, [&particle, &detector])?;
+    judge::inspect_input(session, &input, &matched, [&particle, &detector])?;
 
     let mut trainings = Vec::new();
     let f = share_matched(&input, &detector, &mut trainings, session)?;

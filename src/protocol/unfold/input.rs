@@ -205,14 +205,19 @@ impl Input {
                 }
             }
         }
-        let is = |row: usize, bit: i32| flag(row) & bit != 0;
+        let (of_truth, of_detector) = (generated.sample()?, reconstructed.sample()?);
+        let weighted = reconstructed.weighted();
+        let lost = |row: usize| weighted && of_detector.weight(row) == 0.0;
+        // An event that weighs nothing at detector level was not reconstructed, whatever its flag says.
+        let is = |row: usize, bit: i32| {
+            flag(row) & bit != 0 && !(bit == PAIR_RECONSTRUCTED && lost(row))
+        };
         let replica = options.get(keys::UNFOLD_REPLICA) as u64;
         let seed = options.get(keys::SEED) as u64;
         let drawn_pairs = drawn(places::UNFOLD_PAIRS, replica, n, seed)?;
         let events = data.sample()?;
         let drawn_data = drawn(places::UNFOLD_DATA, replica, events.rows(), seed)?;
         let times = |drawn: &Option<Vec<f64>>, row: usize| drawn.as_ref().map_or(1.0, |d| d[row]);
-        let (of_truth, of_detector) = (generated.sample()?, reconstructed.sample()?);
         let rows = |bit: i32| (0..n).filter(|&row| is(row, bit)).gather();
         let generated = Level::new(
             generated,
@@ -221,7 +226,6 @@ impl Input {
             |row| of_truth.weight(row) * times(&drawn_pairs, row),
         )?;
         let names = detector_names(reconstructed, data)?;
-        let weighted = reconstructed.weighted();
         let reconstructed = Level::new(
             reconstructed,
             rows(PAIR_RECONSTRUCTED)?,
@@ -247,7 +251,7 @@ impl Input {
         }
         if partner.is_empty() {
             return wrong(format!(
-                "of {n} simulated events none is both generated and reconstructed; are the bits of `flags` exchanged?"
+                "of {n} simulated events none is both generated and reconstructed; are the bits of `flags` exchanged, or all weights of `reconstructed` 0?"
             ));
         }
         of("generated", generated.total("its events").map(drop))?;

@@ -14,6 +14,7 @@ use crate::protocol::coverage::{value, Coverage};
 use crate::protocol::gaps::{self, gaps, Gap};
 use crate::protocol::judgement::Subject;
 use crate::protocol::marginals;
+use crate::protocol::negative;
 use crate::protocol::opinion::SecondOpinion;
 use crate::protocol::pullback::WeightReport;
 use crate::protocol::reweight::{traits, FEW};
@@ -37,6 +38,8 @@ struct Called<'a> {
 impl Called<'_> {
     fn renamed(&self, message: &str) -> String {
         let message = renamed(message, self.names);
+        // What unfolding has in its place.
+        let message = message.replace("(`support`)", "(`flags`)");
         match self.names == AT_DETECTOR {
             true => at_detector(&message),
             false => message,
@@ -70,7 +73,8 @@ impl Hooks for Called<'_> {
     }
 }
 
-/// What messages of the detector level call simulation and data.
+/// What messages of the two levels call simulation and data.
+const AT_PARTICLES: [&str; 2] = ["generated", "data"];
 const AT_DETECTOR: [&str; 2] = ["reconstructed", "data"];
 
 /// Simulation and data at detector level, on events held out of the trainings.
@@ -153,10 +157,7 @@ fn described(found: &Trait, level: &Level, input: &Input) -> String {
     let is = |other: &Level| std::ptr::eq(level, other);
     let plain = found.describe(&level.names, SUBJECT);
     let (Trait::Mark { value, share, .. } | Trait::PileUp { value, share, .. }) = found else {
-        return match is(&input.generated) {
-            true => plain,
-            false => at_detector(&plain),
-        };
+        return plain;
     };
     let name = called(&level.names, found.column());
     let often = format!("{name} is {value} in {:.1} % of the events", 100.0 * share);
@@ -170,7 +171,7 @@ fn described(found: &Trait, level: &Level, input: &Input) -> String {
     let column = data.x.iter().skip(found.column()).step_by(data.dim);
     match is(&input.reconstructed) && column.into_iter().all(|x| x != value) {
         true => format!("{often} of `reconstructed`, and in none of the data: if these were not reconstructed, say so by `flags` (`is_reconstructed`)"),
-        false => at_detector(&plain),
+        false => plain,
     }
 }
 
@@ -207,10 +208,24 @@ fn astray(pairs: &[(f64, f64)]) -> Option<String> {
     })
 }
 
-/// Tells the host of what is strange before anything is trained.
+/// A source of a level to be looked at, whose angles come within their circle.
+#[inline(never)]
+fn bounded<'a>(
+    level: &'a Level,
+    w: &'a [f64],
+    scalings: &[Scaling],
+    session: Session,
+) -> Result<Source<'a>> {
+    let mut source = source(level, w, session)?;
+    source.bound(scalings)?;
+    Ok(source)
+}
+
+/// Tells the host of what is strange before anything is trained. `matched` are the reconstructed events that are generated as well.
 pub(super) fn inspect_input(
     session: Session,
     input: &Input,
+    matched: &Level,
     [particle, detector]: [&[Scaling]; 2],
 ) -> Result<()> {
     let Input {
@@ -222,21 +237,53 @@ pub(super) fn inspect_input(
     for level in [generated, reconstructed] {
         columns::weights_among(&level.names, session.hooks)?;
     }
-    for (name, level, scalings) in [
-        ("the events of `generated`", generated, particle),
-        ("the events of `reconstructed`", reconstructed, detector),
-        ("the data", data, detector),
+    // Those of a replica are the events' own by numbers of chance.
+    let own_weights = session.get(keys::UNFOLD_REPLICA) == 0;
+    let mut more_background = None;
+    for (name, level, scalings, names) in [
+        (
+            "the events of `generated`",
+            generated,
+            particle,
+            AT_PARTICLES,
+        ),
+        (
+            "the events of `reconstructed`",
+            reconstructed,
+            detector,
+            AT_DETECTOR,
+        ),
+        ("the data", data, detector, AT_DETECTOR),
     ] {
-        let mut source = source(level, &level.w, session)?;
+        let hooks = &Called {
+            hooks: session.hooks,
+            names,
+        };
+        let session = Session { hooks, ..session };
+        let mut source = bounded(level, &level.w, scalings, session)?;
         for found in traits(session, &mut source, scalings)? {
             let message = described(&found, level, input);
-            session.hooks.warn("columns", &message)?;
+            hooks.warn("columns", &message)?;
         }
+        source.tell_of_circles(hooks, &level.names)?;
         copies::look(session, &mut source, name)?;
-        // Those of a replica are the events' own by numbers of chance.
-        if session.get(keys::UNFOLD_REPLICA) == 0 {
-            let weights = level.rows.iter().copied().zip(level.w.iter().copied());
-            Worth::of(weights).warn(session.hooks, name)?;
+        if !own_weights {
+            continue;
+        }
+        let weights = level.rows.iter().copied().zip(level.w.iter().copied());
+        Worth::of(weights).warn(hooks, name)?;
+        if std::ptr::eq(level, data) {
+            more_background = negative::region(session, &mut source, name)?;
+            continue;
+        }
+        negative::look(session, &mut source, name)?;
+        if std::ptr::eq(level, reconstructed) && matched.rows.len() < reconstructed.rows.len() {
+            let name = "the events of `reconstructed` that are generated as well";
+            negative::look(
+                session,
+                &mut self::source(matched, &matched.w, session)?,
+                name,
+            )?;
         }
     }
     let (positive, negative) = data.w.iter().fold((0.0, 0.0), |(p, n), w| match *w > 0.0 {
@@ -250,13 +297,9 @@ pub(super) fn inspect_input(
             value(positive)
         ))?;
     }
-    if session.get(keys::UNFOLD_REPLICA) == 0 {
-        let matched = reconstructed.w.iter().zip(&input.matched);
-        let matched = matched.filter(|(_, matched)| **matched);
-        let pairs = matched.zip(&input.partner);
-        let pairs = pairs.map(|((u, _), &i)| (*u, generated.w[i]));
-        // A weight of 0 says that an event was not reconstructed.
-        let pairs = pairs.filter(|(u, _)| *u != 0.0).gather()?;
+    if own_weights {
+        let pairs = matched.w.iter().zip(&input.partner);
+        let pairs = pairs.map(|(u, &i)| (*u, generated.w[i])).gather()?;
         if let Some(how) = astray(&pairs) {
             session.hooks.warn("weights", &format!(
                 "the weights of `reconstructed` do not follow those of `generated` ({how}): at detector level an event counts with its weight there in the place of v. Give v times the scale factor, not the scale factor alone"
@@ -275,9 +318,14 @@ pub(super) fn inspect_input(
         weights().sum::<f64>() < -ERRORS * error
     })?;
     if !found.is_empty() {
+        let listed = listed(&found);
+        more_background = Some(format!(
+            "the weights of `data` sum to less than 0: {listed}"
+        ));
+    }
+    if let Some(where_it_is) = more_background {
         session.hooks.warn("background", &format!(
-            "there is more background than data, the weights of `data` sum to less than 0: {}. No ratio describes that; leave such regions out, or look whether the background is scaled right",
-            listed(&found)
+            "there is more background than data, {where_it_is}. No ratio describes that; leave such regions out, or look whether the background is scaled right"
         ))?;
     }
     let mut seen = room::filled(generated.rows.len(), false)?;
@@ -347,7 +395,7 @@ impl Judged<'_> {
     pub fn weights(&self, session: Session, report: &WeightReport) -> Result<()> {
         let hooks = Called {
             hooks: session.hooks,
-            names: ["generated", "data"],
+            names: AT_PARTICLES,
         };
         report.tell(&hooks, SUBJECT)
     }
@@ -365,9 +413,10 @@ impl Judged<'_> {
         let (options, names) = (session.options, &self.matched.names[..]);
         let own = &self.matched.w[..];
         let weighted = super::products(own, self.nu)?;
-        let mut before = source(self.matched, own, session)?;
-        let mut after = source(self.matched, &weighted, session)?;
-        let mut data = source(&self.input.data, self.d, session)?;
+        let scalings = self.scalings;
+        let mut before = bounded(self.matched, own, scalings, session)?;
+        let mut after = bounded(self.matched, &weighted, scalings, session)?;
+        let mut data = bounded(&self.input.data, self.d, scalings, session)?;
 
         let of_both = [
             worth(&before.held_out(options)?.w),
@@ -431,7 +480,7 @@ impl Judged<'_> {
             SUBJECT,
         )?;
         let held_out = data.held_out(options)?;
-        let named = (self.scalings, names);
+        let named = (scalings, names);
         let gaps = gaps(&held_out.x, &held_out.w, &events.x, named, dim, SUBJECT)?;
         gaps::warn(&gaps, &hooks, SUBJECT)?;
         let report = Detector {
