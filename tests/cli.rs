@@ -256,6 +256,14 @@ fn bits(values: &[f64]) -> Vec<u64> {
     values.iter().map(|v| v.to_bits()).collect()
 }
 
+/// What a command that must succeed says beside what it prints.
+fn said(folder: &Folder, arguments: &str) -> String {
+    let output = folder.run(arguments);
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{arguments}: {errors}");
+    errors
+}
+
 // --- laser info ---
 
 #[test]
@@ -2929,6 +2937,60 @@ fn reweight_writes_what_an_event_counts_with() {
     );
     let text = said("reweight apply u.laser own.lhe -o u.lhe --features px(13),py(13)");
     assert!(text.contains(&words), "{text}");
+}
+
+#[test]
+fn unfolding_tells_of_weights_among_the_columns_of_every_level() {
+    let folder = Folder::new();
+    let table = |name: &str, header: &str, x: &[f64]| {
+        let rows = x.chunks(2).map(|row| format!("{},{}\n", row[0], row[1]));
+        folder.write(name, &format!("{header}\n{}", rows.collect::<String>()));
+    };
+    let unfold = |[t, x, data]: [&str; 3], more: &str| {
+        table("t.csv", t, &events(2, 1));
+        table("x.csv", x, &events(2, 1));
+        table("data.csv", data, &events(2, 2));
+        let settings = OPTIONS.replacen('{', "", 1);
+        let config = format!(
+            r#"{{"generated": "t.csv", "reconstructed": "x.csv", "data": "data.csv", "weights": "w.npy", "model": "u.laser", {more}
+            "options": {{"unfold.iterations": 1, {settings}}}"#
+        );
+        folder.write("unfold.json", &config);
+        let told = said(&folder, "unfold unfold.json");
+        let warnings = told.matches("is trained as a feature, and is called as weights are");
+        (warnings.count(), told)
+    };
+    for (names, count) in [
+        (["t,s", "r,q", "r,q"], 0),
+        (["t,s", "r,weight", "r,weight"], 1),
+        (["t,s", "r,weight", "weight,r"], 1),
+        (["t,weight", "r,wgt", "r,wgt"], 2),
+    ] {
+        let (found, told) = unfold(names, "");
+        assert_eq!(found, count, "{names:?}: {told}");
+    }
+    // What weighs nothing was not reconstructed, and may hold anything.
+    let half: Vec<f64> = events(2, 1)
+        .chunks(2)
+        .enumerate()
+        .flat_map(|(i, x)| match i % 2 {
+            0 => [x[0], 1.0],
+            _ => [f64::NAN, 0.0],
+        })
+        .collect();
+    table("half.csv", "r,u", &half);
+    let one: Vec<f64> = events(2, 2).chunks(2).flat_map(|x| [x[0], 1.0]).collect();
+    table("one.csv", "r,u", &one);
+    let settings = OPTIONS.replacen('{', "", 1);
+    folder.write("half.json", &format!(
+        r#"{{"generated": "t.csv", "reconstructed": "half.csv", "data": "one.csv", "weights": "w.npy", "model": "u.laser",
+        "weights_column": {{"reconstructed": "u", "data": "u"}}, "options": {{"unfold.iterations": 1, {settings}}}"#
+    ));
+    let told = said(&folder, "unfold half.json");
+    assert!(
+        told.contains("of 3000 simulated events 3000 are generated and 1500 are reconstructed"),
+        "{told}"
+    );
 }
 
 #[test]

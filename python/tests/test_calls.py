@@ -601,6 +601,28 @@ def test_unfold_says_which_array_is_wrong(wrong):
         liblaser.unfold(**arrays)
 
 
+def test_weights_among_the_columns_of_an_unfolding_are_told_of(tmp_path):
+    def table(x, second):
+        return {"r": x[:, 0], second: x[:, 1]}
+
+    def warned(reconstructed, data):
+        said = []
+        liblaser.unfold(events(1), reconstructed, data, options=TOY, unfold__iterations=1, log=lambda level, text: said.append(text))
+        return [text for text in said if "is trained as a feature, and is called as weights are" in text]
+
+    seen, data = events(1), events(2)
+    assert not warned(table(seen, "q"), table(data, "q"))
+    for reconstructed, measured in ((table(seen, "weight"), table(data, "weight")), (table(seen, "weight"), data), (seen, table(data, "weight"))):
+        said = warned(reconstructed, measured)
+        assert len(said) == 1 and said[0].startswith("`weight` "), said
+    np.save(tmp_path / "data.npy", np.rec.fromarrays(data.T, names="r,weight"))
+    assert len(warned(table(seen, "weight"), Source(tmp_path / "data.npy"))) == 1
+    said = []
+    with pytest.raises(liblaser.LaserError):
+        Reweighter.train(table(seen, "weight"), np.hstack([data, seen[:, :1]]), TOY, log=lambda level, text: said.append(text), classifier__layers=1)
+    assert len([text for text in said if text.startswith("`weight` is trained")]) == 1
+
+
 def test_unfold_needs_rows_for_each_event():
     with pytest.raises(ValueError, match="reconstructed must have the 2000 events of generated, but has 50: row i of both"):
         liblaser.unfold(events(), events(n=50), events(2))

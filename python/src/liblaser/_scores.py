@@ -14,7 +14,7 @@ from ._boundary import (FloatArray, Handle, address, call, count, doubles, long_
 from ._options import (COMPUTES, Cancel, Checkpoint, Hooks, Log, OptionsLike, PathLike, ProgressLike, Ranks, among, dotted, opened, options_of,
                        to_python, without_effect)
 from ._sampling import Events
-from ._training import Source, in_order, is_weight, names_of, rows_of, same_rows, source_of
+from ._training import Source, in_order, look_for_weights, names_of, rows_of, same_rows, source_of
 
 # --- histograms ---
 
@@ -210,13 +210,6 @@ def names_of_both(p: Source, q: Source) -> tuple[str, ...]:
     return (p.names or ()) + (q.names or ())
 
 
-def look_for_weights(log: Log | None, names: Sequence[str], what: str = "compared") -> None:
-    """Warns of features that are called as weights are."""
-    for name in filter(is_weight, dict.fromkeys(names)):
-        if log is not None:
-            log(_c.LASER_LOG_WARNING, f"`{name}` is {what} as a feature, and is called as weights are: if it is one, Source(x, weights=\"{name}\")")
-
-
 def look_aside(p: Source, q: Source, features: Sequence[str]) -> None:
     """The same where these features alone count: of samples without weights."""
     names = [name for sample in (p, q) if not sample.weighted for name in sample.names or () if name not in features]
@@ -341,7 +334,8 @@ def two_sample_auc(reference: Any, sample: Any, options: OptionsLike = None, *, 
                    **settings: Any) -> Auc:
     """A classifier two-sample test: trains fresh classifiers of two families, a network and boosted trees, on one half of both samples, and gives the
     larger area under their ROC curves on the other halves. 0.5 within the error: they find no difference, in all dimensions together. The samples
-    must not share events. Takes arrays, or sources of arrays, and the keywords of :func:`train`."""
+    must not share events: an area far below 0.5 says that they do, and is warned of. Takes arrays, or sources of arrays, and the keywords of
+    :func:`train`."""
     reference, sample = pair_of("reference", reference, "sample", sample)
     given = options_of(options, settings)
     with Hooks(progress, log, cancel, checkpoint, ranks) as hooks:

@@ -298,6 +298,13 @@ def is_weight(name: str) -> bool:
     return name == "w" or name.endswith("wt") or "weight" in name or "wgt" in name
 
 
+def look_for_weights(log: Log | None, names: Sequence[str], what: str = "compared") -> None:
+    """Warns of features that are called as weights are."""
+    for name in filter(is_weight, dict.fromkeys(names)):
+        if log is not None:
+            log(_c.LASER_LOG_WARNING, f"`{name}` is {what} as a feature, and is called as weights are: if it is one, Source(x, weights=\"{name}\")")
+
+
 def in_order(called: str, given: Any, of: str, names: Sequence[str] | None) -> Source:
     """A source of what a call was given, its columns in the order of `names`, those of another argument or of a model, if both have names."""
     source = source_of(called, given)
@@ -698,6 +705,8 @@ class Reweighter(Saved):
             begin = in_order("source", begin, "target", end.names)
         else:
             begin = in_order("source", begin, "target, without conditions,", end.names and end.names[:begin.dim])
+        if begin.dim != end.dim and not end.names:
+            look_for_weights(log, begin.names or (), "trained")  # which the library never hears of
         given = trained_with(end if end.names or begin.dim != end.dim else begin, options, settings)
         with Hooks(progress, log, cancel, checkpoint, ranks) as hooks:
             without_effect(settings, log, "`Reweighter.train` never reads it", ("resample", "sampler"))

@@ -9,7 +9,7 @@ import numpy as np
 from . import _c
 from ._boundary import FloatArray, address, made, numbers
 from ._options import Cancel, Checkpoint, Hooks, Log, OptionsLike, PathLike, ProgressLike, Ranks, opened, to_python, without_effect
-from ._training import Reweighter, in_order, same_rows, source_of, trained_with
+from ._training import Reweighter, in_order, look_for_weights, same_rows, source_of, trained_with
 
 
 class Weighted(NamedTuple):
@@ -29,7 +29,7 @@ def unfold(generated: Any, reconstructed: Any, data: Any, *, is_generated: Any =
     ``is_reconstructed``, booleans (n,) or integers 0 and 1, say which of them it has, None that all have both. The values of a level that an
     event has not must be finite. ``data``, (m, R), are measured, with columns in the order of ``reconstructed``, or by the same names in any;
     backgrounds among them have negative weights. All are arrays or sources of arrays; weights of ``generated`` are those of the simulation, v, which
-    others of ``reconstructed`` replace at the detector level: histograms of v * w are unfolded distributions. The reweighter gives
+    others of ``reconstructed`` replace at the detector level, where a weight of 0 is that of an event not reconstructed: histograms of v * w are unfolded distributions. The reweighter gives
     w / ``reweighter["unfolding.factor"]`` to other events of the particle level. Option group: "unfold"; "features" are those of the particle level. Keywords: see :func:`train`.
     """
     particles, detected = source_of("generated", generated), source_of("reconstructed", reconstructed)
@@ -43,6 +43,8 @@ def unfold(generated: Any, reconstructed: Any, data: Any, *, is_generated: Any =
     if detected.weighted and not particles.weighted and log is not None:
         log(_c.LASER_LOG_WARNING, "`reconstructed` has weights, which count at the detector level alone, and `generated` has none: those of the simulation "
                                   "are given to `generated`, Source(x, v)")
+    if not any(source._x is None and source.names for source in (detected, measured)):  # the names of files the library looks at itself
+        look_for_weights(log, (detected.names or ()) + (measured.names or ()), "trained")
     flags = np.zeros(n, np.int32)
     for bit, name, marks in ((_c.LASER_PAIR_GENERATED, "is_generated", is_generated),
                              (_c.LASER_PAIR_RECONSTRUCTED, "is_reconstructed", is_reconstructed)):

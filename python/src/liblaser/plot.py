@@ -15,8 +15,8 @@ import numpy as np
 from ._boundary import FloatArray, count, names_given, of_type, vector_in
 from ._options import PathLike, to_python
 from ._sampling import Events
-from ._scores import emd_1d, look_for_weights, vector
-from ._training import Model, Reweighter, Source, names_of, rows_of, same_rows
+from ._scores import emd_1d, vector
+from ._training import Model, Reweighter, Source, look_for_weights, names_of, rows_of, same_rows
 
 try:
     from matplotlib.figure import Figure

@@ -35,7 +35,8 @@ where unfold.json is
     \"data\": \"data.npy\",               measured events, with the columns of `reconstructed`
     \"background\": null,               a file of background events, which are subtracted from the data by their weights
     \"flags\": null,                    a file with a number for each simulated event: 1 it has a particle level alone, 2 a detector level
-                                      alone, 3 both; null: all have both. What a level holds that an event has not does not matter
+                                      alone, 3 both; null: all have both. What a level holds that an event has not does not matter.
+                                      A weight of 0 of `reconstructed` says, too, that an event was not reconstructed
     \"weights_column\": {},             of each file, by its key: true, the last column is the weight; or its name or number
     \"weights\": \"weights.npy\",         the weights to write: one for each simulated event
     \"model\": \"unfolded.laser\",        the reweighter to write
@@ -80,6 +81,9 @@ struct WeightsColumns {
     data: WeightsColumn,
     background: WeightsColumn,
 }
+
+/// The flags of an event that has both levels.
+const BOTH: i32 = PAIR_GENERATED | PAIR_RECONSTRUCTED;
 
 /// More columns than anybody looks at.
 const MOST_REPLICAS: u64 = 10_000;
@@ -182,6 +186,7 @@ impl Sample {
     fn source(&self) -> Result<Source<'_>> {
         Rows::packed(&self.events.values, self.events.columns)
             .and_then(|x| Source::from_rows(x, self.weights.as_deref()))
+            .and_then(|source| source.named(self.events.names()))
             .map_err(|e| Failure::of(&self.events.path, e))
     }
 
@@ -287,7 +292,18 @@ impl Given {
             data.events.values.extend(background.events.values);
             data.events.rows += rows;
         }
-        let flags = flags(config.flags.as_deref(), generated.events.rows)?;
+        let rows = generated.events.rows;
+        let mut flags = flags(config.flags.as_deref(), rows)?;
+        // What weighs nothing at detector level was not reconstructed.
+        let u = reconstructed.weights.as_deref().unwrap_or_default();
+        if u.contains(&0.0) {
+            let flags = flags.get_or_insert_with(|| vec![BOTH; rows]);
+            for (flag, u) in flags.iter_mut().zip(u) {
+                if *u == 0.0 && *flag == BOTH {
+                    *flag = PAIR_GENERATED;
+                }
+            }
+        }
         if let Some(flags) = &flags {
             generated.clear(flags, PAIR_GENERATED);
             reconstructed.clear(flags, PAIR_RECONSTRUCTED);

@@ -68,6 +68,16 @@ impl<'a> Source<'a> {
         Ok(Self::new(Box::new(array), events.dim(), w.is_some()))
     }
 
+    /// Calls the columns of an array.
+    ///
+    /// # Errors
+    /// Those of [`check_names`].
+    pub fn named(mut self, names: &[String]) -> Result<Self> {
+        check_names(names, self.dim())?;
+        self.names = room::copied(names)?;
+        Ok(self)
+    }
+
     /// Events in a file that [`Table::open`] takes, one in a row, whose weight is in the column that the option `source.weight` names; without
     /// it they have none. A file that takes no more than `source.memory` is read now, and is then what an array of its rows is; of a larger
     /// one, parts of this size are read as they are needed.
@@ -201,7 +211,7 @@ impl<'a> Source<'a> {
         self.weighted
     }
 
-    /// What the features are called in a file that names them; empty otherwise.
+    /// What the features are called in a file that names them, or by [`Source::named`]; empty otherwise.
     pub fn names(&self) -> &[String] {
         &self.names
     }
