@@ -1730,7 +1730,7 @@ laser_status laser_resample(const laser_source *events,
  *
  * @param generated `n` simulated events at particle level, of G values, with their Monte Carlo weights v; an array or a file in memory
  * @param reconstructed the same `n` events at detector level, of R values; its weights, if it has any, count at detector level in the place
- * of v, as v times scale factors
+ * of v, as v times scale factors; an event of the weight 0 there was not reconstructed, as by its flag
  * @param data measured events, of R values, an array or a file in memory; backgrounds are events of negative weight
  * @param flags `n` sums of LASER_PAIR_GENERATED and LASER_PAIR_RECONSTRUCTED; NULL: all events have both. The values of a level that an
  * event has not are not looked at, but must be finite
@@ -2304,8 +2304,9 @@ laser_status laser_kolmogorov_smirnov(const laser_source *p,
  *
  * 0.5 within the error: they find no difference, in all dimensions together; 1: one tells every event. A lower bound, as a longer training
  * may find more. Where there is none, the larger of two areas is on average up to half an error above 0.5. The two samples must not
- * share events. Copies of an event within one of them, as resampling makes them, count as one event with the sum of their weights. An
- * event that has more than a tenth of a sample's Σw² is warned of: the area knows it in one half alone.
+ * share events: an area far below 0.5 says that they do, and is warned of. Copies of an event within one of them, as resampling makes
+ * them, count as one event with the sum of their weights. An event that has more than a tenth of a sample's Σw² is warned of: the area
+ * knows it in one half alone.
  *
  * @param reference events of one sample, from laser_source_from_array, at least 4
  * @param sample events of the other, likewise, with as many values

@@ -2940,6 +2940,29 @@ fn reweight_writes_what_an_event_counts_with() {
 }
 
 #[test]
+fn samples_that_share_events_are_told_of_in_every_form() {
+    let folder = Folder::new();
+    folder.npy("copy.npy", &events(2, 1), 2, Order::C);
+    folder.npy("other.npy", &events(2, 2), 2, Order::C);
+    for form in ["", " --json"] {
+        let score = |sample: &str| {
+            said(
+                &folder,
+                &format!("score truth.npy {sample} --repeats 5 --directions 3 --auc --auc-epochs 2{form}"),
+            )
+        };
+        let told = score("copy.npy");
+        assert_eq!(
+            told.matches("the samples share events").count(),
+            1,
+            "{told}"
+        );
+        let told = score("other.npy");
+        assert!(!told.contains("share events"), "{told}");
+    }
+}
+
+#[test]
 fn unfolding_tells_of_weights_among_the_columns_of_every_level() {
     let folder = Folder::new();
     let table = |name: &str, header: &str, x: &[f64]| {

@@ -133,8 +133,9 @@ pub unsafe extern "C" fn laser_kolmogorov_smirnov(
 ///
 /// 0.5 within the error: they find no difference, in all dimensions together; 1: one tells every event. A lower bound, as a longer training
 /// may find more. Where there is none, the larger of two areas is on average up to half an error above 0.5. The two samples must not
-/// share events. Copies of an event within one of them, as resampling makes them, count as one event with the sum of their weights. An
-/// event that has more than a tenth of a sample's Σw² is warned of: the area knows it in one half alone.
+/// share events: an area far below 0.5 says that they do, and is warned of. Copies of an event within one of them, as resampling makes
+/// them, count as one event with the sum of their weights. An event that has more than a tenth of a sample's Σw² is warned of: the area
+/// knows it in one half alone.
 ///
 /// @param reference events of one sample, from laser_source_from_array, at least 4
 /// @param sample events of the other, likewise, with as many values

@@ -41,6 +41,13 @@ impl TwoSampleAuc {
             false => self.network,
         }
     }
+
+    fn smaller(&self) -> Auc {
+        match self.trees.value < self.network.value {
+            true => self.trees,
+            false => self.network,
+        }
+    }
 }
 
 /// The area under the ROC curve of two classifiers that are trained on one half of `reference` (label 1) and `sample` (label 0) and judged
@@ -57,7 +64,8 @@ impl TwoSampleAuc {
 /// Copies of an event within one sample, as resampling makes them, count as one event with the sum of their weights. Values that both
 /// samples have are not taken for copies.
 ///
-/// The errors are those of the judged halves; another training would add its own. Of halves of less than 100 events the hooks are warned.
+/// The errors are those of the judged halves; another training would add its own. Of halves of less than 100 events the hooks are warned,
+/// and of an area far below 0.5, which says that the samples share events.
 ///
 /// # Errors
 /// [`Error::InvalidArgument`] for samples of different dimension; [`Error::Data`] for fewer than four different events, a constant feature
@@ -132,7 +140,9 @@ fn tell_apart(
     let network = judged.auc(dim, |x, scores| {
         engine::apply(&network, &parameters, &views.of(x)?, scores)
     })?;
-    Ok(TwoSampleAuc { network, trees })
+    let areas = TwoSampleAuc { network, trees };
+    shared(hooks, areas.smaller())?;
+    Ok(areas)
 }
 
 /// That of trees alone, of samples of equal dimension. The first events of a sample may be `held_out` of the training that made the samples
@@ -222,6 +232,9 @@ fn different(reference: &Sample, sample: &Sample) -> Result<[Vec<(usize, f64)>; 
 const HEAVY: f64 = 0.1;
 /// Events that an area and its error mean something of.
 const ENOUGH: usize = 100;
+/// An area below 0.5 by more than this, and than so many errors, is no chance.
+const BELOW: f64 = 0.02;
+const ERRORS: f64 = 5.0;
 
 /// Warns of an event that has most of the weight: it lies in one of the halves, and the area and its error know nothing of the other.
 fn heavy(hooks: &dyn Hooks, events: &[(usize, f64)], which: &str) -> Result<()> {
@@ -240,6 +253,17 @@ fn heavy(hooks: &dyn Hooks, events: &[(usize, f64)], which: &str) -> Result<()> 
         100.0 * share
     );
     hooks.warn("weights", &message)
+}
+
+/// Warns of classifiers that are wrong more often than by chance: they met the judged events, with the other label.
+fn shared(hooks: &dyn Hooks, Auc { value, error }: Auc) -> Result<()> {
+    if 0.5 - value <= f64::max(BELOW, ERRORS * error) {
+        return Ok(());
+    }
+    hooks.warn(
+        "events",
+        "an AUC below 0.5: the samples share events, which makes any score of them too good",
+    )
 }
 
 /// Warns of a judged half of few events: even samples that are worlds apart, or one, have any area by chance.

@@ -149,7 +149,7 @@ end
 
 A classifier two-sample test: trains fresh classifiers of two families, a network and gradient-boosted trees, on one half of both samples,
 and gives the larger area under their ROC curves on the other halves. 0.5 within the error: they find no difference. The samples must not
-share events; copies within one of them count as one event. Keywords: see [`train`](@ref).
+share events, of which a score far below 0.5 warns; copies within one of them count as one event. Keywords: see [`train`](@ref).
 """
 function two_sample_auc(reference::Source, sample::Source; options::Maybe{Options} = nothing, progress = nothing, log = logged,
                         cancel::Maybe{Cancel} = nothing, checkpoint::Maybe{Checkpoint} = nothing, ranks::Maybe{Ranks} = nothing)

@@ -226,6 +226,29 @@ fn weights_count() {
 }
 
 #[test]
+fn samples_that_share_events_are_told_of() {
+    #[derive(Default)]
+    struct Warned(std::cell::RefCell<Vec<(&'static str, String)>>);
+    impl Hooks for Warned {
+        fn warn(&self, about: &'static str, message: &str) -> Result<()> {
+            self.0.borrow_mut().push((about, message.into()));
+            Ok(())
+        }
+    }
+    let (p, q) = (normal(16, ROWS), normal(17, ROWS));
+    for (other, told) in [(&p, true), (&q, false)] {
+        let warned = Warned::default();
+        two_sample_auc(&sample(&p, None), &sample(other, None), &options(), &warned).unwrap();
+        let messages = warned.0.take();
+        assert_eq!(messages.len(), usize::from(told), "{messages:?}");
+        let says = |(about, message): &(&str, String)| {
+            *about == "events" && message.contains("the samples share events")
+        };
+        assert!(messages.iter().all(says), "{messages:?}");
+    }
+}
+
+#[test]
 fn samples_that_cannot_be_tested_are_refused() {
     let x = normal(8, 40);
     let good = sample(&x, None);
