@@ -509,6 +509,14 @@ fn what_a_classifier_sees_of_columns_follows_their_scalings() {
     assert!((mean - 1.0).abs() < 0.03, "{mean}");
     let support = &reweighter.record["support"];
     assert!(support["left_out"].as_u64().unwrap() > 1000, "{support}");
+    // More than a resolution puts there: the weights know nothing of them.
+    let told = log.warnings("support");
+    assert!(
+        told.len() == 1 && told[0].contains("of the events of `to` were outside the support"),
+        "{told:?}"
+    );
+    let verdict = reweighter.record["judgement"]["verdict"].as_str().unwrap();
+    assert!(verdict.contains("support"), "{verdict}");
 }
 
 /// Sum of the weights.

@@ -233,9 +233,6 @@ fn checksum(model: &Model) -> String {
     format!("one with the SHA-256 {:x}", hash.finalize())
 }
 
-/// Share of the target's events outside the support that is more than a resolution makes.
-const MANY: f64 = 0.01;
-
 /// What warnings of a refinement are about, and no longer of the generator.
 const REFINED: [&str; 12] = [
     "range",
@@ -312,22 +309,13 @@ fn once(session: Session, generator: &Instance, target: &mut Source) -> Result<I
         trainings = records;
     }
     let report = judge(session, generator, &mut model, trainings, target, &stock)?;
-    if let Some((seen, outside)) = target.left_out() {
-        let found = json!({"target_events": seen, "left_out": outside, "generated_outside": report.outside});
-        model.record.insert("support".into(), found);
-        let message = format!(
-            "support: {:.3} % of the generated events are outside, and get the weight 0; {outside} of {seen} target events were outside, and left out",
-            100.0 * report.outside
-        );
-        hooks.log(Level::Info, &message)?;
-        if outside as f64 > MANY * seen as f64 {
-            let message = format!(
-                "{:.1} % of the target's events were outside the support, and left out: is it right?",
-                100.0 * outside as f64 / seen as f64
-            );
-            hooks.warn("support", &message)?;
-        }
-    }
+    support::report(
+        target,
+        report.outside,
+        &mut model.record,
+        Subject::Generator,
+        hooks,
+    )?;
     prepare(session, generator, model, &report, &stock)
 }
 

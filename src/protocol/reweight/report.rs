@@ -15,10 +15,9 @@ use crate::protocol::marginals;
 use crate::protocol::opinion::SecondOpinion;
 use crate::protocol::pullback::WeightReport;
 use crate::protocol::source::{Events, Source};
+use crate::protocol::support;
 use crate::room::{self, Gather};
-use crate::train::Level;
 use crate::{Error, Result, Rows};
-use serde_json::json;
 
 /// Held-out events below which no judgement is worth much: a hundredth of them is known to a third.
 pub(in crate::protocol) const FEW: usize = 1000;
@@ -133,16 +132,7 @@ pub(super) fn judge(
     let mut report = WeightReport::of_events(&log_w, room::copied(&weights)?, before, overweight)?;
     report.limit = found.map(|limits| LimitReport::new(limits, &log_w, &weights));
     report.tell(hooks, SUBJECT)?;
-    if let Some((seen, outside)) = to.left_out() {
-        let share = report.outside;
-        let found = json!({"target_events": seen, "left_out": outside, "generated_outside": share});
-        model.record.insert("support".into(), found);
-        let message = format!(
-            "support: {:.3} % of the events of `from` are outside, and get the weight 0; {outside} of {seen} events of `to` were outside, and left out",
-            100.0 * share
-        );
-        hooks.log(Level::Info, &message)?;
-    }
+    support::report(to, report.outside, &mut model.record, SUBJECT, hooks)?;
     // Weights of both signs leave few events: what they are worth counts.
     let of_both = [worth(&own[..known]), worth(&to.held_out(options)?.w)];
     for (name, events) in ["from", "to"].into_iter().zip(of_both) {
