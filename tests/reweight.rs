@@ -519,6 +519,40 @@ fn what_a_classifier_sees_of_columns_follows_their_scalings() {
     assert!(verdict.contains("support"), "{verdict}");
 }
 
+/// A product of signs makes zeros negative, and they count as any other zero.
+#[test]
+fn zeros_of_both_signs_are_one_value() {
+    const ROWS: usize = 20_000;
+    let sample = |stream: u64, mean: f64| -> Vec<f64> {
+        let mut z = vec![0.0; 2 * ROWS];
+        Noise::new(37, stream, domain::LATENT).fill_normals(0, ROWS, 2, &mut z);
+        let rows = z.chunks(2).zip([1.0, -1.0].iter().cycle());
+        rows.flat_map(|(z, sign)| [(z[0] + mean).abs().floor() * sign * sign, z[1]])
+            .collect()
+    };
+    let (mut x, y) = (sample(1, 0.5), sample(2, 0.6));
+    x.iter_mut()
+        .step_by(4)
+        .filter(|x| **x == 0.0)
+        .for_each(|x| *x = -0.0);
+    let train = |x: &[f64], scaling: &str| {
+        let log = Log::default();
+        let mut options = options("");
+        options.set_str("features.scaling", scaling).unwrap();
+        let (mut x, mut y) = (array(x, 2, None), array(&y, 2, None));
+        train_reweighter(&mut x, &mut y, &options, &log).unwrap();
+        log
+    };
+    let log = train(&x, "integer(0:), auto");
+    assert!(log.warnings("features").is_empty(), "{:?}", log.0);
+    let log = train(&x, "auto");
+    let told = log.warnings("columns");
+    assert!(
+        told.len() == 1 && told[0].contains("`integer(0:") && !told[0].contains("-0"),
+        "{told:?}"
+    );
+}
+
 /// Sum of the weights.
 fn rows_of(log_w: &[f64]) -> f64 {
     log_w.iter().map(|l| l.exp()).sum()

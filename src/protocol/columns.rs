@@ -97,7 +97,7 @@ impl Edges {
             (Some(low), None) => format!("{name} ends at {low} (a cut? `log({low})`)"),
             (None, Some(high)) => format!(
                 "{name} ends at {high} (a cut? `log({})` for its negative)",
-                -high
+                0.0 - high
             ),
             (None, None) => name,
         }
@@ -270,6 +270,21 @@ fn marks(values: &[f64], times: f64) -> Vec<(f64, usize)> {
     Vec::new()
 }
 
+/// The values of a column of packed rows; zeros of both signs are one.
+#[inline(never)]
+pub(super) fn values(x: &[f64], column: usize, columns: usize) -> Result<Vec<f64>> {
+    let mut values = x.iter().skip(column).step_by(columns).copied().gather()?;
+    values.iter_mut().for_each(|x| *x += 0.0);
+    Ok(values)
+}
+
+#[inline(never)]
+fn sorted(x: &[f64], column: usize, columns: usize) -> Result<Vec<f64>> {
+    let mut values = values(x, column, columns)?;
+    values.sort_unstable_by(f64::total_cmp);
+    Ok(values)
+}
+
 /// What is remarkable about the first `scalings.len()` columns of packed rows.
 pub(super) fn inspect(x: &[f64], columns: usize, scalings: &[Scaling]) -> Result<Vec<Trait>> {
     let rows = x.len() / columns.max(1);
@@ -279,8 +294,7 @@ pub(super) fn inspect(x: &[f64], columns: usize, scalings: &[Scaling]) -> Result
     let mut found = Vec::new();
     let (mut continuous, mut discrete) = (Vec::new(), Vec::new());
     for (column, scaling) in scalings.iter().enumerate() {
-        let mut values = x.iter().skip(column).step_by(columns).copied().gather()?;
-        values.sort_unstable_by(f64::total_cmp);
+        let values = sorted(x, column, columns)?;
         let runs = values.chunk_by(|a, b| a == b);
         let (distinct, (most, value)) = runs.fold((0, (0, 0.0)), |(n, best), run| {
             let longer = run.len() > best.0;
@@ -410,12 +424,11 @@ fn abrupt(x: &[f64], columns: usize, scalings: &[Scaling]) -> Result<Vec<Edges>>
         ) {
             continue;
         }
-        let mut values = x.iter().skip(column).step_by(columns).copied().gather()?;
-        values.sort_unstable_by(f64::total_cmp);
+        let mut values = sorted(x, column, columns)?;
         let low = edge(&values);
-        values.iter_mut().for_each(|x| *x = -*x);
+        values.iter_mut().for_each(|x| *x = 0.0 - *x);
         values.reverse();
-        let high = edge(&values).map(|edge| -edge);
+        let high = edge(&values).map(|edge| 0.0 - edge);
         if low.is_some() || high.is_some() {
             found.push(Edges { column, low, high });
         }
@@ -450,7 +463,10 @@ fn edge(values: &[f64]) -> Option<f64> {
 /// Whether the value of one discrete column is known from that of another: in many events, not by chance.
 fn names_of(x: &[f64], columns: usize, by: usize, column: usize) -> Result<bool> {
     let rows = x.chunks_exact(columns);
-    let pairs = rows.map(|row| (row[by], row[column])).gather()?;
+    // Zeros of both signs are one.
+    let pairs = rows
+        .map(|row| (row[by] + 0.0, row[column] + 0.0))
+        .gather()?;
     let mut order = (0..pairs.len()).gather()?;
     sort_rows(&mut order, &|a, b| {
         let (a, b) = (pairs[a], pairs[b]);

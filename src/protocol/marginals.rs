@@ -1,5 +1,6 @@
 //! Whether each feature by itself is distributed as the target's: what classifiers of all features together overlook, as a narrow peak.
 
+use super::columns;
 use super::judgement::Subject;
 use super::observables;
 use super::source::Source;
@@ -160,16 +161,12 @@ fn foreign(
     target: &[f64],
     features: usize,
     names: &[String],
-    columns: usize,
+    row: usize,
     subject: Subject,
 ) -> Result<()> {
     for feature in 0..features {
-        let of = |rows: &[f64]| {
-            let values = rows.iter().skip(feature).step_by(columns).copied();
-            values.gather()
-        };
-        let mut known = of(target)?;
-        let made = of(x)?;
+        let mut known = columns::values(target, feature, row)?;
+        let made = columns::values(x, feature, row)?;
         // Beyond 2⁵³ all numbers are whole.
         let whole = |values: &[f64]| values.iter().all(|x| x.fract() == 0.0 && x.abs() < 1e15);
         if !whole(&known) || !whole(&made) {
@@ -199,7 +196,7 @@ fn foreign(
             .collect();
         let more = if runs.len() > NAMED { ", …" } else { "" };
         let message = format!(
-            "{:.2} % of {} have values of {} that no {} has: {}{more}. {}; a `support` excludes them",
+            "{:.2} % of {} have values of {} that no {} has: {}{more}. {}; or leave them out (`support`)",
             100.0 * share,
             subject.refined(),
             called(names, feature),

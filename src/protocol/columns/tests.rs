@@ -286,6 +286,38 @@ fn abrupt_edges_are_told_with_the_number_they_are_at() {
 }
 
 #[test]
+fn zeros_of_both_signs_are_one_value() {
+    let told = edges_of(|u| 35.0 * u.ln()).unwrap();
+    assert!(told.contains("ends at 0 (a cut? `log(0)`"), "{told}");
+    // A pile at 0, half of it negative.
+    let x: Vec<f64> = uniforms(1)
+        .iter()
+        .enumerate()
+        .map(|(i, u)| [-0.0, 0.0, u - 0.5, u - 0.5][i % 4])
+        .collect();
+    let found = traits(&x, 1);
+    let told = found.iter().map(|t| t.describe(&[], Subject::Generator));
+    let told: Vec<String> = told.collect();
+    assert!(
+        told.len() == 1 && told[0].contains("is exactly 0 in 50.0 %"),
+        "{told:?}"
+    );
+    // A column that is not known by another, whatever the order of its zeros.
+    let rows = [
+        [-0.0, 5.0],
+        [-0.0, 6.0],
+        [-0.0, 6.0],
+        [0.0, 0.0],
+        [0.0, 5.0],
+        [1.0, 5.0],
+    ];
+    let x = rows.concat().repeat(ROWS / 6);
+    assert!(traits(&x, 2)
+        .iter()
+        .all(|t| matches!(t, Trait::Discrete { .. })));
+}
+
+#[test]
 fn smooth_tails_and_bounded_scalings_have_no_edges() {
     let normal = crate::model::normal_quantile;
     let tails: [(&str, &dyn Fn(f64) -> f64); 7] = [
