@@ -17,7 +17,7 @@ fn the_refiners_page_has_a_row_for_every_method() {
             Needs::Generator => "the generator",
             Needs::Classifier => "+ classifier",
             Needs::Gradient => "+ gradient",
-            Needs::Training(_) => "training",
+            Needs::Training(_) | Needs::Surrogate => "training",
         };
         assert!(row[1].ends_with(needs), "{name} needs {needs}: {row:?}");
         let independent = row[3].contains("independent");
