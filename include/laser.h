@@ -1390,7 +1390,8 @@ laser_status laser_model_info(const laser_model *model,
  * ".high", ".events", ".weight" (shares at ".high"); the areas of boosted trees "weights.second_opinion.generated", ".refined", ".error";
  * of a generator that is not refined "second_opinion.generated", ".error", and of what a learned refiner makes, beside what it learned,
  * "refiner.second_opinion.refined", ".error"; of an ensemble "classifier.spread", of log w between its networks. Of a model with
- * conditions, how far the training's reach, "conditions.low.0" …, ".high.0" …, of "conditions.events". Of chains that a pilot run has
+ * conditions, how far the training's reach, "conditions.low.0" …, ".high.0" …, of "conditions.events", and the stretches of each that have
+ * events enough, by their ends, "conditions.stretches.0.0" …, with "conditions.sparse" values of those events in none. Of chains that a pilot run has
  * judged (option "hmc.pilot"):
  * "chains.step_size", ".acceptance", ".divergences", ".chains", ".transitions", ".r_hat.0" …, ".bias.shift", ".bias.error", ".effective_sample_size.0" … (of chains
  * times transitions). After OmniFold: "omnifold.events", ".changes.0" … (root mean square change of the weights, by iteration),
@@ -1815,7 +1816,8 @@ laser_status laser_sampler_set_noise_callback(laser_sampler *sampler,
  * weight above w_max that "rejection.overweight" leaves there; an acceptance of "rejection", "surrogate" or "mixture" off by a factor of two; ten events that carry
  * more than 1 % of the weight, and ten times as much as ten others; more than 1 % of the weight at the largest that the classifier gives;
  * more than a tenth of the events of "resampling" copies of others; conditions of a call that lie beyond the training's by more than a
- * twentieth of their range, more than by chance (of models of earlier versions, more than 0.1 % beyond 4 standard deviations); 1 % of the
+ * twentieth of their range, more than by chance (of models of earlier versions, more than 0.1 % beyond 4 standard deviations), or more of all that were
+ * asked for than by chance where fewer than 100 events of the training are as near as that; 1 % of the
  * proposals not finite; a feature that single precision, where it is asked for, rounds by more than a thousandth of its spread; chains of which 1 % of the trajectories diverge, less than 1 % is accepted, or R-hat is above 1.1 (more for fewer
  * than 64 events of each, and from 20 on); "langevin" with a step that no pilot run of it has judged (option "hmc.pilot" of the refinement),
  * and that a Metropolis test would refuse in 0.5 % of the cases.

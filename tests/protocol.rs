@@ -684,16 +684,13 @@ impl Hooks for Heard {
     }
 }
 
-/// Energies of 10 to 100 are known, 130 is not, whose distance from their mean is 2.9 standard deviations.
-#[test]
-fn conditions_beyond_the_training_are_told() {
-    const ROWS: usize = 5000;
-    let mut z = vec![0.0; 2 * ROWS];
-    Noise::new(5, 0, domain::LATENT).fill_normals(0, ROWS, 2, &mut z);
-    let energy = |i: usize| 10.0 + 90.0 * (i as f64 + 0.5) / ROWS as f64;
+/// Events of two features and an energy, and a generator of them, plain and refined.
+fn of_energies(rows: usize, energy: impl Fn(usize) -> f64) -> ([Instance; 2], Options) {
+    let mut z = vec![0.0; 2 * rows];
+    Noise::new(5, 0, domain::LATENT).fill_normals(0, rows, 2, &mut z);
     let events = z.chunks(2).enumerate();
     let x: Vec<f64> = events
-        .flat_map(|(i, z)| [z[0], z[1], energy(i * 1777 % ROWS)])
+        .flat_map(|(i, z)| [z[0], z[1], energy(i * 1777 % rows)])
         .collect();
     let mut target = Source::from_rows(Rows::packed(&x, 3).unwrap(), None).unwrap();
     let mut options = options(&[
@@ -706,11 +703,16 @@ fn conditions_beyond_the_training_are_told() {
     options.set_str("features.names", "a, b, energy").unwrap();
     let generator = Instance::new(train_generator(&mut target, &options, &()).unwrap());
     let refined = refine(&generator, &mut target, &options, &()).unwrap();
-    let told = |model: &Model, given: &[f64]| {
-        let model = Model::from_bytes(&model.to_bytes().unwrap()).unwrap();
-        let mut sampler = Sampler::new(Arc::new(Instance::new(model)), 1, 0, &options).unwrap();
-        let heard = Arc::new(Heard::default());
-        sampler.set_hooks(Some(heard.clone()));
+    ([generator, refined], options)
+}
+
+/// What a sampler says of conditions that it is asked for, so many in a call.
+fn told_of(model: &Model, options: &Options, given: &[f64], call: usize) -> Option<String> {
+    let model = Model::from_bytes(&model.to_bytes().unwrap()).unwrap();
+    let mut sampler = Sampler::new(Arc::new(Instance::new(model)), 1, 0, options).unwrap();
+    let heard = Arc::new(Heard::default());
+    sampler.set_hooks(Some(heard.clone()));
+    for given in given.chunks(call) {
         let mut x = vec![0.0; 2 * given.len()];
         let out = Outputs {
             x: Some(RowsMut::packed(&mut x, 2).unwrap()),
@@ -719,11 +721,20 @@ fn conditions_beyond_the_training_are_told() {
         sampler
             .generate_given(given.len(), Rows::column(given), out)
             .unwrap();
-        let heard = heard.0.lock().unwrap();
-        let mut of_conditions = heard.iter().filter(|m| m.contains("conditions"));
-        of_conditions.next().cloned()
-    };
-    for model in [&*generator, &*refined] {
+    }
+    let heard = heard.0.lock().unwrap();
+    let mut of_conditions = heard.iter().filter(|m| m.contains("conditions"));
+    of_conditions.next().cloned()
+}
+
+/// Energies of 10 to 100 are known, 130 is not, whose distance from their mean is 2.9 standard deviations.
+#[test]
+fn conditions_beyond_the_training_are_told() {
+    const ROWS: usize = 5000;
+    let even = |i: usize| 10.0 + 90.0 * (i as f64 + 0.5) / ROWS as f64;
+    let (models, options) = of_energies(ROWS, even);
+    let told = |model: &Model, given: &[f64]| told_of(model, &options, given, given.len());
+    for model in &models {
         assert_eq!(told(model, &[99.0, 10.0, 102.0]), None);
         for (given, strange) in [(&[130.0][..], "1 of 1 "), (&[50.0, 2.0, 99.0], "1 of 3 ")] {
             let told = told(model, given).unwrap();
@@ -737,13 +748,59 @@ fn conditions_beyond_the_training_are_told() {
         many[..50].fill(130.0);
         assert!(told(model, &many).unwrap().starts_with("50 of 5000 "));
         // A file of before.
-        let mut old = model.clone();
+        let mut old = (**model).clone();
         old.record.remove("conditions").unwrap();
         assert_eq!(told(&old, &[130.0]), None);
         assert!(told(&old, &[170.0])
             .unwrap()
             .contains("more than 4 standard deviations"));
     }
+}
+
+/// Three energies, and a spectrum that falls: next to none is known between, and at the end.
+#[test]
+fn conditions_where_the_training_had_next_to_none_are_told() {
+    const ROWS: usize = 5000;
+    let three = |i: usize| match i % 100 {
+        0 => 100.0,
+        i if i < 50 => 5.0,
+        _ => 10.0,
+    };
+    let ([generator, refined], options) = of_energies(ROWS, three);
+    for model in [&*generator, &*refined] {
+        let told = |given: &[f64]| told_of(model, &options, given, 256);
+        assert_eq!(told(&[5.0, 10.0, 100.0, 7.0, 12.0]), None);
+        let (between, rest) = (
+            "between 10.0",
+            "lie where the training had next to no events",
+        );
+        let said = told(&[30.0; 2000]).unwrap();
+        assert!(said.starts_with("256 of 256 conditions"), "{said}");
+        assert!(said.contains(rest) && said.contains("as `energy` = 30.0"));
+        assert!(said.contains(between) && said.contains("and 100.0"));
+        assert!(told(&[5.0, 10.0, 60.0]).unwrap().starts_with("1 of 3 "));
+        // A file that holds the ends alone.
+        let mut old = model.clone();
+        let reach = old.record["conditions"].as_object_mut().unwrap();
+        assert!(reach.remove("stretches").is_some() && reach.remove("sparse").is_some());
+        assert_eq!(told_of(&old, &options, &[30.0], 1), None);
+        assert!(told_of(&old, &options, &[130.0], 1).is_some());
+    }
+    let steep = |i: usize| ((i as f64 + 0.5) / ROWS as f64).powf(-0.5);
+    let ([generator, _], options) = of_energies(ROWS, steep);
+    let told = |given: &[f64], call| told_of(&generator, &options, given, call);
+    assert_eq!(told(&[1.0, 2.0, 5.0], 1), None);
+    let said = told(&[60.0; 20], 20).unwrap();
+    assert!(said.contains("hardly any above"), "{said}");
+    // Those of the training, however they are asked for.
+    let mut own: Vec<f64> = (0..ROWS)
+        .map(|i| steep((i * 1777 + ROWS / 2) % ROWS))
+        .collect();
+    for call in [1, 64, ROWS] {
+        assert_eq!(told(&own, call), None);
+    }
+    own[..500].fill(60.0);
+    assert!(told(&own, 256).is_some());
 }
 
 #[test]

@@ -322,6 +322,14 @@ fn conditions_beyond_the_training_are_strange() {
         let told = strange(130.0).unwrap();
         assert!(told.contains("as condition 0 = 130.0"), "{told}");
     }
+    // Between parameters weights are interpolated, between energies of both they are not.
+    let y = family(2000, 1, |u| 10.0 + 90.0 * (2.0 * u).floor());
+    for (from, columns) in [(&y, 3), (&without, 2)] {
+        let (mut from, mut to) = (array(from, columns, None), array(&y, 3, None));
+        let reweighter = train_reweighter(&mut from, &mut to, &options(few), &()).unwrap();
+        let told = reweighter.strange(&Rows::packed(&[0.0, 0.0, 50.0], 3).unwrap());
+        assert_eq!(told.is_some(), columns == 3, "{told:?}");
+    }
 }
 
 /// Events of an array, told one portion after the other.

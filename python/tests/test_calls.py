@@ -689,6 +689,17 @@ def test_a_reweighter_tells_of_conditions_beyond_its_training():
         reweighter.weights(target[:50])
 
 
+def test_a_reweighter_tells_of_conditions_between_those_of_its_training():
+    both = np.hstack([events(2), np.random.default_rng(3).choice([10.0, 20.0, 100.0], size=(2000, 1))])
+    reweighter = Reweighter.train(both, both[::-1], TOY, conditions=1, log=None)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "conditions lie")
+        reweighter.weights(both[:50])
+    both[7:12, 2] = 60
+    with pytest.warns(liblaser.LaserWarning, match="5 of 50 conditions lie where the training had next to no events, as .* = 60: it had them in 10 to "):
+        reweighter.weights(both[:50])
+
+
 def test_a_model_is_not_refined_to_another_target(model):
     with pytest.warns(liblaser.LaserWarning, match="too few to tell whether it is the one that the model is refined to"):
         refine(model, events(9, shift=5.0), TOY)

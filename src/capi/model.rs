@@ -362,7 +362,8 @@ pub unsafe extern "C" fn laser_model_info(
 /// ".high", ".events", ".weight" (shares at ".high"); the areas of boosted trees "weights.second_opinion.generated", ".refined", ".error";
 /// of a generator that is not refined "second_opinion.generated", ".error", and of what a learned refiner makes, beside what it learned,
 /// "refiner.second_opinion.refined", ".error"; of an ensemble "classifier.spread", of log w between its networks. Of a model with
-/// conditions, how far the training's reach, "conditions.low.0" …, ".high.0" …, of "conditions.events". Of chains that a pilot run has
+/// conditions, how far the training's reach, "conditions.low.0" …, ".high.0" …, of "conditions.events", and the stretches of each that have
+/// events enough, by their ends, "conditions.stretches.0.0" …, with "conditions.sparse" values of those events in none. Of chains that a pilot run has
 /// judged (option "hmc.pilot"):
 /// "chains.step_size", ".acceptance", ".divergences", ".chains", ".transitions", ".r_hat.0" …, ".bias.shift", ".bias.error", ".effective_sample_size.0" … (of chains
 /// times transitions). After OmniFold: "omnifold.events", ".changes.0" … (root mean square change of the weights, by iteration),

@@ -127,7 +127,8 @@ pub unsafe extern "C" fn laser_sampler_set_noise_callback(
 /// weight above w_max that "rejection.overweight" leaves there; an acceptance of "rejection", "surrogate" or "mixture" off by a factor of two; ten events that carry
 /// more than 1 % of the weight, and ten times as much as ten others; more than 1 % of the weight at the largest that the classifier gives;
 /// more than a tenth of the events of "resampling" copies of others; conditions of a call that lie beyond the training's by more than a
-/// twentieth of their range, more than by chance (of models of earlier versions, more than 0.1 % beyond 4 standard deviations); 1 % of the
+/// twentieth of their range, more than by chance (of models of earlier versions, more than 0.1 % beyond 4 standard deviations), or more of all that were
+/// asked for than by chance where fewer than 100 events of the training are as near as that; 1 % of the
 /// proposals not finite; a feature that single precision, where it is asked for, rounds by more than a thousandth of its spread; chains of which 1 % of the trajectories diverge, less than 1 % is accepted, or R-hat is above 1.1 (more for fewer
 /// than 64 events of each, and from 20 on); "langevin" with a step that no pilot run of it has judged (option "hmc.pilot" of the refinement),
 /// and that a Metropolis test would refuse in 0.5 % of the cases.

@@ -69,12 +69,7 @@ pub(super) fn train(session: Session, draft: Draft, target: &mut Source) -> Resu
         .record
         .insert("library".into(), json!(env!("CARGO_PKG_VERSION")));
     model.record.insert(settings.stage.into(), record);
-    let conditions = model.generator.condition_dim();
-    Reach::record(
-        conditions,
-        || target.measured(session.options),
-        &mut model.record,
-    )?;
+    Reach::record(&mut model, target, session.options, false)?;
     model
         .record
         .insert("options".into(), session.options_record()?);

@@ -76,8 +76,8 @@ impl Reweighter {
         Self::new(Model::load(path)?)
     }
 
-    /// What is strange about the conditions of given events, rows × (M + C): that they lie where the training had none. Nothing where a file of
-    /// an earlier version does not say where it had.
+    /// What is strange about the conditions of given events, rows × (M + C): that they lie where the training had none, or next to none.
+    /// Nothing where a file of an earlier version does not say where it had.
     pub fn strange(&self, x: &Rows<f64>) -> Option<String> {
         let of_events = self.generator.event_dim();
         let conditions = x.iter().map(|row| &row[of_events..]);
@@ -295,8 +295,7 @@ pub(super) fn traits(
 ) -> Result<Vec<Trait>> {
     let sample = source.measured(session.options)?;
     let mut found = columns::inspect(&sample.x, sample.dim, scalings)?;
-    // A feature that others determine, or that leaves a gap, is no harm to a classifier.
-    found.retain(|found| !matches!(found, Trait::Dependent { .. } | Trait::Gap { .. }));
+    found.retain(|found| !found.of_generators());
     Ok(found)
 }
 
@@ -407,12 +406,10 @@ fn learn(session: Session, from: &mut Source, to: &mut Source, samples: Samples)
         .record
         .insert("library".into(), json!(env!("CARGO_PKG_VERSION")));
     // The events to be weighted are like those of `from`, whose conditions may be those of `to`.
-    let conditions = model.generator.condition_dim();
-    let measured = || match from.dim() == to.dim() {
-        true => from.measured(options),
-        false => to.measured(options),
-    };
-    Reach::record(conditions, measured, &mut model.record)?;
+    match from.dim() < to.dim() {
+        true => Reach::record(&mut model, to, options, true)?,
+        false => Reach::record(&mut model, from, options, false)?,
+    }
     let (classifier, trained) = fit(session, &model, from, to, places::CLASSIFIER)?;
     model.classifier = Some(classifier);
     from.look_back(session.hooks, FROM, &model.names)?;

@@ -40,7 +40,7 @@ pub struct Sampler {
     strange: bool,
     /// Of features that single precision is too coarse for.
     coarse: single::Coarse,
-    /// How far those that it had reach.
+    /// Where those that it had are.
     reach: Option<Reach>,
 }
 
@@ -277,7 +277,7 @@ impl Sampler {
         let Some(hooks) = self.hooks.as_ref().filter(|_| !self.strange) else {
             return Ok(());
         };
-        let told = match &self.reach {
+        let told = match &mut self.reach {
             Some(reach) => reach.strange(&self.model, rows, c.iter()),
             None => deviating(&self.model.generator.conditions, rows, c),
         };

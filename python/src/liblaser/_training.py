@@ -742,19 +742,34 @@ class Reweighter(Saved):
                   address(log_w), address(spread))
 
     def _look_at_conditions(self, events: FloatArray) -> None:
-        """Warns of more conditions beyond those of the training than chance puts there, as samplers do."""
+        """Warns of more conditions beyond those of the training, or where it had next to none, than chance puts there, as samplers do."""
         reach = self.record.get("conditions")
         if not self.condition_dim or not isinstance(reach, dict):
             return
         low, high = np.array(reach["low"]), np.array(reach["high"])
         given, margin = events[:, self.event_dim:], BESIDE * (high - low)
         beyond = (given < low - margin) | (given > high + margin)
-        strange = int(beyond.any(axis=1).sum())
-        if strange > 2 * len(low) * len(events) / reach["events"]:
-            row = int(np.argmax(beyond.any(axis=1)))
-            k = int(np.argmax(beyond[row]))
-            to_python(_c.LASER_LOG_WARNING, f"{strange} of {len(events)} conditions lie beyond those of the training, as {self.names[self.event_dim + k]} = "
-                                            f"{given[row, k]:.6g}, which had {low[k]:.6g} to {high[k]:.6g}: of weights there nothing is known")
+        sparse = np.zeros_like(beyond)
+        for k, ends in enumerate(reach.get("stretches", ())):
+            near = [(given[:, k] >= first - margin[k]) & (given[:, k] <= last + margin[k]) for first, last in zip(ends[::2], ends[1::2])]
+            sparse[:, k] = ~np.any(near, axis=0)
+
+        def first(of: Any) -> tuple[int, int, str]:
+            row = int(np.argmax(of.any(axis=1)))
+            k = int(np.argmax(of[row]))
+            return int(of.any(axis=1).sum()), k, f"as {self.names[self.event_dim + k]} = {given[row, k]:.6g}"
+
+        expected = 2 * len(low) * len(events) / reach["events"]
+        strange, k, example = first(beyond)
+        if strange > expected:
+            to_python(_c.LASER_LOG_WARNING, f"{strange} of {len(events)} conditions lie beyond those of the training, {example}, which had "
+                                            f"{low[k]:.6g} to {high[k]:.6g}: of weights there nothing is known")
+            return
+        expected += reach.get("sparse", 0) * len(events) / reach["events"]
+        strange, k, example = first(sparse & ~beyond.any(axis=1, keepdims=True))
+        if strange > expected + 10 * expected ** 0.5:
+            to_python(_c.LASER_LOG_WARNING, f"{strange} of {len(events)} conditions lie where the training had next to no events, {example}: it had them "
+                                            f"in {', '.join(f'{a:.6g} to {b:.6g}' for a, b in zip(reach['stretches'][k][::2], reach['stretches'][k][1::2]))}")
 
     def _judge(self, w: FloatArray, x: Any) -> None:
         """Warns of a mean that events of ``source`` do not have, as `laser reweight apply` does; with the weights of the events, if they have some

@@ -355,6 +355,11 @@ impl<'a> Source<'a> {
         self.origin.pass()
     }
 
+    /// How many events there are; none for a callback.
+    pub(super) fn size(&self) -> Option<usize> {
+        self.origin.size().map(|(_, events)| events)
+    }
+
     /// From here on, events with values that a scaling cannot take are errors. Those that can be looked at before a training are.
     ///
     /// # Errors
