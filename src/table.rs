@@ -98,6 +98,12 @@ impl Number {
     }
 }
 
+/// What weights are of, where they are called w and this.
+const WEIGHED: [&str; 19] = [
+    "down", "ev", "event", "evt", "gen", "lhe", "lumi", "mc", "nom", "nominal", "pileup", "pu",
+    "sf", "sum", "tot", "total", "up", "xs", "xsec",
+];
+
 /// Whether a column with this name is likely to hold weights.
 pub fn is_weight(name: &str) -> bool {
     // W is a mass, and mWt one of a boson and a quark.
@@ -105,8 +111,13 @@ pub fn is_weight(name: &str) -> bool {
     if name == "w" || word.is_some_and(|word| word.ends_with("wt") || word == "WT") {
         return true;
     }
-    let name = name.to_lowercase().replace(['_', '-', ' ', '.'], "");
-    ["weight", "wgt"].iter().any(|part| name.contains(part))
+    let joined = name.to_lowercase().replace(['_', '-', ' ', '.'], "");
+    // w_nom and genW, but not W_pt.
+    let before = joined.strip_prefix('w').filter(|_| name.starts_with('w'));
+    let behind = joined.strip_suffix('w');
+    let of = |stem: Option<&str>| stem.is_some_and(|stem| WEIGHED.contains(&stem));
+    let parts = ["weight", "wgt", "wght"];
+    parts.iter().any(|part| joined.contains(part)) || of(before) || of(behind)
 }
 
 /// Where the numbers of rows lie.
@@ -465,9 +476,22 @@ mod tests {
             "sf_weight",
             "genWeight",
             "event weight",
+            "genw",
+            "evw",
+            "evtw",
+            "mcw",
+            "eventW",
+            "puW",
+            "w_nom",
+            "w_total",
+            "sumw",
+            "wght",
         ];
         assert!(weights.iter().all(|name| is_weight(name)));
-        let features = ["pt", "eta", "m_w", "W", "mWt", "width", "x0", "", "wpt"];
+        let features = [
+            "pt", "eta", "m_w", "W", "mWt", "width", "x0", "", "wpt", "W_gen", "w_pt", "raw",
+            "view", "upwind",
+        ];
         assert!(!features.iter().any(|name| is_weight(name)));
     }
 }

@@ -125,8 +125,9 @@ def test_columns_called_as_weights_are_no_features():
         liblaser.emd_1d(a, b, "genWeight", repeats=2) and liblaser.emd_1d(p, q, "pt", repeats=2) and liblaser.sliced_emd(p, q, repeats=2)
         Histogram(5, box).fill(p) and Histogram(5, box).fill(a, a["genWeight"])
         liblaser.two_sample_auc(a, b, TOY, log=None)
-    assert all(map(liblaser._training.is_weight, ["w", "W", "wt", "evtwt", "wgt", "weight", "weight_nominal", "mcEventWeight", "sf_weight", "event weight"]))
-    assert not any(map(liblaser._training.is_weight, ["pt", "eta", "m_w", "width", "x0", "", "wpt"]))
+    assert all(map(liblaser._training.is_weight, ["w", "W", "wt", "evtwt", "wgt", "weight", "weight_nominal", "mcEventWeight", "sf_weight", "event weight",
+                                                         "genw", "evtw", "eventW", "puW", "w_nom", "w_total", "sumw", "wght"]))
+    assert not any(map(liblaser._training.is_weight, ["pt", "eta", "m_w", "width", "x0", "", "wpt", "W_gen", "w_pt", "raw", "upwind"]))
 
 
 def test_numbers():

@@ -292,10 +292,15 @@ def unnamed(names: Sequence[str]) -> bool:
     return list(names) in (usual, [str(i) for i in range(len(names))])
 
 
+WEIGHED = set("down ev event evt gen lhe lumi mc nom nominal pileup pu sf sum tot total up xs xsec".split())  # what weights are of, beside their w
+
+
 def is_weight(name: str) -> bool:
     """Whether a column is called as weights are, as the library's trainings tell it."""
+    small = name.startswith("w")
     name = re.sub("[-_ .]", "", name.lower())
-    return name == "w" or name.endswith("wt") or "weight" in name or "wgt" in name
+    of = name.endswith("w") and name[:-1] in WEIGHED or small and name[1:] in WEIGHED
+    return of or name == "w" or name.endswith("wt") or any(part in name for part in ("weight", "wgt", "wght"))
 
 
 def look_for_weights(log: Log | None, names: Sequence[str], what: str = "compared") -> None:
