@@ -63,6 +63,15 @@ pub enum Trait {
         /// The smallest and the largest.
         range: (f64, f64),
     },
+    /// Many values are taken, all of them whole, and most more than once.
+    Whole {
+        /// From 0.
+        column: usize,
+        /// How many.
+        values: usize,
+        /// The smallest.
+        low: f64,
+    },
     /// Features that are, all but `spread` of their width, a function of the others.
     Dependent {
         /// From 0.
@@ -122,7 +131,17 @@ impl Trait {
             | Trait::OnBound { column, .. }
             | Trait::Gap { column, .. }
             | Trait::Discrete { column, .. }
+            | Trait::Whole { column, .. }
             | Trait::Dependent { column, .. } => *column,
+        }
+    }
+
+    /// Whether it is no harm to a classifier: a feature that others determine, a gap, steps or a spike that are small.
+    pub(super) fn of_generators(&self) -> bool {
+        match self {
+            Trait::Dependent { .. } | Trait::Gap { .. } | Trait::Whole { .. } => true,
+            Trait::PileUp { share, .. } => *share < PILE,
+            _ => false,
         }
     }
 
@@ -152,10 +171,7 @@ impl Trait {
             ),
             Trait::Gap { column, low, next } => {
                 let name = called(names, *column);
-                let plain = match names.get(*column) {
-                    Some(name) => name.clone(),
-                    None => format!("x{column}"),
-                };
+                let plain = in_formula(names, *column);
                 format!("{name} is {low} or at least {next}, and a smooth generator makes some events between: the `support` \"{plain} == {low} or {plain} >= {next}\" leaves none")
             }
             Trait::Discrete {
@@ -182,12 +198,31 @@ impl Trait {
                 "{} takes only {values} different values: number them and take `features.scaling` = `integer` or `category(classes)`, or add uniform noise of one step before the training and round down after",
                 called(names, *column)
             ),
+            Trait::Whole { column, values, low } => format!(
+                "{} takes whole numbers alone, {values} different ones, and a smooth generator makes what is between: `features.scaling` = `integer({low}:)` for it leaves none",
+                called(names, *column)
+            ),
             Trait::Dependent { column, spread } => format!(
                 "{} is a function of the others but for {:.2} % of its width: leave it out and compute it afterwards",
                 called(names, *column),
                 100.0 * spread
             ),
         }
+    }
+}
+
+/// What a formula calls a column: by its name, if that is a word that means nothing else.
+fn in_formula(names: &[String], column: usize) -> String {
+    let Some(name) = names.get(column) else {
+        return format!("x{column}");
+    };
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let begins = name.starts_with(|c: char| word(c) && !c.is_ascii_digit());
+    let other = ["and", "or", "not", "pi"].contains(&name.as_str());
+    let place = name.strip_prefix('x').and_then(|at| at.parse().ok());
+    match begins && name.chars().all(word) && !other && place.is_none_or(|at: usize| at == column) {
+        true => name.clone(),
+        false => format!("{{{name}}}"),
     }
 }
 
@@ -204,6 +239,12 @@ pub(super) fn weights_among(features: &[String], hooks: &dyn Hooks) -> Result<()
 const ON_BOUND: f64 = 5e-4;
 /// A value that so large a share of the events takes piles up.
 const PILE: f64 = 0.01;
+/// One that a smaller share takes, and this one at least, is a spike, if its events are not copies of one.
+const SPIKE: f64 = 1e-3;
+/// What piles up is met so many times as often as other values are.
+const TIMES: usize = 10;
+/// Values of a column that are named as piling up.
+const PILES: usize = 3;
 /// A column of fewer different values than this share of its events is discrete.
 const FEW: f64 = 0.02;
 /// A feature whose spread given the others is a smaller part of its width depends on them.
@@ -279,10 +320,30 @@ pub(super) fn values(x: &[f64], column: usize, columns: usize) -> Result<Vec<f64
 }
 
 #[inline(never)]
-fn sorted(x: &[f64], column: usize, columns: usize) -> Result<Vec<f64>> {
+pub(super) fn sorted(x: &[f64], column: usize, columns: usize) -> Result<Vec<f64>> {
     let mut values = values(x, column, columns)?;
     values.sort_unstable_by(f64::total_cmp);
     Ok(values)
+}
+
+/// How often a value is met that is in no pile, given how often each is: of steps, which may all be met often, that which is met most often but
+/// for one; else half of such events have one that is met less often.
+fn usual(mut times: Vec<usize>, rows: usize, steps: bool) -> usize {
+    times.sort_unstable();
+    if steps {
+        return times[times.len().saturating_sub(2)];
+    }
+    let in_none = times.partition_point(|n| (*n as f64) < PILE * rows as f64);
+    let of = match in_none {
+        0 => &times[..],
+        n => &times[..n],
+    };
+    let (half, mut seen) = (of.iter().sum::<usize>() / 2, 0);
+    let passed = of.iter().find(|n| {
+        seen += **n;
+        seen > half
+    });
+    passed.copied().unwrap_or(1)
 }
 
 /// What is remarkable about the first `scalings.len()` columns of packed rows.
@@ -295,8 +356,8 @@ pub(super) fn inspect(x: &[f64], columns: usize, scalings: &[Scaling]) -> Result
     let (mut continuous, mut discrete) = (Vec::new(), Vec::new());
     for (column, scaling) in scalings.iter().enumerate() {
         let values = sorted(x, column, columns)?;
-        let runs = values.chunk_by(|a, b| a == b);
-        let (distinct, (most, value)) = runs.fold((0, (0, 0.0)), |(n, best), run| {
+        let runs = || values.chunk_by(|a, b| a == b);
+        let (distinct, (most, value)) = runs().fold((0, (0, 0.0)), |(n, best), run| {
             let longer = run.len() > best.0;
             (n + 1, if longer { (run.len(), run[0]) } else { best })
         });
@@ -319,13 +380,13 @@ pub(super) fn inspect(x: &[f64], columns: usize, scalings: &[Scaling]) -> Result
                 continue;
             }
         }
-        let share = most as f64 / rows as f64;
         let lowest = values.first() == Some(&value);
         let told = match scaling {
             Scaling::Zeros { low, .. } | Scaling::Spike { low, .. } => lowest && value == *low,
             scaling => scaling.stepped(),
         };
-        if told || (distinct as f64) < FEW * rows as f64 {
+        let few = (distinct as f64) < FEW * rows as f64;
+        if told || few {
             discrete.push(column);
         }
         if told {
@@ -334,7 +395,6 @@ pub(super) fn inspect(x: &[f64], columns: usize, scalings: &[Scaling]) -> Result
             continue;
         }
         // Of few values one may well lie as far out as the others reach.
-        let few = (distinct as f64) < FEW * rows as f64;
         let marks = marks(&values, if few { FAR } else { 1.0 });
         if !marks.is_empty() {
             found.extend(marks.into_iter().map(|(value, times)| Trait::Mark {
@@ -344,21 +404,44 @@ pub(super) fn inspect(x: &[f64], columns: usize, scalings: &[Scaling]) -> Result
             }));
             continue;
         }
-        if (distinct as f64) < FEW * rows as f64 {
+        let whole = values.iter().all(|x| x.fract() == 0.0);
+        if few {
             found.push(Trait::Discrete {
                 column,
                 values: distinct,
-                whole: values.iter().all(|x| x.fract() == 0.0),
+                whole,
                 range: (values[0], values[rows - 1]),
             });
-        } else if share >= PILE {
-            found.push(Trait::PileUp {
+            continue;
+        }
+        // Single events have numbers of their own, and large numbers no fractions.
+        let steps = whole && TIMES * (distinct - 1) <= (TIMES - 1) * (rows - most);
+        let often = TIMES * usual(runs().map(<[_]>::len).gather()?, rows, steps);
+        // So much of a spike as bounds a little beyond leave is little.
+        let bounded = matches!(scaling, Scaling::Logit { .. });
+        let piles = runs().filter(|run| {
+            let share = run.len() as f64 / rows as f64;
+            let last = [values[0], values[rows - 1]].contains(&run[0]);
+            let events = || x.chunks_exact(columns).filter(|x| x[column] == run[0]);
+            let copies = || columns > 1 && events().skip(1).eq(events().take(run.len() - 1));
+            let spike = || share >= SPIKE && !(bounded && last) && !copies();
+            run.len() > often && (share >= PILE || spike())
+        });
+        let before = found.len();
+        found.extend(piles.take(PILES).map(|run| Trait::PileUp {
+            column,
+            value: run[0],
+            share: run.len() as f64 / rows as f64,
+            lowest: run[0] == values[0],
+        }));
+        if steps {
+            found.push(Trait::Whole {
                 column,
-                value,
-                share,
-                lowest,
+                values: distinct,
+                low: values[0],
             });
-        } else {
+        }
+        if found[before..].iter().all(Trait::of_generators) {
             continuous.push(column);
         }
     }
@@ -409,6 +492,67 @@ pub(super) fn edges(
             named.join("; ")
         )
     }))
+}
+
+/// Columns of which orders are looked for.
+const ORDERED: usize = 256;
+
+/// Pairs of columns, a feature among them, of which one is never below the other, though it often were if they knew nothing of each other, and
+/// they come near: in words; none if there are none.
+pub(super) fn orders(
+    x: &[f64],
+    columns: usize,
+    features: usize,
+    names: &[String],
+) -> Result<Option<String>> {
+    const NAMED: usize = 12;
+    let rows = x.len() / columns.max(1);
+    if rows < MANY || columns > ORDERED {
+        return Ok(None);
+    }
+    let mut ordered = Vec::new();
+    for pair in 0..columns * columns {
+        let (above, below) = (pair / columns, pair % columns);
+        let looked_at = above != below && above.min(below) < features;
+        ordered.put(looked_at && keeps(x, columns, above, below)?)?;
+    }
+    // Those that others imply go without saying.
+    let between = |pair: usize, by: usize| {
+        ordered[pair / columns * columns + by] && ordered[by * columns + pair % columns]
+    };
+    let pairs = (0..ordered.len()).filter(|&pair| ordered[pair]);
+    let pairs = pairs.filter(|&pair| !(0..columns).any(|by| between(pair, by)));
+    let (named, all) = (pairs.clone().take(NAMED), pairs.count());
+    let named = named.map(|pair| {
+        let [above, below] = [pair / columns, pair % columns].map(|j| in_formula(names, j));
+        format!("{above} >= {below}")
+    });
+    let formula = named.collect::<Vec<_>>().join(" and ");
+    let more = match all.saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" (and {more} more)"),
+    };
+    Ok((all > 0).then(|| {
+        format!("all of {rows} events keep an order, which a smooth generator breaks in some: the `support` \"{formula}\"{more} keeps it")
+    }))
+}
+
+/// Whether one column is never below the other, which it would be in a hundredth of the events if each were of another event, and comes near.
+fn keeps(x: &[f64], columns: usize, above: usize, below: usize) -> Result<bool> {
+    const OFTEN: usize = 100;
+    const NEAR: f64 = 0.05;
+    let rows = || x.chunks_exact(columns);
+    let half = rows().len() / 2;
+    let others = rows().zip(rows().skip(half));
+    if rows().any(|x| x[above] < x[below])
+        || OFTEN * others.filter(|(a, b)| a[above] < b[below]).count() < half
+    {
+        return Ok(false);
+    }
+    let mut apart = rows().map(|x| x[above] - x[below]).gather()?;
+    apart.sort_unstable_by(f64::total_cmp);
+    let [thousandth, most] = [apart.len() / 1000, apart.len() / 10 * 9].map(|at| apart[at]);
+    Ok(thousandth < NEAR * most)
 }
 
 fn abrupt(x: &[f64], columns: usize, scalings: &[Scaling]) -> Result<Vec<Edges>> {

@@ -1,5 +1,6 @@
 //! Conditions to make events for when nobody has given any: those of the target's events.
 
+use super::columns::sorted;
 use super::coverage::value;
 use super::source::Source;
 use crate::model::{Model, Real, Scaling};
@@ -157,9 +158,7 @@ impl Reach {
         };
         for (j, scaling) in scalings.iter().enumerate() {
             let column = sample.dim - scalings.len() + j;
-            let values = sample.x.iter().skip(column).step_by(sample.dim);
-            let mut values = values.copied().gather()?;
-            values.sort_unstable_by(f64::total_cmp);
+            let values = sorted(&sample.x, column, sample.dim)?;
             reach.low.push(values[0]);
             reach.high.push(values[rows - 1]);
             let mut stretches = stretches(&values, scaling, reach.margin(scaling, j), least)?;

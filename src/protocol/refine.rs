@@ -58,7 +58,10 @@ fn train_here(target: &mut Source, options: &Options, hooks: &dyn Hooks) -> Resu
         let sample = target.measured(options)?;
         let (scalings, names) = (&draft.generator.scalings, &draft.names);
         let edges = columns::edges(&sample.x, sample.dim, scalings, names)?;
-        edges.map_or(Ok(()), |edges| session.hooks.log(Level::Info, &edges))?;
+        let orders = columns::orders(&sample.x, sample.dim, features, names)?;
+        for told in [edges, orders].into_iter().flatten() {
+            session.hooks.log(Level::Info, &told)?;
+        }
     }
     copies::look(session, target, TARGET)?;
     target.weigh(session.hooks, TARGET)?;
@@ -276,7 +279,7 @@ fn once(session: Session, generator: &Instance, target: &mut Source) -> Result<I
     negative::look(session, target, TARGET)?;
     let conditions = generator.generator.condition_dim();
     let stock = Conditions::of(target, conditions, options)?;
-    Reach::record(conditions, || target.measured(options), &mut model.record)?;
+    Reach::record(&mut model, target, options, false)?;
     if model.generator.stochastic() && !omnifold {
         hooks.warn("pull-back", "the generator has randomness of its own, so w(g(z)) is no function of z: reweighting stays exact, but no latent density belongs to it; set `pullback.method` to `omnifold` or `auto`",
         )?;

@@ -47,6 +47,8 @@ fn events_on_the_bound_of_a_logit_are_seen() {
     };
     assert_eq!(inspect(&x, 1, &[logit(1.0)]).unwrap(), [on]);
     assert_eq!(inspect(&x, 1, &[logit(1.001)]).unwrap(), []);
+    // It is a spike elsewhere.
+    assert!(matches!(traits(&x, 1)[..], [Trait::PileUp { .. }]));
 }
 
 #[test]
@@ -198,14 +200,161 @@ fn marks_of_missing_values_are_seen() {
     assert_eq!(told(&[-9999.0; 4]), [-9999.0, -999.0]);
     assert_eq!(told(&[9999.0; 4]), [-999.0, 9999.0]);
     assert_eq!(told(&[-2000.0, 5000.0, 1e30]), [-999.0]);
-    // Single outliers, and values of the feature's own kind, are no marks.
+    // Single outliers are no marks, nor is what lies no further out than others do: it piles up, if it is met often enough.
     assert_eq!(traits(&feature(-999.0, 500, 2), 1), []);
-    assert_eq!(traits(&feature(0.0, 500, 20), 1), []);
+    let pile = |value: f64, lowest: bool| Trait::PileUp {
+        column: 0,
+        value,
+        share: 0.002,
+        lowest,
+    };
+    assert_eq!(traits(&feature(0.0, 500, 20), 1), [pile(0.0, true)]);
+    assert_eq!(traits(&feature(50.0, 500, 20), 1), [pile(50.0, false)]);
+    assert_eq!(traits(&feature(0.0, 500, 9), 1), []);
     let narrow: Vec<f64> = uniforms(1)
         .iter()
         .map(|u| (u * 4.0).floor() - 2.0)
         .collect();
     assert!(matches!(traits(&narrow, 1)[..], [Trait::Discrete { .. }]));
+}
+
+/// Of 10 000 events, by which a value is met a few times by chance alone.
+#[test]
+fn spikes_are_told_from_copies_and_rounding() {
+    // One event, thirty times.
+    let mut x = uniforms(2);
+    for row in 0..30 {
+        x.copy_within(0..2, 200 * row);
+    }
+    assert_eq!(traits(&x, 2), []);
+    // As many values of one feature.
+    for row in 0..30 {
+        x[200 * row + 1] = 0.001 * row as f64;
+    }
+    let found = traits(&x, 2);
+    assert!(
+        matches!(found[..], [Trait::PileUp { column: 0, share, lowest: false, .. }] if share == 0.003),
+        "{found:?}"
+    );
+    assert!(found[0].of_generators());
+    // Steep spectra that were written with two and with three decimals, and a jagged one with three digits.
+    let normal = crate::model::normal_quantile;
+    let digits: [&dyn Fn(f64) -> f64; 3] = [
+        &|u| (-3000.0 * u.ln()).round() / 100.0,
+        &|u| (1000.0 * normal(u).exp()).round() / 1000.0,
+        &|u| {
+            let pt = 20.0 - 30.0 * u.ln();
+            if pt < 100.0 {
+                (10.0 * pt).round() / 10.0
+            } else {
+                pt.round()
+            }
+        },
+    ];
+    for rounded in digits {
+        let x: Vec<f64> = uniforms(1).into_iter().map(rounded).collect();
+        assert_eq!(traits(&x, 1), []);
+    }
+}
+
+#[test]
+fn whole_numbers_are_seen_however_many_there_are() {
+    let of = |feature: &dyn Fn(f64) -> f64| -> Vec<Trait> {
+        let x: Vec<f64> = uniforms(1).into_iter().map(feature).collect();
+        traits(&x, 1)
+    };
+    let counts: [(&dyn Fn(f64) -> f64, f64); 4] = [
+        (&|u| (500.0 * u).floor(), 0.0),
+        (&|u| (20_000.0 * u).floor() - 70.0, -70.0),
+        // The most common are met more often than others.
+        (&|u| (-70.0 * u.ln()).floor(), 0.0),
+        (&|u| (20.0 * u.powf(-0.5)).floor(), 20.0),
+    ];
+    for (count, lowest) in counts {
+        let found = of(count);
+        let [Trait::Whole { low, .. }] = found[..] else {
+            panic!("{found:?}");
+        };
+        assert!((lowest..lowest + 5.0).contains(&low), "{low}");
+        let told = found[0].describe(&["n".into()], Subject::Generator);
+        assert!(told.contains(&format!("`integer({low}:)`")), "{told}");
+        assert!(found[0].of_generators());
+    }
+    // Numbers of events, numbers without fractions, and a rest of others.
+    let mut numbers = 0..ROWS;
+    let numbers: Vec<f64> = numbers.by_ref().map(|n| n as f64).collect();
+    assert_eq!(traits(&numbers, 1), []);
+    assert_eq!(of(&|u| f64::from(1e12 * u as f32)), []);
+    assert_eq!(
+        of(&|u| if u < 0.001 { u } else { (5000.0 * u).floor() }),
+        []
+    );
+    // Often zero besides.
+    let found = of(&|u| (9000.0 * u - 3000.0).max(0.0).floor());
+    assert!(
+        matches!(
+            found[..],
+            [Trait::PileUp { lowest: true, .. }, Trait::Whole { .. }]
+        ),
+        "{found:?}"
+    );
+}
+
+/// What is told of orders, of four columns that are functions of four uniform ones; the last is a condition.
+fn orders_of(features: impl Fn(&[f64]) -> [f64; 4]) -> Option<String> {
+    let u = uniforms(4);
+    let x: Vec<f64> = u.chunks_exact(4).flat_map(features).collect();
+    let names = ["pt1", "pt 2", "x0", "E"].map(String::from);
+    orders(&x, 4, 3, &names).unwrap()
+}
+
+#[test]
+fn orders_are_told_with_the_support_that_keeps_them() {
+    let spectrum = |u: f64| 25.0 - 30.0 * u.ln();
+    let sorted = |u: &[f64], n: usize| {
+        let mut x = [u[0], u[1], u[2], u[3]].map(spectrum);
+        x[..n].sort_unstable_by(|a, b| b.total_cmp(a));
+        x
+    };
+    let told = orders_of(|u| sorted(u, 3)).unwrap();
+    let formula = "pt1 >= {pt 2} and {pt 2} >= {x0}";
+    assert!(told.contains(&format!("\"{formula}\" keeps it")), "{told}");
+    let names = ["pt1", "pt 2", "x0", "E"].map(String::from);
+    assert!(crate::formula::Formula::condition(formula, 4, &names).is_ok());
+    // The third is often missing; with a condition.
+    let missing = |u: &[f64]| {
+        let [a, b, c, e] = sorted(u, 3);
+        [a, b, if u[3] < 0.4 { 0.0 } else { c }, a + e - 25.0]
+    };
+    let told = orders_of(missing).unwrap();
+    assert!(told.contains("{pt 2} >= {x0} and E >= pt1\""), "{told}");
+    let part = orders_of(|u| [u[0] * u[3], 2.0 + u[1], -1.0 + 3.0 * u[2], u[3]]).unwrap();
+    assert!(part.contains("\"E >= pt1\""), "{part}");
+}
+
+#[test]
+fn what_is_never_near_or_only_by_chance_in_order_is_none() {
+    let normal = crate::model::normal_quantile;
+    let none: [&dyn Fn(&[f64]) -> [f64; 4]; 5] = [
+        &|u| [u[0], u[1], u[2], u[3]],
+        // Ranges apart, or hardly not.
+        &|u| [u[0], 1.0 + u[1], 1.999 + u[2], 5.0],
+        // Correlated, five standard deviations apart.
+        &|u| {
+            [
+                3.0 * normal(u[0]),
+                3.0 * normal(u[0]) + 5.0 + normal(u[1]),
+                u[2],
+                -1.0,
+            ]
+        },
+        // The same twice, and nearly in order.
+        &|u| [u[0], u[0], u[2], u[3]],
+        &|u| [u[0].max(u[1]), u[0].min(u[1]) + 0.001 * u[2], u[2], u[3]],
+    ];
+    for features in none {
+        assert_eq!(orders_of(features), None);
+    }
 }
 
 #[test]
