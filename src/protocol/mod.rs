@@ -50,7 +50,7 @@ pub use gaps::Gap;
 pub use import::{host_generator, load_generator};
 pub use limits::LimitReport;
 pub use opinion::SecondOpinion;
-pub use pullback::WeightReport;
+pub use pullback::{Mean, WeightReport};
 pub use refine::{refine, refine_again, train_generator};
 pub use reweight::resample::resample;
 pub use reweight::{train_reweighter, Reweighter, Weights};

@@ -161,7 +161,7 @@ pub struct WeightReport {
     pub second_opinion: Option<SecondOpinion>,
     /// Where the weights end; none if they have no limit.
     pub limit: Option<LimitReport>,
-    /// Tails of the target that the generator does not reach, the largest first.
+    /// Tails and regions of the target that the generator does not reach, or that the weights do not make the target's.
     pub gaps: Vec<Gap>,
 }
 
@@ -280,6 +280,41 @@ pub struct Quantiles {
     pub q999: f64,
 }
 
+/// How far a mean of weights is from 1.
+pub struct Mean {
+    /// |mean − 1|.
+    pub off: f64,
+    /// Standard error of the mean.
+    pub error: f64,
+}
+
+impl Mean {
+    /// A mean further off than that is not 1, whatever its error; and one that is by so many errors, unless it is nothing to speak of.
+    const FAR: f64 = 0.1;
+    const ERRORS: f64 = 5.0;
+    const SMALL: f64 = 0.03;
+    /// Nobody's concern: trainings end with such means.
+    const NOTHING: f64 = 0.01;
+
+    /// Of so many events, and what they are worth by their weights.
+    pub fn of(mean: f64, events: f64, effective: f64) -> Self {
+        Mean {
+            off: (mean - 1.0).abs(),
+            error: mean * (1.0 / effective - 1.0 / events).max(0.0).sqrt(),
+        }
+    }
+
+    /// Whether it is not 1.
+    pub fn is_off(&self) -> bool {
+        self.off > Self::FAR || self.off > Self::SMALL.max(Self::ERRORS * self.error)
+    }
+
+    /// Whether it is 1, as far as is known and matters.
+    pub fn is_one(&self) -> bool {
+        self.off <= Self::NOTHING.max(2.0 * self.error)
+    }
+}
+
 /// Fewest events of a pilot run whose thousandth part, above w_max, can be counted.
 const FEW: u64 = 10_000;
 
@@ -380,9 +415,15 @@ impl WeightReport {
                 ),
             )?;
         }
-        if (self.mean - 1.0).abs() > 0.1 {
-            hooks.warn("weights", &format!("the mean weight is {:.3}, not 1: the classifier is not calibrated; train it longer (`classifier.epochs`)", self.mean),
-            )?;
+        let mean = Mean::of(self.mean, self.events as f64, self.effective_sample_size);
+        if mean.is_off() {
+            hooks.warn("weights", &format!(
+                "the mean weight is {:.3} ± {:.3}, not 1: the classifier is not calibrated, or {} lie where {}; train it longer (`classifier.epochs`)",
+                self.mean,
+                mean.error,
+                subject.choose("events of the target", "events of `to`"),
+                subject.choose("the generator makes none", "`from` has none"),
+            ))?;
         }
         if self.events < FEW {
             hooks.warn(
@@ -432,6 +473,21 @@ impl WeightReport {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn means_are_judged_by_their_errors_and_their_size() {
+        let mean = |mean: f64, events: f64, share: f64| {
+            let mean = Mean::of(mean, events, share * events);
+            (mean.is_one(), mean.is_off())
+        };
+        // Weights with a variance of ¼ have an error of 0.5 / √n.
+        assert_eq!(mean(0.984, 1e5, 0.8), (false, false));
+        assert_eq!(mean(0.984, 1e3, 0.8), (true, false));
+        assert_eq!(mean(0.96, 1e5, 0.8), (false, true));
+        assert_eq!(mean(1.04, 1e3, 0.8), (false, false));
+        assert_eq!(mean(1.2, 1e2, 0.1), (true, true));
+        assert_eq!(mean(1.004, 1e7, 1.0), (true, false));
+    }
 
     #[test]
     fn report_of_known_weights() {

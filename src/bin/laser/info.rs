@@ -5,7 +5,7 @@ use crate::terminal::{number, percent};
 use laser::model::{
     Classifier, Generator, GeneratorKind, Map, Method, Mlp, Model, Scaling, Support, Transform,
 };
-use laser::protocol::Calibration;
+use laser::protocol::{Calibration, Mean};
 use serde_json::{json, Value};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
@@ -445,11 +445,16 @@ fn weights(model: &Model, text: &mut String) {
     // Weights that are not the density ratio may look well in all else: nothing is praised then.
     let chi_square = at("/calibration/chi_square");
     let calibrated = chi_square.is_none_or(|c| c <= Calibration::BAD);
-    let meaning = match (mean - 1.0).abs() {
-        off if off < 0.1 && !calibrated => "should be 1, but proves nothing beside such a chi2",
-        off if off < 0.05 => "as it should be: 1",
-        off if off < 0.1 => "should be 1; acceptable",
-        _ => "should be 1: the classifier is not calibrated; train it longer",
+    let far = Mean::of(mean, events, at("/effective_sample_size").unwrap_or(events));
+    let errors = format!(
+        "should be 1, and is {} standard errors off: the classifier is not exact, or misses a region",
+        number(far.off / far.error)
+    );
+    let meaning = match far {
+        _ if far.is_off() => "should be 1: the classifier is not calibrated; train it longer",
+        _ if !calibrated => "should be 1, but proves nothing beside such a chi2",
+        _ if far.is_one() => "as it should be: 1",
+        _ => &errors,
     };
     line("mean", number(mean), meaning);
     // Of weights of both signs it is that of their means, which says nothing of what they are worth.
