@@ -1385,8 +1385,8 @@ laser_status laser_model_info(const laser_model *model,
  * ".acceptance"; of the classifier on held-out events
  * "weights.calibration.auc" (0.5: it knows nothing), ".chi_square" (per degree of freedom, 1 if the weights are the ratio of the
  * densities), ".largest_pull", ".events"; by feature, "weights.features.0.below", ".above": the shares of the refined events that lie
- * outside of the held-out target events, which end at ".low" and ".high"; what the generator does not reach of the target, the largest
- * tail first, "weights.gaps.0.from", ".target", ".generated" (shares of events there); the limit of the weights "weights.limit.low",
+ * outside of the held-out target events, which end at ".low" and ".high"; what the generator does not reach of the target, or not with its
+ * weights, "weights.gaps.0.from", ".target", ".generated" (shares of events there), ".refined" (of the weight); the limit of the weights "weights.limit.low",
  * ".high", ".events", ".weight" (shares at ".high"); the areas of boosted trees "weights.second_opinion.generated", ".refined", ".error";
  * of a generator that is not refined "second_opinion.generated", ".error", and of what a learned refiner makes, beside what it learned,
  * "refiner.second_opinion.refined", ".error"; of an ensemble "classifier.spread", of log w between its networks. Of a model with
@@ -1655,7 +1655,7 @@ laser_status laser_reweighter_info(const laser_reweighter *reweighter,
  * @param reweighter what to ask
  * @param key path into the record with dots, as of laser_model_get_f64: "classifier.…" of the training; "weights.…" of the weights that
  * events of `from` get, in the unit of their own mean weight; "weights.calibration.…" of held-out events of both; "weights.gaps.0.…" of
- * what `from` does not reach of `to`; "weights.features.0.…", "weights.limit.…", "weights.second_opinion.…"; of laser_resample
+ * what `from` does not reach of `to`, or not with its weights; "weights.features.0.…", "weights.limit.…", "weights.second_opinion.…"; of laser_resample
  * "resample.events", ".total", ".total_error", ".effective", ".effective_after", ".negative_events" and ".negative_weight" (shares), ".factor",
  * ".correction", ".region.events", ".region.weight", ".region.error", ".closure.chi_square", ".closure.difference", ".closure.from",
  * ".closure.to", ".closure.bins", ".closure.regions.pull", ".closure.regions.above", ".closure.regions.below", and of method "variance" ".kept", ".expected", ".draw", ".squares.chi_square"; of laser_unfold "unfolding.iterations", ".factor", ".total", ".data", ".fakes", ".efficiency", ".changes.0" …

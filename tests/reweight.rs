@@ -899,3 +899,37 @@ fn observables_are_compared() {
         );
     }
 }
+
+/// A region in the middle of all features that `from` never reaches, as of a dead module, and events that are in both samples: all else looks
+/// well.
+#[test]
+fn holes_and_shared_events_are_not_usable() {
+    const ROWS: usize = 20_000;
+    let law = |mean| Chain {
+        dim: 2,
+        mean,
+        correlation: 0.3,
+    };
+    let (x, y) = (law(0.0).events(ROWS, 1), law(0.2).events(ROWS, 2));
+    let alive = |x: &&[f64]| !((0.0..0.5).contains(&x[0]) && (-0.2..0.05).contains(&x[1]));
+    let dead: Vec<f64> = x.chunks_exact(2).filter(alive).flatten().copied().collect();
+    let twins = x.chunks_exact(2).rev().step_by(3).flatten();
+    let twins: Vec<f64> = twins.chain(&y[..4 * ROWS / 3]).copied().collect();
+    let options = options("");
+    let judged = |from: &[f64], to: &[f64]| {
+        let (mut from, mut to) = (array(from, 2, None), array(to, 2, None));
+        let trained = train_reweighter(&mut from, &mut to, &options, &()).unwrap();
+        trained.record["judgement"].clone()
+    };
+    let verdict = |judgement: serde_json::Value, about: &str, words: &str| {
+        let verdict = judgement["verdict"].as_str().unwrap().to_owned();
+        assert!(verdict.contains(about), "{judgement}");
+        let told = judgement["warnings"].to_string();
+        assert!(told.contains(words), "{words}: {told}");
+    };
+    let words = "lie in a region that boosted trees find (feature ";
+    verdict(judged(&dead, &y), "coverage", words);
+    let words = "are exactly events of the other: the same events are in both";
+    verdict(judged(&x, &twins), "events", words);
+    verdict(judged(&x, &y), "usable", "[]");
+}

@@ -357,8 +357,8 @@ pub unsafe extern "C" fn laser_model_info(
 /// ".acceptance"; of the classifier on held-out events
 /// "weights.calibration.auc" (0.5: it knows nothing), ".chi_square" (per degree of freedom, 1 if the weights are the ratio of the
 /// densities), ".largest_pull", ".events"; by feature, "weights.features.0.below", ".above": the shares of the refined events that lie
-/// outside of the held-out target events, which end at ".low" and ".high"; what the generator does not reach of the target, the largest
-/// tail first, "weights.gaps.0.from", ".target", ".generated" (shares of events there); the limit of the weights "weights.limit.low",
+/// outside of the held-out target events, which end at ".low" and ".high"; what the generator does not reach of the target, or not with its
+/// weights, "weights.gaps.0.from", ".target", ".generated" (shares of events there), ".refined" (of the weight); the limit of the weights "weights.limit.low",
 /// ".high", ".events", ".weight" (shares at ".high"); the areas of boosted trees "weights.second_opinion.generated", ".refined", ".error";
 /// of a generator that is not refined "second_opinion.generated", ".error", and of what a learned refiner makes, beside what it learned,
 /// "refiner.second_opinion.refined", ".error"; of an ensemble "classifier.spread", of log w between its networks. Of a model with

@@ -299,7 +299,7 @@ pub unsafe extern "C" fn laser_reweighter_info(
 /// @param reweighter what to ask
 /// @param key path into the record with dots, as of laser_model_get_f64: "classifier.…" of the training; "weights.…" of the weights that
 /// events of `from` get, in the unit of their own mean weight; "weights.calibration.…" of held-out events of both; "weights.gaps.0.…" of
-/// what `from` does not reach of `to`; "weights.features.0.…", "weights.limit.…", "weights.second_opinion.…"; of laser_resample
+/// what `from` does not reach of `to`, or not with its weights; "weights.features.0.…", "weights.limit.…", "weights.second_opinion.…"; of laser_resample
 /// "resample.events", ".total", ".total_error", ".effective", ".effective_after", ".negative_events" and ".negative_weight" (shares), ".factor",
 /// ".correction", ".region.events", ".region.weight", ".region.error", ".closure.chi_square", ".closure.difference", ".closure.from",
 /// ".closure.to", ".closure.bins", ".closure.regions.pull", ".closure.regions.above", ".closure.regions.below", and of method "variance" ".kept", ".expected", ".draw", ".squares.chi_square"; of laser_unfold "unfolding.iterations", ".factor", ".total", ".data", ".fakes", ".efficiency", ".changes.0" …

@@ -101,7 +101,7 @@ fn tell_apart(
         Ok(vec![named("reference", reference), named("sample", sample)])
     })?;
     let seed = session.seed;
-    let [ones, zeros] = different(reference, sample)?;
+    let [ones, zeros] = Different::of(reference, sample)?.rows;
     heavy(hooks, &ones, "reference")?;
     heavy(hooks, &zeros, "sample")?;
     let (ones, judged_ones) = halves(
@@ -145,24 +145,34 @@ fn tell_apart(
     Ok(areas)
 }
 
+/// What trees say of two samples.
+pub(super) struct Told {
+    pub auc: Auc,
+    /// The share of the smaller sample that is exactly in the other as well, if that is no chance.
+    pub shared: Option<f64>,
+}
+
 /// That of trees alone, of samples of equal dimension. The first events of a sample may be `held_out` of the training that made the samples
 /// alike: then they are what is judged, and the trees learn from the others, which were learned by heart perhaps.
 ///
 /// # Errors
 /// As [`two_sample_auc`].
-pub(super) fn trees_auc(
+pub(super) fn told_by_trees(
     session: Session,
     reference: &Sample,
     sample: &Sample,
     held_out: [usize; 2],
-) -> Result<Auc> {
-    let [ones, zeros] = different(reference, sample)?;
+) -> Result<Told> {
+    let different = Different::of(reference, sample)?;
+    let shared = different.shared();
+    let [ones, zeros] = different.rows;
     let rng = places::REFERENCE_HALF.rng(session.seed);
     let (ones, judged_ones) = halves(reference, (ones, held_out[0]), "reference", rng)?;
     let rng = places::SAMPLE_HALF.rng(session.seed);
     let (zeros, judged_zeros) = halves(sample, (zeros, held_out[1]), "sample", rng)?;
     let judged = Judged::new(judged_ones, judged_zeros)?;
-    judged_by_trees(session, [&zeros, &ones], &judged, reference.dim())
+    let auc = judged_by_trees(session, [&zeros, &ones], &judged, reference.dim())?;
+    Ok(Told { auc, shared })
 }
 
 /// Trains trees to tell two classes, and judges them.
@@ -184,48 +194,79 @@ fn judged_by_trees(
     })
 }
 
-/// Rows and weights of the different events of both samples. Copies that one sample alone has, become one event with all their weight: in
-/// both halves they would give each other away. What both have is a value that events often take, as all zeros.
-fn different(reference: &Sample, sample: &Sample) -> Result<[Vec<(usize, f64)>; 2]> {
-    let samples = [reference, sample];
-    // Those of the sample are behind those of the reference.
-    let place = |k: usize| match k.checked_sub(reference.rows()) {
-        None => (0, k),
-        Some(row) => (1, row),
-    };
-    let event = |k: usize| {
-        let (which, row) = place(k);
-        samples[which].event(row)
-    };
-    let mut order = (0..reference.rows() + sample.rows()).gather()?;
-    sort_rows(&mut order, &|a, b| {
-        let by_value = event(a).partial_cmp(event(b)).unwrap_or(Ordering::Equal);
-        by_value.then(a.cmp(&b))
-    });
-    let weights = |sample: &Sample| {
-        (0..sample.rows())
-            .map(|row| Some(sample.weight(row)))
-            .gather()
-    };
-    let mut weights = [weights(reference)?, weights(sample)?];
-    for equal in order.chunk_by(|&a, &b| event(a) == event(b)) {
-        let [first, .., last] = *equal else {
-            continue;
+/// The different events of two samples.
+struct Different {
+    /// Rows and weights, of both.
+    rows: [Vec<(usize, f64)>; 2],
+    /// Values that two events have and no third: both of one sample, and one of each.
+    pairs: [usize; 2],
+}
+
+/// A share of shared events that is nothing to speak of, and so many errors that are no chance.
+const FEW_SHARED: f64 = 0.002;
+const SHARED_ERRORS: f64 = 5.0;
+
+impl Different {
+    /// Copies that one sample alone has, become one event with all their weight: in both halves they would give each other away. What both have
+    /// is a value that events often take, as all zeros, or an event that was given twice.
+    fn of(reference: &Sample, sample: &Sample) -> Result<Self> {
+        let samples = [reference, sample];
+        // Those of the sample are behind those of the reference.
+        let place = |k: usize| match k.checked_sub(reference.rows()) {
+            None => (0, k),
+            Some(row) => (1, row),
         };
-        let ((first, row), (last, _)) = (place(first), place(last));
-        if first == last {
-            let weights = &mut weights[first];
-            let copies = equal.iter().filter_map(|&k| weights[place(k).1].take());
-            let all: Sum = copies.collect();
-            weights[row] = Some(all.value());
+        let event = |k: usize| {
+            let (which, row) = place(k);
+            samples[which].event(row)
+        };
+        let mut order = (0..reference.rows() + sample.rows()).gather()?;
+        sort_rows(&mut order, &|a, b| {
+            let by_value = event(a).partial_cmp(event(b)).unwrap_or(Ordering::Equal);
+            by_value.then(a.cmp(&b))
+        });
+        let weights = |sample: &Sample| {
+            (0..sample.rows())
+                .map(|row| Some(sample.weight(row)))
+                .gather()
+        };
+        let mut weights = [weights(reference)?, weights(sample)?];
+        let mut pairs = [0; 2];
+        for equal in order.chunk_by(|&a, &b| event(a) == event(b)) {
+            let [first, .., last] = *equal else {
+                continue;
+            };
+            let ((first, row), (last, _)) = (place(first), place(last));
+            if equal.len() == 2 {
+                pairs[usize::from(first != last)] += 1;
+            }
+            if first == last {
+                let weights = &mut weights[first];
+                let copies = equal.iter().filter_map(|&k| weights[place(k).1].take());
+                let all: Sum = copies.collect();
+                weights[row] = Some(all.value());
+            }
         }
+        let rows = |weights: Vec<Option<f64>>| {
+            let rows = weights.into_iter().enumerate();
+            rows.filter_map(|(row, w)| Some((row, w?))).gather()
+        };
+        let [ones, zeros] = weights;
+        Ok(Different {
+            rows: [rows(ones)?, rows(zeros)?],
+            pairs,
+        })
     }
-    let rows = |weights: Vec<Option<f64>>| {
-        let rows = weights.into_iter().enumerate();
-        rows.filter_map(|(row, w)| Some((row, w?))).gather()
-    };
-    let [ones, zeros] = weights;
-    Ok([rows(ones)?, rows(zeros)?])
+
+    /// The share of the smaller sample that is exactly in the other as well, if that is no chance. Of rounded values two events are equal by
+    /// chance, but no more of two samples than of one: 2pq ≤ p² + q², whatever their laws.
+    fn shared(&self) -> Option<f64> {
+        let [of_one, of_both] = self.pairs.map(|pairs| pairs as f64);
+        let smaller = self.rows.each_ref().map(Vec::len);
+        let share = (of_both - of_one) / smaller[0].min(smaller[1]) as f64;
+        let chance = SHARED_ERRORS * (of_both + of_one).sqrt();
+        (share > FEW_SHARED && of_both - of_one > chance).then_some(share)
+    }
 }
 
 /// An event with this share of Σw² is a sample of its own, if there are as many.

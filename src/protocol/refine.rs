@@ -237,9 +237,10 @@ fn checksum(model: &Model) -> String {
 }
 
 /// What warnings of a refinement are about, and no longer of the generator.
-const REFINED: [&str; 12] = [
+const REFINED: [&str; 13] = [
     "range",
     "features",
+    "tails",
     "support",
     "coverage",
     "weights",

@@ -210,6 +210,8 @@ def draw_coverage(axes: Any, names: Sequence[str], target: Sample, generated: Sa
     for i, name in enumerate(names):
         draw_reach(axes, i, target, generated, f"C{i}", name)
     for gap in gaps:
+        if gap["side"] == "within":  # a region, which has no place in a single feature
+            continue
         place = gap["target"] if gap["side"] == "below" else 1 - gap["target"]
         axes.plot(place, max(gap["generated"] / gap["target"], 1.2 * REACH[0]), "x", color="red")
     frame_reach(axes, "target")

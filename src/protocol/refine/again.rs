@@ -111,7 +111,9 @@ fn refine_again_here(
     if let Some(target) = &mut target {
         target.wrap(&mut generated);
         let before = record["second_opinion"].clone();
-        if let Some(now) = opinion_again(session, target, &generated, &weights, &before)? {
+        if let Some(now) =
+            opinion_again(session, target, &generated, &weights, &model.names, &before)?
+        {
             record["second_opinion"] = json!(now);
         }
         tell_failures(target, hooks)?;
@@ -142,6 +144,7 @@ fn opinion_again(
     target: &mut Source,
     generated: &[f64],
     weights: &[f64],
+    names: &[String],
     before: &serde_json::Value,
 ) -> Result<Option<SecondOpinion>> {
     let held_out = target.held_out(session.options)?.len();
@@ -155,7 +158,12 @@ fn opinion_again(
     let seen = target.events_to_look_at(session.options)?;
     // Of another target no event is in the training; of the same those held out are not.
     let rows = [held_out, 0];
-    let opinion = SecondOpinion::new(session, &seen, generated, weights, None, rows)?;
+    let weights = (weights, None);
+    let found = SecondOpinion::new(session, &seen, generated, weights, rows, names)?;
+    if let Some(found) = &found {
+        found.warn_of_twins(session.hooks, Subject::Generator)?;
+    }
+    let opinion = found.map(|found| found.opinion);
     let Some(now) = opinion.filter(|now| now.sees_refined()) else {
         return Ok(opinion);
     };

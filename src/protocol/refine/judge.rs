@@ -21,6 +21,8 @@ use crate::train::Record;
 use crate::Result;
 use serde_json::json;
 
+const SUBJECT: Subject = Subject::Generator;
+
 /// Judges the classifier and its weights, for the record.
 pub(super) fn judge(
     session: Session,
@@ -83,13 +85,15 @@ pub(super) fn judge(
     coverage.add(&generated, &weights);
     let of_events = log_w_of_events.as_ref().unwrap_or(&log_w);
     // Where little is held out, all that there is was learned from.
-    let opinion = match target.held_out(options)?.len() {
+    let found_by_trees = match target.held_out(options)?.len() {
         0..FEW => None,
         rows => {
             let seen = target.events_to_look_at(options)?;
-            SecondOpinion::new(session, &seen, &generated, &weights, None, [rows, 0])?
+            let weights = (&weights[..], None);
+            SecondOpinion::new(session, &seen, &generated, weights, [rows, 0], &model.names)?
         }
     };
+    let opinion = found_by_trees.as_ref().map(|found| found.opinion);
     if let Some(classifier) = &model.classifier {
         let together = || {
             let held_out = held_out.as_ref();
@@ -101,14 +105,14 @@ pub(super) fn judge(
             None => keys::CLASSIFIER_TRAINING.epochs,
         };
         let differs = opinion.is_none_or(|o| o.sees_generated());
-        warn(session, &record, epochs.name(), differs, Subject::Generator)?;
+        warn(session, &record, epochs.name(), differs, SUBJECT)?;
         model.record.insert("classifier".into(), record);
     }
     let mut report = WeightReport::new(&log_w, options.get(keys::REJECTION_OVERWEIGHT))?;
     let calibration = held_out.map(|h| Calibration::new(&h, of_events, None, Samples::Apart));
     report.calibration = calibration.transpose()?;
     report.limit = found.map(|limits| LimitReport::new(limits, &log_w, &weights));
-    report.tell(hooks, Subject::Generator)?;
+    report.tell(hooks, SUBJECT)?;
     let held_out = &target.held_out(options)?.w;
     let events = worth(held_out);
     if !held_out.is_empty() && events < FEW {
@@ -121,7 +125,7 @@ pub(super) fn judge(
     target.weigh(hooks, TARGET)?;
     target.look_back(hooks, TARGET, &model.names)?;
     match &report.calibration {
-        Some(calibration) => calibration.warn(hooks, Subject::Generator)?,
+        Some(calibration) => calibration.warn(hooks, SUBJECT)?,
         None => hooks.warn(
             "events",
             "no target events are held out (`validation.events`), so nothing is known of how right the weights are",
@@ -131,18 +135,21 @@ pub(super) fn judge(
         generator::warn_of_ignorance(session, model, calibration.auc)?;
     }
     report.second_opinion = opinion;
-    opinion.map_or(Ok(()), |o| o.warn(hooks, Subject::Generator))?;
-    coverage.warn(hooks, &model.names, Subject::Generator)?;
+    if let Some(found) = &found_by_trees {
+        found.warn(hooks, SUBJECT)?;
+    }
+    coverage.warn(hooks, &model.names, SUBJECT)?;
     marginals::look(
         session,
         target,
         (&generated, &weights),
         dims.features,
         &model.names,
-        Subject::Generator,
+        SUBJECT,
     )?;
     report.features = coverage.features();
-    report.gaps = find_gaps(session, model, &generated, target)?;
+    let of_trees = found_by_trees.map_or(Vec::new(), |found| found.gaps);
+    report.gaps = find_gaps(session, model, (&generated, &weights), target, of_trees)?;
     model.record.insert("weights".into(), json!(report));
     Ok(report)
 }
@@ -170,26 +177,21 @@ pub(super) fn keep(generated: &mut Vec<f64>, x: &[f64], row: usize) -> Result<()
     generated.put_all(x.iter().copied().take(room))
 }
 
-/// The tails of the target's held-out events that the generator does not reach; the host is told of the largest.
+/// The tails of the target's events that the generator does not reach, or that the weights do not make the target's, and the regions that trees
+/// have found; the host is told of the largest.
 fn find_gaps(
     session: Session,
     model: &Model,
-    generated: &[f64],
+    (generated, weights): (&[f64], &[f64]),
     target: &mut Source,
+    of_trees: Vec<Gap>,
 ) -> Result<Vec<Gap>> {
     let dims = model.generator.dims();
     let scalings = room::copied(&target.scalings()[..dims.features])?;
-    let held_out = target.held_out(session.options)?;
-    let columns = dims.features + dims.conditions;
+    let seen = target.events_to_look_at(session.options)?;
     let named = (&scalings[..], &model.names[..]);
-    let found = gaps(
-        &held_out.x,
-        &held_out.w,
-        generated,
-        named,
-        columns,
-        Subject::Generator,
-    )?;
-    gaps::warn(&found, session.hooks, Subject::Generator)?;
+    let mut found = gaps(&seen, generated, Some(weights), named, SUBJECT)?;
+    found.put_all(of_trees)?;
+    gaps::warn(&found, session.hooks, SUBJECT)?;
     Ok(found)
 }

@@ -12,11 +12,11 @@ use crate::protocol::gaps::{self, gaps};
 use crate::protocol::judgement::Subject;
 use crate::protocol::limits::{limits, LimitReport};
 use crate::protocol::marginals;
-use crate::protocol::opinion::SecondOpinion;
+use crate::protocol::opinion::{Found, SecondOpinion};
 use crate::protocol::pullback::WeightReport;
 use crate::protocol::source::{Events, Source};
 use crate::protocol::support;
-use crate::room::{self, Gather};
+use crate::room::{self, Gather, Grow};
 use crate::{Error, Result, Rows};
 
 /// Held-out events below which no judgement is worth much: a hundredth of them is known to a third.
@@ -154,25 +154,30 @@ pub(super) fn judge(
     // Where little is held out, all that there is was learned from.
     if of_both.iter().all(|events| *events >= FEW) {
         let seen = to.events_to_look_at(options)?;
-        let opinion = match samples {
+        let names = &model.names[..];
+        let found = match samples {
             Samples::Apart => {
                 let rows = [to.held_out(options)?.len(), known];
-                SecondOpinion::new(session, &seen, &events.x, &weights, Some(own), rows)
+                let weights = (&weights[..], Some(own));
+                SecondOpinion::new(session, &seen, &events.x, weights, rows, names)?
             }
             Samples::Same => {
                 let (target, rest) = (every_other(&seen, 0)?, every_other(&events, 1)?);
                 let weights = weights.iter().skip(1).step_by(2).copied().gather()?;
-                SecondOpinion::new(session, &target, &rest.x, &weights, Some(&rest.w), [0, 0])
+                let weights = (&weights[..], Some(&rest.w[..]));
+                let found = SecondOpinion::new(session, &target, &rest.x, weights, [0, 0], names)?;
+                // They are of one sample, whose copies are no fault here.
+                found.map(|found| Found {
+                    shared: None,
+                    ..found
+                })
             }
-        }?;
-        opinion.map_or(Ok(()), |o| o.warn(hooks, SUBJECT))?;
-        if let Some(auc) = opinion.and_then(|o| o.twins()) {
-            let message = format!(
-                "boosted trees that were shown `from` and `to` are wrong of others of their events more often than by chance (AUC {auc:.3}): the same events are in both. A ratio learned of them is 1"
-            );
-            hooks.warn("events", &message)?;
+        };
+        if let Some(found) = found {
+            found.warn(hooks, SUBJECT)?;
+            report.second_opinion = Some(found.opinion);
+            report.gaps = found.gaps;
         }
-        report.second_opinion = opinion;
     }
     let mut coverage = Coverage::new(to.held_out(options)?, dims.features);
     coverage.add(&events.x, &weights);
@@ -196,10 +201,12 @@ pub(super) fn judge(
             marginals::look_at_weights(session, &seen.x, seen.dim, both, &model.names)?;
         }
     }
-    let held_out = to.held_out(options)?;
+    let seen = to.events_to_look_at(options)?;
     let named = (&model.generator.scalings[..], &model.names[..]);
-    let columns = dims.event_row();
-    report.gaps = gaps(&held_out.x, &held_out.w, &events.x, named, columns, SUBJECT)?;
+    // Of the same events sums of weights are compared elsewhere.
+    let weighted = Some(&weights[..]).filter(|_| samples == Samples::Apart);
+    let tails = gaps(&seen, &events.x, weighted, named, SUBJECT)?;
+    report.gaps.put_all(tails)?;
     gaps::warn(&report.gaps, hooks, SUBJECT)?;
     Ok(report)
 }

@@ -86,7 +86,7 @@ pub(super) struct Detector {
     pub chi_square: Option<f64>,
     /// Held-out events of the data, by what their weights are worth.
     pub events: u64,
-    /// Tails of the data that the simulation does not reach.
+    /// Tails and regions of the data that the simulation does not reach, or not with its weights.
     pub gaps: Vec<Gap>,
 }
 
@@ -458,14 +458,18 @@ impl Judged<'_> {
             after.events_to_look_at(options)?,
             before.events_to_look_at(options)?,
         );
-        let mut opinion = None;
+        let seen = data.events_to_look_at(options)?;
+        let (mut opinion, mut found_gaps) = (None, Vec::new());
         if of_both.iter().all(|events| *events >= FEW) {
-            let seen = data.events_to_look_at(options)?;
             // Who weights the simulation weights these events, learned from or not.
             let rows = [data.held_out(options)?.len(), 0];
-            let w = (&events.w, Some(&own.w[..]));
-            opinion = SecondOpinion::new(session, &seen, &events.x, w.0, w.1, rows)?;
-            opinion.map_or(Ok(()), |o| o.warn(&hooks, SUBJECT))?;
+            let weights = (&events.w[..], Some(&own.w[..]));
+            let found = SecondOpinion::new(session, &seen, &events.x, weights, rows, names)?;
+            if let Some(found) = found {
+                found.warn(&hooks, SUBJECT)?;
+                opinion = Some(found.opinion);
+                found_gaps = found.gaps;
+            }
         }
         let dim = self.matched.dim;
         let mut coverage = Coverage::new(data.held_out(options)?, dim);
@@ -479,15 +483,14 @@ impl Judged<'_> {
             names,
             SUBJECT,
         )?;
-        let held_out = data.held_out(options)?;
         let named = (scalings, names);
-        let gaps = gaps(&held_out.x, &held_out.w, &events.x, named, dim, SUBJECT)?;
-        gaps::warn(&gaps, &hooks, SUBJECT)?;
+        found_gaps.put_all(gaps(&seen, &events.x, Some(&events.w), named, SUBJECT)?)?;
+        gaps::warn(&found_gaps, &hooks, SUBJECT)?;
         let report = Detector {
             chi_square_before,
             chi_square,
             events: of_both[1] as u64,
-            gaps,
+            gaps: found_gaps,
         };
         Ok((report, opinion))
     }
