@@ -601,7 +601,7 @@ mod tests {
             let tail = tail.unwrap_or_else(|| panic!("{wrong}: {gaps:?}"));
             assert!(tail.side == "above" && !tail.missing, "{tail:?}");
             let ratio = tail.refined / tail.target;
-            assert!((ratio < 0.75 || ratio > 1.25) && (1.3..2.4).contains(&tail.from));
+            assert!(!(0.75..=1.25).contains(&ratio) && (1.3..2.4).contains(&tail.from));
             let words = tail.describe(Subject::Events);
             assert!(
                 words.contains("the weighted events of `from` have"),

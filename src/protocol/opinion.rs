@@ -176,7 +176,7 @@ impl SecondOpinion {
     ///
     /// # Errors
     /// Those of the hooks.
-    pub(super) fn new(
+    pub(super) fn find(
         session: Session,
         target: &Events,
         generated: &[f64],
@@ -312,7 +312,7 @@ mod tests {
         let weights: Vec<f64> = rows.map(|x| if inside(x) { weight } else { 1.0 }).collect();
         let weights = (&weights[..], Some(&generated.w[..]));
         let session = Session::new(&options, &());
-        SecondOpinion::new(session, target, &generated.x, weights, [0, 0], &names)
+        SecondOpinion::find(session, target, &generated.x, weights, [0, 0], &names)
             .unwrap()
             .unwrap()
     }

@@ -159,7 +159,7 @@ fn opinion_again(
     // Of another target no event is in the training; of the same those held out are not.
     let rows = [held_out, 0];
     let weights = (weights, None);
-    let found = SecondOpinion::new(session, &seen, generated, weights, rows, names)?;
+    let found = SecondOpinion::find(session, &seen, generated, weights, rows, names)?;
     if let Some(found) = &found {
         found.warn_of_twins(session.hooks, Subject::Generator)?;
     }

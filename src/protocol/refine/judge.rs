@@ -90,7 +90,7 @@ pub(super) fn judge(
         rows => {
             let seen = target.events_to_look_at(options)?;
             let weights = (&weights[..], None);
-            SecondOpinion::new(session, &seen, &generated, weights, [rows, 0], &model.names)?
+            SecondOpinion::find(session, &seen, &generated, weights, [rows, 0], &model.names)?
         }
     };
     let opinion = found_by_trees.as_ref().map(|found| found.opinion);

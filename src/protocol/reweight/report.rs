@@ -159,13 +159,13 @@ pub(super) fn judge(
             Samples::Apart => {
                 let rows = [to.held_out(options)?.len(), known];
                 let weights = (&weights[..], Some(own));
-                SecondOpinion::new(session, &seen, &events.x, weights, rows, names)?
+                SecondOpinion::find(session, &seen, &events.x, weights, rows, names)?
             }
             Samples::Same => {
                 let (target, rest) = (every_other(&seen, 0)?, every_other(&events, 1)?);
                 let weights = weights.iter().skip(1).step_by(2).copied().gather()?;
                 let weights = (&weights[..], Some(&rest.w[..]));
-                let found = SecondOpinion::new(session, &target, &rest.x, weights, [0, 0], names)?;
+                let found = SecondOpinion::find(session, &target, &rest.x, weights, [0, 0], names)?;
                 // They are of one sample, whose copies are no fault here.
                 found.map(|found| Found {
                     shared: None,

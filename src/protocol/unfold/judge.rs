@@ -464,7 +464,7 @@ impl Judged<'_> {
             // Who weights the simulation weights these events, learned from or not.
             let rows = [data.held_out(options)?.len(), 0];
             let weights = (&events.w[..], Some(&own.w[..]));
-            let found = SecondOpinion::new(session, &seen, &events.x, weights, rows, names)?;
+            let found = SecondOpinion::find(session, &seen, &events.x, weights, rows, names)?;
             if let Some(found) = found {
                 found.warn(&hooks, SUBJECT)?;
                 opinion = Some(found.opinion);
