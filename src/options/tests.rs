@@ -25,7 +25,7 @@ fn every_default_is_within_its_range_and_names_are_unique() {
             assert_eq!(key.check(given).unwrap(), value);
         }
     }
-    assert_eq!(names.len(), 91 + 7 * 14);
+    assert_eq!(names.len(), 96 + 8 * 14);
     // A key that is also a group could not be written as nested JSON.
     assert!(names.iter().all(|name| !is_group(name)));
 }

@@ -335,7 +335,8 @@ fn orders_are_told_with_the_support_that_keeps_them() {
 #[test]
 fn what_is_never_near_or_only_by_chance_in_order_is_none() {
     let normal = crate::model::normal_quantile;
-    let none: [&dyn Fn(&[f64]) -> [f64; 4]; 5] = [
+    type Features<'a> = &'a dyn Fn(&[f64]) -> [f64; 4];
+    let none: [Features; 5] = [
         &|u| [u[0], u[1], u[2], u[3]],
         // Ranges apart, or hardly not.
         &|u| [u[0], 1.0 + u[1], 1.999 + u[2], 5.0],
