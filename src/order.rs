@@ -8,6 +8,11 @@ pub(crate) fn sort_rows(rows: &mut [usize], compare: &dyn Fn(usize, usize) -> Or
     rows.sort_unstable_by(|&a, &b| compare(a, b));
 }
 
+/// Sorts numbers as they are.
+pub(crate) fn sort_numbers(numbers: &mut [usize]) {
+    sort_rows(numbers, &|a, b| a.cmp(&b));
+}
+
 /// Sorts row numbers by the value that each has, and those of equal values by their numbers.
 pub(crate) fn sort_by_value(rows: &mut [usize], value: &dyn Fn(usize) -> f64) {
     sort_rows(rows, &|a, b| value(a).total_cmp(&value(b)).then(a.cmp(&b)));

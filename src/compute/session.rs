@@ -9,7 +9,7 @@ use crate::objective::{Goal, Objective};
 use crate::options::{choices::Backend, keys, Key, Kind, Options};
 use crate::room::Gather;
 use crate::train::{checksum, train, Shared};
-use crate::train::{Feed, Hooks, Identity, Journal, Progress, Record, Settings};
+use crate::train::{AnyFeed, Hooks, Identity, Journal, Progress, Record, Settings};
 use crate::{Error, Result};
 use std::time::Instant;
 
@@ -127,7 +127,7 @@ impl<'a> Session<'a> {
         &self,
         goal: Goal,
         settings: &Settings,
-        feed: &mut (impl Feed<f32> + Feed<f64>),
+        feed: &mut dyn AnyFeed,
         parameters: &mut [f64],
     ) -> Result<Record> {
         let record = self.fit_here(goal, settings, feed, parameters)?;
@@ -141,7 +141,7 @@ impl<'a> Session<'a> {
         &self,
         goal: Goal,
         settings: &Settings,
-        feed: &mut (impl Feed<f32> + Feed<f64>),
+        feed: &mut dyn AnyFeed,
         parameters: &mut [f64],
     ) -> Result<Record> {
         match self.dtype {

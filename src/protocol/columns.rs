@@ -2,7 +2,7 @@
 
 use super::judgement::Subject;
 use crate::model::{called, Scaling, MAX_CELLS};
-use crate::order::sort_rows;
+use crate::order::{sort_numbers, sort_rows};
 use crate::room::{Gather, Grow};
 use crate::table::is_weight;
 use crate::train::Hooks;
@@ -329,7 +329,7 @@ pub(super) fn sorted(x: &[f64], column: usize, columns: usize) -> Result<Vec<f64
 /// How often a value is met that is in no pile, given how often each is: of steps, which may all be met often, that which is met most often but
 /// for one; else half of such events have one that is met less often.
 fn usual(mut times: Vec<usize>, rows: usize, steps: bool) -> usize {
-    times.sort_unstable();
+    sort_numbers(&mut times);
     if steps {
         return times[times.len().saturating_sub(2)];
     }

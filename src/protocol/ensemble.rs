@@ -8,7 +8,7 @@ use crate::noise::places::Places;
 use crate::objective::{Batch, Goal, Separation};
 use crate::options::keys;
 use crate::room::{self, Gather, Grow};
-use crate::train::{initial_classifier, Feed, Level, Record, Settings};
+use crate::train::{initial_classifier, AnyFeed, Feed, Level, Record, Settings};
 use crate::{Error, Result};
 use serde_json::json;
 use std::sync::Arc;
@@ -90,7 +90,7 @@ impl Ensemble {
     pub fn train(
         &mut self,
         settings: &Settings,
-        feed: &mut (impl Feed<f32> + Feed<f64>),
+        feed: &mut dyn AnyFeed,
         session: Session,
     ) -> Result<Vec<Record>> {
         let (
@@ -129,7 +129,7 @@ impl Ensemble {
     ///
     /// # Errors
     /// Those of the feed.
-    pub fn together(&self, feed: &mut impl Feed<f64>) -> Result<Option<Together>> {
+    pub fn together(&self, feed: &mut dyn Feed<f64>) -> Result<Option<Together>> {
         let (mut rows, mut loss) = (0, 0.0);
         let (mut ones, mut squares) = (0, 0.0);
         let count = self.classifier.members as f64;
@@ -174,7 +174,7 @@ impl Ensemble {
 /// The trainings of the members as one record. For an ensemble: totals, mean losses, what they are `together`, and their own records.
 pub(super) fn record(
     mut members: Vec<Record>,
-    together: impl FnOnce() -> Result<Option<Together>>,
+    together: &mut dyn FnMut() -> Result<Option<Together>>,
 ) -> Result<serde_json::Value> {
     if members.len() == 1 {
         return Ok(json!(members.pop()));

@@ -19,7 +19,7 @@ use crate::model::{Classifier, Dims, Evaluator, Generator, Model, Scaling};
 use crate::noise::places::{self, Place};
 use crate::options::{choices::Pullback, keys, Options};
 use crate::room::{self, Gather, Grow};
-use crate::train::{Feed, Level, Record, Settings};
+use crate::train::{AnyFeed, Level, Record, Settings};
 use crate::{Error, Result};
 use serde::Serialize;
 use serde_json::Value;
@@ -59,7 +59,7 @@ pub(super) struct Unfolded {
 fn step(
     stage: &'static str,
     classifier: &mut Ensemble,
-    feed: &mut (impl Feed<f32> + Feed<f64>),
+    feed: &mut dyn AnyFeed,
     session: Session,
 ) -> Result<(Vec<Record>, Value)> {
     let mut settings =
@@ -67,7 +67,7 @@ fn step(
     settings.stage = stage;
     settings.epochs = session.get(keys::PULLBACK_EPOCHS) as u64;
     let members = classifier.train(&settings, feed, session)?;
-    let of_all = record(members.clone(), || classifier.together(feed))?;
+    let of_all = record(members.clone(), &mut || classifier.together(feed))?;
     Ok((members, of_all))
 }
 

@@ -11,6 +11,7 @@ use crate::compute::{Instance, Session};
 use crate::metrics::Squares;
 use crate::noise::places::{self, Place};
 use crate::options::keys;
+use crate::order::sort_by_value;
 use crate::room::{self, Gather, Grow};
 use crate::train::{Hooks, Level};
 use crate::{Error, Result};
@@ -207,12 +208,17 @@ impl Budget {
             w: if of.w.is_finite() { of.w } else { 0.0 },
             ..of
         };
-        let mut sample = sample.map(finite).gather()?;
-        sample.sort_unstable_by(|a, b| b.w.total_cmp(&a.w));
+        Self::of_finite(overweight, &sample.map(finite).gather()?)
+    }
+
+    fn of_finite(overweight: f64, sample: &[Weighed]) -> Result<Option<Self>> {
+        let mut falling = (0..sample.len()).gather()?;
+        sort_by_value(&mut falling, &|row| -sample[row].w);
         let sum: f64 = sample.iter().map(|of| of.times * of.w).sum();
         let count: f64 = sample.iter().map(|of| of.times).sum();
         let sound = sum > 0.0 && sum.is_finite();
-        Ok(sound.then(|| Self::new(overweight, sample.iter().copied(), count, sum)))
+        let falling = falling.iter().map(|&row| sample[row]);
+        Ok(sound.then(|| Self::new(overweight, falling, count, sum)))
     }
 
     /// Of `count` weights, from the largest down, whose sum is `sum`.

@@ -452,6 +452,6 @@ fn fit(
     let settings = settings(session.options);
     let trainings = ensemble.train(&settings, &mut feed, session)?;
     few::note(session, &settings, &trainings)?;
-    let trained = record(trainings, || ensemble.together(&mut feed))?;
+    let trained = record(trainings, &mut || ensemble.together(&mut feed))?;
     Ok((ensemble.classifier(feed.log_ratio_offset()?)?, trained))
 }

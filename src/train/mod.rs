@@ -49,6 +49,11 @@ pub trait Feed<T: Real>: Resume {
     fn held_out(&mut self) -> Result<Vec<Batch<T>>>;
 }
 
+/// One of either precision.
+pub trait AnyFeed: Feed<f32> + Feed<f64> {}
+
+impl<F: Feed<f32> + Feed<f64>> AnyFeed for F {}
+
 /// The settings of one stage of training.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {

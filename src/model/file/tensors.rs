@@ -1,6 +1,7 @@
 //! Parameters as the tensors of a safetensors file: eight bytes of header length, a JSON header, the data.
 
 use crate::model::{Dtype, Parameter};
+use crate::order::sort_rows;
 use crate::room;
 use crate::{Error, Result};
 use safetensors::tensor::{self, Dtype as Element, TensorInfo};
@@ -203,21 +204,24 @@ impl Header {
     /// From its text, for a file that has so many bytes of data: the tensors cover them without gap or overlap.
     pub(super) fn parse(text: &[u8], data: u64) -> Result<Self> {
         room::for_text(text.len())?;
-        let header: Header = serde_json::from_slice(text)
-            .map_err(|error| invalid(format!("its safetensors header: {error}")))?;
+        let broken =
+            |error: &dyn std::fmt::Display| invalid(format!("its safetensors header: {error}"));
+        let text = std::str::from_utf8(text).map_err(|error| broken(&error))?;
+        let header: Header = serde_json::from_str(text).map_err(|error| broken(&error))?;
         header.check_layout(data)?;
         Ok(header)
     }
 
     fn check_layout(&self, data: u64) -> Result<()> {
-        let mut ranges: Vec<_> = self
+        let ranges: Vec<_> = self
             .tensors
             .iter()
             .map(|(n, t)| (t.data_offsets, n))
             .collect();
-        ranges.sort_unstable();
+        let mut rising: Vec<usize> = (0..ranges.len()).collect();
+        sort_rows(&mut rising, &|a, b| ranges[a].cmp(&ranges[b]));
         let mut end = 0;
-        for ((begin, next), name) in ranges {
+        for ((begin, next), name) in rising.into_iter().map(|row| ranges[row]) {
             if begin != end || next < begin {
                 return Err(invalid(format!(
                     "tensor `{name}` lies at bytes {begin} to {next} of the data, but should begin at {end}"

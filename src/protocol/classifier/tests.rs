@@ -168,7 +168,8 @@ fn an_ensemble_is_the_mean_of_networks_trained_apart() {
         held_out.spread
     );
     let together = together(&classifier, &held_out, &[0.0; 10], &options);
-    let record = record(records, || Ok(Some(together))).unwrap();
+    let mut together = Some(together);
+    let record = record(records, &mut || Ok(together.take())).unwrap();
     assert_eq!(record["members"].as_array().unwrap().len(), 3);
     assert_eq!(record["spread"].as_f64(), Some(held_out.spread));
     // A file gives the same networks back.

@@ -95,11 +95,11 @@ pub(super) fn judge(
     };
     let opinion = found_by_trees.as_ref().map(|found| found.opinion);
     if let Some(classifier) = &model.classifier {
-        let together = || {
+        let mut together = || {
             let held_out = held_out.as_ref();
             Ok(held_out.map(|h| together(classifier, h, of_events, options)))
         };
-        let record = record(trainings, together)?;
+        let record = record(trainings, &mut together)?;
         let epochs = match model.latent_classifier {
             Some(_) => keys::PULLBACK_EPOCHS,
             None => keys::CLASSIFIER_TRAINING.epochs,

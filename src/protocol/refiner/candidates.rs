@@ -4,7 +4,7 @@ use super::statistics::{Resampled, Statistics};
 use crate::compute::Stage;
 use crate::model::Evaluator;
 use crate::noise::places::Places;
-use crate::order::sort_by_value;
+use crate::order::{sort_by_value, sort_numbers};
 use crate::protocol::draws::Draws;
 use crate::room::{Gather, Grow};
 use crate::{Error, Result};
@@ -104,7 +104,7 @@ impl Candidates {
             let rows = (z, log_w, x);
             self.events(evaluator, draws, (of, first), rows, statistics, stage)?;
         }
-        self.chosen.sort_unstable();
+        sort_numbers(&mut self.chosen);
         self.chosen.dedup();
         statistics.resampled += &Resampled {
             pool: self.log_w.len() as u64,

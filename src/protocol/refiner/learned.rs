@@ -3,7 +3,7 @@
 use super::block::Maker;
 use super::home::{missing, refinement, Home, Preparation};
 use super::pool::{unit_weights, Pool};
-use super::proposals::{Independent, Proposals};
+use super::proposals::{Independent, Looks, Proposals};
 use crate::compute::Session;
 use crate::model::{Dims, Evaluator, Method, Model, Refiner};
 use crate::objective::Goal;
@@ -80,6 +80,16 @@ pub(super) fn learn<L: Learned>(
     L::train(L::networks(dims, session.options)?, lesson)
 }
 
+/// Latents of the prior with scaled conditions, as many as an option says, and their log w.
+fn pool(preparation: &Preparation, rows: Key<i64>) -> Result<(Vec<f64>, Vec<f64>)> {
+    let Preparation { session, model, .. } = *preparation;
+    let run = Run::pool(session.get(rows) as usize);
+    let drawn = weighted_latents(session, model, preparation.conditions, run, None)?;
+    let Weighted { mut z, log_w, .. } = drawn;
+    model.generator.scale_conditions(&mut z);
+    Ok((z, log_w))
+}
+
 impl<L: Learned> Home for L {
     fn method(&self) -> Method {
         L::METHOD
@@ -104,10 +114,7 @@ impl<L: Learned> Home for L {
 
     fn prepare(&self, preparation: Preparation) -> Result<bool> {
         let Preparation { session, model, .. } = preparation;
-        let run = Run::pool(session.get(L::POOL) as usize);
-        let drawn = weighted_latents(session, model, preparation.conditions, run, None)?;
-        let Weighted { mut z, log_w, .. } = drawn;
-        model.generator.scale_conditions(&mut z);
+        let (z, log_w) = pool(&preparation, L::POOL)?;
         let dims = model.generator.dims();
         let (refiner, record) = learn::<L>(session, dims, z, &log_w)?;
         preparation.record.insert(L::STAGE.into(), json!(record));
@@ -130,7 +137,12 @@ impl<L: Learned> Home for L {
 pub(super) struct Refined;
 
 impl Proposals for Refined {
-    const WITHIN: bool = true;
+    fn looks(&self) -> Looks {
+        Looks {
+            within: true,
+            ..Looks::default()
+        }
+    }
 
     fn propose(
         &mut self,

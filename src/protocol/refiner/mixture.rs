@@ -3,7 +3,7 @@
 use super::block::Maker;
 use super::flow::FlowRefiner;
 use super::home::{missing, refinement, Home, Preparation};
-use super::proposals::{Independent, Proposals};
+use super::proposals::{Independent, Looks, Proposals};
 use super::statistics::Statistics;
 use crate::compute::{Instance, Session};
 use crate::model::{Dims, Evaluator, Method, Mixture, Model};
@@ -248,8 +248,9 @@ impl Drawn {
 }
 
 impl Proposals for Drawn {
-    const WEIGHTED: bool = true;
-    const RANDOM: bool = true;
+    fn looks(&self) -> Looks {
+        Looks::REJECTING
+    }
 
     fn max_tries(&self) -> u64 {
         self.max_tries

@@ -2,7 +2,7 @@
 
 use super::block::Maker;
 use super::home::{refinement, Case, Home};
-use super::proposals::{Independent, Proposals};
+use super::proposals::{Independent, Looks, Proposals};
 use super::statistics::Statistics;
 use crate::model::{Method, Model};
 use crate::Result;
@@ -27,7 +27,9 @@ impl Home for Baseline {
 pub(super) struct Reweight;
 
 impl Proposals for Reweight {
-    const WEIGHTED: bool = true;
+    fn looks(&self) -> Looks {
+        Looks::WEIGHTED
+    }
 
     fn judge(&mut self, _: usize, log_w: f64, _: f64, _: &mut Statistics) -> Option<f64> {
         let w = libm::exp(log_w);
@@ -90,8 +92,9 @@ pub(super) struct Accepted {
 }
 
 impl Proposals for Accepted {
-    const WEIGHTED: bool = true;
-    const RANDOM: bool = true;
+    fn looks(&self) -> Looks {
+        Looks::REJECTING
+    }
 
     fn max_tries(&self) -> u64 {
         self.max_tries

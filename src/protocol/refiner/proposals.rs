@@ -17,14 +17,10 @@ const BLOCK_ROWS: usize = 1024;
 
 /// How a method proposes and judges latents.
 pub(super) trait Proposals: Send {
-    /// Whether [`Proposals::judge`] looks at log w.
-    const WEIGHTED: bool = false;
-    /// Whether events outside the support are proposed again: those that the weight would not refuse.
-    const WITHIN: bool = false;
-    /// Whether [`Proposals::screen`] judges proposals before their events are made.
-    const SCREENED: bool = false;
-    /// Whether it looks at u.
-    const RANDOM: bool = false;
+    /// What it has to do with weights.
+    fn looks(&self) -> Looks {
+        Looks::default()
+    }
 
     /// Proposals per event before giving up. Of a method that accepts every finite one, more failures in a row mean a broken generator.
     fn max_tries(&self) -> u64 {
@@ -69,9 +65,38 @@ pub(super) trait Proposals: Send {
     fn count(&self, _weight: f64, _: &mut Statistics) {}
 }
 
+/// What a method looks at to judge a proposal.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Looks {
+    /// log w, in [`Proposals::judge`].
+    pub weighted: bool,
+    /// u.
+    pub random: bool,
+    /// Whether events outside the support are proposed again: those that the weight would not refuse.
+    pub within: bool,
+    /// Whether [`Proposals::screen`] judges proposals before their events are made.
+    pub screened: bool,
+}
+
+impl Looks {
+    /// At the weight alone.
+    pub const WEIGHTED: Looks = Looks {
+        weighted: true,
+        random: false,
+        within: false,
+        screened: false,
+    };
+    /// At the weight, to accept the proposal by chance.
+    pub const REJECTING: Looks = Looks {
+        random: true,
+        ..Looks::WEIGHTED
+    };
+}
+
 /// A method whose events are independent of each other, with the buffers of its proposals.
-pub(super) struct Independent<P> {
-    method: P,
+pub(super) struct Independent {
+    method: Box<dyn Proposals>,
+    looks: Looks,
     /// Dimensions of the prior.
     prior_dim: usize,
     /// Rows of the block that have no event yet.
@@ -88,10 +113,11 @@ pub(super) struct Independent<P> {
     made: Vec<usize>,
 }
 
-impl<P: Proposals> Independent<P> {
-    pub fn new(method: P, prior_dim: usize) -> Self {
+impl Independent {
+    pub fn new(method: impl Proposals + 'static, prior_dim: usize) -> Self {
         Independent {
-            method,
+            looks: method.looks(),
+            method: Box::new(method),
             prior_dim,
             pending: Vec::new(),
             prior: Vec::new(),
@@ -115,7 +141,8 @@ impl<P: Proposals> Independent<P> {
     ) -> Result<()> {
         let rows = self.pending.len();
         self.prior.sized(rows * self.prior_dim, 0.0)?;
-        self.accept.sized(if P::RANDOM { rows } else { 0 }, 0.0)?;
+        self.accept
+            .sized(if self.looks.random { rows } else { 0 }, 0.0)?;
         self.z.sized(rows * (block.z.len() / block.rows), 0.0)?;
         self.x.sized(rows * (block.x.len() / block.rows), 0.0)?;
         self.log_w.clear();
@@ -147,6 +174,7 @@ impl<P: Proposals> Independent<P> {
         statistics: &mut Statistics,
     ) -> Result<()> {
         self.propose(evaluator, draws, block, attempt)?;
+        let looks = self.looks;
         let rows = self.pending.len();
         let (n, m) = (block.z.len() / block.rows, block.x.len() / block.rows);
         statistics.proposals += rows as u64;
@@ -154,8 +182,8 @@ impl<P: Proposals> Independent<P> {
         self.weights.sized(rows, None)?;
         self.made.clear();
         self.made.put_all(0..rows)?;
-        let first = P::WEIGHTED && !P::SCREENED && evaluator.weighs_latents();
-        if P::SCREENED {
+        let first = looks.weighted && !looks.screened && evaluator.weighs_latents();
+        if looks.screened {
             let (z, u) = (&self.z, &self.accept);
             self.method.screen(evaluator, z, u, &mut self.made)?;
         } else if first {
@@ -176,11 +204,11 @@ impl<P: Proposals> Independent<P> {
         }
         self.inside.clear();
         self.inside.sized(made, true)?;
-        if P::WITHIN && made > 0 {
+        if looks.within && made > 0 {
             let x = &self.x[..made * m];
             evaluator.inside(x, made, &mut self.inside)?;
         }
-        if P::WEIGHTED && !first && made > 0 {
+        if looks.weighted && !first && made > 0 {
             let (z, x) = (&self.z[..made * n], &self.x[..made * m]);
             evaluator.pull_back(z, x, made, &mut self.log_w[..made])?;
             // None comes before its place among all.
@@ -253,7 +281,7 @@ fn append_conditions<'a>(
     Ok(())
 }
 
-impl<P: Proposals> Maker for Independent<P> {
+impl Maker for Independent {
     fn blocks(&self) -> Blocks {
         Blocks::Any(BLOCK_ROWS)
     }
@@ -266,7 +294,7 @@ impl<P: Proposals> Maker for Independent<P> {
         statistics: &mut Statistics,
         stage: &Stage,
     ) -> Result<()> {
-        let weights = if P::WEIGHTED { block.rows } else { 0 };
+        let weights = if self.looks.weighted { block.rows } else { 0 };
         block.log_w.sized(weights, 0.0)?;
         self.pending.clear();
         self.pending.put_all(0..block.rows)?;

@@ -3,7 +3,7 @@
 use super::block::Maker;
 use super::home::{missing, refinement, Home, Preparation};
 use super::pool::unit_weights;
-use super::proposals::{Independent, Proposals};
+use super::proposals::{Independent, Looks, Proposals};
 use super::statistics::Statistics;
 use crate::compute::Session;
 use crate::engine;
@@ -278,9 +278,12 @@ impl Screened {
 }
 
 impl Proposals for Screened {
-    const WEIGHTED: bool = true;
-    const RANDOM: bool = true;
-    const SCREENED: bool = true;
+    fn looks(&self) -> Looks {
+        Looks {
+            screened: true,
+            ..Looks::REJECTING
+        }
+    }
 
     fn max_tries(&self) -> u64 {
         self.max_tries

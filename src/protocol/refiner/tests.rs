@@ -243,11 +243,11 @@ fn run(
     (z, w, statistics)
 }
 
-fn baseline() -> Independent<Baseline> {
+fn baseline() -> Independent {
     Independent::new(Baseline, 2)
 }
 
-fn rejection(log_w_max: f64, max_tries: u64) -> Independent<Accepted> {
+fn rejection(log_w_max: f64, max_tries: u64) -> Independent {
     let accepted = Accepted {
         log_w_max,
         max_tries,
@@ -255,7 +255,7 @@ fn rejection(log_w_max: f64, max_tries: u64) -> Independent<Accepted> {
     Independent::new(accepted, 2)
 }
 
-fn learned() -> Independent<Refined> {
+fn learned() -> Independent {
     Independent::new(Refined, 4)
 }
 

@@ -7,6 +7,7 @@ use super::restriction::Restriction;
 use super::watch::Watch;
 use crate::noise::{places, Permutation};
 use crate::options::{keys, Options};
+use crate::order::sort_numbers;
 use crate::room::{Gather, Grow};
 use crate::table::Table;
 use crate::train::{GoOn, Words};
@@ -235,7 +236,7 @@ impl Origin for Rows {
         let seed = options.get(keys::SEED) as u64;
         let order = Permutation::new(all, &mut places::HELD_OUT.rng(seed));
         let mut numbers = (0..rows).map(|i| order.at(i)).gather()?;
-        numbers.sort_unstable();
+        sort_numbers(&mut numbers);
         let before = |(i, row): (usize, &usize)| row - i;
         let held = numbers.iter().enumerate().map(before).gather()?;
         let mut events = self.single(known, &numbers)?;
@@ -336,7 +337,7 @@ impl Origin for Rows {
         let wanted = MEASURE.min(self.table.layout().rows());
         if let Some(order) = self.order.as_ref().filter(|_| sample.len() < wanted) {
             let mut more = (self.held.len()..wanted).map(|i| order.at(i)).gather()?;
-            more.sort_unstable();
+            sort_numbers(&mut more);
             let mut events = self.single(known, &more)?;
             if let Some(restriction) = &mut known.restriction {
                 self.leave_out(restriction, &mut events, &mut more)?;

@@ -94,7 +94,7 @@ impl Learner {
         let feed = PairFeed::new(&mut from, &mut to, &self.seen, None, session.options);
         let mut feed = feed.map_err(named)?;
         let members = self.ensemble.train(&settings, &mut feed, session)?;
-        record(members, || self.ensemble.together(&mut feed))
+        record(members, &mut || self.ensemble.together(&mut feed))
     }
 
     /// A model of nothing but the classifier, whose log w is its logit.

@@ -3,7 +3,7 @@
 use super::*;
 use crate::protocol::refiner::mixture::Drawn;
 
-fn mixture(prior: f64, log_w_max: f64) -> Independent<Drawn> {
+fn mixture(prior: f64, log_w_max: f64) -> Independent {
     let drawn = Drawn::new(DIMS, (prior, log_w_max), 1000);
     Independent::new(drawn, DIMS.latent + 1)
 }
