@@ -532,8 +532,9 @@ pub(super) fn orders(
         0 => String::new(),
         more => format!(" (and {more} more)"),
     };
+    let formula = format!("\"{formula}\"{more}");
     Ok((all > 0).then(|| {
-        format!("all of {rows} events keep an order, which a smooth generator breaks in some: the `support` \"{formula}\"{more} keeps it")
+        format!("all of {rows} events keep an order, which a smooth generator breaks in some: the `support` {formula} keeps it")
     }))
 }
 
