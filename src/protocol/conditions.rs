@@ -6,7 +6,7 @@ use super::source::Source;
 use crate::model::{Model, Real, Scaling};
 use crate::noise::{places, Noise};
 use crate::options::{keys, Options};
-use crate::room::{self, Gather};
+use crate::room::{self, Gather, Grow};
 use crate::{Error, Result};
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
@@ -177,7 +177,7 @@ impl Reach {
     pub fn of(model: &Model) -> Option<Self> {
         let mut reach: Reach = Deserialize::deserialize(model.record.get(RECORD)?).ok()?;
         let dim = model.generator.condition_dim();
-        reach.stretches.resize(dim, Vec::new());
+        reach.stretches.sized(dim, Vec::new()).ok()?;
         (reach.low.len() == dim && reach.high.len() == dim).then_some(reach)
     }
 

@@ -1,9 +1,11 @@
 //! The whole protocol: generator → classifier → pull-back → refiner.
 
 mod again;
+mod ends;
 mod judge;
 
 pub use again::refine_again;
+pub(super) use ends::agree;
 
 use super::classifier::train_classifier;
 use super::conditions::{Conditions, Reach};
@@ -18,11 +20,11 @@ use crate::model::{called, GeneratorKind, Model, Scaling};
 use crate::noise::places;
 use crate::options::{keys, Options};
 use crate::room;
-use crate::train::{with_ranks, Hooks, Journal, Level};
+use crate::train::{with_ranks, Hooks, Level};
 use crate::{Error, Result};
+use ends::{begin, checksum, tell_failures, TARGET};
 use judge::judge;
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 /// Trains a generator on the target's events. The result is a model without classifier and refiner: sampled, it is the baseline. Options by
 /// which it could not be refined are warned of before the training.
@@ -143,16 +145,6 @@ pub fn refine(
     refined
 }
 
-/// Checks that all ranks end with the same model.
-pub(super) fn agree(model: &Model, hooks: &dyn Hooks) -> Result<()> {
-    let Some(ranks) = hooks.ranks() else {
-        return Ok(());
-    };
-    let text = format!("{}{}", checksum(model), json!(model));
-    let text: Vec<f64> = text.bytes().map(f64::from).collect();
-    ranks.agree(crate::train::checksum(&text), "model")
-}
-
 fn refine_here(
     generator: &Instance,
     target: &mut Source,
@@ -204,36 +196,6 @@ fn refine_here(
     witness.tell(&whole.record, "")?;
     agree(&whole, hooks)?;
     Ok(model.with_model(whole))
-}
-
-/// Has the source where the call of a checkpoint began.
-fn begin(journal: &Option<Journal>, target: &mut Source, session: Session) -> Result<()> {
-    let Some(journal) = journal else {
-        return Ok(());
-    };
-    let start = journal.start(|| target.place());
-    let go_on = || session.hooks.check("source");
-    target.go_to(&start, session.options, &go_on)
-}
-
-/// Tells the host how often its source has failed. The model has no word of it: it is what it would have been.
-fn tell_failures(target: &Source, hooks: &dyn Hooks) -> Result<()> {
-    let told = target.failures();
-    told.map_or(Ok(()), |what| hooks.log(Level::Warning, &what))
-}
-
-/// Of what a model's events and weights are a function of, for a checkpoint.
-fn checksum(model: &Model) -> String {
-    let mut hash = Sha256::new();
-    let description = json!([model.generator, model.classifier, model.latent_classifier]);
-    hash.update(description.to_string());
-    hash.update(&*model.generator.module);
-    let classifiers = model.classifier.iter().chain(&model.latent_classifier);
-    let parameters = classifiers.map(|c| &c.parameters);
-    for parameters in parameters.chain([&model.generator.parameters]) {
-        parameters.iter().for_each(|p| hash.update(p.to_le_bytes()));
-    }
-    format!("one with the SHA-256 {:x}", hash.finalize())
 }
 
 /// What warnings of a refinement are about, and no longer of the generator.
@@ -405,6 +367,3 @@ fn column_scalings(
     }
     Ok(scalings)
 }
-
-/// Whose the events of the source are.
-const TARGET: &str = "the target's events";

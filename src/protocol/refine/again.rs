@@ -1,7 +1,7 @@
 //! Another refiner for a model whose classifier stays.
 
+use super::ends::{agree, begin, checksum, tell_failures};
 use super::judge::{keep, weights_of, FEW};
-use super::{agree, begin, checksum, tell_failures};
 use crate::compute::{computes, Instance, Session};
 use crate::model::{GeneratorKind, Model, Scaling};
 use crate::options::{keys, Options};
@@ -23,7 +23,7 @@ use serde_json::json;
 /// the second opinion on the weights is of its events.
 ///
 /// # Errors
-/// As [`refine`]; [`Error::Unsupported`] for a model without a classifier, [`Error::InvalidArgument`] for one with conditions without a
+/// As [`refine`](crate::protocol::refine); [`Error::Unsupported`] for a model without a classifier, [`Error::InvalidArgument`] for one with conditions without a
 /// target.
 pub fn refine_again(
     model: &Instance,

@@ -1,6 +1,6 @@
 //! What is found of a refinement's weights.
 
-use super::TARGET;
+use super::ends::TARGET;
 use crate::compute::{Instance, Session};
 use crate::model::{Classifier, Limits, Model};
 use crate::options::keys;
