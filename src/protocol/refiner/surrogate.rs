@@ -173,11 +173,13 @@ fn tell(session: Session, stages: &Stages, alone: f64) -> Result<()> {
     if calls * alone < 0.9 {
         return Ok(());
     }
-    let why = match alone * FEW_CALLS > 1.0 {
-        true => "there is little to save; take `rejection`",
-        false => "the surrogate has learned too little of the weights; take `rejection`, or train it longer (`surrogate.epochs`, `surrogate.pool`)",
-    };
-    session.hooks.warn("refiner", &format!("{both}: {why}"))
+    // As exact as rejection in either case.
+    if alone * FEW_CALLS > 1.0 {
+        let message = format!("{both}: there is little to save; take `rejection`");
+        return session.hooks.log(Level::Info, &message);
+    }
+    let message = format!("{both}: the surrogate has learned too little of the weights; take `rejection`, or train it longer (`surrogate.epochs`, `surrogate.pool`)");
+    session.hooks.warn("refiner", &message)
 }
 
 /// By what proposals are accepted.
