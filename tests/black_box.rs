@@ -767,8 +767,20 @@ fn conditional_models_learn_and_refine_every_condition() {
     let model = refine(&generator, &mut source, &options, &()).unwrap();
     let mean = model.record["weights"]["mean"].as_f64().unwrap();
     assert!((mean - 1.0).abs() < 0.06, "mean weight {mean}");
-    let model = Arc::new(model);
-    for (method, slope) in [("baseline", 1.0), ("reweight", 1.5), ("rejection", 1.5)] {
+    let mut surrogate = options.clone();
+    surrogate.set_str("refiner.method", "surrogate").unwrap();
+    for (key, value) in [("pool", 20_000), ("epochs", 8), ("units", 32)] {
+        surrogate
+            .set_i64(&format!("surrogate.{key}"), value)
+            .unwrap();
+    }
+    let model = Arc::new(refine_again(&model, Some(&mut source), &surrogate, &()).unwrap());
+    for (method, slope) in [
+        ("baseline", 1.0),
+        ("reweight", 1.5),
+        ("rejection", 1.5),
+        ("surrogate", 1.5),
+    ] {
         for given in [-0.8, 0.0, 0.8] {
             const N: usize = 8000;
             let mut options = options.clone();
