@@ -939,8 +939,11 @@ fn surrogates_are_exact_and_ask_the_generator_less() {
     for (key, value) in [("surrogate.epochs", 1), ("surrogate.steps", 1)] {
         idle.set_i64(key, value).unwrap();
     }
+    idle.set_str("observables", "x0 + x1").unwrap();
     let log = Still(RefCell::default());
     let untrained = refine_again(&learned, None, &idle, &Messages(&log)).unwrap();
+    let without_effect = |m: &String| m.contains("without effect: `observables`");
+    assert!(log.0.borrow().iter().any(without_effect));
     let warned = |m: &&String| m.contains("the surrogate has learned too little of the weights");
     assert_eq!(log.0.borrow().iter().filter(warned).count(), 1);
     let verdict = untrained.record["judgement"]["verdict"].as_str().unwrap();

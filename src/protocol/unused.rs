@@ -74,6 +74,12 @@ pub(super) fn in_refinement(model: &Model, options: &Options, hooks: &dyn Hooks)
     tell(&among(&set, &unused), why, hooks)
 }
 
+/// Tells of what is not looked at where a classifier stays as it is.
+pub(super) fn in_refining_again(options: &Options, hooks: &dyn Hooks) -> Result<()> {
+    let why = "the classifier stays, and what it makes of them was compared when it was trained";
+    tell(&among(&options.changed(), &["observables"]), why, hooks)
+}
+
 /// Whether a method trains a flow.
 fn has_flow(method: Method) -> bool {
     matches!(method, Method::Flow | Method::Mixture)

@@ -122,6 +122,7 @@ fn refine_again_here(
     let refined = prepare(session, model, copy, &report, &conditions)?;
     let mut whole = (*refined).clone();
     unused::in_refinement(&whole, options, hooks)?;
+    unused::in_refining_again(options, hooks)?;
     witness.judge(&mut whole.record, &["weights", "chains", "refiner"]);
     witness.tell(&whole.record, "")?;
     agree(&whole, hooks)?;
