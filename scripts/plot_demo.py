@@ -29,6 +29,7 @@ TITLES = {
     "flow": "Flow refiner",
     "matching": "Flow matching",
     "mixture": "Mixture",
+    "distilled": "Distilled",
     "hmc": "HMC",
 }
 ROWS = (

@@ -14,11 +14,11 @@
 #include <time.h>
 
 /* The paper's networks and its 240 updates of 2000 events an epoch, but fresh events from the simulator for every update where the paper
- * has 480 000 that it goes through again and again, a cosine schedule, and fewer epochs. What such flows leave to learn is little, and a
- * larger rate of the classifier loses it in noise (docs/performance.md). */
+ * has 480 000 that it goes through again and again, a cosine schedule, and as many epochs as are worth their time: what such flows leave to
+ * learn is little, and most of it is learned late (docs/performance.md). */
 static const char flow_settings[] = "{\"preset\": \"paper\", \"weights.events\": 1000000, \"refiner.method\": \"reweight\","
                                     " \"flow\": {\"epochs\": 80, \"lr\": 0.002, \"schedule\": \"cosine\", \"warmup\": 100},"
-                                    " \"classifier\": {\"epochs\": 60, \"lr\": 0.0005, \"schedule\": \"cosine\", \"warmup\": 100}}";
+                                    " \"classifier\": {\"epochs\": 240, \"lr\": 0.001, \"schedule\": \"cosine\", \"warmup\": 100}}";
 
 /* The paper's flow is larger for the rings. */
 static const int64_t rings_blocks = 20, rings_units = 60;
@@ -40,6 +40,10 @@ static const method methods[METHODS] = {
     {"matching",
      "{\"preset\": \"fast\", \"refiner.method\": \"matching\", \"matching\": {\"epochs\": 160, \"group\": 4096, \"pool\": 480000}}",
      0},
+    {"distilled",
+     "{\"preset\": \"fast\", \"refiner.method\": \"distilled\","
+     " \"surrogate\": {\"units\": 96, \"epochs\": 100, \"batch\": 2000, \"lr\": 0.003, \"pool\": 4000000}}",
+     0},
 };
 
 /* Methods that take longer than this, in microseconds an event, have two repeats. */
@@ -54,7 +58,8 @@ static const struct {
     {"classifier.epochs", 1},    {"classifier.steps", 20},      {"hmc.pilot", 20},      {"hmc.chains", 200},
     {"gan.epochs", 1},           {"gan.steps", 5},              {"gan.pool", 5000},     {"refiner_flow.epochs", 1},
     {"refiner_flow.steps", 5},   {"refiner_flow.pool", 5000},   {"matching.epochs", 1}, {"matching.steps", 5},
-    {"matching.pool", 5000},     {"matching.group", 1000},
+    {"matching.pool", 5000},     {"matching.group", 1000},   {"surrogate.epochs", 1},   {"surrogate.steps", 5},
+    {"surrogate.pool", 5000},
 };
 static const uint64_t events = 2000000, quick_events = 10000;
 

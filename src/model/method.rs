@@ -44,6 +44,8 @@ methods! {
     Mixture("mixture") { needs: Needs::Training(|map| matches!(map, Map::Flow(_))), correlation: Correlation::None, density: Density::Refined }
     /// z accepted by a network that stands for w(z), and by w(z) / that.
     Surrogate("surrogate") { needs: Needs::Surrogate, correlation: Correlation::None, density: Density::Refined }
+    /// z accepted by that network alone.
+    Distilled("distilled") { needs: Needs::Surrogate, correlation: Correlation::None, density: Density::None }
     /// z from Langevin chains of q(z) without the Metropolis test (DDLS, arXiv:2003.06060): biased by its step.
     Langevin("langevin") { needs: Needs::Gradient, correlation: Correlation::Chain, density: Density::Refined }
     /// z from Langevin chains of q(z) with it.

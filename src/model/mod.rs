@@ -171,7 +171,7 @@ impl Model {
         let method = refinement.method;
         let lacks = match method {
             Method::Mixture => refinement.mixture.is_none(),
-            Method::Surrogate => refinement.surrogate.is_none(),
+            Method::Surrogate | Method::Distilled => refinement.surrogate.is_none(),
             _ => false,
         };
         if lacks || method.learned() && refinement.learned(method).is_none() {

@@ -31,7 +31,7 @@ pub struct Refinement {
     /// What the proposals of the method `mixture` are drawn and accepted by; none if it was not prepared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mixture: Option<Mixture>,
-    /// What the method `surrogate` judges proposals by before it makes their events; none if it was not trained.
+    /// What the methods `surrogate` and `distilled` judge proposals by before they make their events; none if it was not trained.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub surrogate: Option<Surrogate>,
     /// What a sampler can expect of the weights; none in a file that was written without.
@@ -67,17 +67,23 @@ pub struct Mixture {
     pub acceptance: f64,
 }
 
-/// A network s(z) that proposals are accepted by before their events are made, with probability s(z) / s_max, and then by w / s.
+/// A network s(z) that proposals are accepted by before their events are made, with probability s(z) / s_max, and then, by the method
+/// `surrogate`, by w / s.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Surrogate {
-    /// log s(z) of latent and condition (N + C). Its limits end s below, so that no w / s is large where the network knows nothing, and above,
-    /// at s_max.
+    /// log s(z) of latent and condition (N + C), which ends at its limits, the upper one s_max: those of the method `distilled`.
     pub classifier: Classifier,
+    /// Where s ends for the method `surrogate`, so that no w / s is large where the network knows nothing; none: where the classifier has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<Limits>,
     /// log of the largest w / s that is accepted with its probability; those above carry a weight.
     pub log_w_max: f64,
-    /// Fraction of the proposals that are accepted, by events that it was not trained on.
+    /// Fraction of the proposals that both stages accept, by events that it was not trained on.
     pub acceptance: f64,
+    /// Fraction that s accepts for the method `distilled`, by the same; none in a file that was written without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distilled: Option<f64>,
     /// Events that the generator makes for one that is accepted, by the same.
     pub calls: f64,
 }
@@ -99,9 +105,14 @@ impl Surrogate {
     pub fn validate(&self, dim: usize, conditions: usize) -> Result<()> {
         self.classifier.validate(dim + conditions)?;
         self.limits()?;
+        let first = self
+            .first
+            .is_none_or(|l| l.low <= l.high && l.low.is_finite() && l.high.is_finite());
+        let share = |a: f64| a > 0.0 && a.is_finite();
         let sound = self.log_w_max.is_finite()
-            && self.acceptance > 0.0
-            && self.acceptance.is_finite()
+            && first
+            && share(self.acceptance)
+            && self.distilled.is_none_or(share)
             && self.calls > 0.0
             && self.calls.is_finite();
         match sound && self.classifier.latents == 0 {
@@ -120,8 +131,10 @@ impl Refinement {
         if let (Method::Mixture, Some(mixture)) = (method, &self.mixture) {
             pilot.acceptance = mixture.acceptance;
         }
-        if let (Method::Surrogate, Some(surrogate)) = (method, &self.surrogate) {
-            pilot.acceptance = surrogate.acceptance;
+        match (method, &self.surrogate) {
+            (Method::Surrogate, Some(surrogate)) => pilot.acceptance = surrogate.acceptance,
+            (Method::Distilled, Some(surrogate)) => pilot.acceptance = surrogate.distilled?,
+            _ => (),
         }
         Some(pilot)
     }

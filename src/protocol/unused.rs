@@ -1,6 +1,6 @@
 //! Options that were set and have no effect, of which the host is told.
 
-use crate::model::{GeneratorKind, Method, Model};
+use crate::model::{GeneratorKind, Method, Model, Needs};
 use crate::options::{choices::Generator, keys, Options};
 use crate::train::{Hooks, Level};
 use crate::Result;
@@ -36,7 +36,10 @@ pub(super) fn in_refinement(model: &Model, options: &Options, hooks: &dyn Hooks)
         ("gan", method == Method::Gan),
         ("refiner_flow", has_flow(method)),
         ("matching", method == Method::Matching),
-        ("surrogate", method == Method::Surrogate),
+        (
+            "surrogate",
+            matches!(method.facts().needs, Needs::Surrogate),
+        ),
     ];
     let learned = learned.iter().filter(|(_, used)| !used);
     let mut unused: Vec<&str> = learned.map(|(name, _)| *name).collect();

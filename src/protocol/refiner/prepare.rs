@@ -3,7 +3,9 @@
 use super::chains;
 use super::home::{Case, Home, Preparation};
 use super::registry::{home, REFINERS};
+use super::surrogate::unlearned;
 use crate::compute::{Instance, Session};
+use crate::metrics::Auc;
 use crate::model::{Method, Model, Pilot, Refinement};
 use crate::noise::places;
 use crate::options::keys;
@@ -74,6 +76,7 @@ pub(in crate::protocol) fn prepare(
         }
         case.unsound = true;
     }
+    let refiner = refinement.method;
     model.refinement = Some(refinement);
     let made = Made::new(session, &generator.with_model(model.clone()), conditions)?;
     if model.support.is_some() {
@@ -83,9 +86,17 @@ pub(in crate::protocol) fn prepare(
             refinement.log_inside = libm::log(share);
         }
     }
-    if let Some(made) = made {
-        let opinion = made.judge(session, &weighted, conditions, report)?;
-        model.record.extend(opinion.map(|o| (RECORD.into(), o)));
+    let apart = match made {
+        Some(made) => made.judge(session, &weighted, conditions)?,
+        None if refiner == Method::Distilled => {
+            let refined = generator.with_model(model.clone());
+            Some(unlearned(session, &refined, &weighted, conditions)?)
+        }
+        None => None,
+    };
+    if let Some(auc) = apart {
+        let opinion = tell(session, auc, report)?;
+        model.record.insert(RECORD.into(), opinion);
     }
     model
         .record
@@ -192,8 +203,7 @@ impl Made {
         }))
     }
 
-    /// Compares them with the events that the weights make of the generator's, which they were to be like, for the record; warns if trees
-    /// tell them apart. None of too few events.
+    /// How well trees tell them from the events that the weights make of the generator's, which they were to be like. None of too few events.
     ///
     /// # Errors
     /// Those of the evaluator and of the hooks.
@@ -202,8 +212,7 @@ impl Made {
         session: Session,
         weighted: &Instance,
         conditions: &Conditions,
-        report: &WeightReport,
-    ) -> Result<Option<Value>> {
+    ) -> Result<Option<Auc>> {
         let mut x = Vec::new();
         let mut keep = |rows: &[f64], _: &[f64]| x.put_all(rows.iter().copied());
         let look: Option<Look> = (!self.of_latents).then_some(&mut keep);
@@ -215,20 +224,24 @@ impl Made {
             true => (&drawn.z, dims.latent_row()),
             false => (&x, dims.event_row()),
         };
-        let Some(auc) = told_apart(session, (reference, &weights), 0, &self.rows, columns)? else {
-            return Ok(None);
-        };
-        if differs(auc.value, auc.error) {
-            let before = report.second_opinion.map(|o| o.generated);
-            let before = before.map_or(String::new(), |auc| {
-                format!(" (the generator's own from the target: {auc:.3})")
-            });
-            session.hooks.warn("refiner", &format!(
-                "boosted trees tell the events that the learned refiner makes from those with the weights that it learned: AUC {:.3} ± {:.3}{before}. Train it longer or larger, or take `rejection` or `reweight` (`refiner.method`, `sampler.method`), which are as right as the weights",
-                auc.value, auc.error
-            ))?;
-        }
-        let opinion = json!({"refined": auc.value, "error": auc.error});
-        Ok(Some(json!({"second_opinion": opinion})))
+        told_apart(session, (reference, &weights), 0, &self.rows, columns)
     }
+}
+
+/// How far a refiner's events can be told from those with the weights that it learned, for the record; warns if they can.
+///
+/// # Errors
+/// Those of the hooks.
+fn tell(session: Session, auc: Auc, report: &WeightReport) -> Result<Value> {
+    if differs(auc.value, auc.error) {
+        let before = report.second_opinion.map(|o| o.generated);
+        let before = before.map_or(String::new(), |auc| {
+            format!(" (the generator's own from the target: {auc:.3})")
+        });
+        session.hooks.warn("refiner", &format!(
+            "the events that the learned refiner makes are told from those with the weights that it learned: AUC {:.3} ± {:.3}{before}. Train it longer or larger, or take `rejection` or `reweight` (`refiner.method`, `sampler.method`), which are as right as the weights",
+            auc.value, auc.error
+        ))?;
+    }
+    Ok(json!({"second_opinion": {"refined": auc.value, "error": auc.error}}))
 }

@@ -17,7 +17,8 @@ pub(super) static REFINERS: &[&dyn Home] = &[
     &matching::MatchingRefiner,
     &flow::FlowRefiner,
     &mixture::Mixed,
-    &surrogate::TwoStage,
+    &surrogate::TWO_STAGE,
+    &surrogate::DISTILLED,
     &gan::GanRefiner,
 ];
 

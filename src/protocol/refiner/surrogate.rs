@@ -1,21 +1,24 @@
-//! Two-stage unweighting: rejection by a network that stands for w(z), then by what w is beside it.
+//! Rejection by a network that stands for w(z): alone, or as the first of two stages, of which the second is what w is beside it.
 
 use super::block::Maker;
 use super::home::{missing, refinement, Home, Preparation};
 use super::pool::unit_weights;
 use super::proposals::{Independent, Looks, Proposals};
 use super::statistics::Statistics;
-use crate::compute::Session;
+use crate::compute::{Instance, Session};
 use crate::engine;
+use crate::metrics::{auc, Auc};
 use crate::model::{Classifier, Dims, Evaluator, Limits, Method, Model, Scaling, Surrogate};
 use crate::noise::places;
 use crate::objective::{Goal, Separation};
 use crate::options::{keys, Options};
+use crate::protocol::conditions::Conditions;
 use crate::protocol::feed::seen;
 use crate::protocol::networks::{mlp, MlpKeys};
 use crate::protocol::omnifold::{LatentFeed, Shuffled};
+use crate::protocol::opinion::COMPARED;
 use crate::protocol::pullback::{weighted_latents, Budget, Run, Weighed, Weighted};
-use crate::room::{self, Grow};
+use crate::room::{self, Gather, Grow};
 use crate::train::{initial_classifier, Level, Settings};
 use crate::{Error, Result};
 use serde_json::json;
@@ -25,7 +28,14 @@ use serde_json::json;
 /// arXiv:2109.11964). s lies within limits; v above v_max is carried as a weight.
 ///
 /// s is trained as a classifier of the pool's latents with their weights against the same latents without: its labels have no noise.
-pub(super) struct TwoStage;
+pub(super) const TWO_STAGE: Screening = Screening(Method::Surrogate);
+
+/// Proposals of the prior that are accepted with probability s(z) / s_max: events follow p(z) s(z), as right as s has been learned, and each
+/// costs one call of the generator and none of the classifier.
+pub(super) const DISTILLED: Screening = Screening(Method::Distilled);
+
+/// Those whose proposals s judges.
+pub(super) struct Screening(Method);
 
 const KEYS: MlpKeys = MlpKeys {
     layers: keys::SURROGATE_LAYERS,
@@ -47,12 +57,15 @@ const ABOVE: [f64; 6] = [1e-3, 1e-2, 3e-2, 0.1, 0.3, 0.6];
 const MOST_PROPOSALS: f64 = 1000.0;
 const TRIES: f64 = 30.0;
 
+/// Where s ends below if no second stage follows, in units of the mean weight.
+const LOWEST: f64 = 1e-6;
+
 /// Where rejection needs fewer calls for an event there is nothing to save.
 const FEW_CALLS: f64 = 2.0;
 
-impl Home for TwoStage {
+impl Home for Screening {
     fn method(&self) -> Method {
-        Method::Surrogate
+        self.0
     }
 
     fn check(&self, dims: Dims, options: &Options) -> Result<()> {
@@ -111,13 +124,23 @@ impl Home for TwoStage {
         engine::apply(&network, &parameters, &apart, &mut log_s)?;
         log_s.iter_mut().for_each(|l| *l += offset);
         let stages = Stages::choose(session, &log_s, &log_w[..held_out], offset)?;
-        tell(
-            session,
-            &stages,
-            refinement.pilot.map_or(0.0, |p| p.acceptance),
-        )?;
+        let (widest, distilled) = widest(session, &log_s, offset)?;
+        match self.0 {
+            Method::Surrogate => {
+                let alone = refinement.pilot.map_or(0.0, |p| p.acceptance);
+                tell(session, &stages, alone)?;
+            }
+            _ => session.hooks.log(
+                Level::Info,
+                &format!(
+                    "distilled: {:.2} % of the proposals are accepted",
+                    100.0 * distilled
+                ),
+            )?,
+        }
         let mut told = json!(trained);
         told["limits"] = json!(stages.limits);
+        told["distilled"] = json!(distilled);
         told["acceptance"] = json!(stages.acceptance);
         told["second"] = json!(stages.second);
         record.insert("surrogate".into(), told);
@@ -125,13 +148,15 @@ impl Home for TwoStage {
             log_w_max: libm::log(stages.second.w_max),
             acceptance: stages.acceptance,
             calls: stages.calls(),
+            first: Some(stages.limits),
+            distilled: Some(distilled),
             classifier: Classifier {
                 network,
                 members: 1,
                 latents: 0,
                 scalings,
                 log_ratio_offset: offset,
-                limits: Some(stages.limits),
+                limits: Some(widest),
                 parameters: parameters.into(),
             },
         });
@@ -143,19 +168,70 @@ impl Home for TwoStage {
         let surrogate = refinement.surrogate.as_ref().ok_or_else(|| {
             missing(
                 self.method(),
-                "a surrogate of the weights (`refiner.method` = `surrogate`), which this model lacks",
+                "a surrogate of the weights (`refiner.method` = `surrogate` or `distilled`), which this model lacks",
             )
         })?;
-        let screened = Screened::new(
-            surrogate.limits()?,
-            surrogate.log_w_max,
-            refinement.max_tries,
-        );
+        let widest = surrogate.limits()?;
+        let (limits, second) = match self.0 {
+            Method::Surrogate => (surrogate.first.unwrap_or(widest), Some(surrogate.log_w_max)),
+            _ => (widest, None),
+        };
+        let screened = Screened::new(limits, second, refinement.max_tries);
         Ok(Box::new(Independent::new(
             screened,
             model.generator.latent_dim(),
         )))
     }
+}
+
+/// The limits of log s where nothing comes after it, and what share of proposals is accepted then: s knows little of weights that are smaller
+/// than those that it has seen, and the largest are cut as those of rejection are, but lost.
+fn widest(session: Session, log_s: &[f64], log_mean: f64) -> Result<(Limits, f64)> {
+    let of_s = log_s.iter().map(|l| Weighed {
+        w: libm::exp(*l),
+        times: 1.0,
+    });
+    let budget = Budget::of(session.get(keys::REJECTION_OVERWEIGHT), of_s)?;
+    let budget = budget.ok_or_else(no_weight)?;
+    let high = libm::log(budget.w_max);
+    let low = (libm::log(LOWEST) + log_mean).min(high);
+    Ok((Limits { low, high }, budget.acceptance))
+}
+
+/// How well the events of `distilled` can be told from those with the weights that it stands for: w / s is the best that a classifier of the
+/// latents could find, and known.
+///
+/// # Errors
+/// [`Error::Unsupported`] if the model has no surrogate, [`Error::Data`] if no weight is usable; those of evaluator and hooks.
+pub(super) fn unlearned(
+    session: Session,
+    model: &Instance,
+    weighted: &Instance,
+    conditions: &Conditions,
+) -> Result<Auc> {
+    let run = Run::of_pilot(session, COMPARED);
+    let Weighted { z, log_w, .. } = weighted_latents(session, weighted, conditions, run, None)?;
+    let rows = log_w.len();
+    let mut log_s = room::filled(rows, 0.0)?;
+    session.evaluator(model)?.surrogate(&z, rows, &mut log_s)?;
+    // Events that cannot be have no weight, and score below all others.
+    let or = |v: f64, other: f64| if v.is_finite() { v } else { other };
+    let both = 0..2 * rows;
+    let scores = both
+        .clone()
+        .map(|i| or(log_w[i % rows] - log_s[i % rows], f64::MIN));
+    let labels = both.clone().map(|i| i32::from(i < rows));
+    let weights = both.map(|i| {
+        or(
+            libm::exp(if i < rows { log_w[i] } else { log_s[i - rows] }),
+            0.0,
+        )
+    });
+    auc(
+        &scores.gather()?,
+        &labels.gather()?,
+        Some(&weights.gather()?),
+    )
 }
 
 /// Tells what the surrogate saves beside rejection, which accepts `alone`.
@@ -242,10 +318,12 @@ impl Stages {
                 }
             }
         }
-        best.ok_or_else(|| {
-            Error::Numerical("no latent has a weight that is positive and finite".into())
-        })
+        best.ok_or_else(no_weight)
     }
+}
+
+fn no_weight() -> Error {
+    Error::Numerical("no latent has a weight that is positive and finite".into())
 }
 
 /// log s within its limits, whatever the network says.
@@ -253,18 +331,18 @@ fn within(limits: Limits, log_s: f64) -> f64 {
     log_s.max(limits.low).min(limits.high)
 }
 
-/// The proposals of [`TwoStage`].
+/// The proposals of [`Screening`].
 pub(super) struct Screened {
     limits: Limits,
-    log_w_max: f64,
+    log_w_max: Option<f64>,
     max_tries: u64,
     /// Of the proposals.
     log_s: Vec<f64>,
 }
 
 impl Screened {
-    /// With log s_max the upper one of the limits, and log v_max.
-    pub fn new(limits: Limits, log_w_max: f64, max_tries: u64) -> Self {
+    /// With log s_max the upper one of the limits, and log v_max, if there is a second stage.
+    pub fn new(limits: Limits, log_w_max: Option<f64>, max_tries: u64) -> Self {
         Screened {
             limits,
             log_w_max,
@@ -281,9 +359,12 @@ impl Screened {
 
 impl Proposals for Screened {
     fn looks(&self) -> Looks {
+        let second = self.log_w_max.is_some();
         Looks {
+            weighted: second,
+            random: true,
+            within: !second,
             screened: true,
-            ..Looks::REJECTING
         }
     }
 
@@ -315,7 +396,10 @@ impl Proposals for Screened {
         u: f64,
         statistics: &mut Statistics,
     ) -> Option<f64> {
-        let ratio = libm::exp(log_w - self.log_s[proposal] - self.log_w_max);
+        let Some(log_w_max) = self.log_w_max else {
+            return Some(1.0);
+        };
+        let ratio = libm::exp(log_w - self.log_s[proposal] - log_w_max);
         // Of those that are left, u is uniform below the share.
         statistics.rejection(ratio, u / self.share(proposal))
     }

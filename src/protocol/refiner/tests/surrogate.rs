@@ -6,7 +6,7 @@ use crate::protocol::refiner::surrogate::Screened;
 
 fn screened(low: f64, high: f64, largest: f64) -> Independent {
     let limits = Limits { low, high };
-    let screened = Screened::new(limits, largest.ln(), 100_000);
+    let screened = Screened::new(limits, Some(largest.ln()), 100_000);
     Independent::new(screened, DIMS.latent)
 }
 
