@@ -1763,7 +1763,7 @@ laser_status laser_unfold(const laser_source *generated,
  * @param model shared with the sampler: either may be freed first
  * @param seed k, any number
  * @param stream s, any number: other streams of a seed are independent of each other
- * @param options keys "sampler.method" ("model", "baseline", "reweight", "rejection", "resampling", "gan", "flow", "matching", "mixture", "surrogate",
+ * @param options keys "sampler.method" ("model", "baseline", "reweight", "rejection", "resampling", "gan", "flow", "matching", "mixture", "surrogate", "distilled",
  * "langevin", "mala" or "hmc"), "sampler.threads", "backend", "device"; copied; NULL for the defaults. A sampler works on the calling thread alone
  * unless "sampler.threads" allows more, which live no longer than a call and change no bit
  * @param out receives the sampler; the caller frees it with laser_sampler_free

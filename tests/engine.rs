@@ -760,26 +760,7 @@ fn samplers_allocate_nothing_after_their_first_blocks() {
         log_w_max: 0.0,
         acceptance: 0.5,
     });
-    let mut surrogate = model.clone();
-    let network = Mlp::new(model.generator.latent_dim(), 2, 16, 1, 0.01);
-    let refinement = surrogate.refinement.as_mut().unwrap();
-    refinement.surrogate = Some(Surrogate {
-        classifier: Classifier {
-            limits: Some(Limits {
-                low: -1.0,
-                high: 0.5,
-            }),
-            parameters: vec![0.01; network.parameter_count().unwrap()].into(),
-            scalings: vec![Scaling::None; network.inputs],
-            network,
-            members: 1,
-            latents: 0,
-            log_ratio_offset: 0.0,
-        },
-        log_w_max: 0.5,
-        acceptance: 0.5,
-        calls: 1.5,
-    });
+    let surrogate = with_surrogate(model.clone());
     let models = [model, flow, matching, mixture, surrogate];
     let [gan, flow, matching, mixture, surrogate] = models.map(|m| Arc::new(Instance::new(m)));
     for method in [
@@ -792,6 +773,7 @@ fn samplers_allocate_nothing_after_their_first_blocks() {
         "matching",
         "mixture",
         "surrogate",
+        "distilled",
         "langevin",
         "mala",
         "hmc",
@@ -800,10 +782,10 @@ fn samplers_allocate_nothing_after_their_first_blocks() {
             "flow" => &flow,
             "matching" => &matching,
             "mixture" => &mixture,
-            "surrogate" => &surrogate,
+            "surrogate" | "distilled" => &surrogate,
             _ => &gan,
         };
-        let dense = !["gan", "matching"].contains(&method);
+        let dense = !["gan", "matching", "distilled"].contains(&method);
         let mut options = Options::new();
         options.set_str("sampler.method", method).unwrap();
         let mut sampler = Sampler::new(model.clone(), 1, 0, &options).unwrap();
@@ -829,6 +811,32 @@ fn samplers_allocate_nothing_after_their_first_blocks() {
         }
         assert_eq!(ALLOCATIONS.get(), before, "{method}");
     }
+}
+
+/// The model with a network that stands for its weights.
+fn with_surrogate(mut model: Model) -> Model {
+    let network = Mlp::new(model.generator.latent_dim(), 2, 16, 1, 0.01);
+    let refinement = model.refinement.as_mut().unwrap();
+    refinement.surrogate = Some(Surrogate {
+        classifier: Classifier {
+            limits: Some(Limits {
+                low: -1.0,
+                high: 0.5,
+            }),
+            parameters: parameters(&[&network], 5).into(),
+            scalings: vec![Scaling::None; network.inputs],
+            network,
+            members: 1,
+            latents: 0,
+            log_ratio_offset: 0.1,
+        },
+        first: None,
+        log_w_max: 0.5,
+        acceptance: 0.5,
+        distilled: Some(0.6),
+        calls: 1.5,
+    });
+    model
 }
 
 /// The model with another learned refiner.
@@ -875,6 +883,17 @@ fn libtorch_refines_alike() {
         for shape in &SHAPES {
             let rows = 75;
             let y = random(rows * shape.dim, 1.0, 8);
+            let model = with_surrogate(model(shape, dtype));
+            let (mut log_s, mut expected) = (vec![0.0; rows], vec![0.0; rows]);
+            evaluator(&model).surrogate(&y, rows, &mut log_s).unwrap();
+            let mut torch = laser::protocol::evaluator(&model, &options).unwrap();
+            torch.surrogate(&y, rows, &mut expected).unwrap();
+            let d = distance(&log_s, &expected);
+            let within = expected.iter().filter(|l| **l > -1.0 && **l < 0.5).count();
+            assert!(
+                d < shape.roundings() * epsilon && within > 10,
+                "{dtype:?}, {shape:?}, log s: {d}, {within}"
+            );
             for model in refiners(shape, dtype) {
                 let mut torch = laser::protocol::evaluator(&model, &options).unwrap();
                 let mut engine = evaluator(&model);

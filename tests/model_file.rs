@@ -526,8 +526,13 @@ fn models_that_could_not_be_read_are_not_written() {
                     high: 1.0,
                 }),
             },
+            first: Some(Limits {
+                low: -0.5,
+                high: 0.5,
+            }),
             log_w_max: 0.0,
             acceptance: 0.5,
+            distilled: Some(0.6),
             calls: 2.0,
         };
         change(&mut surrogate);
@@ -541,21 +546,38 @@ fn models_that_could_not_be_read_are_not_written() {
         Model::from_bytes(&bytes).unwrap().to_bytes().unwrap(),
         bytes
     );
-    let unsound: [&dyn Fn(&mut Surrogate); 6] = [
+    let unsound: [&dyn Fn(&mut Surrogate); 9] = [
         &|s| s.classifier.limits = None,
         &|s| s.classifier.latents = 1,
         &|s| s.classifier.scalings.push(Scaling::None),
         &|s| s.log_w_max = f64::NAN,
         &|s| s.acceptance = 0.0,
         &|s| s.calls = f64::INFINITY,
+        &|s| s.distilled = Some(0.0),
+        &|s| s.first.as_mut().unwrap().low = 0.7,
+        &|s| s.first.as_mut().unwrap().high = f64::NAN,
     ];
     for change in unsound {
         refused(&|m| surrogate(m, change), "");
     }
-    refused(
-        &|m| m.refinement.as_mut().unwrap().method = Method::Surrogate,
-        "`surrogate`",
+    // A file from before two stages had limits of their own.
+    let mut earlier = whole.clone();
+    let of = earlier.refinement.as_mut().unwrap().surrogate.as_mut();
+    let of = of.unwrap();
+    (of.first, of.distilled) = (None, None);
+    let bytes = earlier.to_bytes().unwrap();
+    let read = Model::from_bytes(&bytes).unwrap();
+    let read = read.surrogate().unwrap();
+    assert_eq!(
+        (read.first, read.distilled, read.limits().unwrap().high),
+        (None, None, 1.0)
     );
+    for method in [Method::Surrogate, Method::Distilled] {
+        refused(
+            &|m| m.refinement.as_mut().unwrap().method = method,
+            &format!("`{}`", method.name()),
+        );
+    }
     let unsound = Pilot {
         acceptance: 0.5,
         overweight: 0.0,

@@ -951,8 +951,8 @@ fn surrogates_are_exact_and_ask_the_generator_less() {
     // A file keeps it.
     let bytes = learned.to_bytes().unwrap();
     let learned = Instance::new(Model::from_bytes(&bytes).unwrap());
-    let mut calls = |model: Instance| {
-        let model = Arc::new(model);
+    let calls = |model: Instance| {
+        let (mut options, model) = (options.clone(), Arc::new(model));
         let promised = model
             .refinement
             .as_ref()
@@ -982,9 +982,62 @@ fn surrogates_are_exact_and_ask_the_generator_less() {
         }
         of
     };
-    let [surrogate, rejection] = calls(learned);
+    let [surrogate, rejection] = calls(Instance::new(learned.clone()));
     println!("{surrogate} calls an event, rejection {rejection}");
     assert!(surrogate < 0.4 * rejection && surrogate < 2.0);
+    // Alone it is nearly as right, by one event each.
+    let mut alone = options.clone();
+    alone.set_str("refiner.method", "distilled").unwrap();
+    let distilled = refine_again(&learned, None, &alone, &()).unwrap();
+    assert_eq!(
+        distilled.refinement.as_ref().unwrap().method,
+        Method::Distilled
+    );
+    let auc = |m: &Instance| {
+        m.record["refiner"]["second_opinion"]["refined"]
+            .as_f64()
+            .unwrap()
+    };
+    assert!(auc(&distilled) < 0.52, "{}", auc(&distilled));
+    let distilled = Arc::new(distilled);
+    let (mean, variance) = mean_and_variance(&distilled, "distilled", 40_000, &alone);
+    assert!(
+        (mean - 1.0).abs() < 0.06 && (variance - 1.0).abs() < 0.1,
+        "{mean}, {variance}"
+    );
+    alone.set_str("sampler.method", "distilled").unwrap();
+    let mut sampler = Sampler::new(distilled.clone(), 2, 0, &alone).unwrap();
+    draw(&mut sampler, 20_000);
+    assert_eq!(sampler.diagnostic("calls_per_event").unwrap(), 1.0);
+    let promised = distilled
+        .refinement
+        .as_ref()
+        .unwrap()
+        .surrogate
+        .as_ref()
+        .unwrap()
+        .distilled
+        .unwrap();
+    let off = sampler.diagnostic("acceptance").unwrap() / promised;
+    assert!((off - 1.0).abs() < 0.05, "{off}");
+    let (mut x, mut log_p) = ([0.0; 20], [0.0; 10]);
+    let out = Outputs {
+        x: Some(RowsMut::packed(&mut x, 2).unwrap()),
+        log_prob: Some(RowsMut::column(&mut log_p)),
+        ..Outputs::default()
+    };
+    let error = sampler.generate(10, out).unwrap_err();
+    assert!(matches!(error, Error::Unsupported(_)), "{error}");
+    // What it has not learned is told; the exact methods of the same model have no part in it.
+    idle.set_str("refiner.method", "distilled").unwrap();
+    let log = Still(RefCell::default());
+    let missed = refine_again(&untrained, None, &idle, &Messages(&log)).unwrap();
+    assert!(auc(&missed) > 0.6, "{}", auc(&missed));
+    let warned = |m: &&String| m.contains("are told from those with the weights that it learned");
+    assert_eq!(log.0.borrow().iter().filter(warned).count(), 1);
+    let verdict = missed.record["judgement"]["verdict"].as_str().unwrap();
+    assert!(verdict.contains("refiner"), "{verdict}");
+    mean_and_variance(&Arc::new(missed), "surrogate", 1000, &options);
     let [surrogate, rejection] = calls(untrained);
     // w has no bound: two runs know its largest values no better.
     assert!(
@@ -1164,6 +1217,7 @@ fn what_does_not_fit_is_refused() {
         "matching",
         "mixture",
         "surrogate",
+        "distilled",
     ] {
         options.set_str("sampler.method", method).unwrap();
         let error = Sampler::new(model.clone(), 1, 0, &options).err().unwrap();
@@ -1405,6 +1459,12 @@ fn what_cannot_end_well_does_not_begin() {
         ),
         (
             "mixture",
+            &[("iteration.rounds", 2)][..],
+            "`iteration.rounds` above 1: it takes a learned refiner",
+            false,
+        ),
+        (
+            "distilled",
             &[("iteration.rounds", 2)][..],
             "`iteration.rounds` above 1: it takes a learned refiner",
             false,

@@ -57,6 +57,7 @@ fn options(more: &str) -> Options {
              "matching": {{"pool": 20000, "epochs": 3, "steps": 40, "units": 24, "layers": 2}},
              "refiner_flow": {{"pool": 20000, "epochs": 6, "steps": 40, "units": 16, "blocks": 4}},
              "gan": {{"pool": 20000, "epochs": 2, "steps": 40, "units": 24, "layers": 2}},
+             "surrogate": {{"pool": 40000, "epochs": 30, "steps": 40, "units": 32, "layers": 2, "lr": 0.01}},
              "hmc": {{"chains": 256, "burn_in": 20}} {more}}}"#
     ))
     .unwrap()
@@ -166,6 +167,26 @@ fn learned_refiners_make_events_outside_again() {
         assert!(x.chunks(2).all(inside), "{method}");
         assert!(w.iter().all(|&w| w == 1.0));
     }
+}
+
+/// What s has of the edge is no matter: events outside are proposed again, and none is compared.
+#[test]
+fn distilled_weights_end_where_the_support_does() {
+    let x = wedge(120_000);
+    let mut asked = options("");
+    asked.set_str("refiner.method", "distilled").unwrap();
+    let again = refine_again(&refined(&x, ""), None, &asked, &()).unwrap();
+    let left = again.record["refiner"]["second_opinion"]["refined"].as_f64();
+    assert!(left.unwrap() < 0.54, "{left:?}");
+    let (x, w, _) = sample(Arc::new(again), "distilled", 20_000);
+    assert!(x.chunks(2).all(inside) && w.iter().all(|&w| w == 1.0));
+    // As dense near the edge as far from it: by the angle to the axis, of which the wedge has a quarter to either side.
+    let angle = |x: &[f64]| (x[1] / x[0]).atan().abs();
+    let near = x
+        .chunks(2)
+        .filter(|x| angle(x) > std::f64::consts::FRAC_PI_8);
+    let share = near.count() as f64 / 20_000.0;
+    assert!((share - 0.5).abs() < 0.03, "{share}");
 }
 
 #[test]

@@ -221,7 +221,7 @@ keys! {
         MATCHING_POOL: Int = int("matching.pool", 1000, EVENTS, 480_000).fast(240_000);
     }
     SURROGATE {
-        /// Hidden layers of the network that stands for w(z).
+        /// Hidden layers of the network that stands for w(z), of the methods `surrogate` and `distilled`.
         SURROGATE_LAYERS: Int = int("surrogate.layers", 0, 100, 4);
         /// Units of each hidden layer.
         SURROGATE_UNITS: Int = int("surrogate.units", 1, 65_536, 64);

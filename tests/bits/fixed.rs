@@ -364,7 +364,7 @@ fn methods(hashes: &mut Hashes, dtype: &str) {
         let options = options(json!({"sampler.method": method}));
         let name = format!("sampler {name}, {dtype}");
         hashes.events(&name, &model, &options);
-        let density = !["gan", "matching"].contains(&method);
+        let density = !["gan", "matching", "distilled"].contains(&method);
         let mut sampler = Sampler::new(model, 3, 5, &options).unwrap();
         sampler.set_uniforms(Some(Box::new(Numbers(9)))).unwrap();
         let drawn = draw::<f32>(&mut sampler, 90, density);
@@ -404,4 +404,5 @@ fn methods(hashes: &mut Hashes, dtype: &str) {
     surrogate["refinement"]["surrogate"] =
         json!({"classifier": network, "log_w_max": 1.5, "acceptance": 0.5, "calls": 1.5});
     sample("surrogate", "surrogate", &surrogate);
+    sample("distilled", "distilled", &surrogate);
 }

@@ -217,16 +217,18 @@ fn refiners(hashes: &mut Hashes) {
             let again = refine_again(&model, None, &options(more.clone()), &()).unwrap();
             add(hashes, &format!("refined {kind} by {method}"), again, &more);
         }
-        let more = above(
-            &generator,
-            json!({
-                "refiner.method": "surrogate", "surrogate.pool": 1000, "surrogate.layers": 1, "surrogate.units": 9,
-                "surrogate.epochs": 2, "surrogate.steps": 6, "surrogate.batch": 100, "surrogate.warmup": 3
-            }),
-        );
-        let again = refine_again(&model, None, &options(more.clone()), &()).unwrap();
-        let name = format!("refined {kind} by surrogate");
-        add(hashes, &name, again, &more);
+        for method in ["surrogate", "distilled"] {
+            let more = above(
+                &generator,
+                json!({
+                    "refiner.method": method, "surrogate.pool": 1000, "surrogate.layers": 1, "surrogate.units": 9,
+                    "surrogate.epochs": 2, "surrogate.steps": 6, "surrogate.batch": 100, "surrogate.warmup": 3
+                }),
+            );
+            let again = refine_again(&model, None, &options(more.clone()), &()).unwrap();
+            let name = format!("refined {kind} by {method}");
+            add(hashes, &name, again, &more);
+        }
     }
     let double = json!({"dtype": "float64"});
     let model = refined(&rows, &double);

@@ -11,7 +11,7 @@
 enum { EVENTS = 3000, ASKED = 300, TRAPS = FE_INVALID | FE_DIVBYZERO | FE_OVERFLOW };
 enum { SUBNORMALS_ARE_ZERO = 0x8040 }; /* of MXCSR: FTZ and DAZ */
 
-static const char *const methods[] = {"baseline", "reweight", "rejection", "resampling", "gan", "flow", "matching", "mixture", "surrogate", "langevin", "mala", "hmc"};
+static const char *const methods[] = {"baseline", "reweight", "rejection", "resampling", "gan", "flow", "matching", "mixture", "surrogate", "distilled", "langevin", "mala", "hmc"};
 
 static double events[EVENTS][TOY_DIM], shifted[EVENTS][TOY_DIM], far[100][TOY_DIM], same[8][2][1];
 static uint64_t hash;       /* of all results of a run */

@@ -62,7 +62,7 @@ static void scores(void)
 static void *calls(void *unused)
 {
     static const char *const methods[] = {"baseline", "reweight", "rejection", "resampling", "langevin", "mala", "hmc",
-                                          "gan",      "flow",     "matching",  "mixture",  "surrogate"};
+                                          "gan",      "flow",     "matching",  "mixture",  "surrogate", "distilled"};
     laser_options *options = toy_options();
     const char *path = scratch("model.laser");
     for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {

@@ -372,6 +372,7 @@ fn refiners_and_samplers() {
         ("matching", ""),
         ("mixture", ""),
         ("surrogate", ""),
+        ("distilled", ""),
     ] {
         let options = options(&format!(r#""refiner.method": "{method}"{more}"#));
         // SAFETY: see memory.rs.
@@ -386,7 +387,11 @@ fn refiners_and_samplers() {
                 &mut making(refine, laser_model_free),
             );
             let refined = made(refine);
-            sample(method, refined, !["gan", "matching"].contains(&method));
+            sample(
+                method,
+                refined,
+                !["gan", "matching", "distilled"].contains(&method),
+            );
             laser_model_free(refined);
             laser_options_free(options);
         }

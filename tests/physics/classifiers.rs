@@ -8,6 +8,7 @@ use laser::protocol::{
     evaluator, refine, refine_again, train_generator, Instance, Outputs, Sampler,
 };
 use laser::{Rows, RowsMut};
+use serde_json::Value;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Instant;
@@ -171,7 +172,7 @@ fn classifiers() {
     }
 }
 
-/// Calls of the generator for an event, of rejection from the prior, by a surrogate first, and from a mixture:
+/// Calls of the generator for an event, of rejection from the prior, by a surrogate first, by that alone (and what it has not learned), and from a mixture:
 /// `TARGETS=… OPTIONS=… cargo test … calls`
 #[test]
 #[ignore = "half an hour: make physics"]
@@ -193,18 +194,24 @@ fn calls() {
         let generator = train_generator(&mut source(&x, target.dim), &settings, &()).unwrap();
         let generator = Instance::new(generator);
         let model = refine(&generator, &mut source(&x, target.dim), &settings, &()).unwrap();
-        for method in ["rejection", "surrogate", "mixture"] {
+        for method in ["rejection", "surrogate", "distilled", "mixture"] {
             settings.set_str("refiner.method", method).unwrap();
             let start = Instant::now();
             let refined = Arc::new(refine_again(&model, None, &settings, &()).unwrap());
             let training = start.elapsed().as_secs_f64();
+            let opinion = &refined
+                .record
+                .get("refiner")
+                .map(|r| &r["second_opinion"]["refined"]);
+            let opinion = opinion.and_then(Value::as_f64);
             let mut sampler = Sampler::new(refined, 3, 0, &settings).unwrap();
             let start = Instant::now();
             sampler.generate(EVENTS, Outputs::<f64>::default()).unwrap();
             let time = 1e6 * start.elapsed().as_secs_f64() / EVENTS as f64;
             let calls = sampler.diagnostic("calls_per_event").unwrap();
+            let left = opinion.map_or(String::new(), |auc| format!(", AUC {auc:.3}"));
             println!(
-                "| {} | {method} | {calls:.2} | {training:.0} | {time:.1} |",
+                "| {} | {method}{left} | {calls:.2} | {training:.0} | {time:.1} |",
                 target.name
             );
             std::io::stdout().flush().unwrap();

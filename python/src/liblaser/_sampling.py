@@ -42,8 +42,8 @@ class Sampler(Handle[_c.laser_sampler]):
 
     ``seed`` and ``stream`` are any numbers from 0 to 2**64 - 1: event i of a stream of a seed is the same whatever the sizes of the calls and the
     number of threads, and other streams are independent of it: give each thread or job a stream of its own. ``method`` is "model", the
-    default, which is the model's own, or one of "baseline", "reweight", "rejection", "resampling", "mixture", "surrogate", "gan", "flow", "matching", "langevin",
-    "mala" and "hmc", if the model has what it needs; ``threads`` work within a call, and change no bit. Of settings
+    default, which is the model's own, or one of "baseline", "reweight", "rejection", "resampling", "mixture", "surrogate", "distilled", "gan", "flow", "matching",
+    "langevin", "mala" and "hmc", if the model has what it needs; ``threads`` work within a call, and change no bit. Of settings
     the keywords are "backend" and "device"; all others belong to the model. ``progress``, ``log`` and ``cancel`` are as for :func:`train`: what
     contradicts the model's own report on its weights is a :class:`LaserWarning`.
 

@@ -507,6 +507,10 @@ fn weights(model: &Model, text: &mut String) {
             percent(surrogate.acceptance),
             &meaning,
         );
+        if let Some(distilled) = surrogate.distilled {
+            let meaning = "that of the surrogate alone, by which one call makes an event";
+            line("acceptance, distilled", percent(distilled), meaning);
+        }
     }
     let budgets = report.pointer("/budgets").and_then(Value::as_array);
     if budgets.is_some() && !here {

@@ -126,11 +126,12 @@ impl<'a> TensorWriter<'a> {
     /// The tensors in the order in which the file has them: that of the library `safetensors`, by falling width of their elements, then by
     /// name.
     fn in_order(&self) -> Vec<&(String, Tensor<'a>)> {
-        let mut tensors: Vec<_> = self.tensors.iter().collect();
-        tensors.sort_unstable_by(|(a, left), (b, right)| {
-            right.dtype().cmp(&left.dtype()).then(a.cmp(b))
+        let mut rows: Vec<usize> = (0..self.tensors.len()).collect();
+        sort_rows(&mut rows, &|a, b| {
+            let ((name, tensor), (other, right)) = (&self.tensors[a], &self.tensors[b]);
+            right.dtype().cmp(&tensor.dtype()).then(name.cmp(other))
         });
-        tensors
+        rows.iter().map(|&row| &self.tensors[row]).collect()
     }
 
     /// The SHA-256 of a text followed by the data of the file, in lowercase hexadecimal digits.

@@ -214,24 +214,18 @@ pub(super) fn unlearned(
     let rows = log_w.len();
     let mut log_s = room::filled(rows, 0.0)?;
     session.evaluator(model)?.surrogate(&z, rows, &mut log_s)?;
-    // Events that cannot be have no weight, and score below all others.
-    let or = |v: f64, other: f64| if v.is_finite() { v } else { other };
-    let both = 0..2 * rows;
-    let scores = both
-        .clone()
-        .map(|i| or(log_w[i % rows] - log_s[i % rows], f64::MIN));
-    let labels = both.clone().map(|i| i32::from(i < rows));
-    let weights = both.map(|i| {
-        or(
-            libm::exp(if i < rows { log_w[i] } else { log_s[i - rows] }),
-            0.0,
-        )
-    });
-    auc(
-        &scores.gather()?,
-        &labels.gather()?,
-        Some(&weights.gather()?),
-    )
+    // Events that cannot be are not made by either.
+    let weights = |of: &[f64]| {
+        let pairs = of.iter().zip(&log_w);
+        let weight = |(l, w): (&f64, &f64)| if w.is_finite() { libm::exp(*l) } else { 0.0 };
+        pairs.map(weight).gather()
+    };
+    let (mut of_both, of_s) = (weights(&log_w)?, weights(&log_s)?);
+    of_both.put_all(of_s)?;
+    let apart = |i: usize| log_w[i % rows] - log_s[i % rows];
+    let scores = (0..2 * rows).map(|i| Some(apart(i)).filter(|v| v.is_finite()).unwrap_or(0.0));
+    let labels = (0..2 * rows).map(|i| i32::from(i < rows));
+    auc(&scores.gather()?, &labels.gather()?, Some(&of_both))
 }
 
 /// Tells what the surrogate saves beside rejection, which accepts `alone`.

@@ -61,6 +61,28 @@ fn events_follow_the_weights_whatever_the_surrogate_knows() {
     }
 }
 
+/// Alone the surrogate is the weight: neither is the classifier asked, nor an event made in vain.
+#[test]
+fn distilled_events_follow_the_surrogate() {
+    let mut exact = Exact::new(0.5, 1.5);
+    let limits = Limits {
+        low: -20.0,
+        high: 1.2,
+    };
+    let alone = Screened::new(limits, None, 100_000);
+    let (z, w, s) = run(&mut Independent::new(alone, DIMS.latent), &mut exact, 60);
+    // Half of log w, as the surrogate has it.
+    assert_moments(&z, &w, Exact::new(0.25, 0.75).moments(), 0.03);
+    assert!(w.iter().all(|w| *w == 1.0));
+    assert_eq!(
+        (exact.made, s.calls, s.overweight_events),
+        (s.calls, s.events, 0)
+    );
+    let (_, _, made) = expected(&exact, limits.low, limits.high);
+    let off = s.accepted as f64 / s.proposals as f64 * limits.high.exp() / made;
+    assert!((off - 1.0).abs() < 0.02, "{off}");
+}
+
 #[test]
 fn what_lies_above_is_carried() {
     let mut exact = Exact::new(0.5, 1.5);
