@@ -2,13 +2,18 @@
 
 use super::judgement::Subject;
 use crate::model::{called, Scaling, MAX_CELLS};
-use crate::order::{sort_numbers, sort_rows};
-use crate::room::{Gather, Grow};
+use crate::order::sort_numbers;
+use crate::room::Gather;
 use crate::table::is_weight;
 use crate::train::Hooks;
 use crate::Result;
 use serde::Serialize;
-use std::f64::consts::PI;
+
+mod dependent;
+mod edges;
+
+use dependent::{dependent, names_of};
+pub(super) use edges::{edges, orders};
 
 /// Something about columns of the target that a generator smears.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -79,47 +84,6 @@ pub enum Trait {
         /// What is left of its standard deviation where the others are known.
         spread: f64,
     },
-}
-
-/// Values at which the events of a column end abruptly, as a cut makes them.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Edges {
-    /// From 0.
-    column: usize,
-    /// Below all values, if they end there.
-    low: Option<f64>,
-    /// Above all values.
-    high: Option<f64>,
-}
-
-impl Edges {
-    /// Where they are, and the remedy.
-    fn describe(&self, names: &[String]) -> String {
-        let name = called(names, self.column);
-        match (self.low, self.high) {
-            (Some(low), Some(high)) => match turn(low, high) {
-                Some(turn) => {
-                    format!("{name} ends at {low} and {high} (an angle? `periodic({turn})`)")
-                }
-                None => format!("{name} ends at {low} and {high} (`logit({low}:{high})`)"),
-            },
-            (Some(low), None) => format!("{name} ends at {low} (a cut? `log({low})`)"),
-            (None, Some(high)) => format!(
-                "{name} ends at {high} (a cut? `log({})` for its negative)",
-                0.0 - high
-            ),
-            (None, None) => name,
-        }
-    }
-}
-
-/// A whole turn between these values, as `periodic` is told it.
-fn turn(low: f64, high: f64) -> Option<&'static str> {
-    const NEAR: f64 = 0.01;
-    let turns = [("-pi:pi", -PI, PI), ("0:2pi", 0.0, 2.0 * PI)];
-    let is =
-        |(_, from, to): &(&str, f64, f64)| (low - from).abs() < NEAR && (high - to).abs() < NEAR;
-    turns.into_iter().find(is).map(|(word, ..)| word)
 }
 
 impl Trait {
@@ -247,8 +211,6 @@ const TIMES: usize = 10;
 const PILES: usize = 3;
 /// A column of fewer different values than this share of its events is discrete.
 const FEW: f64 = 0.02;
-/// A feature whose spread given the others is a smaller part of its width depends on them.
-const DEPENDENT: f64 = 0.02;
 /// A value that marks something is met so often at least.
 const MARKS: usize = 3;
 /// Fewest events to tell any of this by.
@@ -460,285 +422,6 @@ pub(super) fn inspect(x: &[f64], columns: usize, scalings: &[Scaling]) -> Result
         }
     }
     Ok(found)
-}
-
-/// Fewest events to tell an edge by: several lie within the outermost thousandth of them.
-const MANY: usize = 5000;
-/// Where a density is finite up to an edge, the outermost thousandth of the events takes a tenth of the width of the outermost hundredth, and
-/// that one a tenth of the outermost tenth's; more than 0.21 if it vanishes there as a square root or faster, as in every smooth tail.
-const ABRUPT: f64 = 0.18;
-
-/// Where events of columns with a scaling that has no bounds end abruptly, in words; none if nowhere.
-pub(super) fn edges(
-    x: &[f64],
-    columns: usize,
-    scalings: &[Scaling],
-    names: &[String],
-) -> Result<Option<String>> {
-    const NAMED: usize = 5;
-    let found = abrupt(x, columns, scalings)?;
-    let named: Vec<String> = found
-        .iter()
-        .take(NAMED)
-        .map(|e| e.describe(names))
-        .collect();
-    let more = match found.len() - named.len() {
-        0 => String::new(),
-        more => format!("; and {more} more"),
-    };
-    Ok((!found.is_empty()).then(|| {
-        format!(
-            "events end abruptly, which a smooth generator smears: {}{more}. A scaling with this bound (`features.scaling`) or a `support` keeps the edge",
-            named.join("; ")
-        )
-    }))
-}
-
-/// Columns of which orders are looked for.
-const ORDERED: usize = 256;
-
-/// Pairs of columns, a feature among them, of which one is never below the other, though it often were if they knew nothing of each other, and
-/// they come near: in words; none if there are none.
-pub(super) fn orders(
-    x: &[f64],
-    columns: usize,
-    features: usize,
-    names: &[String],
-) -> Result<Option<String>> {
-    const NAMED: usize = 12;
-    let rows = x.len() / columns.max(1);
-    if rows < MANY || columns > ORDERED {
-        return Ok(None);
-    }
-    let mut ordered = Vec::new();
-    for pair in 0..columns * columns {
-        let (above, below) = (pair / columns, pair % columns);
-        let looked_at = above != below && above.min(below) < features;
-        ordered.put(looked_at && keeps(x, columns, above, below)?)?;
-    }
-    // Those that others imply go without saying.
-    let between = |pair: usize, by: usize| {
-        ordered[pair / columns * columns + by] && ordered[by * columns + pair % columns]
-    };
-    let pairs = (0..ordered.len()).filter(|&pair| ordered[pair]);
-    let pairs = pairs.filter(|&pair| !(0..columns).any(|by| between(pair, by)));
-    let (named, all) = (pairs.clone().take(NAMED), pairs.count());
-    let named = named.map(|pair| {
-        let [above, below] = [pair / columns, pair % columns].map(|j| in_formula(names, j));
-        format!("{above} >= {below}")
-    });
-    let formula = named.collect::<Vec<_>>().join(" and ");
-    let more = match all.saturating_sub(NAMED) {
-        0 => String::new(),
-        more => format!(" (and {more} more)"),
-    };
-    let formula = format!("\"{formula}\"{more}");
-    Ok((all > 0).then(|| {
-        format!("all of {rows} events keep an order, which a smooth generator breaks in some: the `support` {formula} keeps it")
-    }))
-}
-
-/// Whether one column is never below the other, which it would be in a hundredth of the events if each were of another event, and comes near.
-fn keeps(x: &[f64], columns: usize, above: usize, below: usize) -> Result<bool> {
-    const OFTEN: usize = 100;
-    const NEAR: f64 = 0.05;
-    let rows = || x.chunks_exact(columns);
-    let half = rows().len() / 2;
-    let others = rows().zip(rows().skip(half));
-    if rows().any(|x| x[above] < x[below])
-        || OFTEN * others.filter(|(a, b)| a[above] < b[below]).count() < half
-    {
-        return Ok(false);
-    }
-    let mut apart = rows().map(|x| x[above] - x[below]).gather()?;
-    apart.sort_unstable_by(f64::total_cmp);
-    let [thousandth, most] = [apart.len() / 1000, apart.len() / 10 * 9].map(|at| apart[at]);
-    Ok(thousandth < NEAR * most)
-}
-
-fn abrupt(x: &[f64], columns: usize, scalings: &[Scaling]) -> Result<Vec<Edges>> {
-    let rows = x.len() / columns.max(1);
-    let mut found = Vec::new();
-    if rows < MANY {
-        return Ok(found);
-    }
-    for (column, scaling) in scalings.iter().enumerate() {
-        if !matches!(
-            scaling,
-            Scaling::None | Scaling::Standardise { .. } | Scaling::Asinh { .. }
-        ) {
-            continue;
-        }
-        let mut values = sorted(x, column, columns)?;
-        let low = edge(&values);
-        values.iter_mut().for_each(|x| *x = 0.0 - *x);
-        values.reverse();
-        let high = edge(&values).map(|edge| 0.0 - edge);
-        if low.is_some() || high.is_some() {
-            found.push(Edges { column, low, high });
-        }
-    }
-    Ok(found)
-}
-
-/// Where sorted values begin, if they do so abruptly: the roundest number that the edge can be.
-fn edge(values: &[f64]) -> Option<f64> {
-    let least = *values.first()?;
-    let width = |share: f64| values[(values.len() as f64 * share) as usize] - least;
-    let [thousandth, hundredth, tenth] = [0.001, 0.01, 0.1].map(width);
-    let abrupt = thousandth < ABRUPT * hundredth && hundredth < ABRUPT * tenth;
-    // Values that repeat are told of elsewhere.
-    if !abrupt || thousandth <= 0.0 {
-        return None;
-    }
-    let digits = -(libm::log10(least.abs().max(tenth)).floor() as i32);
-    let mut rounded = (digits..digits + 17).map(|d| {
-        let unit = libm::exp10(f64::from(d.abs()));
-        // 20 and 0.3 exactly: whole numbers, or quotients of them.
-        match d < 0 {
-            true => (least / unit).floor() * unit,
-            false => (least * unit).floor() / unit,
-        }
-    });
-    // It lies below the least value by about as much as the first values are apart.
-    let near = 5.0 * thousandth / (values.len() as f64 * 0.001);
-    rounded.find(|edge| least - edge <= near && *edge <= least)
-}
-
-/// Whether the value of one discrete column is known from that of another: in many events, not by chance.
-fn names_of(x: &[f64], columns: usize, by: usize, column: usize) -> Result<bool> {
-    let rows = x.chunks_exact(columns);
-    // Zeros of both signs are one.
-    let pairs = rows
-        .map(|row| (row[by] + 0.0, row[column] + 0.0))
-        .gather()?;
-    let mut order = (0..pairs.len()).gather()?;
-    sort_rows(&mut order, &|a, b| {
-        let (a, b) = (pairs[a], pairs[b]);
-        a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1))
-    });
-    let groups = || order.chunk_by(|&a, &b| pairs[a].0 == pairs[b].0);
-    let known = groups().all(|group| pairs[group[0]].1 == pairs[group[group.len() - 1]].1);
-    if !known {
-        return Ok(false);
-    }
-    let mut values = pairs.iter().map(|pair| pair.1).gather()?;
-    values.sort_unstable_by(f64::total_cmp);
-    let runs = values.chunk_by(|a, b| a == b);
-    let most = runs
-        .max_by_key(|run| run.len())
-        .map(|run| (run[0], run.len()));
-    let (common, often) = most.unwrap_or((0.0, 0));
-    // A value of a single event knows anything, and the most common one is known where all else is rare.
-    let told = groups().filter(|group| group.len() > 1 && pairs[group[0]].1 != common);
-    let told: usize = told.map(<[_]>::len).sum();
-    Ok(2 * told > pairs.len() - often)
-}
-
-/// Features that the others determine: around some events, each is fitted linearly in the others on the nearest ones, and what is left of
-/// it is compared with its width. So dependences that are smooth around a fifth of the events are seen, linear or not, as a wrapped angle
-/// between two others is.
-fn dependent(
-    x: &[f64],
-    columns: usize,
-    scalings: &[Scaling],
-    among: &[usize],
-) -> Result<Vec<Trait>> {
-    const ROWS: usize = 10_000;
-    const ANCHORS: usize = 64;
-    const MOST: usize = 64;
-    let d = among.len();
-    if !(2..=MOST).contains(&d) {
-        return Ok(Vec::new());
-    }
-    let rows = x
-        .chunks_exact(columns)
-        .take(ROWS)
-        .map(|row| among.iter().map(|&j| scalings[j].forward(row[j])).gather())
-        .gather_all()?;
-    let widths: Vec<f64> = (0..d)
-        .map(|j| {
-            let mean = rows.iter().map(|r| r[j]).sum::<f64>() / rows.len() as f64;
-            let square = rows.iter().map(|r| (r[j] - mean).powi(2)).sum::<f64>();
-            (square / rows.len() as f64).sqrt()
-        })
-        .collect();
-    let neighbours = (3 * d + 12).min(rows.len() / 4);
-    let step = (rows.len() / ANCHORS).max(1);
-    let mut left: Vec<Vec<f64>> = (0..d).map(|_| Vec::new()).collect();
-    let (mut squares, mut distances, mut order) = (Vec::new(), Vec::new(), Vec::new());
-    for anchor in rows.iter().step_by(step).take(ANCHORS) {
-        squares.clear();
-        for row in &rows {
-            let away = row.iter().zip(anchor).zip(&widths);
-            squares.put_all(away.map(|((x, a), w)| ((x - a) / w).powi(2)))?;
-        }
-        distances.clear();
-        distances.put_all(squares.chunks_exact(d).map(|s| s.iter().sum::<f64>()))?;
-        for (j, left) in left.iter_mut().enumerate() {
-            // Near in all features but this one.
-            let others = distances.iter().zip(squares.iter().skip(j).step_by(d));
-            let others = others.map(|(all, own)| all - own).enumerate();
-            order.clear();
-            order.put_all(others.map(|(i, distance)| (distance, i)))?;
-            order.select_nth_unstable_by(neighbours, |a, b| a.0.total_cmp(&b.0));
-            let near = order[..neighbours].iter().map(|&(_, i)| &rows[i]);
-            left.push(residual(near, anchor, j, &widths));
-        }
-    }
-    let spreads = left.iter_mut().map(|of| {
-        of.sort_unstable_by(f64::total_cmp);
-        of[of.len() / 5]
-    });
-    let dependent = spreads
-        .enumerate()
-        .filter(|(_, spread)| *spread < DEPENDENT);
-    let traits = dependent.map(|(j, spread)| Trait::Dependent {
-        column: among[j],
-        spread,
-    });
-    Ok(traits.collect())
-}
-
-/// Root mean square of what a linear fit in the other features leaves of feature `j`, in units of its width.
-fn residual<'a>(
-    near: impl ExactSizeIterator<Item = &'a Vec<f64>> + Clone,
-    anchor: &[f64],
-    j: usize,
-    widths: &[f64],
-) -> f64 {
-    let d = anchor.len();
-    let n = near.len();
-    let design = |row: &Vec<f64>| -> Vec<f64> {
-        let others = (0..d).filter(|&k| k != j);
-        let away = others.map(|k| (row[k] - anchor[k]) / widths[k]);
-        std::iter::once(1.0).chain(away).collect()
-    };
-    let response = |row: &Vec<f64>| (row[j] - anchor[j]) / widths[j];
-    // Orthonormal columns by Gram and Schmidt, twice for rounding; what is left of the response is orthogonal to all.
-    let rows: Vec<Vec<f64>> = near.clone().map(design).collect();
-    let mut basis: Vec<Vec<f64>> = Vec::new();
-    let project = |v: &mut Vec<f64>, basis: &[Vec<f64>]| {
-        for _ in 0..2 {
-            for b in basis {
-                let along: f64 = v.iter().zip(b).map(|(v, b)| v * b).sum();
-                v.iter_mut().zip(b).for_each(|(v, b)| *v -= along * b);
-            }
-        }
-        v.iter().map(|v| v * v).sum::<f64>().sqrt()
-    };
-    for k in 0..d {
-        let mut column: Vec<f64> = rows.iter().map(|row| row[k]).collect();
-        let before = column.iter().map(|v| v * v).sum::<f64>().sqrt();
-        let length = project(&mut column, &basis);
-        if length > 1e-9 * before && length > 0.0 {
-            column.iter_mut().for_each(|v| *v /= length);
-            basis.push(column);
-        }
-    }
-    let mut response: Vec<f64> = near.map(response).collect();
-    let left = project(&mut response, &basis);
-    left / (n.saturating_sub(basis.len()).max(1) as f64).sqrt()
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! What is remarkable about columns, on samples that are made to have it.
 
+use super::edges::{abrupt, MANY};
 use super::*;
 use crate::noise::{domain, Noise};
+use std::f64::consts::PI;
 
 const ROWS: usize = 10_000;
 
@@ -75,6 +77,82 @@ fn an_angle_between_two_others_is_seen_though_it_is_wrapped() {
         [1, 2, 4],
         "each of the three is a function of the others"
     );
+}
+
+/// Momenta of two particles, normal with long tails, from uniforms.
+fn momenta(u: &[f64]) -> Vec<[f64; 3]> {
+    let normal = |a: f64, b: f64| (-2.0 * (1.0 - a).ln()).sqrt() * (2.0 * PI * b).cos();
+    let of = |u: &[f64]| {
+        let size = 40.0 / (1.05 - u[6]);
+        [0, 2, 4].map(|i| size * normal(u[i], u[i + 1]))
+    };
+    u.chunks_exact(7).map(of).collect()
+}
+
+#[test]
+fn energies_of_momenta_and_sums_are_seen_among_many_columns() {
+    let masses = [0.14, 1.3];
+    // E, p and m of the first of two particles, E and p of the other, and a feature of neither.
+    let energy = |p: &[f64; 3], m: f64| (p.iter().map(|p| p * p).sum::<f64>() + m * m).sqrt();
+    let x: Vec<f64> = uniforms(16)
+        .chunks_exact(16)
+        .flat_map(|u| {
+            let p = momenta(&u[..14]);
+            let m = masses[0] + 5.0 * u[14];
+            let first = [energy(&p[0], m), p[0][0], p[0][1], p[0][2], m];
+            let second = [energy(&p[1], masses[1]), p[1][0], p[1][1], p[1][2]];
+            [&first[..], &second, &[u[15]]].concat()
+        })
+        .collect();
+    let found = traits(&x, 10);
+    let columns: Vec<usize> = found.iter().map(Trait::column).collect();
+    // Momenta of either sign are known but for that.
+    assert!(columns.contains(&0) && columns.contains(&5), "{found:?}");
+    assert!(
+        ![1, 2, 3, 6, 7, 8, 9].iter().any(|c| columns.contains(c)),
+        "{found:?}"
+    );
+
+    // Six transverse momenta and their sum.
+    let sum = |x: &mut Vec<f64>| x.push(x.iter().sum());
+    let x: Vec<f64> = uniforms(6)
+        .chunks_exact(6)
+        .flat_map(|u| {
+            let mut x: Vec<f64> = u.iter().map(|u| -30.0 * (1.0 - u).ln()).collect();
+            sum(&mut x);
+            x
+        })
+        .collect();
+    let found = traits(&x, 7);
+    assert!(
+        found
+            .iter()
+            .any(|t| matches!(t, Trait::Dependent { column: 6, spread } if *spread < 1e-6)),
+        "{found:?}"
+    );
+}
+
+/// Momenta, angles and masses that have tails and correlations, but no relation.
+#[test]
+fn independent_momenta_are_functions_of_nothing() {
+    for particles in [1, 2, 5, 9] {
+        let x: Vec<f64> = uniforms(7 * particles)
+            .chunks_exact(7 * particles)
+            .flat_map(|u| momenta(u).concat())
+            .collect();
+        assert_eq!(traits(&x, 3 * particles), []);
+        // Transverse momenta in falling order.
+        let falling: Vec<f64> = uniforms(2 * particles)
+            .chunks_exact(2 * particles)
+            .flat_map(|u| {
+                let mut pt: Vec<f64> = u[..particles].iter().map(|u| 20.0 / (1.02 - u)).collect();
+                pt.sort_by(|a, b| b.total_cmp(a));
+                pt.extend(u[particles..].iter().map(|u| 2.0 * PI * u - PI));
+                pt
+            })
+            .collect();
+        assert_eq!(traits(&falling, 2 * particles), []);
+    }
 }
 
 #[test]
