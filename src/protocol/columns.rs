@@ -167,7 +167,7 @@ impl Trait {
                 called(names, *column)
             ),
             Trait::Dependent { column, spread } => format!(
-                "{} is a function of the others but for {:.2} % of its width: leave it out and compute it afterwards",
+                "{} is a function of the others but for {:.2} % of its width: leave it, or one of those that it follows from, out and compute it afterwards",
                 called(names, *column),
                 100.0 * spread
             ),

@@ -4,15 +4,17 @@
 use super::coverage::value;
 use super::judgement::Subject;
 use super::source::Events;
-use crate::compute::{threads, Session};
-use crate::metrics::{Normal, Sample, Trees};
+use crate::metrics::Normal;
 use crate::model::{called, Scaling};
-use crate::options::keys;
 use crate::order::{falling, sort_by_value};
-use crate::room::{self, Gather, Grow};
+use crate::room::{Gather, Grow};
 use crate::train::Hooks;
-use crate::{Error, Result, Rows};
+use crate::{Error, Result};
 use serde::Serialize;
+
+mod regions;
+
+pub(super) use regions::regions;
 
 /// A tail or a region of the target that the generator does not reach, or not with its weights.
 #[derive(Clone, Debug, Serialize)]
@@ -73,20 +75,15 @@ const WITHIN: &str = "within";
 /// The largest share of the target that is a tail, and the smallest that is missed.
 const TAIL: f64 = 0.05;
 const LEAST: f64 = 0.001;
-/// The same of a region, which may be where most is.
-const REGION: f64 = 0.5;
-const LEAST_REGION: f64 = 0.005;
 /// A tail counts as not reached if so many times fewer events are generated there than the target has.
 const FEWER: f64 = 10.0;
 /// The same of events of the host, whose weights are meant to make up for such differences.
 const FEWER_GIVEN: f64 = 100.0;
 /// And if equal laws make that with a smaller probability: hundreds of tails are looked at.
 const CHANCE: f64 = 1e-6;
-/// Shares of weight that differ by so many standard errors, and by so much of the target's in a tail or a region, are different.
+/// Shares of weight that differ by so many standard errors, and by so much of the target's in a tail, are different.
 const ERRORS: f64 = 5.0;
-const SURE: f64 = 4.0;
 const OFF: f64 = 0.25;
-const OFF_REGION: f64 = 0.5;
 /// Sizes that are looked at, in each unit of the logarithm.
 const STEPS: usize = 64;
 /// Places that are named.
@@ -271,114 +268,6 @@ pub(super) fn gaps(
         }
     }
     Ok(falling(gaps, &|gap| gap.target))
-}
-
-/// The regions, anywhere within the features, that trees find in one half of the events, generated ones with their weights and those of the
-/// target, and that are in the other half, for both halves: those where next to nothing is made and no weight makes up for it, or else the
-/// largest of those where the weights leave too little or too much. Events are in a random order.
-///
-/// # Errors
-/// Those of the hooks.
-pub(super) fn regions(
-    session: Session,
-    samples: [&Sample; 2],
-    names: &[String],
-) -> Result<Vec<Gap>> {
-    let options = session.options;
-    let columns = samples[0].dim();
-    let scores = samples.map(|sample| room::filled(sample.rows(), 0.0));
-    let [generated, target] = scores;
-    let mut scores = [generated?, target?];
-    for shown in [0, 1] {
-        let half = |sample: &Sample| {
-            let mut half = Events::new(columns);
-            for row in (shown..sample.rows()).step_by(2) {
-                half.x.put_all(sample.event(row).iter().copied())?;
-                half.w.put(sample.weight(row))?;
-            }
-            Ok::<_, Error>(half)
-        };
-        let halves = [half(samples[0])?, half(samples[1])?];
-        if halves.iter().any(|half| half.w.iter().sum::<f64>() <= 0.0) {
-            return Ok(Vec::new());
-        }
-        let of = |half: usize| {
-            let Events { x, w, .. } = &halves[half];
-            Sample::new(Rows::packed(x, columns)?, Some(w))
-        };
-        let fraction = options.get(keys::VALIDATION_FRACTION);
-        let held_out = [0, 1].map(|half| (halves[half].len() as f64 * fraction) as usize);
-        let classes = [&of(0)?, &of(1)?];
-        let trees = Trees::train(classes, held_out, threads(options), session.hooks)?;
-        for (sample, scores) in samples.iter().zip(&mut scores) {
-            let others = (1 - shown..sample.rows()).step_by(2);
-            others.for_each(|row| scores[row] = trees.score(sample.event(row)));
-        }
-    }
-    let weights = samples.map(|s| (0..s.rows()).map(|row| s.weight(row)).gather());
-    let [of_generated, of_target] = weights;
-    let (of_generated, of_target) = (of_generated?, of_target?);
-    let along = [(&scores[1], &of_target), (&scores[0], &of_generated)];
-    let along = along.map(|(at, weights)| Along { at, weights });
-    for sign in [1.0, -1.0] {
-        let found = tails(
-            &along,
-            Search {
-                sign,
-                most: REGION,
-                least: LEAST_REGION,
-                fewer: FEWER,
-                errors: SURE,
-                mended: 0.5,
-                off: OFF_REGION,
-            },
-        )?;
-        if let Some(shares) = found.missing.or(found.wrong) {
-            let inside = |row: usize| sign * scores[1][row] >= sign * shares.from;
-            let x = (0..samples[1].rows()).map(|row| samples[1].event(row));
-            let direction = place(&x.gather()?, names, &inside)?;
-            return Ok(vec![shares.gap(direction, WITHIN, found.missing.is_some())]);
-        }
-    }
-    Ok(Vec::new())
-}
-
-/// Where the events of a region are: the features of which all but a tenth of them take a small part.
-fn place(x: &[&[f64]], names: &[String], inside: &dyn Fn(usize) -> bool) -> Result<String> {
-    const SMALL: f64 = 0.6;
-    let mut narrow = Vec::new();
-    for column in 0..x.first().map_or(0, |x| x.len()) {
-        let ends = |of: &dyn Fn(usize) -> bool| {
-            let inside = x.iter().enumerate().filter(|(row, _)| of(*row));
-            let mut values = inside.map(|(_, x)| x[column]).gather()?;
-            values.sort_unstable_by(f64::total_cmp);
-            let last = values.len().saturating_sub(1);
-            let at = |part: usize| values.get(last * part / 20).copied().unwrap_or(f64::NAN);
-            Ok::<_, Error>((at(1), at(19)))
-        };
-        let (all, there) = (ends(&|_| true)?, ends(inside)?);
-        let part = (there.1 - there.0) / (all.1 - all.0);
-        if part < SMALL {
-            narrow.push((part, column, there));
-        }
-    }
-    let named = falling(narrow, &|(part, ..)| -*part);
-    let named: Vec<String> = named
-        .iter()
-        .take(NAMED)
-        .map(|(_, column, (low, high))| {
-            format!(
-                "{} from {} to {}",
-                called(names, *column),
-                value(*low),
-                value(*high)
-            )
-        })
-        .collect();
-    Ok(match named.is_empty() {
-        true => "in a region that boosted trees find".into(),
-        false => format!("in a region that boosted trees find ({})", named.join(", ")),
-    })
 }
 
 /// The largest tails in a direction, of target and generated events.
