@@ -785,7 +785,7 @@ fn samplers_allocate_nothing_after_their_first_blocks() {
             "surrogate" | "distilled" => &surrogate,
             _ => &gan,
         };
-        let dense = !["gan", "matching", "distilled"].contains(&method);
+        let dense = !["gan", "matching"].contains(&method);
         let mut options = Options::new();
         options.set_str("sampler.method", method).unwrap();
         let mut sampler = Sampler::new(model.clone(), 1, 0, &options).unwrap();

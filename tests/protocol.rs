@@ -1020,14 +1020,6 @@ fn surrogates_are_exact_and_ask_the_generator_less() {
         .unwrap();
     let off = sampler.diagnostic("acceptance").unwrap() / promised;
     assert!((off - 1.0).abs() < 0.05, "{off}");
-    let (mut x, mut log_p) = ([0.0; 20], [0.0; 10]);
-    let out = Outputs {
-        x: Some(RowsMut::packed(&mut x, 2).unwrap()),
-        log_prob: Some(RowsMut::column(&mut log_p)),
-        ..Outputs::default()
-    };
-    let error = sampler.generate(10, out).unwrap_err();
-    assert!(matches!(error, Error::Unsupported(_)), "{error}");
     // What it has not learned is told; the exact methods of the same model have no part in it.
     idle.set_str("refiner.method", "distilled").unwrap();
     let log = Still(RefCell::default());

@@ -200,7 +200,13 @@ fn densities_are_those_within_the_support() {
     asked.set_str("support", "").unwrap();
     asked.set_str("refiner.method", "flow").unwrap();
     let model = Arc::new(refine(&generator, &mut source(&x), &asked, &()).unwrap());
-    for method in ["rejection", "flow"] {
+    asked.set_str("refiner.method", "distilled").unwrap();
+    let distilled = Arc::new(refine_again(&model, None, &asked, &()).unwrap());
+    for method in ["rejection", "flow", "distilled"] {
+        let model = match method {
+            "distilled" => &distilled,
+            _ => &model,
+        };
         let (x, _, p) = sample(model.clone(), method, 20_000);
         assert!(x.chunks(2).all(inside));
         // The mean of 1 / p over the events of a region is its area: p is normalised on the wedge if it is the density of the events.

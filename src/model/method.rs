@@ -45,7 +45,7 @@ methods! {
     /// z accepted by a network that stands for w(z), and by w(z) / that.
     Surrogate("surrogate") { needs: Needs::Surrogate, correlation: Correlation::None, density: Density::Refined }
     /// z accepted by that network alone.
-    Distilled("distilled") { needs: Needs::Surrogate, correlation: Correlation::None, density: Density::None }
+    Distilled("distilled") { needs: Needs::Surrogate, correlation: Correlation::None, density: Density::Distilled }
     /// z from Langevin chains of q(z) without the Metropolis test (DDLS, arXiv:2003.06060): biased by its step.
     Langevin("langevin") { needs: Needs::Gradient, correlation: Correlation::Chain, density: Density::Refined }
     /// z from Langevin chains of q(z) with it.
@@ -100,6 +100,8 @@ pub enum Density {
     Generated,
     /// p_g(x) w(z) / Z, at which the method aims.
     Refined,
+    /// p_g(x) s(z) / Z, s the network that stands for w.
+    Distilled,
     /// That of the map that makes the latents, in place of the prior's.
     Own,
     /// None that is tractable.

@@ -81,7 +81,7 @@ pub struct Surrogate {
     pub log_w_max: f64,
     /// Fraction of the proposals that both stages accept, by events that it was not trained on.
     pub acceptance: f64,
-    /// Fraction that s accepts for the method `distilled`, by the same; none in a file that was written without.
+    /// Fraction that the method `distilled` accepts, those outside the support left out, by the same: Z / s_max of its density; none in a file that was written without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub distilled: Option<f64>,
     /// Events that the generator makes for one that is accepted, by the same.
@@ -96,6 +96,11 @@ impl Surrogate {
     pub fn limits(&self) -> Result<Limits> {
         let limits = self.classifier.limits;
         limits.ok_or_else(|| Error::Format("a surrogate without limits".into()))
+    }
+
+    /// log of the mean of s over the prior, within the support; none in a file that was written without.
+    pub fn log_z(&self) -> Option<f64> {
+        Some(libm::log(self.distilled?) + self.limits().ok()?.high)
     }
 
     /// Checks the description for latents of `dim` dimensions with `conditions` values of conditions.

@@ -6,7 +6,7 @@ use super::conditions::{Reach, UNKNOWN};
 use super::draws::{Draws, Uniforms};
 use super::refiner::{self, Block, Blocks, Maker, Statistics, Watch};
 use crate::compute::{backend, Instance, Stage};
-use crate::model::{Density, Evaluator, Method, Model, Needs, Real, Scaling};
+use crate::model::{Density, Evaluator, Method, Model, Needs, Real, Scaling, Surrogate};
 use crate::options::{choices::Backend, keys, Options};
 use crate::room::Grow;
 use crate::train::Hooks;
@@ -494,6 +494,14 @@ impl Sampler {
                 let refinement = self.model.refinement.as_ref();
                 let log_z = refinement.map_or(0.0, |r| r.log_mean_weight);
                 let refined = values.iter_mut().zip(log_w);
+                refined.for_each(|(p, l)| *p += l - log_z);
+            }
+            Density::Distilled => {
+                self.scratch.sized(*rows, 0.0)?;
+                self.evaluator.surrogate(z, *rows, &mut self.scratch)?;
+                let log_z = self.model.surrogate().and_then(Surrogate::log_z);
+                let log_z = log_z.unwrap_or(f64::NAN);
+                let refined = values.iter_mut().zip(&self.scratch);
                 refined.for_each(|(p, l)| *p += l - log_z);
             }
             Density::Own => {

@@ -94,8 +94,8 @@ impl Hashes {
     pub fn events(&mut self, name: &str, model: &Arc<Instance>, options: &Options) {
         const ROWS: usize = 150;
         let method = method(model, options);
-        let density = model.generator.invertible()
-            && !matches!(method, Method::Gan | Method::Matching | Method::Distilled);
+        let density =
+            model.generator.invertible() && !matches!(method, Method::Gan | Method::Matching);
         let mut sampler = Sampler::new(model.clone(), 3, 5, options).unwrap();
         let all = draw::<f64>(&mut sampler, ROWS, density);
         self.numbers(format!("{name}: events"), &all.events);

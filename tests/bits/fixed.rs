@@ -364,7 +364,7 @@ fn methods(hashes: &mut Hashes, dtype: &str) {
         let options = options(json!({"sampler.method": method}));
         let name = format!("sampler {name}, {dtype}");
         hashes.events(&name, &model, &options);
-        let density = !["gan", "matching", "distilled"].contains(&method);
+        let density = !["gan", "matching"].contains(&method);
         let mut sampler = Sampler::new(model, 3, 5, &options).unwrap();
         sampler.set_uniforms(Some(Box::new(Numbers(9)))).unwrap();
         let drawn = draw::<f32>(&mut sampler, 90, density);
@@ -401,8 +401,7 @@ fn methods(hashes: &mut Hashes, dtype: &str) {
     let mut network = in_latents["latent_classifier"].clone();
     network["limits"] = json!({"low": -1.0, "high": 0.5});
     surrogate["refinement"]["method"] = "surrogate".into();
-    surrogate["refinement"]["surrogate"] =
-        json!({"classifier": network, "log_w_max": 1.5, "acceptance": 0.5, "calls": 1.5});
+    surrogate["refinement"]["surrogate"] = json!({"classifier": network, "log_w_max": 1.5, "acceptance": 0.5, "distilled": 0.6, "calls": 1.5});
     sample("surrogate", "surrogate", &surrogate);
     sample("distilled", "distilled", &surrogate);
 }

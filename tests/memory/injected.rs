@@ -387,11 +387,7 @@ fn refiners_and_samplers() {
                 &mut making(refine, laser_model_free),
             );
             let refined = made(refine);
-            sample(
-                method,
-                refined,
-                !["gan", "matching", "distilled"].contains(&method),
-            );
+            sample(method, refined, !["gan", "matching"].contains(&method));
             laser_model_free(refined);
             laser_options_free(options);
         }

@@ -124,7 +124,7 @@ impl Home for Screening {
         engine::apply(&network, &parameters, &apart, &mut log_s)?;
         log_s.iter_mut().for_each(|l| *l += offset);
         let stages = Stages::choose(session, &log_s, &log_w[..held_out], offset)?;
-        let (widest, distilled) = widest(session, &log_s, offset)?;
+        let (widest, distilled) = widest(session, &log_s, &log_w[..held_out], offset)?;
         match self.0 {
             Method::Surrogate => {
                 let alone = refinement.pilot.map_or(0.0, |p| p.acceptance);
@@ -184,9 +184,9 @@ impl Home for Screening {
     }
 }
 
-/// The limits of log s where nothing comes after it, and what share of proposals is accepted then: s knows little of weights that are smaller
-/// than those that it has seen, and the largest are cut as those of rejection are, but lost.
-fn widest(session: Session, log_s: &[f64], log_mean: f64) -> Result<(Limits, f64)> {
+/// The limits of log s where nothing comes after it, and what share of proposals is accepted then, those without a weight left out: s knows
+/// little of weights that are smaller than those that it has seen, and the largest are cut as those of rejection are, but lost.
+fn widest(session: Session, log_s: &[f64], log_w: &[f64], log_mean: f64) -> Result<(Limits, f64)> {
     let of_s = log_s.iter().map(|l| Weighed {
         w: libm::exp(*l),
         times: 1.0,
@@ -195,7 +195,12 @@ fn widest(session: Session, log_s: &[f64], log_mean: f64) -> Result<(Limits, f64
     let budget = budget.ok_or_else(no_weight)?;
     let high = libm::log(budget.w_max);
     let low = (libm::log(LOWEST) + log_mean).min(high);
-    Ok((Limits { low, high }, budget.acceptance))
+    let limits = Limits { low, high };
+    let can_be = log_s.iter().zip(log_w).filter(|(_, w)| w.is_finite());
+    let accepted: f64 = can_be
+        .map(|(l, _)| libm::exp(within(limits, *l) - high))
+        .sum();
+    Ok((limits, accepted / log_s.len() as f64))
 }
 
 /// How well the events of `distilled` can be told from those with the weights that it stands for: w / s is the best that a classifier of the
