@@ -14,6 +14,8 @@ use laser::model::{
     Map, Matching, Method, Mixture, Mlp, Model, Pilot, Refinement, Refiner, Scaling, Start,
     Support, Surrogate, Transform, FORMAT_VERSION,
 };
+use laser::options::Options;
+use laser::protocol::{Instance, Sampler};
 use laser::Error;
 use serde_json::{json, Value};
 use sha2::{Digest, Sha256};
@@ -572,6 +574,11 @@ fn models_that_could_not_be_read_are_not_written() {
         (read.first, read.distilled, read.limits().unwrap().high),
         (None, None, 1.0)
     );
+    let mut options = Options::new();
+    options.set_str("sampler.method", "distilled").unwrap();
+    let earlier = Arc::new(Instance::new(earlier));
+    let error = Sampler::new(earlier, 1, 0, &options).err().unwrap();
+    assert!(matches!(error, Error::Unsupported(_)), "{error}");
     for method in [Method::Surrogate, Method::Distilled] {
         refused(
             &|m| m.refinement.as_mut().unwrap().method = method,

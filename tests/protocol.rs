@@ -1020,6 +1020,38 @@ fn surrogates_are_exact_and_ask_the_generator_less() {
         .unwrap();
     let off = sampler.diagnostic("acceptance").unwrap() / promised;
     assert!((off - 1.0).abs() < 0.05, "{off}");
+    // What is cut at the limit of s is missed by those who look, and not in the density, which is normalised.
+    let cut = |overweight: f64| {
+        let mut asked = alone.clone();
+        asked.set_f64("rejection.overweight", overweight).unwrap();
+        let cut = Arc::new(refine_again(&learned, None, &asked, &()).unwrap());
+        let mut sampler = Sampler::new(cut.clone(), 2, 0, &asked).unwrap();
+        let (mut x, mut log_p) = (vec![0.0; 2 * 40_000], vec![0.0; 40_000]);
+        let out = Outputs {
+            x: Some(RowsMut::packed(&mut x, 2).unwrap()),
+            log_prob: Some(RowsMut::column(&mut log_p)),
+            ..Outputs::default()
+        };
+        sampler.generate(40_000, out).unwrap();
+        let of_generator = |x: &[f64]| {
+            let squares: f64 = x.iter().map(|x| x * x).sum();
+            -0.5 * squares - (2.0 * std::f64::consts::PI).ln()
+        };
+        let ratios = x
+            .chunks(2)
+            .zip(&log_p)
+            .map(|(x, p)| (of_generator(x) - p).exp());
+        let area = ratios.sum::<f64>() / 40_000.0;
+        assert!((area - 1.0).abs() < 0.05, "{overweight}: {area}");
+        (
+            auc(&cut),
+            cut.record["surrogate"]["distilled"]["lost"]
+                .as_f64()
+                .unwrap(),
+        )
+    };
+    let ((whole, _), (less, lost)) = (cut(0.001), cut(0.3));
+    assert!(less > whole + 0.02 && lost > 0.2, "{whole} {less} {lost}");
     // What it has not learned is told; the exact methods of the same model have no part in it.
     idle.set_str("refiner.method", "distilled").unwrap();
     let log = Still(RefCell::default());
@@ -1030,6 +1062,17 @@ fn surrogates_are_exact_and_ask_the_generator_less() {
     let verdict = missed.record["judgement"]["verdict"].as_str().unwrap();
     assert!(verdict.contains("refiner"), "{verdict}");
     mean_and_variance(&Arc::new(missed), "surrogate", 1000, &options);
+    // A surrogate for two stages may know next to nothing, and by itself is no good.
+    let told = |model: &Instance| {
+        let log = Arc::new(Heard::default());
+        let mut sampler =
+            Sampler::new(Arc::new(Instance::new((**model).clone())), 2, 0, &alone).unwrap();
+        sampler.set_hooks(Some(log.clone()));
+        draw(&mut sampler, 1000);
+        let said = log.0.lock().unwrap().join("\n");
+        said.contains("`distilled` is as right as the model's surrogate")
+    };
+    assert!(told(&untrained) && !told(&learned));
     let [surrogate, rejection] = calls(untrained);
     // w has no bound: two runs know its largest values no better.
     assert!(

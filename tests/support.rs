@@ -178,7 +178,32 @@ fn distilled_weights_end_where_the_support_does() {
     let again = refine_again(&refined(&x, ""), None, &asked, &()).unwrap();
     let left = again.record["refiner"]["second_opinion"]["refined"].as_f64();
     assert!(left.unwrap() < 0.54, "{left:?}");
-    let (x, w, _) = sample(Arc::new(again), "distilled", 20_000);
+    // However little it knows: what is promised is kept.
+    asked.set_i64("surrogate.epochs", 1).unwrap();
+    asked.set_i64("surrogate.steps", 1).unwrap();
+    let untrained = refine_again(&again, None, &asked, &()).unwrap();
+    let again = Arc::new(again);
+    for model in [again.clone(), Arc::new(untrained)] {
+        let promised = model.record["surrogate"]["distilled"].clone();
+        let mut options = Options::new();
+        options.set_str("sampler.method", "distilled").unwrap();
+        let mut sampler = Sampler::new(model, 3, 0, &options).unwrap();
+        sampler.generate(20_000, Outputs::<f64>::default()).unwrap();
+        for (key, expected) in [
+            ("acceptance", promised["acceptance"].as_f64().unwrap()),
+            (
+                "calls_per_event",
+                1.0 / promised["inside"].as_f64().unwrap(),
+            ),
+        ] {
+            let got = sampler.diagnostic(key).unwrap();
+            assert!(
+                (got / expected - 1.0).abs() < 0.05,
+                "{key}: {got}, {expected}"
+            );
+        }
+    }
+    let (x, w, _) = sample(again, "distilled", 20_000);
     assert!(x.chunks(2).all(inside) && w.iter().all(|&w| w == 1.0));
     // As dense near the edge as far from it: by the angle to the axis, of which the wedge has a quarter to either side.
     let angle = |x: &[f64]| (x[1] / x[0]).atan().abs();

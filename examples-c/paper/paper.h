@@ -41,7 +41,10 @@ double cpu_seconds(void);
 /* Fills the histograms of `s` with s->events simulated events; with a model, the latent one with where its inverse puts the first of them. */
 void simulate(sample *s, const simulator_target *target, uint64_t seed, const laser_model *model);
 
-/* Fills the histograms of `s` with s->events events of the method s->name, and takes their time. */
+/* Microseconds an event above which a method has no place in a table of so many events. */
+static const double too_slow = 300.0;
+
+/* Fills the histograms of `s` with s->events events of the method s->name, and takes their time; of one that is too slow, some of them. */
 laser_status generate(sample *s, const simulator_target *target, const laser_model *model, uint64_t seed);
 
 void free_histograms(sample *s);

@@ -84,7 +84,7 @@ pub type laser_noise_fn =
 /// for these n and keeps nothing back, so that the host may set its generator anew between any two calls: take many events per call
 /// where speed counts. In blocks of at most 1024 events the callback is asked for all numbers of the first
 /// proposals at once, event by event: those that become its latent point (of a learned refiner, its auxiliary one; with "mixture" one more, which
-/// chooses between prior and flow), then for "rejection", "surrogate" and "mixture" the one that decides; then for the second proposals of those that need
+/// chooses between prior and flow), then for "rejection", "surrogate", "distilled" and "mixture" the one that decides; then for the second proposals of those that need
 /// one, and so on: what an event of these gets depends on the events asked for with it. Chains draw for a trajectory of all of them at once, and keep a state of each; "resampling" draws for a
 /// block of 1024 events, and keeps those not asked for: set the callback again to drop them and begin anew. When a call fails, the stream
 /// stays where it stood, and the numbers it drew are gone.
@@ -124,13 +124,13 @@ pub unsafe extern "C" fn laser_sampler_set_noise_callback(
 ///
 /// Warnings come by the log callback (LASER_LOG_WARNING), each once to the hooks that are set, when what the sampler meets contradicts the
 /// pilot run in its model, or deserves no trust: a weight above ten times the largest of the pilot run; more than twice the share of the
-/// weight above w_max that "rejection.overweight" leaves there; an acceptance of "rejection", "surrogate" or "mixture" off by a factor of two; ten events that carry
+/// weight above w_max that "rejection.overweight" leaves there; an acceptance of "rejection", "surrogate", "distilled" or "mixture" off by a factor of two; ten events that carry
 /// more than 1 % of the weight, and ten times as much as ten others; more than 1 % of the weight at the largest that the classifier gives;
 /// more than a tenth of the events of "resampling" copies of others; conditions of a call that lie beyond the training's by more than a
 /// twentieth of their range, more than by chance (of models of earlier versions, more than 0.1 % beyond 4 standard deviations), or more of all that were
 /// asked for than by chance where fewer than 100 events of the training are as near as that; 1 % of the
 /// proposals not finite; a feature that single precision, where it is asked for, rounds by more than a thousandth of its spread; chains of which 1 % of the trajectories diverge, less than 1 % is accepted, or R-hat is above 1.1 (more for fewer
-/// than 64 events of each, and from 20 on); "langevin" with a step that no pilot run of it has judged (option "hmc.pilot" of the refinement),
+/// than 64 events of each, and from 20 on); "distilled" of a surrogate that was refined for the method "surrogate" and has learned too little; "langevin" with a step that no pilot run of it has judged (option "hmc.pilot" of the refinement),
 /// and that a Metropolis test would refuse in 0.5 % of the cases.
 ///
 /// @param sampler the stream
@@ -228,7 +228,7 @@ pub unsafe extern "C" fn laser_sampler_tell(
 /// @param w receives `n` weights: w(z) for the method "reweight", whose events are wrong without them; else 1, but w / w_max for the events of
 /// "rejection", "surrogate" and "mixture" above w_max; NULL if not wanted, which "reweight" refuses
 /// @param logp receives `n` logarithms of the density of the events, in 1 / (product of the units of x): that of the generator for
-/// "baseline" and "reweight", that of the refiner for "flow", the refined one for all others; of features that have values with a
+/// "baseline" and "reweight", that of the refiner for "flow" and "distilled", the refined one for all others; of features that have values with a
 /// probability (scalings `integer`, `category`, `zeros`) that of the event and its place in their cells, see docs/training.md; NULL if not
 /// wanted
 /// @return LASER_OK: all values are then finite; LASER_ERR_INVALID_ARGUMENT for wrong sizes or arrays that overlap, or if `w` is NULL with

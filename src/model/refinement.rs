@@ -98,9 +98,10 @@ impl Surrogate {
         limits.ok_or_else(|| Error::Format("a surrogate without limits".into()))
     }
 
-    /// log of the mean of s over the prior, within the support; none in a file that was written without.
-    pub fn log_z(&self) -> Option<f64> {
-        Some(libm::log(self.distilled?) + self.limits().ok()?.high)
+    /// Where s ends for the method `distilled`, and log of its mean over the prior within the support; none in a file that was written without.
+    pub fn density(&self) -> Option<(Limits, f64)> {
+        let limits = self.classifier.limits?;
+        Some((limits, libm::log(self.distilled?) + limits.high))
     }
 
     /// Checks the description for latents of `dim` dimensions with `conditions` values of conditions.

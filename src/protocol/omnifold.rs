@@ -224,6 +224,7 @@ pub(super) fn unfold(
         let mut feed = LatentFeed {
             latents: &mut latent_rows,
             omega: &omega,
+            impossible: 1.0,
         };
         let trained = step("omnifold_latents", &mut on_latents, &mut feed, session)?;
         record.trainings.push(trained.1);

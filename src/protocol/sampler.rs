@@ -107,7 +107,7 @@ impl Sampler {
             watch: Watch::new(
                 method,
                 pilot,
-                refiner::judged(&model.record, method),
+                refiner::judged(&model, method),
                 model.generator.condition_dim() > 0,
             ),
             hooks: None,
@@ -499,10 +499,11 @@ impl Sampler {
             Density::Distilled => {
                 self.scratch.sized(*rows, 0.0)?;
                 self.evaluator.surrogate(z, *rows, &mut self.scratch)?;
-                let log_z = self.model.surrogate().and_then(Surrogate::log_z);
-                let log_z = log_z.unwrap_or(f64::NAN);
-                let refined = values.iter_mut().zip(&self.scratch);
-                refined.for_each(|(p, l)| *p += l - log_z);
+                let surrogate = self.model.surrogate();
+                if let Some((limits, log_z)) = surrogate.and_then(Surrogate::density) {
+                    let refined = values.iter_mut().zip(&self.scratch);
+                    refined.for_each(|(p, l)| *p += limits.apply(*l) - log_z);
+                }
             }
             Density::Own => {
                 // In p_g(x) = p(z) / |det ∂x/∂z|, q_Φ takes the place of p.

@@ -508,7 +508,7 @@ fn weights(model: &Model, text: &mut String) {
             &meaning,
         );
         if let Some(distilled) = surrogate.distilled {
-            let meaning = "that of the surrogate alone, by which one call makes an event";
+            let meaning = "that of the surrogate alone";
             line("acceptance, distilled", percent(distilled), meaning);
         }
     }

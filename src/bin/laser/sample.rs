@@ -480,7 +480,10 @@ fn summary(sampler: &Sampler, method: Method, path: &Path, rows: u64, seconds: f
             about.push(format!("{name} {}", percent(value)));
         }
     }
-    if matches!(method, Method::Mixture | Method::Surrogate) {
+    if matches!(
+        method,
+        Method::Mixture | Method::Surrogate | Method::Distilled
+    ) {
         let calls = number(sampler.diagnostic("calls_per_event")?);
         about.push(format!("{calls} calls of the generator an event"));
     }

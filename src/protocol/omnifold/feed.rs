@@ -109,6 +109,8 @@ impl<T: Real> Feed<T> for EventFeed<'_, '_, '_> {
 pub(in crate::protocol) struct LatentFeed<'f> {
     pub latents: &'f mut Shuffled,
     pub omega: &'f [f64],
+    /// In place of 1 where ω is 0.
+    pub impossible: f64,
 }
 
 impl LatentFeed<'_> {
@@ -120,7 +122,11 @@ impl LatentFeed<'_> {
         batch.weights.clear();
         let weights = chosen.iter().map(|&row| T::from_f64(self.omega[row]));
         batch.weights.put_all(weights)?;
-        batch.weights.sized(2 * chosen.len(), T::from_f64(1.0))?;
+        let others = chosen.iter().map(|&row| match self.omega[row] {
+            0.0 => T::from_f64(self.impossible),
+            _ => T::from_f64(1.0),
+        });
+        batch.weights.put_all(others)?;
         batch.two_classes(chosen.len())
     }
 }

@@ -25,13 +25,12 @@ mod transition;
 mod watch;
 
 pub(super) use block::{Block, Blocks, Maker};
-pub(super) use chains::judged;
 pub(super) use chains::settings as chain_settings;
 pub(super) use home::{in_common, missing};
 pub(super) use prepare::prepare;
 pub(super) use registry::home;
 pub(super) use statistics::Statistics;
-pub(super) use watch::Watch;
+pub(super) use watch::{judged, Watch};
 
 #[cfg(test)]
 mod tests;

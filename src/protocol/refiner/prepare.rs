@@ -3,7 +3,6 @@
 use super::chains;
 use super::home::{Case, Home, Preparation};
 use super::registry::{home, REFINERS};
-use super::surrogate::unlearned;
 use crate::compute::{Instance, Session};
 use crate::metrics::Auc;
 use crate::model::{Method, Model, Pilot, Refinement};
@@ -76,7 +75,6 @@ pub(in crate::protocol) fn prepare(
         }
         case.unsound = true;
     }
-    let refiner = refinement.method;
     model.refinement = Some(refinement);
     let made = Made::new(session, &generator.with_model(model.clone()), conditions)?;
     if model.support.is_some() {
@@ -86,17 +84,15 @@ pub(in crate::protocol) fn prepare(
             refinement.log_inside = libm::log(share);
         }
     }
-    let apart = match made {
-        Some(made) => made.judge(session, &weighted, conditions)?,
-        None if refiner == Method::Distilled => {
-            let refined = generator.with_model(model.clone());
-            Some(unlearned(session, &refined, &weighted, conditions)?)
+    let before = report
+        .second_opinion
+        .map(|o| ("the generator's own from the target", o.generated));
+    if let Some(made) = made {
+        if let Some(auc) = made.judge(session, &weighted, conditions)? {
+            let remedy = "Train it longer or larger, or take `rejection` or `reweight`";
+            let opinion = tell(session, auc, before, remedy)?;
+            model.record.insert(RECORD.into(), opinion);
         }
-        None => None,
-    };
-    if let Some(auc) = apart {
-        let opinion = tell(session, auc, report)?;
-        model.record.insert(RECORD.into(), opinion);
     }
     model
         .record
@@ -127,7 +123,7 @@ fn choose(session: Session, case: &Case) -> Result<&'static dyn Home> {
 }
 
 /// Where a model's record says how right a learned refiner is.
-const RECORD: &str = "refiner";
+pub(super) const RECORD: &str = "refiner";
 
 /// Events of a learned refiner, which is not exact, however long it learns.
 struct Made {
@@ -228,18 +224,23 @@ impl Made {
     }
 }
 
-/// How far a refiner's events can be told from those with the weights that it learned, for the record; warns if they can.
+/// How far a refiner's events can be told from those with the weights that it learned, for the record; warns if they can. `before` says of whom
+/// from whom an area was measured in the same way.
 ///
 /// # Errors
 /// Those of the hooks.
-fn tell(session: Session, auc: Auc, report: &WeightReport) -> Result<Value> {
+pub(super) fn tell(
+    session: Session,
+    auc: Auc,
+    before: Option<(&str, f64)>,
+    remedy: &str,
+) -> Result<Value> {
     if differs(auc.value, auc.error) {
-        let before = report.second_opinion.map(|o| o.generated);
-        let before = before.map_or(String::new(), |auc| {
-            format!(" (the generator's own from the target: {auc:.3})")
+        let before = before.map_or(String::new(), |(whose, auc)| {
+            format!(" ({whose}: {auc:.3})")
         });
         session.hooks.warn("refiner", &format!(
-            "the events that the learned refiner makes are told from those with the weights that it learned: AUC {:.3} ± {:.3}{before}. Train it longer or larger, or take `rejection` or `reweight` (`refiner.method`, `sampler.method`), which are as right as the weights",
+            "the events that the learned refiner makes are told from those with the weights that it learned: AUC {:.3} ± {:.3}{before}. {remedy} (`refiner.method`, `sampler.method`), which are as right as the weights",
             auc.value, auc.error
         ))?;
     }

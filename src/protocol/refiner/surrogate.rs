@@ -3,25 +3,25 @@
 use super::block::Maker;
 use super::home::{missing, refinement, Home, Preparation};
 use super::pool::unit_weights;
+use super::prepare;
 use super::proposals::{Independent, Looks, Proposals};
 use super::statistics::Statistics;
-use crate::compute::{Instance, Session};
+use crate::compute::Session;
 use crate::engine;
 use crate::metrics::{auc, Auc};
 use crate::model::{Classifier, Dims, Evaluator, Limits, Method, Model, Scaling, Surrogate};
 use crate::noise::places;
 use crate::objective::{Goal, Separation};
 use crate::options::{keys, Options};
-use crate::protocol::conditions::Conditions;
 use crate::protocol::feed::seen;
 use crate::protocol::networks::{mlp, MlpKeys};
 use crate::protocol::omnifold::{LatentFeed, Shuffled};
-use crate::protocol::opinion::COMPARED;
+use crate::protocol::opinion::differs;
 use crate::protocol::pullback::{weighted_latents, Budget, Run, Weighed, Weighted};
 use crate::room::{self, Gather, Grow};
 use crate::train::{initial_classifier, Level, Settings};
 use crate::{Error, Result};
-use serde_json::json;
+use serde_json::{json, Map, Value};
 
 /// Proposals of the prior that are accepted with probability s(z) / s_max before they are events, and then with v / v_max, v = w / s, so that
 /// the events follow p(z) w(z) whatever s has learned: exact as rejection is, with fewer calls of the generator (Danziger et al.,
@@ -43,7 +43,10 @@ const KEYS: MlpKeys = MlpKeys {
     slope: keys::SURROGATE_SLOPE,
 };
 
-/// One of so many of the pool is held out of the training; the limits of s are chosen by these.
+/// Where the record has the surrogate.
+const RECORD: &str = "surrogate";
+
+/// One of so many of the pool is held out of the training.
 const HELD_OUT: usize = 4;
 
 /// Where s may end below, in units of the mean weight: the higher, the more events are made in vain; the lower, the larger is w / s where the
@@ -59,6 +62,10 @@ const TRIES: f64 = 30.0;
 
 /// Where s ends below if no second stage follows, in units of the mean weight.
 const LOWEST: f64 = 1e-6;
+
+/// By how much less than the others a latent without a weight counts, as one outside a support, in whose place s should be 0: at the edge w has
+/// a step, and a smooth s had better end outside, where events are refused in any case.
+const IMPOSSIBLE: f64 = 0.1;
 
 /// Where rejection needs fewer calls for an event there is nothing to save.
 const FEW_CALLS: f64 = 2.0;
@@ -82,7 +89,7 @@ impl Home for Screening {
     }
 
     fn record(&self) -> Option<&'static str> {
-        Some("surrogate")
+        Some(RECORD)
     }
 
     fn prepare(&self, preparation: Preparation) -> Result<bool> {
@@ -103,60 +110,74 @@ impl Home for Screening {
         let go_on = || session.hooks.check("surrogate");
         let noise = places::REFINER.at(0).noise(session.seed);
         let mut parameters = initial_classifier(&network, noise, &go_on)?;
-        let held_out = log_w.len() / HELD_OUT;
-        let columns = scalings.len();
-        let u = seen(&z, &scalings)?;
-        let apart = room::copied(&u[..held_out * columns])?;
+        let (rows, columns) = (log_w.len(), scalings.len());
         let shuffle = places::POOL_ROWS.noise(session.seed);
-        let mut latents = Shuffled::new(u, columns, held_out, shuffle)?;
+        let u = seen(&z, &scalings)?;
+        let mut latents = Shuffled::new(u, columns, rows / HELD_OUT, shuffle)?;
         let mut feed = LatentFeed {
             latents: &mut latents,
             omega: &unit_weights(&log_w)?,
+            impossible: IMPOSSIBLE,
         };
         let settings =
             Settings::from_options("surrogate", session.options, &keys::SURROGATE_TRAINING);
         let goal = Goal::Separation(&network, Separation::CrossEntropy);
         let trained = session.fit(goal, &settings, &mut feed, &mut parameters)?;
 
+        // As rejection is judged, and by no latent that s has learned from.
+        let pilot = Run::pilot(session);
+        let Weighted { z, log_w, .. } = weighted_latents(session, model, conditions, pilot, None)?;
         // Any constant will do: what is accepted does not depend on it.
         let offset = refinement.log_mean_weight;
-        let mut log_s = room::filled(held_out, 0.0)?;
-        engine::apply(&network, &parameters, &apart, &mut log_s)?;
+        let mut log_s = room::filled(log_w.len(), 0.0)?;
+        engine::apply(&network, &parameters, &seen(&z, &scalings)?, &mut log_s)?;
         log_s.iter_mut().for_each(|l| *l += offset);
-        let stages = Stages::choose(session, &log_s, &log_w[..held_out], offset)?;
-        let (widest, distilled) = widest(session, &log_s, &log_w[..held_out], offset)?;
+        let pilot = Judged {
+            log_s: &log_s,
+            log_w: &log_w,
+        };
+        let stages = Stages::choose(session, &pilot, offset)?;
+        let alone = pilot.alone(session, offset)?;
         match self.0 {
             Method::Surrogate => {
-                let alone = refinement.pilot.map_or(0.0, |p| p.acceptance);
-                tell(session, &stages, alone)?;
+                let rejection = refinement.pilot.map_or(0.0, |p| p.acceptance);
+                tell(session, &stages, rejection)?;
             }
-            _ => session.hooks.log(
-                Level::Info,
-                &format!(
-                    "distilled: {:.2} % of the proposals are accepted",
-                    100.0 * distilled
-                ),
-            )?,
+            _ => tell_alone(session, &alone)?,
         }
         let mut told = json!(trained);
         told["limits"] = json!(stages.limits);
-        told["distilled"] = json!(distilled);
         told["acceptance"] = json!(stages.acceptance);
         told["second"] = json!(stages.second);
-        record.insert("surrogate".into(), told);
+        told["distilled"] =
+            json!({"acceptance": alone.acceptance, "inside": alone.inside, "lost": alone.lost});
+        if let Some([generated, left]) = pilot.apart(&alone)? {
+            let opinion =
+                json!({"refined": left.value, "error": left.error, "generated": generated.value});
+            told["distilled"]["second_opinion"] = opinion;
+            if self.0 == Method::Distilled {
+                let before = Some(("the generator's own", generated.value));
+                let remedy = "Train it longer or larger (`surrogate.epochs`, `surrogate.pool`, `surrogate.units`), or take `surrogate`, for which this model has all, or `rejection` or `reweight`";
+                record.insert(
+                    prepare::RECORD.into(),
+                    prepare::tell(session, left, before, remedy)?,
+                );
+            }
+        }
+        record.insert(RECORD.into(), told);
         refinement.surrogate = Some(Surrogate {
             log_w_max: libm::log(stages.second.w_max),
             acceptance: stages.acceptance,
             calls: stages.calls(),
             first: Some(stages.limits),
-            distilled: Some(distilled),
+            distilled: Some(alone.acceptance),
             classifier: Classifier {
                 network,
                 members: 1,
                 latents: 0,
                 scalings,
                 log_ratio_offset: offset,
-                limits: Some(widest),
+                limits: Some(alone.limits),
                 parameters: parameters.into(),
             },
         });
@@ -184,53 +205,119 @@ impl Home for Screening {
     }
 }
 
-/// The limits of log s where nothing comes after it, and what share of proposals is accepted then, those without a weight left out: s knows
-/// little of weights that are smaller than those that it has seen, and the largest are cut as those of rejection are, but lost.
-fn widest(session: Session, log_s: &[f64], log_w: &[f64], log_mean: f64) -> Result<(Limits, f64)> {
-    let of_s = log_s.iter().map(|l| Weighed {
-        w: libm::exp(*l),
-        times: 1.0,
-    });
-    let budget = Budget::of(session.get(keys::REJECTION_OVERWEIGHT), of_s)?;
-    let budget = budget.ok_or_else(no_weight)?;
-    let high = libm::log(budget.w_max);
-    let low = (libm::log(LOWEST) + log_mean).min(high);
-    let limits = Limits { low, high };
-    let can_be = log_s.iter().zip(log_w).filter(|(_, w)| w.is_finite());
-    let accepted: f64 = can_be
-        .map(|(l, _)| libm::exp(within(limits, *l) - high))
-        .sum();
-    Ok((limits, accepted / log_s.len() as f64))
+/// What of the method `distilled` a sampler has to say, whose surrogate may have been trained for another: none if it was found right.
+pub(in crate::protocol) fn unlearned(record: &Map<String, Value>) -> bool {
+    let opinion = record
+        .get(RECORD)
+        .map(|r| &r["distilled"]["second_opinion"]);
+    let number = |key: &str| opinion.and_then(|o| o[key].as_f64());
+    match (number("refined"), number("error")) {
+        (Some(auc), Some(error)) => differs(auc, error),
+        _ => true,
+    }
 }
 
-/// How well the events of `distilled` can be told from those with the weights that it stands for: w / s is the best that a classifier of the
-/// latents could find, and known.
-///
-/// # Errors
-/// [`Error::Unsupported`] if the model has no surrogate, [`Error::Data`] if no weight is usable; those of evaluator and hooks.
-pub(super) fn unlearned(
-    session: Session,
-    model: &Instance,
-    weighted: &Instance,
-    conditions: &Conditions,
-) -> Result<Auc> {
-    let run = Run::of_pilot(session, COMPARED);
-    let Weighted { z, log_w, .. } = weighted_latents(session, weighted, conditions, run, None)?;
-    let rows = log_w.len();
-    let mut log_s = room::filled(rows, 0.0)?;
-    session.evaluator(model)?.surrogate(&z, rows, &mut log_s)?;
-    // Events that cannot be are not made by either.
-    let weights = |of: &[f64]| {
-        let pairs = of.iter().zip(&log_w);
-        let weight = |(l, w): (&f64, &f64)| if w.is_finite() { libm::exp(*l) } else { 0.0 };
-        pairs.map(weight).gather()
-    };
-    let (mut of_both, of_s) = (weights(&log_w)?, weights(&log_s)?);
-    of_both.put_all(of_s)?;
-    let apart = |i: usize| log_w[i % rows] - log_s[i % rows];
-    let scores = (0..2 * rows).map(|i| Some(apart(i)).filter(|v| v.is_finite()).unwrap_or(0.0));
-    let labels = (0..2 * rows).map(|i| i32::from(i < rows));
-    auc(&scores.gather()?, &labels.gather()?, Some(&of_both))
+/// Latents that s has not learned from.
+struct Judged<'a> {
+    log_s: &'a [f64],
+    log_w: &'a [f64],
+}
+
+/// s where no second stage follows.
+struct Alone {
+    limits: Limits,
+    /// Fraction of the proposals that become events.
+    acceptance: f64,
+    /// Fraction of the proposals that are accepted whose events can be.
+    inside: f64,
+    /// Share of s above its limit.
+    lost: f64,
+}
+
+impl Judged<'_> {
+    /// s of the latents that have a weight. The others, whose events are refused, say nothing: s has hardly learned from them.
+    fn known(&self) -> impl Iterator<Item = Weighed> + '_ {
+        let times = |w: f64| if w.is_finite() { 1.0 } else { 0.0 };
+        let pairs = self.log_s.iter().zip(self.log_w);
+        pairs.map(move |(s, w)| Weighed {
+            w: libm::exp(*s),
+            times: times(*w),
+        })
+    }
+
+    /// s knows little of weights that are smaller than those that it has seen, and the largest are cut as those of rejection are, but lost.
+    ///
+    /// # Errors
+    /// [`Error::Numerical`] if no latent has a weight.
+    fn alone(&self, session: Session, log_mean: f64) -> Result<Alone> {
+        let budget = Budget::of(session.get(keys::REJECTION_OVERWEIGHT), self.known())?;
+        let budget = budget.ok_or_else(no_weight)?;
+        let high = libm::log(budget.w_max);
+        let low = (libm::log(LOWEST) + log_mean).min(high);
+        let limits = Limits { low, high };
+        let share = |l: &f64| libm::exp(within(limits, *l) - high);
+        let all: f64 = self.log_s.iter().map(share).sum();
+        let pairs = self.log_s.iter().zip(self.log_w);
+        let can_be = pairs.filter(|(_, w)| w.is_finite());
+        let events: f64 = can_be.map(|(s, _)| share(s)).sum();
+        Ok(Alone {
+            limits,
+            acceptance: events / self.log_s.len() as f64,
+            inside: events / all,
+            lost: budget.overweight_fraction,
+        })
+    }
+
+    /// The areas by which the generator's own events and those of s could be told from those with the weights, by the best that a classifier of
+    /// the latents could find, w or w / s: both are known. None of too few.
+    ///
+    /// # Errors
+    /// [`Error::Memory`].
+    fn apart(&self, alone: &Alone) -> Result<Option<[Auc; 2]>> {
+        let log_s = self
+            .log_s
+            .iter()
+            .map(|l| within(alone.limits, *l))
+            .gather()?;
+        let of = |log_s: &[f64]| {
+            let pairs = self.log_w.iter().zip(log_s);
+            // Events that cannot be are not made by either.
+            let known = || pairs.clone().filter(|(w, _)| w.is_finite());
+            let rows = known().count();
+            let both = || known().chain(known()).enumerate();
+            let scores = both().map(|(_, (w, s))| w - s);
+            let labels = both().map(|(i, _)| i32::from(i < rows));
+            let weights = both().map(|(i, (w, s))| libm::exp(if i < rows { *w } else { *s }));
+            let found = auc(
+                &scores.gather()?,
+                &labels.gather()?,
+                Some(&weights.gather()?),
+            );
+            match found {
+                Err(Error::Data(_)) => Ok(None),
+                found => found.map(Some),
+            }
+        };
+        let generator = room::filled(log_s.len(), 0.0)?;
+        Ok(of(&generator)?.zip(of(&log_s)?).map(|(a, b)| [a, b]))
+    }
+}
+
+/// Tells what events by s alone cost.
+fn tell_alone(session: Session, alone: &Alone) -> Result<()> {
+    let message = format!(
+        "distilled: {:.2} % of the proposals become events, by {:.2} calls of the generator each; {:.2} % of s is lost above its limit",
+        100.0 * alone.acceptance,
+        1.0 / alone.inside,
+        100.0 * alone.lost
+    );
+    session.hooks.log(Level::Info, &message)?;
+    let tries = session.get(keys::REJECTION_MAX_TRIES) as f64;
+    if alone.acceptance * tries >= TRIES {
+        return Ok(());
+    }
+    let message = format!("{message}: some events will need more than `rejection.max_tries` proposals. Train generator and classifier longer, or take a refiner that proposes nothing in vain (`refiner.method` = `matching`)");
+    session.hooks.warn("refiner", &message)
 }
 
 /// Tells what the surrogate saves beside rejection, which accepts `alone`.
@@ -277,15 +364,14 @@ impl Stages {
     ///
     /// # Errors
     /// [`Error::Numerical`] if no weight is usable; those of the hooks.
-    fn choose(session: Session, log_s: &[f64], log_w: &[f64], log_mean: f64) -> Result<Self> {
+    fn choose(session: Session, pilot: &Judged, log_mean: f64) -> Result<Self> {
+        let (log_s, log_w) = (pilot.log_s, pilot.log_w);
         let tries = session.get(keys::REJECTION_MAX_TRIES) as f64;
         let least = 1.0 / MOST_PROPOSALS.min(tries / TRIES);
         let overweight = session.get(keys::REJECTION_OVERWEIGHT);
-        let once = |w: f64| Weighed { w, times: 1.0 };
         let mut best: Option<Stages> = None;
         for above in ABOVE {
-            let of_s = log_s.iter().map(|l| once(libm::exp(*l)));
-            let Some(first) = Budget::of(above, of_s)? else {
+            let Some(first) = Budget::of(above, pilot.known())? else {
                 continue;
             };
             for low in LOW {

@@ -1,9 +1,11 @@
 //! What a sampler warns of: events that contradict the pilot run of their model, or that deserve no trust by themselves.
 
 use super::block::Block;
+use super::chains;
 use super::history::{History, FEWEST};
 use super::statistics::{Statistics, DISTINCT, HANDFUL};
-use crate::model::{Method, Pilot};
+use super::surrogate::unlearned;
+use crate::model::{Method, Model, Pilot};
 use crate::protocol::limits::TOO_MUCH;
 use crate::train::Hooks;
 use crate::Result;
@@ -34,7 +36,7 @@ const STEPS: u64 = 100;
 struct Seen<'a> {
     method: Method,
     pilot: Option<&'a Pilot>,
-    /// Whether a pilot run has compared its chains with the weights.
+    /// What [`judged`] says.
     judged: bool,
     /// Whether the host chooses conditions, of which acceptance depends.
     conditional: bool,
@@ -155,7 +157,8 @@ fn overweight(seen: &Seen) -> Option<String> {
 /// An acceptance of rejection that the pilot run did not promise, by three standard errors.
 fn acceptance(seen: &Seen) -> Option<String> {
     let (pilot, s) = (seen.pilot?, seen.statistics);
-    if !seen.method.rejects() || seen.conditional {
+    let rejects = seen.method.rejects() || seen.method == Method::Distilled;
+    if !rejects || seen.conditional {
         return None;
     }
     let (accepted, expected) = (s.accepted as f64, pilot.acceptance * s.proposals as f64);
@@ -263,9 +266,23 @@ fn apart(seen: &Seen) -> Option<String> {
     ))
 }
 
-/// Chains that nothing keeps where the weights are, with a step that nobody has judged. Those with a Metropolis test are right, if slow.
+/// Whether, by a model's record, chains of the method were compared with the weights; of distilled weights, whether they were found right, or
+/// the model was refined by them and its report says what they are.
+pub(in crate::protocol) fn judged(model: &Model, method: Method) -> bool {
+    if method != Method::Distilled {
+        return chains::judged(&model.record, method);
+    }
+    let own = model.refinement.as_ref().map(|r| r.method);
+    own == Some(method) || !unlearned(&model.record)
+}
+
+/// Chains that nothing keeps where the weights are, with a step that nobody has judged; those with a Metropolis test are right, if slow. And a
+/// surrogate that was to save calls alone.
 fn unjudged(seen: &Seen) -> Option<String> {
     let s = seen.statistics;
+    if seen.method == Method::Distilled && !seen.judged {
+        return Some("`distilled` is as right as the model's surrogate, and that has learned too little of the weights (`surrogate.distilled` in the model's record) for any but the method `surrogate`, which is exact: take that (`sampler.method`), or refine with `refiner.method` = `distilled`, longer (`surrogate.epochs`, `surrogate.pool`)".into());
+    }
     let refused = 1.0 - s.metropolis / s.proposals as f64;
     let unknown = seen.method == Method::Langevin && !seen.judged && s.proposals >= STEPS;
     (unknown && refused > SMALL).then(|| {
