@@ -75,10 +75,19 @@ pub(in crate::protocol) fn prepare(
         }
         case.unsound = true;
     }
+    let method = refinement.method;
     model.refinement = Some(refinement);
     let made = Made::new(session, &generator.with_model(model.clone()), conditions)?;
     if model.support.is_some() {
-        let share = made.as_ref().map_or(1.0, |made| made.inside);
+        let distilled = model
+            .record
+            .get("surrogate")
+            .map(|s| &s["distilled"]["inside"]);
+        let distilled = distilled.filter(|_| method == Method::Distilled);
+        let share = match (&made, distilled.and_then(Value::as_f64)) {
+            (Some(made), _) => made.inside,
+            (None, share) => share.unwrap_or(1.0),
+        };
         model.record.insert("inside".into(), json!(share));
         if let Some(refinement) = &mut model.refinement {
             refinement.log_inside = libm::log(share);

@@ -192,11 +192,16 @@ impl Home for Screening {
                 "a surrogate of the weights (`refiner.method` = `surrogate` or `distilled`), which this model lacks",
             )
         })?;
-        let widest = surrogate.limits()?;
+        let alone = surrogate.limits()?;
         let (limits, second) = match self.0 {
-            Method::Surrogate => (surrogate.first.unwrap_or(widest), Some(surrogate.log_w_max)),
-            _ => (widest, None),
+            Method::Surrogate => (surrogate.first.unwrap_or(alone), Some(surrogate.log_w_max)),
+            _ => (alone, None),
         };
+        if second.is_none() && surrogate.distilled.is_none() {
+            let what =
+                "a surrogate with limits for it, which this file of an earlier version lacks";
+            return Err(missing(self.method(), what));
+        }
         let screened = Screened::new(limits, second, refinement.max_tries);
         Ok(Box::new(Independent::new(
             screened,
@@ -205,7 +210,7 @@ impl Home for Screening {
     }
 }
 
-/// What of the method `distilled` a sampler has to say, whose surrogate may have been trained for another: none if it was found right.
+/// Whether a model's surrogate has learned too little of the weights for the method `distilled`, by its record, or nobody knows.
 pub(in crate::protocol) fn unlearned(record: &Map<String, Value>) -> bool {
     let opinion = record
         .get(RECORD)
