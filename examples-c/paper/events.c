@@ -61,8 +61,10 @@ static laser_status fill(sample *s, laser_sampler *sampler)
             return status;
         check(laser_histogram_fill(s->feature, n, x[0], 2, s->weighted ? w : NULL), "events");
         check(laser_histogram_fill(s->latent, n, z[0], 2, s->weighted ? w : NULL), "latent points");
-        s->us_per_event = 1e6 * spent / (double)(s->events - left + n);
-        if (s->us_per_event > too_slow)
+        /* The first events of chains have their burn-in. */
+        const uint64_t done = s->events - left + n;
+        s->us_per_event = 1e6 * spent / (double)done;
+        if (s->us_per_event > too_slow && done > s->events / 20)
             break;
     }
     return laser_sampler_get_f64(sampler, "calls_per_event", &s->calls_per_event);

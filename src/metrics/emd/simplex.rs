@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::room::{Gather, Grow};
 
 /// A way from a source to a sink, by their numbers in the lists of nodes.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy)]
 pub(super) struct Arc {
     source: u32,
     sink: u32,

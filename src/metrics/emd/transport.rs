@@ -9,6 +9,7 @@ use super::node::Node;
 use super::pricing::Pool;
 use super::simplex::{Arc, Simplex};
 use crate::error::{Error, Result};
+use crate::order::sort_numbers;
 use crate::room::{self, Gather, Grow};
 
 /// The bins of a histogram; bin (ix, iy) has the number `ix * bins[1] + iy`.
@@ -153,6 +154,7 @@ fn violated_arcs(simplex: &Simplex, sources: &[Node], sinks: &[Node]) -> Result<
     let from_sources = Pool::new(sinks, v.iter().copied())?;
     let from_sinks = Pool::new(sources, u.iter().map(|u| -u))?;
     let tolerance = simplex.resolution();
+    let number = |source: usize, sink: usize| source * sinks.len() + sink;
     let mut arcs = Vec::new();
     let mut found = room::empty(ARCS_PER_ROUND + 1)?;
     for (source, node) in sources.iter().enumerate() {
@@ -162,7 +164,7 @@ fn violated_arcs(simplex: &Simplex, sources: &[Node], sinks: &[Node]) -> Result<
             u[source] - tolerance,
             &mut found,
         );
-        arcs.put_all(found.iter().map(|&(_, sink)| Arc::new(source, sink)))?;
+        arcs.put_all(found.iter().map(|&(_, sink)| number(source, sink)))?;
     }
     for (sink, node) in sinks.iter().enumerate() {
         from_sinks.cheapest(
@@ -171,9 +173,10 @@ fn violated_arcs(simplex: &Simplex, sources: &[Node], sinks: &[Node]) -> Result<
             -v[sink] - tolerance,
             &mut found,
         );
-        arcs.put_all(found.iter().map(|&(_, source)| Arc::new(source, sink)))?;
+        arcs.put_all(found.iter().map(|&(_, source)| number(source, sink)))?;
     }
-    arcs.sort_unstable();
+    sort_numbers(&mut arcs);
     arcs.dedup();
-    Ok(arcs)
+    let ends = |arc: &usize| Arc::new(arc / sinks.len(), arc % sinks.len());
+    arcs.iter().map(ends).gather()
 }
