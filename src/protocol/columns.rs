@@ -10,10 +10,9 @@ use crate::Result;
 use serde::Serialize;
 
 mod dependent;
-mod edges;
+pub(super) mod edges;
 
 use dependent::{dependent, names_of};
-pub(super) use edges::{edges, orders};
 
 /// Something about columns of the target that a generator smears.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -407,7 +406,12 @@ pub(super) fn inspect(x: &[f64], columns: usize, scalings: &[Scaling]) -> Result
             continuous.push(column);
         }
     }
-    found.extend(dependent(x, columns, scalings, &continuous)?);
+    let dependent = dependent(x, columns, scalings, &continuous)?;
+    found.extend(
+        dependent
+            .into_iter()
+            .map(|(column, spread)| Trait::Dependent { column, spread }),
+    );
     for &column in &discrete {
         for &by in discrete.iter().filter(|by| **by != column) {
             // Of two that tell each other, the later one.

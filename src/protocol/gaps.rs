@@ -12,9 +12,7 @@ use crate::train::Hooks;
 use crate::{Error, Result};
 use serde::Serialize;
 
-mod regions;
-
-pub(super) use regions::regions;
+pub(super) mod regions;
 
 /// A tail or a region of the target that the generator does not reach, or not with its weights.
 #[derive(Clone, Debug, Serialize)]

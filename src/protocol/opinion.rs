@@ -2,7 +2,7 @@
 
 use super::auc::{told_by_trees, Told};
 use super::conditions::Conditions;
-use super::gaps::{regions, Gap};
+use super::gaps::{regions::regions, Gap};
 use super::judgement::Subject;
 use super::source::{Events, Source};
 use crate::compute::{Instance, Session};

@@ -59,8 +59,8 @@ fn train_here(target: &mut Source, options: &Options, hooks: &dyn Hooks) -> Resu
     if draft.support.is_none() {
         let sample = target.measured(options)?;
         let (scalings, names) = (&draft.generator.scalings, &draft.names);
-        let edges = columns::edges(&sample.x, sample.dim, scalings, names)?;
-        let orders = columns::orders(&sample.x, sample.dim, features, names)?;
+        let edges = columns::edges::edges(&sample.x, sample.dim, scalings, names)?;
+        let orders = columns::edges::orders(&sample.x, sample.dim, features, names)?;
         for told in [edges, orders].into_iter().flatten() {
             session.hooks.log(Level::Info, &told)?;
         }

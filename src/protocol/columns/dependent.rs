@@ -1,6 +1,5 @@
 //! Features that are functions of others.
 
-use super::{Trait, ENOUGH};
 use crate::model::Scaling;
 use crate::order::sort_rows;
 use crate::room::{Gather, Grow};
@@ -41,13 +40,13 @@ pub(super) fn names_of(x: &[f64], columns: usize, by: usize, column: usize) -> R
 /// Rows that fits look at.
 const ROWS: usize = 10_000;
 
-/// Features that the others determine, by [`nearby`] or by [`polynomial`].
+/// Features that the others determine, by [`nearby`] or by [`polynomial`], with what is left of each.
 pub(super) fn dependent(
     x: &[f64],
     columns: usize,
     scalings: &[Scaling],
     among: &[usize],
-) -> Result<Vec<Trait>> {
+) -> Result<Vec<(usize, f64)>> {
     const MOST: usize = 64;
     if !(2..=MOST).contains(&among.len()) {
         return Ok(Vec::new());
@@ -55,10 +54,8 @@ pub(super) fn dependent(
     let near = nearby(x, columns, scalings, among)?;
     let everywhere = polynomial(x, columns, among)?;
     let spreads = near.into_iter().zip(everywhere).map(|(a, b)| a.min(b));
-    let dependent = among.iter().zip(spreads).filter(|(_, s)| *s < DEPENDENT);
-    Ok(dependent
-        .map(|(&column, spread)| Trait::Dependent { column, spread })
-        .collect())
+    let dependent = among.iter().copied().zip(spreads);
+    Ok(dependent.filter(|(_, s)| *s < DEPENDENT).collect())
 }
 
 /// What is left of each where, around some events, it is fitted linearly in the others on the nearest ones. So dependences that are smooth
@@ -119,17 +116,18 @@ fn polynomial(x: &[f64], columns: usize, among: &[usize]) -> Result<Vec<f64>> {
     /// Features with all products of two, and with all squares; of more, sums alone are looked for.
     const PRODUCTS: usize = 16;
     const SQUARES: usize = 32;
-    /// Events for each coefficient.
+    /// Events for each coefficient, and of a fit.
     const EVENTS: usize = 6;
+    const FEWEST: usize = 500;
     let d = among.len();
-    let terms = match d {
-        0..=PRODUCTS => d * (d + 1) / 2,
-        0..=SQUARES => 2 * d,
+    let terms = match (d <= PRODUCTS, d <= SQUARES) {
+        (true, _) => d * (d + 1) / 2,
+        (_, true) => 2 * d,
         _ => d,
     };
     let rows = (x.len() / columns)
         .min(ROWS)
-        .min((EVENTS * terms).max(ENOUGH));
+        .min((EVENTS * terms).max(FEWEST));
     let of = |j: usize| x.iter().skip(among[j]).step_by(columns).take(rows).copied();
     let scaled = |j: usize| -> Vec<f64> {
         let (mean, width) = moments(of(j));
@@ -174,7 +172,7 @@ struct Fit {
 impl Fit {
     fn new(rows: usize) -> Self {
         let mut fit = Fit { basis: Vec::new() };
-        fit.add(vec![1.0; rows]);
+        fit.add(std::iter::repeat_n(1.0, rows).collect());
         fit
     }
 

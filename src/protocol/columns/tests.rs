@@ -1,6 +1,6 @@
 //! What is remarkable about columns, on samples that are made to have it.
 
-use super::edges::{abrupt, MANY};
+use super::edges::{abrupt, edges, orders, MANY};
 use super::*;
 use crate::noise::{domain, Noise};
 use std::f64::consts::PI;

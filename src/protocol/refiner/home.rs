@@ -3,11 +3,13 @@
 
 use super::block::Maker;
 use crate::compute::{Instance, Session};
+use crate::metrics::Auc;
 use crate::model::{Dims, Generator, Method, Model, Refinement};
 use crate::options::Options;
 use crate::protocol::conditions::Conditions;
+use crate::protocol::opinion::differs;
 use crate::{Error, Result};
-use serde_json::{Map, Value};
+use serde_json::{json, Map, Value};
 
 /// A method's own part of every step of the protocol.
 pub(in crate::protocol) trait Home: Sync {
@@ -102,4 +104,30 @@ pub(in crate::protocol) fn in_common(method: Method) -> Error {
         "the method `{}` makes its events in common, which is impossible where every event has a condition of its own; use `rejection`, `reweight` or a learned refiner",
         method.name()
     ))
+}
+
+/// Where a model's record says how right a learned refiner is.
+pub(super) const OPINION: &str = "refiner";
+
+/// How far a refiner's events can be told from those with the weights that it learned, for the record; warns if they can. `before` says of whom
+/// from whom an area was measured in the same way.
+///
+/// # Errors
+/// Those of the hooks.
+pub(super) fn tell_opinion(
+    session: Session,
+    auc: Auc,
+    before: Option<(&str, f64)>,
+    remedy: &str,
+) -> Result<Value> {
+    if differs(auc.value, auc.error) {
+        let before = before.map_or(String::new(), |(whose, auc)| {
+            format!(" ({whose}: {auc:.3})")
+        });
+        session.hooks.warn("refiner", &format!(
+            "the events that the learned refiner makes are told from those with the weights that it learned: AUC {:.3} ± {:.3}{before}. {remedy} (`refiner.method`, `sampler.method`), which are as right as the weights",
+            auc.value, auc.error
+        ))?;
+    }
+    Ok(json!({"second_opinion": {"refined": auc.value, "error": auc.error}}))
 }

@@ -1,7 +1,7 @@
 //! Choosing and preparing the refiner of a model whose weights are known.
 
 use super::chains;
-use super::home::{Case, Home, Preparation};
+use super::home::{tell_opinion, Case, Home, Preparation, OPINION};
 use super::registry::{home, REFINERS};
 use crate::compute::{Instance, Session};
 use crate::metrics::Auc;
@@ -9,7 +9,7 @@ use crate::model::{Method, Model, Pilot, Refinement};
 use crate::noise::places;
 use crate::options::keys;
 use crate::protocol::conditions::Conditions;
-use crate::protocol::opinion::{differs, told_apart, COMPARED};
+use crate::protocol::opinion::{told_apart, COMPARED};
 use crate::protocol::pullback::{weighted_latents, Look, Run, WeightReport};
 use crate::room::{self, Gather, Grow};
 use crate::train::Level;
@@ -29,7 +29,7 @@ pub(in crate::protocol) fn prepare(
     for entry in REFINERS.iter().filter_map(|home| home.record()) {
         model.record.remove(entry);
     }
-    model.record.remove(RECORD);
+    model.record.remove(OPINION);
     let weighted = generator.with_model(model.clone());
     let mut refinement = Refinement {
         method: Method::Baseline,
@@ -99,8 +99,8 @@ pub(in crate::protocol) fn prepare(
     if let Some(made) = made {
         if let Some(auc) = made.judge(session, &weighted, conditions)? {
             let remedy = "Train it longer or larger, or take `rejection` or `reweight`";
-            let opinion = tell(session, auc, before, remedy)?;
-            model.record.insert(RECORD.into(), opinion);
+            let opinion = tell_opinion(session, auc, before, remedy)?;
+            model.record.insert(OPINION.into(), opinion);
         }
     }
     model
@@ -130,9 +130,6 @@ fn choose(session: Session, case: &Case) -> Result<&'static dyn Home> {
     session.hooks.log(Level::Info, &message)?;
     Ok(home)
 }
-
-/// Where a model's record says how right a learned refiner is.
-pub(super) const RECORD: &str = "refiner";
 
 /// Events of a learned refiner, which is not exact, however long it learns.
 struct Made {
@@ -231,27 +228,4 @@ impl Made {
         };
         told_apart(session, (reference, &weights), 0, &self.rows, columns)
     }
-}
-
-/// How far a refiner's events can be told from those with the weights that it learned, for the record; warns if they can. `before` says of whom
-/// from whom an area was measured in the same way.
-///
-/// # Errors
-/// Those of the hooks.
-pub(super) fn tell(
-    session: Session,
-    auc: Auc,
-    before: Option<(&str, f64)>,
-    remedy: &str,
-) -> Result<Value> {
-    if differs(auc.value, auc.error) {
-        let before = before.map_or(String::new(), |(whose, auc)| {
-            format!(" ({whose}: {auc:.3})")
-        });
-        session.hooks.warn("refiner", &format!(
-            "the events that the learned refiner makes are told from those with the weights that it learned: AUC {:.3} ± {:.3}{before}. {remedy} (`refiner.method`, `sampler.method`), which are as right as the weights",
-            auc.value, auc.error
-        ))?;
-    }
-    Ok(json!({"second_opinion": {"refined": auc.value, "error": auc.error}}))
 }

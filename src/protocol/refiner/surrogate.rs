@@ -1,9 +1,8 @@
 //! Rejection by a network that stands for w(z): alone, or as the first of two stages, of which the second is what w is beside it.
 
 use super::block::Maker;
-use super::home::{missing, refinement, Home, Preparation};
+use super::home::{missing, refinement, tell_opinion, Home, Preparation, OPINION};
 use super::pool::unit_weights;
-use super::prepare;
 use super::proposals::{Independent, Looks, Proposals};
 use super::statistics::Statistics;
 use crate::compute::Session;
@@ -158,10 +157,7 @@ impl Home for Screening {
             if self.0 == Method::Distilled {
                 let before = Some(("the generator's own", generated.value));
                 let remedy = "Train it longer or larger (`surrogate.epochs`, `surrogate.pool`, `surrogate.units`), or take `surrogate`, for which this model has all, or `rejection` or `reweight`";
-                record.insert(
-                    prepare::RECORD.into(),
-                    prepare::tell(session, left, before, remedy)?,
-                );
+                record.insert(OPINION.into(), tell_opinion(session, left, before, remedy)?);
             }
         }
         record.insert(RECORD.into(), told);
