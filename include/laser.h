@@ -1389,7 +1389,8 @@ laser_status laser_model_info(const laser_model *model,
  * weights, "weights.gaps.0.from", ".target", ".generated" (shares of events there), ".refined" (of the weight); the limit of the weights "weights.limit.low",
  * ".high", ".events", ".weight" (shares at ".high"); the areas of boosted trees "weights.second_opinion.generated", ".refined", ".error";
  * of a generator that is not refined "second_opinion.generated", ".error", and of what a learned refiner makes, beside what it learned,
- * "refiner.second_opinion.refined", ".error"; of an ensemble "classifier.spread", of log w between its networks. Of a model with
+ * "refiner.second_opinion.refined", ".error"; of a surrogate "surrogate.acceptance" (of both stages), and of the method "distilled" ".distilled.acceptance", ".distilled.inside", ".distilled.lost",
+ * ".distilled.second_opinion.refined", ".generated", ".error"; of an ensemble "classifier.spread", of log w between its networks. Of a model with
  * conditions, how far the training's reach, "conditions.low.0" …, ".high.0" …, of "conditions.events", and the stretches of each that have
  * events enough, by their ends, "conditions.stretches.0.0" …, with "conditions.sparse" values of those events in none. Of chains that a pilot run has
  * judged (option "hmc.pilot"):

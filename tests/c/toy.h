@@ -16,6 +16,7 @@ static inline laser_options *toy_options(void)
                                " \"gan\": {\"layers\": 2, \"units\": 8, \"epochs\": 1, \"steps\": 5, \"batch\": 64, \"pool\": 1000},"
                                " \"refiner_flow\": {\"blocks\": 2, \"layers\": 1, \"units\": 8, \"epochs\": 1, \"steps\": 5, \"batch\": 64, \"pool\": 1000},"
                                " \"matching\": {\"layers\": 2, \"units\": 8, \"epochs\": 1, \"steps\": 5, \"batch\": 64, \"pool\": 1000},"
+                               " \"surrogate\": {\"layers\": 2, \"units\": 8, \"epochs\": 1, \"steps\": 5, \"batch\": 64, \"pool\": 1000},"
                                " \"hmc\": {\"chains\": 16, \"step_size\": 0.1, \"leapfrog\": 3, \"burn_in\": 5}}";
     laser_options *options = NULL;
     REQUIRE_OK(laser_options_from_json(json, &options));
