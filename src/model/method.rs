@@ -132,6 +132,11 @@ impl Method {
         )
     }
 
+    /// Whether it refuses some of its proposals, by their weights or by a network that stands for them.
+    pub fn refuses(self) -> bool {
+        self.rejects() || self == Method::Distilled
+    }
+
     /// Whether it makes events in common, so that they cannot have conditions of their own.
     pub fn in_common(self) -> bool {
         self.facts().correlation != Correlation::None

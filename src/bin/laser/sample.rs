@@ -473,7 +473,7 @@ fn summary(sampler: &Sampler, method: Method, path: &Path, rows: u64, seconds: f
         ("effective_fraction", "effective fraction of the pools"),
         ("distinct_fraction", "distinct events"),
     ];
-    let tries = method.rejects() || method.is_chain() || method == Method::Distilled;
+    let tries = method.refuses() || method.is_chain();
     for (key, name) in words {
         let value = sampler.diagnostic(key)?;
         if value.is_finite() && (tries || key != "acceptance") {

@@ -157,8 +157,7 @@ fn overweight(seen: &Seen) -> Option<String> {
 /// An acceptance of rejection that the pilot run did not promise, by three standard errors.
 fn acceptance(seen: &Seen) -> Option<String> {
     let (pilot, s) = (seen.pilot?, seen.statistics);
-    let rejects = seen.method.rejects() || seen.method == Method::Distilled;
-    if !rejects || seen.conditional {
+    if !seen.method.refuses() || seen.conditional {
         return None;
     }
     let (accepted, expected) = (s.accepted as f64, pilot.acceptance * s.proposals as f64);
